@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/onetimelogin/otl/internal/node"
+)
+
+// keyJSON is a signing key as commands print it.
+type keyJSON struct {
+	ID          string     `json:"id"`
+	Algorithm   string     `json:"algorithm"`
+	State       string     `json:"state"` // published, signing, verifying, revoked
+	CreatedAt   time.Time  `json:"created_at"`
+	SignFrom    time.Time  `json:"sign_from"`
+	SignUntil   *time.Time `json:"sign_until"`
+	VerifyUntil *time.Time `json:"verify_until"`
+}
+
+func (a *app) keysCommand() *cobra.Command {
+	c := &cobra.Command{Use: "keys", Short: "Show and rotate the signing keys"}
+	list := &cobra.Command{
+		Use: "list", Short: "List the signing keys", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.onNode(c, a.listKeys) },
+	}
+	var now, revoke bool
+	rotate := &cobra.Command{
+		Use: "rotate", Short: "Make the next signing key", Args: cobra.NoArgs,
+		Long: "Makes the next signing key. It is published at once and signs after an hour, when every\n" +
+			"verifier knows it. With --revoke-old the older keys stop verifying in the same moment,\n" +
+			"for a key that leaked: everybody has to refresh.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				if err := n.Installation.Rotate(ctx, now, revoke); err != nil {
+					return err
+				}
+				return a.listKeys(ctx, n)
+			})
+		},
+	}
+	rotate.Flags().BoolVar(&now, "now", false, "sign with the new key at once; verifiers that cache may refuse it for minutes")
+	rotate.Flags().BoolVar(&revoke, "revoke-old", false, "void everything the older keys signed")
+	jwks := &cobra.Command{
+		Use: "export-jwks", Short: "Print the public keys as a JWK set", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.onNode(c, func(_ context.Context, n *node.Node) error {
+				_, err := fmt.Fprintf(a.stdout, "%s\n", n.Installation.Ring.JWKS())
+				return err
+			})
+		},
+	}
+	c.AddCommand(list, rotate, jwks)
+	return c
+}
+
+func (a *app) listKeys(ctx context.Context, n *node.Node) error {
+	keys, err := n.Installation.SigningKeys(ctx)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	out := []keyJSON{}
+	for _, k := range keys {
+		one := keyJSON{ID: k.ID, Algorithm: string(k.Algorithm), State: "signing", CreatedAt: k.CreatedAt, SignFrom: k.SignFrom,
+			SignUntil: optionalTime(k.SignUntil), VerifyUntil: optionalTime(k.VerifyUntil)}
+		switch {
+		case !k.RevokedAt.IsZero():
+			one.State = "revoked"
+		case k.SignFrom.After(now):
+			one.State = "published"
+		case !k.SignUntil.IsZero() && !k.SignUntil.After(now):
+			one.State = "verifying"
+		}
+		out = append(out, one)
+	}
+	return a.print(map[string]any{"data": out}, func() {
+		table(a.stdout, "ID\tALGORITHM\tSTATE\tSIGNS FROM\tVERIFIES UNTIL", out, func(k keyJSON) string {
+			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", k.ID, k.Algorithm, k.State, shortTime(&k.SignFrom), shortTime(k.VerifyUntil))
+		})
+	})
+}
+
+func (a *app) tokenCommand() *cobra.Command {
+	c := &cobra.Command{Use: "token", Short: "Issue a first-party access token"}
+	var user string
+	mint := &cobra.Command{
+		Use: "mint", Short: "Open a first-party session for a person and print its access token", Args: cobra.NoArgs,
+		Long: "Opens a session at the installation itself for a person, on the authority of whoever\n" +
+			"can run this command on the server, and prints its access token: what registering and\n" +
+			"managing sites over the API needs. The token says so: its amr is \"admin\".",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				u, err := n.Accounts.Find(ctx, user)
+				if err != nil {
+					return err
+				}
+				t, err := n.SignIn.Admin(ctx, u.ID, n.Installation.SiteID)
+				if err != nil {
+					return err
+				}
+				return a.print(map[string]any{
+					"access_token": t.Access.Reveal(), "token_type": "Bearer", "expires_in": int(t.ExpiresIn.Seconds()),
+					"session_id": t.Session.ID, "user_id": u.ID,
+				}, func() { fmt.Fprintln(a.stdout, t.Access.Reveal()) })
+			})
+		},
+	}
+	mint.Flags().StringVar(&user, "user", "", "user id or e-mail address")
+	if err := mint.MarkFlagRequired("user"); err != nil { // the flag is defined above
+		panic(err)
+	}
+	c.AddCommand(mint)
+	return c
+}
+
+// eventJSON is an event as commands print it.
+type eventJSON struct {
+	ID        string            `json:"id"`
+	Type      string            `json:"type"`
+	UserID    string            `json:"user_id"`
+	SiteID    string            `json:"site_id"`
+	SessionID string            `json:"session_id"`
+	Data      map[string]string `json:"data"`
+	CreatedAt time.Time         `json:"created_at"`
+}
+
+func (a *app) eventsCommand() *cobra.Command {
+	c := &cobra.Command{Use: "events", Short: "Show what happened"}
+	var user, siteID, before string
+	var limit int
+	list := &cobra.Command{
+		Use: "list", Short: "List events, newest first", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				if user != "" {
+					u, err := n.Accounts.Find(ctx, user)
+					if err != nil {
+						return err
+					}
+					user = u.ID
+				}
+				found, err := n.Store.Read.Events.List(ctx, user, siteID, before, limit)
+				if err != nil {
+					return err
+				}
+				out := []eventJSON{}
+				for _, e := range found {
+					out = append(out, eventJSON{e.ID, string(e.Type), e.UserID, e.SiteID, e.SessionID, e.Data, e.CreatedAt})
+				}
+				return a.print(map[string]any{"data": out}, func() {
+					table(a.stdout, "TIME\tTYPE\tUSER\tSITE\tDATA", out, func(e eventJSON) string {
+						return fmt.Sprintf("%s\t%s\t%s\t%s\t%v", shortTime(&e.CreatedAt), e.Type, e.UserID, e.SiteID, e.Data)
+					})
+				})
+			})
+		},
+	}
+	f := list.Flags()
+	f.StringVar(&user, "user", "", "user id or e-mail address")
+	f.StringVar(&siteID, "site", "", "site id")
+	f.StringVar(&before, "before", "", "go on behind this event id")
+	f.IntVar(&limit, "limit", 50, "how many")
+	c.AddCommand(list)
+	return c
+}
+
+var errNoDatabase = errors.New("there is no database yet; start with: otl serve")

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/onetimelogin/otl/internal/config"
+	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/store"
+	"github.com/onetimelogin/otl/internal/surface/native"
+)
+
+func (a *app) dbCommand() *cobra.Command {
+	c := &cobra.Command{Use: "db", Short: "Look after the database"}
+	status := &cobra.Command{
+		Use: "status", Short: "Show the engine and the schema", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			conf, err := a.load(nil, nil)
+			if err != nil {
+				return err
+			}
+			engine, url := "postgres", conf.DatabaseURL
+			if file := databaseFile(conf); file != "" {
+				engine, url = "sqlite", file
+				if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+					return errNoDatabase
+				}
+			}
+			v, err := store.SchemaVersion(c.Context(), url)
+			if err != nil {
+				return err
+			}
+			return a.print(map[string]any{"engine": engine, "schema": v.Current, "newest": v.Newest}, func() {
+				fmt.Fprintf(a.stdout, "Engine  %s\nSchema  %d of %d\n", engine, v.Current, v.Newest)
+			})
+		},
+	}
+	migrate := &cobra.Command{
+		Use: "migrate", Short: "Bring the schema to the newest", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.onNode(c, func(context.Context, *node.Node) error {
+				return a.print(map[string]any{"migrated": true}, func() { fmt.Fprintln(a.stdout, "the schema is the newest") })
+			})
+		},
+	}
+	c.AddCommand(status, migrate)
+	return c
+}
+
+// valueJSON is a configured value as commands print it.
+type valueJSON struct {
+	Key     string `json:"key"`
+	Env     string `json:"env"`
+	Value   string `json:"value"`
+	Source  string `json:"source"`
+	Default string `json:"default"`
+	Help    string `json:"help"`
+}
+
+func newValueJSON(v config.Value) valueJSON {
+	return valueJSON{v.Key.Path, v.Key.Env, v.Text, v.Source, v.Key.Default, v.Key.Help}
+}
+
+func (a *app) configCommand() *cobra.Command {
+	c := &cobra.Command{Use: "config", Short: "Show, check and explain the configuration"}
+	var sources bool
+	show := &cobra.Command{
+		Use: "show", Short: "Show the configuration in force, secrets hidden", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			conf, err := a.load(nil, nil)
+			if err != nil {
+				return err
+			}
+			var out []valueJSON
+			for _, v := range conf.Values() {
+				out = append(out, newValueJSON(v))
+			}
+			return a.print(map[string]any{"data": out}, func() {
+				table(a.stdout, "KEY\tVALUE"+column(sources, "SOURCE"), out, func(v valueJSON) string {
+					return v.Key + "\t" + v.Value + column(sources, v.Source)
+				})
+			})
+		},
+	}
+	show.Flags().BoolVar(&sources, "sources", false, "show where each value comes from")
+	check := &cobra.Command{
+		Use: "check", Short: "Check the configuration without starting", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			conf, err := a.load(nil, nil)
+			if err != nil {
+				return err
+			}
+			if err := safe(conf); err != nil {
+				return err
+			}
+			return a.print(map[string]any{"ok": true}, func() { fmt.Fprintln(a.stdout, "ok") })
+		},
+	}
+	explain := &cobra.Command{
+		Use: "explain KEY", Short: "Say what one key means", Args: cobra.ExactArgs(1), ValidArgsFunction: completeKeys,
+		RunE: func(_ *cobra.Command, args []string) error { return a.explainKey(args[0]) },
+	}
+	env := &cobra.Command{
+		Use: "env", Short: "List every variable the server reads", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			var out []valueJSON
+			for _, k := range config.Keys() {
+				out = append(out, newValueJSON(config.Value{Key: k}))
+			}
+			return a.print(map[string]any{"data": out}, func() {
+				table(a.stdout, "VARIABLE\tDEFAULT\tMEANING", out, func(v valueJSON) string { return v.Env + "\t" + v.Default + "\t" + v.Help })
+			})
+		},
+	}
+	c.AddCommand(show, check, explain, env)
+	return c
+}
+
+func column(show bool, s string) string {
+	if !show {
+		return ""
+	}
+	return "\t" + s
+}
+
+func completeKeys(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var out []string
+	for _, k := range config.Keys() {
+		out = append(out, k.Path)
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (a *app) explainKey(name string) error {
+	for _, k := range config.Keys() {
+		if k.Path != name && k.Env != name {
+			continue
+		}
+		return a.print(newValueJSON(config.Value{Key: k}), func() {
+			fmt.Fprintf(a.stdout, "%s\n\n  file     %s\n  env      %s%s\n  default  %s\n", k.Help, k.Path, k.Env, fileVariant(k), k.Default)
+		})
+	}
+	return otl.NoSuch("key " + strings.ToValidUTF8(name, "") + "; list them with: otl config env")
+}
+
+func fileVariant(k config.Key) string {
+	if !k.Secret {
+		return ""
+	}
+	return ", or " + k.Env + "_FILE"
+}
+
+func (a *app) openapiCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "openapi", Short: "Print the OpenAPI 3.1 description of the API", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := a.stdout.Write(native.New(native.Options{Version: version()}).OpenAPI())
+			return err
+		},
+	}
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+
+	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/site"
+)
+
+// The people of a development world. Their passwords are public.
+const (
+	userEmail     = "jane@dev.test"
+	userPassword  = "correct-horse-7"
+	userPhone     = "+491705550100"
+	ownerEmail    = "owner@dev.test"
+	ownerPassword = "battery-staple-9"
+)
+
+// world is what a development world holds.
+type world struct {
+	url         string
+	notes, shop site.Registered
+	user, owner otl.User
+}
+
+// seed makes what a development world lacks and finds what it has. The site keys
+// follow from the master key, so that they are the same at every start without
+// being stored.
+func seed(ctx context.Context, n *node.Node) (world, error) {
+	var w world
+	var err error
+	if w.owner, err = seedUser(ctx, n, account.Creation{Email: ownerEmail, Password: secret.NewText(ownerPassword),
+		Profile: account.Profile{Name: ptr("Olivia Owner")}}); err != nil {
+		return w, err
+	}
+	if w.notes, err = seedSite(ctx, n, "notes", site.Registration{Owner: w.owner.ID, Business: "Acme", Name: "Notes",
+		Domain: "localhost:8788", Callbacks: []string{"http://localhost:8788/auth/callback"}}); err != nil {
+		return w, err
+	}
+	if w.shop, err = seedSite(ctx, n, "shop", site.Registration{Owner: w.owner.ID, Name: "Shop",
+		Domain: "localhost:8789", Callbacks: []string{"http://localhost:8789/auth/callback"}}); err != nil {
+		return w, err
+	}
+	w.user, err = seedUser(ctx, n, account.Creation{Email: userEmail, Password: secret.NewText(userPassword), Site: &w.notes.Site,
+		Profile: account.Profile{Name: ptr("Jane Doe"), Phone: ptr(userPhone)}})
+	return w, err
+}
+
+func seedUser(ctx context.Context, n *node.Node, c account.Creation) (otl.User, error) {
+	u, err := n.Accounts.Find(ctx, c.Email)
+	if otl.Is(err, "not_found") {
+		return n.Accounts.Create(ctx, c)
+	}
+	return u, err
+}
+
+func seedSite(ctx context.Context, n *node.Node, slug string, r site.Registration) (site.Registered, error) {
+	key := secret.DerivedKey(site.KeyPrefix, n.Master.Derive("dev site key "+slug))
+	s, err := n.Sites.Get(ctx, slug)
+	if otl.Is(err, "not_found") {
+		r.Slug, r.Key = slug, key
+		return n.Sites.Register(ctx, r)
+	}
+	return site.Registered{Site: s, Key: key}, err
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// env gives the lines of dev.env.
+func (w world) env() [][2]string {
+	return [][2]string{
+		{"OTL_URL", w.url},
+		{"OTL_SITE_ID", w.notes.Site.ID}, {"OTL_SITE_KEY", w.notes.Key.Reveal()}, {"OTL_CALLBACK_URL", w.notes.Site.CallbackURLs[0]},
+		{"OTL_SITE2_ID", w.shop.Site.ID}, {"OTL_SITE2_KEY", w.shop.Key.Reveal()}, {"OTL_SITE2_CALLBACK_URL", w.shop.Site.CallbackURLs[0]},
+		{"OTL_USER_ID", w.user.ID}, {"OTL_USER_EMAIL", userEmail}, {"OTL_USER_PASSWORD", userPassword}, {"OTL_USER_PHONE", w.user.Phone},
+		{"OTL_OWNER_EMAIL", ownerEmail}, {"OTL_OWNER_PASSWORD", ownerPassword},
+	}
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/site"
+)
+
+// siteKeyJSON is a site key as commands print it.
+type siteKeyJSON struct {
+	ID         string     `json:"id"`
+	SiteID     string     `json:"site_id"`
+	Name       string     `json:"name"`
+	Prefix     string     `json:"prefix"`
+	Scopes     []string   `json:"scopes"`
+	CreatedAt  time.Time  `json:"created_at"`
+	LastUsedAt *time.Time `json:"last_used_at"`
+	ExpiresAt  *time.Time `json:"expires_at"`
+	SiteKey    string     `json:"site_key,omitempty"` // only when it was just made
+}
+
+func newSiteKeyJSON(k otl.SiteKey, key secret.Text) siteKeyJSON {
+	out := siteKeyJSON{ID: k.ID, SiteID: k.SiteID, Name: k.Name, Prefix: site.KeyPrefix + k.Prefix, CreatedAt: k.CreatedAt,
+		LastUsedAt: optionalTime(k.LastUsedAt), ExpiresAt: optionalTime(k.ExpiresAt), SiteKey: key.Reveal()}
+	for _, s := range k.Scopes {
+		out.Scopes = append(out.Scopes, string(s))
+	}
+	return out
+}
+
+func optionalTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func (a *app) siteKeysCommand() *cobra.Command {
+	var siteID string
+	c := &cobra.Command{Use: "site-keys", Short: "List, make, roll and revoke the keys of a site"}
+	c.PersistentFlags().StringVar(&siteID, "site", "", "site id or slug")
+	if err := c.MarkPersistentFlagRequired("site"); err != nil { // the flag is defined above
+		panic(err)
+	}
+	// onSite runs an action on the site named by --site.
+	onSite := func(c *cobra.Command, do func(context.Context, *site.Sites, string) error) error {
+		return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+			s, err := n.Sites.Get(ctx, siteID)
+			if err != nil {
+				return err
+			}
+			return do(ctx, n.Sites, s.ID)
+		})
+	}
+	c.AddCommand(a.siteKeysList(onSite), a.siteKeysCreate(onSite), a.siteKeysRoll(onSite), a.siteKeysRevoke(onSite))
+	return c
+}
+
+type onSite func(*cobra.Command, func(context.Context, *site.Sites, string) error) error
+
+func (a *app) siteKeysList(on onSite) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List the keys of a site", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return on(c, func(ctx context.Context, s *site.Sites, id string) error {
+				keys, err := s.Keys(ctx, id)
+				if err != nil {
+					return err
+				}
+				out := []siteKeyJSON{}
+				for _, k := range keys {
+					out = append(out, newSiteKeyJSON(k, secret.Text{}))
+				}
+				return a.print(map[string]any{"data": out}, func() {
+					table(a.stdout, "ID\tKEY\tNAME\tSCOPES\tLAST USED\tEXPIRES", out, func(k siteKeyJSON) string {
+						return fmt.Sprintf("%s\t%s…\t%s\t%v\t%s\t%s", k.ID, k.Prefix, k.Name, k.Scopes, shortTime(k.LastUsedAt), shortTime(k.ExpiresAt))
+					})
+				})
+			})
+		},
+	}
+}
+
+func shortTime(t *time.Time) string {
+	if t == nil {
+		return "never"
+	}
+	return t.Format("2006-01-02 15:04")
+}
+
+func (a *app) siteKeysCreate(on onSite) *cobra.Command {
+	var name string
+	var scopes []string
+	var expires time.Duration
+	c := &cobra.Command{
+		Use: "create", Short: "Make a key and show it, once", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return on(c, func(ctx context.Context, s *site.Sites, id string) error {
+				set, err := otl.ParseScopes(scopes)
+				if err != nil {
+					return err
+				}
+				n := site.NewKey{Name: name, Scopes: set}
+				if expires > 0 {
+					n.ExpiresAt = time.Now().Add(expires)
+				}
+				key, row, err := s.CreateKey(ctx, id, n)
+				if err != nil {
+					return err
+				}
+				return a.printKey(key, row)
+			})
+		},
+	}
+	c.Flags().StringVar(&name, "name", "", "what the key is for")
+	c.Flags().StringSliceVar(&scopes, "scopes", []string{string(otl.ScopeAuth)}, "auth, users, admin, otp:direct")
+	c.Flags().DurationVar(&expires, "expires-in", 0, "life of the key, such as 720h (default: no end)")
+	return c
+}
+
+func (a *app) printKey(key secret.Text, row otl.SiteKey) error {
+	return a.print(newSiteKeyJSON(row, key), func() {
+		fmt.Fprintf(a.stdout, "Key ID    %s\nSite key  %s\n\nThe key is shown this once. Keep it in your server's secret store.\n", row.ID, key.Reveal())
+	})
+}
+
+func (a *app) siteKeysRoll(on onSite) *cobra.Command {
+	var overlap time.Duration
+	c := &cobra.Command{
+		Use: "roll KEY_ID", Short: "Make a successor; the old key works on for the overlap", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return on(c, func(ctx context.Context, s *site.Sites, id string) error {
+				key, row, err := s.RollKey(ctx, id, args[0], overlap)
+				if err != nil {
+					return err
+				}
+				return a.printKey(key, row)
+			})
+		},
+	}
+	c.Flags().DurationVar(&overlap, "overlap", 24*time.Hour, "how long the old key still works")
+	return c
+}
+
+func (a *app) siteKeysRevoke(on onSite) *cobra.Command {
+	return &cobra.Command{
+		Use: "revoke KEY_ID", Short: "End a key at once", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return on(c, func(ctx context.Context, s *site.Sites, id string) error {
+				if err := s.RevokeKey(ctx, id, args[0]); err != nil {
+					return err
+				}
+				return a.print(map[string]any{"revoked": true, "id": args[0]}, func() { fmt.Fprintln(a.stdout, "revoked") })
+			})
+		},
+	}
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/site"
+)
+
+// siteJSON is a site as commands print it.
+type siteJSON struct {
+	ID           string    `json:"id"`
+	Slug         string    `json:"slug"`
+	Name         string    `json:"name"`
+	Domain       string    `json:"domain"`
+	Region       string    `json:"region"`
+	CallbackURLs []string  `json:"callback_urls"`
+	CreatedAt    time.Time `json:"created_at"`
+	SiteKey      string    `json:"site_key,omitempty"` // only when it was just made
+	SiteKeyID    string    `json:"site_key_id,omitempty"`
+}
+
+func newSiteJSON(s otl.Site) siteJSON {
+	urls := s.CallbackURLs
+	if urls == nil {
+		urls = []string{}
+	}
+	return siteJSON{ID: s.ID, Slug: s.Slug, Name: s.Name, Domain: s.Domain, Region: s.Region, CallbackURLs: urls, CreatedAt: s.CreatedAt}
+}
+
+// onNode runs an action on the configured database.
+func (a *app) onNode(c *cobra.Command, do func(context.Context, *node.Node) error) error {
+	n, _, err := a.openNode(c.Context())
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	return do(c.Context(), n)
+}
+
+func (a *app) sitesCommand() *cobra.Command {
+	c := &cobra.Command{Use: "sites", Short: "Register and show partner sites"}
+	c.AddCommand(a.sitesList(), a.sitesCreate(), a.sitesShow(), a.callbackCommand())
+	return c
+}
+
+func (a *app) sitesList() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List sites", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				out := []siteJSON{}
+				for after := ""; ; {
+					page, err := n.Sites.List(ctx, "", after, 200)
+					if err != nil {
+						return err
+					}
+					for _, s := range page {
+						out = append(out, newSiteJSON(s))
+						after = s.ID
+					}
+					if len(page) < 200 {
+						break
+					}
+				}
+				return a.print(map[string]any{"data": out}, func() {
+					table(a.stdout, "ID\tSLUG\tNAME\tCALLBACK URLS", out, func(s siteJSON) string {
+						return fmt.Sprintf("%s\t%s\t%s\t%s", s.ID, s.Slug, s.Name, strings.Join(s.CallbackURLs, " "))
+					})
+				})
+			})
+		},
+	}
+}
+
+func (a *app) sitesCreate() *cobra.Command {
+	var r site.Registration
+	var owner string
+	var fields, scopes []string
+	c := &cobra.Command{
+		Use: "create", Short: "Register a site and show its first key, once", Args: cobra.NoArgs,
+		Example: "  otl sites create --name Notes --callback https://notes.example.com/auth/callback",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				var err error
+				if r.Requested, err = otl.ParseFields("fields", fields); err != nil {
+					return err
+				}
+				if len(scopes) > 0 {
+					if r.Scopes, err = otl.ParseScopes(scopes); err != nil {
+						return err
+					}
+				}
+				if owner != "" {
+					u, err := n.Accounts.Find(ctx, owner)
+					if err != nil {
+						return err
+					}
+					r.Owner = u.ID
+				}
+				done, err := n.Sites.Register(ctx, r)
+				if err != nil {
+					return err
+				}
+				out := newSiteJSON(done.Site)
+				out.SiteKey, out.SiteKeyID = done.Key.Reveal(), done.KeyRow.ID
+				return a.print(out, func() {
+					fmt.Fprintf(a.stdout, "Site      %s (%s)\nSite ID   %s\nSite key  %s\n\nThe key is shown this once. Keep it in your server's secret store.\n",
+						out.Name, out.Slug, out.ID, out.SiteKey)
+				})
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&r.Name, "name", "", "name people see")
+	f.StringArrayVar(&r.Callbacks, "callback", nil, "callback URL: https, or http on localhost; repeat for more")
+	f.StringVar(&r.Slug, "slug", "", "short unique name (default: from the name)")
+	f.StringVar(&r.Domain, "domain", "", "host name of the site")
+	f.StringVar(&r.Region, "region", "", "eu or us")
+	f.StringVar(&owner, "owner", "", "user id or e-mail address of the owner")
+	f.StringSliceVar(&fields, "fields", nil, "profile fields the site asks for (default email,name)")
+	f.StringSliceVar(&scopes, "scopes", nil, "scopes of the key (default all)")
+	return c
+}
+
+func (a *app) sitesShow() *cobra.Command {
+	return &cobra.Command{
+		Use: "show ID|SLUG", Short: "Show one site", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				s, err := n.Sites.Get(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				return a.print(newSiteJSON(s), func() {
+					fmt.Fprintf(a.stdout, "Site       %s (%s)\nSite ID    %s\nDomain     %s\nRegion     %s\nCallbacks  %s\n",
+						s.Name, s.Slug, s.ID, s.Domain, s.Region, strings.Join(s.CallbackURLs, "\n           "))
+				})
+			})
+		},
+	}
+}
+
+func (a *app) callbackCommand() *cobra.Command {
+	c := &cobra.Command{Use: "callback", Short: "Add and remove callback URLs"}
+	for _, one := range []struct {
+		use, short string
+		do         func(context.Context, *node.Node, string, string) error
+	}{
+		{"add SITE URL", "Register a callback URL", func(ctx context.Context, n *node.Node, id, url string) error {
+			return n.Sites.AddCallback(ctx, id, url)
+		}},
+		{"rm SITE URL", "Unregister a callback URL", func(ctx context.Context, n *node.Node, id, url string) error {
+			return n.Sites.RemoveCallback(ctx, id, url)
+		}},
+	} {
+		c.AddCommand(&cobra.Command{
+			Use: one.use, Short: one.short, Args: cobra.ExactArgs(2),
+			RunE: func(c *cobra.Command, args []string) error {
+				return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+					s, err := n.Sites.Get(ctx, args[0])
+					if err != nil {
+						return err
+					}
+					if err := one.do(ctx, n, s.ID, args[1]); err != nil {
+						return err
+					}
+					if s, err = n.Sites.Get(ctx, s.ID); err != nil {
+						return err
+					}
+					return a.print(newSiteJSON(s), func() { fmt.Fprintln(a.stdout, strings.Join(s.CallbackURLs, "\n")) })
+				})
+			},
+		})
+	}
+	return c
+}
+
+// table prints rows under a head, in columns.
+func table[T any](out io.Writer, head string, rows []T, line func(T) string) {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, head)
+	for _, r := range rows {
+		fmt.Fprintln(w, line(r))
+	}
+	_ = w.Flush()
+}

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// userJSON is a person as commands print him.
+type userJSON struct {
+	ID             string     `json:"id"`
+	Email          string     `json:"email"`
+	EmailVerified  bool       `json:"email_verified"`
+	Name           string     `json:"name"`
+	Phone          string     `json:"phone"`
+	SessionVersion int        `json:"session_version"`
+	Disabled       bool       `json:"disabled"`
+	CreatedAt      time.Time  `json:"created_at"`
+	LastLoginAt    *time.Time `json:"last_login_at"`
+}
+
+func newUserJSON(u otl.User) userJSON {
+	return userJSON{u.ID, u.Email.Address, !u.EmailVerifiedAt.IsZero(), u.Name, u.Phone, u.SessionVersion, !u.DisabledAt.IsZero(),
+		u.CreatedAt, optionalTime(u.LastLoginAt)}
+}
+
+func (a *app) usersCommand() *cobra.Command {
+	c := &cobra.Command{Use: "users", Short: "Add, show and disable people"}
+	c.AddCommand(a.usersList(), a.usersCreate(), a.usersShow(), a.usersDisable("suspend", "Disable a person and end all his sessions", true),
+		a.usersDisable("enable", "Let a disabled person sign in again", false))
+	return c
+}
+
+func (a *app) usersList() *cobra.Command {
+	var after string
+	var limit int
+	c := &cobra.Command{
+		Use: "list", Short: "List people, oldest first", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				page, err := n.Store.Read.Users.List(ctx, after, limit)
+				if err != nil {
+					return err
+				}
+				out := []userJSON{}
+				for _, u := range page {
+					out = append(out, newUserJSON(u))
+				}
+				return a.print(map[string]any{"data": out}, func() {
+					table(a.stdout, "ID\tEMAIL\tNAME\tDISABLED", out, func(u userJSON) string {
+						return fmt.Sprintf("%s\t%s\t%s\t%v", u.ID, u.Email, u.Name, u.Disabled)
+					})
+				})
+			})
+		},
+	}
+	c.Flags().StringVar(&after, "after", "", "go on behind this id")
+	c.Flags().IntVar(&limit, "limit", 100, "how many")
+	return c
+}
+
+func (a *app) usersCreate() *cobra.Command {
+	var cr account.Creation
+	var siteID, name, phone string
+	var password, hash bool
+	c := &cobra.Command{
+		Use: "create", Short: "Add a person", Args: cobra.NoArgs,
+		Example: "  printf '%s' \"$PASSWORD\" | otl users create --site notes --email jane@example.com --password-stdin",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := a.readPassword(&cr, password, hash); err != nil {
+				return err
+			}
+			if name != "" {
+				cr.Profile.Name = &name
+			}
+			if phone != "" {
+				cr.Profile.Phone = &phone
+			}
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				if siteID != "" {
+					s, err := n.Sites.Get(ctx, siteID)
+					if err != nil {
+						return err
+					}
+					cr.Site = &s
+				}
+				u, err := n.Accounts.Create(ctx, cr)
+				if err != nil {
+					return err
+				}
+				return a.printUser(u)
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&cr.Email, "email", "", "e-mail address")
+	f.StringVar(&siteID, "site", "", "site id or slug the person joins")
+	f.StringVar(&name, "name", "", "name")
+	f.StringVar(&phone, "phone", "", "phone number in E.164 form")
+	f.BoolVar(&password, "password-stdin", false, "read the password from the first line of standard input")
+	f.BoolVar(&hash, "password-hash-stdin", false, "read a password hash (argon2, bcrypt or scrypt) from the first line of standard input")
+	c.MarkFlagsMutuallyExclusive("password-stdin", "password-hash-stdin")
+	return c
+}
+
+// readPassword reads the first line of standard input, which keeps a password
+// out of the process list.
+func (a *app) readPassword(c *account.Creation, password, hash bool) error {
+	if !password && !hash {
+		return nil
+	}
+	line, err := bufio.NewReader(io.LimitReader(a.stdin, 8<<10)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read standard input: %w", err)
+	}
+	line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+	if line == "" {
+		return otl.InvalidField("password", "required", "nothing came on standard input")
+	}
+	if hash {
+		c.Hash = line
+	} else {
+		c.Password = secret.NewText(line)
+	}
+	return nil
+}
+
+func (a *app) printUser(u otl.User) error {
+	out := newUserJSON(u)
+	return a.print(out, func() {
+		fmt.Fprintf(a.stdout, "User      %s\nName      %s\nEmail     %s\nDisabled  %v\nCreated   %s\nSeen      %s\n",
+			out.ID, out.Name, out.Email, out.Disabled, shortTime(&out.CreatedAt), shortTime(out.LastLoginAt))
+	})
+}
+
+func (a *app) usersShow() *cobra.Command {
+	return &cobra.Command{
+		Use: "show ID|EMAIL", Short: "Show one person", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				u, err := n.Accounts.Find(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				return a.printUser(u)
+			})
+		},
+	}
+}
+
+func (a *app) usersDisable(use, short string, disable bool) *cobra.Command {
+	return &cobra.Command{
+		Use: use + " ID|EMAIL", Short: short, Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				u, err := n.Accounts.Find(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if err := n.Accounts.SetDisabled(ctx, u.ID, disable); err != nil {
+					return err
+				}
+				if u, err = n.Accounts.Find(ctx, u.ID); err != nil {
+					return err
+				}
+				return a.printUser(u)
+			})
+		},
+	}
+}
+
+// sessionJSON is a session as commands print it.
+type sessionJSON struct {
+	ID         string    `json:"id"`
+	UserID     string    `json:"user_id"`
+	SiteID     string    `json:"site_id"`
+	AMR        []string  `json:"amr"`
+	CreatedAt  time.Time `json:"created_at"`
+	LastSeenAt time.Time `json:"last_seen_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	IP         string    `json:"ip"`
+	UserAgent  string    `json:"user_agent"`
+}
+
+func (a *app) sessionsCommand() *cobra.Command {
+	c := &cobra.Command{Use: "sessions", Short: "Show and end sessions"}
+	var user string
+	list := &cobra.Command{
+		Use: "list", Short: "List the live sessions of a person", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error { return a.listSessions(ctx, n, user) })
+		},
+	}
+	list.Flags().StringVar(&user, "user", "", "user id or e-mail address")
+	if err := list.MarkFlagRequired("user"); err != nil { // the flag is defined above
+		panic(err)
+	}
+	revoke := &cobra.Command{
+		Use: "revoke ID", Short: "End one session and void the person's access tokens", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				version, err := n.SignIn.Revoke(ctx, signin.Scope{}, args[0], otl.EndAdmin)
+				return a.printRevoked(version, err)
+			})
+		},
+	}
+	all := &cobra.Command{
+		Use: "revoke-all USER", Short: "End every session of a person", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				u, err := n.Accounts.Find(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				version, err := n.SignIn.RevokeAll(ctx, u.ID)
+				return a.printRevoked(version, err)
+			})
+		},
+	}
+	c.AddCommand(list, revoke, all)
+	return c
+}
+
+func (a *app) listSessions(ctx context.Context, n *node.Node, user string) error {
+	u, err := n.Accounts.Find(ctx, user)
+	if err != nil {
+		return err
+	}
+	found, err := n.SignIn.List(ctx, signin.Scope{UserID: u.ID}, "", 1000)
+	if err != nil {
+		return err
+	}
+	out := []sessionJSON{}
+	for _, s := range found {
+		out = append(out, sessionJSON{s.ID, s.UserID, s.SiteID, s.Methods.Strings(), s.CreatedAt, s.LastSeenAt, s.RefreshBy, s.IP, s.UserAgent})
+	}
+	return a.print(map[string]any{"data": out}, func() {
+		table(a.stdout, "ID\tSITE\tSINCE\tLAST SEEN\tIP\tUSER AGENT", out, func(s sessionJSON) string {
+			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", s.ID, s.SiteID, shortTime(&s.CreatedAt), shortTime(&s.LastSeenAt), s.IP, s.UserAgent)
+		})
+	})
+}
+
+func (a *app) printRevoked(version int, err error) error {
+	if err != nil {
+		return err
+	}
+	return a.print(map[string]any{"revoked": true, "session_version": version}, func() { fmt.Fprintln(a.stdout, "revoked") })
+}

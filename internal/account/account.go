@@ -1,0 +1,250 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// Accounts registers people and keeps their profiles.
+type Accounts struct {
+	Store    *store.Store
+	Sessions *session.Sessions
+	Hasher   *secret.Hasher
+	Rules    *PasswordRules
+	Now      func() time.Time
+}
+
+// Registration is what a new person tells a site.
+type Registration struct {
+	Site     otl.Site
+	Email    string
+	Password secret.Text
+	Profile  Profile
+	Fields   []string // what he grants the site; nil for the minimum and what he filled in
+}
+
+// Register adds a person and signs him in at the site he registered with. A
+// known address is otl.ErrEmailTaken; every other faulty field is named at once.
+func (a *Accounts) Register(ctx context.Context, r Registration) (session.Tokens, error) {
+	u, grant, err := a.newUser(r, func(e otl.Email) error { return a.Rules.Check(r.Password, e, r.Site.Name) })
+	if err != nil {
+		return session.Tokens{}, err
+	}
+	// Refused before the costly hash; the insert below decides.
+	if _, err := a.Store.Read.Users.ByEmail(ctx, u.Email.Key); !errors.Is(err, store.ErrNotFound) {
+		if err == nil {
+			err = otl.ErrEmailTaken
+		}
+		return session.Tokens{}, err
+	}
+	hash, scheme, err := a.Hasher.Hash(ctx, r.Site.ID, r.Password)
+	if err != nil {
+		return session.Tokens{}, err
+	}
+	u.LastLoginAt = u.CreatedAt
+	st := store.Standing{User: u, Site: r.Site, Grant: grant}
+	from := otl.RequestOf(ctx)
+	var refresh secret.Text
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := a.insert(ctx, tx, u, "register", r.Site.ID); err != nil {
+			return err
+		}
+		if err := a.setPassword(ctx, tx, u.ID, password{hash, scheme, false}); err != nil {
+			return err
+		}
+		if err := tx.Grants.Put(ctx, grant); err != nil {
+			return err
+		}
+		refresh, err = a.Sessions.Open(ctx, tx, &st, otl.Methods{otl.MethodPassword}, from)
+		return err
+	})
+	if err != nil {
+		return session.Tokens{}, err
+	}
+	otl.RequestOf(ctx).UserID = u.ID
+	return a.Sessions.Issue(st, refresh)
+}
+
+// newUser checks a registration and makes the person and the grant of it. The
+// rule checks the password, which depends on the address.
+func (a *Accounts) newUser(r Registration, rule func(otl.Email) error) (otl.User, otl.Grant, error) {
+	now := a.Now()
+	u := otl.User{ID: secret.NewID(now), Preferences: "{}", SessionVersion: 1, Version: 1, CreatedAt: now, UpdatedAt: now}
+	var bad []otl.FieldError
+	var broken error
+	note := func(err error) {
+		var e *otl.Error
+		if errors.As(err, &e) && len(e.More) > 0 {
+			bad = append(bad, e.More...)
+		} else if err != nil {
+			broken = err
+		}
+	}
+	var err error
+	u.Email, err = otl.ParseEmail(r.Email)
+	note(err)
+	note(rule(u.Email))
+	note(r.Profile.apply(&u))
+	fields := otl.MinimalFields().With(r.Profile.fields()...)
+	if r.Fields != nil {
+		fields, err = otl.ParseFields("fields", r.Fields)
+		note(err)
+	}
+	if broken != nil {
+		return u, otl.Grant{}, broken
+	}
+	if len(bad) > 0 {
+		return u, otl.Grant{}, otl.InvalidFields(bad)
+	}
+	return u, otl.Grant{UserID: u.ID, SiteID: r.Site.ID, Fields: fields, CreatedAt: now, UpdatedAt: now}, nil
+}
+
+func (a *Accounts) insert(ctx context.Context, tx *store.Tx, u otl.User, source, siteID string) error {
+	ok, err := tx.Users.Insert(ctx, u)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return otl.ErrEmailTaken
+	}
+	return tx.Events.Append(ctx, a.event(otl.EventUserCreated, u.ID, siteID, map[string]string{"source": source}))
+}
+
+// password is a hash about to be stored.
+type password struct {
+	hash, scheme string
+	imported     bool
+}
+
+func (a *Accounts) setPassword(ctx context.Context, tx *store.Tx, userID string, p password) error {
+	if err := tx.Passwords.Set(ctx, userID, p.hash, p.imported, a.Now()); err != nil {
+		return err
+	}
+	return tx.Passwords.AddScheme(ctx, p.scheme, a.Now())
+}
+
+func (a *Accounts) event(t otl.EventType, userID, siteID string, data map[string]string) otl.Event {
+	now := a.Now()
+	return otl.Event{ID: "evt_" + secret.NewID(now), Type: t, UserID: userID, SiteID: siteID, Data: data, CreatedAt: now}
+}
+
+// Creation is a person added by an operator rather than by himself.
+type Creation struct {
+	Email    string
+	Profile  Profile
+	Password secret.Text // one of Password and Hash, or neither
+	Hash     string      // a hash made elsewhere
+	Site     *otl.Site   // joined at once, nil for none
+	Fields   otl.Fields  // granted to that site; nil for the minimum and what is filled in
+}
+
+// Create adds a person without signing him in.
+func (a *Accounts) Create(ctx context.Context, c Creation) (otl.User, error) {
+	r := Registration{Email: c.Email, Profile: c.Profile}
+	if c.Site != nil {
+		r.Site = *c.Site
+	}
+	u, grant, err := a.newUser(r, func(e otl.Email) error {
+		if c.Password.Empty() {
+			return nil
+		}
+		return a.Rules.Check(c.Password, e, r.Site.Name)
+	})
+	if err != nil {
+		return u, err
+	}
+	if c.Fields != nil {
+		grant.Fields = c.Fields
+	}
+	set, err := a.initial(ctx, c)
+	if err != nil {
+		return u, err
+	}
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := a.insert(ctx, tx, u, "admin", r.Site.ID); err != nil {
+			return err
+		}
+		if set.hash != "" {
+			if err := a.setPassword(ctx, tx, u.ID, set); err != nil {
+				return err
+			}
+		}
+		if c.Site == nil {
+			return nil
+		}
+		return tx.Grants.Put(ctx, grant)
+	})
+	return u, err
+}
+
+// initial gives the password a created person starts with, if any.
+func (a *Accounts) initial(ctx context.Context, c Creation) (password, error) {
+	switch {
+	case c.Hash != "":
+		parsed, err := secret.ParseHash(c.Hash)
+		if err != nil {
+			return password{}, otl.InvalidField("password_hash", "bad_hash", err.Error())
+		}
+		return password{c.Hash, parsed.Scheme, true}, nil
+	case c.Password.Empty():
+		return password{}, nil
+	}
+	hash, scheme, err := a.Hasher.Hash(ctx, "operator", c.Password)
+	return password{hash, scheme, false}, err
+}
+
+// Find gives a person by id or e-mail address.
+func (a *Accounts) Find(ctx context.Context, idOrEmail string) (otl.User, error) {
+	u, err := a.Store.Read.Users.ByID(ctx, idOrEmail)
+	if errors.Is(err, store.ErrNotFound) {
+		if email, bad := otl.ParseEmail(idOrEmail); bad == nil {
+			u, err = a.Store.Read.Users.ByEmail(ctx, email.Key)
+		}
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return u, otl.NoSuch("user")
+	}
+	return u, err
+}
+
+// SetDisabled disables or enables a person. Disabling ends all his sessions in
+// the same transaction (SE-13); enabling gives none of them back.
+func (a *Accounts) SetDisabled(ctx context.Context, userID string, disabled bool) error {
+	at, event := time.Time{}, otl.EventUserEnabled
+	if disabled {
+		at, event = a.Now(), otl.EventUserDisabled
+	}
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		changed, err := tx.Users.SetDisabled(ctx, userID, at)
+		if err != nil || !changed {
+			return err
+		}
+		if disabled {
+			if _, err := a.Sessions.EndAll(ctx, tx, userID, "", "", otl.EndUserDisabled); err != nil {
+				return err
+			}
+		}
+		return tx.Events.Append(ctx, a.event(event, userID, "", nil))
+	})
+}
+
+// LearnSchemes tells the hasher which kinds of hash the store holds, so that a
+// failed sign-in takes as long as the costliest of them (PW-10).
+func (a *Accounts) LearnSchemes(ctx context.Context) error {
+	schemes, err := a.Store.Read.Passwords.Schemes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range schemes {
+		if err := a.Hasher.Learn(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}

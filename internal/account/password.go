@@ -1,0 +1,123 @@
+package account
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+
+	zxcvbn "github.com/ccojocar/zxcvbn-go/data"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+)
+
+// Bounds of a password (decision D10, PW-01).
+const (
+	MinPassword = 8    // code points
+	MaxPassword = 1024 // bytes
+)
+
+// PasswordRules decide which new passwords are taken. There are no rules of
+// composition, no expiry and no truncation (PW-02); what is refused is what is
+// guessed first: a common password, or the name of the person or the site.
+type PasswordRules struct {
+	extra map[string]bool // the operator's own list
+
+	once   sync.Once
+	common map[string]bool // the strength library's list, read at first use
+	broken error
+}
+
+// ReadBlocklist adds the passwords of an operator's own file, one a line.
+func (p *PasswordRules) ReadBlocklist(r io.Reader) error {
+	p.extra = map[string]bool{}
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		if word := fold(strings.TrimSpace(lines.Text())); word != "" {
+			p.extra[word] = true
+		}
+	}
+	return lines.Err()
+}
+
+// Check refuses a new password for the person with this address at this site.
+// The error names the rule, never the password.
+func (p *PasswordRules) Check(password secret.Text, email otl.Email, siteName string) error {
+	s := password.Reveal()
+	switch {
+	case !utf8.ValidString(s) || strings.ContainsRune(s, 0):
+		return otl.InvalidField("password", "bad_characters", "must be valid UTF-8 without NUL")
+	case len(s) > MaxPassword:
+		return otl.InvalidField("password", "too_long", "must be at most "+strconv.Itoa(MaxPassword)+" bytes")
+	case utf8.RuneCountInString(norm.NFKC.String(s)) < MinPassword:
+		return otl.InvalidField("password", "too_short", "must be at least "+strconv.Itoa(MinPassword)+" characters")
+	}
+	common, err := p.list()
+	if err != nil {
+		return err
+	}
+	word := fold(s)
+	if common[word] || p.extra[word] || uniform(word) {
+		return otl.InvalidField("password", "too_common", "is one of the passwords that are guessed first")
+	}
+	for _, own := range personal(email, siteName) {
+		if word == own || strings.TrimFunc(word, notLetter) == own {
+			return otl.InvalidField("password", "too_personal", "must not be your address or the name of the site")
+		}
+	}
+	return nil
+}
+
+// list reads the common passwords once, when the first new password is
+// checked: a start does not pay for it.
+func (p *PasswordRules) list() (map[string]bool, error) {
+	p.once.Do(func() {
+		var file struct{ List []string }
+		raw, err := zxcvbn.Asset("data/Passwords.json")
+		if err == nil {
+			err = json.Unmarshal(raw, &file)
+		}
+		if err != nil {
+			p.broken = fmt.Errorf("read the list of common passwords: %w", err)
+			return
+		}
+		p.common = make(map[string]bool, len(file.List))
+		for _, w := range file.List {
+			p.common[fold(w)] = true
+		}
+	})
+	return p.common, p.broken
+}
+
+// personal gives the words an attacker who knows person and site tries first.
+func personal(email otl.Email, siteName string) []string {
+	local, domain, _ := strings.Cut(email.Key, "@")
+	words := []string{email.Key, local, domain, fold(siteName)}
+	words = append(words, strings.FieldsFunc(local, notLetter)...)
+	words = append(words, strings.Split(domain, ".")...)
+	words = append(words, strings.Fields(fold(siteName))...)
+	out := words[:0]
+	for _, w := range words {
+		if utf8.RuneCountInString(w) >= 4 {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+func fold(s string) string { return strings.ToLower(norm.NFKC.String(s)) }
+
+func notLetter(r rune) bool { return !unicode.IsLetter(r) }
+
+// uniform reports whether one character is all there is.
+func uniform(s string) bool {
+	first, size := utf8.DecodeRuneInString(s)
+	return strings.TrimLeft(s[size:], string(first)) == ""
+}

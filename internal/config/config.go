@@ -1,0 +1,83 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/token"
+)
+
+// Config is everything that can be configured.
+type Config struct {
+	PublicURL      string
+	Listen         string
+	AdminListen    string
+	DataDir        string
+	DatabaseURL    string
+	DBMaxConns     int
+	AutoMigrate    bool
+	TLSCert        string
+	TLSKey         string
+	TrustedProxies []netip.Prefix
+	DrainDelay     time.Duration
+
+	SecretKey         secret.Text
+	SecretKeyPrevious secret.Text
+
+	AccessTTL     time.Duration
+	RefreshTTL    time.Duration
+	SessionMaxAge time.Duration
+	RefreshGrace  time.Duration
+	SessionLimit  int
+	Algorithm     token.Algorithm
+	KeyRotation   time.Duration
+
+	Argon2            secret.Argon2
+	HashConcurrency   int
+	PasswordBlocklist string
+
+	LogLevel  string
+	LogFormat string
+	LogPII    string
+
+	values map[string]Value // by path
+}
+
+// Value is where one key got its value.
+type Value struct {
+	Key    Key
+	Text   string // as written; "***" for secrets
+	Source string // "default", "file", "env", "flag"
+}
+
+// Key describes one key.
+type Key struct {
+	Path    string // in the file, for example "db.max_conns"
+	Env     string // for example "OTL_DB_MAX_CONNS"
+	Default string
+	Help    string
+	Secret  bool
+	set     func(string) error
+}
+
+// Values gives every key with its value and source, in the order of the table.
+func (c *Config) Values() []Value {
+	out := make([]Value, 0, len(c.values))
+	for _, k := range c.keys() {
+		out = append(out, c.values[k.Path])
+	}
+	return out
+}
+
+// Keys gives every key there is.
+func Keys() []Key { return (&Config{}).keys() }
+
+// Error is a configuration that is refused. It is meant to be shown as it is.
+type Error struct {
+	Key  string // the name as the user wrote it
+	Text string
+}
+
+// Error gives the key and what is wrong with it.
+func (e *Error) Error() string { return e.Key + ": " + e.Text }

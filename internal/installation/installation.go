@@ -1,0 +1,124 @@
+package installation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+	"github.com/onetimelogin/otl/internal/token"
+)
+
+// Options are what an installation depends on and how its keys live.
+type Options struct {
+	Store  *store.Store
+	Master secret.Master
+	Now    func() time.Time
+	Log    *slog.Logger
+
+	Algorithm token.Algorithm // of new signing keys
+	Rotation  time.Duration   // how long one key signs
+	AccessTTL time.Duration   // how long a token lives at most
+}
+
+// Installation is the server as a party of its own.
+type Installation struct {
+	SiteID string // of the first-party site
+	Ring   *token.Ring
+
+	Options
+	state string       // of the signing keys when they were last loaded
+	keys  []SigningKey // as they were then
+}
+
+// ErrMasterKey means that the database was made under another master key.
+// Starting with a new one would leave everything sealed unreadable (SR-04).
+var ErrMasterKey = errors.New("the master key does not open this database; restore the key it was made with (OTL_SECRET_KEY or secret.key in the data directory)")
+
+const (
+	keyCheckPlace = "installation|1|key_check"
+	keyCheckPlain = "otl"
+)
+
+// Initialised reports whether a database already belongs to an installation,
+// and so to a master key.
+func Initialised(ctx context.Context, st *store.Store) (bool, error) {
+	_, err := st.Read.Installation.Get(ctx)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Open proves the master key, creates what a new database lacks and loads the
+// signing keys. It fails with ErrMasterKey under the wrong key.
+func Open(ctx context.Context, o Options) (*Installation, error) {
+	in := &Installation{Ring: token.NewRing(), Options: o}
+	row, err := o.Store.Read.Installation.Get(ctx)
+	if errors.Is(err, store.ErrNotFound) {
+		if err := in.create(ctx); err != nil {
+			return nil, fmt.Errorf("create installation: %w", err)
+		}
+		row, err = o.Store.Read.Installation.Get(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	plain, err := o.Master.Open(row.KeyCheck, keyCheckPlace)
+	if err != nil || string(plain) != keyCheckPlain {
+		return nil, ErrMasterKey
+	}
+	in.SiteID = row.SiteID
+	if o.Master.Stale(row.KeyCheck) {
+		if err := in.reseal(ctx); err != nil {
+			return nil, fmt.Errorf("seal under the new master key: %w", err)
+		}
+	}
+	if err := in.Maintain(ctx); err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// create writes the row and the first-party site. Of several nodes that start
+// on an empty database one does it.
+func (in *Installation) create(ctx context.Context) error {
+	now := in.Now()
+	site := otl.Site{ID: secret.NewID(now), Slug: "account", Name: "OneTimeLogin", FirstParty: true,
+		Requested: otl.AllFields(), Version: 1, CreatedAt: now, UpdatedAt: now}
+	row := store.InstallationRow{KeyCheck: in.Master.Seal([]byte(keyCheckPlain), keyCheckPlace), SiteID: site.ID, CreatedAt: now}
+	return in.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		first, err := tx.Installation.Insert(ctx, row)
+		if err != nil || !first {
+			return err
+		}
+		_, err = tx.Sites.Insert(ctx, site)
+		return err
+	})
+}
+
+// reseal brings everything sealed under a replaced master key under the current
+// one, the proof last: a crash in between leaves both keys needed and the next
+// start goes on.
+func (in *Installation) reseal(ctx context.Context) error {
+	keys, err := in.Store.Read.SigningKeys.All(ctx)
+	if err != nil {
+		return err
+	}
+	return in.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		for _, k := range keys {
+			plain, err := in.Master.Open(k.Private, keyPlace(k.ID))
+			if err != nil {
+				return fmt.Errorf("signing key %s: %w", k.ID, err)
+			}
+			if err := tx.SigningKeys.Seal(ctx, k.ID, in.Master.Seal(plain, keyPlace(k.ID))); err != nil {
+				return err
+			}
+		}
+		return tx.Installation.SetKeyCheck(ctx, in.Master.Seal([]byte(keyCheckPlain), keyCheckPlace))
+	})
+}

@@ -1,0 +1,195 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/installation"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/server"
+	"github.com/onetimelogin/otl/internal/session"
+	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/store"
+	"github.com/onetimelogin/otl/internal/surface/native"
+	"github.com/onetimelogin/otl/internal/surface/pages"
+	"github.com/onetimelogin/otl/internal/token"
+)
+
+// Options are what a node needs from outside.
+type Options struct {
+	Store store.Options
+	// Master gives the master key. It is told whether the database belongs to an
+	// installation already, because then a new key must not be made.
+	Master    func(initialised bool) (secret.Master, error)
+	Now       func() time.Time
+	Log       *slog.Logger
+	PublicURL string
+	Version   string
+
+	Algorithm     token.Algorithm
+	KeyRotation   time.Duration
+	AccessTTL     time.Duration
+	RefreshTTL    time.Duration
+	SessionMaxAge time.Duration
+	RefreshGrace  time.Duration
+	SessionLimit  int
+
+	Argon2          secret.Argon2
+	HashConcurrency int // 0: one for each processor
+	Rules           *account.PasswordRules
+
+	TrustedProxies []netip.Prefix
+	HTTPS          bool
+	PII            string
+}
+
+// Node is everything put together.
+type Node struct {
+	Store        *store.Store
+	Master       secret.Master
+	Installation *installation.Installation
+	Sites        *site.Sites
+	Accounts     *account.Accounts
+	SignIn       *signin.SignIn
+	Native       *native.Surface
+	Server       *server.Server
+
+	log *slog.Logger
+}
+
+// Open opens the store and builds a node on it. Close it in the end.
+func Open(ctx context.Context, o Options) (*Node, error) {
+	st, err := store.Open(ctx, o.Store)
+	if err != nil {
+		return nil, err
+	}
+	n, err := build(ctx, st, o)
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return n, nil
+}
+
+func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
+	initialised, err := installation.Initialised(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	master, err := o.Master(initialised)
+	if err != nil {
+		return nil, err
+	}
+	in, err := installation.Open(ctx, installation.Options{
+		Store: st, Master: master, Now: o.Now, Log: o.Log, Algorithm: o.Algorithm, Rotation: o.KeyRotation, AccessTTL: o.AccessTTL,
+	})
+	if err != nil {
+		return nil, err
+	}
+	sessions := &session.Sessions{
+		Store: st, Now: o.Now, Ring: in.Ring, Refresher: token.NewRefresher(master.DeriveAll("refresh")...), Issuer: o.PublicURL,
+		AccessTTL: o.AccessTTL, RefreshTTL: o.RefreshTTL, MaxAge: o.SessionMaxAge, Grace: o.RefreshGrace, PerSite: o.SessionLimit,
+	}
+	permits := o.HashConcurrency
+	if permits == 0 {
+		permits = runtime.GOMAXPROCS(0)
+	}
+	hasher := secret.NewHasher(o.Argon2, permits)
+	n := &Node{
+		Store: st, Master: master, Installation: in, log: o.Log,
+		Sites:    &site.Sites{Store: st, Now: o.Now},
+		Accounts: &account.Accounts{Store: st, Sessions: sessions, Hasher: hasher, Rules: o.Rules, Now: o.Now},
+		SignIn:   &signin.SignIn{Store: st, Sessions: sessions, Hasher: hasher, Now: o.Now},
+	}
+	if err := n.Accounts.LearnSchemes(ctx); err != nil {
+		return nil, fmt.Errorf("read password schemes: %w", err)
+	}
+	n.serve(o, hasher)
+	return n, nil
+}
+
+// serve builds the surfaces and the server in front of them.
+func (n *Node) serve(o Options, hasher *secret.Hasher) {
+	n.Native = native.New(native.Options{
+		SignIn: n.SignIn, Accounts: n.Accounts, Sites: n.Sites, Now: o.Now, JWKS: n.Installation.Ring.JWKS,
+		JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
+	})
+	metrics := server.NewMetrics(map[string]string{"version": o.Version, "go": runtime.Version()})
+	n.measure(metrics, hasher)
+	n.Server = server.New(server.Options{
+		Mounts: []server.Mount{
+			{Patterns: []string{"/"}, Handler: pages.New(native.Fail), Fail: native.Fail},
+			{Patterns: []string{"/api/", "/api", "/openapi.json", "/.well-known/jwks.json"}, Handler: n.Native, Fail: native.Fail},
+		},
+		Ready: func(ctx context.Context) error {
+			if !n.Installation.Ring.Ready(o.Now()) {
+				return errors.New("no signing key is in force")
+			}
+			return n.Store.Ping(ctx)
+		},
+		TrustedProxies: o.TrustedProxies, HTTPS: o.HTTPS, PII: o.PII, Log: o.Log, Metrics: metrics,
+	})
+}
+
+// measure registers what is read from the parts when the metrics are.
+func (n *Node) measure(m *server.Metrics, hasher *secret.Hasher) {
+	m.Gauge("otl_password_hash_queue_depth", "Sign-ins waiting for a password hash.", nil,
+		func() float64 { return float64(hasher.Pool.Stats().Waiting) })
+	m.Counter("otl_password_hash_refused_total", "Password hashes refused because the queue was full or took too long.",
+		func() float64 { return float64(hasher.Pool.Stats().Refused) })
+	for state, read := range map[string]func(store.Stats) int{
+		"open": func(s store.Stats) int { return s.Open }, "in_use": func(s store.Stats) int { return s.InUse },
+		"idle": func(s store.Stats) int { return s.Idle },
+	} {
+		m.Gauge("otl_db_conns", "Database connections.", map[string]string{"state": state},
+			func() float64 { return float64(read(n.Store.Stats())) })
+	}
+	m.Gauge("otl_sqlite_wal_bytes", "Size of SQLite's write-ahead log.", nil,
+		func() float64 { return float64(n.Store.Stats().WALBytes) })
+	m.Counter("otl_db_commits_total", "Transactions committed.", func() float64 { return float64(n.Store.Stats().Commits) })
+	m.Counter("otl_db_writes_total", "Writes those transactions carried.", func() float64 { return float64(n.Store.Stats().Writes) })
+}
+
+// Run does the work beside the requests until ctx ends: keys rotate, expired
+// sessions go, what requests only noted is stored. A job that fails is logged
+// and tried again at its next turn.
+func (n *Node) Run(ctx context.Context) {
+	jobs := []struct {
+		name  string
+		every int // seconds
+		do    func(context.Context) error
+	}{
+		{"maintain signing keys", 1, n.Installation.Maintain},
+		{"store when site keys were used", 5, n.Sites.Flush},
+		{"learn password schemes", 60, n.Accounts.LearnSchemes},
+		{"prune sessions", 3600, func(ctx context.Context) error { _, err := n.SignIn.Prune(ctx); return err }},
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for second := 1; ; second++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, j := range jobs {
+			if second%j.every != 0 {
+				continue
+			}
+			if err := j.do(ctx); err != nil && ctx.Err() == nil {
+				n.log.Error("job failed", "job", j.name, "err", err)
+			}
+		}
+	}
+}
+
+// Close stores what is only noted and closes the store.
+func (n *Node) Close() error {
+	return errors.Join(n.Sites.Flush(context.Background()), n.Store.Close())
+}

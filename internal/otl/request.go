@@ -1,0 +1,50 @@
+package otl
+
+import (
+	"context"
+	"net/netip"
+)
+
+// Request is what the rules may know of the call they serve: where it comes
+// from and what to call it in the log. The wire itself stays above.
+type Request struct {
+	ID        string     // UUID, equals request_id in every answer
+	Peer      netip.Addr // the caller's own address, proxies resolved
+	Client    netip.Addr // the person's address as far as it is known
+	UserAgent string
+
+	// What the door learned on the way, for the one log line at the end.
+	SiteID, SiteKeyID, UserID string
+	Err                       error
+}
+
+type requestKey struct{}
+
+// WithRequest returns a context that carries r.
+func WithRequest(ctx context.Context, r *Request) context.Context {
+	return context.WithValue(ctx, requestKey{}, r)
+}
+
+// RequestOf gives the request a context carries, or an empty one: commands and
+// jobs have none.
+func RequestOf(ctx context.Context) *Request {
+	if r, ok := ctx.Value(requestKey{}).(*Request); ok {
+		return r
+	}
+	return &Request{}
+}
+
+type transactionKey struct{}
+
+// InTransaction returns a context marked as being inside a store transaction.
+func InTransaction(ctx context.Context) context.Context {
+	return context.WithValue(ctx, transactionKey{}, true)
+}
+
+// Transactional reports whether ctx was marked by InTransaction. Slow work
+// (hashing, anything over a network) refuses to start there, because on SQLite
+// it would hold up every other writer.
+func Transactional(ctx context.Context) bool {
+	marked, _ := ctx.Value(transactionKey{}).(bool)
+	return marked
+}

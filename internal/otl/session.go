@@ -1,0 +1,107 @@
+package otl
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Session is one person signed in to one site, from the sign-in to its end.
+type Session struct {
+	ID         string
+	UserID     string
+	SiteID     string
+	Methods    Methods   // how the person proved who he is ("amr")
+	AuthAt     time.Time // when he proved it
+	CreatedAt  time.Time
+	LastSeenAt time.Time // the sign-in or the latest refresh
+	RefreshBy  time.Time // the refresh token expires here unless exchanged before
+	ExpiresAt  time.Time // absolute end, whatever is refreshed
+	EndedAt    time.Time
+	EndReason  EndReason
+	IP         string
+	UserAgent  string
+	Refresh    Rotation
+}
+
+// Live reports whether the session can still be used or refreshed.
+func (s Session) Live(now time.Time) bool {
+	return s.EndedAt.IsZero() && now.Before(s.ExpiresAt) && now.Before(s.RefreshBy)
+}
+
+// Rotation is the state of a session's refresh token: digests only.
+type Rotation struct {
+	Digest     []byte // of the one token that can be exchanged
+	Generation int    // counts the exchanges, 0 at the sign-in
+	Previous   []byte // digest of its immediate predecessor
+	Nonce      []byte // what the current token was derived with
+	RotatedAt  time.Time
+}
+
+// Method is one way a person proved who he is: a value of "amr".
+type Method string
+
+// The methods (contract 1.2). MethodAdmin marks a session that somebody with
+// access to the server's own command line opened.
+const (
+	MethodPassword Method = "pwd"
+	MethodAdmin    Method = "admin"
+)
+
+// Methods lists methods in the order they were used.
+type Methods []Method
+
+// String gives the methods separated by blanks: the stored form.
+func (ms Methods) String() string { return strings.Join(ms.Strings(), " ") }
+
+// Strings gives the methods as plain strings, never nil.
+func (ms Methods) Strings() []string {
+	out := make([]string, len(ms))
+	for i, m := range ms {
+		out[i] = string(m)
+	}
+	return out
+}
+
+// StoredMethods reads the form String writes.
+func StoredMethods(s string) Methods {
+	var out Methods
+	for _, w := range strings.Fields(s) {
+		if !slices.Contains(out, Method(w)) {
+			out = append(out, Method(w))
+		}
+	}
+	return out
+}
+
+// EndReason says why a session ended (contract 1.7, session.revoked).
+type EndReason string
+
+// The reasons.
+const (
+	EndLogout         EndReason = "logout"
+	EndAdmin          EndReason = "admin"
+	EndPasswordChange EndReason = "password_change"
+	EndRefreshReuse   EndReason = "refresh_reuse"
+	EndUserDisabled   EndReason = "user_disabled"
+	EndSuperseded     EndReason = "superseded" // too many sessions, the oldest went
+)
+
+// RaisesVersion reports whether ending a session for this reason raises the
+// person's session version, which voids every access token he holds. Making
+// room for a newer session is no security event and must not sign anybody out
+// elsewhere.
+func (r EndReason) RaisesVersion() bool { return r != EndSuperseded }
+
+// Grant is a person's permission for one site to see some fields.
+type Grant struct {
+	UserID    string
+	SiteID    string
+	Fields    Fields
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	RevokedAt time.Time
+}
+
+// Live reports whether the person still lets the site in.
+func (g Grant) Live() bool { return g.SiteID != "" && g.RevokedAt.IsZero() }

@@ -1,0 +1,136 @@
+package secret
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Hasher hashes and checks passwords in a bounded pool, and makes every failed
+// check take as long as the costliest kind of hash the installation holds, so
+// that time tells nobody whether an account exists or how old its hash is
+// (PW-09, PW-10).
+type Hasher struct {
+	Pool *Pool
+	cost Argon2
+
+	mu      sync.Mutex
+	schemes map[string]time.Duration // seen in the store: moving average of a check, 0 if not measured
+	costly  Hash                     // a sham of the costliest scheme
+}
+
+// NewHasher makes a hasher that writes argon2id hashes of the given cost.
+func NewHasher(cost Argon2, permits int) *Hasher {
+	h := &Hasher{Pool: NewPool(permits), cost: cost, schemes: map[string]time.Duration{}}
+	if err := h.Learn(cost.scheme()); err != nil { // the cost was checked when it was configured
+		panic(err)
+	}
+	return h
+}
+
+// Stored is a password hash as the store holds it. An empty one belongs to
+// nobody and matches nothing, in the usual time.
+type Stored struct {
+	Hash     string
+	Imported bool // made elsewhere: may not have been normalised
+}
+
+// Checked is the outcome of a check.
+type Checked struct {
+	Match  bool
+	Rehash bool // it matched, and the hash should be replaced by one of ours
+}
+
+// Hash makes the stored form of a new password and names its scheme.
+func (h *Hasher) Hash(ctx context.Context, owner string, password Text) (stored, scheme string, err error) {
+	err = h.Pool.Do(ctx, owner, func() { stored = h.cost.hash(password.Reveal()) })
+	return stored, h.cost.scheme(), err
+}
+
+// Check compares a password with a stored hash. A hash that is empty, unknown
+// or out of bounds matches nothing and takes as long as any other. The error is
+// otl.Busy, or the context's.
+func (h *Hasher) Check(ctx context.Context, owner string, stored Stored, password Text) (Checked, error) {
+	hash, err := ParseHash(stored.Hash)
+	known := err == nil
+	if !known {
+		hash = h.pretend()
+	}
+	var match bool
+	var took time.Duration
+	err = h.Pool.Do(ctx, owner, func() {
+		start := time.Now()
+		match = hash.Match(password.Reveal(), stored.Imported)
+		took = time.Since(start)
+	})
+	if err != nil {
+		return Checked{}, err
+	}
+	h.measured(hash, took)
+	if match && known {
+		return Checked{Match: true, Rehash: stored.Imported || hash.Scheme != h.cost.scheme()}, nil
+	}
+	return Checked{}, h.level(ctx, took)
+}
+
+// Learn tells the hasher that the store holds hashes of this scheme, as Hash
+// named it.
+func (h *Hasher) Learn(scheme string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, known := h.schemes[scheme]; known {
+		return nil
+	}
+	sham, err := shamHash(scheme)
+	if err != nil {
+		return err
+	}
+	h.schemes[scheme] = 0
+	if sham.work > h.costly.work {
+		h.costly = sham
+	}
+	return nil
+}
+
+func (h *Hasher) pretend() Hash {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.costly
+}
+
+func (h *Hasher) measured(hash Hash, took time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	old := h.schemes[hash.Scheme]
+	if old == 0 {
+		old = took
+	}
+	h.schemes[hash.Scheme] = old + (took-old)/8
+}
+
+// level waits until a failed check has taken as long as any other would have.
+// With one scheme in the store every check does the same work and nothing is
+// added; with several, all of them are stretched to a common length somewhat
+// above the costliest.
+func (h *Hasher) level(ctx context.Context, took time.Duration) error {
+	h.mu.Lock()
+	var floor time.Duration
+	if len(h.schemes) > 1 {
+		if floor = h.schemes[h.costly.Scheme]; floor == 0 {
+			floor = h.costly.work
+		}
+		floor = floor * 13 / 10
+	}
+	h.mu.Unlock()
+	if took >= floor {
+		return nil
+	}
+	timer := time.NewTimer(floor - took)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,111 @@
+package secret
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"hash/crc32"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Bytes gives n bytes from the operating system's generator. crypto/rand does
+// not fail: it ends the process rather than return weak bytes.
+func Bytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b)
+	return b
+}
+
+// NewID gives a ULID for the given time: 26 characters, sorted by time, never
+// reused, never a secret (SE-01, TE-08).
+func NewID(now time.Time) string {
+	return ulid.MustNew(ulid.Timestamp(now), rand.Reader).String()
+}
+
+// ValidID reports whether s has the form of an id made by NewID.
+func ValidID(s string) bool {
+	id, err := ulid.ParseStrict(s)
+	return err == nil && id.String() == s
+}
+
+// Digest gives the SHA-256 of a random token: what is stored in its place
+// (SR-03). Not for passwords, which have little entropy of their own.
+func Digest(token string) []byte {
+	sum := sha256.Sum256([]byte(token))
+	return sum[:]
+}
+
+// SameDigest compares two digests in constant time; empty ones match nothing.
+func SameDigest(a, b []byte) bool {
+	return len(a) == sha256.Size && subtle.ConstantTimeCompare(a, b) == 1
+}
+
+const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+const (
+	keyRandom = 34 // characters of base62: 202 bits
+	keyCheck  = 6  // characters of base62: a CRC-32
+	keyShown  = 8  // characters kept for display
+)
+
+// NewKey makes a long-lived key: prefix, 34 random base62 characters, 6
+// characters of checksum (contract 1.2, "Key format").
+func NewKey(prefix string) Text { return keyFrom(prefix, rand.Read) }
+
+// DerivedKey makes the key that belongs to a seed: always the same for the same
+// seed. Development worlds use it, so that a second start finds the same keys.
+func DerivedKey(prefix string, seed []byte) Text {
+	counter := byte(0)
+	return keyFrom(prefix, func(b []byte) (int, error) {
+		block := sha256.Sum256(append([]byte{counter}, seed...))
+		counter++
+		return copy(b, block[:]), nil
+	})
+}
+
+func keyFrom(prefix string, read func([]byte) (int, error)) Text {
+	var body strings.Builder
+	buf := make([]byte, 32)
+	for body.Len() < keyRandom {
+		n, _ := read(buf)
+		for _, c := range buf[:n] {
+			// 248 is the largest multiple of 62 in a byte: no bias.
+			if c < 248 && body.Len() < keyRandom {
+				body.WriteByte(base62[c%62])
+			}
+		}
+	}
+	return Text{prefix + body.String() + keyChecksum(prefix+body.String())}
+}
+
+func keyChecksum(s string) string {
+	sum := crc32.ChecksumIEEE([]byte(s))
+	out := make([]byte, keyCheck)
+	for i := range out {
+		out[keyCheck-1-i] = base62[sum%62]
+		sum /= 62
+	}
+	return string(out)
+}
+
+// CheckKey reports whether s is a key with this prefix and a right checksum,
+// and gives the characters that may be displayed. It refuses a typing error
+// without asking the store; it proves nothing.
+func CheckKey(prefix, s string) (shown string, ok bool) {
+	body, found := strings.CutPrefix(s, prefix)
+	if !found || len(body) != keyRandom+keyCheck {
+		return "", false
+	}
+	for i := range len(body) {
+		if strings.IndexByte(base62, body[i]) < 0 {
+			return "", false
+		}
+	}
+	if keyChecksum(prefix+body[:keyRandom]) != body[keyRandom:] {
+		return "", false
+	}
+	return body[:keyShown], true
+}

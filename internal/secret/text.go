@@ -1,0 +1,42 @@
+package secret
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+)
+
+// Text is a secret somebody handed us or we are about to hand out: a password,
+// a token, a key. However it is printed, logged or marshalled, it comes out as
+// "***" (SU-06). Reveal is the one way to the value.
+type Text struct{ value string }
+
+// NewText wraps a value.
+func NewText(s string) Text { return Text{s} }
+
+// Reveal gives the value. Call it only where the value goes on the wire, into a
+// digest or into a hash.
+func (t Text) Reveal() string { return t.value }
+
+// Empty reports whether there is no value.
+func (t Text) Empty() bool { return t.value == "" }
+
+const redacted = "***"
+
+// String hides the value.
+func (t Text) String() string { return redacted }
+
+// GoString hides the value from %#v.
+func (t Text) GoString() string { return redacted }
+
+// Format hides the value from every verb of package fmt.
+func (t Text) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// LogValue hides the value from slog.
+func (t Text) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalJSON hides the value.
+func (t Text) MarshalJSON() ([]byte, error) { return json.Marshal(redacted) }
+
+// UnmarshalJSON reads the value from a JSON string.
+func (t *Text) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &t.value) }

@@ -1,0 +1,297 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"path"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// Mount is one surface below some paths.
+type Mount struct {
+	Patterns []string // of http.ServeMux, without a method
+	Handler  http.Handler
+	// Fail writes an error in the shape of this surface; what goes wrong outside
+	// the handlers (a panic, a strange path) ends there.
+	Fail func(http.ResponseWriter, *http.Request, error)
+}
+
+// Options are what a server is made of.
+type Options struct {
+	// Mounts are the surfaces. The first one answers paths nobody serves.
+	Mounts []Mount
+	// Ready reports why the server cannot work at this moment, or nil.
+	Ready func(context.Context) error
+	// TrustedProxies are the networks whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
+	// HTTPS says that people reach the server by https, so that browsers are told
+	// to stay with it.
+	HTTPS bool
+	// PII is how addresses are logged: "mask", "full" or "none".
+	PII     string
+	Log     *slog.Logger
+	Metrics *Metrics
+}
+
+// Server is the http.Handler of the whole installation.
+type Server struct {
+	Options
+	mux      *http.ServeMux
+	mounts   map[string]Mount // by pattern
+	draining atomic.Bool
+}
+
+// Bounds of a request outside its body (HT-02).
+const (
+	maxURL      = 8 << 10
+	maxHeaders  = 100
+	maxHeader   = 32 << 10 // bytes of all headers
+	requestTime = 30 * time.Second
+)
+
+// New builds a server.
+func New(o Options) *Server {
+	s := &Server{Options: o, mux: http.NewServeMux(), mounts: map[string]Mount{}}
+	for _, m := range o.Mounts {
+		for _, p := range m.Patterns {
+			s.mux.Handle(p, m.Handler)
+			s.mounts[p] = m
+		}
+	}
+	s.mux.HandleFunc("GET /healthz", s.health)
+	s.mux.HandleFunc("GET /readyz", s.ready)
+	return s
+}
+
+// ServeHTTP takes every request through the same steps: an id, the caller's
+// address, the security headers, a deadline, the surface, and one log line. It
+// implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	peer := s.peer(r)
+	req := &otl.Request{ID: uuid.NewString(), Peer: peer, Client: peer, UserAgent: r.UserAgent()}
+	ctx, cancel := context.WithTimeout(otl.WithRequest(r.Context(), req), requestTime)
+	defer cancel()
+	r = r.WithContext(ctx)
+	rec := &recorder{ResponseWriter: w}
+	s.headers(rec.Header(), req.ID)
+	defer func() { s.finish(rec, r, req, time.Since(start)) }()
+	defer func() {
+		if p := recover(); p != nil {
+			s.caught(rec, r, p)
+		}
+	}()
+	if err := strange(r); err != nil {
+		s.fail(rec, r, err)
+		return
+	}
+	s.mux.ServeHTTP(rec, r)
+}
+
+// strange refuses requests no client of ours sends, before any surface sees
+// them. A path that is not in its clean form would be answered with a redirect,
+// which a POST must never get.
+func strange(r *http.Request) error {
+	if len(r.RequestURI) > maxURL {
+		return &otl.Error{Kind: otl.Malformed, Code: "url_too_long", Text: "The URL is longer than 8192 bytes."}
+	}
+	n := 0
+	for _, values := range r.Header {
+		n += len(values)
+	}
+	if n > maxHeaders {
+		return &otl.Error{Kind: otl.Malformed, Code: "too_many_headers", Text: "The request has more than 100 headers."}
+	}
+	if clean := path.Clean(r.URL.Path); r.URL.Path != clean && r.URL.Path != clean+"/" {
+		return &otl.Error{Kind: otl.NotFound, Code: "no_such_path", Text: "No such path."}
+	}
+	return nil
+}
+
+func (s *Server) headers(h http.Header, id string) {
+	h.Set("X-Request-Id", id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	if s.HTTPS {
+		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+	}
+}
+
+// fail writes an error in the shape of the surface the path belongs to.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	m := s.Mounts[0]
+	if _, pattern := s.mux.Handler(r); s.mounts[pattern].Fail != nil {
+		m = s.mounts[pattern]
+	}
+	m.Fail(w, r, err)
+}
+
+// caught turns a panic into a 500, unless the answer has begun: then the
+// connection is cut, so that nobody takes half an answer for a whole one
+// (HT-11).
+func (s *Server) caught(rec *recorder, r *http.Request, p any) {
+	err := fmt.Errorf("panic: %v", p)
+	otl.RequestOf(r.Context()).Err = err
+	if p == http.ErrAbortHandler { //nolint:errorlint // it is a value to compare with
+		panic(p)
+	}
+	s.Log.Error("panic", "request_id", otl.RequestOf(r.Context()).ID, "err", err, "stack", string(debug.Stack()))
+	if rec.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	s.fail(rec, r, err)
+}
+
+// finish writes the one log line of a request and counts it.
+func (s *Server) finish(rec *recorder, r *http.Request, req *otl.Request, took time.Duration) {
+	if rec.status == 0 {
+		rec.status = http.StatusOK
+	}
+	route := r.Pattern
+	if route == "" || route == "/" {
+		route = "none"
+	}
+	s.Metrics.observe(route, r.Method, rec.status, took)
+	level := slog.LevelInfo
+	switch {
+	case rec.status >= 500 && rec.status != http.StatusServiceUnavailable:
+		level = slog.LevelError
+	case strings.HasSuffix(route, "/healthz"), strings.HasSuffix(route, "/readyz"):
+		level = slog.LevelDebug
+	}
+	if !s.Log.Enabled(r.Context(), level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("request_id", req.ID), slog.String("route", route), slog.String("method", r.Method), slog.Int("status", rec.status),
+		slog.Float64("dur_ms", float64(took.Microseconds())/1000), slog.Int64("bytes", rec.bytes),
+	}
+	for _, a := range []struct{ name, value string }{
+		{"site_id", req.SiteID}, {"key_id", req.SiteKeyID}, {"user_id", req.UserID}, {"ip", s.logged(req.Client)},
+	} {
+		if a.value != "" {
+			attrs = append(attrs, slog.String(a.name, a.value))
+		}
+	}
+	if req.Err != nil {
+		attrs = append(attrs, slog.String("err", req.Err.Error()))
+	}
+	s.Log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// logged gives an address as it may stand in the log: by default its network
+// only, /24 or /48.
+func (s *Server) logged(ip netip.Addr) string {
+	if !ip.IsValid() || s.PII == "none" {
+		return ""
+	}
+	if s.PII == "full" {
+		return ip.String()
+	}
+	bits := 24
+	if ip.Is6() {
+		bits = 48
+	}
+	network, err := ip.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return network.String()
+}
+
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+// ready answers 200 when requests can be served: the database answers, a key
+// signs and the server is not about to stop.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	err := errors.New("stopping")
+	if !s.draining.Load() {
+		err = s.Ready(ctx)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	if err != nil {
+		otl.RequestOf(r.Context()).Err = err
+		http.Error(w, "not ready", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = w.Write([]byte("ready\n"))
+}
+
+// peer gives the address the request came from. X-Forwarded-For counts only
+// from a trusted proxy, and then its right-most entry that is no proxy of ours;
+// an entry that cannot be read ends the walk at the proxy itself (HT-08).
+func (s *Server) peer(r *http.Request) netip.Addr {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.Addr{} // a unix socket
+	}
+	ip = ip.Unmap().WithZone("")
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && s.trusted(ip); i-- {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		ip = hop.Unmap().WithZone("")
+	}
+	return ip
+}
+
+func (s *Server) trusted(ip netip.Addr) bool {
+	for _, p := range s.TrustedProxies {
+		if p.Contains(ip) {
+			return true
+		}
+	}
+	return false
+}
+
+// recorder remembers what was answered.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (r *recorder) WriteHeader(code int) {
+	if r.status == 0 {
+		r.status = code
+	}
+	r.ResponseWriter.WriteHeader(code)
+}
+
+// Write implements http.ResponseWriter.
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	n, err := r.ResponseWriter.Write(b)
+	r.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -1,0 +1,127 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+	"github.com/onetimelogin/otl/internal/token"
+)
+
+// Renew exchanges a refresh token that was presented with the key of one site.
+//
+// The token must be the session's current one. Its immediate predecessor gets
+// the same successor for the length of Grace, as long as that successor is
+// unused: two tabs may refresh at once and a lost answer may be asked for again
+// (SE-11). Any other token that this installation did issue was used before, by
+// somebody else or after it was stolen: the session ends (SE-12).
+//
+// The errors are otl.ErrRefresh, otl.ErrRefreshReused, otl.ErrSessionRevoked.
+func (s *Sessions) Renew(ctx context.Context, raw secret.Text, siteID string) (Tokens, error) {
+	presented, err := s.Refresher.Read(raw)
+	if err != nil {
+		return Tokens{}, otl.ErrRefresh
+	}
+	// Each round that loses a race reads what the winner wrote; the second look
+	// finds its own token to be the predecessor, or reused.
+	for range 3 {
+		st, err := s.standing(ctx, presented, siteID)
+		if err != nil {
+			return Tokens{}, err
+		}
+		renewed, done, err := s.exchange(ctx, presented, st)
+		if done || err != nil {
+			return renewed, err
+		}
+	}
+	return Tokens{}, otl.Busy(time.Second)
+}
+
+// standing finds the session a token belongs to and refuses what cannot be
+// renewed whatever the token.
+func (s *Sessions) standing(ctx context.Context, presented token.Refresh, siteID string) (store.Standing, error) {
+	st, err := s.Store.Read.Sessions.Standing(ctx, presented.Session)
+	if errors.Is(err, store.ErrNotFound) {
+		return st, otl.ErrRefresh
+	}
+	if err != nil {
+		return st, err
+	}
+	known := presented.Genuine || secret.SameDigest(presented.Digest(), st.Session.Refresh.Digest)
+	switch {
+	case !known, st.Session.SiteID != siteID:
+		return st, otl.ErrRefresh
+	case !st.Session.EndedAt.IsZero():
+		return st, otl.ErrSessionRevoked
+	case !st.Session.Live(s.Now()), !st.User.DisabledAt.IsZero(), !st.Site.FirstParty && !st.Grant.Live():
+		return st, otl.ErrRefresh
+	}
+	return st, nil
+}
+
+// exchange rotates, repeats or refuses. It reports false when another exchange
+// of the same token came first and the state must be read again.
+func (s *Sessions) exchange(ctx context.Context, presented token.Refresh, st store.Standing) (Tokens, bool, error) {
+	digest, rotation := presented.Digest(), st.Session.Refresh
+	switch {
+	case secret.SameDigest(digest, rotation.Digest):
+		return s.rotate(ctx, presented, st)
+	case secret.SameDigest(digest, rotation.Previous) && s.Now().Before(rotation.RotatedAt.Add(s.Grace)):
+		renewed, err := s.repeat(presented, st)
+		return renewed, true, err
+	case presented.Generation > rotation.Generation:
+		// A token from the future of this row: the database was restored from a
+		// backup. Whoever holds it is not to be punished, nor believed.
+		return Tokens{}, true, otl.ErrRefresh
+	}
+	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		_, err := s.End(ctx, tx, st.Session.ID, otl.EndRefreshReuse)
+		return err
+	})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return Tokens{}, true, err
+	}
+	return Tokens{}, true, otl.ErrRefreshReused
+}
+
+func (s *Sessions) rotate(ctx context.Context, presented token.Refresh, st store.Standing) (Tokens, bool, error) {
+	now := s.Now()
+	next := otl.Rotation{Generation: presented.Generation + 1, Previous: presented.Digest(), Nonce: secret.Bytes(32), RotatedAt: now}
+	tokens, err := s.Refresher.Successors(presented, next.Nonce)
+	if err != nil {
+		return Tokens{}, false, err
+	}
+	next.Digest = secret.Digest(tokens[0].Reveal())
+	by := now.Add(s.RefreshTTL)
+	if by.After(st.Session.ExpiresAt) {
+		by = st.Session.ExpiresAt
+	}
+	var won bool
+	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		won, err = tx.Sessions.Rotate(ctx, st.Session.ID, next.Previous, next, by)
+		return err
+	})
+	if err != nil || !won {
+		return Tokens{}, false, err
+	}
+	st.Session.Refresh, st.Session.LastSeenAt, st.Session.RefreshBy = next, now, by
+	renewed, err := s.Issue(st, tokens[0])
+	return renewed, true, err
+}
+
+// repeat derives the successor that was handed out before.
+func (s *Sessions) repeat(presented token.Refresh, st store.Standing) (Tokens, error) {
+	tokens, err := s.Refresher.Successors(presented, st.Session.Refresh.Nonce)
+	if err != nil {
+		return Tokens{}, err
+	}
+	for _, t := range tokens {
+		if secret.SameDigest(secret.Digest(t.Reveal()), st.Session.Refresh.Digest) {
+			return s.Issue(st, t)
+		}
+	}
+	return Tokens{}, otl.ErrRefresh
+}

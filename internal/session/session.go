@@ -1,0 +1,175 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+	"github.com/onetimelogin/otl/internal/token"
+)
+
+// Sessions opens, renews and ends sessions.
+type Sessions struct {
+	Store     *store.Store
+	Now       func() time.Time
+	Ring      *token.Ring
+	Refresher token.Refresher
+	Issuer    string // public URL of the installation
+
+	AccessTTL  time.Duration // how long an access token is good
+	RefreshTTL time.Duration // how long a refresh token is good (sliding)
+	MaxAge     time.Duration // how long a session lasts, however often refreshed
+	Grace      time.Duration // how long a predecessor still gets its successor
+	PerSite    int           // live sessions of one person on one site; the oldest goes
+}
+
+// Tokens is what a person who has just signed in, or refreshed, is handed.
+type Tokens struct {
+	Access    secret.Text
+	ExpiresIn time.Duration // of the access token
+	Refresh   secret.Text
+	store.Standing
+}
+
+// maxUserAgent is how much of a User-Agent header is kept, in bytes.
+const maxUserAgent = 255
+
+// Open begins a session inside a transaction for the person, site and grant of
+// st, and gives its first refresh token; the session itself is written into st.
+// Sessions of the same person on the same site beyond PerSite end, the oldest
+// first (SE-19). Issue makes the tokens after the commit.
+func (s *Sessions) Open(ctx context.Context, tx *store.Tx, st *store.Standing, methods otl.Methods, from *otl.Request) (secret.Text, error) {
+	now := s.Now()
+	sess := otl.Session{
+		ID: secret.NewID(now), UserID: st.User.ID, SiteID: st.Site.ID, Methods: methods, AuthAt: now, CreatedAt: now, LastSeenAt: now,
+		RefreshBy: now.Add(min(s.RefreshTTL, s.MaxAge)), ExpiresAt: now.Add(s.MaxAge), UserAgent: clip(from.UserAgent, maxUserAgent),
+	}
+	if from.Client.IsValid() {
+		sess.IP = from.Client.String()
+	}
+	refresh, err := s.Refresher.First(sess.ID)
+	if err != nil {
+		return refresh, err
+	}
+	sess.Refresh.Digest = secret.Digest(refresh.Reveal())
+	if err := tx.Sessions.Insert(ctx, sess); err != nil {
+		return refresh, err
+	}
+	if err := s.makeRoom(ctx, tx, sess); err != nil {
+		return refresh, err
+	}
+	st.Session = sess
+	return refresh, tx.Events.Append(ctx, s.event(otl.EventSessionCreated, sess.UserID, sess.SiteID, sess.ID,
+		map[string]string{"amr": sess.Methods.String(), "ip": sess.IP}))
+}
+
+func (s *Sessions) makeRoom(ctx context.Context, tx *store.Tx, newest otl.Session) error {
+	excess, err := tx.Sessions.Excess(ctx, newest.UserID, newest.SiteID, s.PerSite)
+	if err != nil {
+		return err
+	}
+	for _, id := range excess {
+		if _, err := s.End(ctx, tx, id, otl.EndSuperseded); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Issue signs an access token for a session and pairs it with a refresh token.
+// What it says of the person is what the site was granted. It never outlives
+// the session.
+func (s *Sessions) Issue(st store.Standing, refresh secret.Text) (Tokens, error) {
+	now := s.Now()
+	a := token.Access{
+		ID: secret.NewID(now), Issuer: s.Issuer, Subject: st.User.ID, Audience: s.Audience(st.Site), Session: st.Session.ID,
+		SessionVersion: st.User.SessionVersion, Methods: st.Session.Methods.Strings(), AuthAt: st.Session.AuthAt, IssuedAt: now,
+		ExpiresAt: now.Add(min(s.AccessTTL, st.Session.ExpiresAt.Sub(now))),
+	}
+	if Visible(st).Has(otl.FieldEmail) {
+		a.Email = st.User.Email.Address
+	}
+	if Visible(st).Has(otl.FieldName) {
+		a.Name = st.User.Name
+	}
+	access, err := s.Ring.Sign(a)
+	if err != nil {
+		return Tokens{}, err
+	}
+	return Tokens{secret.NewText(access), a.ExpiresAt.Sub(now), refresh, st}, nil
+}
+
+// Audience gives the "aud" of access tokens for a site: its id, or the issuer
+// for the first-party site (decision D2).
+func (s *Sessions) Audience(site otl.Site) string {
+	if site.FirstParty {
+		return s.Issuer
+	}
+	return site.ID
+}
+
+// Visible gives the fields of the person that the site of a session may see.
+func Visible(st store.Standing) otl.Fields {
+	switch {
+	case st.Site.FirstParty:
+		return otl.AllFields()
+	case st.Grant.Live():
+		return st.Grant.Fields
+	}
+	return nil
+}
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xc0 == 0x80 { // never inside a character
+		n--
+	}
+	return s[:n]
+}
+
+func (s *Sessions) event(t otl.EventType, userID, siteID, sessionID string, data map[string]string) otl.Event {
+	now := s.Now()
+	return otl.Event{ID: "evt_" + secret.NewID(now), Type: t, UserID: userID, SiteID: siteID, SessionID: sessionID, Data: data, CreatedAt: now}
+}
+
+// End ends one session inside a transaction and gives the person's session
+// version afterwards, 0 where the reason does not raise it. It fails with
+// store.ErrNotFound when there is nothing to end.
+func (s *Sessions) End(ctx context.Context, tx *store.Tx, id string, reason otl.EndReason) (version int, err error) {
+	ended, err := tx.Sessions.End(ctx, id, reason, s.Now())
+	if err != nil {
+		return 0, err
+	}
+	return s.after(ctx, tx, ended.UserID, []store.Ended{ended}, reason)
+}
+
+// EndAll ends every session of a person inside a transaction, on one site or,
+// for "", on all, except the one to keep ("" for none). It raises the session
+// version even where no session was left, and gives it.
+func (s *Sessions) EndAll(ctx context.Context, tx *store.Tx, userID, siteID, keep string, reason otl.EndReason) (version int, err error) {
+	ended, err := tx.Sessions.EndAll(ctx, userID, siteID, keep, reason, s.Now())
+	if err != nil {
+		return 0, err
+	}
+	return s.after(ctx, tx, userID, ended, reason)
+}
+
+func (s *Sessions) after(ctx context.Context, tx *store.Tx, userID string, ended []store.Ended, reason otl.EndReason) (version int, err error) {
+	data := map[string]string{"reason": string(reason)}
+	if reason.RaisesVersion() {
+		if version, err = tx.Users.RaiseSessionVersion(ctx, userID); err != nil {
+			return 0, err
+		}
+	}
+	for _, e := range ended {
+		if err := tx.Events.Append(ctx, s.event(otl.EventSessionRevoked, e.UserID, e.SiteID, e.ID, data)); err != nil {
+			return 0, err
+		}
+	}
+	return version, nil
+}

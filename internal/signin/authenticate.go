@@ -1,0 +1,210 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+	"github.com/onetimelogin/otl/internal/token"
+)
+
+// Bearer is the person behind an access token that has just been found good.
+type Bearer struct {
+	store.Standing
+	Token token.Access
+}
+
+// Authenticate checks an access token, and in the store that it still counts:
+// the session lives, the person is not disabled, the site exists and is let in,
+// and the token carries the current session version (SE-07, SE-13). Nothing is
+// cached, so that what was revoked is refused at the next call.
+//
+// The errors are otl.ErrTokenMissing, otl.ErrToken, otl.ErrSessionRevoked and
+// otl.ErrSessionStale.
+func (s *SignIn) Authenticate(ctx context.Context, raw secret.Text) (Bearer, error) {
+	if raw.Empty() {
+		return Bearer{}, otl.ErrTokenMissing
+	}
+	now := s.Now()
+	a, err := s.Sessions.Ring.Verify(raw.Reveal(), s.Sessions.Issuer, now)
+	if err != nil {
+		return Bearer{}, otl.ErrToken
+	}
+	st, err := s.Store.Read.Sessions.Standing(ctx, a.Session)
+	if errors.Is(err, store.ErrNotFound) {
+		return Bearer{}, otl.ErrSessionRevoked
+	}
+	if err != nil {
+		return Bearer{}, err
+	}
+	switch {
+	case st.Session.UserID != a.Subject, a.Audience != s.Sessions.Audience(st.Site):
+		return Bearer{}, otl.ErrToken
+	case !st.Session.EndedAt.IsZero(), !st.User.DisabledAt.IsZero(), !now.Before(st.Session.ExpiresAt):
+		return Bearer{}, otl.ErrSessionRevoked
+	case !st.Site.FirstParty && !st.Grant.Live():
+		return Bearer{}, otl.ErrSessionRevoked
+	case a.SessionVersion != st.User.SessionVersion:
+		return Bearer{}, otl.ErrSessionStale
+	}
+	otl.RequestOf(ctx).UserID = a.Subject
+	return Bearer{st, a}, nil
+}
+
+// Introspection is what a site may know of an access token it was sent.
+type Introspection struct {
+	Active bool
+	Token  token.Access // set only if active
+}
+
+// Introspect tells a site whether an access token issued for it is good at this
+// moment. A token of another site is as inactive as a forged one (TE-04).
+func (s *SignIn) Introspect(ctx context.Context, raw secret.Text, site otl.Site) (Introspection, error) {
+	b, err := s.Authenticate(ctx, raw)
+	if err != nil {
+		if otl.As(err).Kind == otl.Unauthenticated {
+			err = nil
+		}
+		return Introspection{}, err
+	}
+	if b.Site.ID != site.ID {
+		return Introspection{}, nil
+	}
+	return Introspection{Active: true, Token: b.Token}, nil
+}
+
+// Logout is a request to end a session, proven by one of its tokens.
+type Logout struct {
+	Site       otl.Site // whose key came along; without one the token must be first-party
+	Access     secret.Text
+	Refresh    secret.Text // used where there is no access token
+	Everywhere bool        // every session of the person on the site, or on all for a first-party token
+}
+
+// Logout ends the session of the token presented, or every session the person
+// has on the site, and gives the raised session version. A refresh token proves
+// the session even after it was exchanged: whoever holds one may give the
+// session up.
+func (s *SignIn) Logout(ctx context.Context, l Logout) (version int, err error) {
+	sess, err := s.proven(ctx, l)
+	if err != nil {
+		return 0, err
+	}
+	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if l.Everywhere {
+			version, err = s.Sessions.EndAll(ctx, tx, sess.UserID, l.Site.ID, "", otl.EndLogout)
+		} else {
+			version, err = s.Sessions.End(ctx, tx, sess.ID, otl.EndLogout)
+		}
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, otl.ErrSessionRevoked
+	}
+	return version, err
+}
+
+func (s *SignIn) proven(ctx context.Context, l Logout) (otl.Session, error) {
+	if !l.Access.Empty() || l.Refresh.Empty() {
+		b, err := s.Authenticate(ctx, l.Access)
+		switch {
+		case err != nil:
+			return otl.Session{}, err
+		case l.Site.ID == "" && !b.Site.FirstParty:
+			return otl.Session{}, otl.ErrSiteKey
+		case l.Site.ID != "" && b.Site.ID != l.Site.ID:
+			return otl.Session{}, otl.ErrToken
+		}
+		return b.Session, nil
+	}
+	presented, err := s.Sessions.Refresher.Read(l.Refresh)
+	if err != nil {
+		return otl.Session{}, otl.ErrRefresh
+	}
+	st, err := s.Store.Read.Sessions.Standing(ctx, presented.Session)
+	if errors.Is(err, store.ErrNotFound) {
+		return otl.Session{}, otl.ErrRefresh
+	}
+	if err != nil {
+		return otl.Session{}, err
+	}
+	known := presented.Genuine || secret.SameDigest(presented.Digest(), st.Session.Refresh.Digest)
+	switch {
+	case !known || st.Session.SiteID != l.Site.ID:
+		return otl.Session{}, otl.ErrRefresh
+	case !st.Session.EndedAt.IsZero():
+		return otl.Session{}, otl.ErrSessionRevoked
+	}
+	otl.RequestOf(ctx).UserID = st.User.ID
+	return st.Session, nil
+}
+
+// Scope limits whose sessions may be seen and ended: those of one person,
+// on one site or, for a first-party token, on all.
+type Scope struct {
+	UserID string // "" only together with a site: any person of it
+	SiteID string // "" for every site
+}
+
+// List gives the live sessions within a scope, newest first, before an id.
+func (s *SignIn) List(ctx context.Context, sc Scope, before string, limit int) ([]otl.Session, error) {
+	return s.Store.Read.Sessions.Live(ctx, sc.UserID, sc.SiteID, before, s.Now(), limit)
+}
+
+// Revoke ends one session within a scope and gives the raised session version.
+// One outside the scope is as unknown as one that never was (TE-01).
+func (s *SignIn) Revoke(ctx context.Context, sc Scope, id string, reason otl.EndReason) (version int, err error) {
+	if !secret.ValidID(id) {
+		return 0, otl.NoSuch("session")
+	}
+	st, err := s.Store.Read.Sessions.Standing(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, otl.NoSuch("session")
+	}
+	if err != nil {
+		return 0, err
+	}
+	if sc.UserID != "" && st.User.ID != sc.UserID || sc.SiteID != "" && st.Site.ID != sc.SiteID || !st.Session.Live(s.Now()) {
+		return 0, otl.NoSuch("session")
+	}
+	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		version, err = s.Sessions.End(ctx, tx, id, reason)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, otl.NoSuch("session")
+	}
+	return version, err
+}
+
+// pruneAfter is how long an ended or expired session is kept for the record.
+const pruneAfter = 30 * 24 * time.Hour
+
+// Prune deletes sessions whose absolute end is long past and says how many.
+func (s *SignIn) Prune(ctx context.Context) (int, error) {
+	before := secret.NewID(s.Now().Add(-s.Sessions.MaxAge - pruneAfter))
+	total := 0
+	for {
+		var n int
+		err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+			n, err = tx.Sessions.Prune(ctx, before, 500)
+			return err
+		})
+		total += n
+		if err != nil || n < 500 {
+			return total, err
+		}
+	}
+}
+
+// RevokeAll ends every session of a person, on behalf of an operator.
+func (s *SignIn) RevokeAll(ctx context.Context, userID string) (version int, err error) {
+	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		version, err = s.Sessions.EndAll(ctx, tx, userID, "", "", otl.EndAdmin)
+		return err
+	})
+	return version, err
+}

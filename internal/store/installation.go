@@ -1,0 +1,146 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// Installation is the group of statements about the installation itself.
+type Installation struct{ group }
+
+// InstallationRow is what an installation knows of itself.
+type InstallationRow struct {
+	KeyCheck  []byte // a constant sealed under the master key
+	SiteID    string // of the first-party site
+	CreatedAt time.Time
+}
+
+// Get gives the row, or ErrNotFound in a new database.
+func (g Installation) Get(ctx context.Context) (InstallationRow, error) {
+	var r InstallationRow
+	err := g.one(ctx, `SELECT key_check, site_id, created_at FROM installation WHERE id = 1`, nil,
+		&r.KeyCheck, &r.SiteID, at(&r.CreatedAt))
+	return r, err
+}
+
+// Insert writes the row and reports whether it did: false means that another
+// node was first.
+func (g Installation) Insert(ctx context.Context, r InstallationRow) (bool, error) {
+	n, err := g.exec(ctx, `INSERT INTO installation (id, key_check, site_id, created_at) VALUES (1, $1, $2, $3)
+		ON CONFLICT (id) DO NOTHING`, r.KeyCheck, r.SiteID, millis(r.CreatedAt))
+	return n == 1, err
+}
+
+// SetKeyCheck replaces the proof of the master key after a change of it.
+func (g Installation) SetKeyCheck(ctx context.Context, sealed []byte) error {
+	_, err := g.exec(ctx, `UPDATE installation SET key_check = $1 WHERE id = 1`, sealed)
+	return err
+}
+
+// SigningKeys is the group of statements about the keys tokens are signed with.
+type SigningKeys struct{ group }
+
+// SigningKey is one stored key pair; the private half is sealed.
+type SigningKey struct {
+	ID        string // the kid
+	Purpose   string // a key signs for one purpose only (SE-08)
+	Sequence  int    // 1, 2, 3 … in the order they sign
+	Algorithm string
+	Public    string // JWK as JSON
+	Private   []byte // sealed PKCS #8
+	CreatedAt time.Time
+	SignFrom  time.Time
+	RevokedAt time.Time
+}
+
+// Insert adds a key and reports whether it did: false means that another node
+// has made the key of that sequence.
+func (g SigningKeys) Insert(ctx context.Context, k SigningKey) (bool, error) {
+	n, err := g.exec(ctx, `INSERT INTO signing_keys (id, purpose, sequence, algorithm, public, private, created_at, sign_from)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (purpose, sequence) DO NOTHING`,
+		k.ID, k.Purpose, k.Sequence, k.Algorithm, k.Public, k.Private, millis(k.CreatedAt), millis(k.SignFrom))
+	return n == 1, err
+}
+
+// All gives every key in the order of purpose and sequence.
+func (g SigningKeys) All(ctx context.Context) ([]SigningKey, error) {
+	return all(ctx, g.group, `SELECT id, purpose, sequence, algorithm, public, private, created_at, sign_from, revoked_at
+		FROM signing_keys ORDER BY purpose, sequence`, nil, func(k *SigningKey) []any {
+		return []any{&k.ID, &k.Purpose, &k.Sequence, &k.Algorithm, &k.Public, &k.Private, at(&k.CreatedAt),
+			at(&k.SignFrom), at(&k.RevokedAt)}
+	})
+}
+
+// State gives a number that changes whenever a key is added, revoked or
+// deleted.
+func (g SigningKeys) State(ctx context.Context) (string, error) {
+	var state string
+	err := g.one(ctx, `SELECT CAST(count(*) AS text) || '.' || CAST(COALESCE(max(sequence), 0) AS text) || '.' ||
+		CAST(count(revoked_at) AS text) || '.' || CAST(COALESCE(sum(sign_from), 0) AS text) FROM signing_keys`, nil, &state)
+	return state, err
+}
+
+// Seal replaces the sealed private half of a key after a change of the master
+// key.
+func (g SigningKeys) Seal(ctx context.Context, id string, private []byte) error {
+	_, err := g.exec(ctx, `UPDATE signing_keys SET private = $1 WHERE id = $2`, private, id)
+	return err
+}
+
+// Revoke makes a key worthless at once, for signing and for verifying.
+func (g SigningKeys) Revoke(ctx context.Context, id string, now time.Time) error {
+	_, err := g.exec(ctx, `UPDATE signing_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL`, millis(now), id)
+	return err
+}
+
+// Delete removes a key nothing refers to any more.
+func (g SigningKeys) Delete(ctx context.Context, id string) error {
+	_, err := g.exec(ctx, `DELETE FROM signing_keys WHERE id = $1`, id)
+	return err
+}
+
+// Events is the group of statements about the event log.
+type Events struct{ group }
+
+// Append writes one event, in the transaction of the change it tells of.
+func (g Events) Append(ctx context.Context, e otl.Event) error {
+	data, err := json.Marshal(e.Data)
+	if err != nil {
+		return err
+	}
+	_, err = g.exec(ctx, `INSERT INTO events (id, type, user_id, site_id, session_id, data, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		e.ID, string(e.Type), e.UserID, e.SiteID, e.SessionID, string(data), millis(e.CreatedAt))
+	return err
+}
+
+// List gives events before the given id ("" for the newest), newest first.
+// Naming a person or a site, or both, leaves only their events.
+func (g Events) List(ctx context.Context, userID, siteID, before string, limit int) ([]otl.Event, error) {
+	if before == "" {
+		before = "evt_~" // after every id
+	}
+	const columns = `SELECT id, type, user_id, site_id, session_id, data, created_at FROM events `
+	const order = ` AND id < $1 ORDER BY id DESC LIMIT $2`
+	text, args := columns+`WHERE true`+order, []any{before, limit}
+	switch {
+	case userID != "" && siteID != "":
+		text, args = columns+`WHERE user_id = $3 AND site_id = $4`+order, append(args, userID, siteID)
+	case userID != "":
+		text, args = columns+`WHERE user_id = $3`+order, append(args, userID)
+	case siteID != "":
+		text, args = columns+`WHERE site_id = $3`+order, append(args, siteID)
+	}
+	return all(ctx, g.group, text, args, func(e *otl.Event) []any {
+		return []any{&e.ID, &e.Type, &e.UserID, &e.SiteID, &e.SessionID, words(&e.Data, storedData), at(&e.CreatedAt)}
+	})
+}
+
+func storedData(s string) map[string]string {
+	out := map[string]string{}
+	_ = json.Unmarshal([]byte(s), &out) // written by Append; a damaged row shows as empty
+	return out
+}

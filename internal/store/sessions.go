@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// Sessions is the group of statements about sessions and their refresh tokens.
+type Sessions struct{ group }
+
+const sessionColumns = `e.id, e.user_id, e.site_id, e.methods, e.auth_at, e.created_at, e.last_seen_at, e.refresh_by,
+	e.expires_at, e.ended_at, e.end_reason, e.ip, e.user_agent, e.refresh_hash, e.refresh_generation,
+	e.refresh_previous, e.refresh_nonce, e.refresh_rotated_at`
+
+func sessionDest(s *otl.Session) []any {
+	return []any{&s.ID, &s.UserID, &s.SiteID, words(&s.Methods, otl.StoredMethods), at(&s.AuthAt), at(&s.CreatedAt),
+		at(&s.LastSeenAt), at(&s.RefreshBy), at(&s.ExpiresAt), at(&s.EndedAt), &s.EndReason, &s.IP, &s.UserAgent,
+		&s.Refresh.Digest, &s.Refresh.Generation, &s.Refresh.Previous, &s.Refresh.Nonce, at(&s.Refresh.RotatedAt)}
+}
+
+// Insert adds a session.
+func (g Sessions) Insert(ctx context.Context, s otl.Session) error {
+	_, err := g.exec(ctx, `INSERT INTO sessions (id, user_id, site_id, methods, auth_at, created_at, last_seen_at,
+		refresh_by, expires_at, end_reason, ip, user_agent, refresh_hash, refresh_generation)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', $10, $11, $12, $13)`,
+		s.ID, s.UserID, s.SiteID, s.Methods.String(), millis(s.AuthAt), millis(s.CreatedAt), millis(s.LastSeenAt),
+		millis(s.RefreshBy), millis(s.ExpiresAt), s.IP, s.UserAgent, s.Refresh.Digest, s.Refresh.Generation)
+	return err
+}
+
+// Standing is a session with everything that decides whether it still counts.
+type Standing struct {
+	Session otl.Session
+	User    otl.User
+	Site    otl.Site
+	Grant   otl.Grant
+}
+
+// Standing gives a session, its person, its site and the grant between them, in
+// one read. A deleted site is none.
+func (g Sessions) Standing(ctx context.Context, id string) (Standing, error) {
+	var st Standing
+	dest := append(sessionDest(&st.Session), userDest(&st.User)...)
+	dest = append(append(dest, siteDest(&st.Site)...), grantDest(&st.Grant)...)
+	err := g.one(ctx, `SELECT `+sessionColumns+`, `+userColumns+`, `+siteColumns+`, `+grantColumns+`
+		FROM sessions e
+		JOIN users u ON u.id = e.user_id
+		JOIN sites s ON s.id = e.site_id AND s.deleted_at IS NULL
+		LEFT JOIN grants g ON g.user_id = e.user_id AND g.site_id = e.site_id
+		WHERE e.id = $1`, []any{id}, dest...)
+	return st, err
+}
+
+// Rotate exchanges the refresh token of a live session: the one with digest old
+// is replaced by r. It reports whether this call did it; of any number of calls
+// with the same old token exactly one does (SE-10).
+func (g Sessions) Rotate(ctx context.Context, id string, old []byte, r otl.Rotation, refreshBy time.Time) (bool, error) {
+	n, err := g.exec(ctx, `UPDATE sessions SET refresh_hash = $1, refresh_generation = $2, refresh_previous = $3,
+		refresh_nonce = $4, refresh_rotated_at = $5, last_seen_at = $5, refresh_by = $6
+		WHERE id = $7 AND refresh_hash = $3 AND ended_at IS NULL`,
+		r.Digest, r.Generation, old, r.Nonce, millis(r.RotatedAt), millis(refreshBy), id)
+	return n == 1, err
+}
+
+// Live gives the sessions of a person that have not ended, newest first, before
+// the given id ("" for the newest), on one site or on all of them for "".
+func (g Sessions) Live(ctx context.Context, userID, siteID, before string, now time.Time, limit int) ([]otl.Session, error) {
+	return all(ctx, g.group, `SELECT `+sessionColumns+` FROM sessions e
+		WHERE e.user_id = $1 AND ($2 = '' OR e.site_id = $2) AND ($3 = '' OR e.id < $3) AND e.ended_at IS NULL
+		AND e.expires_at > $4 AND e.refresh_by > $4
+		ORDER BY e.id DESC LIMIT $5`, []any{userID, siteID, before, millis(now), limit}, sessionDest)
+}
+
+// Ended names a session that has just ended.
+type Ended struct{ ID, UserID, SiteID string }
+
+func endedDest(e *Ended) []any { return []any{&e.ID, &e.UserID, &e.SiteID} }
+
+// End marks one session as ended. It fails with ErrNotFound when the session
+// does not exist or had ended.
+func (g Sessions) End(ctx context.Context, id string, reason otl.EndReason, now time.Time) (Ended, error) {
+	var e Ended
+	err := g.one(ctx, `UPDATE sessions SET ended_at = $1, end_reason = $2
+		WHERE id = $3 AND ended_at IS NULL RETURNING id, user_id, site_id`,
+		[]any{millis(now), string(reason), id}, endedDest(&e)...)
+	return e, err
+}
+
+// EndAll marks every session of a person as ended, on one site or on all of
+// them for "", except the one to keep ("" for none), and names them.
+func (g Sessions) EndAll(ctx context.Context, userID, siteID, keep string, reason otl.EndReason, now time.Time) ([]Ended, error) {
+	return all(ctx, g.group, `UPDATE sessions SET ended_at = $1, end_reason = $2
+		WHERE user_id = $3 AND ($4 = '' OR site_id = $4) AND id <> $5 AND ended_at IS NULL
+		RETURNING id, user_id, site_id`, []any{millis(now), string(reason), userID, siteID, keep}, endedDest)
+}
+
+// Excess gives the live sessions of a person on a site beyond the newest ones
+// to keep, oldest last.
+func (g Sessions) Excess(ctx context.Context, userID, siteID string, keep int) ([]string, error) {
+	return all(ctx, g.group, `SELECT id FROM sessions
+		WHERE user_id = $1 AND site_id = $2 AND ended_at IS NULL
+		ORDER BY id DESC LIMIT 1000 OFFSET $3`, []any{userID, siteID, keep},
+		func(s *string) []any { return []any{s} })
+}
+
+// Prune deletes sessions whose id is older than before: their absolute end is
+// long past. It deletes at most limit of them and says how many.
+func (g Sessions) Prune(ctx context.Context, before string, limit int) (int, error) {
+	return g.exec(ctx, `DELETE FROM sessions WHERE id IN
+		(SELECT id FROM sessions WHERE id < $1 ORDER BY id LIMIT $2)`, before, limit)
+}

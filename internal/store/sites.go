@@ -1,0 +1,219 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// Businesses is the group of statements about the accounts that own sites.
+type Businesses struct{ group }
+
+// Insert adds a business.
+func (g Businesses) Insert(ctx context.Context, b otl.Business) error {
+	_, err := g.exec(ctx, `INSERT INTO businesses (id, name, created_at) VALUES ($1, $2, $3)`,
+		b.ID, b.Name, millis(b.CreatedAt))
+	return err
+}
+
+// AddOwner makes a person an owner of a business; twice is once.
+func (g Businesses) AddOwner(ctx context.Context, businessID, userID string, now time.Time) error {
+	_, err := g.exec(ctx, `INSERT INTO business_members (business_id, user_id, role, created_at)
+		VALUES ($1, $2, 'owner', $3) ON CONFLICT (business_id, user_id) DO NOTHING`, businessID, userID, millis(now))
+	return err
+}
+
+// OwnedBy gives the oldest business a person owns, or ErrNotFound.
+func (g Businesses) OwnedBy(ctx context.Context, userID string) (otl.Business, error) {
+	var b otl.Business
+	err := g.one(ctx, `SELECT b.id, b.name, b.created_at FROM businesses b
+		JOIN business_members m ON m.business_id = b.id AND m.role = 'owner'
+		WHERE m.user_id = $1 ORDER BY b.id LIMIT 1`, []any{userID}, &b.ID, &b.Name, at(&b.CreatedAt))
+	return b, err
+}
+
+// Oldest gives the first business of the installation, or ErrNotFound.
+func (g Businesses) Oldest(ctx context.Context) (otl.Business, error) {
+	var b otl.Business
+	err := g.one(ctx, `SELECT id, name, created_at FROM businesses ORDER BY id LIMIT 1`, nil,
+		&b.ID, &b.Name, at(&b.CreatedAt))
+	return b, err
+}
+
+// Sites is the group of statements about sites and their callback URLs.
+type Sites struct{ group }
+
+const siteColumns = `s.id, s.business_id, s.slug, s.name, s.domain, s.region, s.first_party, s.requested, s.version,
+	s.created_at, s.updated_at, s.deleted_at`
+
+func siteDest(s *otl.Site) []any {
+	return []any{&s.ID, text(&s.BusinessID), &s.Slug, &s.Name, &s.Domain, &s.Region, &s.FirstParty,
+		words(&s.Requested, otl.StoredFields), &s.Version, at(&s.CreatedAt), at(&s.UpdatedAt), at(&s.DeletedAt)}
+}
+
+// Insert adds a site without its callback URLs and reports whether it did:
+// false means that the slug is taken.
+func (g Sites) Insert(ctx context.Context, s otl.Site) (bool, error) {
+	var business any
+	if s.BusinessID != "" {
+		business = s.BusinessID
+	}
+	n, err := g.exec(ctx, `INSERT INTO sites (id, business_id, slug, name, domain, region, first_party, requested,
+		version, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		ON CONFLICT (slug) DO NOTHING`,
+		s.ID, business, s.Slug, s.Name, s.Domain, s.Region, s.FirstParty, s.Requested.String(), s.Version,
+		millis(s.CreatedAt), millis(s.UpdatedAt))
+	return n == 1, err
+}
+
+// ByID gives one site without its callback URLs.
+func (g Sites) ByID(ctx context.Context, id string) (otl.Site, error) {
+	var s otl.Site
+	err := g.one(ctx, `SELECT `+siteColumns+` FROM sites s WHERE s.id = $1 AND s.deleted_at IS NULL`, []any{id}, siteDest(&s)...)
+	return s, err
+}
+
+// BySlug gives one site without its callback URLs.
+func (g Sites) BySlug(ctx context.Context, slug string) (otl.Site, error) {
+	var s otl.Site
+	err := g.one(ctx, `SELECT `+siteColumns+` FROM sites s WHERE s.slug = $1 AND s.deleted_at IS NULL`, []any{slug}, siteDest(&s)...)
+	return s, err
+}
+
+// List gives partner sites after the given id, oldest first, without their
+// callback URLs.
+func (g Sites) List(ctx context.Context, after string, limit int) ([]otl.Site, error) {
+	return all(ctx, g.group, `SELECT `+siteColumns+` FROM sites s
+		WHERE s.id > $1 AND s.deleted_at IS NULL AND NOT s.first_party ORDER BY s.id LIMIT $2`,
+		[]any{after, limit}, siteDest)
+}
+
+// OwnedBy gives the partner sites of the businesses a person owns, after the
+// given id, oldest first, without their callback URLs.
+func (g Sites) OwnedBy(ctx context.Context, userID, after string, limit int) ([]otl.Site, error) {
+	return all(ctx, g.group, `SELECT `+siteColumns+` FROM sites s
+		JOIN business_members m ON m.business_id = s.business_id AND m.role = 'owner'
+		WHERE m.user_id = $1 AND s.id > $2 AND s.deleted_at IS NULL AND NOT s.first_party
+		ORDER BY s.id LIMIT $3`, []any{userID, after, limit}, siteDest)
+}
+
+// Callbacks gives the callback URLs of a site in the order they were added.
+func (g Sites) Callbacks(ctx context.Context, siteID string) ([]string, error) {
+	return all(ctx, g.group, `SELECT url FROM callback_urls WHERE site_id = $1 ORDER BY created_at, url`, []any{siteID},
+		func(s *string) []any { return []any{s} })
+}
+
+// AddCallback registers a callback URL; twice is once. It reports whether it
+// was new.
+func (g Sites) AddCallback(ctx context.Context, siteID, url string, now time.Time) (bool, error) {
+	n, err := g.exec(ctx, `INSERT INTO callback_urls (site_id, url, created_at) VALUES ($1, $2, $3)
+		ON CONFLICT (site_id, url) DO NOTHING`, siteID, url, millis(now))
+	return n == 1, err
+}
+
+// RemoveCallback unregisters a callback URL and reports whether it was there.
+func (g Sites) RemoveCallback(ctx context.Context, siteID, url string) (bool, error) {
+	n, err := g.exec(ctx, `DELETE FROM callback_urls WHERE site_id = $1 AND url = $2`, siteID, url)
+	return n == 1, err
+}
+
+// SiteKeys is the group of statements about site keys.
+type SiteKeys struct{ group }
+
+const siteKeyColumns = `k.id, k.site_id, k.name, k.prefix, k.scopes, k.created_at, k.last_used_at, k.expires_at, k.revoked_at`
+
+func siteKeyDest(k *otl.SiteKey) []any {
+	return []any{&k.ID, &k.SiteID, &k.Name, &k.Prefix, words(&k.Scopes, storedScopes), at(&k.CreatedAt),
+		at(&k.LastUsedAt), at(&k.ExpiresAt), at(&k.RevokedAt)}
+}
+
+func storedScopes(s string) otl.Scopes {
+	var out otl.Scopes
+	for _, sc := range otl.AllScopes() {
+		if wordIn(s, string(sc)) {
+			out = append(out, sc)
+		}
+	}
+	return out
+}
+
+// Insert adds a key, known by its digest only, and reports whether it did:
+// false means that this very key is stored already.
+func (g SiteKeys) Insert(ctx context.Context, k otl.SiteKey, digest []byte) (bool, error) {
+	n, err := g.exec(ctx, `INSERT INTO site_keys (id, site_id, key_hash, name, prefix, scopes, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (key_hash) DO NOTHING`,
+		k.ID, k.SiteID, digest, k.Name, k.Prefix, k.Scopes.String(), millis(k.CreatedAt), millis(k.ExpiresAt))
+	return n == 1, err
+}
+
+// ByDigest gives a key, whether or not it is live, with its site.
+func (g SiteKeys) ByDigest(ctx context.Context, digest []byte) (otl.SiteKey, otl.Site, error) {
+	var k otl.SiteKey
+	var s otl.Site
+	err := g.one(ctx, `SELECT `+siteKeyColumns+`, `+siteColumns+` FROM site_keys k
+		JOIN sites s ON s.id = k.site_id
+		WHERE k.key_hash = $1 AND s.deleted_at IS NULL`, []any{digest}, append(siteKeyDest(&k), siteDest(&s)...)...)
+	return k, s, err
+}
+
+// OfSite gives the keys of a site that are not revoked, oldest first.
+func (g SiteKeys) OfSite(ctx context.Context, siteID string) ([]otl.SiteKey, error) {
+	return all(ctx, g.group, `SELECT `+siteKeyColumns+` FROM site_keys k
+		WHERE k.site_id = $1 AND k.revoked_at IS NULL ORDER BY k.id`, []any{siteID}, siteKeyDest)
+}
+
+// ByID gives one key of a site that is not revoked.
+func (g SiteKeys) ByID(ctx context.Context, siteID, id string) (otl.SiteKey, error) {
+	var k otl.SiteKey
+	err := g.one(ctx, `SELECT `+siteKeyColumns+` FROM site_keys k
+		WHERE k.id = $1 AND k.site_id = $2 AND k.revoked_at IS NULL`, []any{id, siteID}, siteKeyDest(&k)...)
+	return k, err
+}
+
+// Expire lets a key of a site end at the given time, unless it ends sooner.
+func (g SiteKeys) Expire(ctx context.Context, siteID, id string, at time.Time) error {
+	_, err := g.exec(ctx, `UPDATE site_keys SET expires_at = $1
+		WHERE id = $2 AND site_id = $3 AND (expires_at IS NULL OR expires_at > $1)`, millis(at), id, siteID)
+	return err
+}
+
+// Revoke ends a key of a site at once and reports whether it was live.
+func (g SiteKeys) Revoke(ctx context.Context, siteID, id string, now time.Time) (bool, error) {
+	n, err := g.exec(ctx, `UPDATE site_keys SET revoked_at = $1 WHERE id = $2 AND site_id = $3 AND revoked_at IS NULL`,
+		millis(now), id, siteID)
+	return n == 1, err
+}
+
+// Used records when a key was last used.
+func (g SiteKeys) Used(ctx context.Context, id string, at time.Time) error {
+	_, err := g.exec(ctx, `UPDATE site_keys SET last_used_at = $1 WHERE id = $2`, millis(at), id)
+	return err
+}
+
+// Grants is the group of statements about what people let sites see.
+type Grants struct{ group }
+
+const grantColumns = `g.user_id, g.site_id, g.fields, g.created_at, g.updated_at, g.revoked_at`
+
+func grantDest(g *otl.Grant) []any {
+	return []any{text(&g.UserID), text(&g.SiteID), words(&g.Fields, otl.StoredFields),
+		at(&g.CreatedAt), at(&g.UpdatedAt), at(&g.RevokedAt)}
+}
+
+// Put writes a grant, replacing what the person granted the site before.
+func (g Grants) Put(ctx context.Context, gr otl.Grant) error {
+	_, err := g.exec(ctx, `INSERT INTO grants (user_id, site_id, fields, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (user_id, site_id) DO UPDATE SET fields = $3, updated_at = $5, revoked_at = NULL`,
+		gr.UserID, gr.SiteID, gr.Fields.String(), millis(gr.CreatedAt), millis(gr.UpdatedAt))
+	return err
+}
+
+// Of gives the grant of a person to a site, live or not.
+func (g Grants) Of(ctx context.Context, userID, siteID string) (otl.Grant, error) {
+	var gr otl.Grant
+	err := g.one(ctx, `SELECT `+grantColumns+` FROM grants g WHERE g.user_id = $1 AND g.site_id = $2`,
+		[]any{userID, siteID}, grantDest(&gr)...)
+	return gr, err
+}

@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// Options say where the data is and how it is opened.
+type Options struct {
+	// URL is "postgres://…" or the path of an SQLite file.
+	URL string
+	// MaxConns bounds the PostgreSQL pool; 0 means 4 for each processor. SQLite
+	// always has one writer and a few readers.
+	MaxConns int
+	// Serve takes the lock of the one server an SQLite file may have. Commands
+	// leave it false and work beside a running server.
+	Serve bool
+	// Migrate brings an older schema to the newest before anything else.
+	Migrate bool
+	// Log receives what happens at open and in the background; nil discards.
+	Log *slog.Logger
+}
+
+// Store is an open database.
+type Store struct {
+	// Read answers reads outside a transaction. Each call sees the newest
+	// committed state; two calls may see two states.
+	Read *Tx
+
+	engine engine
+}
+
+// engine is what differs between the two databases.
+type engine interface {
+	write(ctx context.Context, fn func(context.Context, *Tx) error) error
+	ping(ctx context.Context) error
+	stats() Stats
+	close() error
+}
+
+// Stats says how the connections are doing.
+type Stats struct {
+	Engine            string // "sqlite" or "postgres"
+	Open, InUse, Idle int    // connections
+	Queued            int    // writes waiting for the SQLite writer
+	Commits, Writes   uint64 // commits made, writes they carried
+	WALBytes          int64  // size of SQLite's write-ahead log
+}
+
+// Tx is a place to run statements: a transaction inside Write, the newest
+// committed state in Store.Read.
+type Tx struct {
+	Installation Installation
+	Users        Users
+	Passwords    Passwords
+	Businesses   Businesses
+	Sites        Sites
+	SiteKeys     SiteKeys
+	Grants       Grants
+	Sessions     Sessions
+	SigningKeys  SigningKeys
+	Events       Events
+}
+
+// conn runs one statement. *sql.DB, *sql.Tx and the prepared statements of
+// SQLite all do.
+type conn interface {
+	ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error)
+}
+
+func newTx(c conn) *Tx {
+	g := group{c}
+	return &Tx{
+		Installation{g}, Users{g}, Passwords{g}, Businesses{g}, Sites{g},
+		SiteKeys{g}, Grants{g}, Sessions{g}, SigningKeys{g}, Events{g},
+	}
+}
+
+// Open opens the database and checks that it can be relied on: a version of
+// SQLite without the WAL corruption, the pragmas in force, the schema neither
+// older nor newer than this program. The errors are ErrLocked, ErrNewer,
+// ErrOlder, or what the driver says.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if Postgres(o.URL) {
+		return openPostgres(ctx, o)
+	}
+	return openSQLite(ctx, o)
+}
+
+// Postgres reports whether a database URL names PostgreSQL.
+func Postgres(url string) bool {
+	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
+}
+
+// slowWrite is how long a transaction may take before the log names it.
+const slowWrite = 50 * time.Millisecond
+
+// Write runs fn in one transaction and returns when it is durable. When fn
+// returns an error nothing of it remains, and Write returns that error. On
+// PostgreSQL fn may run several times, so it must set, not add to, what it
+// leaves outside. fn receives a context of its own, which the caller's
+// cancellation does not reach: a transaction that has begun is finished.
+//
+// Nothing slow belongs into fn: no hashing, no network.
+func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
+	if otl.Transactional(ctx) {
+		return errNested
+	}
+	return translate(s.engine.write(ctx, fn))
+}
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error { return translate(s.engine.ping(ctx)) }
+
+// Stats gives the state of the connections.
+func (s *Store) Stats() Stats { return s.engine.stats() }
+
+// Close finishes the writes under way and closes the database.
+func (s *Store) Close() error { return s.engine.close() }

@@ -1,0 +1,154 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// Users is the group of statements about people.
+type Users struct{ group }
+
+const userColumns = `u.id, u.email, u.email_key, u.email_verified_at, u.name, u.display_name, u.phone,
+	u.phone_verified_at, u.picture, u.locale, u.preferences, u.session_version, u.version, u.disabled_at,
+	u.created_at, u.updated_at, u.last_login_at`
+
+func userDest(u *otl.User) []any {
+	return []any{&u.ID, &u.Email.Address, &u.Email.Key, at(&u.EmailVerifiedAt), &u.Name, &u.DisplayName, &u.Phone,
+		at(&u.PhoneVerifiedAt), &u.Picture, &u.Locale, &u.Preferences, &u.SessionVersion, &u.Version, at(&u.DisabledAt),
+		at(&u.CreatedAt), at(&u.UpdatedAt), at(&u.LastLoginAt)}
+}
+
+// Insert adds a person and reports whether it did: false means that the address
+// is taken.
+func (g Users) Insert(ctx context.Context, u otl.User) (bool, error) {
+	n, err := g.exec(ctx, `INSERT INTO users (id, email, email_key, email_verified_at, name, display_name, phone,
+		phone_verified_at, picture, locale, preferences, session_version, password_version, version, disabled_at,
+		created_at, updated_at, last_login_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15, $16, $17)
+		ON CONFLICT (email_key) DO NOTHING`,
+		u.ID, u.Email.Address, u.Email.Key, millis(u.EmailVerifiedAt), u.Name, u.DisplayName, u.Phone,
+		millis(u.PhoneVerifiedAt), u.Picture, u.Locale, u.Preferences, u.SessionVersion, u.Version,
+		millis(u.DisabledAt), millis(u.CreatedAt), millis(u.UpdatedAt), millis(u.LastLoginAt))
+	return n == 1, err
+}
+
+// ByID gives one person.
+func (g Users) ByID(ctx context.Context, id string) (otl.User, error) {
+	var u otl.User
+	err := g.one(ctx, `SELECT `+userColumns+` FROM users u WHERE u.id = $1`, []any{id}, userDest(&u)...)
+	return u, err
+}
+
+// ByEmail gives the person with this address key.
+func (g Users) ByEmail(ctx context.Context, key string) (otl.User, error) {
+	var u otl.User
+	err := g.one(ctx, `SELECT `+userColumns+` FROM users u WHERE u.email_key = $1`, []any{key}, userDest(&u)...)
+	return u, err
+}
+
+// List gives people after the given id, oldest first.
+func (g Users) List(ctx context.Context, after string, limit int) ([]otl.User, error) {
+	return all(ctx, g.group, `SELECT `+userColumns+` FROM users u WHERE u.id > $1 ORDER BY u.id LIMIT $2`,
+		[]any{after, limit}, userDest)
+}
+
+// Credential is a person with what a password sign-in needs to know of him.
+type Credential struct {
+	User            otl.User
+	Hash            string // "" if he has no password
+	Imported        bool
+	PasswordVersion int
+	Grant           otl.Grant // of the site asked for; empty if there is none
+}
+
+// Credential gives the person with this address key, his password hash and his
+// grant to one site, in one read.
+func (g Users) Credential(ctx context.Context, key, siteID string) (Credential, error) {
+	var c Credential
+	var hash nullable[string]
+	var imported nullable[bool]
+	dest := append(userDest(&c.User), &c.PasswordVersion, &hash, &imported)
+	err := g.one(ctx, `SELECT `+userColumns+`, u.password_version, p.hash, p.imported, `+grantColumns+`
+		FROM users u
+		LEFT JOIN passwords p ON p.user_id = u.id
+		LEFT JOIN grants g ON g.user_id = u.id AND g.site_id = $2
+		WHERE u.email_key = $1`, []any{key, siteID}, append(dest, grantDest(&c.Grant)...)...)
+	c.Hash, c.Imported = hash.V, imported.V
+	return c, err
+}
+
+// SignedIn records a sign-in and gives the session version to stamp. It fails
+// with ErrNotFound when the person was disabled, or his password changed, since
+// passwordVersion was read.
+func (g Users) SignedIn(ctx context.Context, id string, passwordVersion int, now time.Time) (sessionVersion int, err error) {
+	err = g.one(ctx, `UPDATE users SET last_login_at = $1
+		WHERE id = $2 AND password_version = $3 AND disabled_at IS NULL
+		RETURNING session_version`, []any{millis(now), id, passwordVersion}, &sessionVersion)
+	return sessionVersion, err
+}
+
+// RaiseSessionVersion voids every access token of a person and gives the new
+// version.
+func (g Users) RaiseSessionVersion(ctx context.Context, id string) (int, error) {
+	var version int
+	err := g.one(ctx, `UPDATE users SET session_version = session_version + 1 WHERE id = $1
+		RETURNING session_version`, []any{id}, &version)
+	return version, err
+}
+
+// UpdateProfile writes the profile of a person if it still has the version it
+// was read with, and reports whether it had.
+func (g Users) UpdateProfile(ctx context.Context, u otl.User) (bool, error) {
+	n, err := g.exec(ctx, `UPDATE users SET name = $1, display_name = $2, phone = $3, picture = $4, locale = $5,
+		preferences = $6, updated_at = $7, version = version + 1
+		WHERE id = $8 AND version = $9`,
+		u.Name, u.DisplayName, u.Phone, u.Picture, u.Locale, u.Preferences, millis(u.UpdatedAt), u.ID, u.Version)
+	return n == 1, err
+}
+
+// SetDisabled disables a person at the given time, or enables him for the zero
+// time. It reports whether that changed anything.
+func (g Users) SetDisabled(ctx context.Context, id string, at time.Time) (bool, error) {
+	n, err := g.exec(ctx, `UPDATE users SET disabled_at = $1 WHERE id = $2 AND (disabled_at IS NULL) = $3`,
+		millis(at), id, !at.IsZero())
+	return n == 1, err
+}
+
+// Passwords is the group of statements about password hashes.
+type Passwords struct{ group }
+
+// Set writes a person's password hash, whatever he had before, and raises his
+// password version, so that a sign-in under way with the old one fails.
+func (g Passwords) Set(ctx context.Context, userID, hash string, imported bool, now time.Time) error {
+	if _, err := g.exec(ctx, `INSERT INTO passwords (user_id, hash, imported, changed_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (user_id) DO UPDATE SET hash = $2, imported = $3, changed_at = $4`,
+		userID, hash, imported, millis(now)); err != nil {
+		return err
+	}
+	_, err := g.exec(ctx, `UPDATE users SET password_version = password_version + 1 WHERE id = $1`, userID)
+	return err
+}
+
+// Rehash replaces one stored hash by another of the same password. It does
+// nothing when the hash is no longer the one that was read: a new password wins
+// over a rehash of the old one (PW-08).
+func (g Passwords) Rehash(ctx context.Context, userID, old, hash string) error {
+	_, err := g.exec(ctx, `UPDATE passwords SET hash = $1, imported = $2 WHERE user_id = $3 AND hash = $4`,
+		hash, false, userID, old)
+	return err
+}
+
+// AddScheme records that hashes of this algorithm and cost exist.
+func (g Passwords) AddScheme(ctx context.Context, scheme string, now time.Time) error {
+	_, err := g.exec(ctx, `INSERT INTO password_schemes (scheme, created_at) VALUES ($1, $2)
+		ON CONFLICT (scheme) DO NOTHING`, scheme, millis(now))
+	return err
+}
+
+// Schemes gives every algorithm and cost in use.
+func (g Passwords) Schemes(ctx context.Context) ([]string, error) {
+	return all(ctx, g.group, `SELECT scheme FROM password_schemes ORDER BY scheme`, nil,
+		func(s *string) []any { return []any{s} })
+}

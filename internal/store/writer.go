@@ -1,0 +1,203 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// writer is the one goroutine that writes to SQLite. Callers hand it their
+// transactions; it runs those that wait, each in a savepoint of its own, inside
+// one SQLite transaction, commits, and only then answers them all. One fsync
+// makes the writes of many callers durable, and one caller's error takes back
+// his own writes only.
+type writer struct {
+	db    *sql.DB
+	conn  *sql.Conn
+	stmts *prepared
+	tx    *Tx
+	log   *slog.Logger
+
+	jobs    chan *job
+	stop    chan struct{}
+	stopped chan struct{}
+	once    sync.Once
+
+	commits, writes atomic.Uint64
+}
+
+// job is one caller's transaction.
+type job struct {
+	fn    func(context.Context, *Tx) error
+	taken atomic.Bool // by the writer, or by the caller who gave up
+	err   error
+	panic any // what fn panicked with
+	done  chan struct{}
+}
+
+// maxBatch bounds the writes one commit carries, and so how long the first of
+// them waits for the others.
+const maxBatch = 128
+
+func startWriter(ctx context.Context, db *sql.DB, log *slog.Logger) (*writer, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{
+		db: db, conn: conn, log: log,
+		stmts: &prepared{prepare: conn.PrepareContext, stmts: map[string]*sql.Stmt{}},
+		jobs:  make(chan *job, maxBatch), stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	w.tx = newTx(w.stmts)
+	go w.run()
+	return w, nil
+}
+
+// do hands a transaction over and waits until it is durable. A caller who gives
+// up before the writer took his transaction leaves nothing behind; afterwards he
+// waits for the outcome, which is near.
+func (w *writer) do(ctx context.Context, fn func(context.Context, *Tx) error) error {
+	j := &job{fn: fn, done: make(chan struct{})}
+	select {
+	case w.jobs <- j:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-w.stop:
+		return errClosed
+	}
+	select {
+	case <-j.done:
+	case <-ctx.Done():
+		if j.taken.CompareAndSwap(false, true) {
+			return ctx.Err()
+		}
+		<-j.done
+	case <-w.stopped:
+		if j.taken.CompareAndSwap(false, true) {
+			return errClosed
+		}
+		<-j.done
+	}
+	if j.panic != nil {
+		panic(j.panic)
+	}
+	return j.err
+}
+
+func (w *writer) run() {
+	defer close(w.stopped)
+	for {
+		select {
+		case j := <-w.jobs:
+			w.batch(j)
+		case <-w.stop:
+			for {
+				select {
+				case j := <-w.jobs:
+					w.batch(j)
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+// batch runs the first job and every further one that is waiting, commits, and
+// answers.
+func (w *writer) batch(first *job) {
+	start := time.Now()
+	ctx := otl.InTransaction(context.Background())
+	var done []*job
+	err := w.exec(ctx, `BEGIN IMMEDIATE`)
+	for j := first; j != nil; j = w.waiting(len(done)) {
+		if !j.taken.CompareAndSwap(false, true) {
+			continue
+		}
+		done = append(done, j)
+		if err == nil {
+			err = w.savepoint(ctx, j)
+		}
+	}
+	if err == nil {
+		err = w.exec(ctx, `COMMIT`)
+	}
+	if err != nil {
+		_ = w.exec(ctx, `ROLLBACK`) // SQLite may have rolled back by itself
+		w.log.Error("sqlite transaction failed", "err", err, "writes", len(done))
+	}
+	w.commits.Add(1)
+	w.writes.Add(uint64(len(done)))
+	if took := time.Since(start); took > slowWrite {
+		w.log.Warn("slow sqlite transaction", "dur_ms", took.Milliseconds(), "writes", len(done))
+	}
+	for _, j := range done {
+		if err != nil {
+			j.err = err
+		}
+		close(j.done)
+	}
+}
+
+// waiting gives the next job that is already there, or nil.
+func (w *writer) waiting(have int) *job {
+	if have >= maxBatch {
+		return nil
+	}
+	select {
+	case j := <-w.jobs:
+		return j
+	default:
+		return nil
+	}
+}
+
+// savepoint runs one job so that its failure takes back its own writes alone.
+// An error it returns has ended the whole transaction.
+func (w *writer) savepoint(ctx context.Context, j *job) error {
+	if err := w.exec(ctx, `SAVEPOINT one`); err != nil {
+		return err
+	}
+	j.err = w.call(ctx, j)
+	if j.err != nil || j.panic != nil {
+		if err := w.exec(ctx, `ROLLBACK TO one`); err != nil {
+			return errors.Join(err, j.err)
+		}
+	}
+	return w.exec(ctx, `RELEASE one`)
+}
+
+func (w *writer) call(ctx context.Context, j *job) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			j.panic = fmt.Errorf("panic in a transaction: %v", p)
+		}
+	}()
+	return j.fn(ctx, w.tx)
+}
+
+func (w *writer) exec(ctx context.Context, text string) error {
+	_, err := w.stmts.ExecContext(ctx, text)
+	return err
+}
+
+func (w *writer) count(s *Stats) {
+	s.Queued, s.Commits, s.Writes = len(w.jobs), w.commits.Load(), w.writes.Load()
+}
+
+// close lets the transactions that were handed over finish, then closes the
+// connection.
+func (w *writer) close() error {
+	w.once.Do(func() { close(w.stop) })
+	<-w.stopped
+	w.stmts.close()
+	return errors.Join(w.conn.Close(), w.db.Close())
+}

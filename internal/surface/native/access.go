@@ -1,0 +1,139 @@
+package native
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// access says who may call an operation. Every operation declares one; the zero
+// value is no declaration and is refused when the surface is built (TE-03).
+type access int
+
+const (
+	_           access = iota
+	anybody            // no proof at all
+	bySite             // a site key with the scope of the operation
+	byPerson           // an access token of a person
+	bySiteFor          // a site key, and an access token or another proof in the body
+	bySiteOrOwn        // a site key with the scope for any of its people, or a person for himself
+	byOwner            // a first-party access token of a person who has just proven himself
+)
+
+// recent is how fresh the proof of identity must be for what hands out power
+// (decision D2).
+const recent = 15 * time.Minute
+
+// Headers of the wire.
+const (
+	headerSiteKey     = "X-OTL-Site-Key"
+	headerClientIP    = "X-OTL-Client-IP"
+	headerClientAgent = "X-OTL-Client-User-Agent"
+)
+
+// call is one request on its way through an operation.
+type call struct {
+	ctx    context.Context
+	r      *http.Request
+	site   otl.Site // of the site key; empty without one
+	key    otl.SiteKey
+	bearer *signin.Bearer // nil without an access token
+	token  secret.Text    // the access token as sent
+}
+
+// authorise finds out who is calling and whether the operation lets him.
+func (s *Surface) authorise(c *call, o *operation) error {
+	if o.access == anybody {
+		return nil
+	}
+	rawKey := c.r.Header.Get(headerSiteKey)
+	c.token = bearerToken(c.r)
+	if rawKey != "" {
+		if err := s.authoriseSite(c, o, rawKey); err != nil {
+			return err
+		}
+	}
+	switch o.access {
+	case bySite:
+		return c.needKey(rawKey)
+	case bySiteFor: // the operation itself weighs the token or what stands in for it
+		return nil
+	case bySiteOrOwn:
+		if rawKey != "" && c.token.Empty() {
+			return nil
+		}
+	}
+	return s.authorisePerson(c, o)
+}
+
+func (c *call) needKey(raw string) error {
+	if raw == "" {
+		return otl.ErrSiteKey
+	}
+	return nil
+}
+
+func (s *Surface) authoriseSite(c *call, o *operation, raw string) error {
+	if c.r.Header.Get("Origin") != "" {
+		return &otl.Error{Kind: otl.Forbidden, Code: "site_key_in_browser",
+			Text: "A site key belongs on your server. This request came from a browser."}
+	}
+	key, site, err := s.Sites.Authenticate(c.ctx, secret.NewText(raw))
+	if err != nil {
+		return err
+	}
+	req := otl.RequestOf(c.ctx)
+	req.SiteID, req.SiteKeyID = site.ID, key.ID
+	if !key.Scopes.Has(o.scope) {
+		return &otl.Error{Kind: otl.Forbidden, Code: "scope_missing", Text: "This site key lacks the scope " + string(o.scope) + "."}
+	}
+	c.key, c.site = key, site
+	// The site's server calls for a person; who that is only the site can say
+	// (contract 1.11).
+	if ip, err := netip.ParseAddr(c.r.Header.Get(headerClientIP)); err == nil {
+		req.Client = ip.Unmap().WithZone("")
+	}
+	if agent := c.r.Header.Get(headerClientAgent); agent != "" {
+		req.UserAgent = agent
+	}
+	return nil
+}
+
+func (s *Surface) authorisePerson(c *call, o *operation) error {
+	b, err := s.SignIn.Authenticate(c.ctx, c.token)
+	if err != nil {
+		return err
+	}
+	if c.site.ID != "" && b.Site.ID != c.site.ID {
+		return otl.ErrToken // a token of one site with the key of another (TE-04)
+	}
+	c.bearer = &b
+	otl.RequestOf(c.ctx).SiteID = b.Site.ID
+	if o.access != byOwner {
+		return nil
+	}
+	if !b.Site.FirstParty {
+		return &otl.Error{Kind: otl.Forbidden, Code: "role_missing", Text: "This needs a first-party access token, not one of a site."}
+	}
+	if s.Now().Sub(b.Session.AuthAt) > recent {
+		return &otl.Error{Kind: otl.Unauthenticated, Code: "reauthentication_required", Text: "Sign in again: this needs a sign-in of the last 15 minutes."}
+	}
+	return nil
+}
+
+// bearerToken gives the access token of a request, or an empty text. The scheme
+// is read without regard to case (RFC 9110 section 11.1); a token in the query
+// is never looked at (SE-18).
+func bearerToken(r *http.Request) secret.Text {
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return secret.Text{}
+	}
+	return secret.NewText(strings.TrimSpace(token))
+}

@@ -1,0 +1,96 @@
+package native
+
+import (
+	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+type loginIn struct {
+	Email    string `json:"email" maxLength:"254" minLength:"1" doc:"The person's address; case does not matter."`
+	Password hidden `json:"password" doc:"1 to 1024 bytes."`
+}
+
+func (s *Surface) login(c *call, in *loginIn) (*loginOut, error) {
+	t, err := s.SignIn.Password(c.ctx, signin.Attempt{Site: c.site, Email: in.Email, Password: in.Password.Text})
+	if err != nil {
+		return nil, err
+	}
+	return newLoginOut(t), nil
+}
+
+type registerIn struct {
+	Email    string `json:"email" maxLength:"254" minLength:"1" doc:"One address; it becomes the person's name in the network."`
+	Password hidden `json:"password" doc:"8 characters to 1024 bytes; not a common one, not the address."`
+	profileIn
+	Fields []string `json:"fields,omitempty" maxItems:"16" doc:"Fields the person grants to this site. Left out: email, name and every field given here."`
+}
+
+func (s *Surface) register(c *call, in *registerIn) (*loginOut, error) {
+	t, err := s.Accounts.Register(c.ctx, account.Registration{
+		Site: c.site, Email: in.Email, Password: in.Password.Text, Profile: in.profile(), Fields: in.Fields,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return newLoginOut(t), nil
+}
+
+type refreshIn struct {
+	RefreshToken hidden `json:"refresh_token" doc:"The newest refresh token of the session."`
+}
+
+func (s *Surface) refresh(c *call, in *refreshIn) (*loginOut, error) {
+	t, err := s.SignIn.Refresh(c.ctx, in.RefreshToken.Text, c.site)
+	if err != nil {
+		return nil, err
+	}
+	return newLoginOut(t), nil
+}
+
+type logoutIn struct {
+	RefreshToken hidden `json:"refresh_token,omitempty" doc:"Names the session where no access token is at hand."`
+	Everywhere   bool   `json:"everywhere,omitempty" doc:"End every session the person has on this site."`
+}
+
+func (s *Surface) logout(c *call, in *logoutIn) (*revokedOut, error) {
+	version, err := s.SignIn.Logout(c.ctx, signin.Logout{
+		Site: c.site, Access: c.token, Refresh: in.RefreshToken.Text, Everywhere: in.Everywhere,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &revokedOut{Revoked: true, SessionVersion: version}, nil
+}
+
+type introspectIn struct {
+	Token hidden `json:"token" doc:"An access token your site was sent."`
+}
+
+// introspectOut follows RFC 7662 section 2.2; only active is set for a token
+// that is not good for this site at this moment.
+type introspectOut struct {
+	Active         bool     `json:"active"`
+	Subject        string   `json:"sub,omitempty" doc:"User id."`
+	Session        string   `json:"sid,omitempty" doc:"Session id."`
+	SessionVersion int      `json:"session_version,omitempty"`
+	Audience       string   `json:"aud,omitempty" doc:"Your site id."`
+	Issuer         string   `json:"iss,omitempty"`
+	Expires        int64    `json:"exp,omitempty" doc:"Unix time in seconds."`
+	IssuedAt       int64    `json:"iat,omitempty" doc:"Unix time in seconds."`
+	AuthTime       int64    `json:"auth_time,omitempty" doc:"Unix time in seconds."`
+	Roles          []string `json:"roles,omitempty"`
+	AMR            []string `json:"amr,omitempty"`
+	TokenType      string   `json:"token_type,omitempty"`
+}
+
+func (s *Surface) introspect(c *call, in *introspectIn) (*introspectOut, error) {
+	found, err := s.SignIn.Introspect(c.ctx, in.Token.Text, c.site)
+	if err != nil || !found.Active {
+		return &introspectOut{}, err
+	}
+	t := found.Token
+	return &introspectOut{
+		Active: true, Subject: t.Subject, Session: t.Session, SessionVersion: t.SessionVersion, Audience: t.Audience, Issuer: t.Issuer,
+		Expires: t.ExpiresAt.Unix(), IssuedAt: t.IssuedAt.Unix(), AuthTime: t.AuthAt.Unix(), Roles: t.Roles, AMR: t.Methods, TokenType: "Bearer",
+	}, nil
+}

@@ -1,0 +1,134 @@
+package native
+
+import (
+	"net/http"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+)
+
+// Tags group the operations (contract 1.3).
+const (
+	tagAuth     = "Auth"
+	tagUsers    = "Users"
+	tagSessions = "Sessions"
+	tagSites    = "Sites"
+)
+
+// Values the examples are made of.
+const (
+	sampleUser    = "01HKZ3M5Q8J9X2V7C4B6N1D0FG"
+	sampleSite    = "01HKZ2A7R4T6Y8W3E5P9S1K0MH"
+	sampleSession = "01HKZ4C9F2G5H8J1L3N6Q7R0ST"
+	sampleEmail   = "user@example.com"
+)
+
+// routes is every operation of this wire.
+func (s *Surface) routes() {
+	s.authRoutes()
+	s.userRoutes()
+	s.sessionRoutes()
+	s.siteRoutes()
+}
+
+func (s *Surface) authRoutes() {
+	route(s, operation{
+		id: "login", method: http.MethodPost, path: "/auth/login", tag: tagAuth,
+		summary: "Sign in with an e-mail address and a password",
+		text: "Checks the password and opens a session at the site of the key. Whether nobody has the address, the person is disabled, " +
+			"has no password or another one, the answer is the same 401. The first sign-in at a site grants it email and name.",
+		access: bySite, scope: otl.ScopeAuth, success: http.StatusOK, errors: []int{401, 503},
+		request: map[string]any{"email": sampleEmail, "password": "correct-horse-7"}, answer: sampleLogin(),
+	}, s.login)
+	route(s, operation{
+		id: "register", method: http.MethodPost, path: "/auth/register", tag: tagAuth,
+		summary: "Register a person and sign him in",
+		text:    "Adds a person to the network, grants the site the fields named, and opens a session. An address that is known is a 409: that person signs in instead.",
+		access:  bySite, scope: otl.ScopeAuth, success: http.StatusCreated, errors: []int{409, 503},
+		request: map[string]any{"email": sampleEmail, "password": "correct-horse-7", "name": "Jane Doe", "fields": []string{"email", "name"}},
+		answer:  sampleLogin(),
+	}, s.register)
+	route(s, operation{
+		id: "refresh", method: http.MethodPost, path: "/auth/refresh", tag: tagAuth,
+		summary: "Exchange a refresh token",
+		text: "Gives new tokens and makes the one sent worthless. Sent again within ten seconds, while its successor is unused, it gives the same successor; " +
+			"sent later, it ends the session, because two parties hold it.",
+		access: bySite, scope: otl.ScopeAuth, success: http.StatusOK, errors: []int{401},
+		request: map[string]any{"refresh_token": "otl_rt_AYzT…"}, answer: sampleLogin(),
+	}, s.refresh)
+	route(s, operation{
+		id: "logout", method: http.MethodPost, path: "/auth/logout", tag: tagAuth,
+		summary: "End a session",
+		text: "Ends the session of the access token, or of the refresh token in the body, and raises the person's session version: every access token he holds " +
+			"is refused from the next call on. His other sessions go on after a refresh, unless everywhere is true.",
+		access: bySiteFor, scope: otl.ScopeAuth, success: http.StatusOK, errors: []int{401}, optionalBody: true,
+		request: map[string]any{"everywhere": false}, answer: revokedOut{true, 8},
+	}, s.logout)
+	route(s, operation{
+		id: "introspect", method: http.MethodPost, path: "/auth/introspect", tag: tagAuth,
+		summary: "Ask whether an access token is good at this moment",
+		text:    "Checks the token and that its session still counts. A token of another site, like any other that is not good, is active: false and nothing more.",
+		access:  bySite, scope: otl.ScopeAuth, success: http.StatusOK,
+		request: map[string]any{"token": "eyJhbGciOiJFUzI1NiIs…"},
+		answer: introspectOut{Active: true, Subject: sampleUser, Session: sampleSession, SessionVersion: 7, Audience: sampleSite, Issuer: "https://id.example.com",
+			Expires: 1767323045, IssuedAt: 1767321245, AuthTime: 1767321245, AMR: []string{"pwd"}, TokenType: "Bearer"},
+	}, s.introspect)
+}
+
+func (s *Surface) userRoutes() {
+	route(s, operation{
+		id: "getMe", method: http.MethodGet, path: "/users/me", tag: tagUsers,
+		summary: "Read the person of the access token",
+		text:    "Gives the profile; fields the person did not grant to the site of the token are null.",
+		access:  byPerson, success: http.StatusOK, answer: sampleUserOut(),
+	}, s.me)
+	update := operation{
+		id: "updateMe", method: http.MethodPatch, path: "/users/me", tag: tagUsers,
+		summary: "Change the profile of the person of the access token",
+		text: "Sets the members given and leaves the others. Needs the version the change was made from, in the body or as If-Match; a 409 means that somebody " +
+			"changed the profile first. A field the person did not grant to the site is a 403. The e-mail address is not changed here.",
+		access: byPerson, success: http.StatusOK, errors: []int{403, 409},
+		request: map[string]any{"name": "Jane Roe", "version": 3}, answer: sampleUserOut(),
+	}
+	route(s, update, s.updateMe)
+	update.id, update.method = "replaceMe", http.MethodPut
+	update.text = "The same as PATCH: members left out stay as they are."
+	route(s, update, s.updateMe)
+}
+
+func (s *Surface) sessionRoutes() {
+	route(s, operation{
+		id: "listSessions", method: http.MethodGet, path: "/sessions", tag: tagSessions,
+		summary: "List live sessions",
+		text: "With an access token: the person's own sessions at the site of the token, or everywhere for a first-party token. With a site key: the sessions of " +
+			"one person at that site. Newest first.",
+		access: bySiteOrOwn, scope: otl.ScopeUsers, success: http.StatusOK, answer: sampleSessions(),
+	}, s.listSessions)
+	route(s, operation{
+		id: "revokeSession", method: http.MethodDelete, path: "/sessions/{id}", tag: tagSessions,
+		summary: "End one session",
+		text:    "Ends the session and raises the person's session version, so that every access token he holds is refused from the next call on. A session of another person or site is a 404, like one that never was.",
+		access:  bySiteOrOwn, scope: otl.ScopeUsers, success: http.StatusOK, errors: []int{404}, answer: revokedOut{true, 8},
+	}, s.revokeSession)
+}
+
+func (s *Surface) siteRoutes() {
+	route(s, operation{
+		id: "listSites", method: http.MethodGet, path: "/sites", tag: tagSites,
+		summary: "List sites",
+		text:    "With a first-party access token: the sites of the businesses the person owns. With the access token of a site: that site, as the person sees it; a site learns of no other.",
+		access:  byPerson, success: http.StatusOK, answer: sampleSites(),
+	}, s.listSites)
+	route(s, operation{
+		id: "registerSite", method: http.MethodPost, path: "/sites", tag: tagSites,
+		summary: "Register a site",
+		text:    "Adds a site to the person's business, which is made if there is none, and gives its first site key, shown this once. Needs a first-party access token of a sign-in of the last 15 minutes.",
+		access:  byOwner, success: http.StatusCreated, errors: []int{403},
+		request: map[string]any{"name": "Acme Notes", "domain": "notes.example.com", "callback_url": "https://notes.example.com/auth/callback", "region": "eu"},
+		answer:  sampleRegisteredSite(),
+	}, s.registerSite)
+}
+
+func text(s string) shown { return shown{secret.NewText(s)} }
+
+func ptr[T any](v T) *T { return &v }

@@ -1,0 +1,72 @@
+package native
+
+import (
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/site"
+)
+
+type listSitesIn struct {
+	Limit  int    `query:"limit" json:"-" doc:"1 to 200; 50 if left out."`
+	Cursor string `query:"cursor" json:"-" doc:"next_cursor of the page before."`
+}
+
+type sitesOut struct {
+	Data       []siteOut `json:"data"`
+	NextCursor *string   `json:"next_cursor" doc:"null on the last page."`
+}
+
+func (s *Surface) listSites(c *call, in *listSitesIn) (*sitesOut, error) {
+	list := "sites|" + c.bearer.User.ID
+	after, limit, err := s.after(paging{in.Limit, in.Cursor}, list)
+	if err != nil {
+		return nil, err
+	}
+	if !c.bearer.Site.FirstParty {
+		// A site learns of no other site (TE-11).
+		own := newSiteOut(c.bearer.Site)
+		return &sitesOut{Data: []siteOut{{ID: own.ID, Name: own.Name, Slug: own.Slug, Domain: own.Domain, Region: own.Region,
+			Relation: "member", GrantedFields: names(c.bearer.Grant.Fields)}}}, nil
+	}
+	found, err := s.Sites.List(c.ctx, c.bearer.User.ID, after, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	out := &sitesOut{Data: []siteOut{}}
+	for i, one := range found {
+		if i == limit {
+			out.NextCursor = s.next(true, found[limit-1].ID, list)
+			break
+		}
+		out.Data = append(out.Data, newSiteOut(one))
+	}
+	return out, nil
+}
+
+type registerSiteIn struct {
+	Name            string   `json:"name" minLength:"1" maxLength:"100"`
+	Domain          string   `json:"domain" minLength:"1" maxLength:"253" doc:"Host name the site is reached at."`
+	CallbackURL     string   `json:"callback_url" minLength:"1" maxLength:"2048" doc:"Where people are sent after a sign-in: https, or http on localhost."`
+	Region          string   `json:"region,omitempty" enum:"eu,us"`
+	RequestedFields []string `json:"requested_fields,omitempty" maxItems:"16" doc:"Profile fields the site would like to see; email and name if left out."`
+}
+
+// registeredSiteOut is a new site with the key that is shown this once.
+type registeredSiteOut struct {
+	siteOut
+	SiteKey shown `json:"site_key" doc:"Shown once. Store it in a secret manager."`
+}
+
+func (s *Surface) registerSite(c *call, in *registerSiteIn) (*registeredSiteOut, error) {
+	fields, err := otl.ParseFields("requested_fields", in.RequestedFields)
+	if err != nil {
+		return nil, err
+	}
+	done, err := s.Sites.Register(c.ctx, site.Registration{
+		Owner: c.bearer.User.ID, Name: in.Name, Domain: in.Domain, Callbacks: []string{in.CallbackURL}, Region: in.Region, Requested: fields,
+		Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &registeredSiteOut{newSiteOut(done.Site), shown{done.Key}}, nil
+}

@@ -1,0 +1,101 @@
+package native
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/site"
+)
+
+// Options are the rules this wire translates to.
+type Options struct {
+	SignIn   *signin.SignIn
+	Accounts *account.Accounts
+	Sites    *site.Sites
+	Now      func() time.Time
+	// JWKS gives the public signing keys, and JWKSMaxAge how long they may be kept.
+	JWKS       func() []byte
+	JWKSMaxAge time.Duration
+	// CursorKey authenticates the cursors of lists.
+	CursorKey []byte
+	Version   string // of the program, shown in the OpenAPI document
+}
+
+// Surface is the native wire as an http.Handler.
+type Surface struct {
+	Options
+	registry   huma.Registry
+	operations []*operation
+	mux        *http.ServeMux
+	document   []byte
+}
+
+// New builds the surface. It panics when an operation is not declared in full.
+func New(o Options) *Surface {
+	s := &Surface{Options: o, registry: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer), mux: http.NewServeMux()}
+	s.routes()
+	s.document = s.describe()
+	s.mount()
+	return s
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Surface) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// OpenAPI gives the document of this wire as JSON.
+func (s *Surface) OpenAPI() []byte { return s.document }
+
+// mount serves every operation under both path forms (contract 5 A1) and lets
+// everything else below /api/ fail in the shape of this wire.
+func (s *Surface) mount() {
+	allowed := map[string][]string{}
+	for _, o := range s.operations {
+		for _, base := range []string{"/api/v1", "/api"} {
+			s.mux.HandleFunc(o.method+" "+base+o.path, o.serve)
+			allowed[base+o.path] = append(allowed[base+o.path], o.method)
+		}
+	}
+	s.static("/openapi.json", "public, max-age=300", func() []byte { return s.document })
+	s.static("/.well-known/jwks.json", "public, max-age="+seconds(s.JWKSMaxAge), s.JWKS)
+	allowed["/openapi.json"] = []string{http.MethodGet}
+	allowed["/.well-known/jwks.json"] = []string{http.MethodGet}
+	for path, methods := range allowed {
+		if slices.Contains(methods, http.MethodGet) {
+			methods = append(methods, http.MethodHead)
+		}
+		slices.Sort(methods)
+		s.mux.HandleFunc(path, notAllowed(strings.Join(methods, ", ")))
+	}
+	s.mux.HandleFunc("/", NotFound)
+}
+
+func (s *Surface) static(path, cache string, body func() []byte) {
+	s.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", cache)
+		w.Header().Set("Access-Control-Allow-Origin", "*") // public by nature
+		_, _ = w.Write(body())
+	})
+}
+
+func notAllowed(methods string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", methods)
+		Fail(w, r, &otl.Error{Kind: otl.Malformed, Code: codeMethod, Text: "This path takes " + methods + "."})
+	}
+}
+
+// NotFound answers a path nobody serves.
+func NotFound(w http.ResponseWriter, r *http.Request) {
+	Fail(w, r, &otl.Error{Kind: otl.NotFound, Code: "no_such_path", Text: "No such path."})
+}
+
+func seconds(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) }

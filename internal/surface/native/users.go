@@ -1,0 +1,66 @@
+package native
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/session"
+)
+
+// profileIn are the members of a profile a caller may set.
+type profileIn struct {
+	Name        *string `json:"name,omitempty" maxLength:"200"`
+	DisplayName *string `json:"display_name,omitempty" maxLength:"200"`
+	Phone       *string `json:"phone,omitempty" maxLength:"16" doc:"E.164, such as +491705550100."`
+	Picture     *string `json:"picture,omitempty" maxLength:"2048" doc:"https URL."`
+	Locale      *string `json:"locale,omitempty" maxLength:"35" doc:"Language tag, such as en or pt-BR."`
+	Preferences *object `json:"preferences,omitempty" doc:"A JSON object of at most 8192 bytes."`
+}
+
+func (in *profileIn) profile() account.Profile {
+	return account.Profile{Name: in.Name, DisplayName: in.DisplayName, Phone: in.Phone, Picture: in.Picture, Locale: in.Locale,
+		Preferences: in.Preferences.text()}
+}
+
+type nothing struct{}
+
+func (s *Surface) me(c *call, _ *nothing) (*userOut, error) {
+	return newUserOut(c.bearer, c.bearer.User), nil
+}
+
+type updateMeIn struct {
+	profileIn
+	Version int    `json:"version,omitempty" minimum:"1" doc:"The version the change was made from. Or send it as If-Match."`
+	IfMatch string `header:"If-Match" json:"-" doc:"The ETag the change was made from."`
+}
+
+func (s *Surface) updateMe(c *call, in *updateMeIn) (*userOut, error) {
+	version, err := expected(in.Version, in.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	u, err := s.Accounts.Update(c.ctx, c.bearer.User.ID, version, session.Visible(c.bearer.Standing), in.profile())
+	if err != nil {
+		return nil, err
+	}
+	return newUserOut(c.bearer, u), nil
+}
+
+// expected gives the version a change was made from: the member of the body or
+// If-Match, and the same one if both are sent.
+func expected(version int, ifMatch string) (int, error) {
+	if ifMatch == "" {
+		if version == 0 {
+			return 0, otl.InvalidField("version", "required", "is required, here or as If-Match")
+		}
+		return version, nil
+	}
+	digits := strings.TrimSuffix(strings.TrimPrefix(ifMatch, `"`), `"`)
+	n, err := strconv.Atoi(digits)
+	if err != nil || n < 1 || len(digits) != len(ifMatch)-2 || version != 0 && version != n {
+		return 0, otl.InvalidField("If-Match", "bad_etag", "must be the one ETag of the record, and equal to version")
+	}
+	return n, nil
+}

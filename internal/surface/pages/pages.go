@@ -1,0 +1,124 @@
+package pages
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"strings"
+
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/extension"
+
+	"github.com/onetimelogin/otl/docs"
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+//go:embed static/*
+var staticFiles embed.FS
+
+// Pages serves the front page and the documentation.
+type Pages struct {
+	mux       *http.ServeMux
+	templates *template.Template
+	markdown  goldmark.Markdown
+	fail      func(http.ResponseWriter, *http.Request, error)
+}
+
+// policy lets a page use what this server serves and nothing else.
+const policy = "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+// New builds the pages. Fail answers a path nobody serves.
+func New(fail func(http.ResponseWriter, *http.Request, error)) *Pages {
+	p := &Pages{
+		mux: http.NewServeMux(), fail: fail, markdown: goldmark.New(goldmark.WithExtensions(extension.Table)),
+		templates: template.Must(template.ParseFS(templateFiles, "templates/*.html")),
+	}
+	p.mux.HandleFunc("GET /{$}", p.front)
+	p.mux.HandleFunc("GET /docs", p.doc)
+	p.mux.HandleFunc("GET /docs/{name}", p.doc)
+	p.mux.HandleFunc("GET /docs/errors/{code}", p.errorCode)
+	p.mux.Handle("GET /static/", http.FileServerFS(staticFiles))
+	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.missing(w, r) })
+	return p
+}
+
+// ServeHTTP implements http.Handler.
+func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Security-Policy", policy)
+	p.mux.ServeHTTP(w, r)
+}
+
+func (p *Pages) missing(w http.ResponseWriter, r *http.Request) {
+	p.fail(w, r, &otl.Error{Kind: otl.NotFound, Code: "no_such_path", Text: "No such path."})
+}
+
+// page is what every template is given.
+type page struct {
+	Title string
+	Body  template.HTML
+}
+
+func (p *Pages) render(w http.ResponseWriter, name string, data page) {
+	var b bytes.Buffer
+	if err := p.templates.ExecuteTemplate(&b, name, data); err != nil {
+		panic(err) // a template of ours; the server answers 500
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	_, _ = w.Write(b.Bytes())
+}
+
+func (p *Pages) front(w http.ResponseWriter, _ *http.Request) {
+	p.render(w, "front.html", page{Title: "OneTimeLogin"})
+}
+
+// doc shows one document, the index for none.
+func (p *Pages) doc(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	if name == "" {
+		name = "index"
+	}
+	raw, err := docs.Files.ReadFile(strings.TrimSuffix(name, ".md") + ".md")
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
+		p.missing(w, r)
+	case err != nil:
+		p.fail(w, r, err)
+	case strings.HasSuffix(name, ".md"):
+		w.Header().Set("Content-Type", "text/markdown; charset=utf-8")
+		_, _ = w.Write(raw)
+	default:
+		p.show(w, raw)
+	}
+}
+
+// errorCode shows what one error code means: its section of errors.md.
+func (p *Pages) errorCode(w http.ResponseWriter, r *http.Request) {
+	raw, err := docs.Files.ReadFile("errors.md")
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	_, after, found := strings.Cut(string(raw), "\n## "+r.PathValue("code")+"\n")
+	if !found {
+		p.missing(w, r)
+		return
+	}
+	section, _, _ := strings.Cut(after, "\n## ")
+	p.show(w, []byte("# "+r.PathValue("code")+"\n"+section))
+}
+
+func (p *Pages) show(w http.ResponseWriter, raw []byte) {
+	var body bytes.Buffer
+	if err := p.markdown.Convert(raw, &body); err != nil {
+		panic(err) // it writes to memory
+	}
+	title, _, _ := strings.Cut(strings.TrimLeft(string(raw), "# "), "\n")
+	p.render(w, "doc.html", page{Title: title, Body: template.HTML(body.String())}) //nolint:gosec // documents of ours, raw HTML off
+}
