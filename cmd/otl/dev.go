@@ -23,7 +23,7 @@ type devFlags struct {
 	reset, memory   bool
 }
 
-func (a *app) devCommand() *cobra.Command {
+func devCommand(a *app) *cobra.Command {
 	var f devFlags
 	c := &cobra.Command{
 		Use: "dev", Short: "Start a seeded, local world", Args: cobra.NoArgs,

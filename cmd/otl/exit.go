@@ -36,6 +36,7 @@ type usageError struct {
 // unsafeError is a configuration that would be dangerous to run with.
 type unsafeError struct{ text, try string }
 
+// Error says what would be dangerous.
 func (e unsafeError) Error() string { return e.text }
 
 // explain turns an error into an exit code, one line of what and why, and what

@@ -22,7 +22,7 @@ type keyJSON struct {
 	VerifyUntil *time.Time `json:"verify_until"`
 }
 
-func (a *app) keysCommand() *cobra.Command {
+func keysCommand(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "keys", Short: "Show and rotate the signing keys"}
 	list := &cobra.Command{
 		Use: "list", Short: "List the signing keys", Args: cobra.NoArgs,
@@ -85,7 +85,7 @@ func (a *app) listKeys(ctx context.Context, n *node.Node) error {
 	})
 }
 
-func (a *app) tokenCommand() *cobra.Command {
+func tokenCommand(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "token", Short: "Issue a first-party access token"}
 	var user string
 	mint := &cobra.Command{
@@ -129,7 +129,7 @@ type eventJSON struct {
 	CreatedAt time.Time         `json:"created_at"`
 }
 
-func (a *app) eventsCommand() *cobra.Command {
+func eventsCommand(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "events", Short: "Show what happened"}
 	var user, siteID, before string
 	var limit int

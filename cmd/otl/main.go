@@ -27,7 +27,7 @@ func main() {
 // run is the whole program without its process. It returns the exit code.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{environ: environ, stdin: stdin, stdout: stdout, stderr: stderr}
-	root := a.command()
+	root := command(a)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
@@ -57,7 +57,7 @@ type app struct {
 }
 
 // command builds the tree of commands.
-func (a *app) command() *cobra.Command {
+func command(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use: "otl", Short: "OneTimeLogin: one identity, many partner sites", Version: version(),
 		SilenceUsage: true, SilenceErrors: true,
@@ -72,8 +72,8 @@ func (a *app) command() *cobra.Command {
 	flags.BoolVar(&a.json, "json", false, "print one JSON object")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError{err, c.CommandPath() + " --help"} })
 	root.AddCommand(
-		a.devCommand(), a.serveCommand(), a.sitesCommand(), a.siteKeysCommand(), a.usersCommand(), a.sessionsCommand(),
-		a.eventsCommand(), a.keysCommand(), a.tokenCommand(), a.dbCommand(), a.configCommand(), a.openapiCommand(), a.versionCommand(),
+		devCommand(a), serveCommand(a), sitesCommand(a), siteKeysCommand(a), usersCommand(a), sessionsCommand(a),
+		eventsCommand(a), keysCommand(a), tokenCommand(a), dbCommand(a), configCommand(a), openapiCommand(a), versionCommand(a),
 	)
 	markUsage(root)
 	return root
@@ -128,7 +128,7 @@ func version() string {
 // baseVersion is the release this source tree leads to.
 const baseVersion = "0.1.0-dev"
 
-func (a *app) versionCommand() *cobra.Command {
+func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {

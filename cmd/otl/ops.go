@@ -17,7 +17,7 @@ import (
 	"github.com/onetimelogin/otl/internal/surface/native"
 )
 
-func (a *app) dbCommand() *cobra.Command {
+func dbCommand(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "db", Short: "Look after the database"}
 	status := &cobra.Command{
 		Use: "status", Short: "Show the engine and the schema", Args: cobra.NoArgs,
@@ -68,7 +68,7 @@ func newValueJSON(v config.Value) valueJSON {
 	return valueJSON{v.Key.Path, v.Key.Env, v.Text, v.Source, v.Key.Default, v.Key.Help}
 }
 
-func (a *app) configCommand() *cobra.Command {
+func configCommand(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "config", Short: "Show, check and explain the configuration"}
 	var sources bool
 	show := &cobra.Command{
@@ -157,7 +157,7 @@ func fileVariant(k config.Key) string {
 	return ", or " + k.Env + "_FILE"
 }
 
-func (a *app) openapiCommand() *cobra.Command {
+func openapiCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "openapi", Short: "Print the OpenAPI 3.1 description of the API", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {

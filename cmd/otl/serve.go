@@ -20,7 +20,7 @@ import (
 	"github.com/onetimelogin/otl/internal/server"
 )
 
-func (a *app) serveCommand() *cobra.Command {
+func serveCommand(a *app) *cobra.Command {
 	var listen string
 	c := &cobra.Command{
 		Use: "serve", Short: "Run the server", Args: cobra.NoArgs,

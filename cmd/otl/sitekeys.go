@@ -42,7 +42,7 @@ func optionalTime(t time.Time) *time.Time {
 	return &t
 }
 
-func (a *app) siteKeysCommand() *cobra.Command {
+func siteKeysCommand(a *app) *cobra.Command {
 	var siteID string
 	c := &cobra.Command{Use: "site-keys", Short: "List, make, roll and revoke the keys of a site"}
 	c.PersistentFlags().StringVar(&siteID, "site", "", "site id or slug")
@@ -59,13 +59,13 @@ func (a *app) siteKeysCommand() *cobra.Command {
 			return do(ctx, n.Sites, s.ID)
 		})
 	}
-	c.AddCommand(a.siteKeysList(onSite), a.siteKeysCreate(onSite), a.siteKeysRoll(onSite), a.siteKeysRevoke(onSite))
+	c.AddCommand(siteKeysList(a, onSite), siteKeysCreate(a, onSite), siteKeysRoll(a, onSite), siteKeysRevoke(a, onSite))
 	return c
 }
 
 type onSite func(*cobra.Command, func(context.Context, *site.Sites, string) error) error
 
-func (a *app) siteKeysList(on onSite) *cobra.Command {
+func siteKeysList(a *app, on onSite) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List the keys of a site", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -95,7 +95,7 @@ func shortTime(t *time.Time) string {
 	return t.Format("2006-01-02 15:04")
 }
 
-func (a *app) siteKeysCreate(on onSite) *cobra.Command {
+func siteKeysCreate(a *app, on onSite) *cobra.Command {
 	var name string
 	var scopes []string
 	var expires time.Duration
@@ -131,7 +131,7 @@ func (a *app) printKey(key secret.Text, row otl.SiteKey) error {
 	})
 }
 
-func (a *app) siteKeysRoll(on onSite) *cobra.Command {
+func siteKeysRoll(a *app, on onSite) *cobra.Command {
 	var overlap time.Duration
 	c := &cobra.Command{
 		Use: "roll KEY_ID", Short: "Make a successor; the old key works on for the overlap", Args: cobra.ExactArgs(1),
@@ -149,7 +149,7 @@ func (a *app) siteKeysRoll(on onSite) *cobra.Command {
 	return c
 }
 
-func (a *app) siteKeysRevoke(on onSite) *cobra.Command {
+func siteKeysRevoke(a *app, on onSite) *cobra.Command {
 	return &cobra.Command{
 		Use: "revoke KEY_ID", Short: "End a key at once", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -46,13 +46,13 @@ func (a *app) onNode(c *cobra.Command, do func(context.Context, *node.Node) erro
 	return do(c.Context(), n)
 }
 
-func (a *app) sitesCommand() *cobra.Command {
+func sitesCommand(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "sites", Short: "Register and show partner sites"}
-	c.AddCommand(a.sitesList(), a.sitesCreate(), a.sitesShow(), a.callbackCommand())
+	c.AddCommand(sitesList(a), sitesCreate(a), sitesShow(a), callbackCommand(a))
 	return c
 }
 
-func (a *app) sitesList() *cobra.Command {
+func sitesList(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List sites", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -81,7 +81,7 @@ func (a *app) sitesList() *cobra.Command {
 	}
 }
 
-func (a *app) sitesCreate() *cobra.Command {
+func sitesCreate(a *app) *cobra.Command {
 	var r site.Registration
 	var owner string
 	var fields, scopes []string
@@ -131,7 +131,7 @@ func (a *app) sitesCreate() *cobra.Command {
 	return c
 }
 
-func (a *app) sitesShow() *cobra.Command {
+func sitesShow(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "show ID|SLUG", Short: "Show one site", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -149,7 +149,7 @@ func (a *app) sitesShow() *cobra.Command {
 	}
 }
 
-func (a *app) callbackCommand() *cobra.Command {
+func callbackCommand(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "callback", Short: "Add and remove callback URLs"}
 	for _, one := range []struct {
 		use, short string

@@ -36,14 +36,14 @@ func newUserJSON(u otl.User) userJSON {
 		u.CreatedAt, optionalTime(u.LastLoginAt)}
 }
 
-func (a *app) usersCommand() *cobra.Command {
+func usersCommand(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "users", Short: "Add, show and disable people"}
-	c.AddCommand(a.usersList(), a.usersCreate(), a.usersShow(), a.usersDisable("suspend", "Disable a person and end all his sessions", true),
-		a.usersDisable("enable", "Let a disabled person sign in again", false))
+	c.AddCommand(usersList(a), usersCreate(a), usersShow(a), usersDisable(a, "suspend", "Disable a person and end all his sessions", true),
+		usersDisable(a, "enable", "Let a disabled person sign in again", false))
 	return c
 }
 
-func (a *app) usersList() *cobra.Command {
+func usersList(a *app) *cobra.Command {
 	var after string
 	var limit int
 	c := &cobra.Command{
@@ -71,7 +71,7 @@ func (a *app) usersList() *cobra.Command {
 	return c
 }
 
-func (a *app) usersCreate() *cobra.Command {
+func usersCreate(a *app) *cobra.Command {
 	var cr account.Creation
 	var siteID, name, phone string
 	var password, hash bool
@@ -145,7 +145,7 @@ func (a *app) printUser(u otl.User) error {
 	})
 }
 
-func (a *app) usersShow() *cobra.Command {
+func usersShow(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "show ID|EMAIL", Short: "Show one person", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -160,7 +160,7 @@ func (a *app) usersShow() *cobra.Command {
 	}
 }
 
-func (a *app) usersDisable(use, short string, disable bool) *cobra.Command {
+func usersDisable(a *app, use, short string, disable bool) *cobra.Command {
 	return &cobra.Command{
 		Use: use + " ID|EMAIL", Short: short, Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -194,7 +194,7 @@ type sessionJSON struct {
 	UserAgent  string    `json:"user_agent"`
 }
 
-func (a *app) sessionsCommand() *cobra.Command {
+func sessionsCommand(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "sessions", Short: "Show and end sessions"}
 	var user string
 	list := &cobra.Command{

@@ -98,6 +98,7 @@ func hostName(s string) (string, error) {
 
 type idnaError string
 
+// Error gives the text.
 func (e idnaError) Error() string { return string(e) }
 
 func hostLabel(s string) bool {

@@ -176,12 +176,16 @@ func (s *Server) finish(rec *recorder, r *http.Request, req *otl.Request, took t
 	if !s.Log.Enabled(r.Context(), level) {
 		return
 	}
+	ip := req.Client
+	if !ip.IsValid() {
+		ip = req.Peer
+	}
 	attrs := []slog.Attr{
 		slog.String("request_id", req.ID), slog.String("route", route), slog.String("method", r.Method), slog.Int("status", rec.status),
 		slog.Float64("dur_ms", float64(took.Microseconds())/1000), slog.Int64("bytes", rec.bytes),
 	}
 	for _, a := range []struct{ name, value string }{
-		{"site_id", req.SiteID}, {"key_id", req.SiteKeyID}, {"user_id", req.UserID}, {"ip", s.logged(req.Client)},
+		{"site_id", req.SiteID}, {"key_id", req.SiteKeyID}, {"user_id", req.UserID}, {"ip", s.logged(ip)},
 	} {
 		if a.value != "" {
 			attrs = append(attrs, slog.String(a.name, a.value))

@@ -73,6 +73,7 @@ func at(t *time.Time) sql.Scanner { return (*timeScanner)(t) }
 
 type timeScanner time.Time
 
+// Scan implements sql.Scanner.
 func (s *timeScanner) Scan(src any) error {
 	var n sql.NullInt64
 	if err := n.Scan(src); err != nil {
@@ -93,6 +94,7 @@ type wordScanner[T any] struct {
 	parse func(string) T
 }
 
+// Scan implements sql.Scanner.
 func (w *wordScanner[T]) Scan(src any) error {
 	var s sql.NullString
 	if err := s.Scan(src); err != nil {

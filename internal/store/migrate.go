@@ -164,3 +164,6 @@ func SchemaVersion(ctx context.Context, url string) (v Version, err error) {
 	v.Current, err = schemaVersion(ctx, db, dialect)
 	return v, err
 }
+
+// Migrations gives the numbered texts.
+func Migrations() fs.FS { return migrations }

@@ -94,13 +94,11 @@ func (s *Surface) authoriseSite(c *call, o *operation, raw string) error {
 		return &otl.Error{Kind: otl.Forbidden, Code: "scope_missing", Text: "This site key lacks the scope " + string(o.scope) + "."}
 	}
 	c.key, c.site = key, site
-	// The site's server calls for a person; who that is only the site can say
+	// The site's server calls for a person; where he sits only the site can say
 	// (contract 1.11).
+	req.Client, req.UserAgent = netip.Addr{}, c.r.Header.Get(headerClientAgent)
 	if ip, err := netip.ParseAddr(c.r.Header.Get(headerClientIP)); err == nil {
 		req.Client = ip.Unmap().WithZone("")
-	}
-	if agent := c.r.Header.Get(headerClientAgent); agent != "" {
-		req.UserAgent = agent
 	}
 	return nil
 }

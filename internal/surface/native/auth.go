@@ -5,12 +5,15 @@ import (
 	"github.com/onetimelogin/otl/internal/signin"
 )
 
+// auth are the operations of the group Auth.
+type auth struct{ *Surface }
+
 type loginIn struct {
 	Email    string `json:"email" maxLength:"254" minLength:"1" doc:"The person's address; case does not matter."`
 	Password hidden `json:"password" doc:"1 to 1024 bytes."`
 }
 
-func (s *Surface) login(c *call, in *loginIn) (*loginOut, error) {
+func (s auth) login(c *call, in *loginIn) (*loginOut, error) {
 	t, err := s.SignIn.Password(c.ctx, signin.Attempt{Site: c.site, Email: in.Email, Password: in.Password.Text})
 	if err != nil {
 		return nil, err
@@ -25,7 +28,7 @@ type registerIn struct {
 	Fields []string `json:"fields,omitempty" maxItems:"16" doc:"Fields the person grants to this site. Left out: email, name and every field given here."`
 }
 
-func (s *Surface) register(c *call, in *registerIn) (*loginOut, error) {
+func (s auth) register(c *call, in *registerIn) (*loginOut, error) {
 	t, err := s.Accounts.Register(c.ctx, account.Registration{
 		Site: c.site, Email: in.Email, Password: in.Password.Text, Profile: in.profile(), Fields: in.Fields,
 	})
@@ -39,7 +42,7 @@ type refreshIn struct {
 	RefreshToken hidden `json:"refresh_token" doc:"The newest refresh token of the session."`
 }
 
-func (s *Surface) refresh(c *call, in *refreshIn) (*loginOut, error) {
+func (s auth) refresh(c *call, in *refreshIn) (*loginOut, error) {
 	t, err := s.SignIn.Refresh(c.ctx, in.RefreshToken.Text, c.site)
 	if err != nil {
 		return nil, err
@@ -52,7 +55,7 @@ type logoutIn struct {
 	Everywhere   bool   `json:"everywhere,omitempty" doc:"End every session the person has on this site."`
 }
 
-func (s *Surface) logout(c *call, in *logoutIn) (*revokedOut, error) {
+func (s auth) logout(c *call, in *logoutIn) (*revokedOut, error) {
 	version, err := s.SignIn.Logout(c.ctx, signin.Logout{
 		Site: c.site, Access: c.token, Refresh: in.RefreshToken.Text, Everywhere: in.Everywhere,
 	})
@@ -83,7 +86,7 @@ type introspectOut struct {
 	TokenType      string   `json:"token_type,omitempty"`
 }
 
-func (s *Surface) introspect(c *call, in *introspectIn) (*introspectOut, error) {
+func (s auth) introspect(c *call, in *introspectIn) (*introspectOut, error) {
 	found, err := s.SignIn.Introspect(c.ctx, in.Token.Text, c.site)
 	if err != nil || !found.Active {
 		return &introspectOut{}, err

@@ -39,7 +39,7 @@ func (s *Surface) authRoutes() {
 			"has no password or another one, the answer is the same 401. The first sign-in at a site grants it email and name.",
 		access: bySite, scope: otl.ScopeAuth, success: http.StatusOK, errors: []int{401, 503},
 		request: map[string]any{"email": sampleEmail, "password": "correct-horse-7"}, answer: sampleLogin(),
-	}, s.login)
+	}, auth{s}.login)
 	route(s, operation{
 		id: "register", method: http.MethodPost, path: "/auth/register", tag: tagAuth,
 		summary: "Register a person and sign him in",
@@ -47,7 +47,7 @@ func (s *Surface) authRoutes() {
 		access:  bySite, scope: otl.ScopeAuth, success: http.StatusCreated, errors: []int{409, 503},
 		request: map[string]any{"email": sampleEmail, "password": "correct-horse-7", "name": "Jane Doe", "fields": []string{"email", "name"}},
 		answer:  sampleLogin(),
-	}, s.register)
+	}, auth{s}.register)
 	route(s, operation{
 		id: "refresh", method: http.MethodPost, path: "/auth/refresh", tag: tagAuth,
 		summary: "Exchange a refresh token",
@@ -55,7 +55,7 @@ func (s *Surface) authRoutes() {
 			"sent later, it ends the session, because two parties hold it.",
 		access: bySite, scope: otl.ScopeAuth, success: http.StatusOK, errors: []int{401},
 		request: map[string]any{"refresh_token": "otl_rt_AYzT…"}, answer: sampleLogin(),
-	}, s.refresh)
+	}, auth{s}.refresh)
 	route(s, operation{
 		id: "logout", method: http.MethodPost, path: "/auth/logout", tag: tagAuth,
 		summary: "End a session",
@@ -63,7 +63,7 @@ func (s *Surface) authRoutes() {
 			"is refused from the next call on. His other sessions go on after a refresh, unless everywhere is true.",
 		access: bySiteFor, scope: otl.ScopeAuth, success: http.StatusOK, errors: []int{401}, optionalBody: true,
 		request: map[string]any{"everywhere": false}, answer: revokedOut{true, 8},
-	}, s.logout)
+	}, auth{s}.logout)
 	route(s, operation{
 		id: "introspect", method: http.MethodPost, path: "/auth/introspect", tag: tagAuth,
 		summary: "Ask whether an access token is good at this moment",
@@ -72,7 +72,7 @@ func (s *Surface) authRoutes() {
 		request: map[string]any{"token": "eyJhbGciOiJFUzI1NiIs…"},
 		answer: introspectOut{Active: true, Subject: sampleUser, Session: sampleSession, SessionVersion: 7, Audience: sampleSite, Issuer: "https://id.example.com",
 			Expires: 1767323045, IssuedAt: 1767321245, AuthTime: 1767321245, AMR: []string{"pwd"}, TokenType: "Bearer"},
-	}, s.introspect)
+	}, auth{s}.introspect)
 }
 
 func (s *Surface) userRoutes() {
@@ -81,7 +81,7 @@ func (s *Surface) userRoutes() {
 		summary: "Read the person of the access token",
 		text:    "Gives the profile; fields the person did not grant to the site of the token are null.",
 		access:  byPerson, success: http.StatusOK, answer: sampleUserOut(),
-	}, s.me)
+	}, users{s}.me)
 	update := operation{
 		id: "updateMe", method: http.MethodPatch, path: "/users/me", tag: tagUsers,
 		summary: "Change the profile of the person of the access token",
@@ -90,10 +90,10 @@ func (s *Surface) userRoutes() {
 		access: byPerson, success: http.StatusOK, errors: []int{403, 409},
 		request: map[string]any{"name": "Jane Roe", "version": 3}, answer: sampleUserOut(),
 	}
-	route(s, update, s.updateMe)
+	route(s, update, users{s}.update)
 	update.id, update.method = "replaceMe", http.MethodPut
 	update.text = "The same as PATCH: members left out stay as they are."
-	route(s, update, s.updateMe)
+	route(s, update, users{s}.update)
 }
 
 func (s *Surface) sessionRoutes() {
@@ -103,13 +103,13 @@ func (s *Surface) sessionRoutes() {
 		text: "With an access token: the person's own sessions at the site of the token, or everywhere for a first-party token. With a site key: the sessions of " +
 			"one person at that site. Newest first.",
 		access: bySiteOrOwn, scope: otl.ScopeUsers, success: http.StatusOK, answer: sampleSessions(),
-	}, s.listSessions)
+	}, sessions{s}.list)
 	route(s, operation{
 		id: "revokeSession", method: http.MethodDelete, path: "/sessions/{id}", tag: tagSessions,
 		summary: "End one session",
 		text:    "Ends the session and raises the person's session version, so that every access token he holds is refused from the next call on. A session of another person or site is a 404, like one that never was.",
 		access:  bySiteOrOwn, scope: otl.ScopeUsers, success: http.StatusOK, errors: []int{404}, answer: revokedOut{true, 8},
-	}, s.revokeSession)
+	}, sessions{s}.revoke)
 }
 
 func (s *Surface) siteRoutes() {
@@ -118,7 +118,7 @@ func (s *Surface) siteRoutes() {
 		summary: "List sites",
 		text:    "With a first-party access token: the sites of the businesses the person owns. With the access token of a site: that site, as the person sees it; a site learns of no other.",
 		access:  byPerson, success: http.StatusOK, answer: sampleSites(),
-	}, s.listSites)
+	}, sites{s}.list)
 	route(s, operation{
 		id: "registerSite", method: http.MethodPost, path: "/sites", tag: tagSites,
 		summary: "Register a site",
@@ -126,7 +126,7 @@ func (s *Surface) siteRoutes() {
 		access:  byOwner, success: http.StatusCreated, errors: []int{403},
 		request: map[string]any{"name": "Acme Notes", "domain": "notes.example.com", "callback_url": "https://notes.example.com/auth/callback", "region": "eu"},
 		answer:  sampleRegisteredSite(),
-	}, s.registerSite)
+	}, sites{s}.register)
 }
 
 func text(s string) shown { return shown{secret.NewText(s)} }

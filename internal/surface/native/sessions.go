@@ -5,6 +5,9 @@ import (
 	"github.com/onetimelogin/otl/internal/signin"
 )
 
+// sessions are the operations of the group Sessions.
+type sessions struct{ *Surface }
+
 type listSessionsIn struct {
 	UserID string `query:"user_id" json:"-" doc:"Whose sessions; with a site key only, and then required."`
 	Limit  int    `query:"limit" json:"-" doc:"1 to 200; 50 if left out."`
@@ -16,7 +19,7 @@ type sessionsOut struct {
 	NextCursor *string      `json:"next_cursor" doc:"null on the last page."`
 }
 
-func (s *Surface) listSessions(c *call, in *listSessionsIn) (*sessionsOut, error) {
+func (s sessions) list(c *call, in *listSessionsIn) (*sessionsOut, error) {
 	scope, current, err := c.sessionScope(in.UserID)
 	if err != nil {
 		return nil, err
@@ -65,7 +68,7 @@ type revokeSessionIn struct {
 	ID string `path:"id" json:"-" doc:"Session id."`
 }
 
-func (s *Surface) revokeSession(c *call, in *revokeSessionIn) (*revokedOut, error) {
+func (s sessions) revoke(c *call, in *revokeSessionIn) (*revokedOut, error) {
 	scope, reason := signin.Scope{SiteID: c.site.ID}, otl.EndAdmin
 	if c.bearer != nil {
 		scope, _, _ = c.sessionScope("")

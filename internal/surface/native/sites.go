@@ -5,6 +5,9 @@ import (
 	"github.com/onetimelogin/otl/internal/site"
 )
 
+// sites are the operations of the group Sites.
+type sites struct{ *Surface }
+
 type listSitesIn struct {
 	Limit  int    `query:"limit" json:"-" doc:"1 to 200; 50 if left out."`
 	Cursor string `query:"cursor" json:"-" doc:"next_cursor of the page before."`
@@ -15,7 +18,7 @@ type sitesOut struct {
 	NextCursor *string   `json:"next_cursor" doc:"null on the last page."`
 }
 
-func (s *Surface) listSites(c *call, in *listSitesIn) (*sitesOut, error) {
+func (s sites) list(c *call, in *listSitesIn) (*sitesOut, error) {
 	list := "sites|" + c.bearer.User.ID
 	after, limit, err := s.after(paging{in.Limit, in.Cursor}, list)
 	if err != nil {
@@ -56,7 +59,7 @@ type registeredSiteOut struct {
 	SiteKey shown `json:"site_key" doc:"Shown once. Store it in a secret manager."`
 }
 
-func (s *Surface) registerSite(c *call, in *registerSiteIn) (*registeredSiteOut, error) {
+func (s sites) register(c *call, in *registerSiteIn) (*registeredSiteOut, error) {
 	fields, err := otl.ParseFields("requested_fields", in.RequestedFields)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,9 @@ import (
 )
 
 // profileIn are the members of a profile a caller may set.
+// users are the operations of the group Users.
+type users struct{ *Surface }
+
 type profileIn struct {
 	Name        *string `json:"name,omitempty" maxLength:"200"`
 	DisplayName *string `json:"display_name,omitempty" maxLength:"200"`
@@ -26,7 +29,7 @@ func (in *profileIn) profile() account.Profile {
 
 type nothing struct{}
 
-func (s *Surface) me(c *call, _ *nothing) (*userOut, error) {
+func (s users) me(c *call, _ *nothing) (*userOut, error) {
 	return newUserOut(c.bearer, c.bearer.User), nil
 }
 
@@ -36,7 +39,7 @@ type updateMeIn struct {
 	IfMatch string `header:"If-Match" json:"-" doc:"The ETag the change was made from."`
 }
 
-func (s *Surface) updateMe(c *call, in *updateMeIn) (*userOut, error) {
+func (s users) update(c *call, in *updateMeIn) (*userOut, error) {
 	version, err := expected(in.Version, in.IfMatch)
 	if err != nil {
 		return nil, err
