@@ -1,0 +1,59 @@
+# OneTimeLogin. `make help` lists the targets; what each needs it says itself.
+
+GO        ?= go
+FUZZTIME  ?= 10s
+BENCHTIME ?= 3s
+TOOLS     := $(CURDIR)/.cache/tools
+PYTHON    := $(CURDIR)/.cache/python
+
+TEST       = e2e/with-postgres env PATH="$(PYTHON)/bin:$$PATH" $(GO) test
+
+.PHONY: help dev build test race fuzz crash bench lint fmt openapi clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build bin/otl, static, with Go alone
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/otl ./cmd/otl
+
+dev: build ## Run a seeded, local world on http://localhost:8787
+	bin/otl dev
+
+test: $(PYTHON) ## Install what the tests need and run all of them
+	$(TEST) -timeout 10m ./...
+
+race: $(PYTHON) ## Run all tests below internal/ and cmd/ with the race detector
+	$(TEST) -race -timeout 20m ./internal/... ./cmd/...
+
+fuzz: ## Fuzz every parser of foreign bytes for FUZZTIME each (10s)
+	@for dir in $$($(GO) list -f '{{.Dir}}' ./internal/...); do \
+	  for target in $$(grep -hos '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -c6-); do \
+	    echo "== $$dir $$target"; \
+	    e2e/with-postgres $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir || exit 1; \
+	  done; \
+	done
+
+crash: ## The long crash and race rigs: 200 kill -9 cycles, 1,000 rounds of 100 exchanges
+	OTL_E2E_CYCLES=200 OTL_E2E_ROUNDS=1000 e2e/with-postgres $(GO) test -timeout 120m -count 1 -v -run 'TestCrash|TestRefreshRace' ./e2e
+
+bench: ## Run the Go benchmarks for BENCHTIME each (3s)
+	e2e/with-postgres $(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/...
+
+lint: $(TOOLS)/golangci-lint ## Check format and style
+	$(TOOLS)/golangci-lint run
+	bash -n .ci/run e2e/with-postgres e2e/languages
+
+fmt: $(TOOLS)/golangci-lint ## Format the code
+	$(TOOLS)/golangci-lint fmt
+
+openapi: build ## Write api/openapi.json anew
+	bin/otl openapi > api/openapi.json
+
+clean: ## Delete what was built
+	rm -rf bin .cache
+
+$(TOOLS)/golangci-lint: tools/go.mod
+	GOBIN=$(TOOLS) $(GO) install -C tools github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(PYTHON): e2e/languages e2e/requirements.txt
+	e2e/languages $(PYTHON)
