@@ -42,64 +42,92 @@ func devCommand(a *app) *cobra.Command {
 
 func (a *app) dev(ctx context.Context, f devFlags) error {
 	start := time.Now()
-	dir := a.dataDir
-	if dir == "" {
-		dir = a.getenv("OTL_DATA_DIR")
-	}
-	if dir == "" {
-		dir = ".otl"
+	defaults := map[string]string{"data_dir": ".otl", "admin_listen": "127.0.0.1:0", "drain_delay": "0s"}
+	flags := map[string]string{}
+	if f.listen != "" {
+		flags["listen"] = f.listen
 	}
 	if f.memory {
+		if a.dataDir != "" || f.reset {
+			return usageError{errors.New("--memory cannot go together with --data or --reset"), "otl dev --memory"}
+		}
 		tmp, err := os.MkdirTemp("", "otl-dev-")
 		if err != nil {
 			return err
 		}
 		defer os.RemoveAll(tmp)
-		dir = tmp
+		a.dataDir = tmp
+	}
+	c, err := a.load(defaults, flags)
+	if err != nil {
+		return err
+	}
+	if (f.memory || f.reset) && !c.DatabaseURL.Empty() {
+		// The key goes with the directory; the database would be lost with it.
+		return usageError{errors.New("--memory and --reset are for the database in the data directory, but OTL_DATABASE_URL is set"), "otl dev"}
 	}
 	if f.reset {
-		if err := resetWorld(dir); err != nil {
+		if err := resetWorld(c.DataDir); err != nil {
 			return err
 		}
 	}
 	if f.envFile == "" {
-		f.envFile = filepath.Join(dir, "dev.env")
-	}
-	a.dataDir = dir
-	flags := map[string]string{}
-	if f.listen != "" {
-		flags["listen"] = f.listen
+		f.envFile = filepath.Join(c.DataDir, "dev.env")
 	}
 	var w world
-	return a.serve(ctx, map[string]string{"admin_listen": "127.0.0.1:0", "drain_delay": "0s"}, flags, hooks{
+	return a.serve(ctx, defaults, flags, hooks{
 		log: func(level *slog.LevelVar) *slog.Logger { return slog.New(newDevHandler(a.stderr, level)) },
 		seed: func(ctx context.Context, n *node.Node) (err error) {
+			if err := clearEnv(f.envFile); err != nil {
+				return err
+			}
 			w, err = seed(ctx, n)
 			return err
 		},
 		ready: func(_ *node.Node, base, admin string) error {
 			w.url = base
 			if err := writeEnv(f.envFile, w.env()); err != nil {
-				return err
+				return fmt.Errorf("write %s: %w", f.envFile, err)
 			}
-			a.banner(w, f.envFile, dir, admin, time.Since(start))
+			a.banner(w, f.envFile, c.DataDir, admin, time.Since(start))
 			return nil
 		},
 	})
 }
 
-// resetWorld deletes what `otl dev` made in a directory, and nothing else.
+// resetWorld deletes what `otl dev` made in a directory, and nothing else. The
+// lock file stays: somebody may be waiting for it.
 func resetWorld(dir string) error {
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(dir, "otl.db")); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err := store.Idle(filepath.Join(dir, "otl.db")); err != nil {
 		return err
 	}
-	for _, name := range []string{"otl.db", "otl.db-wal", "otl.db-shm", "otl.db.lock", "secret.key", "dev.env"} {
+	names := []string{"otl.db", "otl.db-wal", "otl.db-shm", "secret.key", "dev.env"}
+	copies, err := filepath.Glob(filepath.Join(dir, "otl.db.before-*"))
+	if err != nil {
+		return err
+	}
+	for _, c := range copies {
+		names = append(names, filepath.Base(c))
+	}
+	for _, name := range names {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+	}
+	return nil
+}
+
+// clearEnv removes the environment of an earlier start, so that whoever waits
+// for the file waits for this one, and makes the directory for it.
+func clearEnv(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }
@@ -131,11 +159,12 @@ func (a *app) banner(w world, envFile, dir, admin string, took time.Duration) {
   Sites      %s and %s, owned by %s
   Person     %s / %s
   Data       %s      keys and ids: source %s
+  Commands   otl --data %s sites list
 
   Try it     source %s
              curl -s $OTL_URL/api/auth/login -H "X-OTL-Site-Key: $OTL_SITE_KEY" \
                -H 'Content-Type: application/json' -d '{"email":"%s","password":"%s"}'
 
 `, version(), took.Seconds(), w.url, w.url, w.url, admin, w.notes.Site.Name, w.shop.Site.Name, w.owner.Email.Address,
-		w.user.Email.Address, userPassword, dir, envFile, envFile, w.user.Email.Address, userPassword)
+		w.user.Email.Address, userPassword, dir, envFile, dir, envFile, w.user.Email.Address, userPassword)
 }

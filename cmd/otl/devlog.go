@@ -55,6 +55,6 @@ func (h *devHandler) Handle(_ context.Context, r slog.Record) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	_, err := io.WriteString(h.out, strings.TrimRight(line, " ")+"\n")
+	_, err := io.WriteString(h.out, strings.TrimRight(visible(line), " ")+"\n")
 	return err
 }

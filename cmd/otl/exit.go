@@ -3,7 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/onetimelogin/otl/internal/config"
 	"github.com/onetimelogin/otl/internal/installation"
@@ -47,25 +52,37 @@ func explain(err error) (code int, text, try string) {
 	var unsafe unsafeError
 	var conf *config.Error
 	var known *otl.Error
+	var network *net.OpError
+	var path *fs.PathError
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage, text, usage.try
 	case errors.As(err, &unsafe):
 		return exitUnsafe, text, unsafe.try
 	case errors.As(err, &conf):
-		return exitUnsafe, text, ""
+		if conf.Path != "" {
+			try = "otl config explain " + conf.Path
+		}
+		return exitUnsafe, text, try
 	case errors.Is(err, config.ErrSecretFile), errors.Is(err, installation.ErrMasterKey):
 		return exitSecret, text, ""
-	case errors.Is(err, store.ErrLocked), errors.Is(err, store.ErrNewer), errors.Is(err, store.ErrOlder):
+	case errors.Is(err, store.ErrLocked):
+		return exitDatabase, text, "stop the other process, or use another directory with --data"
+	case errors.Is(err, store.ErrNewer), errors.Is(err, store.ErrOlder):
 		return exitDatabase, text, ""
-	case errors.Is(err, syscall.EADDRINUSE):
-		return exitAddress, text, ""
+	case errors.As(err, &network) && network.Op == "dial":
+		return exitUnreachable, "cannot reach the database at " + network.Addr.String() + ": " + network.Err.Error(), "check OTL_DATABASE_URL and that PostgreSQL runs there"
+	case errors.Is(err, syscall.EADDRINUSE), errors.As(err, &network) && network.Op == "listen" && errors.Is(err, os.ErrExist):
+		return exitAddress, text, "stop the process that listens there, or choose another address"
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted, "interrupted", ""
 	case errors.As(err, &known):
-		return kindCode(known.Kind), text, ""
+		return kindCode(known.Kind), faults(known), ""
 	}
-	return exitFailed, text, ""
+	if errors.As(err, &path) && path.Op == "mkdir" {
+		try = "another directory: --data DIR (OTL_DATA_DIR)"
+	}
+	return exitFailed, text, try
 }
 
 func kindCode(k otl.Kind) int {
@@ -81,3 +98,34 @@ func kindCode(k otl.Kind) int {
 	}
 	return exitFailed
 }
+
+// faults names every field at fault, where there are several.
+func faults(e *otl.Error) string {
+	if len(e.More) < 2 {
+		return e.Error()
+	}
+	all := make([]string, len(e.More))
+	for i, f := range e.More {
+		all[i] = f.Field + ": " + f.Text
+	}
+	return strings.Join(all, "; ")
+}
+
+// oneLine makes one line of a text, without anything that could move a
+// terminal's cursor: a part of it may come from outside.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || moves(r) }), " ")
+}
+
+// visible replaces what would steer a terminal, and keeps the blanks.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if moves(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// moves reports characters that steer a terminal instead of being shown.
+func moves(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }

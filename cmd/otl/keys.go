@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -63,7 +62,7 @@ func (a *app) listKeys(ctx context.Context, n *node.Node) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := now()
 	out := []keyJSON{}
 	for _, k := range keys {
 		one := keyJSON{ID: k.ID, Algorithm: string(k.Algorithm), State: "signing", CreatedAt: k.CreatedAt, SignFrom: k.SignFrom,
@@ -79,8 +78,8 @@ func (a *app) listKeys(ctx context.Context, n *node.Node) error {
 		out = append(out, one)
 	}
 	return a.print(map[string]any{"data": out}, func() {
-		table(a.stdout, "ID\tALGORITHM\tSTATE\tSIGNS FROM\tVERIFIES UNTIL", out, func(k keyJSON) string {
-			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", k.ID, k.Algorithm, k.State, shortTime(&k.SignFrom), shortTime(k.VerifyUntil))
+		table(a.stdout, []string{"ID", "ALGORITHM", "STATE", "SIGNS FROM", "VERIFIES UNTIL"}, out, func(k keyJSON) []string {
+			return []string{k.ID, k.Algorithm, k.State, moment(k.SignFrom), momentOr(k.VerifyUntil, "it is replaced")}
 		})
 	})
 }
@@ -111,9 +110,7 @@ func tokenCommand(a *app) *cobra.Command {
 		},
 	}
 	mint.Flags().StringVar(&user, "user", "", "user id or e-mail address")
-	if err := mint.MarkFlagRequired("user"); err != nil { // the flag is defined above
-		panic(err)
-	}
+	require(mint, "user")
 	c.AddCommand(mint)
 	return c
 }
@@ -136,6 +133,9 @@ func eventsCommand(a *app) *cobra.Command {
 	list := &cobra.Command{
 		Use: "list", Short: "List events, newest first", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := checkLimit(c, limit); err != nil {
+				return err
+			}
 			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
 				if user != "" {
 					u, err := n.Accounts.Find(ctx, user)
@@ -143,6 +143,13 @@ func eventsCommand(a *app) *cobra.Command {
 						return err
 					}
 					user = u.ID
+				}
+				if siteID != "" {
+					s, err := n.Sites.Get(ctx, siteID)
+					if err != nil {
+						return err
+					}
+					siteID = s.ID
 				}
 				found, err := n.Store.Read.Events.List(ctx, user, siteID, before, limit)
 				if err != nil {
@@ -153,8 +160,8 @@ func eventsCommand(a *app) *cobra.Command {
 					out = append(out, eventJSON{e.ID, string(e.Type), e.UserID, e.SiteID, e.SessionID, e.Data, e.CreatedAt})
 				}
 				return a.print(map[string]any{"data": out}, func() {
-					table(a.stdout, "TIME\tTYPE\tUSER\tSITE\tDATA", out, func(e eventJSON) string {
-						return fmt.Sprintf("%s\t%s\t%s\t%s\t%v", shortTime(&e.CreatedAt), e.Type, e.UserID, e.SiteID, e.Data)
+					table(a.stdout, []string{"TIME", "TYPE", "USER", "SITE", "DATA"}, out, func(e eventJSON) []string {
+						return []string{moment(e.CreatedAt), e.Type, e.UserID, e.SiteID, pairs(e.Data)}
 					})
 				})
 			})
@@ -162,11 +169,17 @@ func eventsCommand(a *app) *cobra.Command {
 	}
 	f := list.Flags()
 	f.StringVar(&user, "user", "", "user id or e-mail address")
-	f.StringVar(&siteID, "site", "", "site id")
+	f.StringVar(&siteID, "site", "", "site id or slug")
 	f.StringVar(&before, "before", "", "go on behind this event id")
-	f.IntVar(&limit, "limit", 50, "how many")
+	f.IntVar(&limit, "limit", 50, "how many, 1 to 1000")
 	c.AddCommand(list)
 	return c
 }
 
-var errNoDatabase = errors.New("there is no database yet; start with: otl serve")
+// checkLimit checks how many rows a list may have.
+func checkLimit(c *cobra.Command, n int) error {
+	if n < 1 || n > 1000 {
+		return wrongUse(c, "--limit must be a number from 1 to 1000")
+	}
+	return nil
+}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -26,18 +25,19 @@ func main() {
 
 // run is the whole program without its process. It returns the exit code.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{environ: environ, stdin: stdin, stdout: stdout, stderr: stderr}
+	out := &sure{Writer: stdout}
+	a := &app{environ: environ, stdin: stdin, stdout: out, stderr: stderr}
 	root := command(a)
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := errors.Join(root.ExecuteContext(ctx), out.err)
 	if err == nil {
 		return exitOK
 	}
 	code, text, try := explain(err)
-	fmt.Fprintln(stderr, "otl: "+text)
+	fmt.Fprintln(stderr, "otl: "+oneLine(text))
 	if try != "" {
 		fmt.Fprintln(stderr, "try: "+try)
 	}
@@ -75,36 +75,9 @@ func command(a *app) *cobra.Command {
 		devCommand(a), serveCommand(a), sitesCommand(a), siteKeysCommand(a), usersCommand(a), sessionsCommand(a),
 		eventsCommand(a), keysCommand(a), tokenCommand(a), dbCommand(a), configCommand(a), openapiCommand(a), versionCommand(a),
 	)
+	root.SetHelpCommand(helpCommand(root))
 	markUsage(root)
 	return root
-}
-
-// markUsage makes wrong arguments of any command a usage error.
-func markUsage(c *cobra.Command) {
-	if check := c.Args; check != nil {
-		c.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return usageError{err, c.CommandPath() + " --help"}
-			}
-			return nil
-		}
-	}
-	if c.HasSubCommands() && c.RunE == nil && c.Run == nil {
-		c.Args = func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			text := fmt.Sprintf("unknown command %q for %q", args[0], c.CommandPath())
-			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-				text += ": did you mean " + strings.Join(near, " or ") + "?"
-			}
-			return usageError{errors.New(text), c.CommandPath() + " --help"}
-		}
-		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
-	}
-	for _, sub := range c.Commands() {
-		markUsage(sub)
-	}
 }
 
 // version gives the version of this build: the module version, or the commit it

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/onetimelogin/otl/internal/account"
@@ -49,38 +49,45 @@ func (a *app) getenv(name string) string {
 // databaseFile gives the SQLite file of a configuration, "" on PostgreSQL.
 func databaseFile(c *config.Config) string {
 	switch {
-	case store.Postgres(c.DatabaseURL):
+	case store.Postgres(c.DatabaseURL.Reveal()):
 		return ""
-	case c.DatabaseURL != "":
-		return strings.TrimPrefix(c.DatabaseURL, "sqlite:")
+	case !c.DatabaseURL.Empty():
+		return strings.TrimPrefix(c.DatabaseURL.Reveal(), "sqlite:")
 	}
 	return filepath.Join(c.DataDir, "otl.db")
 }
 
-// nodeOptions turns a configuration into what a node needs.
+// nodeOptions turns a configuration into what a node needs. What can be refused
+// without opening the database is refused here.
 func nodeOptions(c *config.Config, log *slog.Logger, serve bool) (node.Options, error) {
-	url := c.DatabaseURL
+	if info, err := os.Stat(c.DataDir); err == nil && !info.IsDir() {
+		return node.Options{}, c.Refuse("data_dir", "is "+c.DataDir+", which is not a directory")
+	}
+	url := c.DatabaseURL.Reveal()
 	if file := databaseFile(c); file != "" {
 		url = file
 		if err := config.CheckPrivate(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return node.Options{}, err
 		}
 	}
+	master, err := masterKey(c)
+	if err != nil {
+		return node.Options{}, err
+	}
 	rules := &account.PasswordRules{}
 	if c.PasswordBlocklist != "" {
 		f, err := os.Open(c.PasswordBlocklist)
 		if err != nil {
-			return node.Options{}, &config.Error{Key: "password_blocklist", Text: err.Error()}
+			return node.Options{}, c.Refuse("password_blocklist", err.Error())
 		}
 		defer f.Close()
 		if err := rules.ReadBlocklist(f); err != nil {
-			return node.Options{}, &config.Error{Key: "password_blocklist", Text: err.Error()}
+			return node.Options{}, c.Refuse("password_blocklist", err.Error())
 		}
 	}
 	return node.Options{
 		Store:  store.Options{URL: url, MaxConns: c.DBMaxConns, Serve: serve, Migrate: c.AutoMigrate, Log: log},
-		Master: func(initialised bool) (secret.Master, error) { return masterKey(c, initialised) },
-		Now:    time.Now, Log: log, PublicURL: c.PublicURL, Version: version(),
+		Master: master, Now: now, Log: log, PublicURL: c.PublicURL, Version: version(),
 		Algorithm: c.Algorithm, KeyRotation: c.KeyRotation, AccessTTL: c.AccessTTL, RefreshTTL: c.RefreshTTL,
 		SessionMaxAge: c.SessionMaxAge, RefreshGrace: c.RefreshGrace, SessionLimit: c.SessionLimit,
 		Argon2: c.Argon2, HashConcurrency: c.HashConcurrency, Rules: rules,
@@ -88,21 +95,65 @@ func nodeOptions(c *config.Config, log *slog.Logger, serve bool) (node.Options, 
 	}, nil
 }
 
+// now gives the time as it is stored, so that a thing looks the same when it is
+// made and when it is read.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+
+// opening says how a command opens the database.
+type opening struct {
+	create  bool // make one where there is none
+	migrate bool // even where auto_migrate is off
+}
+
 // openNode opens the configured database for a command.
-func (a *app) openNode(ctx context.Context) (*node.Node, *config.Config, error) {
+func (a *app) openNode(ctx context.Context, how opening) (*node.Node, error) {
 	c, err := a.load(nil, nil)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	if !how.create && missing(c) {
+		return nil, errNoDatabase
 	}
 	if c.PublicURL == "" {
-		c.PublicURL = "http://localhost" + portOf(c.Listen)
+		c.PublicURL = localURL(c, c.Listen)
 	}
 	opts, err := nodeOptions(c, slog.New(slog.DiscardHandler), false)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	n, err := node.Open(ctx, opts)
-	return n, c, err
+	opts.Store.Migrate = opts.Store.Migrate || how.migrate
+	return node.Open(ctx, opts)
+}
+
+// onNode runs an action on the configured database, which must be there.
+func (a *app) onNode(c *cobra.Command, do func(context.Context, *node.Node) error) error {
+	return a.withNode(c, opening{}, do)
+}
+
+func (a *app) withNode(c *cobra.Command, how opening, do func(context.Context, *node.Node) error) error {
+	n, err := a.openNode(c.Context(), how)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(c.Context(), n), n.Close())
+}
+
+// missing reports whether the configured database is a file that does not exist.
+func missing(c *config.Config) bool {
+	file := databaseFile(c)
+	if file == "" {
+		return false
+	}
+	_, err := os.Stat(file)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// localURL is the address of a server that nobody gave a public one.
+func localURL(c *config.Config, listen string) string {
+	if c.TLSCert != "" {
+		return "https://localhost" + portOf(listen)
+	}
+	return "http://localhost" + portOf(listen)
 }
 
 func portOf(listen string) string {
@@ -113,46 +164,57 @@ func portOf(listen string) string {
 	return listen[i:]
 }
 
-// masterKey gives the configured master key, or the one in the data directory,
-// which is made for a database that has none yet.
-func masterKey(c *config.Config, initialised bool) (secret.Master, error) {
+// masterKey gives what finds the master key: the configured one, else the one in
+// the data directory, which is made for a database that has none yet. A key that
+// is there but no good is refused at once, before a database is opened.
+func masterKey(c *config.Config) (func(initialised bool) (secret.Master, error), error) {
 	var previous []string
 	if !c.SecretKeyPrevious.Empty() {
 		previous = []string{c.SecretKeyPrevious.Reveal()}
 	}
-	parse := func(name, key string) (secret.Master, error) {
-		m, err := secret.ParseMaster(key, previous...)
-		if err != nil {
-			return m, fmt.Errorf("%w: %s or its predecessor %w", config.ErrSecretFile, name, err)
-		}
-		return m, nil
-	}
 	if !c.SecretKey.Empty() {
-		return parse("OTL_SECRET_KEY", c.SecretKey.Reveal())
+		m, err := secret.ParseMaster(c.SecretKey.Reveal(), previous...)
+		return func(bool) (secret.Master, error) { return m, err }, err
 	}
 	path := filepath.Join(c.DataDir, "secret.key")
-	raw, err := config.ReadSecretFile(path)
-	switch {
-	case err == nil:
-		return parse(path, string(raw))
-	case !errors.Is(err, fs.ErrNotExist):
-		return secret.Master{}, err
-	case initialised:
-		return secret.Master{}, installation.ErrMasterKey
+	m, err := readMasterKey(path, previous)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return func(bool) (secret.Master, error) { return m, err }, err
 	}
-	return newMasterKey(path)
+	return func(initialised bool) (secret.Master, error) {
+		m, err := readMasterKey(path, previous) // another process may have made it meanwhile
+		switch {
+		case !errors.Is(err, fs.ErrNotExist):
+			return m, err
+		case initialised:
+			return m, fmt.Errorf("there is no %s: %w", path, installation.ErrMasterKey)
+		}
+		return newMasterKey(path)
+	}, nil
+}
+
+func readMasterKey(path string, previous []string) (secret.Master, error) {
+	raw, err := config.ReadSecretFile(path)
+	if err != nil {
+		return secret.Master{}, err
+	}
+	m, err := secret.ParseMaster(string(raw), previous...)
+	if err != nil {
+		return m, fmt.Errorf("%w: the key in %s %w", config.ErrSecretFile, path, err)
+	}
+	return m, nil
 }
 
 // newMasterKey writes a fresh key that only its owner can read. Another process
 // that is a moment faster wins, and its key is used.
 func newMasterKey(path string) (secret.Master, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return secret.Master{}, err
+		return secret.Master{}, fmt.Errorf("write the master key: %w", err)
 	}
 	m := secret.NewMaster()
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".secret.key-*") // mode 0600
 	if err != nil {
-		return m, err
+		return m, fmt.Errorf("write the master key: %w", err)
 	}
 	defer os.Remove(tmp.Name())
 	_, err = tmp.WriteString(m.Encode().Reveal() + "\n")
@@ -161,11 +223,7 @@ func newMasterKey(path string) (secret.Master, error) {
 	}
 	err = os.Link(tmp.Name(), path)
 	if errors.Is(err, fs.ErrExist) {
-		raw, err := config.ReadSecretFile(path)
-		if err != nil {
-			return m, err
-		}
-		return secret.ParseMaster(string(raw))
+		return readMasterKey(path, nil)
 	}
 	return m, err
 }
@@ -187,15 +245,4 @@ func setLevel(level *slog.LevelVar, name string) {
 	if err := l.UnmarshalText([]byte(name)); err == nil { // the names were checked
 		level.Set(l)
 	}
-}
-
-// print writes a result: as one JSON object with --json, else as text.
-func (a *app) print(result any, text func()) error {
-	if !a.json {
-		text()
-		return nil
-	}
-	enc := json.NewEncoder(a.stdout)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(result)
 }

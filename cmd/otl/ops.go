@@ -2,11 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +13,10 @@ import (
 	"github.com/onetimelogin/otl/internal/surface/native"
 )
 
+// errNoDatabase is the answer to a command that looks at a database which was
+// never made.
+var errNoDatabase = &otl.Error{Kind: otl.NotFound, Code: "not_found", Text: "There is no database here yet. Start with: otl serve"}
+
 func dbCommand(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "db", Short: "Look after the database"}
 	status := &cobra.Command{
@@ -26,12 +26,12 @@ func dbCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			engine, url := "postgres", conf.DatabaseURL
+			if missing(conf) {
+				return errNoDatabase
+			}
+			engine, url := "postgres", conf.DatabaseURL.Reveal()
 			if file := databaseFile(conf); file != "" {
 				engine, url = "sqlite", file
-				if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-					return errNoDatabase
-				}
 			}
 			v, err := store.SchemaVersion(c.Context(), url)
 			if err != nil {
@@ -45,7 +45,7 @@ func dbCommand(a *app) *cobra.Command {
 	migrate := &cobra.Command{
 		Use: "migrate", Short: "Bring the schema to the newest", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.onNode(c, func(context.Context, *node.Node) error {
+			return a.withNode(c, opening{create: true, migrate: true}, func(context.Context, *node.Node) error {
 				return a.print(map[string]any{"migrated": true}, func() { fmt.Fprintln(a.stdout, "the schema is the newest") })
 			})
 		},
@@ -83,21 +83,26 @@ func configCommand(a *app) *cobra.Command {
 				out = append(out, newValueJSON(v))
 			}
 			return a.print(map[string]any{"data": out}, func() {
-				table(a.stdout, "KEY\tVALUE"+column(sources, "SOURCE"), out, func(v valueJSON) string {
-					return v.Key + "\t" + v.Value + column(sources, v.Source)
-				})
+				head := []string{"KEY", "VALUE"}
+				if sources {
+					head = append(head, "SOURCE")
+				}
+				table(a.stdout, head, out, func(v valueJSON) []string { return []string{v.Key, v.Value, v.Source}[:len(head)] })
 			})
 		},
 	}
 	show.Flags().BoolVar(&sources, "sources", false, "show where each value comes from")
 	check := &cobra.Command{
-		Use: "check", Short: "Check the configuration without starting", Args: cobra.NoArgs,
+		Use: "check", Short: "Check the configuration and the files it names, without starting", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			conf, err := a.load(nil, nil)
 			if err != nil {
 				return err
 			}
-			if err := safe(conf); err != nil {
+			if _, err := safe(conf); err != nil {
+				return err
+			}
+			if _, err := nodeOptions(conf, nil, true); err != nil {
 				return err
 			}
 			return a.print(map[string]any{"ok": true}, func() { fmt.Fprintln(a.stdout, "ok") })
@@ -115,19 +120,12 @@ func configCommand(a *app) *cobra.Command {
 				out = append(out, newValueJSON(config.Value{Key: k}))
 			}
 			return a.print(map[string]any{"data": out}, func() {
-				table(a.stdout, "VARIABLE\tDEFAULT\tMEANING", out, func(v valueJSON) string { return v.Env + "\t" + v.Default + "\t" + v.Help })
+				table(a.stdout, []string{"VARIABLE", "DEFAULT", "MEANING"}, out, func(v valueJSON) []string { return []string{v.Env, v.Default, v.Help} })
 			})
 		},
 	}
 	c.AddCommand(show, check, explain, env)
 	return c
-}
-
-func column(show bool, s string) string {
-	if !show {
-		return ""
-	}
-	return "\t" + s
 }
 
 func completeKeys(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -139,15 +137,19 @@ func completeKeys(*cobra.Command, []string, string) ([]string, cobra.ShellCompDi
 }
 
 func (a *app) explainKey(name string) error {
-	for _, k := range config.Keys() {
-		if k.Path != name && k.Env != name {
-			continue
-		}
-		return a.print(newValueJSON(config.Value{Key: k}), func() {
-			fmt.Fprintf(a.stdout, "%s\n\n  file     %s\n  env      %s%s\n  default  %s\n", k.Help, k.Path, k.Env, fileVariant(k), k.Default)
-		})
+	k, err := config.Find(name)
+	if err != nil {
+		return &otl.Error{Kind: otl.NotFound, Code: "not_found", Text: err.Error()}
 	}
-	return otl.NoSuch("key " + strings.ToValidUTF8(name, "") + "; list them with: otl config env")
+	return a.print(newValueJSON(config.Value{Key: k}), func() {
+		fmt.Fprintf(a.stdout, "%s\n\n  file     %s\n  env      %s%s\n", k.Help, k.Path, k.Env, fileVariant(k))
+		if k.Flag != "" {
+			fmt.Fprintf(a.stdout, "  flag     --%s\n", k.Flag)
+		}
+		if k.Default != "" {
+			fmt.Fprintf(a.stdout, "  default  %s\n", k.Default)
+		}
+	})
 }
 
 func fileVariant(k config.Key) string {

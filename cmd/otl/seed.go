@@ -32,6 +32,9 @@ type world struct {
 func seed(ctx context.Context, n *node.Node) (world, error) {
 	var w world
 	var err error
+	if err = throwAway(ctx, n); err != nil {
+		return w, err
+	}
 	if w.owner, err = seedUser(ctx, n, account.Creation{Email: ownerEmail, Password: secret.NewText(ownerPassword),
 		Profile: account.Profile{Name: ptr("Olivia Owner")}}); err != nil {
 		return w, err
@@ -47,6 +50,20 @@ func seed(ctx context.Context, n *node.Node) (world, error) {
 	w.user, err = seedUser(ctx, n, account.Creation{Email: userEmail, Password: secret.NewText(userPassword), Site: &w.notes.Site,
 		Profile: account.Profile{Name: ptr("Jane Doe"), Phone: ptr(userPhone)}})
 	return w, err
+}
+
+// throwAway refuses a database that holds people and was not made by `otl dev`:
+// its people have public passwords.
+func throwAway(ctx context.Context, n *node.Node) error {
+	people, err := n.Store.Read.Users.List(ctx, "", 1)
+	if err != nil || len(people) == 0 {
+		return err
+	}
+	if _, err = n.Accounts.Find(ctx, ownerEmail); otl.Is(err, "not_found") {
+		return unsafeError{"this database holds people and was not made by otl dev, which would add some with public passwords",
+			"otl serve, or otl dev --data DIR for a world of its own"}
+	}
+	return err
 }
 
 func seedUser(ctx context.Context, n *node.Node, c account.Creation) (otl.User, error) {

@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
@@ -45,79 +43,81 @@ type hooks struct {
 	ready func(n *node.Node, base, admin string) error // once requests are answered
 }
 
-// serve runs a node until ctx ends.
+// serve runs a node until ctx ends. Whatever can be refused is refused before
+// the database is opened, so that a start that fails leaves nothing behind.
 func (a *app) serve(ctx context.Context, defaults, flags map[string]string, h hooks) error {
 	start := time.Now()
 	c, err := a.load(defaults, flags)
 	if err != nil {
 		return err
 	}
-	if err := safe(c); err != nil {
+	r := running{a: a, c: c, level: new(slog.LevelVar), sources: [2]map[string]string{defaults, flags}}
+	if r.cert, err = safe(c); err != nil {
 		return err
 	}
-	level := new(slog.LevelVar)
-	log := a.logger(c, level)
+	r.log = a.logger(c, r.level)
 	if h.log != nil {
-		log = h.log(level)
+		r.log = h.log(r.level)
 	}
-	ln, err := server.Listen(c.Listen)
-	if err != nil {
+	if err := r.listen(); err != nil {
 		return err
 	}
-	defer ln.Close()
+	defer r.closeListeners()
 	if c.PublicURL == "" {
-		c.PublicURL = "http://localhost" + portOf(ln.Addr().String())
+		c.PublicURL = localURL(c, r.ln.Addr().String())
 	}
-	opts, err := nodeOptions(c, log, true)
+	opts, err := nodeOptions(c, r.log, true)
 	if err != nil {
 		return err
 	}
-	n, err := node.Open(ctx, opts)
-	if err != nil {
+	if r.n, err = node.Open(ctx, opts); err != nil {
 		return err
 	}
 	defer func() {
-		if err := n.Close(); err != nil {
-			log.Error("close", "err", err)
+		if err := r.n.Close(); err != nil {
+			r.log.Error("close", "err", err)
 		}
 	}()
 	if h.seed != nil {
-		if err := h.seed(ctx, n); err != nil {
-			return fmt.Errorf("seed: %w", err)
+		if err := h.seed(ctx, r.n); err != nil {
+			return err
 		}
 	}
-	run := running{a: a, c: c, n: n, log: log, level: level, sources: [2]map[string]string{defaults, flags}}
-	return run.serve(ctx, ln, func(admin string) error {
-		log.Info("ready", "url", c.PublicURL, "listen", ln.Addr().String(), "admin", admin, "database", n.Store.Stats().Engine,
+	return r.serve(ctx, func() error {
+		r.log.Info("ready", "url", c.PublicURL, "listen", r.ln.Addr().String(), "admin", r.admin(), "database", r.n.Store.Stats().Engine,
 			"version", version(), "dur_ms", time.Since(start).Milliseconds())
 		if h.ready == nil {
 			return nil
 		}
-		return h.ready(n, c.PublicURL, admin)
+		return h.ready(r.n, c.PublicURL, r.admin())
 	})
 }
 
 // safe refuses a start that would expose people without anybody having decided
-// so.
-func safe(c *config.Config) error {
-	host, _, err := net.SplitHostPort(c.Listen)
-	if strings.HasPrefix(c.Listen, "unix:") {
-		host, err = "unix", nil
-	}
-	if err != nil {
-		return &config.Error{Key: "listen", Text: "must be host:port or unix:/path"}
-	}
-	if c.PublicURL == "" && !otl.Loopback(host) {
-		return unsafeError{"listening on " + c.Listen + " needs OTL_PUBLIC_URL: the address people reach this server at",
+// so. It gives the certificate to serve with, nil for plain http.
+func safe(c *config.Config) (*server.Certificate, error) {
+	if c.PublicURL == "" && !loopback(c.Listen) {
+		return nil, unsafeError{"listening on " + c.Listen + " needs OTL_PUBLIC_URL: the address people reach this server at",
 			"OTL_PUBLIC_URL=https://id.example.com otl serve"}
 	}
-	if (c.TLSCert == "") != (c.TLSKey == "") {
-		return unsafeError{"OTL_TLS_CERT and OTL_TLS_KEY go together", ""}
+	if c.TLSKey == "" {
+		return nil, nil
 	}
-	if c.TLSKey != "" {
-		return config.CheckPrivate(c.TLSKey)
+	if err := config.CheckPrivate(c.TLSKey); err != nil {
+		return nil, err
 	}
-	return nil
+	cert, err := server.LoadCertificate(c.TLSCert, c.TLSKey)
+	if err != nil {
+		return nil, c.Refuse("tls.cert", err.Error())
+	}
+	return cert, nil
+}
+
+// loopback reports whether only this machine can reach an address. A socket is
+// there for a proxy, and so for everybody.
+func loopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	return err == nil && otl.Loopback(host)
 }
 
 // running is a node with the process around it.
@@ -127,27 +127,54 @@ type running struct {
 	n       *node.Node
 	log     *slog.Logger
 	level   *slog.LevelVar
-	cert    *server.Certificate
+	cert    *server.Certificate // nil for plain http
+	ln      net.Listener
+	adminLn net.Listener // nil when it is off
 	sources [2]map[string]string
 }
 
-// serve starts listeners and jobs, says so, and stops them when ctx ends.
-func (r *running) serve(ctx context.Context, ln net.Listener, ready func(admin string) error) error {
+// listen opens both listeners.
+func (r *running) listen() error {
 	var err error
-	if r.c.TLSCert != "" {
-		if r.cert, err = server.LoadCertificate(r.c.TLSCert, r.c.TLSKey); err != nil {
-			return &config.Error{Key: "tls.cert", Text: err.Error()}
+	if r.ln, err = server.Listen(r.c.Listen); err != nil {
+		return fmt.Errorf("listen on %s: %w", r.c.Listen, err)
+	}
+	if r.c.AdminListen == "" {
+		return nil
+	}
+	if r.adminLn, err = server.Listen(r.c.AdminListen); err != nil {
+		r.closeListeners()
+		return fmt.Errorf("listen on %s for administration (OTL_ADMIN_LISTEN): %w", r.c.AdminListen, err)
+	}
+	return nil
+}
+
+func (r *running) closeListeners() {
+	for _, ln := range []net.Listener{r.ln, r.adminLn} {
+		if ln != nil {
+			_ = ln.Close()
 		}
 	}
-	admin := ""
-	if r.c.AdminListen != "" {
-		adminLn, err := server.Listen(r.c.AdminListen)
-		if err != nil {
-			return fmt.Errorf("admin listener: %w", err)
-		}
-		admin = adminLn.Addr().String()
+}
+
+// admin gives the address of the admin listener, "" when it is off.
+func (r *running) admin() string {
+	if r.adminLn == nil {
+		return ""
+	}
+	return r.adminLn.Addr().String()
+}
+
+// serve answers requests and does the jobs, says so, and stops when ctx ends.
+func (r *running) serve(ctx context.Context, ready func() error) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // before ready: then nobody need wait for it
+	defer signal.Stop(hup)
+	go r.reloads(ctx, hup)
+	r.warn()
+	if r.adminLn != nil {
 		go func() {
-			if err := r.n.Server.ServeAdmin(ctx, adminLn); err != nil {
+			if err := r.n.Server.ServeAdmin(ctx, r.adminLn); err != nil {
 				r.log.Error("admin listener", "err", err)
 			}
 		}()
@@ -156,23 +183,31 @@ func (r *running) serve(ctx context.Context, ln net.Listener, ready func(admin s
 	done := make(chan struct{})
 	go func() { r.n.Run(jobs); close(done) }()
 	defer func() { stopJobs(); <-done }()
-	go r.reloads(ctx)
+	stopping := context.AfterFunc(ctx, func() { r.log.Info("stopping", "drain_delay", r.c.DrainDelay.String()) })
+	defer stopping()
 	failed := make(chan error, 1)
-	go func() { failed <- r.n.Server.Serve(ctx, ln, r.cert, r.c.DrainDelay) }()
-	if err := ready(admin); err != nil {
-		return errors.Join(err, ln.Close())
+	go func() { failed <- r.n.Server.Serve(ctx, r.ln, r.cert, r.c.DrainDelay) }()
+	if err := ready(); err != nil {
+		return err
 	}
-	err = <-failed
+	err := <-failed
 	r.log.Info("stopped")
 	return err
 }
 
+// warn says what an operator should know about the configuration he chose.
+func (r *running) warn() {
+	if r.adminLn != nil && !loopback(r.c.AdminListen) {
+		r.log.Warn("other machines may reach /metrics and /debug/pprof", "admin_listen", r.c.AdminListen)
+	}
+	if !r.c.RateLimits {
+		r.log.Warn("rate limits and lockouts are off", "rate_limits", "off")
+	}
+}
+
 // reloads reads what may change while the server runs again on SIGHUP: the log
 // level and the certificate. Everything else needs a restart, and says so.
-func (r *running) reloads(ctx context.Context) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+func (r *running) reloads(ctx context.Context, hup <-chan os.Signal) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -190,10 +225,9 @@ func (r *running) reloads(ctx context.Context) {
 			continue
 		}
 		setLevel(r.level, c.LogLevel)
-		old := r.c.Values()
-		for i, v := range c.Values() {
-			if v.Text != old[i].Text && v.Key.Path != "log.level" {
-				r.log.Warn("restart needed", "key", v.Key.Path)
+		for _, key := range c.Changed(r.c) {
+			if key != "log.level" {
+				r.log.Warn("restart needed", "key", key)
 			}
 		}
 		r.log.Info("reloaded")

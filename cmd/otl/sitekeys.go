@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,13 +34,6 @@ func newSiteKeyJSON(k otl.SiteKey, key secret.Text) siteKeyJSON {
 		out.Scopes = append(out.Scopes, string(s))
 	}
 	return out
-}
-
-func optionalTime(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }
 
 func siteKeysCommand(a *app) *cobra.Command {
@@ -79,20 +73,13 @@ func siteKeysList(a *app, on onSite) *cobra.Command {
 					out = append(out, newSiteKeyJSON(k, secret.Text{}))
 				}
 				return a.print(map[string]any{"data": out}, func() {
-					table(a.stdout, "ID\tKEY\tNAME\tSCOPES\tLAST USED\tEXPIRES", out, func(k siteKeyJSON) string {
-						return fmt.Sprintf("%s\t%s…\t%s\t%v\t%s\t%s", k.ID, k.Prefix, k.Name, k.Scopes, shortTime(k.LastUsedAt), shortTime(k.ExpiresAt))
+					table(a.stdout, []string{"ID", "KEY", "NAME", "SCOPES", "LAST USED", "EXPIRES"}, out, func(k siteKeyJSON) []string {
+						return []string{k.ID, k.Prefix + "…", k.Name, strings.Join(k.Scopes, " "), momentOr(k.LastUsedAt, "never"), momentOr(k.ExpiresAt, "never")}
 					})
 				})
 			})
 		},
 	}
-}
-
-func shortTime(t *time.Time) string {
-	if t == nil {
-		return "never"
-	}
-	return t.Format("2006-01-02 15:04")
 }
 
 func siteKeysCreate(a *app, on onSite) *cobra.Command {
@@ -108,8 +95,11 @@ func siteKeysCreate(a *app, on onSite) *cobra.Command {
 					return err
 				}
 				n := site.NewKey{Name: name, Scopes: set}
-				if expires > 0 {
-					n.ExpiresAt = time.Now().Add(expires)
+				if c.Flags().Changed("expires-in") {
+					if expires <= 0 {
+						return wrongUse(c, "--expires-in must be more than 0, such as 720h")
+					}
+					n.ExpiresAt = now().Add(expires)
 				}
 				key, row, err := s.CreateKey(ctx, id, n)
 				if err != nil {
@@ -136,6 +126,9 @@ func siteKeysRoll(a *app, on onSite) *cobra.Command {
 	c := &cobra.Command{
 		Use: "roll KEY_ID", Short: "Make a successor; the old key works on for the overlap", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if overlap < 0 {
+				return wrongUse(c, "--overlap must not be less than 0")
+			}
 			return on(c, func(ctx context.Context, s *site.Sites, id string) error {
 				key, row, err := s.RollKey(ctx, id, args[0], overlap)
 				if err != nil {

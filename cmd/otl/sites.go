@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,16 +34,6 @@ func newSiteJSON(s otl.Site) siteJSON {
 	return siteJSON{ID: s.ID, Slug: s.Slug, Name: s.Name, Domain: s.Domain, Region: s.Region, CallbackURLs: urls, CreatedAt: s.CreatedAt}
 }
 
-// onNode runs an action on the configured database.
-func (a *app) onNode(c *cobra.Command, do func(context.Context, *node.Node) error) error {
-	n, _, err := a.openNode(c.Context())
-	if err != nil {
-		return err
-	}
-	defer n.Close()
-	return do(c.Context(), n)
-}
-
 func sitesCommand(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "sites", Short: "Register and show partner sites"}
 	c.AddCommand(sitesList(a), sitesCreate(a), sitesShow(a), callbackCommand(a))
@@ -72,8 +60,8 @@ func sitesList(a *app) *cobra.Command {
 					}
 				}
 				return a.print(map[string]any{"data": out}, func() {
-					table(a.stdout, "ID\tSLUG\tNAME\tCALLBACK URLS", out, func(s siteJSON) string {
-						return fmt.Sprintf("%s\t%s\t%s\t%s", s.ID, s.Slug, s.Name, strings.Join(s.CallbackURLs, " "))
+					table(a.stdout, []string{"ID", "SLUG", "NAME", "CALLBACK URLS"}, out, func(s siteJSON) []string {
+						return []string{s.ID, s.Slug, s.Name, strings.Join(s.CallbackURLs, " ")}
 					})
 				})
 			})
@@ -89,7 +77,7 @@ func sitesCreate(a *app) *cobra.Command {
 		Use: "create", Short: "Register a site and show its first key, once", Args: cobra.NoArgs,
 		Example: "  otl sites create --name Notes --callback https://notes.example.com/auth/callback",
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+			return a.withNode(c, opening{create: true}, func(ctx context.Context, n *node.Node) error {
 				var err error
 				if r.Requested, err = otl.ParseFields("fields", fields); err != nil {
 					return err
@@ -121,6 +109,7 @@ func sitesCreate(a *app) *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&r.Name, "name", "", "name people see")
+	require(c, "name")
 	f.StringArrayVar(&r.Callbacks, "callback", nil, "callback URL: https, or http on localhost; repeat for more")
 	f.StringVar(&r.Slug, "slug", "", "short unique name (default: from the name)")
 	f.StringVar(&r.Domain, "domain", "", "host name of the site")
@@ -182,14 +171,4 @@ func callbackCommand(a *app) *cobra.Command {
 		})
 	}
 	return c
-}
-
-// table prints rows under a head, in columns.
-func table[T any](out io.Writer, head string, rows []T, line func(T) string) {
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, head)
-	for _, r := range rows {
-		fmt.Fprintln(w, line(r))
-	}
-	_ = w.Flush()
 }

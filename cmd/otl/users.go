@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,6 +50,9 @@ func usersList(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "list", Short: "List people, oldest first", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := checkLimit(c, limit); err != nil {
+				return err
+			}
 			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
 				page, err := n.Store.Read.Users.List(ctx, after, limit)
 				if err != nil {
@@ -59,15 +63,15 @@ func usersList(a *app) *cobra.Command {
 					out = append(out, newUserJSON(u))
 				}
 				return a.print(map[string]any{"data": out}, func() {
-					table(a.stdout, "ID\tEMAIL\tNAME\tDISABLED", out, func(u userJSON) string {
-						return fmt.Sprintf("%s\t%s\t%s\t%v", u.ID, u.Email, u.Name, u.Disabled)
+					table(a.stdout, []string{"ID", "EMAIL", "NAME", "DISABLED"}, out, func(u userJSON) []string {
+						return []string{u.ID, u.Email, u.Name, strconv.FormatBool(u.Disabled)}
 					})
 				})
 			})
 		},
 	}
 	c.Flags().StringVar(&after, "after", "", "go on behind this id")
-	c.Flags().IntVar(&limit, "limit", 100, "how many")
+	c.Flags().IntVar(&limit, "limit", 100, "how many, 1 to 1000")
 	return c
 }
 
@@ -79,6 +83,9 @@ func usersCreate(a *app) *cobra.Command {
 		Use: "create", Short: "Add a person", Args: cobra.NoArgs,
 		Example: "  printf '%s' \"$PASSWORD\" | otl users create --site notes --email jane@example.com --password-stdin",
 		RunE: func(c *cobra.Command, _ []string) error {
+			if password && hash {
+				return wrongUse(c, "--password-stdin and --password-hash-stdin cannot go together")
+			}
 			if err := a.readPassword(&cr, password, hash); err != nil {
 				return err
 			}
@@ -88,7 +95,7 @@ func usersCreate(a *app) *cobra.Command {
 			if phone != "" {
 				cr.Profile.Phone = &phone
 			}
-			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+			return a.withNode(c, opening{create: true}, func(ctx context.Context, n *node.Node) error {
 				if siteID != "" {
 					s, err := n.Sites.Get(ctx, siteID)
 					if err != nil {
@@ -111,7 +118,7 @@ func usersCreate(a *app) *cobra.Command {
 	f.StringVar(&phone, "phone", "", "phone number in E.164 form")
 	f.BoolVar(&password, "password-stdin", false, "read the password from the first line of standard input")
 	f.BoolVar(&hash, "password-hash-stdin", false, "read a password hash (argon2, bcrypt or scrypt) from the first line of standard input")
-	c.MarkFlagsMutuallyExclusive("password-stdin", "password-hash-stdin")
+	require(c, "email")
 	return c
 }
 
@@ -140,8 +147,8 @@ func (a *app) readPassword(c *account.Creation, password, hash bool) error {
 func (a *app) printUser(u otl.User) error {
 	out := newUserJSON(u)
 	return a.print(out, func() {
-		fmt.Fprintf(a.stdout, "User      %s\nName      %s\nEmail     %s\nDisabled  %v\nCreated   %s\nSeen      %s\n",
-			out.ID, out.Name, out.Email, out.Disabled, shortTime(&out.CreatedAt), shortTime(out.LastLoginAt))
+		fmt.Fprintf(a.stdout, "User      %s\nName      %s\nEmail     %s\nPhone     %s\nDisabled  %v\nCreated   %s\nSigned in %s\n",
+			out.ID, out.Name, out.Email, out.Phone, out.Disabled, moment(out.CreatedAt), momentOr(out.LastLoginAt, "never"))
 	})
 }
 
@@ -204,9 +211,7 @@ func sessionsCommand(a *app) *cobra.Command {
 		},
 	}
 	list.Flags().StringVar(&user, "user", "", "user id or e-mail address")
-	if err := list.MarkFlagRequired("user"); err != nil { // the flag is defined above
-		panic(err)
-	}
+	require(list, "user")
 	revoke := &cobra.Command{
 		Use: "revoke ID", Short: "End one session and void the person's access tokens", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -247,8 +252,8 @@ func (a *app) listSessions(ctx context.Context, n *node.Node, user string) error
 		out = append(out, sessionJSON{s.ID, s.UserID, s.SiteID, s.Methods.Strings(), s.CreatedAt, s.LastSeenAt, s.RefreshBy, s.IP, s.UserAgent})
 	}
 	return a.print(map[string]any{"data": out}, func() {
-		table(a.stdout, "ID\tSITE\tSINCE\tLAST SEEN\tIP\tUSER AGENT", out, func(s sessionJSON) string {
-			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", s.ID, s.SiteID, shortTime(&s.CreatedAt), shortTime(&s.LastSeenAt), s.IP, s.UserAgent)
+		table(a.stdout, []string{"ID", "SITE", "SINCE", "LAST SEEN", "IP", "USER AGENT"}, out, func(s sessionJSON) []string {
+			return []string{s.ID, s.SiteID, moment(s.CreatedAt), moment(s.LastSeenAt), s.IP, s.UserAgent}
 		})
 	})
 }

@@ -14,7 +14,7 @@ type Config struct {
 	Listen         string
 	AdminListen    string
 	DataDir        string
-	DatabaseURL    string
+	DatabaseURL    secret.Text
 	DBMaxConns     int
 	AutoMigrate    bool
 	TLSCert        string
@@ -33,6 +33,7 @@ type Config struct {
 	Algorithm     token.Algorithm
 	KeyRotation   time.Duration
 
+	RateLimits        bool
 	Argon2            secret.Argon2
 	HashConcurrency   int
 	PasswordBlocklist string
@@ -49,6 +50,9 @@ type Value struct {
 	Key    Key
 	Text   string // as written; "***" for secrets
 	Source string // "default", "file", "env", "flag"
+
+	name    string        // what an error calls it
+	written func() string // as written, also for secrets; a function is not printed
 }
 
 // Key describes one key.
@@ -57,6 +61,7 @@ type Key struct {
 	Env     string // for example "OTL_DB_MAX_CONNS"
 	Default string
 	Help    string
+	Flag    string // of the command line, without dashes; "" for none
 	Secret  bool
 	set     func(string) error
 }
@@ -70,13 +75,31 @@ func (c *Config) Values() []Value {
 	return out
 }
 
+// Changed lists the paths whose value differs from that in old.
+func (c *Config) Changed(old *Config) []string {
+	var out []string
+	for _, k := range c.keys() {
+		if c.values[k.Path].written() != old.values[k.Path].written() {
+			out = append(out, k.Path)
+		}
+	}
+	return out
+}
+
 // Keys gives every key there is.
 func Keys() []Key { return (&Config{}).keys() }
+
+// Refuse is the error for a value that turned out to be of no use, under the
+// name the user gave it.
+func (c *Config) Refuse(path, text string) error {
+	return &Error{Key: c.values[path].name, Text: text, Path: path}
+}
 
 // Error is a configuration that is refused. It is meant to be shown as it is.
 type Error struct {
 	Key  string // the name as the user wrote it
 	Text string
+	Path string // of the key at fault, "" where it is none
 }
 
 // Error gives the key and what is wrong with it.

@@ -3,13 +3,10 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/token"
 )
@@ -18,14 +15,14 @@ import (
 func (c *Config) keys() []Key {
 	all := []Key{
 		key("public_url", "", "Address people and sites reach this server at: issuer of tokens, base of links. The one thing to set in production.", publicURL(&c.PublicURL)),
-		key("listen", "127.0.0.1:8787", "Address to listen on, host:port or unix:/path. A public one needs public_url.", text(&c.Listen)),
-		key("admin_listen", "127.0.0.1:9464", "Address of /metrics and /debug/pprof; empty switches it off.", text(&c.AdminListen)),
-		key("data_dir", "./otl-data", "Directory of the SQLite database and the generated master key.", text(&c.DataDir)),
-		concealed(key("database_url", "", "postgres://… for PostgreSQL; empty for SQLite in data_dir.", text(&c.DatabaseURL))),
+		flagged("listen", key("listen", "127.0.0.1:8787", "Address to listen on, host:port or unix:/path. A public one needs public_url.", listener(&c.Listen))),
+		key("admin_listen", "127.0.0.1:9464", "Address of /metrics and /debug/pprof; empty switches it off.", unlessEmpty(&c.AdminListen, listener)),
+		flagged("data", key("data_dir", "./otl-data", "Directory of the SQLite database and the generated master key.", someText(&c.DataDir))),
+		concealed(key("database_url", "", "postgres://… for PostgreSQL, sqlite:PATH for another file; empty for otl.db in data_dir.", databaseURL(&c.DatabaseURL))),
 		key("db.max_conns", "0", "PostgreSQL connections; 0 means 4 for each processor.", number(&c.DBMaxConns, 0, 10000)),
 		key("auto_migrate", "true", "Bring an older database to the newest schema at start.", boolean(&c.AutoMigrate)),
-		concealed(key("secret_key", "", "Master key, 32 random bytes in base64; empty for one generated in data_dir. Keep a copy: without it the database cannot be opened.", hidden(&c.SecretKey))),
-		concealed(key("secret_key_previous", "", "The master key that secret_key replaces; needed once, at the next start.", hidden(&c.SecretKeyPrevious))),
+		concealed(key("secret_key", "", "Master key, 32 random bytes in base64; empty for one generated in data_dir. Keep a copy: without it the database cannot be opened.", masterKey(&c.SecretKey))),
+		concealed(key("secret_key_previous", "", "The master key that secret_key replaces; needed once, at the next start.", masterKey(&c.SecretKeyPrevious))),
 		key("tls.cert", "", "Certificate file; empty to serve http, behind a proxy that ends TLS.", text(&c.TLSCert)),
 		key("tls.key", "", "Private key file of tls.cert.", text(&c.TLSKey)),
 		key("trusted_proxies", "", "Networks, comma-separated, whose X-Forwarded-For is believed.", prefixes(&c.TrustedProxies)),
@@ -37,6 +34,7 @@ func (c *Config) keys() []Key {
 		key("session_limit", "50", "Live sessions of one person on one site; the oldest makes room.", number(&c.SessionLimit, 1, 1000)),
 		key("jwt.alg", "ES256", "Algorithm of access tokens: ES256, EdDSA or RS256.", algorithm(&c.Algorithm)),
 		key("key_rotation", "2160h", "How long one signing key signs.", duration(&c.KeyRotation, 25*time.Hour, 8760*time.Hour)),
+		key("rate_limits", "on", "off lifts request limits and lockouts for load programs (this version has none yet); not with an https public_url.", switchable(&c.RateLimits)),
 		key("argon2", secret.DefaultArgon2().String(), "Cost of new password hashes; never weaker than the default.", argon2(&c.Argon2)),
 		key("hash_concurrency", "0", "Password hashes computed at once; 0 means one for each processor.", number(&c.HashConcurrency, 0, 1024)),
 		key("password_blocklist", "", "File of further passwords to refuse, one a line.", text(&c.PasswordBlocklist)),
@@ -56,12 +54,48 @@ func concealed(k Key) Key {
 	return k
 }
 
+func flagged(name string, k Key) Key {
+	k.Flag = name
+	return k
+}
+
 func text(dst *string) func(string) error {
 	return func(s string) error { *dst = s; return nil }
 }
 
-func hidden(dst *secret.Text) func(string) error {
-	return func(s string) error { *dst = secret.NewText(strings.TrimSpace(s)); return nil }
+func someText(dst *string) func(string) error {
+	return func(s string) error {
+		if s == "" {
+			return errors.New("must not be empty")
+		}
+		*dst = s
+		return nil
+	}
+}
+
+// unlessEmpty lets a key be empty, and checks it otherwise.
+func unlessEmpty(dst *string, check func(*string) func(string) error) func(string) error {
+	return func(s string) error {
+		*dst = s
+		if s == "" {
+			return nil
+		}
+		return check(dst)(s)
+	}
+}
+
+// masterKey takes a key that package secret would take, so that a bad one is
+// refused before anything is opened or made (SR-05).
+func masterKey(dst *secret.Text) func(string) error {
+	return func(s string) error {
+		s = strings.TrimSpace(s)
+		*dst = secret.NewText(s)
+		if s == "" {
+			return nil
+		}
+		_, err := secret.ParseMaster(s)
+		return err
+	}
 }
 
 func number(dst *int, least, most int) func(string) error {
@@ -86,15 +120,38 @@ func boolean(dst *bool) func(string) error {
 	}
 }
 
+// switchable takes on or off.
+func switchable(dst *bool) func(string) error {
+	return func(s string) error {
+		if s != "on" && s != "off" {
+			return errors.New("must be on or off")
+		}
+		*dst = s == "on"
+		return nil
+	}
+}
+
 func duration(dst *time.Duration, least, most time.Duration) func(string) error {
 	return func(s string) error {
 		d, err := parseDuration(s)
 		if err != nil || d < least || d > most {
-			return fmt.Errorf("must be a duration from %s to %s, such as %s", least, most, most)
+			return fmt.Errorf("must be a duration from %s to %s, such as %s", brief(least), brief(most), brief(most))
 		}
 		*dst = d
 		return nil
 	}
+}
+
+// brief is the duration without what is zero at its end: 720h, not 720h0m0s.
+func brief(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // parseDuration reads a Go duration, or a number of days such as "90d".
@@ -132,49 +189,5 @@ func argon2(dst *secret.Argon2) func(string) error {
 	return func(s string) (err error) {
 		*dst, err = secret.ParseArgon2(s, false)
 		return err
-	}
-}
-
-func prefixes(dst *[]netip.Prefix) func(string) error {
-	return func(s string) error {
-		*dst = nil
-		for part := range strings.SplitSeq(s, ",") {
-			part = strings.TrimSpace(part)
-			if part == "" {
-				continue
-			}
-			p, err := netip.ParsePrefix(part)
-			if err != nil {
-				ip, ipErr := netip.ParseAddr(part)
-				if ipErr != nil {
-					return errors.New("must be networks such as 10.0.0.0/8, separated by commas")
-				}
-				p = netip.PrefixFrom(ip, ip.BitLen())
-			}
-			*dst = append(*dst, p.Masked())
-		}
-		return nil
-	}
-}
-
-// publicURL takes an origin: scheme and host, no path. Plain http is for this
-// machine only.
-func publicURL(dst *string) func(string) error {
-	return func(s string) error {
-		if s == "" {
-			*dst = ""
-			return nil
-		}
-		u, err := url.Parse(strings.TrimSuffix(s, "/"))
-		switch {
-		case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-			return errors.New("must be an address such as https://id.example.com")
-		case u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
-			return errors.New("must be scheme and host only, such as https://id.example.com")
-		case u.Scheme == "http" && !otl.Loopback(u.Hostname()):
-			return errors.New("must be https; plain http is for localhost only")
-		}
-		*dst = u.Scheme + "://" + strings.ToLower(u.Host)
-		return nil
 	}
 }

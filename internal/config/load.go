@@ -1,17 +1,12 @@
 package config
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
-
-	"github.com/goccy/go-yaml"
 )
 
-// Sources are where values come from, besides the defaults.
+// Sources are where values come from, besides the built-in defaults.
 type Sources struct {
 	// File is the path of the YAML file; empty to look for otl.yaml in the
 	// working directory and in /etc/otl.
@@ -24,223 +19,139 @@ type Sources struct {
 	Defaults map[string]string
 }
 
-// Load reads the configuration. The error is an *Error, or says which file could
-// not be read.
+// given is a value as somebody wrote it.
+type given struct {
+	text   string
+	source string // "default", "file", "env" or "flag"
+	name   string // what an error calls it, such as "OTL_LISTEN"
+}
+
+// Load reads the configuration. The error is an *Error, or ErrSecretFile for a
+// file with a secret that cannot be read or that everybody can read.
 func Load(src Sources) (*Config, error) {
 	c := &Config{values: map[string]Value{}}
-	file, err := readFile(src.File)
+	keys := c.keys()
+	file, err := fromFile(src.File, keys)
 	if err != nil {
 		return nil, err
 	}
-	env, err := readEnv(src.Environ, c.keys())
+	env, err := fromEnv(src.Environ, keys)
 	if err != nil {
 		return nil, err
 	}
-	for _, k := range c.keys() {
-		v := Value{k, k.Default, "default"}
+	for _, k := range keys {
+		g := given{text: k.Default, source: "default", name: k.Path}
 		if def, ok := src.Defaults[k.Path]; ok {
-			v.Text = def
+			g.text = def
 		}
-		name := k.Path
-		for _, layer := range []struct {
-			source, name string
-			values       map[string]string
-		}{{"file", k.Path, file}, {"env", k.Env, env}, {"flag", "--" + k.Path, src.Flags}} {
-			if s, ok := layer.values[k.Path]; ok {
-				v.Text, v.Source, name = s, layer.source, layer.name
-			}
+		if v, ok := file[k.Path]; ok {
+			g = v
 		}
-		delete(file, k.Path)
-		if err := k.set(v.Text); err != nil {
-			return nil, &Error{name, err.Error()}
+		if v, ok := env[k.Path]; ok {
+			g = v
 		}
-		if k.Secret && v.Text != "" {
-			v.Text = "***"
+		if s, ok := src.Flags[k.Path]; ok {
+			g = given{s, "flag", "--" + k.Flag}
 		}
-		c.values[k.Path] = v
+		if err := k.set(g.text); err != nil {
+			return nil, &Error{g.name, err.Error(), k.Path}
+		}
+		c.values[k.Path] = newValue(k, g)
 	}
-	for unknown := range file {
-		return nil, &Error{unknown, "is not a key of the configuration file" + suggest(unknown, paths(c.keys()))}
-	}
-	return c, nil
+	return c, c.agree()
 }
 
-// readFile gives the values of the YAML file by path. Without a name, a file
-// that is not there is an empty one.
-func readFile(name string) (map[string]string, error) {
-	names := []string{name}
-	if name == "" {
-		names = []string{"otl.yaml", "/etc/otl/otl.yaml"}
+func newValue(k Key, g given) Value {
+	v := Value{Key: k, Text: g.text, Source: g.source, name: g.name, written: func() string { return g.text }}
+	if k.Secret && v.Text != "" {
+		v.Text = "***"
 	}
-	for _, n := range names {
-		raw, err := os.ReadFile(n)
-		if errors.Is(err, fs.ErrNotExist) && name == "" {
-			continue
-		}
-		if err != nil {
-			return nil, &Error{"--config", err.Error()}
-		}
-		return ParseFile(n, raw)
-	}
-	return map[string]string{}, nil
+	return v
 }
 
-// ParseFile reads the YAML of a configuration file into values by path: nested
-// keys are joined by dots, a list becomes its members joined by commas.
-func ParseFile(name string, raw []byte) (map[string]string, error) {
-	var tree map[string]any
-	if err := yaml.UnmarshalWithOptions(raw, &tree, yaml.Strict()); err != nil {
-		return nil, &Error{name, yaml.FormatError(err, false, true)}
+// agree checks what concerns several keys.
+func (c *Config) agree() error {
+	if !c.SecretKey.Empty() && c.SecretKey.Reveal() == c.SecretKeyPrevious.Reveal() {
+		return c.Refuse("secret_key_previous", "is the key it should be the predecessor of")
 	}
-	out := map[string]string{}
-	if err := flatten("", tree, out, 0); err != nil {
-		return nil, &Error{name, err.Error()}
+	if !c.RateLimits && strings.HasPrefix(c.PublicURL, "https:") {
+		return c.Refuse("rate_limits", "must stay on where people reach the server by https")
 	}
-	return out, nil
-}
-
-func flatten(prefix string, tree map[string]any, out map[string]string, depth int) error {
-	if depth > 8 {
-		return errors.New("is nested too deep")
-	}
-	for k, v := range tree {
-		path := prefix + k
-		switch v := v.(type) {
-		case map[string]any:
-			if err := flatten(path+".", v, out, depth+1); err != nil {
-				return err
-			}
-		case []any:
-			words := make([]string, len(v))
-			for i, one := range v {
-				words[i] = fmt.Sprint(one)
-			}
-			out[path] = strings.Join(words, ",")
-		case nil:
-			out[path] = ""
-		default:
-			out[path] = fmt.Sprint(v)
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		present, missing := "tls.cert", "tls.key"
+		if c.TLSCert == "" {
+			present, missing = missing, present
 		}
+		return c.Refuse(present, "needs "+c.values[missing].Key.Env+" as well")
 	}
 	return nil
 }
 
-// readEnv gives the values of the environment by path. Every OTL_ variable must
+// fromEnv gives the values of the environment by path. Every OTL_ variable must
 // be a key, the file of a secret, or a name that belongs to clients and scripts.
-func readEnv(environ []string, keys []Key) (map[string]string, error) {
-	out := map[string]string{}
+func fromEnv(environ []string, keys []Key) (map[string]given, error) {
+	out, files := map[string]given{}, map[string]given{}
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
 		if !strings.HasPrefix(name, "OTL_") || foreign(name) {
 			continue
 		}
-		if i := slices.IndexFunc(keys, func(k Key) bool { return k.Env == name }); i >= 0 {
-			out[keys[i].Path] = value
+		i := slices.IndexFunc(keys, func(k Key) bool { return k.Env == name || k.Secret && k.Env+fileSuffix == name })
+		switch {
+		case i < 0:
+			return nil, &Error{Key: name, Text: "is not a setting" + suggest(name, variables(keys))}
+		case keys[i].Env == name:
+			out[keys[i].Path] = given{value, "env", name}
+		default:
+			files[keys[i].Path] = given{value, "env", name}
+		}
+	}
+	for _, k := range keys { // in their order, so that the same error comes first every time
+		f, ok := files[k.Path]
+		if !ok {
 			continue
 		}
-		i := slices.IndexFunc(keys, func(k Key) bool { return k.Secret && k.Env+"_FILE" == name })
-		if i < 0 {
-			return nil, &Error{name, "is not a setting" + suggest(name, envs(keys))}
+		if out[k.Path].text != "" {
+			return nil, &Error{f.name, "and " + k.Env + " are both set; one of them must go", k.Path}
 		}
-		raw, err := ReadSecretFile(value)
+		raw, err := ReadSecretFile(f.text)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", f.name, err)
 		}
-		out[keys[i].Path] = strings.TrimSpace(string(raw))
+		f.text = strings.TrimSpace(string(raw))
+		if f.text == "" {
+			return nil, &Error{f.name, "names an empty file", k.Path}
+		}
+		out[k.Path] = f
 	}
 	return out, nil
 }
 
-// foreign reports whether a variable is not the server's: the names of dev.env,
-// those clients read, and those of tests.
+// fileSuffix makes of a secret's variable the one that names a file with it.
+const fileSuffix = "_FILE"
+
+func variables(keys []Key) []string {
+	var out []string
+	for _, k := range keys {
+		out = append(out, k.Env)
+		if k.Secret {
+			out = append(out, k.Env+fileSuffix)
+		}
+	}
+	return out
+}
+
+// foreign reports whether a variable is not the server's: one that `otl dev`
+// writes for scripts, that clients read, or that tests use.
 func foreign(name string) bool {
-	for _, prefix := range []string{"OTL_TEST_", "OTL_USER_", "OTL_MFA_", "OTL_OWNER_", "OTL_OPERATOR_", "OTL_SITE", "OTL_CLIENT_"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return slices.Contains([]string{
-		"OTL_CONFIG", "OTL_URL", "OTL_API_KEY", "OTL_WEBHOOK_SECRET", "OTL_PROFILE", "OTL_CALLBACK_URL", "OTL_REDIRECT_URI", "OTL_SUBDOMAIN", "OTL_LOG",
+	return strings.HasPrefix(name, "OTL_TEST_") || slices.Contains([]string{
+		"OTL_CONFIG", // read before there is a configuration
+		"OTL_URL", "OTL_SITE_ID", "OTL_SITE_KEY", "OTL_CALLBACK_URL", "OTL_SITE2_ID", "OTL_SITE2_KEY", "OTL_SITE2_CALLBACK_URL",
+		"OTL_CLIENT_ID", "OTL_CLIENT_SECRET", "OTL_REDIRECT_URI", "OTL_SUBDOMAIN",
+		"OTL_USER_ID", "OTL_USER_EMAIL", "OTL_USER_PASSWORD", "OTL_USER_USERNAME", "OTL_USER_PHONE",
+		"OTL_MFA_EMAIL", "OTL_MFA_PASSWORD", "OTL_MFA_TOTP_SECRET", "OTL_MFA_PHONE",
+		"OTL_OWNER_EMAIL", "OTL_OWNER_PASSWORD", "OTL_OWNER_TOTP_SECRET",
+		"OTL_OPERATOR_EMAIL", "OTL_OPERATOR_PASSWORD", "OTL_OPERATOR_TOTP_SECRET",
+		"OTL_API_KEY", "OTL_CLIENT_TOKEN", "OTL_WEBHOOK_SECRET", "OTL_PROFILE", "OTL_LOG",
 	}, name)
-}
-
-// ErrSecretFile means that a file with a secret cannot be read, or can be read
-// by everybody.
-var ErrSecretFile = errors.New("secret file refused")
-
-// ReadSecretFile reads a file that must not be readable by everybody on the
-// machine (SR-05). Its errors are ErrSecretFile.
-func ReadSecretFile(path string) ([]byte, error) {
-	if err := CheckPrivate(path); err != nil {
-		return nil, err
-	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSecretFile, err)
-	}
-	return raw, nil
-}
-
-// CheckPrivate refuses a file that others than its owner and group can read.
-func CheckPrivate(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSecretFile, err)
-	}
-	if info.Mode().Perm()&0o007 != 0 {
-		return fmt.Errorf("%w: %s can be read by everybody on this machine; run: chmod 600 %s", ErrSecretFile, path, path)
-	}
-	return nil
-}
-
-func paths(keys []Key) []string {
-	out := make([]string, len(keys))
-	for i, k := range keys {
-		out[i] = k.Path
-	}
-	return out
-}
-
-func envs(keys []Key) []string {
-	out := make([]string, len(keys))
-	for i, k := range keys {
-		out[i] = k.Env
-	}
-	return out
-}
-
-// suggest gives ": did you mean X?" for the closest known name, or nothing.
-func suggest(given string, known []string) string {
-	best, distance := "", 4
-	for _, k := range known {
-		if d := editDistance(given, k); d < distance {
-			best, distance = k, d
-		}
-	}
-	if best == "" {
-		return "; list them with: otl config env"
-	}
-	return ": did you mean " + best + "?"
-}
-
-// editDistance counts the single characters to insert, delete or replace to
-// make b of a (Levenshtein).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		last := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := last
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			last = row[j]
-			row[j] = min(cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
 }
