@@ -90,7 +90,7 @@ func (s *Surface) authoriseSite(c *call, o *operation, raw string) error {
 	}
 	req := otl.RequestOf(c.ctx)
 	req.SiteID, req.SiteKeyID = site.ID, key.ID
-	if !key.Scopes.Has(o.scope) {
+	if o.scope != "" && !key.Scopes.Has(o.scope) {
 		return &otl.Error{Kind: otl.Forbidden, Code: "scope_missing", Text: "This site key lacks the scope " + string(o.scope) + "."}
 	}
 	c.key, c.site = key, site

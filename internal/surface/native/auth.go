@@ -24,7 +24,7 @@ func (s auth) login(c *call, in *loginIn) (*loginOut, error) {
 type registerIn struct {
 	Email    string `json:"email" maxLength:"254" minLength:"1" doc:"One address; it becomes the person's name in the network."`
 	Password hidden `json:"password" doc:"8 characters to 1024 bytes; not a common one, not the address."`
-	profileIn
+	ProfileIn
 	Fields []string `json:"fields,omitempty" maxItems:"16" doc:"Fields the person grants to this site. Left out: email, name and every field given here."`
 }
 

@@ -28,12 +28,12 @@ func sampleSessions() sessionsOut {
 		ExpiresAt: at.Add(720 * time.Hour), IP: "203.0.113.7", UserAgent: "Mozilla/5.0", AMR: []string{"pwd"}, Current: true}}}
 }
 
-func sampleSiteOut() siteOut {
+func sampleSiteOut() SiteOut {
 	return newSiteOut(otl.Site{ID: sampleSite, Name: "Acme Notes", Slug: "acme-notes", Domain: "notes.example.com", Region: "eu", Version: 1,
 		CallbackURLs: []string{"https://notes.example.com/auth/callback"}, Requested: otl.MinimalFields(), CreatedAt: sampleTime()})
 }
 
-func sampleSites() sitesOut { return sitesOut{Data: []siteOut{sampleSiteOut()}} }
+func sampleSites() sitesOut { return sitesOut{Data: []SiteOut{sampleSiteOut()}} }
 
 func sampleRegisteredSite() registeredSiteOut {
 	return registeredSiteOut{sampleSiteOut(), text("otr_2f8Kq0ZpV7sXc4TtY9wB3nLr6mJdH1gAeUi5C0Qk")}

@@ -14,7 +14,7 @@ type listSitesIn struct {
 }
 
 type sitesOut struct {
-	Data       []siteOut `json:"data"`
+	Data       []SiteOut `json:"data"`
 	NextCursor *string   `json:"next_cursor" doc:"null on the last page."`
 }
 
@@ -27,14 +27,14 @@ func (s sites) list(c *call, in *listSitesIn) (*sitesOut, error) {
 	if !c.bearer.Site.FirstParty {
 		// A site learns of no other site (TE-11).
 		own := newSiteOut(c.bearer.Site)
-		return &sitesOut{Data: []siteOut{{ID: own.ID, Name: own.Name, Slug: own.Slug, Domain: own.Domain, Region: own.Region,
+		return &sitesOut{Data: []SiteOut{{ID: own.ID, Name: own.Name, Slug: own.Slug, Domain: own.Domain, Region: own.Region,
 			Relation: "member", GrantedFields: names(c.bearer.Grant.Fields)}}}, nil
 	}
 	found, err := s.Sites.List(c.ctx, c.bearer.User.ID, after, limit+1)
 	if err != nil {
 		return nil, err
 	}
-	out := &sitesOut{Data: []siteOut{}}
+	out := &sitesOut{Data: []SiteOut{}}
 	for i, one := range found {
 		if i == limit {
 			out.NextCursor = s.next(true, found[limit-1].ID, list)
@@ -55,7 +55,7 @@ type registerSiteIn struct {
 
 // registeredSiteOut is a new site with the key that is shown this once.
 type registeredSiteOut struct {
-	siteOut
+	SiteOut
 	SiteKey shown `json:"site_key" doc:"Shown once. Store it in a secret manager."`
 }
 

@@ -9,11 +9,12 @@ import (
 	"github.com/onetimelogin/otl/internal/session"
 )
 
-// profileIn are the members of a profile a caller may set.
 // users are the operations of the group Users.
 type users struct{ *Surface }
 
-type profileIn struct {
+// ProfileIn are the members of a profile a caller may set. It is exported because
+// schemas pass over embedded types that are not.
+type ProfileIn struct {
 	Name        *string `json:"name,omitempty" maxLength:"200"`
 	DisplayName *string `json:"display_name,omitempty" maxLength:"200"`
 	Phone       *string `json:"phone,omitempty" maxLength:"16" doc:"E.164, such as +491705550100."`
@@ -22,7 +23,7 @@ type profileIn struct {
 	Preferences *object `json:"preferences,omitempty" doc:"A JSON object of at most 8192 bytes."`
 }
 
-func (in *profileIn) profile() account.Profile {
+func (in *ProfileIn) profile() account.Profile {
 	return account.Profile{Name: in.Name, DisplayName: in.DisplayName, Phone: in.Phone, Picture: in.Picture, Locale: in.Locale,
 		Preferences: in.Preferences.text()}
 }
@@ -34,7 +35,7 @@ func (s users) me(c *call, _ *nothing) (*userOut, error) {
 }
 
 type updateMeIn struct {
-	profileIn
+	ProfileIn
 	Version int    `json:"version,omitempty" minimum:"1" doc:"The version the change was made from. Or send it as If-Match."`
 	IfMatch string `header:"If-Match" json:"-" doc:"The ETag the change was made from."`
 }

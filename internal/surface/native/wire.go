@@ -135,9 +135,9 @@ type revokedOut struct {
 	SessionVersion int  `json:"session_version" doc:"The person's new session version; access tokens with a lower one are void."`
 }
 
-// siteOut is one site (contract 1.6). What only its owner may know is left out
-// for others.
-type siteOut struct {
+// SiteOut is one site (contract 1.6). What only its owner may know is left out
+// for others. It is exported because schemas pass over embedded types that are not.
+type SiteOut struct {
 	ID              string     `json:"id"`
 	Name            string     `json:"name"`
 	Slug            string     `json:"slug" doc:"Unique short name; also the subdomain of the OneLogin-compatible API."`
@@ -151,8 +151,8 @@ type siteOut struct {
 	CreatedAt       *time.Time `json:"created_at,omitempty" doc:"For owners."`
 }
 
-func newSiteOut(s otl.Site) siteOut {
-	return siteOut{ID: s.ID, Name: s.Name, Slug: s.Slug, Domain: s.Domain, Region: s.Region, Relation: "owner",
+func newSiteOut(s otl.Site) SiteOut {
+	return SiteOut{ID: s.ID, Name: s.Name, Slug: s.Slug, Domain: s.Domain, Region: s.Region, Relation: "owner",
 		CallbackURLs: s.CallbackURLs, RequestedFields: names(s.Requested), Version: &s.Version, CreatedAt: &s.CreatedAt}
 }
 
