@@ -70,7 +70,7 @@ func command(a *app) *cobra.Command {
 	flags.StringVar(&a.configFile, "config", "", "configuration file (default otl.yaml, then /etc/otl/otl.yaml)")
 	flags.StringVar(&a.dataDir, "data", "", "data directory (OTL_DATA_DIR)")
 	flags.BoolVar(&a.json, "json", false, "print one JSON object")
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError{err, c.CommandPath() + " --help"} })
+	root.SetFlagErrorFunc(badFlag)
 	root.AddCommand(
 		devCommand(a), serveCommand(a), sitesCommand(a), siteKeysCommand(a), usersCommand(a), sessionsCommand(a),
 		eventsCommand(a), keysCommand(a), tokenCommand(a), dbCommand(a), configCommand(a), openapiCommand(a), versionCommand(a),

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,13 +61,16 @@ func databaseFile(c *config.Config) string {
 // nodeOptions turns a configuration into what a node needs. What can be refused
 // without opening the database is refused here.
 func nodeOptions(c *config.Config, log *slog.Logger, serve bool) (node.Options, error) {
-	if info, err := os.Stat(c.DataDir); err == nil && !info.IsDir() {
-		return node.Options{}, c.Refuse("data_dir", "is "+c.DataDir+", which is not a directory")
+	switch info, err := os.Stat(c.DataDir); {
+	case err == nil && !info.IsDir():
+		return node.Options{}, c.Refuse("data_dir", c.DataDir+" is not a directory")
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return node.Options{}, c.Refuse("data_dir", err.Error())
 	}
 	url := c.DatabaseURL.Reveal()
 	if file := databaseFile(c); file != "" {
 		url = file
-		if err := config.CheckPrivate(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := config.CheckPrivate(file); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 			return node.Options{}, err
 		}
 	}

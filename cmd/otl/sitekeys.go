@@ -89,16 +89,16 @@ func siteKeysCreate(a *app, on onSite) *cobra.Command {
 	c := &cobra.Command{
 		Use: "create", Short: "Make a key and show it, once", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if c.Flags().Changed("expires-in") && expires <= 0 {
+				return wrongUse(c, "--expires-in must be more than 0, such as 720h")
+			}
 			return on(c, func(ctx context.Context, s *site.Sites, id string) error {
 				set, err := otl.ParseScopes(scopes)
 				if err != nil {
 					return err
 				}
 				n := site.NewKey{Name: name, Scopes: set}
-				if c.Flags().Changed("expires-in") {
-					if expires <= 0 {
-						return wrongUse(c, "--expires-in must be more than 0, such as 720h")
-					}
+				if expires > 0 {
 					n.ExpiresAt = now().Add(expires)
 				}
 				key, row, err := s.CreateKey(ctx, id, n)

@@ -39,6 +39,13 @@ func require(c *cobra.Command, name string) {
 	}
 }
 
+// badFlag is the error for a flag that is unknown or has no good value, without
+// the name of the function that says so.
+func badFlag(c *cobra.Command, err error) error {
+	text, _, _ := strings.Cut(err.Error(), ": strconv.")
+	return wrongUse(c, text)
+}
+
 func wrongUse(c *cobra.Command, text string) error {
 	return usageError{errors.New(text), c.CommandPath() + " --help"}
 }
@@ -60,7 +67,7 @@ func wanted(c *cobra.Command, args []string) string {
 	if takes == "" {
 		return fmt.Sprintf("%s takes no argument such as %q", c.CommandPath(), args[0])
 	}
-	return fmt.Sprintf("%s takes %s, but got %d arguments", c.CommandPath(), takes, len(args))
+	return fmt.Sprintf("%s takes %s; %d given", c.CommandPath(), takes, len(args))
 }
 
 // helpCommand is `otl help`, which unlike the library's own refuses what there
