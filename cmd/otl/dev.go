@@ -79,7 +79,7 @@ func (a *app) dev(ctx context.Context, f devFlags) error {
 		log: func(level *slog.LevelVar) *slog.Logger { return slog.New(newDevHandler(a.stderr, level)) },
 		seed: func(ctx context.Context, n *node.Node) (err error) {
 			if err := clearEnv(f.envFile); err != nil {
-				return err
+				return fmt.Errorf("write %s: %w", f.envFile, err)
 			}
 			w, err = seed(ctx, n)
 			return err
@@ -88,6 +88,9 @@ func (a *app) dev(ctx context.Context, f devFlags) error {
 			w.url = base
 			if err := writeEnv(f.envFile, w.env()); err != nil {
 				return fmt.Errorf("write %s: %w", f.envFile, err)
+			}
+			for _, remark := range w.remarks {
+				fmt.Fprintln(a.stderr, "otl: "+remark)
 			}
 			a.banner(w, f.envFile, c.DataDir, admin, time.Since(start))
 			return nil

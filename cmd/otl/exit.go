@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"net"
 	"os"
 	"strings"
@@ -53,7 +52,7 @@ func explain(err error) (code int, text, try string) {
 	var conf *config.Error
 	var known *otl.Error
 	var network *net.OpError
-	var path *fs.PathError
+	var name *net.DNSError
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage, text, usage.try
@@ -70,8 +69,8 @@ func explain(err error) (code int, text, try string) {
 		return exitDatabase, text, "stop the other process, or use another directory with --data"
 	case errors.Is(err, store.ErrNewer), errors.Is(err, store.ErrOlder):
 		return exitDatabase, text, ""
-	case errors.As(err, &network) && network.Op == "dial":
-		return exitUnreachable, "cannot reach the database at " + network.Addr.String() + ": " + network.Err.Error(), "check OTL_DATABASE_URL and that PostgreSQL runs there"
+	case errors.As(err, &name), errors.As(err, &network) && network.Op == "dial":
+		return exitUnreachable, "cannot reach the database: " + away(name, network), "check OTL_DATABASE_URL, and that PostgreSQL runs there"
 	case errors.Is(err, syscall.EADDRINUSE), errors.As(err, &network) && network.Op == "listen" && errors.Is(err, os.ErrExist):
 		return exitAddress, text, "stop the process that listens there, or choose another address"
 	case errors.Is(err, context.Canceled):
@@ -79,7 +78,7 @@ func explain(err error) (code int, text, try string) {
 	case errors.As(err, &known):
 		return kindCode(known.Kind), faults(known), ""
 	}
-	if errors.As(err, &path) && path.Op == "mkdir" {
+	if strings.HasPrefix(text, "mkdir ") {
 		try = "another directory: --data DIR (OTL_DATA_DIR)"
 	}
 	return exitFailed, text, try
@@ -97,6 +96,14 @@ func kindCode(k otl.Kind) int {
 		return exitUnreachable
 	}
 	return exitFailed
+}
+
+// away says why nobody was reached, without the user and the database's name.
+func away(name *net.DNSError, network *net.OpError) string {
+	if name != nil {
+		return name.Error()
+	}
+	return network.Error()
 }
 
 // faults names every field at fault, where there are several.

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -32,7 +31,10 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	root.SetIn(stdin)
 	root.SetOut(out)
 	root.SetErr(stderr)
-	err := errors.Join(root.ExecuteContext(ctx), out.err)
+	err := root.ExecuteContext(ctx)
+	if out.err != nil {
+		err = out.err
+	}
 	if err == nil {
 		return exitOK
 	}

@@ -24,16 +24,20 @@ func (a *app) print(result any, text func()) error {
 
 // table prints rows under a head, in columns.
 func table[T any](out io.Writer, head []string, rows []T, cells func(T) []string) {
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, strings.Join(head, "\t"))
 	for _, r := range rows {
 		line := cells(r)
 		for i, cell := range line {
 			line[i] = oneLine(cell)
 		}
-		fmt.Fprintln(w, strings.TrimRight(strings.Join(line, "\t"), "\t"))
+		fmt.Fprintln(w, strings.Join(line, "\t"))
 	}
-	_ = w.Flush() // out remembers what went wrong
+	_ = w.Flush() // into memory
+	for line := range strings.Lines(text.String()) {
+		fmt.Fprintln(out, strings.TrimRight(line, " \n"))
+	}
 }
 
 // pairs gives the members of a map in a fixed order.

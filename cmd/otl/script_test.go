@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -19,7 +20,13 @@ import (
 
 // TestMain lets this very binary be run as `otl`: by scripts, and by the tests
 // that start a server.
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"otl": main}) }
+func TestMain(m *testing.M) {
+	// Under the race detector a process sleeps for a second before it ends.
+	if err := os.Setenv("GORACE", "atexit_sleep_ms=10 "+os.Getenv("GORACE")); err != nil {
+		panic(err)
+	}
+	testscript.Main(m, map[string]func(){"otl": main})
+}
 
 // TestScripts runs testdata/script/*.txtar, one subject each, on SQLite. These
 // commands are theirs:

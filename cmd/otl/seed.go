@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/node"
@@ -17,6 +18,9 @@ const (
 	userPhone     = "+491705550100"
 	ownerEmail    = "owner@dev.test"
 	ownerPassword = "battery-staple-9"
+
+	notesCallback = "http://localhost:8788/auth/callback"
+	shopCallback  = "http://localhost:8789/auth/callback"
 )
 
 // world is what a development world holds.
@@ -24,6 +28,7 @@ type world struct {
 	url         string
 	notes, shop site.Registered
 	user, owner otl.User
+	remarks     []string // what whoever starts it should know
 }
 
 // seed makes what a development world lacks and finds what it has. The site keys
@@ -40,11 +45,11 @@ func seed(ctx context.Context, n *node.Node) (world, error) {
 		return w, err
 	}
 	if w.notes, err = seedSite(ctx, n, "notes", site.Registration{Owner: w.owner.ID, Business: "Acme", Name: "Notes",
-		Domain: "localhost:8788", Callbacks: []string{"http://localhost:8788/auth/callback"}}); err != nil {
+		Domain: "localhost:8788", Callbacks: []string{notesCallback}}, &w.remarks); err != nil {
 		return w, err
 	}
 	if w.shop, err = seedSite(ctx, n, "shop", site.Registration{Owner: w.owner.ID, Name: "Shop",
-		Domain: "localhost:8789", Callbacks: []string{"http://localhost:8789/auth/callback"}}); err != nil {
+		Domain: "localhost:8789", Callbacks: []string{shopCallback}}, &w.remarks); err != nil {
 		return w, err
 	}
 	w.user, err = seedUser(ctx, n, account.Creation{Email: userEmail, Password: secret.NewText(userPassword), Site: &w.notes.Site,
@@ -74,12 +79,30 @@ func seedUser(ctx context.Context, n *node.Node, c account.Creation) (otl.User, 
 	return u, err
 }
 
-func seedSite(ctx context.Context, n *node.Node, slug string, r site.Registration) (site.Registered, error) {
+// seedSite finds or makes a site, and sees to it that what dev.env says of it is
+// true: somebody may have changed it with other commands. What cannot be mended
+// becomes a remark.
+func seedSite(ctx context.Context, n *node.Node, slug string, r site.Registration, remarks *[]string) (site.Registered, error) {
 	key := secret.DerivedKey(site.KeyPrefix, n.Master.Derive("dev site key "+slug))
 	s, err := n.Sites.Get(ctx, slug)
 	if otl.Is(err, "not_found") {
 		r.Slug, r.Key = slug, key
 		return n.Sites.Register(ctx, r)
+	}
+	if err != nil {
+		return site.Registered{}, err
+	}
+	for _, url := range r.Callbacks {
+		if err := n.Sites.AddCallback(ctx, s.ID, url); err != nil {
+			return site.Registered{}, err
+		}
+	}
+	if _, _, err = n.Sites.Authenticate(ctx, key); otl.Is(err, "site_key_unknown") {
+		_, _, err = n.Sites.CreateKey(ctx, s.ID, site.NewKey{Name: "first key", Scopes: otl.AllScopes(), Key: key})
+		if known := new(otl.Error); err != nil && !errors.As(err, &known) { // it is stored, so it was revoked or has expired
+			*remarks = append(*remarks, "the key of "+s.Name+" in dev.env was revoked; otl dev --reset makes another")
+			err = nil
+		}
 	}
 	return site.Registered{Site: s, Key: key}, err
 }
@@ -90,8 +113,8 @@ func ptr[T any](v T) *T { return &v }
 func (w world) env() [][2]string {
 	return [][2]string{
 		{"OTL_URL", w.url},
-		{"OTL_SITE_ID", w.notes.Site.ID}, {"OTL_SITE_KEY", w.notes.Key.Reveal()}, {"OTL_CALLBACK_URL", w.notes.Site.CallbackURLs[0]},
-		{"OTL_SITE2_ID", w.shop.Site.ID}, {"OTL_SITE2_KEY", w.shop.Key.Reveal()}, {"OTL_SITE2_CALLBACK_URL", w.shop.Site.CallbackURLs[0]},
+		{"OTL_SITE_ID", w.notes.Site.ID}, {"OTL_SITE_KEY", w.notes.Key.Reveal()}, {"OTL_CALLBACK_URL", notesCallback},
+		{"OTL_SITE2_ID", w.shop.Site.ID}, {"OTL_SITE2_KEY", w.shop.Key.Reveal()}, {"OTL_SITE2_CALLBACK_URL", shopCallback},
 		{"OTL_USER_ID", w.user.ID}, {"OTL_USER_EMAIL", userEmail}, {"OTL_USER_PASSWORD", userPassword}, {"OTL_USER_PHONE", w.user.Phone},
 		{"OTL_OWNER_EMAIL", ownerEmail}, {"OTL_OWNER_PASSWORD", ownerPassword},
 	}

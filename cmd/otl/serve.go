@@ -183,13 +183,17 @@ func (r *running) serve(ctx context.Context, ready func() error) error {
 	done := make(chan struct{})
 	go func() { r.n.Run(jobs); close(done) }()
 	defer func() { stopJobs(); <-done }()
-	stopping := context.AfterFunc(ctx, func() { r.log.Info("stopping", "drain_delay", r.c.DrainDelay.String()) })
-	defer stopping()
 	failed := make(chan error, 1)
 	go func() { failed <- r.n.Server.Serve(ctx, r.ln, r.cert, r.c.DrainDelay) }()
 	if err := ready(); err != nil {
 		return err
 	}
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	r.log.Info("stopping", "drain_delay", r.c.DrainDelay.String())
 	err := <-failed
 	r.log.Info("stopped")
 	return err

@@ -1,0 +1,322 @@
+package main
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otltest"
+)
+
+// dev starts a development world and waits until it says that it is ready.
+func dev(t *testing.T, dir string, env []string, args ...string) *process {
+	t.Helper()
+	args = append([]string{"dev"}, args...)
+	if !slices.Contains(args, "--listen") {
+		args = append(args, "--listen", "127.0.0.1:0")
+	}
+	p := start(t, dir, env, args...)
+	p.stdout.wait(t, `ready in [0-9.]+ s\n(?s:.*)Try it(?s:.*)correct-horse-7"}'\n`)
+	return p
+}
+
+// sourced gives what bash makes of an environment file.
+func sourced(t *testing.T, path string) map[string]string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "bash", "-c", `set -aeu; source "$1"; env -0`, "bash", path)
+	cmd.Env = environment()
+	raw, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("source %s: %v", path, err)
+	}
+	vars := map[string]string{}
+	for pair := range strings.SplitSeq(string(raw), "\x00") {
+		if name, value, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "OTL_") {
+			vars[name] = value
+		}
+	}
+	return vars
+}
+
+func TestDevWorldCanBeUsed(t *testing.T) {
+	t.Parallel()
+	for _, e := range otltest.Engines() {
+		t.Run(string(e), func(t *testing.T) {
+			t.Parallel()
+			dir, env := t.TempDir(), []string{}
+			if e == otltest.Postgres {
+				env = append(env, "OTL_DATABASE_URL="+otltest.EmptyDatabaseURL(t, e))
+			}
+			p := dev(t, dir, env)
+			v := sourced(t, filepath.Join(dir, ".otl", "dev.env"))
+			call(t, "GET", v["OTL_URL"]+"/readyz", "").wantStatus(t, 200)
+			useWorld(t, v)
+			p.stderr.wait(t, `[0-9:]{8}  POST /api/v1/auth/login +200 +[0-9.]+ ms  req [0-9a-f]{8}\n`)
+			// The commands on the banner see the same world.
+			if s := object(t, dir, env, "sites", "list", "--data", ".otl"); len(s["data"].([]any)) != 2 {
+				t.Errorf("got sites %v", s)
+			}
+			p.signal(t, syscall.SIGINT)
+			if code := p.wait(t); code != exitOK {
+				t.Errorf("Ctrl-C ends it with code %d", code)
+			}
+		})
+	}
+}
+
+// useWorld signs the seeded person in, keeps the session, lists and ends it, all
+// with nothing but the variables of dev.env.
+func useWorld(t *testing.T, v map[string]string) {
+	t.Helper()
+	key := []string{"X-OTL-Site-Key", v["OTL_SITE_KEY"]}
+	login, err := json.Marshal(map[string]string{"email": v["OTL_USER_EMAIL"], "password": v["OTL_USER_PASSWORD"]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := call(t, "POST", v["OTL_URL"]+"/api/v1/auth/login", string(login), key...).wantStatus(t, 200)
+	call(t, "POST", v["OTL_URL"]+"/api/auth/login", string(login), key...).wantStatus(t, 200) // the path on the banner
+	if user := in.json["user"].(map[string]any); user["id"] != v["OTL_USER_ID"] {
+		t.Errorf("signed in as %v, want %s", user, v["OTL_USER_ID"])
+	}
+	again := call(t, "POST", v["OTL_URL"]+"/api/v1/auth/refresh", `{"refresh_token":"`+in.text("refresh_token")+`"}`, key...).wantStatus(t, 200)
+	bearer := []string{"Authorization", "Bearer " + again.text("access_token")}
+	sessions := call(t, "GET", v["OTL_URL"]+"/api/v1/sessions", "", bearer...).wantStatus(t, 200)
+	list := sessions.json["data"].([]any)
+	if len(list) != 2 {
+		t.Fatalf("two sign-ins, but sessions %s", sessions.body)
+	}
+	id := list[0].(map[string]any)["id"].(string)
+	call(t, "DELETE", v["OTL_URL"]+"/api/v1/sessions/"+id, "", bearer...).wantStatus(t, 200)
+	call(t, "GET", v["OTL_URL"]+"/api/v1/users/me", "", bearer...).wantStatus(t, 401)
+	// The second site has a key of its own, and the owner a password.
+	owner, err := json.Marshal(map[string]string{"email": v["OTL_OWNER_EMAIL"], "password": v["OTL_OWNER_PASSWORD"]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	call(t, "POST", v["OTL_URL"]+"/api/v1/auth/login", string(owner), "X-OTL-Site-Key", v["OTL_SITE2_KEY"]).wantStatus(t, 200)
+}
+
+func TestDevEnvNamesWhatScriptsRelyOn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	dev(t, dir, nil, "--data", "it's a \"world\"")
+	path := filepath.Join(dir, "it's a \"world\"", "dev.env")
+	v := sourced(t, path)
+	want := strings.Fields(`OTL_URL OTL_SITE_ID OTL_SITE_KEY OTL_CALLBACK_URL OTL_SITE2_ID OTL_SITE2_KEY OTL_SITE2_CALLBACK_URL
+		OTL_USER_ID OTL_USER_EMAIL OTL_USER_PASSWORD OTL_USER_PHONE OTL_OWNER_EMAIL OTL_OWNER_PASSWORD`)
+	if got := slices.Sorted(maps.Keys(v)); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
+		t.Errorf("got %v", got)
+	}
+	for name, value := range v {
+		if value == "" {
+			t.Errorf("%s is empty", name)
+		}
+	}
+	if !strings.HasPrefix(v["OTL_URL"], "http://localhost:") { // a passkey needs a name
+		t.Errorf("OTL_URL is %s", v["OTL_URL"])
+	}
+	// Every line is KEY='value', which Python's shlex reads too.
+	const script = `import json, shlex, sys
+print(json.dumps(dict(shlex.split(line)[0].split("=", 1) for line in open(sys.argv[1]))))`
+	raw, err := exec.CommandContext(t.Context(), "python3", "-c", script, path).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var python map[string]string
+	if err := json.Unmarshal(raw, &python); err != nil || !maps.Equal(python, v) {
+		t.Errorf("Python reads %s, bash %v", raw, v)
+	}
+	for name, mode := range files(t, filepath.Dir(path)) {
+		if mode.Perm() != 0o600 || strings.HasPrefix(name, ".") {
+			t.Errorf("%s has mode %o", name, mode.Perm())
+		}
+	}
+	// A server that finds them in its environment is not disturbed.
+	var environ []string
+	for name, value := range v {
+		environ = append(environ, name+"="+value)
+	}
+	serve(t, dir, environ...)
+}
+
+// TestDevEnvComesWithReadiness looks for the file as a script does, and asks at
+// the very moment it is there.
+func TestDevEnvComesWithReadiness(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a", "b", "my.env") // made with its directories
+	p := start(t, dir, nil, "dev", "--listen", "127.0.0.1:0", "--env-file", path)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, err := os.Stat(path); err == nil {
+			break
+		}
+		select {
+		case <-tick.C:
+		case <-p.ended:
+			t.Fatal("ended before it was ready")
+		case <-t.Context().Done():
+			t.Fatal("no file")
+		}
+	}
+	v := sourced(t, path)
+	call(t, "GET", v["OTL_URL"]+"/readyz", "").wantStatus(t, 200)
+	if v["OTL_OWNER_PASSWORD"] == "" {
+		t.Error("the file was not complete when it appeared")
+	}
+	if _, ok := files(t, filepath.Join(dir, ".otl"))["dev.env"]; ok {
+		t.Error("there is a second file in the data directory")
+	}
+}
+
+func TestDevStartsAgainTheSame(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	address := freeAddress(t)
+	data := filepath.Join(dir, ".otl")
+	first := dev(t, dir, nil, "--listen", address)
+	env := readFile(t, data, "dev.env")
+	v := sourced(t, filepath.Join(data, "dev.env"))
+	in := call(t, "POST", v["OTL_URL"]+"/api/v1/auth/login", `{"email":"jane@dev.test","password":"correct-horse-7"}`,
+		"X-OTL-Site-Key", v["OTL_SITE_KEY"]).wantStatus(t, 200)
+	first.stop(t)
+	commands := [][]string{{"sites", "list"}, {"users", "list"}, {"keys", "list"}, {"site-keys", "list", "--site", "notes"}, {"events", "list"}}
+	look := func() (out []string) {
+		for _, c := range commands {
+			raw, err := json.Marshal(object(t, dir, []string{"OTL_DATA_DIR=.otl"}, c...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, string(raw))
+		}
+		return append(out, readFile(t, data, "secret.key"))
+	}
+	before := look()
+	writeFile(t, "OTL_URL='http://localhost:1'\n", data, "dev.env") // of a start long ago
+
+	second := dev(t, dir, nil, "--listen", address)
+	if got := readFile(t, data, "dev.env"); got != env {
+		t.Errorf("dev.env was\n%s\nand is\n%s", env, got)
+	}
+	for i, now := range look() {
+		if now != before[i] {
+			t.Errorf("was\n%s\nand is\n%s", before[i], now)
+		}
+	}
+	call(t, "GET", v["OTL_URL"]+"/api/v1/users/me", "", "Authorization", "Bearer "+in.text("access_token")).wantStatus(t, 200)
+	call(t, "POST", v["OTL_URL"]+"/api/v1/auth/refresh", `{"refresh_token":"`+in.text("refresh_token")+`"}`, "X-OTL-Site-Key", v["OTL_SITE_KEY"]).wantStatus(t, 200)
+	second.stop(t)
+	third := dev(t, dir, nil, "--listen", address)
+	if got := readFile(t, data, "dev.env"); got != env {
+		t.Error("dev.env changed at the third start")
+	}
+	third.stop(t)
+}
+
+func TestDevResetStartsAnotherWorld(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	data := filepath.Join(dir, ".otl")
+	first := dev(t, dir, nil)
+	old := sourced(t, filepath.Join(data, "dev.env"))
+	env, key := readFile(t, data, "dev.env"), readFile(t, data, "secret.key")
+
+	// Not while it runs: the other start is refused and harms nothing.
+	wantRefused(t, start(t, dir, nil, "dev", "--reset", "--listen", "127.0.0.1:0"), exitDatabase, "another otl server is using this database")
+	if readFile(t, data, "dev.env") != env || readFile(t, data, "secret.key") != key {
+		t.Error("a refused reset changed the world")
+	}
+	call(t, "GET", old["OTL_URL"]+"/readyz", "").wantStatus(t, 200)
+	first.stop(t)
+
+	writeFile(t, "mine", data, "notes.txt")
+	writeFile(t, "a copy from before a migration", data, "otl.db.before-2")
+	second := dev(t, dir, nil, "--reset")
+	now := sourced(t, filepath.Join(data, "dev.env"))
+	for _, name := range []string{"OTL_SITE_ID", "OTL_SITE_KEY", "OTL_SITE2_ID", "OTL_SITE2_KEY", "OTL_USER_ID"} {
+		if now[name] == old[name] {
+			t.Errorf("%s is still %s", name, now[name])
+		}
+	}
+	if readFile(t, data, "secret.key") == key {
+		t.Error("the master key is still the same")
+	}
+	if got := readFile(t, data, "notes.txt"); got != "mine" {
+		t.Error("a file that is not of the world was touched")
+	}
+	if _, ok := files(t, data)["otl.db.before-2"]; ok {
+		t.Error("a copy of the old world is still there")
+	}
+	second.stop(t)
+	dev(t, t.TempDir(), nil, "--reset") // nothing there yet
+}
+
+func TestDevInMemoryLeavesNothing(t *testing.T) {
+	t.Parallel()
+	dir, tmp := t.TempDir(), t.TempDir()
+	p := dev(t, dir, []string{"TMPDIR=" + tmp}, "--memory")
+	worlds := slices.Collect(maps.Keys(files(t, tmp)))
+	if len(worlds) != 1 || len(files(t, dir)) != 0 {
+		t.Fatalf("the world is in %v, and the working directory holds %v", worlds, files(t, dir))
+	}
+	useWorld(t, sourced(t, filepath.Join(tmp, worlds[0], "dev.env")))
+	p.stop(t)
+	if left := files(t, tmp); len(left) != 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
+func TestTwoWorldsInOneDirectory(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := dev(t, dir, nil)
+	env := readFile(t, dir, ".otl", "dev.env")
+	wantRefused(t, start(t, dir, nil, "dev", "--listen", "127.0.0.1:0"), exitDatabase, "another otl server is using this database: .otl/otl.db")
+	if readFile(t, dir, ".otl", "dev.env") != env {
+		t.Error("the refused world changed the environment of the other")
+	}
+	other := dev(t, dir, nil, "--data", "other")
+	a, b := sourced(t, filepath.Join(dir, ".otl", "dev.env")), sourced(t, filepath.Join(dir, "other", "dev.env"))
+	if a["OTL_SITE_KEY"] == b["OTL_SITE_KEY"] || a["OTL_URL"] == b["OTL_URL"] {
+		t.Error("two worlds share a key or an address")
+	}
+	other.stop(t)
+	p.stop(t)
+}
+
+// TestDevIsForThrowAwayWorlds: its people have public passwords, so they must
+// never get into a database that serves real ones.
+func TestDevIsForThrowAwayWorlds(t *testing.T) {
+	t.Parallel()
+	for _, e := range otltest.Engines() {
+		t.Run(string(e), func(t *testing.T) {
+			t.Parallel()
+			dir, env := t.TempDir(), []string{}
+			if e == otltest.Postgres {
+				env = append(env, "OTL_DATABASE_URL="+otltest.EmptyDatabaseURL(t, e))
+			}
+			object(t, dir, env, "users", "create", "--email", "jane@dev.test", "--data", "real")
+			p := start(t, dir, env, "dev", "--data", "real", "--listen", "127.0.0.1:0")
+			if code := p.wait(t); code != exitUnsafe {
+				t.Fatalf("ended with code %d", code)
+			}
+			p.stderr.wait(t, `otl: this database holds people and was not made by otl dev.*\ntry: otl serve`)
+			if list := object(t, dir, env, "users", "list", "--data", "real")["data"].([]any); len(list) != 1 {
+				t.Errorf("the database now holds %v", list)
+			}
+			if e == otltest.Postgres {
+				wantRefused(t, start(t, dir, env, "dev", "--reset", "--data", "real"), exitUsage, "OTL_DATABASE_URL is set")
+				wantRefused(t, start(t, dir, env, "dev", "--memory"), exitUsage, "OTL_DATABASE_URL is set")
+			}
+			object(t, dir, env, "users", "list", "--data", "real") // the key is still there
+		})
+	}
+}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/config"
+	"github.com/onetimelogin/otl/internal/otltest"
+)
+
+func TestServeNeedsNoConfiguration(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := serve(t, dir)
+	url := p.said(t, "url")
+	if !strings.HasPrefix(url, "http://localhost:") || p.said(t, "database") != "sqlite" {
+		t.Errorf("ready at %s on %s", url, p.said(t, "database"))
+	}
+	if a := call(t, "GET", url+"/readyz", ""); a.status != 200 || a.body != "ready\n" {
+		t.Errorf("the first call after the ready line got %d %s", a.status, a.body)
+	}
+	call(t, "GET", url+"/healthz", "").wantStatus(t, 200)
+	call(t, "GET", url+"/dev/inbox.json", "").wantStatus(t, 404)
+	call(t, "GET", url+"/metrics", "").wantStatus(t, 404)
+	if a := call(t, "GET", "http://"+p.said(t, "admin")+"/metrics", ""); a.status != 200 || !strings.Contains(a.body, "otl_build_info") {
+		t.Errorf("metrics: %d %.200s", a.status, a.body)
+	}
+	for name, mode := range files(t, filepath.Join(dir, "otl-data")) {
+		if mode.Perm() != 0o600 {
+			t.Errorf("%s has mode %o", name, mode.Perm())
+		}
+	}
+	if mode := files(t, dir)["otl-data"]; mode.Perm() != 0o700 {
+		t.Errorf("the data directory has mode %o", mode.Perm())
+	}
+	if p.stdout.String() != "" {
+		t.Errorf("printed %q", p.stdout)
+	}
+	p.stop(t)
+	p.stderr.wait(t, `"msg":"stopped"`)
+	again := serve(t, dir) // the lock is gone with the process, and the key is the same
+	call(t, "GET", again.said(t, "url")+"/readyz", "").wantStatus(t, 200)
+}
+
+// TestHT15_SigtermDrains holds a server in the state between the signal and the
+// end: /readyz says no, everything else is still answered. A second signal ends
+// it at once.
+func TestHT15_SigtermDrains(t *testing.T) {
+	t.Parallel()
+	p := serve(t, t.TempDir(), "OTL_DRAIN_DELAY=5m")
+	url := p.said(t, "url")
+	p.signal(t, syscall.SIGTERM)
+	p.stderr.wait(t, `"msg":"stopping","drain_delay":"5m0s"`)
+	for call(t, "GET", url+"/readyz", "").status != 503 { // the flag is set a moment after the line
+		if t.Context().Err() != nil {
+			t.Fatal("/readyz does not change")
+		}
+	}
+	call(t, "GET", url+"/.well-known/jwks.json", "").wantStatus(t, 200)
+	call(t, "GET", url+"/healthz", "").wantStatus(t, 200)
+	p.signal(t, syscall.SIGTERM)
+	if code := p.wait(t); code != -1 {
+		t.Errorf("ended with code %d, want the signal to end it", code)
+	}
+}
+
+// TestHT15_RequestUnderWayIsFinished sends the signal while the server waits for
+// the body of a request, and the body then.
+func TestHT15_RequestUnderWayIsFinished(t *testing.T) {
+	t.Parallel()
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			p := serve(t, dir)
+			key := object(t, dir, nil, "sites", "create", "--name", "Notes")["site_key"].(string)
+			conn, err := net.Dial("tcp", p.said(t, "listen"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+				t.Fatal(err)
+			}
+			answers := bufio.NewReader(conn)
+			next := func(body string) answer {
+				t.Helper()
+				fmt.Fprint(conn, body)
+				res, err := http.ReadResponse(answers, nil)
+				if err != nil {
+					t.Fatalf("the request under way was dropped: %v", err)
+				}
+				return read(t, res)
+			}
+			body := `{"email":"jane@dev.test","password":"correct-horse-7"}`
+			next(fmt.Sprintf("POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"+
+				"X-OTL-Site-Key: %s\r\nExpect: 100-continue\r\n\r\n", len(body), key)).wantStatus(t, 100)
+			p.signal(t, sig)
+			p.stderr.wait(t, `"msg":"stopping"`)
+			next(body).wantStatus(t, 401, "invalid_credentials")
+			if code := p.wait(t); code != exitOK {
+				t.Errorf("ended with code %d", code)
+			}
+		})
+	}
+}
+
+func TestDD05_SecondServerOnOneFileIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := serve(t, dir)
+	before := files(t, filepath.Join(dir, "otl-data"))
+	second := start(t, dir, []string{"OTL_LISTEN=127.0.0.1:0", "OTL_ADMIN_LISTEN="}, "serve")
+	wantRefused(t, second, exitDatabase, "another otl server is using this database: otl-data/otl.db\ntry: stop the other process")
+	for name := range files(t, filepath.Join(dir, "otl-data")) {
+		if _, ok := before[name]; !ok {
+			t.Errorf("the refused server left %s", name)
+		}
+	}
+	// Commands work beside the server, and it sees what they do at once.
+	key := object(t, dir, nil, "sites", "create", "--name", "Notes")["site_key"].(string)
+	call(t, "POST", first.said(t, "url")+"/api/v1/auth/login", `{"email":"jane@dev.test","password":"correct-horse-7"}`, "X-OTL-Site-Key", key).
+		wantStatus(t, 401, "invalid_credentials")
+}
+
+func TestServersShareOnePostgres(t *testing.T) {
+	t.Parallel()
+	env := []string{"OTL_DATABASE_URL=" + otltest.EmptyDatabaseURL(t, otltest.Postgres), "OTL_PUBLIC_URL=http://localhost:8787"}
+	dir := t.TempDir()
+	first := serve(t, dir, env...)
+	second := serve(t, dir, env...)
+	if first.said(t, "database") != "postgres" {
+		t.Fatal("not on PostgreSQL")
+	}
+	a := call(t, "GET", "http://"+first.said(t, "listen")+"/.well-known/jwks.json", "").wantStatus(t, 200)
+	b := call(t, "GET", "http://"+second.said(t, "listen")+"/.well-known/jwks.json", "").wantStatus(t, 200)
+	if a.body != b.body {
+		t.Errorf("two nodes, two key sets:\n%s\n%s", a.body, b.body)
+	}
+	other := start(t, t.TempDir(), append(env, "OTL_LISTEN=127.0.0.1:0", "OTL_ADMIN_LISTEN="), "serve")
+	wantRefused(t, other, exitSecret, "the master key does not open this database")
+	first.stop(t)
+	second.stop(t)
+}
+
+func TestMintedTokenIsGoodAtTheServer(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	env := []string{"OTL_PUBLIC_URL=http://localhost:8787"}
+	p := serve(t, dir, env...)
+	object(t, dir, env, "users", "create", "--email", "jane@dev.test")
+	minted := object(t, dir, env, "token", "mint", "--user", "jane@dev.test")
+	url, bearer := "http://"+p.said(t, "listen"), "Bearer "+minted["access_token"].(string)
+	if a := call(t, "GET", url+"/api/v1/users/me", "", "Authorization", bearer).wantStatus(t, 200); a.text("email") != "jane@dev.test" {
+		t.Errorf("got %s", a.body)
+	}
+	object(t, dir, env, "sessions", "revoke", minted["session_id"].(string))
+	call(t, "GET", url+"/api/v1/users/me", "", "Authorization", bearer).wantStatus(t, 401, "session_revoked")
+}
+
+func TestServeOnASocket(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	env := []string{"OTL_LISTEN=unix:otl.sock", "OTL_PUBLIC_URL=https://id.test"}
+	p := serve(t, dir, env...)
+	through := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(dir, "otl.sock"))
+		}}}
+	res, err := through.Get("http://id.test/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read(t, res).wantStatus(t, 200)
+	other := start(t, dir, append(env, "OTL_ADMIN_LISTEN=", "OTL_DATA_DIR=other"), "serve")
+	wantRefused(t, other, exitAddress, "listen on unix:otl.sock")
+	if _, ok := files(t, dir)["other"]; ok {
+		t.Error("the refused server made its data directory")
+	}
+	p.stop(t)
+	if _, ok := files(t, dir)["otl.sock"]; ok {
+		t.Error("the socket is still there")
+	}
+}
+
+func TestReloadTakesTheLogLevelAndNamesTheRest(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	writeFile(t, "session_limit: 5\n", dir, "otl.yaml")
+	p := serve(t, dir)
+	writeFile(t, "session_limit: 6\nlog: {level: debug}\n", dir, "otl.yaml")
+	p.signal(t, syscall.SIGHUP)
+	p.stderr.wait(t, `"level":"WARN","msg":"restart needed","key":"session_limit"`)
+	p.stderr.wait(t, `"msg":"reloaded"`)
+	call(t, "GET", p.said(t, "url")+"/readyz", "").wantStatus(t, 200)
+	p.stderr.wait(t, `"level":"DEBUG","msg":"request".*readyz`)
+	if strings.Contains(p.stderr.String(), `"key":"log.level"`) {
+		t.Error("a restart is said to be needed for what was taken")
+	}
+	// A file with a mistake changes nothing.
+	writeFile(t, "log: {level: loud}\n", dir, "otl.yaml")
+	p.signal(t, syscall.SIGHUP)
+	p.stderr.wait(t, `"level":"ERROR","msg":"reload configuration","err":"otl.yaml: log.level: must be one of`)
+	call(t, "GET", p.said(t, "url")+"/readyz", "").wantStatus(t, 200)
+	p.stop(t)
+}
+
+// TestWarnings looks at what an operator is told about what he chose.
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	for _, one := range []struct {
+		admin  string
+		limits bool
+		want   string
+	}{
+		{"127.0.0.1:9464", true, ""},
+		{"localhost:9464", true, ""},
+		{"[::1]:9464", true, ""},
+		{"0.0.0.0:9464", true, "other machines may reach /metrics"},
+		{":9464", true, "other machines may reach /metrics"},
+		{"unix:/run/otl.sock", true, "other machines may reach /metrics"},
+		{"127.0.0.1:9464", false, "rate limits and lockouts are off"},
+	} {
+		var b bytes.Buffer
+		r := running{c: &config.Config{AdminListen: one.admin, RateLimits: one.limits}, log: slog.New(slog.NewTextHandler(&b, nil)), adminLn: ln}
+		if r.warn(); one.want == "" && b.Len() > 0 || !strings.Contains(b.String(), one.want) {
+			t.Errorf("%+v: said %q", one, b.String())
+		}
+	}
+}
+
+// TestInterruptedCommand ends a command that waits for the database with the
+// code of an interruption.
+func TestInterruptedCommand(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errs bytes.Buffer
+	url := otltest.EmptyDatabaseURL(t, otltest.Postgres)
+	code := run(ctx, []string{"sites", "list", "--data", t.TempDir()}, []string{"OTL_DATABASE_URL=" + url}, nil, &out, &errs)
+	if code != exitInterrupted || errs.String() != "otl: interrupted\n" {
+		t.Errorf("code %d, %q", code, errs.String())
+	}
+}
