@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/bench"
+	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// benchPassword is what everybody in a bench's world signs in with.
+const benchPassword = "correct-horse-7"
+
+// fillStep is how many people one transaction adds.
+const fillStep = 2000
+
+func benchEmail(i int) string { return fmt.Sprintf("person-%07d@bench.test", i) }
+
+// seed fills the database that environ configures, before a server is started on
+// it: a site, and the people. They share one password hash; to check it takes
+// as long as if each had his own.
+func (w *benchWorld) seed(ctx context.Context, environ []string) (secret.Text, []bench.Person, error) {
+	inner := &app{environ: environ, stderr: w.a.stderr}
+	n, _, err := inner.openNode(ctx)
+	if err != nil {
+		return secret.Text{}, nil, err
+	}
+	defer n.Close()
+	reg, err := n.Sites.Register(ctx, site.Registration{Name: "Bench", Callbacks: []string{"https://bench.test/callback"}})
+	if err != nil {
+		return secret.Text{}, nil, err
+	}
+	if _, err := n.Accounts.Create(ctx, account.Creation{Email: benchEmail(0), Password: secret.NewText(benchPassword), Site: &reg.Site}); err != nil {
+		return secret.Text{}, nil, err
+	}
+	first, err := otl.ParseEmail(benchEmail(0))
+	if err != nil {
+		return secret.Text{}, nil, err
+	}
+	like, err := n.Store.Read.Users.Credential(ctx, first.Key, reg.Site.ID)
+	if err != nil {
+		return secret.Text{}, nil, err
+	}
+	if err := w.fill(ctx, n, like); err != nil {
+		return secret.Text{}, nil, err
+	}
+	var people []bench.Person
+	for i := range min(w.f.users, 1000) {
+		people = append(people, bench.Person{Email: benchEmail(i), Password: secret.NewText(benchPassword)})
+	}
+	return reg.Key, people, nil
+}
+
+// fill adds everybody but the first, who is the pattern.
+func (w *benchWorld) fill(ctx context.Context, n *node.Node, like store.Credential) error {
+	bar := progress{w.a, w.f.users, time.Now()}
+	for from := 1; from < w.f.users; from += fillStep {
+		to := min(from+fillStep, w.f.users)
+		err := n.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+			for i := from; i < to; i++ {
+				if err := addLike(ctx, tx, like, benchEmail(i)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		bar.show(to)
+	}
+	return nil
+}
+
+func addLike(ctx context.Context, tx *store.Tx, like store.Credential, email string) (err error) {
+	u, g := like.User, like.Grant
+	u.ID = secret.NewID(u.CreatedAt)
+	if u.Email, err = otl.ParseEmail(email); err != nil {
+		return err
+	}
+	if _, err := tx.Users.Insert(ctx, u); err != nil {
+		return err
+	}
+	if err := tx.Passwords.Set(ctx, u.ID, like.Hash, false, u.CreatedAt); err != nil {
+		return err
+	}
+	g.UserID = u.ID
+	return tx.Grants.Put(ctx, g)
+}
+
+// progress shows how far a long task is, on a terminal only.
+type progress struct {
+	a     *app
+	of    int
+	begin time.Time
+}
+
+func (p progress) show(done int) {
+	if p.of < 10*fillStep || !terminal(p.a.stderr) {
+		return
+	}
+	const width = 30
+	filled := width * done / p.of
+	rate := float64(done) / time.Since(p.begin).Seconds()
+	fmt.Fprintf(p.a.stderr, "\rFilling ▕%-*s▏ %3d %%  %d/%d  %.0f people/s", width, bars(filled), 100*done/p.of, done, p.of, rate)
+	if done == p.of {
+		fmt.Fprintln(p.a.stderr)
+	}
+}
+
+func bars(n int) string {
+	b := make([]rune, n)
+	for i := range b {
+		b[i] = '█'
+	}
+	return string(b)
+}
+
+// terminal reports whether w is a screen that somebody looks at.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

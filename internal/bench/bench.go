@@ -1,0 +1,359 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/secret"
+)
+
+// Options say what to drive and how.
+type Options struct {
+	Nodes       []string // addresses of the server's nodes, http only; most loads go to the first
+	Admin       []string // their admin listeners, in the same order; empty where unknown
+	Bare        string   // address of ServeBare in another process
+	SiteKey     secret.Text
+	People      []Person // each is signed in for one connection at most
+	Hash        secret.Argon2
+	Duration    time.Duration // of one load
+	Connections int
+	Progress    func(name string)
+}
+
+// run is a run on its way.
+type run struct {
+	Options
+	sessions []*tokens
+	rawHash  float64
+	bare     float64
+	results  []Result
+}
+
+// Run puts one load after the other on the server and gives what each came to.
+func Run(ctx context.Context, o Options) ([]Result, error) {
+	if len(o.Nodes) == 0 || len(o.People) == 0 {
+		return nil, errors.New("bench needs a server and people to sign in")
+	}
+	r := &run{Options: o}
+	r.Connections = min(o.Connections, len(o.People))
+	for _, part := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"raw limits", r.limits}, {"sessions", r.open}, {"login", r.logins}, {"refresh", r.refreshes}, {"introspect", r.introspects},
+		{"me", r.me}, {"jwks", r.jwks}, {"login at twice the limit", r.overload}, {"revoke", r.revocations},
+	} {
+		r.Progress(part.name)
+		if err := part.do(ctx); err != nil {
+			return nil, fmt.Errorf("%s: %w", part.name, err)
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return r.results, nil
+}
+
+// measured drives workers and weighs what the servers used meanwhile.
+func (r *run) measured(ctx context.Context, name string, workers []worker) (Result, error) {
+	before, err := r.used(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	begin := time.Now()
+	l := drive(ctx, workers, r.Duration)
+	took := time.Since(begin)
+	res, err := r.weigh(ctx, name, l, before, took)
+	res.Connections = len(workers)
+	return res, err
+}
+
+func (r *run) weigh(ctx context.Context, name string, l load, before usage, took time.Duration) (Result, error) {
+	after, err := r.used(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	if len(l.good) == 0 {
+		return Result{}, errors.Join(errors.New("nothing succeeded"), l.err)
+	}
+	res := result(name, l)
+	// The time unmeasured was spent on the same work, at the same rate.
+	if ops := res.Ops * took.Seconds(); ops > 0 {
+		res.CPU = ms(after.cpu-before.cpu) / ops
+	}
+	res.ServerMB = after.mem
+	return res, nil
+}
+
+// used adds up the processor time of all nodes; memory is the first one's.
+func (r *run) used(ctx context.Context) (usage, error) {
+	var all usage
+	for i, admin := range r.Admin {
+		u, err := used(ctx, admin)
+		if err != nil {
+			return all, err
+		}
+		all.cpu += u.cpu
+		if i == 0 {
+			all.mem = u.mem
+		}
+	}
+	return all, nil
+}
+
+func (r *run) add(res Result) { r.results = append(r.results, res) }
+
+func (r *run) limits(ctx context.Context) error {
+	r.rawHash = rawHash(ctx, r.Hash, r.Duration).rate()
+	if r.Bare == "" {
+		return nil
+	}
+	workers, err := r.same(r.Bare, r.Connections, http.MethodGet, "/", "", nil)
+	if err != nil {
+		return err
+	}
+	l := drive(ctx, workers, r.Duration)
+	r.bare = l.rate()
+	res := result("bare net/http", l)
+	res.Connections = len(workers)
+	r.add(res)
+	return l.err
+}
+
+// open signs in one person for each connection.
+func (r *run) open(context.Context) error {
+	c, err := newClient(r.Nodes[0])
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	for _, p := range r.People[:r.Connections] {
+		t, err := r.login(c, p)
+		if err != nil {
+			return err
+		}
+		r.sessions = append(r.sessions, t)
+	}
+	return nil
+}
+
+// same makes workers that all send the same request.
+func (r *run) same(base string, n int, method, path, header string, body []byte) ([]worker, error) {
+	var workers []worker
+	for range n {
+		c, err := newClient(base)
+		if err != nil {
+			return nil, err
+		}
+		workers = append(workers, fixed{c, c.request(method, path, header, body)})
+	}
+	return workers, nil
+}
+
+// each makes one worker for each session, with a request of its own.
+func (r *run) each(raw func(c *client, s *tokens) []byte) ([]worker, error) {
+	var workers []worker
+	for _, s := range r.sessions {
+		c, err := newClient(r.Nodes[0])
+		if err != nil {
+			return nil, err
+		}
+		workers = append(workers, fixed{c, raw(c, s)})
+	}
+	return workers, nil
+}
+
+// loginConnections is how many people sign in at once where the limit is
+// measured: enough to keep every processor hashing.
+const loginConnections = 8
+
+func (r *run) loginWorkers(n int) ([]worker, error) {
+	var workers []worker
+	for i := range n {
+		c, err := newClient(r.Nodes[0])
+		if err != nil {
+			return nil, err
+		}
+		p := r.People[i%len(r.People)]
+		workers = append(workers, fixed{c, c.request(http.MethodPost, "/api/v1/auth/login", siteKey(r.SiteKey), p.body())})
+	}
+	return workers, nil
+}
+
+func (r *run) logins(ctx context.Context) error {
+	workers, err := r.loginWorkers(min(loginConnections, len(r.People)))
+	if err != nil {
+		return err
+	}
+	res, err := r.measured(ctx, "login", workers)
+	res.Hash = "argon2id " + r.Hash.String()
+	res.limit("hash", r.rawHash)
+	r.add(res)
+	return err
+}
+
+func (r *run) refreshWorkers() ([]worker, error) {
+	var workers []worker
+	for _, s := range r.sessions {
+		c, err := newClient(r.Nodes[0])
+		if err != nil {
+			return nil, err
+		}
+		workers = append(workers, refresher{c, siteKey(r.SiteKey), s})
+	}
+	return workers, nil
+}
+
+func (r *run) refreshes(ctx context.Context) error {
+	workers, err := r.refreshWorkers()
+	if err != nil {
+		return err
+	}
+	res, err := r.measured(ctx, "refresh", workers)
+	res.limit("http", r.bare)
+	r.add(res)
+	return err
+}
+
+func (r *run) introspects(ctx context.Context) error {
+	workers, err := r.each(func(c *client, s *tokens) []byte {
+		return c.request(http.MethodPost, "/api/v1/auth/introspect", siteKey(r.SiteKey), []byte(`{"token":"`+s.access+`"}`))
+	})
+	return r.simple(ctx, "introspect", workers, err)
+}
+
+func (r *run) me(ctx context.Context) error {
+	workers, err := r.each(func(c *client, s *tokens) []byte {
+		return c.request(http.MethodGet, "/api/v1/users/me", "Authorization: Bearer "+s.access+"\r\n", nil)
+	})
+	return r.simple(ctx, "me", workers, err)
+}
+
+func (r *run) jwks(ctx context.Context) error {
+	workers, err := r.same(r.Nodes[0], r.Connections, http.MethodGet, "/.well-known/jwks.json", "", nil)
+	return r.simple(ctx, "jwks", workers, err)
+}
+
+func (r *run) simple(ctx context.Context, name string, workers []worker, err error) error {
+	if err != nil {
+		return err
+	}
+	res, err := r.measured(ctx, name, workers)
+	res.limit("http", r.bare)
+	r.add(res)
+	return err
+}
+
+// overload sends sign-ins at twice the rate that can be hashed, for longer than
+// one may wait for a hash, and refreshes beside them.
+func (r *run) overload(ctx context.Context) error {
+	workers, err := r.refreshWorkers()
+	if err != nil {
+		return err
+	}
+	// A few connections that refresh now and then: their answers must not wait
+	// for hashes.
+	workers = workers[:min(4, len(workers))]
+	d := max(r.Duration, 5*time.Second)
+	before, err := r.used(ctx)
+	if err != nil {
+		return err
+	}
+	refreshed := make(chan load, 1)
+	go func() { refreshed <- drive(ctx, workers, d) }()
+	next := 0
+	begin := time.Now()
+	l := flood(ctx, 2*r.rawHash, d, func() worker {
+		made, err := r.loginWorkers(next%len(r.People) + 1)
+		next++
+		if err != nil {
+			return broken{err}
+		}
+		return made[len(made)-1]
+	})
+	res, err := r.weigh(ctx, "login at 2x the limit", l, before, time.Since(begin))
+	beside := <-refreshed
+	if err != nil {
+		return err
+	}
+	res.Hash = "argon2id " + r.Hash.String()
+	res.limit("hash", r.rawHash)
+	r.add(res)
+	res = result("refresh beside it", beside)
+	res.Connections = len(workers)
+	r.add(res)
+	return beside.err
+}
+
+// broken is a worker that could not be made.
+type broken struct{ err error }
+
+func (b broken) step() (bool, error) { return false, b.err }
+func (broken) close()                {}
+
+// revokeRounds is how often the time from a revocation to the first refusal is
+// taken.
+const revokeRounds = 30
+
+// revocations ends sessions at the first node and asks every node about them at
+// once. Each answer that still takes the token is a failure of the promise to
+// the length of the answer; the time reported is until the last node refuses.
+func (r *run) revocations(ctx context.Context) error {
+	var clients []*client
+	for _, base := range r.Nodes {
+		c, err := newClient(base)
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		clients = append(clients, c)
+	}
+	l := load{}
+	begin := time.Now()
+	for i := 0; i < revokeRounds && ctx.Err() == nil; i++ {
+		took, err := r.revocation(clients, r.People[i%len(r.People)])
+		l.add(took, err == nil, err)
+	}
+	l.took = time.Since(begin)
+	slices.Sort(l.good)
+	res := result("revoke to refused everywhere", l)
+	res.Connections = len(clients)
+	r.add(res)
+	return l.err
+}
+
+func (r *run) revocation(clients []*client, p Person) (time.Duration, error) {
+	t, err := r.login(clients[0], p)
+	if err != nil {
+		return 0, err
+	}
+	bearer := "Authorization: Bearer " + t.access + "\r\n"
+	for _, c := range clients { // whatever a node remembers of good tokens, it does now
+		if status, err := c.do(c.request(http.MethodGet, "/api/v1/users/me", bearer, nil)); err != nil || status != http.StatusOK {
+			return 0, errors.Join(err, unexpected(status, c.body))
+		}
+	}
+	if status, err := clients[0].do(clients[0].request(http.MethodPost, "/api/v1/auth/logout", bearer+siteKey(r.SiteKey), nil)); err != nil || status != http.StatusOK {
+		return 0, errors.Join(err, unexpected(status, clients[0].body))
+	}
+	revoked := time.Now()
+	for _, c := range clients {
+		for {
+			status, err := c.do(c.request(http.MethodGet, "/api/v1/users/me", bearer, nil))
+			if err != nil {
+				return 0, err
+			}
+			if status == http.StatusUnauthorized {
+				break
+			}
+			if time.Since(revoked) > 5*time.Second {
+				return 0, fmt.Errorf("%s still takes a token revoked 5 s ago", c.host)
+			}
+		}
+	}
+	return time.Since(revoked), nil
+}
