@@ -43,7 +43,7 @@ func (s *Sessions) Renew(ctx context.Context, raw secret.Text, siteID string) (T
 // standing finds the session a token belongs to and refuses what cannot be
 // renewed whatever the token.
 func (s *Sessions) standing(ctx context.Context, presented token.Refresh, siteID string) (store.Standing, error) {
-	st, err := s.Store.Read.Sessions.Standing(ctx, presented.Session)
+	st, err := s.Store.Standing(ctx, presented.Session)
 	if errors.Is(err, store.ErrNotFound) {
 		return st, otl.ErrRefresh
 	}

@@ -33,7 +33,7 @@ func (s *SignIn) Authenticate(ctx context.Context, raw secret.Text) (Bearer, err
 	if err != nil {
 		return Bearer{}, otl.ErrToken
 	}
-	st, err := s.Store.Read.Sessions.Standing(ctx, a.Session)
+	st, err := s.Store.Standing(ctx, a.Session)
 	if errors.Is(err, store.ErrNotFound) {
 		return Bearer{}, otl.ErrSessionRevoked
 	}

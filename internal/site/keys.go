@@ -28,7 +28,7 @@ func (s *Sites) Authenticate(ctx context.Context, key secret.Text) (otl.SiteKey,
 	if _, ok := secret.CheckKey(KeyPrefix, key.Reveal()); !ok {
 		return otl.SiteKey{}, otl.Site{}, otl.ErrSiteKey
 	}
-	row, site, err := s.Store.Read.SiteKeys.ByDigest(ctx, secret.Digest(key.Reveal()))
+	row, site, err := s.Store.SiteKey(ctx, secret.Digest(key.Reveal()))
 	if errors.Is(err, store.ErrNotFound) {
 		return otl.SiteKey{}, otl.Site{}, otl.ErrSiteKey
 	}

@@ -9,7 +9,10 @@ import (
 )
 
 // group is what every group of statements stands on.
-type group struct{ c conn }
+type group struct {
+	c       conn
+	changes *changes // nil where nothing is remembered
+}
 
 // exec runs a statement and says how many rows it touched.
 func (g group) exec(ctx context.Context, text string, args ...any) (int, error) {

@@ -50,7 +50,7 @@ func openPostgres(ctx context.Context, o Options) (*Store, error) {
 	if err := p.prepareSchema(ctx, o); err != nil {
 		return nil, errors.Join(err, p.db.Close())
 	}
-	return &Store{Read: newTx(p.db), engine: p}, nil
+	return &Store{Read: newTx(p.db, nil), engine: p}, nil
 }
 
 func (p *postgres) prepareSchema(ctx context.Context, o Options) error {
@@ -117,7 +117,7 @@ func (p *postgres) once(ctx context.Context, fn func(context.Context, *Tx) error
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
-	if err := fn(ctx, newTx(tx)); err != nil {
+	if err := fn(ctx, newTx(tx, nil)); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {

@@ -61,6 +61,9 @@ func (g Sessions) Rotate(ctx context.Context, id string, old []byte, r otl.Rotat
 		refresh_nonce = $4, refresh_rotated_at = $5, last_seen_at = $5, refresh_by = $6
 		WHERE id = $7 AND refresh_hash = $3 AND ended_at IS NULL`,
 		r.Digest, r.Generation, old, r.Nonce, millis(r.RotatedAt), millis(refreshBy), id)
+	if n == 1 {
+		g.changes.rotated(id, r, refreshBy)
+	}
 	return n == 1, err
 }
 
@@ -85,12 +88,14 @@ func (g Sessions) End(ctx context.Context, id string, reason otl.EndReason, now 
 	err := g.one(ctx, `UPDATE sessions SET ended_at = $1, end_reason = $2
 		WHERE id = $3 AND ended_at IS NULL RETURNING id, user_id, site_id`,
 		[]any{millis(now), string(reason), id}, endedDest(&e)...)
+	g.changes.person(e.UserID)
 	return e, err
 }
 
 // EndAll marks every session of a person as ended, on one site or on all of
 // them for "", except the one to keep ("" for none), and names them.
 func (g Sessions) EndAll(ctx context.Context, userID, siteID, keep string, reason otl.EndReason, now time.Time) ([]Ended, error) {
+	g.changes.person(userID)
 	return all(ctx, g.group, `UPDATE sessions SET ended_at = $1, end_reason = $2
 		WHERE user_id = $3 AND ($4 = '' OR site_id = $4) AND id <> $5 AND ended_at IS NULL
 		RETURNING id, user_id, site_id`, []any{millis(now), string(reason), userID, siteID, keep}, endedDest)

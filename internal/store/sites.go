@@ -173,6 +173,7 @@ func (g SiteKeys) ByID(ctx context.Context, siteID, id string) (otl.SiteKey, err
 
 // Expire lets a key of a site end at the given time, unless it ends sooner.
 func (g SiteKeys) Expire(ctx context.Context, siteID, id string, at time.Time) error {
+	g.changes.site()
 	_, err := g.exec(ctx, `UPDATE site_keys SET expires_at = $1
 		WHERE id = $2 AND site_id = $3 AND (expires_at IS NULL OR expires_at > $1)`, millis(at), id, siteID)
 	return err
@@ -180,6 +181,7 @@ func (g SiteKeys) Expire(ctx context.Context, siteID, id string, at time.Time) e
 
 // Revoke ends a key of a site at once and reports whether it was live.
 func (g SiteKeys) Revoke(ctx context.Context, siteID, id string, now time.Time) (bool, error) {
+	g.changes.site()
 	n, err := g.exec(ctx, `UPDATE site_keys SET revoked_at = $1 WHERE id = $2 AND site_id = $3 AND revoked_at IS NULL`,
 		millis(now), id, siteID)
 	return n == 1, err
@@ -187,6 +189,7 @@ func (g SiteKeys) Revoke(ctx context.Context, siteID, id string, now time.Time) 
 
 // Used records when a key was last used.
 func (g SiteKeys) Used(ctx context.Context, id string, at time.Time) error {
+	g.changes.site()
 	_, err := g.exec(ctx, `UPDATE site_keys SET last_used_at = $1 WHERE id = $2`, millis(at), id)
 	return err
 }
@@ -203,6 +206,7 @@ func grantDest(g *otl.Grant) []any {
 
 // Put writes a grant, replacing what the person granted the site before.
 func (g Grants) Put(ctx context.Context, gr otl.Grant) error {
+	g.changes.person(gr.UserID)
 	_, err := g.exec(ctx, `INSERT INTO grants (user_id, site_id, fields, created_at, updated_at)
 		VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (user_id, site_id) DO UPDATE SET fields = $3, updated_at = $5, revoked_at = NULL`,

@@ -33,6 +33,7 @@ type Store struct {
 	Read *Tx
 
 	engine engine
+	recall *recall // nil where other nodes write too
 }
 
 // engine is what differs between the two databases.
@@ -74,8 +75,8 @@ type conn interface {
 	QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error)
 }
 
-func newTx(c conn) *Tx {
-	g := group{c}
+func newTx(c conn, changed *changes) *Tx {
+	g := group{c, changed}
 	return &Tx{
 		Installation{g}, Users{g}, Passwords{g}, Businesses{g}, Sites{g},
 		SiteKeys{g}, Grants{g}, Sessions{g}, SigningKeys{g}, Events{g},
@@ -116,6 +117,24 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) 
 		return errNested
 	}
 	return translate(s.engine.write(ctx, fn))
+}
+
+// Standing gives what Sessions.Standing gives, without a read where the newest
+// committed state is known.
+func (s *Store) Standing(ctx context.Context, id string) (Standing, error) {
+	if s.recall == nil {
+		return s.Read.Sessions.Standing(ctx, id)
+	}
+	return s.recall.standing(ctx, id, s.Read.Sessions.Standing)
+}
+
+// SiteKey gives what SiteKeys.ByDigest gives, without a read where the newest
+// committed state is known.
+func (s *Store) SiteKey(ctx context.Context, digest []byte) (otl.SiteKey, otl.Site, error) {
+	if s.recall == nil {
+		return s.Read.SiteKeys.ByDigest(ctx, digest)
+	}
+	return s.recall.siteKey(ctx, digest, s.Read.SiteKeys.ByDigest)
 }
 
 // Ping reports whether the database answers.

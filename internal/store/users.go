@@ -83,6 +83,7 @@ func (g Users) Credential(ctx context.Context, key, siteID string) (Credential, 
 // with ErrNotFound when the person was disabled, or his password changed, since
 // passwordVersion was read.
 func (g Users) SignedIn(ctx context.Context, id string, passwordVersion int, now time.Time) (sessionVersion int, err error) {
+	g.changes.person(id)
 	err = g.one(ctx, `UPDATE users SET last_login_at = $1
 		WHERE id = $2 AND password_version = $3 AND disabled_at IS NULL
 		RETURNING session_version`, []any{millis(now), id, passwordVersion}, &sessionVersion)
@@ -92,6 +93,7 @@ func (g Users) SignedIn(ctx context.Context, id string, passwordVersion int, now
 // RaiseSessionVersion voids every access token of a person and gives the new
 // version.
 func (g Users) RaiseSessionVersion(ctx context.Context, id string) (int, error) {
+	g.changes.person(id)
 	var version int
 	err := g.one(ctx, `UPDATE users SET session_version = session_version + 1 WHERE id = $1
 		RETURNING session_version`, []any{id}, &version)
@@ -101,6 +103,7 @@ func (g Users) RaiseSessionVersion(ctx context.Context, id string) (int, error) 
 // UpdateProfile writes the profile of a person if it still has the version it
 // was read with, and reports whether it had.
 func (g Users) UpdateProfile(ctx context.Context, u otl.User) (bool, error) {
+	g.changes.person(u.ID)
 	n, err := g.exec(ctx, `UPDATE users SET name = $1, display_name = $2, phone = $3, picture = $4, locale = $5,
 		preferences = $6, updated_at = $7, version = version + 1
 		WHERE id = $8 AND version = $9`,
@@ -111,6 +114,7 @@ func (g Users) UpdateProfile(ctx context.Context, u otl.User) (bool, error) {
 // SetDisabled disables a person at the given time, or enables him for the zero
 // time. It reports whether that changed anything.
 func (g Users) SetDisabled(ctx context.Context, id string, at time.Time) (bool, error) {
+	g.changes.person(id)
 	n, err := g.exec(ctx, `UPDATE users SET disabled_at = $1 WHERE id = $2 AND (disabled_at IS NULL) = $3`,
 		millis(at), id, !at.IsZero())
 	return n == 1, err

@@ -25,6 +25,10 @@ type writer struct {
 	tx    *Tx
 	log   *slog.Logger
 
+	recall  *recall // nil beside a server, which remembers by itself
+	changes *changes
+	others  int64 // SQLite's data_version when it was last looked at
+
 	jobs    chan *job
 	stop    chan struct{}
 	stopped chan struct{}
@@ -46,17 +50,20 @@ type job struct {
 // them waits for the others.
 const maxBatch = 128
 
-func startWriter(ctx context.Context, db *sql.DB, log *slog.Logger) (*writer, error) {
+func startWriter(ctx context.Context, db *sql.DB, o Options) (*writer, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	w := &writer{
-		db: db, conn: conn, log: log,
+		db: db, conn: conn, log: o.Log,
 		stmts: &prepared{prepare: conn.PrepareContext, stmts: map[string]*sql.Stmt{}},
 		jobs:  make(chan *job, maxBatch), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
-	w.tx = newTx(w.stmts)
+	if o.Serve {
+		w.recall, w.changes = newRecall(), &changes{}
+	}
+	w.tx = newTx(w.stmts, w.changes)
 	go w.run()
 	return w, nil
 }
@@ -94,8 +101,15 @@ func (w *writer) do(ctx context.Context, fn func(context.Context, *Tx) error) er
 
 func (w *writer) run() {
 	defer close(w.stopped)
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	if w.recall == nil {
+		look.Stop()
+	}
 	for {
 		select {
+		case <-look.C:
+			w.look()
 		case j := <-w.jobs:
 			w.batch(j)
 		case <-w.stop:
@@ -109,6 +123,29 @@ func (w *writer) run() {
 			}
 		}
 	}
+}
+
+// look finds out whether another process wrote to the file (PRAGMA data_version
+// counts the commits of others).
+func (w *writer) look() {
+	now, before := time.Now(), w.others
+	if err := w.version(); err != nil {
+		w.log.Error("look for writes of other processes", "err", err)
+		return // and soon nothing is recalled any more
+	}
+	w.recall.lookedAt(now, w.others != before)
+}
+
+func (w *writer) version() error {
+	rows, err := w.stmts.QueryContext(context.Background(), `PRAGMA data_version`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	if rows.Next() {
+		err = rows.Scan(&w.others)
+	}
+	return errors.Join(err, rows.Err())
 }
 
 // batch runs the first job and every further one that is waiting, commits, and
@@ -139,6 +176,7 @@ func (w *writer) batch(first *job) {
 	if took := time.Since(start); took > slowWrite {
 		w.log.Warn("slow sqlite transaction", "dur_ms", took.Milliseconds(), "writes", len(done))
 	}
+	w.recall.apply(w.changes, err == nil)
 	for _, j := range done {
 		if err != nil {
 			j.err = err
@@ -166,8 +204,10 @@ func (w *writer) savepoint(ctx context.Context, j *job) error {
 	if err := w.exec(ctx, `SAVEPOINT one`); err != nil {
 		return err
 	}
+	before := w.changes.mark()
 	j.err = w.call(ctx, j)
 	if j.err != nil || j.panic != nil {
+		w.changes.cut(before)
 		if err := w.exec(ctx, `ROLLBACK TO one`); err != nil {
 			return errors.Join(err, j.err)
 		}

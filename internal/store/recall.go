@@ -1,0 +1,213 @@
+package store
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// recall remembers what the server of an SQLite file has read to check tokens
+// and site keys: nearly every request needs one of them, and they hardly change.
+//
+// It is exact. Every write goes through the one writer, which hands the changes
+// of a transaction to apply after the commit and before anybody is answered; so
+// whoever was told that a session has ended finds it ended. What a command in
+// another process writes is noticed by the writer, which looks every lookEvery;
+// until it has looked within trustFor, nothing is recalled.
+//
+// On PostgreSQL there is none: other nodes write too, and each request reads.
+type recall struct {
+	mu        sync.RWMutex
+	standings map[string]Standing
+	sessions  map[string]map[string]struct{} // of a person, those in standings
+	keys      map[string]keyAndSite
+	loads     map[*load]struct{} // under way
+	looked    time.Time          // when the writer last knew what others wrote
+}
+
+type keyAndSite struct {
+	key  otl.SiteKey
+	site otl.Site
+}
+
+// load is a read under way. A change that is applied meanwhile spoils it: what
+// it read may be from before.
+type load struct{ spoilt bool }
+
+const (
+	lookEvery = 100 * time.Millisecond
+	trustFor  = 500 * time.Millisecond
+	// maxRecalled bounds the sessions remembered, about 1 KiB each. When it is
+	// reached all are forgotten: those in use are back at their next request.
+	maxRecalled = 16384
+)
+
+func newRecall() *recall {
+	r := &recall{loads: map[*load]struct{}{}, looked: time.Now()}
+	r.forget()
+	return r
+}
+
+// forget drops everything. The caller holds the lock, or has r to himself.
+func (r *recall) forget() {
+	r.standings, r.sessions, r.keys = map[string]Standing{}, map[string]map[string]struct{}{}, map[string]keyAndSite{}
+}
+
+// trusted reports whether what is remembered may be used. The caller holds the
+// lock.
+func (r *recall) trusted() bool { return time.Since(r.looked) < trustFor }
+
+// lookedAt notes that the writer looked for writes of other processes, and
+// whether there were any.
+func (r *recall) lookedAt(now time.Time, others bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.looked = now
+	if others {
+		r.forget()
+		r.spoil()
+	}
+}
+
+func (r *recall) spoil() {
+	for l := range r.loads {
+		l.spoilt = true
+	}
+}
+
+// begin starts a read whose result is to be remembered.
+func (r *recall) begin() *load {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := &load{}
+	r.loads[l] = struct{}{}
+	return l
+}
+
+// end finishes a read and remembers its result unless it may be out of date.
+func (r *recall) end(l *load, remember func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.loads, l)
+	if l.spoilt || remember == nil {
+		return
+	}
+	if len(r.standings) >= maxRecalled || len(r.keys) >= maxRecalled {
+		r.forget()
+	}
+	remember()
+}
+
+// standing gives a session's standing, read by fetch unless it is remembered.
+func (r *recall) standing(ctx context.Context, id string, fetch func(context.Context, string) (Standing, error)) (Standing, error) {
+	r.mu.RLock()
+	st, ok := r.standings[id]
+	ok = ok && r.trusted()
+	r.mu.RUnlock()
+	if ok {
+		return st, nil
+	}
+	l := r.begin()
+	st, err := fetch(ctx, id)
+	if err != nil {
+		r.end(l, nil)
+		return st, err
+	}
+	r.end(l, func() {
+		r.standings[id] = st
+		if r.sessions[st.User.ID] == nil {
+			r.sessions[st.User.ID] = map[string]struct{}{}
+		}
+		r.sessions[st.User.ID][id] = struct{}{}
+	})
+	return st, nil
+}
+
+// siteKey gives a key and its site by the digest, read by fetch unless they are
+// remembered.
+func (r *recall) siteKey(ctx context.Context, digest []byte,
+	fetch func(context.Context, []byte) (otl.SiteKey, otl.Site, error),
+) (otl.SiteKey, otl.Site, error) {
+	r.mu.RLock()
+	found, ok := r.keys[string(digest)]
+	ok = ok && r.trusted()
+	r.mu.RUnlock()
+	if ok {
+		return found.key, found.site, nil
+	}
+	l := r.begin()
+	key, site, err := fetch(ctx, digest)
+	if err != nil {
+		r.end(l, nil)
+		return key, site, err
+	}
+	r.end(l, func() { r.keys[string(digest)] = keyAndSite{key, site} })
+	return key, site, nil
+}
+
+// changes is what a transaction changes of what is remembered. A nil one, where
+// nothing is, takes everything and keeps nothing.
+type changes struct{ all []func(*recall) }
+
+func (c *changes) add(change func(*recall)) {
+	if c != nil {
+		c.all = append(c.all, change)
+	}
+}
+
+// mark and cut take back the changes of a write that is taken back.
+func (c *changes) mark() int {
+	if c == nil {
+		return 0
+	}
+	return len(c.all)
+}
+
+func (c *changes) cut(mark int) {
+	if c != nil {
+		c.all = c.all[:mark]
+	}
+}
+
+// person says that a person, one of his sessions or one of his grants changed.
+func (c *changes) person(id string) {
+	c.add(func(r *recall) {
+		for session := range r.sessions[id] {
+			delete(r.standings, session)
+		}
+		delete(r.sessions, id)
+	})
+}
+
+// rotated says what the refresh token of a session is now.
+func (c *changes) rotated(id string, rotation otl.Rotation, by time.Time) {
+	c.add(func(r *recall) {
+		if st, ok := r.standings[id]; ok {
+			st.Session.Refresh, st.Session.LastSeenAt, st.Session.RefreshBy = rotation, rotation.RotatedAt, by
+			r.standings[id] = st
+		}
+	})
+}
+
+// site says that a site or one of its keys changed.
+func (c *changes) site() { c.add((*recall).forget) }
+
+// apply brings what is remembered up to a commit, or forgets it all when nobody
+// knows whether the commit was made.
+func (r *recall) apply(c *changes, known bool) {
+	if r == nil || len(c.all) == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, change := range c.all {
+		change(r)
+	}
+	c.all = c.all[:0]
+	r.spoil()
+	if !known {
+		r.forget()
+	}
+}
