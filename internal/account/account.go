@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
@@ -16,6 +17,7 @@ type Accounts struct {
 	Store    *store.Store
 	Sessions *session.Sessions
 	Hasher   *secret.Hasher
+	Limits   *limit.Limits
 	Rules    *PasswordRules
 	Now      func() time.Time
 }
@@ -34,6 +36,9 @@ type Registration struct {
 func (a *Accounts) Register(ctx context.Context, r Registration) (session.Tokens, error) {
 	u, grant, err := a.newUser(r, func(e otl.Email) error { return a.Rules.Check(r.Password, e, r.Site.Name) })
 	if err != nil {
+		return session.Tokens{}, err
+	}
+	if err := a.Limits.Take(ctx, limit.Use{Rate: limit.Register, By: []string{r.Site.ID}}); err != nil {
 		return session.Tokens{}, err
 	}
 	// Refused before the costly hash; the insert below decides.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/installation"
+	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/server"
 	"github.com/onetimelogin/otl/internal/session"
@@ -44,6 +45,7 @@ type Options struct {
 	Argon2          secret.Argon2
 	HashConcurrency int // 0: one for each processor
 	Rules           *account.PasswordRules
+	Limits          bool // of requests and of failures
 
 	TrustedProxies []netip.Prefix
 	HTTPS          bool
@@ -58,6 +60,7 @@ type Node struct {
 	Sites        *site.Sites
 	Accounts     *account.Accounts
 	SignIn       *signin.SignIn
+	Limits       *limit.Limits
 	Native       *native.Surface
 	Server       *server.Server
 
@@ -92,8 +95,12 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	var limits *limit.Limits
+	if o.Limits {
+		limits = &limit.Limits{Store: st, Now: o.Now}
+	}
 	sessions := &session.Sessions{
-		Store: st, Now: o.Now, Ring: in.Ring, Refresher: token.NewRefresher(master.DeriveAll("refresh")...), Issuer: o.PublicURL,
+		Store: st, Now: o.Now, Limits: limits, Ring: in.Ring, Refresher: token.NewRefresher(master.DeriveAll("refresh")...), Issuer: o.PublicURL,
 		AccessTTL: o.AccessTTL, RefreshTTL: o.RefreshTTL, MaxAge: o.SessionMaxAge, Grace: o.RefreshGrace, PerSite: o.SessionLimit,
 	}
 	permits := o.HashConcurrency
@@ -102,10 +109,10 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	}
 	hasher := secret.NewHasher(o.Argon2, permits)
 	n := &Node{
-		Store: st, Master: master, Installation: in, log: o.Log,
+		Store: st, Master: master, Installation: in, Limits: limits, log: o.Log,
 		Sites:    &site.Sites{Store: st, Now: o.Now},
-		Accounts: &account.Accounts{Store: st, Sessions: sessions, Hasher: hasher, Rules: o.Rules, Now: o.Now},
-		SignIn:   &signin.SignIn{Store: st, Sessions: sessions, Hasher: hasher, Now: o.Now},
+		Accounts: &account.Accounts{Store: st, Sessions: sessions, Hasher: hasher, Limits: limits, Rules: o.Rules, Now: o.Now},
+		SignIn:   &signin.SignIn{Store: st, Sessions: sessions, Hasher: hasher, Limits: limits, Now: o.Now},
 	}
 	if err := n.Accounts.LearnSchemes(ctx); err != nil {
 		return nil, fmt.Errorf("read password schemes: %w", err)
@@ -117,7 +124,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 // serve builds the surfaces and the server in front of them.
 func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	n.Native = native.New(native.Options{
-		SignIn: n.SignIn, Accounts: n.Accounts, Sites: n.Sites, Now: o.Now, JWKS: n.Installation.Ring.JWKS,
+		SignIn: n.SignIn, Accounts: n.Accounts, Sites: n.Sites, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
 		JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
 	})
 	metrics := server.NewMetrics(map[string]string{"version": o.Version, "go": runtime.Version()})
@@ -135,6 +142,11 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 		},
 		TrustedProxies: o.TrustedProxies, HTTPS: o.HTTPS, PII: o.PII, Log: o.Log, Metrics: metrics,
 	})
+}
+
+// pace limits each caller; on PostgreSQL the nodes share the rate.
+func (n *Node) pace() *limit.Pace {
+	return &limit.Pace{Limits: n.Limits, Rate: limit.Calls, Shared: n.Store.Stats().Engine == "postgres"}
 }
 
 // measure registers what is read from the parts when the metrics are.
@@ -168,6 +180,7 @@ func (n *Node) Run(ctx context.Context) {
 		{"maintain signing keys", 1, n.Installation.Maintain},
 		{"store when site keys were used", 5, n.Sites.Flush},
 		{"learn password schemes", 60, n.Accounts.LearnSchemes},
+		{"prune counters", 300, n.Limits.Prune},
 		{"prune sessions", 3600, func(ctx context.Context) error { _, err := n.SignIn.Prune(ctx); return err }},
 	}
 	tick := time.NewTicker(time.Second)

@@ -36,6 +36,7 @@ type Rotation struct {
 	Previous   []byte // digest of its immediate predecessor
 	Nonce      []byte // what the current token was derived with
 	RotatedAt  time.Time
+	PaidTo     time.Time // up to which moment the exchanges have used their rate
 }
 
 // Method is one way a person proved who he is: a value of "amr".

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
@@ -19,7 +20,8 @@ import (
 // (SE-11). Any other token that this installation did issue was used before, by
 // somebody else or after it was stolen: the session ends (SE-12).
 //
-// The errors are otl.ErrRefresh, otl.ErrRefreshReused, otl.ErrSessionRevoked.
+// The errors are otl.ErrRefresh, otl.ErrRefreshReused, otl.ErrSessionRevoked,
+// and limit.Exceeded beyond the rate of refreshes.
 func (s *Sessions) Renew(ctx context.Context, raw secret.Text, siteID string) (Tokens, error) {
 	presented, err := s.Refresher.Read(raw)
 	if err != nil {
@@ -89,7 +91,13 @@ func (s *Sessions) exchange(ctx context.Context, presented token.Refresh, st sto
 
 func (s *Sessions) rotate(ctx context.Context, presented token.Refresh, st store.Standing) (Tokens, bool, error) {
 	now := s.Now()
-	next := otl.Rotation{Generation: presented.Generation + 1, Previous: presented.Digest(), Nonce: secret.Bytes(32), RotatedAt: now}
+	paid, err := s.Limits.Paid(limit.Refresh, st.Session.Refresh.PaidTo, now)
+	if err != nil {
+		return Tokens{}, false, err
+	}
+	next := otl.Rotation{
+		Generation: presented.Generation + 1, Previous: presented.Digest(), Nonce: secret.Bytes(32), RotatedAt: now, PaidTo: paid,
+	}
 	tokens, err := s.Refresher.Successors(presented, next.Nonce)
 	if err != nil {
 		return Tokens{}, false, err

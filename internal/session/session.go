@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
@@ -17,6 +18,7 @@ type Sessions struct {
 	Now       func() time.Time
 	Ring      *token.Ring
 	Refresher token.Refresher
+	Limits    *limit.Limits
 	Issuer    string // public URL of the installation
 
 	AccessTTL  time.Duration // how long an access token is good

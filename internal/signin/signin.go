@@ -3,8 +3,10 @@ package signin
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
@@ -16,6 +18,7 @@ type SignIn struct {
 	Store    *store.Store
 	Sessions *session.Sessions
 	Hasher   *secret.Hasher
+	Limits   *limit.Limits
 	Now      func() time.Time
 }
 
@@ -32,7 +35,8 @@ const MaxPassword = 1024
 // Password signs a person in at a site. Whatever is wrong (nobody has the
 // address, the person is disabled, has no password, or another one) the error is
 // otl.ErrCredentials after the same work (PW-09). The first sign-in at a site
-// grants it the minimal fields (contract 1.4). A hash made elsewhere, or with
+// grants it the minimal fields (contract 1.4). Beyond the rates of sign-ins the
+// error is limit.Exceeded. A hash made elsewhere, or with
 // other parameters than today's, is replaced on the way.
 func (s *SignIn) Password(ctx context.Context, a Attempt) (session.Tokens, error) {
 	email, err := otl.ParseEmail(a.Email)
@@ -44,6 +48,10 @@ func (s *SignIn) Password(ctx context.Context, a Attempt) (session.Tokens, error
 	}
 	who, err := s.Store.Read.Users.Credential(ctx, email.Key, a.Site.ID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return session.Tokens{}, err
+	}
+	account, err := s.try(ctx, a.Site.ID, email, who.User)
+	if err != nil {
 		return session.Tokens{}, err
 	}
 	checked, err := s.Hasher.Check(ctx, a.Site.ID, secret.Stored{Hash: who.Hash, Imported: who.Imported}, a.Password)
@@ -60,11 +68,40 @@ func (s *SignIn) Password(ctx context.Context, a Attempt) (session.Tokens, error
 			return session.Tokens{}, err
 		}
 	}
-	return s.open(ctx, a.Site, who, rehash)
+	return s.open(ctx, a.Site, who, account, rehash)
+}
+
+// try counts the attempt before the password is looked at, under the person's
+// account, or, so that the two look alike, under the address of nobody (PW-11).
+func (s *SignIn) try(ctx context.Context, siteID string, email otl.Email, u otl.User) (limit.Account, error) {
+	from := otl.RequestOf(ctx).Client
+	account := limit.Unknown(email.Key)
+	if u.ID != "" {
+		known, err := s.known(ctx, u.ID, from)
+		if err != nil {
+			return account, err
+		}
+		account = limit.Person(u.ID, known)
+	}
+	return account, s.Limits.Try(ctx, account,
+		limit.Use{Rate: limit.LoginPerIdentifier, By: []string{siteID, email.Key}},
+		limit.Use{Rate: limit.LoginPerAddress, By: []string{siteID, limit.Network(from)}})
+}
+
+// known gives the address of a request if the person is signed in from there.
+func (s *SignIn) known(ctx context.Context, userID string, from netip.Addr) (netip.Addr, error) {
+	if !from.IsValid() {
+		return from, nil
+	}
+	live, err := s.Store.Read.Sessions.LiveFrom(ctx, userID, from.String(), s.Now())
+	if err != nil || !live {
+		return netip.Addr{}, err
+	}
+	return from, nil
 }
 
 // open writes everything a right password leads to in one transaction.
-func (s *SignIn) open(ctx context.Context, site otl.Site, who store.Credential, rehash string) (session.Tokens, error) {
+func (s *SignIn) open(ctx context.Context, site otl.Site, who store.Credential, account limit.Account, rehash string) (session.Tokens, error) {
 	st := store.Standing{User: who.User, Site: site, Grant: who.Grant}
 	from := otl.RequestOf(ctx)
 	var refresh secret.Text
@@ -78,6 +115,9 @@ func (s *SignIn) open(ctx context.Context, site otl.Site, who store.Credential, 
 			return err
 		}
 		st.User.SessionVersion, st.User.LastLoginAt = version, now
+		if err := s.Limits.Clear(ctx, tx, account); err != nil {
+			return err
+		}
 		if rehash != "" {
 			if err := tx.Passwords.Rehash(ctx, who.User.ID, who.Hash, rehash); err != nil {
 				return err

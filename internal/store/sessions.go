@@ -12,12 +12,12 @@ type Sessions struct{ group }
 
 const sessionColumns = `e.id, e.user_id, e.site_id, e.methods, e.auth_at, e.created_at, e.last_seen_at, e.refresh_by,
 	e.expires_at, e.ended_at, e.end_reason, e.ip, e.user_agent, e.refresh_hash, e.refresh_generation,
-	e.refresh_previous, e.refresh_nonce, e.refresh_rotated_at`
+	e.refresh_previous, e.refresh_nonce, e.refresh_rotated_at, e.refresh_paid_to`
 
 func sessionDest(s *otl.Session) []any {
 	return []any{&s.ID, &s.UserID, &s.SiteID, words(&s.Methods, otl.StoredMethods), at(&s.AuthAt), at(&s.CreatedAt),
 		at(&s.LastSeenAt), at(&s.RefreshBy), at(&s.ExpiresAt), at(&s.EndedAt), &s.EndReason, &s.IP, &s.UserAgent,
-		&s.Refresh.Digest, &s.Refresh.Generation, &s.Refresh.Previous, &s.Refresh.Nonce, at(&s.Refresh.RotatedAt)}
+		&s.Refresh.Digest, &s.Refresh.Generation, &s.Refresh.Previous, &s.Refresh.Nonce, at(&s.Refresh.RotatedAt), at(&s.Refresh.PaidTo)}
 }
 
 // Insert adds a session.
@@ -58,9 +58,9 @@ func (g Sessions) Standing(ctx context.Context, id string) (Standing, error) {
 // with the same old token exactly one does (SE-10).
 func (g Sessions) Rotate(ctx context.Context, id string, old []byte, r otl.Rotation, refreshBy time.Time) (bool, error) {
 	n, err := g.exec(ctx, `UPDATE sessions SET refresh_hash = $1, refresh_generation = $2, refresh_previous = $3,
-		refresh_nonce = $4, refresh_rotated_at = $5, last_seen_at = $5, refresh_by = $6
-		WHERE id = $7 AND refresh_hash = $3 AND ended_at IS NULL`,
-		r.Digest, r.Generation, old, r.Nonce, millis(r.RotatedAt), millis(refreshBy), id)
+		refresh_nonce = $4, refresh_rotated_at = $5, last_seen_at = $5, refresh_by = $6, refresh_paid_to = $7
+		WHERE id = $8 AND refresh_hash = $3 AND ended_at IS NULL`,
+		r.Digest, r.Generation, old, r.Nonce, millis(r.RotatedAt), millis(refreshBy), millis(r.PaidTo), id)
 	if n == 1 {
 		g.changes.rotated(id, r, refreshBy)
 	}
@@ -99,6 +99,14 @@ func (g Sessions) EndAll(ctx context.Context, userID, siteID, keep string, reaso
 	return all(ctx, g.group, `UPDATE sessions SET ended_at = $1, end_reason = $2
 		WHERE user_id = $3 AND ($4 = '' OR site_id = $4) AND id <> $5 AND ended_at IS NULL
 		RETURNING id, user_id, site_id`, []any{millis(now), string(reason), userID, siteID, keep}, endedDest)
+}
+
+// LiveFrom reports whether a person has a live session from an address.
+func (g Sessions) LiveFrom(ctx context.Context, userID, ip string, now time.Time) (bool, error) {
+	var n int
+	err := g.one(ctx, `SELECT count(*) FROM sessions WHERE user_id = $1 AND ip = $2 AND ended_at IS NULL AND refresh_by > $3`,
+		[]any{userID, ip, millis(now)}, &n)
+	return n > 0, err
 }
 
 // Excess gives the live sessions of a person on a site beyond the newest ones

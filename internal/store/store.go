@@ -66,6 +66,8 @@ type Tx struct {
 	Sessions     Sessions
 	SigningKeys  SigningKeys
 	Events       Events
+	Rates        Rates
+	Failures     Failures
 }
 
 // conn runs one statement. *sql.DB, *sql.Tx and the prepared statements of
@@ -79,7 +81,7 @@ func newTx(c conn, changed *changes) *Tx {
 	g := group{c, changed}
 	return &Tx{
 		Installation{g}, Users{g}, Passwords{g}, Businesses{g}, Sites{g},
-		SiteKeys{g}, Grants{g}, Sessions{g}, SigningKeys{g}, Events{g},
+		SiteKeys{g}, Grants{g}, Sessions{g}, SigningKeys{g}, Events{g}, Rates{g}, Failures{g},
 	}
 }
 

@@ -125,6 +125,18 @@ func (s *Surface) authorisePerson(c *call, o *operation) error {
 	return nil
 }
 
+// caller names who is counted for the pace of requests: the site key, else the
+// session, else nobody, who is counted by what he tries.
+func (c *call) caller() string {
+	switch {
+	case c.key.ID != "":
+		return c.key.ID
+	case c.bearer != nil:
+		return c.bearer.Session.ID
+	}
+	return ""
+}
+
 // bearerToken gives the access token of a request, or an empty text. The scheme
 // is read without regard to case (RFC 9110 section 11.1); a token in the query
 // is never looked at (SE-18).

@@ -66,7 +66,7 @@ func (s *Surface) describeOne(o *operation, failed *huma.Schema) *huma.Operation
 func (o *operation) statuses() []int {
 	all := append([]int{500, 503}, o.errors...)
 	if o.access != anybody {
-		all = append(all, 401, 403)
+		all = append(all, 401, 403, 429)
 	}
 	if o.body != nil {
 		all = append(all, 400, 413, 415, 422)
@@ -106,6 +106,8 @@ func meaning(code int) string {
 		return "The body is not application/json."
 	case 422:
 		return "A field failed validation; detail and errors name it."
+	case 429:
+		return "Too many requests; see Retry-After."
 	case 503:
 		return "Too much work at once, or the database is away; see Retry-After."
 	}
@@ -120,6 +122,7 @@ func sampleFailure(code int) failure {
 		409: {"version_conflict", "version: The record changed in the meantime. Read it again and repeat your change."},
 		413: {codeTooLarge, "The body is larger than 16384 bytes."}, 415: {codeMediaType, "Send the body as Content-Type: application/json."},
 		422: {"validation_failed", "email: must be one e-mail address, such as jane@example.com"},
+		429: {"rate_limited", "Too many requests. Wait as long as Retry-After says."},
 		500: {"internal", "Something went wrong on our side. Quote the request_id."}, 503: {"overloaded", "Too much work at once. Try again shortly."},
 	}
 	f.Code, f.Detail = samples[code][0], samples[code][1]

@@ -110,6 +110,9 @@ func (s *Surface) take(w http.ResponseWriter, c *call, o *operation, in any) err
 	if err := s.authorise(c, o); err != nil {
 		return err
 	}
+	if err := s.Pace.Take(c.ctx, c.caller()); err != nil {
+		return err
+	}
 	if err := bindParams(c.r, o.params, reflect.ValueOf(in).Elem()); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
@@ -20,6 +21,7 @@ type Options struct {
 	SignIn   *signin.SignIn
 	Accounts *account.Accounts
 	Sites    *site.Sites
+	Pace     *limit.Pace // of requests; nil for none
 	Now      func() time.Time
 	// JWKS gives the public signing keys, and JWKSMaxAge how long they may be kept.
 	JWKS       func() []byte

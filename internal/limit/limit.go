@@ -1,0 +1,196 @@
+package limit
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/netip"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// Limits keeps rates and failures. The methods of a nil one allow everything:
+// that is OTL_RATE_LIMITS=off, for load programs.
+type Limits struct {
+	Store *store.Store
+	Now   func() time.Time
+}
+
+// Rate allows a number of uses in a time, evenly or in one burst.
+type Rate struct {
+	Name string
+	Uses int
+	Per  time.Duration
+}
+
+// The rates of decision D15.
+var (
+	LoginPerIdentifier = Rate{"login", 10, time.Minute}
+	LoginPerAddress    = Rate{"login-from", 60, time.Minute}
+	Register           = Rate{"register", 20, time.Minute}
+	Refresh            = Rate{"refresh", 60, time.Minute}
+	Calls              = Rate{"calls", 200, time.Second}
+)
+
+// every is the time one use pays for, burst how far ahead uses may pay.
+func (r Rate) every() time.Duration { return r.Per / time.Duration(r.Uses) }
+func (r Rate) burst() time.Duration { return r.Per - r.every() }
+
+// Use is one use of a rate by somebody.
+type Use struct {
+	Rate Rate
+	By   []string // what is counted together: a site and an identifier, for example
+}
+
+// name is the key of a counter. What people typed is in it as a digest only.
+func (u Use) name() string { return u.Rate.Name + ":" + digest(u.By...) }
+
+func digest(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		sum := sha256.Sum256([]byte(p))
+		h.Write(sum[:])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// Exceeded is the error for a use beyond its rate.
+func Exceeded(wait time.Duration) *otl.Error {
+	return &otl.Error{Kind: otl.Limited, Code: "rate_limited", Text: "Too many requests. Wait as long as Retry-After says.",
+		RetryAfter: max(wait, time.Second)}
+}
+
+// Take uses several rates at once: all of them, or none and the error says when
+// to come back. A use by nobody (an empty last part) is not counted.
+func (l *Limits) Take(ctx context.Context, uses ...Use) error {
+	if l == nil {
+		return nil
+	}
+	return l.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return l.take(ctx, tx, uses) })
+}
+
+func (l *Limits) take(ctx context.Context, tx *store.Tx, uses []Use) error {
+	now := l.Now()
+	for _, u := range uses {
+		if len(u.By) == 0 || u.By[len(u.By)-1] == "" {
+			continue
+		}
+		ok, due, err := tx.Rates.Take(ctx, u.name(), now, u.Rate.every(), u.Rate.burst())
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return Exceeded(due.Sub(now))
+		}
+	}
+	return nil
+}
+
+// Paid is a rate that is kept in the row of what it limits: it takes the moment
+// up to which uses were paid for, and gives the new one or the error.
+func (l *Limits) Paid(r Rate, paidTo, now time.Time) (time.Time, error) {
+	if l == nil {
+		return paidTo, nil
+	}
+	if paidTo.After(now.Add(r.burst())) {
+		return paidTo, Exceeded(paidTo.Add(-r.burst()).Sub(now))
+	}
+	if paidTo.Before(now) {
+		paidTo = now
+	}
+	return paidTo.Add(r.every()), nil
+}
+
+// maxFailures is how many proofs of one kind may fail in a row (PW-11): then the
+// kind is closed until another one succeeds or the password is reset.
+const maxFailures = 100
+
+// Account names whose failures are counted: a person by his id, whatever he
+// calls himself and at whatever door; somebody unknown by what he typed, so that
+// the two cannot be told apart by being limited.
+type Account struct{ name string }
+
+// Person is the account of a person. Known is an address he is signed in from,
+// or the zero address: failures from there are counted apart, so that strangers
+// who fail on purpose do not lock him out (PW-13).
+func Person(id string, known netip.Addr) Account {
+	if known.IsValid() {
+		return Account{"person:" + id + ":" + digest(known.String())}
+	}
+	return Account{"person:" + id}
+}
+
+// Unknown is the account of an identifier that belongs to nobody.
+func Unknown(identifier string) Account { return Account{unknownPrefix + digest(identifier)} }
+
+const unknownPrefix = "unknown:"
+
+// Try counts a try of an account's password, as if it failed, after using rates.
+// It is to be called before the password is looked at, so that guesses sent at
+// once are not evaluated at once.
+func (l *Limits) Try(ctx context.Context, a Account, uses ...Use) error {
+	if l == nil {
+		return nil
+	}
+	return l.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := l.take(ctx, tx, uses); err != nil {
+			return err
+		}
+		now := l.Now()
+		ok, due, err := tx.Failures.Try(ctx, a.name, now, maxFailures)
+		if err != nil || ok {
+			return err
+		}
+		return Exceeded(due.Sub(now))
+	})
+}
+
+// Clear forgets the failures of an account in the transaction of its success.
+func (l *Limits) Clear(ctx context.Context, tx *store.Tx, a Account) error {
+	if l == nil {
+		return nil
+	}
+	return tx.Failures.Clear(ctx, a.name)
+}
+
+// Network gives what addresses are counted together: an IPv4 address, or the 64
+// bits of an IPv6 one that a single household has (HT-09). It is empty for none.
+func Network(a netip.Addr) string {
+	a = a.Unmap()
+	if !a.IsValid() {
+		return ""
+	}
+	if a.Is4() {
+		return a.String()
+	}
+	p, err := a.WithZone("").Prefix(64)
+	if err != nil {
+		return ""
+	}
+	return p.String()
+}
+
+// Prune deletes counters that no longer count.
+func (l *Limits) Prune(ctx context.Context) error {
+	if l == nil {
+		return nil
+	}
+	for {
+		var n int
+		err := l.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+			now := l.Now()
+			rates, err := tx.Rates.Prune(ctx, now.Add(-time.Minute), 500)
+			if err != nil {
+				return err
+			}
+			failures, err := tx.Failures.Prune(ctx, unknownPrefix, now.Add(-24*time.Hour), 500)
+			n = max(rates, failures)
+			return err
+		})
+		if err != nil || n < 500 {
+			return err
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Rates is the group of statements about how often something was used.
+type Rates struct{ group }
+
+// Take uses a rate once more: every is the time one use pays for, and burst how
+// far ahead of now the uses may have paid. One statement decides, so that any
+// number of nodes share the rate. It gives whether the use was within it, and
+// if not, when the next one will be.
+func (g Rates) Take(ctx context.Context, name string, now time.Time, every, burst time.Duration) (ok bool, due time.Time, err error) {
+	var paid time.Time
+	err = g.one(ctx, `INSERT INTO rates (name, paid_to) VALUES ($1, $2)
+		ON CONFLICT (name) DO UPDATE SET paid_to = CASE WHEN rates.paid_to > $3 THEN rates.paid_to + $4 ELSE $2 END
+		WHERE rates.paid_to <= $5 RETURNING paid_to`,
+		[]any{name, millis(now.Add(every)), millis(now), every.Milliseconds(), millis(now.Add(burst))}, at(&paid))
+	if !errors.Is(err, ErrNotFound) {
+		return err == nil, time.Time{}, err
+	}
+	err = g.one(ctx, `SELECT paid_to FROM rates WHERE name = $1`, []any{name}, at(&paid))
+	return false, paid.Add(-burst), err
+}
+
+// Prune deletes rates that are as good as unused, at most limit of them, and
+// says how many.
+func (g Rates) Prune(ctx context.Context, now time.Time, limit int) (int, error) {
+	return g.exec(ctx, `DELETE FROM rates WHERE name IN (SELECT name FROM rates WHERE paid_to < $1 LIMIT $2)`, millis(now), limit)
+}
+
+// Failures is the group of statements about proofs that failed.
+type Failures struct{ group }
+
+// The pause after a failure: none for the first few, then a second, doubled by
+// each further one up to an hour.
+const (
+	freeTries   = 5
+	doublings   = 12
+	longestWait = time.Hour
+)
+
+// Try counts a try before it is made, as if it failed, unless it is too early or
+// tries have reached most. One statement decides: of any number of tries at once,
+// on any node, no more are let through than one after the other would be.
+func (g Failures) Try(ctx context.Context, name string, now time.Time, most int) (ok bool, due time.Time, err error) {
+	err = g.one(ctx, `INSERT INTO failures (name, tries, last_at, next_at) VALUES ($1, 1, $2, $2)
+		ON CONFLICT (name) DO UPDATE SET tries = failures.tries + 1, last_at = $2, next_at = $2 +
+			CASE WHEN failures.tries + 1 < $3 THEN 0 WHEN failures.tries + 1 - $3 >= $4 THEN $5 ELSE (1000 << (failures.tries + 1 - $3)) END
+		WHERE failures.next_at <= $2 AND failures.tries < $6 RETURNING next_at`,
+		[]any{name, millis(now), freeTries, doublings, longestWait.Milliseconds(), most}, at(&due))
+	if !errors.Is(err, ErrNotFound) {
+		return err == nil, time.Time{}, err
+	}
+	var tries int
+	err = g.one(ctx, `SELECT next_at, tries FROM failures WHERE name = $1`, []any{name}, at(&due), &tries)
+	if tries >= most && due.Before(now.Add(longestWait)) {
+		due = now.Add(longestWait)
+	}
+	return false, due, err
+}
+
+// Clear forgets the failures after a success.
+func (g Failures) Clear(ctx context.Context, name string) error {
+	_, err := g.exec(ctx, `DELETE FROM failures WHERE name = $1`, name)
+	return err
+}
+
+// Prune deletes failures of nobody in particular, whose names begin with prefix,
+// that are older than before; at most limit of them. It says how many.
+func (g Failures) Prune(ctx context.Context, prefix string, before time.Time, limit int) (int, error) {
+	return g.exec(ctx, `DELETE FROM failures WHERE name IN
+		(SELECT name FROM failures WHERE last_at < $1 AND substr(name, 1, $2) = $3 LIMIT $4)`, millis(before), len(prefix), prefix, limit)
+}
