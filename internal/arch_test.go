@@ -27,25 +27,27 @@ var wires = []string{"net/http", "encoding/json", "html/template"}
 // rooms lists every package. A package that is not listed fails the test: a new
 // room is a decision.
 func rooms() map[string]room {
-	rules := []string{"otl", "secret", "token", "store", "session"}
+	rules := []string{"otl", "secret", "token", "store", "limit", "session"}
 	return map[string]room{
 		"otl":          {nil, append([]string{"database/sql", "crypto/"}, wires...), "nouns know no storage, no wire and no cryptography"},
 		"secret":       {[]string{"otl"}, []string{"net/http", "database/sql"}, "keys are handed in, nothing is stored or sent"},
 		"token":        {[]string{"otl", "secret"}, []string{"net/http", "database/sql"}, "a token proves that it was issued; the store is asked above"},
 		"store":        {[]string{"otl"}, []string{"net/http"}, "the store knows no rules and no wire"},
 		"installation": {[]string{"otl", "secret", "token", "store"}, wires[:1], "rules know no wire"},
-		"session":      {[]string{"otl", "secret", "token", "store"}, wires, "rules know no wire"},
+		"limit":        {[]string{"otl", "store"}, wires, "rules know no wire"},
+		"session":      {[]string{"otl", "secret", "token", "store", "limit"}, wires, "rules know no wire"},
 		"signin":       {rules, wires, "rules know no wire, and not each other"},
 		"site":         {rules, wires, "rules know no wire, and not each other"},
 		"account":      {rules, []string{"net/http", "html/template"}, "rules know no wire, and not each other"},
 		"config":       {[]string{"otl", "secret", "token"}, []string{"net/http", "database/sql"}, "configuration is values, not behaviour"},
-		"surface/native": {[]string{"otl", "secret", "session", "signin", "site", "account"}, []string{"database/sql"},
+		"surface/native": {[]string{"otl", "secret", "limit", "session", "signin", "site", "account"}, []string{"database/sql"},
 			"a surface translates: it neither stores nor signs, and knows no other surface"},
 		"surface/pages": {[]string{"otl", "../docs"}, []string{"database/sql"}, "a surface translates"},
 		"server":        {[]string{"otl"}, []string{"database/sql"}, "the server mounts handlers and knows no domain"},
-		"node": {[]string{"otl", "secret", "token", "store", "installation", "session", "signin", "site", "account", "server",
+		"bench":         {[]string{"secret"}, []string{"database/sql"}, "a load knows the server from outside only"},
+		"node": {[]string{"otl", "secret", "token", "store", "installation", "limit", "session", "signin", "site", "account", "server",
 			"surface/native", "surface/pages"}, []string{"database/sql"}, "the node wires, and does not decide"},
-		"otltest": {[]string{"otl", "secret", "token", "store", "installation", "session", "signin", "site", "account", "server", "node"}, nil, "tests build on the node"},
+		"otltest": {[]string{"otl", "secret", "token", "store", "installation", "limit", "session", "signin", "site", "account", "server", "node"}, nil, "tests build on the node"},
 	}
 }
 

@@ -125,7 +125,7 @@ func (w *benchWorld) prepare(ctx context.Context, rep *bench.Report) (bench.Opti
 	if w.f.url != "" {
 		return w.running(o, rep)
 	}
-	environ := []string{"OTL_DATA_DIR=" + w.dir, "OTL_DRAIN_DELAY=0s"}
+	environ := []string{"OTL_DATA_DIR=" + w.dir, "OTL_RATE_LIMITS=off", "OTL_DRAIN_DELAY=0s"}
 	if w.f.database != "" {
 		url, drop, err := store.ThrowAway(ctx, w.f.database)
 		if err != nil {

@@ -31,7 +31,7 @@ func benchEmail(i int) string { return fmt.Sprintf("person-%07d@bench.test", i) 
 // as long as if each had his own.
 func (w *benchWorld) seed(ctx context.Context, environ []string) (secret.Text, []bench.Person, error) {
 	inner := &app{environ: environ, stderr: w.a.stderr}
-	n, _, err := inner.openNode(ctx)
+	n, err := inner.openNode(ctx, opening{create: true, migrate: true})
 	if err != nil {
 		return secret.Text{}, nil, err
 	}

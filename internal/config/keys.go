@@ -34,7 +34,7 @@ func (c *Config) keys() []Key {
 		key("session_limit", "50", "Live sessions of one person on one site; the oldest makes room.", number(&c.SessionLimit, 1, 1000)),
 		key("jwt.alg", "ES256", "Algorithm of access tokens: ES256, EdDSA or RS256.", algorithm(&c.Algorithm)),
 		key("key_rotation", "2160h", "How long one signing key signs.", duration(&c.KeyRotation, 25*time.Hour, 8760*time.Hour)),
-		key("rate_limits", "on", "off lifts request limits and lockouts for load programs (this version has none yet); not with an https public_url.", switchable(&c.RateLimits)),
+		key("rate_limits", "on", "off lifts request limits and lockouts, for load programs; not with an https public_url.", switchable(&c.RateLimits)),
 		key("argon2", secret.DefaultArgon2().String(), "Cost of new password hashes; never weaker than the default.", argon2(&c.Argon2)),
 		key("hash_concurrency", "0", "Password hashes computed at once; 0 means one for each processor.", number(&c.HashConcurrency, 0, 1024)),
 		key("password_blocklist", "", "File of further passwords to refuse, one a line.", text(&c.PasswordBlocklist)),

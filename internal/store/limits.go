@@ -44,8 +44,9 @@ const (
 )
 
 // Try counts a try before it is made, as if it failed, unless it is too early or
-// tries have reached most. One statement decides: of any number of tries at once,
-// on any node, no more are let through than one after the other would be.
+// tries have reached most, and says when the next one is due. One statement
+// decides: of any number of tries at once, on any node, no more are let through
+// than one after the other would be.
 func (g Failures) Try(ctx context.Context, name string, now time.Time, most int) (ok bool, due time.Time, err error) {
 	err = g.one(ctx, `INSERT INTO failures (name, tries, last_at, next_at) VALUES ($1, 1, $2, $2)
 		ON CONFLICT (name) DO UPDATE SET tries = failures.tries + 1, last_at = $2, next_at = $2 +
@@ -53,7 +54,7 @@ func (g Failures) Try(ctx context.Context, name string, now time.Time, most int)
 		WHERE failures.next_at <= $2 AND failures.tries < $6 RETURNING next_at`,
 		[]any{name, millis(now), freeTries, doublings, longestWait.Milliseconds(), most}, at(&due))
 	if !errors.Is(err, ErrNotFound) {
-		return err == nil, time.Time{}, err
+		return err == nil, due, err
 	}
 	var tries int
 	err = g.one(ctx, `SELECT next_at, tries FROM failures WHERE name = $1`, []any{name}, at(&due), &tries)

@@ -2,12 +2,11 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
-	"encoding/hex"
 	"fmt"
 	"net/url"
-
-	"github.com/onetimelogin/otl/internal/secret"
+	"strings"
 )
 
 // ThrowAway makes an empty database on the PostgreSQL server that a URL leads
@@ -18,7 +17,7 @@ func ThrowAway(ctx context.Context, server string) (string, func(), error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("parse the address of PostgreSQL: %w", err)
 	}
-	name := "otl_" + hex.EncodeToString(secret.Bytes(8))
+	name := "otl_" + strings.ToLower(rand.Text())
 	run := func(ctx context.Context, text string) error {
 		db, err := sql.Open("pgx", server)
 		if err != nil {
