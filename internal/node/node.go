@@ -61,6 +61,7 @@ type Node struct {
 	Accounts     *account.Accounts
 	SignIn       *signin.SignIn
 	Limits       *limit.Limits
+	Feed         *session.Feed
 	Native       *native.Surface
 	Server       *server.Server
 
@@ -109,7 +110,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	}
 	hasher := secret.NewHasher(o.Argon2, permits)
 	n := &Node{
-		Store: st, Master: master, Installation: in, Limits: limits, log: o.Log,
+		Store: st, Master: master, Installation: in, Limits: limits, Feed: &session.Feed{Store: st, Now: o.Now}, log: o.Log,
 		Sites:    &site.Sites{Store: st, Now: o.Now},
 		Accounts: &account.Accounts{Store: st, Sessions: sessions, Hasher: hasher, Limits: limits, Rules: o.Rules, Now: o.Now},
 		SignIn:   &signin.SignIn{Store: st, Sessions: sessions, Hasher: hasher, Limits: limits, Now: o.Now},
@@ -124,7 +125,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 // serve builds the surfaces and the server in front of them.
 func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	n.Native = native.New(native.Options{
-		SignIn: n.SignIn, Accounts: n.Accounts, Sites: n.Sites, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
+		SignIn: n.SignIn, Accounts: n.Accounts, Sites: n.Sites, Feed: n.Feed, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
 		JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
 	})
 	metrics := server.NewMetrics(map[string]string{"version": o.Version, "go": runtime.Version()})
@@ -181,6 +182,7 @@ func (n *Node) Run(ctx context.Context) {
 		{"store when site keys were used", 5, n.Sites.Flush},
 		{"learn password schemes", 60, n.Accounts.LearnSchemes},
 		{"prune counters", 300, n.Limits.Prune},
+		{"prune the revocation feed", 3600, n.Feed.Prune},
 		{"prune sessions", 3600, func(ctx context.Context) error { _, err := n.SignIn.Prune(ctx); return err }},
 	}
 	tick := time.NewTicker(time.Second)

@@ -3,6 +3,7 @@ package otl
 import (
 	"context"
 	"net/netip"
+	"time"
 )
 
 // Request is what the rules may know of the call they serve: where it comes
@@ -12,6 +13,12 @@ type Request struct {
 	Peer      netip.Addr // the caller's own address, proxies resolved
 	Client    netip.Addr // the person's address as far as it is known
 	UserAgent string
+
+	// Patient gives a context for an answer that may take longer than others: it
+	// ends with the caller's connection or after d. Nil outside a server.
+	Patient func(d time.Duration) (context.Context, context.CancelFunc)
+	// Stopping is closed when the server stops: whoever waits answers at once.
+	Stopping <-chan struct{}
 
 	// What the door learned on the way, for the one log line at the end.
 	SiteID, SiteKeyID, UserID string

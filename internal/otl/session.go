@@ -39,6 +39,17 @@ type Rotation struct {
 	PaidTo     time.Time // up to which moment the exchanges have used their rate
 }
 
+// Revocation is an entry of the feed that sites follow which verify tokens by
+// themselves: a session ended, or a person's older tokens are void, or both.
+type Revocation struct {
+	Seq            int64
+	UserID         string
+	SiteID         string // of the session
+	SessionID      string // "" where none of the reader's ended
+	SessionVersion int    // tokens with a lower one are void; 0 where it was not raised
+	At             time.Time
+}
+
 // Method is one way a person proved who he is: a value of "amr".
 type Method string
 

@@ -54,7 +54,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, cert *Certificate, 
 		return err
 	case <-ctx.Done():
 	}
-	s.draining.Store(true)
+	if !s.draining.Swap(true) {
+		close(s.stopping)
+	}
 	pause := time.NewTimer(delay)
 	defer pause.Stop()
 	select {

@@ -51,6 +51,7 @@ type Server struct {
 	mux      *http.ServeMux
 	mounts   map[string]Mount // by pattern
 	draining atomic.Bool
+	stopping chan struct{} // closed when draining begins
 }
 
 // Bounds of a request outside its body (HT-02).
@@ -63,7 +64,7 @@ const (
 
 // New builds a server.
 func New(o Options) *Server {
-	s := &Server{Options: o, mux: http.NewServeMux(), mounts: map[string]Mount{}}
+	s := &Server{Options: o, mux: http.NewServeMux(), mounts: map[string]Mount{}, stopping: make(chan struct{})}
 	for _, m := range o.Mounts {
 		for _, p := range m.Patterns {
 			s.mux.Handle(p, m.Handler)
@@ -81,8 +82,10 @@ func New(o Options) *Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	peer := s.peer(r)
-	req := &otl.Request{ID: uuid.NewString(), Peer: peer, Client: peer, UserAgent: r.UserAgent()}
-	ctx, cancel := context.WithTimeout(otl.WithRequest(r.Context(), req), requestTime)
+	req := &otl.Request{ID: uuid.NewString(), Peer: peer, Client: peer, UserAgent: r.UserAgent(), Stopping: s.stopping}
+	whole := otl.WithRequest(r.Context(), req)
+	req.Patient = func(d time.Duration) (context.Context, context.CancelFunc) { return patient(whole, w, d) }
+	ctx, cancel := context.WithTimeout(whole, requestTime)
 	defer cancel()
 	r = r.WithContext(ctx)
 	rec := &recorder{ResponseWriter: w}
@@ -98,6 +101,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mux.ServeHTTP(rec, r)
+}
+
+// patient moves the deadlines of a connection for one answer that may take d.
+func patient(ctx context.Context, w http.ResponseWriter, d time.Duration) (context.Context, context.CancelFunc) {
+	c := http.NewResponseController(w)
+	until := time.Now().Add(d + headerTime)
+	_ = c.SetReadDeadline(until) // a connection that cannot is one without deadlines
+	_ = c.SetWriteDeadline(until)
+	return context.WithTimeout(ctx, d)
 }
 
 // strange refuses requests no client of ours sends, before any surface sees

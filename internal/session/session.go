@@ -173,5 +173,19 @@ func (s *Sessions) after(ctx context.Context, tx *store.Tx, userID string, ended
 			return 0, err
 		}
 	}
-	return version, nil
+	return version, tx.Revocations.Append(ctx, s.revocations(userID, ended, version))
+}
+
+// revocations gives what the feed says of sessions that ended, and of a version
+// that was raised though none did.
+func (s *Sessions) revocations(userID string, ended []store.Ended, version int) []otl.Revocation {
+	now := s.Now()
+	if len(ended) == 0 {
+		return []otl.Revocation{{UserID: userID, SessionVersion: version, At: now}}
+	}
+	all := make([]otl.Revocation, len(ended))
+	for i, e := range ended {
+		all[i] = otl.Revocation{UserID: e.UserID, SiteID: e.SiteID, SessionID: e.ID, SessionVersion: version, At: now}
+	}
+	return all
 }

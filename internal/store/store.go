@@ -68,6 +68,7 @@ type Tx struct {
 	Events       Events
 	Rates        Rates
 	Failures     Failures
+	Revocations  Revocations
 }
 
 // conn runs one statement. *sql.DB, *sql.Tx and the prepared statements of
@@ -81,7 +82,7 @@ func newTx(c conn, changed *changes) *Tx {
 	g := group{c, changed}
 	return &Tx{
 		Installation{g}, Users{g}, Passwords{g}, Businesses{g}, Sites{g},
-		SiteKeys{g}, Grants{g}, Sessions{g}, SigningKeys{g}, Events{g}, Rates{g}, Failures{g},
+		SiteKeys{g}, Grants{g}, Sessions{g}, SigningKeys{g}, Events{g}, Rates{g}, Failures{g}, Revocations{g},
 	}
 }
 

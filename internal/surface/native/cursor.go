@@ -35,16 +35,22 @@ func (s *Surface) after(p paging, scope string) (id string, limit int, err error
 	if p.cursor == "" {
 		return "", limit, nil
 	}
+	id, err = s.cursorID(p.cursor, scope)
+	return id, limit, err
+}
+
+// cursorID reads a cursor of one list.
+func (s *Surface) cursorID(cursor, scope string) (string, error) {
 	bad := &otl.Error{Kind: otl.Malformed, Code: "bad_cursor", Field: "cursor", Text: "is not a cursor of this list"}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(p.cursor)
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	if err != nil || len(raw) <= sha256.Size || len(raw) > 256 {
-		return "", 0, bad
+		return "", bad
 	}
 	id, mac := string(raw[sha256.Size:]), raw[:sha256.Size]
 	if !hmac.Equal(mac, s.cursorMAC(scope, id)) {
-		return "", 0, bad
+		return "", bad
 	}
-	return id, limit, nil
+	return id, nil
 }
 
 // next gives the cursor behind id, or nil where the list has ended.
@@ -52,8 +58,13 @@ func (s *Surface) next(more bool, id string, scope ...string) *string {
 	if !more {
 		return nil
 	}
-	c := base64.RawURLEncoding.EncodeToString(append(s.cursorMAC(strings.Join(scope, "|"), id), id...))
+	c := s.cursor(id, strings.Join(scope, "|"))
 	return &c
+}
+
+// cursor makes the cursor of a list behind id.
+func (s *Surface) cursor(id, scope string) string {
+	return base64.RawURLEncoding.EncodeToString(append(s.cursorMAC(scope, id), id...))
 }
 
 func (s *Surface) cursorMAC(scope, id string) []byte {

@@ -31,6 +31,7 @@ type operation struct {
 	request any   // example of the body
 	answer  any   // example of the answer
 
+	stream       func(*call, http.ResponseWriter) error // for Accept: text/event-stream; nil for none
 	optionalBody bool
 	body         *huma.Schema // nil: the operation takes no body
 	params       []param
@@ -74,6 +75,12 @@ func route[In, Out any](s *Surface, o operation, fn func(*call, *In) (*Out, erro
 		in := new(In)
 		if err := s.take(w, c, &o, in); err != nil {
 			Fail(w, r, err)
+			return
+		}
+		if o.stream != nil && strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
+			if err := o.stream(c, w); err != nil {
+				Fail(w, r, err)
+			}
 			return
 		}
 		out, err := fn(c, in)

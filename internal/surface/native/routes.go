@@ -29,6 +29,7 @@ func (s *Surface) routes() {
 	s.userRoutes()
 	s.sessionRoutes()
 	s.siteRoutes()
+	s.feedRoutes()
 }
 
 func (s *Surface) authRoutes() {
@@ -127,6 +128,17 @@ func (s *Surface) siteRoutes() {
 		request: map[string]any{"name": "Acme Notes", "domain": "notes.example.com", "callback_url": "https://notes.example.com/auth/callback", "region": "eu"},
 		answer:  sampleRegisteredSite(),
 	}, sites{s}.register)
+}
+
+func (s *Surface) feedRoutes() {
+	route(s, operation{
+		id: "listRevocations", method: http.MethodGet, path: "/revocations", tag: tagSessions,
+		summary: "Follow which sessions end",
+		text: "For sites that verify access tokens by themselves: refuse a token whose session is named, and those of the person with a lower session_version. " +
+			"Without a cursor the answer is the newest one and no entries. With wait, an empty answer is held back until there is an entry, for so many seconds. " +
+			"With Accept: text/event-stream the entries come as server-sent events, each with its cursor as the id.",
+		access: bySite, scope: otl.ScopeAuth, success: http.StatusOK, answer: sampleRevocations(), stream: feed{s}.stream,
+	}, feed{s}.list)
 }
 
 func text(s string) shown { return shown{secret.NewText(s)} }

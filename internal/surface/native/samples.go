@@ -28,6 +28,10 @@ func sampleSessions() sessionsOut {
 		ExpiresAt: at.Add(720 * time.Hour), IP: "203.0.113.7", UserAgent: "Mozilla/5.0", AMR: []string{"pwd"}, Current: true}}}
 }
 
+func sampleRevocations() revocationsOut {
+	return revocationsOut{Data: []revocationOut{{UserID: sampleUser, SessionID: ptr(sampleSession), SessionVersion: 8, At: sampleTime()}}, Cursor: "5mVx…"}
+}
+
 func sampleSiteOut() SiteOut {
 	return newSiteOut(otl.Site{ID: sampleSite, Name: "Acme Notes", Slug: "acme-notes", Domain: "notes.example.com", Region: "eu", Version: 1,
 		CallbackURLs: []string{"https://notes.example.com/auth/callback"}, Requested: otl.MinimalFields(), CreatedAt: sampleTime()})

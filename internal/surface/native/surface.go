@@ -12,6 +12,7 @@ import (
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
 )
@@ -21,6 +22,7 @@ type Options struct {
 	SignIn   *signin.SignIn
 	Accounts *account.Accounts
 	Sites    *site.Sites
+	Feed     *session.Feed
 	Pace     *limit.Pace // of requests; nil for none
 	Now      func() time.Time
 	// JWKS gives the public signing keys, and JWKSMaxAge how long they may be kept.
