@@ -88,6 +88,7 @@ func (a *app) bench(ctx context.Context, f benchFlags) error {
 		return err
 	}
 	opts.Duration, opts.Connections = time.Duration(f.seconds)*time.Second, f.connections
+	opts.Overload = max(opts.Duration, 5*time.Second)
 	opts.Progress = func(name string) { fmt.Fprintln(a.stderr, "…", name) }
 	if rep.Results, err = bench.Run(ctx, opts); err != nil {
 		return err

@@ -20,6 +20,7 @@ type Options struct {
 	People      []Person // the first ones are signed in, one for each connection; the others sign in again and again
 	Hash        secret.Argon2
 	Duration    time.Duration // of one load
+	Overload    time.Duration // of the one at twice the limit; longer than a server lets people wait
 	Connections int
 	Progress    func(name string)
 }
@@ -269,16 +270,15 @@ func (r *run) overload(ctx context.Context) error {
 	if len(r.People) == r.Connections {
 		workers = nil // the sign-ins would end their sessions
 	}
-	d := max(r.Duration, 5*time.Second)
 	before, err := r.used(ctx)
 	if err != nil {
 		return err
 	}
 	refreshed := make(chan load, 1)
-	go func() { refreshed <- drive(ctx, workers, d) }()
+	go func() { refreshed <- drive(ctx, workers, r.Overload) }()
 	next := 0
 	begin := time.Now()
-	l := flood(ctx, 2*r.rawHash, d, func() worker {
+	l := flood(ctx, 2*r.rawHash, r.Overload, func() worker {
 		made, err := r.loginWorker(next)
 		next++
 		if err != nil {

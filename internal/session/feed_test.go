@@ -78,7 +78,9 @@ func TestD18_WaitingEndsWithAnEntry(t *testing.T) {
 			other = w.Again(t)
 		}
 		answer := make(chan otltest.Reply, 1)
-		go func() { answer <- w.Do(t, otltest.Call{Path: "/api/v1/revocations?wait=60&cursor=" + cursor, Key: w.Notes.Key}) }()
+		go func() {
+			answer <- w.Do(t, otltest.Call{Path: "/api/v1/revocations?wait=60&cursor=" + cursor, Key: w.Notes.Key})
+		}()
 		logout(t, other, w.Notes, access)
 		if r := <-answer; len(entries(r)) != 1 {
 			t.Errorf("got %s", r.Raw)
