@@ -63,7 +63,8 @@ func (a *Accounts) Register(ctx context.Context, r Registration) (session.Tokens
 		if err := a.setPassword(ctx, tx, u.ID, password{hash, scheme, false}); err != nil {
 			return err
 		}
-		if err := tx.Grants.Put(ctx, grant); err != nil {
+		grant.LastLoginAt = u.CreatedAt
+		if st.Grant, err = tx.Grants.Join(ctx, grant); err != nil {
 			return err
 		}
 		refresh, err = a.Sessions.Open(ctx, tx, &st, otl.Methods{otl.MethodPassword}, from)
@@ -183,7 +184,8 @@ func (a *Accounts) Create(ctx context.Context, c Creation) (otl.User, error) {
 		if c.Site == nil {
 			return nil
 		}
-		return tx.Grants.Put(ctx, grant)
+		_, err := tx.Grants.Join(ctx, grant)
+		return err
 	})
 	return u, err
 }

@@ -19,6 +19,10 @@ const (
 	EventSiteUpdated     EventType = "site.updated"
 	EventSiteKeyCreated  EventType = "site_key.created"
 	EventSiteKeyRevoked  EventType = "site_key.revoked"
+	EventRoleAssigned    EventType = "role.assigned"
+	EventRoleRemoved     EventType = "role.removed"
+	EventConsentRevoked  EventType = "consent.revoked"
+	EventUserDeleted     EventType = "user.deleted"
 	EventKeyRotated      EventType = "signing_key.rotated"
 )
 

@@ -91,12 +91,14 @@ type EndReason string
 
 // The reasons.
 const (
-	EndLogout         EndReason = "logout"
-	EndAdmin          EndReason = "admin"
-	EndPasswordChange EndReason = "password_change"
-	EndRefreshReuse   EndReason = "refresh_reuse"
-	EndUserDisabled   EndReason = "user_disabled"
-	EndSuperseded     EndReason = "superseded" // too many sessions, the oldest went
+	EndLogout           EndReason = "logout"
+	EndAdmin            EndReason = "admin"
+	EndPasswordChange   EndReason = "password_change"
+	EndRefreshReuse     EndReason = "refresh_reuse"
+	EndUserDisabled     EndReason = "user_disabled"
+	EndConsentWithdrawn EndReason = "consent_withdrawn"
+	EndUserDeleted      EndReason = "user_deleted"
+	EndSuperseded       EndReason = "superseded" // too many sessions, the oldest went
 )
 
 // RaisesVersion reports whether ending a session for this reason raises the
@@ -113,6 +115,9 @@ type Grant struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	RevokedAt time.Time
+
+	Roles       []string  // of the person at the site, by name
+	LastLoginAt time.Time // at the site
 }
 
 // Live reports whether the person still lets the site in.

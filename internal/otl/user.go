@@ -6,6 +6,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // User is one person of the network, known once, whatever sites he uses.
@@ -120,6 +122,10 @@ func CheckText(field, s string, limit int) (string, error) {
 	}
 	return s, nil
 }
+
+// Fold gives the form in which texts are searched: without regard to case and
+// to compatible spellings of a character.
+func Fold(s string) string { return strings.ToLower(norm.NFKC.String(s)) }
 
 // invisible tells characters that must not stand in a line of text: controls,
 // and the bidirectional overrides that let one name look like another.

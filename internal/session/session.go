@@ -89,7 +89,7 @@ func (s *Sessions) Issue(st store.Standing, refresh secret.Text) (Tokens, error)
 	a := token.Access{
 		ID: secret.NewID(now), Issuer: s.Issuer, Subject: st.User.ID, Audience: s.Audience(st.Site), Session: st.Session.ID,
 		SessionVersion: st.User.SessionVersion, Methods: st.Session.Methods.Strings(), AuthAt: st.Session.AuthAt, IssuedAt: now,
-		ExpiresAt: now.Add(min(s.AccessTTL, st.Session.ExpiresAt.Sub(now))),
+		ExpiresAt: now.Add(min(s.AccessTTL, st.Session.ExpiresAt.Sub(now))), Roles: st.Grant.Roles,
 	}
 	if Visible(st).Has(otl.FieldEmail) {
 		a.Email = st.User.Email.Address

@@ -58,6 +58,7 @@ func (s *SignIn) Authenticate(ctx context.Context, raw secret.Text) (Bearer, err
 type Introspection struct {
 	Active bool
 	Token  token.Access // set only if active
+	Roles  []string     // what the person is at the site by now
 }
 
 // Introspect tells a site whether an access token issued for it is good at this
@@ -73,7 +74,7 @@ func (s *SignIn) Introspect(ctx context.Context, raw secret.Text, site otl.Site)
 	if b.Site.ID != site.ID {
 		return Introspection{}, nil
 	}
-	return Introspection{Active: true, Token: b.Token}, nil
+	return Introspection{Active: true, Token: b.Token, Roles: b.Grant.Roles}, nil
 }
 
 // Logout is a request to end a session, proven by one of its tokens.

@@ -138,11 +138,15 @@ func (s *SignIn) open(ctx context.Context, site otl.Site, who store.Credential, 
 // firstGrant lets the site see the minimal fields if the person has not
 // decided otherwise before. The first-party site needs no grant.
 func firstGrant(ctx context.Context, tx *store.Tx, st store.Standing, now time.Time) (otl.Grant, error) {
-	if st.Site.FirstParty || st.Grant.Live() {
+	if st.Site.FirstParty {
 		return st.Grant, nil
 	}
-	g := otl.Grant{UserID: st.User.ID, SiteID: st.Site.ID, Fields: otl.MinimalFields(), CreatedAt: now, UpdatedAt: now}
-	return g, tx.Grants.Put(ctx, g)
+	if st.Grant.Live() {
+		st.Grant.LastLoginAt = now
+		return st.Grant, tx.Grants.SignedIn(ctx, st.User.ID, st.Site.ID, now)
+	}
+	g := otl.Grant{UserID: st.User.ID, SiteID: st.Site.ID, Fields: otl.MinimalFields(), CreatedAt: now, UpdatedAt: now, LastLoginAt: now}
+	return tx.Grants.Join(ctx, g)
 }
 
 // Admin opens a first-party session for a person on behalf of somebody at the

@@ -193,31 +193,3 @@ func (g SiteKeys) Used(ctx context.Context, id string, at time.Time) error {
 	_, err := g.exec(ctx, `UPDATE site_keys SET last_used_at = $1 WHERE id = $2`, millis(at), id)
 	return err
 }
-
-// Grants is the group of statements about what people let sites see.
-type Grants struct{ group }
-
-const grantColumns = `g.user_id, g.site_id, g.fields, g.created_at, g.updated_at, g.revoked_at`
-
-func grantDest(g *otl.Grant) []any {
-	return []any{text(&g.UserID), text(&g.SiteID), words(&g.Fields, otl.StoredFields),
-		at(&g.CreatedAt), at(&g.UpdatedAt), at(&g.RevokedAt)}
-}
-
-// Put writes a grant, replacing what the person granted the site before.
-func (g Grants) Put(ctx context.Context, gr otl.Grant) error {
-	g.changes.person(gr.UserID)
-	_, err := g.exec(ctx, `INSERT INTO grants (user_id, site_id, fields, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (user_id, site_id) DO UPDATE SET fields = $3, updated_at = $5, revoked_at = NULL`,
-		gr.UserID, gr.SiteID, gr.Fields.String(), millis(gr.CreatedAt), millis(gr.UpdatedAt))
-	return err
-}
-
-// Of gives the grant of a person to a site, live or not.
-func (g Grants) Of(ctx context.Context, userID, siteID string) (otl.Grant, error) {
-	var gr otl.Grant
-	err := g.one(ctx, `SELECT `+grantColumns+` FROM grants g WHERE g.user_id = $1 AND g.site_id = $2`,
-		[]any{userID, siteID}, grantDest(&gr)...)
-	return gr, err
-}

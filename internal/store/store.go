@@ -69,6 +69,7 @@ type Tx struct {
 	Rates        Rates
 	Failures     Failures
 	Revocations  Revocations
+	Roles        Roles
 }
 
 // conn runs one statement. *sql.DB, *sql.Tx and the prepared statements of
@@ -82,7 +83,7 @@ func newTx(c conn, changed *changes) *Tx {
 	g := group{c, changed}
 	return &Tx{
 		Installation{g}, Users{g}, Passwords{g}, Businesses{g}, Sites{g},
-		SiteKeys{g}, Grants{g}, Sessions{g}, SigningKeys{g}, Events{g}, Rates{g}, Failures{g}, Revocations{g},
+		SiteKeys{g}, Grants{g}, Sessions{g}, SigningKeys{g}, Events{g}, Rates{g}, Failures{g}, Revocations{g}, Roles{g},
 	}
 }
 

@@ -25,12 +25,12 @@ func userDest(u *otl.User) []any {
 func (g Users) Insert(ctx context.Context, u otl.User) (bool, error) {
 	n, err := g.exec(ctx, `INSERT INTO users (id, email, email_key, email_verified_at, name, display_name, phone,
 		phone_verified_at, picture, locale, preferences, session_version, password_version, version, disabled_at,
-		created_at, updated_at, last_login_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15, $16, $17)
+		created_at, updated_at, last_login_at, name_key)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15, $16, $17, $18)
 		ON CONFLICT (email_key) DO NOTHING`,
 		u.ID, u.Email.Address, u.Email.Key, millis(u.EmailVerifiedAt), u.Name, u.DisplayName, u.Phone,
 		millis(u.PhoneVerifiedAt), u.Picture, u.Locale, u.Preferences, u.SessionVersion, u.Version,
-		millis(u.DisabledAt), millis(u.CreatedAt), millis(u.UpdatedAt), millis(u.LastLoginAt))
+		millis(u.DisabledAt), millis(u.CreatedAt), millis(u.UpdatedAt), millis(u.LastLoginAt), otl.Fold(u.Name))
 	return n == 1, err
 }
 
@@ -105,9 +105,9 @@ func (g Users) RaiseSessionVersion(ctx context.Context, id string) (int, error) 
 func (g Users) UpdateProfile(ctx context.Context, u otl.User) (bool, error) {
 	g.changes.person(u.ID)
 	n, err := g.exec(ctx, `UPDATE users SET name = $1, display_name = $2, phone = $3, picture = $4, locale = $5,
-		preferences = $6, updated_at = $7, version = version + 1
-		WHERE id = $8 AND version = $9`,
-		u.Name, u.DisplayName, u.Phone, u.Picture, u.Locale, u.Preferences, millis(u.UpdatedAt), u.ID, u.Version)
+		preferences = $6, updated_at = $7, name_key = $8, version = version + 1
+		WHERE id = $9 AND version = $10`,
+		u.Name, u.DisplayName, u.Phone, u.Picture, u.Locale, u.Preferences, millis(u.UpdatedAt), otl.Fold(u.Name), u.ID, u.Version)
 	return n == 1, err
 }
 
@@ -117,6 +117,14 @@ func (g Users) SetDisabled(ctx context.Context, id string, at time.Time) (bool, 
 	g.changes.person(id)
 	n, err := g.exec(ctx, `UPDATE users SET disabled_at = $1 WHERE id = $2 AND (disabled_at IS NULL) = $3`,
 		millis(at), id, !at.IsZero())
+	return n == 1, err
+}
+
+// Delete removes a person with everything that is his, and reports whether he
+// was there. Events keep his id.
+func (g Users) Delete(ctx context.Context, id string) (bool, error) {
+	g.changes.person(id)
+	n, err := g.exec(ctx, `DELETE FROM users WHERE id = $1`, id)
 	return n == 1, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,13 +18,14 @@ import (
 type access int
 
 const (
-	_           access = iota
-	anybody            // no proof at all
-	bySite             // a site key with the scope of the operation
-	byPerson           // an access token of a person
-	bySiteFor          // a site key, and an access token or another proof in the body
-	bySiteOrOwn        // a site key with the scope for any of its people, or a person for himself
-	byOwner            // a first-party access token of a person who has just proven himself
+	_             access = iota
+	anybody              // no proof at all
+	bySite               // a site key with the scope of the operation
+	byPerson             // an access token of a person
+	bySiteFor            // a site key, and an access token or another proof in the body
+	bySiteOrAdmin        // a site key with the scope, or a person with the role admin at his token's site
+	bySiteOrOwn          // a site key with the scope for any of its people, or a person for himself
+	byOwner              // a first-party access token of a person who has just proven himself
 )
 
 // recent is how fresh the proof of identity must be for what hands out power
@@ -64,7 +66,7 @@ func (s *Surface) authorise(c *call, o *operation) error {
 		return c.needKey(rawKey)
 	case bySiteFor: // the operation itself weighs the token or what stands in for it
 		return nil
-	case bySiteOrOwn:
+	case bySiteOrOwn, bySiteOrAdmin:
 		if rawKey != "" && c.token.Empty() {
 			return nil
 		}
@@ -113,15 +115,32 @@ func (s *Surface) authorisePerson(c *call, o *operation) error {
 	}
 	c.bearer = &b
 	otl.RequestOf(c.ctx).SiteID = b.Site.ID
+	if o.access == bySiteOrAdmin {
+		return c.asAdmin(b)
+	}
 	if o.access != byOwner {
 		return nil
 	}
 	if !b.Site.FirstParty {
 		return &otl.Error{Kind: otl.Forbidden, Code: "role_missing", Text: "This needs a first-party access token, not one of a site."}
 	}
+	return s.recent(&b)
+}
+
+// recent asks for a sign-in of the last 15 minutes.
+func (s *Surface) recent(b *signin.Bearer) error {
 	if s.Now().Sub(b.Session.AuthAt) > recent {
 		return &otl.Error{Kind: otl.Unauthenticated, Code: "reauthentication_required", Text: "Sign in again: this needs a sign-in of the last 15 minutes."}
 	}
+	return nil
+}
+
+// asAdmin lets a person with the role admin act for the site of his token.
+func (c *call) asAdmin(b signin.Bearer) error {
+	if b.Site.FirstParty || !slices.Contains(b.Grant.Roles, otl.RoleAdmin) {
+		return &otl.Error{Kind: otl.Forbidden, Code: "role_missing", Text: "This needs a site key, or the role admin at the site."}
+	}
+	c.site = b.Site
 	return nil
 }
 

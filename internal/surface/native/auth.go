@@ -94,6 +94,6 @@ func (s auth) introspect(c *call, in *introspectIn) (*introspectOut, error) {
 	t := found.Token
 	return &introspectOut{
 		Active: true, Subject: t.Subject, Session: t.Session, SessionVersion: t.SessionVersion, Audience: t.Audience, Issuer: t.Issuer,
-		Expires: t.ExpiresAt.Unix(), IssuedAt: t.IssuedAt.Unix(), AuthTime: t.AuthAt.Unix(), Roles: t.Roles, AMR: t.Methods, TokenType: "Bearer",
+		Expires: t.ExpiresAt.Unix(), IssuedAt: t.IssuedAt.Unix(), AuthTime: t.AuthAt.Unix(), Roles: found.Roles, AMR: t.Methods, TokenType: "Bearer",
 	}, nil
 }

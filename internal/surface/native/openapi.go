@@ -147,7 +147,7 @@ func (o *operation) security() []map[string][]string {
 		return []map[string][]string{key}
 	case bySiteFor:
 		return []map[string][]string{{"siteKey": {}, "bearer": {}}, key}
-	case bySiteOrOwn:
+	case bySiteOrOwn, bySiteOrAdmin:
 		return []map[string][]string{key, bearer}
 	case byPerson, byOwner:
 		return []map[string][]string{bearer}

@@ -13,6 +13,7 @@ const (
 	tagUsers    = "Users"
 	tagSessions = "Sessions"
 	tagSites    = "Sites"
+	tagRoles    = "Roles"
 )
 
 // Values the examples are made of.
@@ -27,6 +28,8 @@ const (
 func (s *Surface) routes() {
 	s.authRoutes()
 	s.userRoutes()
+	s.memberRoutes()
+	s.roleRoutes()
 	s.sessionRoutes()
 	s.siteRoutes()
 	s.feedRoutes()

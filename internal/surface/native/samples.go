@@ -19,7 +19,11 @@ func sampleLogin() loginOut {
 func sampleUserOut() *userOut {
 	at := sampleTime()
 	return &userOut{ID: sampleUser, Email: ptr(sampleEmail), EmailVerified: ptr(true), Name: ptr("Jane Doe"), Roles: []string{}, Version: 3,
-		CreatedAt: at, UpdatedAt: at, LastLoginAt: at}
+		CreatedAt: at, UpdatedAt: at, LastLoginAt: &at}
+}
+
+func sampleRole() roleOut {
+	return roleOut{Name: "editor", Description: "Writes and publishes", Permissions: []string{"notes:read", "notes:write"}, CreatedAt: sampleTime()}
 }
 
 func sampleSessions() sessionsOut {

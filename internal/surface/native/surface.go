@@ -2,7 +2,6 @@ package native
 
 import (
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,25 +59,34 @@ func (s *Surface) OpenAPI() []byte { return s.document }
 // mount serves every operation under both path forms (contract 5 A1) and lets
 // everything else below /api/ fail in the shape of this wire.
 func (s *Surface) mount() {
-	allowed := map[string][]string{}
 	for _, o := range s.operations {
 		for _, base := range []string{"/api/v1", "/api"} {
 			s.mux.HandleFunc(o.method+" "+base+o.path, o.serve)
-			allowed[base+o.path] = append(allowed[base+o.path], o.method)
 		}
 	}
 	s.static("/openapi.json", "public, max-age=300", func() []byte { return s.document })
 	s.static("/.well-known/jwks.json", "public, max-age="+seconds(s.JWKSMaxAge), s.JWKS)
-	allowed["/openapi.json"] = []string{http.MethodGet}
-	allowed["/.well-known/jwks.json"] = []string{http.MethodGet}
-	for path, methods := range allowed {
-		if slices.Contains(methods, http.MethodGet) {
-			methods = append(methods, http.MethodHead)
+	s.mux.HandleFunc("/", s.unmatched)
+}
+
+// unmatched answers what no operation takes: a 405 where the path has other
+// methods, else a 404.
+func (s *Surface) unmatched(w http.ResponseWriter, r *http.Request) {
+	var methods []string
+	for _, m := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost, http.MethodPut} {
+		other := *r
+		other.Method = m
+		if _, pattern := s.mux.Handler(&other); pattern != "/" {
+			methods = append(methods, m)
 		}
-		slices.Sort(methods)
-		s.mux.HandleFunc(path, notAllowed(strings.Join(methods, ", ")))
 	}
-	s.mux.HandleFunc("/", NotFound)
+	if len(methods) == 0 {
+		NotFound(w, r)
+		return
+	}
+	allowed := strings.Join(methods, ", ")
+	w.Header().Set("Allow", allowed)
+	Fail(w, r, &otl.Error{Kind: otl.Malformed, Code: codeMethod, Text: "This path takes " + allowed + "."})
 }
 
 func (s *Surface) static(path, cache string, body func() []byte) {
@@ -88,13 +96,6 @@ func (s *Surface) static(path, cache string, body func() []byte) {
 		w.Header().Set("Access-Control-Allow-Origin", "*") // public by nature
 		_, _ = w.Write(body())
 	})
-}
-
-func notAllowed(methods string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Allow", methods)
-		Fail(w, r, &otl.Error{Kind: otl.Malformed, Code: codeMethod, Text: "This path takes " + methods + "."})
-	}
 }
 
 // NotFound answers a path nobody serves.

@@ -7,6 +7,7 @@ import (
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/session"
+	"github.com/onetimelogin/otl/internal/signin"
 )
 
 // users are the operations of the group Users.
@@ -28,10 +29,19 @@ func (in *ProfileIn) profile() account.Profile {
 		Preferences: in.Preferences.text()}
 }
 
+// own gives a person as the site of his own token sees him.
+func own(b *signin.Bearer, u otl.User) *userOut {
+	g := b.Grant
+	if b.Site.FirstParty {
+		g.LastLoginAt = u.LastLoginAt
+	}
+	return newUserOut(session.Visible(b.Standing), g, u)
+}
+
 type nothing struct{}
 
 func (s users) me(c *call, _ *nothing) (*userOut, error) {
-	return newUserOut(c.bearer, c.bearer.User), nil
+	return own(c.bearer, c.bearer.User), nil
 }
 
 type updateMeIn struct {
@@ -49,7 +59,7 @@ func (s users) update(c *call, in *updateMeIn) (*userOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newUserOut(c.bearer, u), nil
+	return own(c.bearer, u), nil
 }
 
 // expected gives the version a change was made from: the member of the body or

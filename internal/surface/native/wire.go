@@ -9,7 +9,6 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
-	"github.com/onetimelogin/otl/internal/signin"
 )
 
 // hidden is a secret member of a request: it is read and never printed.
@@ -77,37 +76,48 @@ func granted[T any](see otl.Fields, f otl.Field, v T) *T {
 
 // userOut is a person as one site may see him (contract 1.5).
 type userOut struct {
-	ID            string    `json:"id"`
-	Email         *string   `json:"email" doc:"null if not granted."`
-	EmailVerified *bool     `json:"email_verified" doc:"Whether the address was proven; null if not granted."`
-	Name          *string   `json:"name" doc:"null if not granted."`
-	DisplayName   *string   `json:"display_name" doc:"null if not granted."`
-	Phone         *string   `json:"phone" doc:"E.164; null if not granted."`
-	PhoneVerified *bool     `json:"phone_verified" doc:"null if not granted."`
-	Picture       *string   `json:"picture" doc:"https URL; null if not granted."`
-	Locale        *string   `json:"locale" doc:"Language tag; null if not granted."`
-	Preferences   *object   `json:"preferences" doc:"The person's settings; null if not granted."`
-	Roles         []string  `json:"roles" doc:"Roles on this site."`
-	Version       int       `json:"version" doc:"Send it back with a change; also the ETag."`
-	CreatedAt     time.Time `json:"created_at"`
-	UpdatedAt     time.Time `json:"updated_at"`
-	LastLoginAt   time.Time `json:"last_login_at" doc:"When the person last signed in at this site."`
-	Disabled      bool      `json:"disabled"`
+	ID            string     `json:"id"`
+	Email         *string    `json:"email" doc:"null if not granted."`
+	EmailVerified *bool      `json:"email_verified" doc:"Whether the address was proven; null if not granted."`
+	Name          *string    `json:"name" doc:"null if not granted."`
+	DisplayName   *string    `json:"display_name" doc:"null if not granted."`
+	Phone         *string    `json:"phone" doc:"E.164; null if not granted."`
+	PhoneVerified *bool      `json:"phone_verified" doc:"null if not granted."`
+	Picture       *string    `json:"picture" doc:"https URL; null if not granted."`
+	Locale        *string    `json:"locale" doc:"Language tag; null if not granted."`
+	Preferences   *object    `json:"preferences" doc:"The person's settings; null if not granted."`
+	Roles         []string   `json:"roles" doc:"Roles on this site."`
+	Version       int        `json:"version" doc:"Send it back with a change; also the ETag."`
+	CreatedAt     time.Time  `json:"created_at"`
+	UpdatedAt     time.Time  `json:"updated_at"`
+	LastLoginAt   *time.Time `json:"last_login_at" doc:"When the person last signed in at this site; null if never."`
+	Disabled      bool       `json:"disabled"`
 }
 
 func (u *userOut) version() int { return u.Version }
 
-func newUserOut(b *signin.Bearer, u otl.User) *userOut {
-	see := session.Visible(b.Standing)
+func newUserOut(see otl.Fields, g otl.Grant, u otl.User) *userOut {
+	roles := g.Roles
+	if roles == nil {
+		roles = []string{}
+	}
 	return &userOut{
 		ID: u.ID, Email: granted(see, otl.FieldEmail, u.Email.Address),
 		EmailVerified: granted(see, otl.FieldEmail, !u.EmailVerifiedAt.IsZero()),
 		Name:          granted(see, otl.FieldName, u.Name), DisplayName: granted(see, otl.FieldDisplayName, u.DisplayName),
 		Phone: granted(see, otl.FieldPhone, u.Phone), PhoneVerified: granted(see, otl.FieldPhone, !u.PhoneVerifiedAt.IsZero()),
 		Picture: granted(see, otl.FieldPicture, u.Picture), Locale: granted(see, otl.FieldLocale, u.Locale),
-		Preferences: granted(see, otl.FieldPreferences, object(u.Preferences)), Roles: []string{}, Version: u.Version,
-		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, LastLoginAt: b.Session.AuthAt, Disabled: !u.DisabledAt.IsZero(),
+		Preferences: granted(see, otl.FieldPreferences, object(u.Preferences)), Roles: roles, Version: u.Version,
+		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, LastLoginAt: seen(g.LastLoginAt), Disabled: !u.DisabledAt.IsZero(),
 	}
+}
+
+// seen gives a moment, nil for never.
+func seen(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }
 
 // sessionOut is one session (contract 1.6).

@@ -1,0 +1,191 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// Roles gives the roles a site knows, by name.
+func (s *Sites) Roles(ctx context.Context, siteID string) ([]otl.Role, error) {
+	return s.Store.Read.Roles.OfSite(ctx, siteID)
+}
+
+func checkRole(r *otl.Role) error {
+	var bad []otl.FieldError
+	note := func(err error) {
+		var e *otl.Error
+		if errors.As(err, &e) {
+			bad = append(bad, e.More...)
+		}
+	}
+	note(otl.CheckRoleName("name", r.Name))
+	var err error
+	r.Description, err = otl.CheckText("description", r.Description, otl.MaxDescription)
+	note(err)
+	note(otl.CheckPermissions(r.Permissions))
+	if len(bad) > 0 {
+		return otl.InvalidFields(bad)
+	}
+	return nil
+}
+
+// CreateRole adds a role to a site.
+func (s *Sites) CreateRole(ctx context.Context, r otl.Role) (otl.Role, error) {
+	r.CreatedAt = s.Now()
+	if err := checkRole(&r); err != nil {
+		return r, err
+	}
+	return r, s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := tx.Roles.Lock(ctx, r.SiteID); err != nil {
+			return err
+		}
+		have, err := tx.Roles.OfSite(ctx, r.SiteID)
+		if err != nil {
+			return err
+		}
+		if len(have) >= otl.MaxRoles {
+			return otl.InvalidField("name", "too_many", "would be one role more than "+strconv.Itoa(otl.MaxRoles))
+		}
+		fresh, err := tx.Roles.Insert(ctx, r)
+		if err == nil && !fresh {
+			err = &otl.Error{Kind: otl.Conflict, Code: "role_exists", Text: "The site has a role of this name.", Field: "name"}
+		}
+		return err
+	})
+}
+
+// UpdateRole writes everything but the name of a role.
+func (s *Sites) UpdateRole(ctx context.Context, siteID, name string, change func(*otl.Role)) (r otl.Role, err error) {
+	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := tx.Roles.Lock(ctx, siteID); err != nil {
+			return err
+		}
+		if r, err = findRole(ctx, tx, siteID, name); err != nil {
+			return err
+		}
+		change(&r)
+		if err := checkRole(&r); err != nil {
+			return err
+		}
+		_, err = tx.Roles.Update(ctx, r)
+		return err
+	})
+	return r, err
+}
+
+// findRole gives a role of a site; a name that no role can have is none.
+func findRole(ctx context.Context, tx *store.Tx, siteID, name string) (otl.Role, error) {
+	if otl.CheckRoleName("name", name) != nil {
+		return otl.Role{}, otl.NoSuch("role")
+	}
+	r, err := tx.Roles.ByName(ctx, siteID, name)
+	if errors.Is(err, store.ErrNotFound) {
+		err = otl.NoSuch("role")
+	}
+	return r, err
+}
+
+// takeStep is how many people lose a role in one statement's worth of rows.
+const takeStep = 200
+
+// DeleteRole removes a role and takes it from everybody who has it.
+func (s *Sites) DeleteRole(ctx context.Context, siteID, name string) error {
+	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := tx.Roles.Lock(ctx, siteID); err != nil {
+			return err
+		}
+		if _, err := findRole(ctx, tx, siteID, name); err != nil {
+			return err
+		}
+		if _, err := tx.Roles.Delete(ctx, siteID, name); err != nil {
+			return err
+		}
+		for {
+			held, err := tx.Grants.WithRole(ctx, siteID, name, takeStep)
+			if err != nil || len(held) == 0 {
+				return err
+			}
+			for _, g := range held {
+				if err := s.setRoles(ctx, tx, g, without(g.Roles, name), otl.EventRoleRemoved, name); err != nil {
+					return err
+				}
+			}
+		}
+	})
+}
+
+func without(roles []string, name string) []string {
+	return slices.DeleteFunc(slices.Clone(roles), func(r string) bool { return r == name })
+}
+
+// Assign gives a person of a site a role; twice is once. It gives his roles.
+func (s *Sites) Assign(ctx context.Context, siteID, userID, name string) (roles []string, err error) {
+	return s.change(ctx, siteID, userID, func(ctx context.Context, tx *store.Tx, g otl.Grant) ([]string, error) {
+		if _, err := findRole(ctx, tx, siteID, name); err != nil {
+			return nil, err
+		}
+		if slices.Contains(g.Roles, name) {
+			return g.Roles, nil
+		}
+		if len(g.Roles) >= otl.MaxUserRoles {
+			return nil, otl.InvalidField("role", "too_many", "would be one role more than "+strconv.Itoa(otl.MaxUserRoles))
+		}
+		next := append(slices.Clone(g.Roles), name)
+		slices.Sort(next)
+		return next, s.setRoles(ctx, tx, g, next, otl.EventRoleAssigned, name)
+	})
+}
+
+// Unassign takes a role from a person of a site and gives those he keeps. A role
+// he does not have is none (NotFound).
+func (s *Sites) Unassign(ctx context.Context, siteID, userID, name string) (roles []string, err error) {
+	return s.change(ctx, siteID, userID, func(ctx context.Context, tx *store.Tx, g otl.Grant) ([]string, error) {
+		if !slices.Contains(g.Roles, name) {
+			return nil, otl.NoSuch("role")
+		}
+		next := without(g.Roles, name)
+		return next, s.setRoles(ctx, tx, g, next, otl.EventRoleRemoved, name)
+	})
+}
+
+func (s *Sites) change(ctx context.Context, siteID, userID string,
+	next func(context.Context, *store.Tx, otl.Grant) ([]string, error),
+) (roles []string, err error) {
+	if !secret.ValidID(userID) {
+		return nil, otl.NoSuch("user")
+	}
+	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := tx.Roles.Lock(ctx, siteID); err != nil {
+			return err
+		}
+		g, err := tx.Grants.Of(ctx, userID, siteID)
+		if errors.Is(err, store.ErrNotFound) || err == nil && !g.Live() {
+			return otl.NoSuch("user")
+		}
+		if err != nil {
+			return err
+		}
+		roles, err = next(ctx, tx, g)
+		return err
+	})
+	return roles, err
+}
+
+func (s *Sites) setRoles(ctx context.Context, tx *store.Tx, g otl.Grant, roles []string, t otl.EventType, name string) error {
+	kept, err := tx.Grants.SetRoles(ctx, g, roles)
+	if err != nil {
+		return err
+	}
+	if !kept {
+		return otl.ErrVersion
+	}
+	now := s.Now()
+	return tx.Events.Append(ctx, otl.Event{ID: "evt_" + secret.NewID(now), Type: t, UserID: g.UserID, SiteID: g.SiteID,
+		Data: map[string]string{"role": name}, CreatedAt: now})
+}

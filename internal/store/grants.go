@@ -1,0 +1,176 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// Grants is the group of statements about what people let sites see, and what
+// they are there.
+type Grants struct{ group }
+
+const grantColumns = `g.user_id, g.site_id, g.fields, g.created_at, g.updated_at, g.revoked_at, g.roles, g.last_login_at`
+
+func grantDest(g *otl.Grant) []any {
+	return []any{text(&g.UserID), text(&g.SiteID), words(&g.Fields, otl.StoredFields),
+		at(&g.CreatedAt), at(&g.UpdatedAt), at(&g.RevokedAt), words(&g.Roles, strings.Fields), at(&g.LastLoginAt)}
+}
+
+// Put writes a grant, replacing what the person granted the site before.
+func (g Grants) Put(ctx context.Context, gr otl.Grant) error {
+	g.changes.person(gr.UserID)
+	_, err := g.exec(ctx, `INSERT INTO grants (user_id, site_id, fields, created_at, updated_at, roles, last_login_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (user_id, site_id) DO UPDATE SET fields = $3, updated_at = $5, revoked_at = NULL, roles = $6, last_login_at = $7`,
+		gr.UserID, gr.SiteID, gr.Fields.String(), millis(gr.CreatedAt), millis(gr.UpdatedAt), strings.Join(gr.Roles, " "),
+		millis(gr.LastLoginAt))
+	return err
+}
+
+// Join writes a person's first grant to a site, or the first since he left it,
+// with the site's default roles, and gives it.
+func (g Grants) Join(ctx context.Context, gr otl.Grant) (otl.Grant, error) {
+	var err error
+	gr.Roles, err = all(ctx, g.group, `SELECT name FROM roles WHERE site_id = $1 AND is_default ORDER BY name`, []any{gr.SiteID},
+		func(s *string) []any { return []any{s} })
+	if err != nil {
+		return gr, err
+	}
+	return gr, g.Put(ctx, gr)
+}
+
+// Of gives the grant of a person to a site, live or not.
+func (g Grants) Of(ctx context.Context, userID, siteID string) (otl.Grant, error) {
+	var gr otl.Grant
+	err := g.one(ctx, `SELECT `+grantColumns+` FROM grants g WHERE g.user_id = $1 AND g.site_id = $2`,
+		[]any{userID, siteID}, grantDest(&gr)...)
+	return gr, err
+}
+
+// SignedIn notes when a person last signed in at a site.
+func (g Grants) SignedIn(ctx context.Context, userID, siteID string, now time.Time) error {
+	g.changes.person(userID)
+	_, err := g.exec(ctx, `UPDATE grants SET last_login_at = $1 WHERE user_id = $2 AND site_id = $3`, millis(now), userID, siteID)
+	return err
+}
+
+// Revoke ends a grant and takes the person's roles, and reports whether it was
+// live.
+func (g Grants) Revoke(ctx context.Context, userID, siteID string, now time.Time) (bool, error) {
+	g.changes.person(userID)
+	n, err := g.exec(ctx, `UPDATE grants SET revoked_at = $1, updated_at = $1, roles = '' WHERE user_id = $2 AND site_id = $3 AND revoked_at IS NULL`,
+		millis(now), userID, siteID)
+	return n == 1, err
+}
+
+// SetRoles replaces the roles of a person at a site, if they still are what they
+// were read as, and reports whether they were.
+func (g Grants) SetRoles(ctx context.Context, gr otl.Grant, roles []string) (bool, error) {
+	g.changes.person(gr.UserID)
+	n, err := g.exec(ctx, `UPDATE grants SET roles = $1 WHERE user_id = $2 AND site_id = $3 AND roles = $4 AND revoked_at IS NULL`,
+		strings.Join(roles, " "), gr.UserID, gr.SiteID, strings.Join(gr.Roles, " "))
+	return n == 1, err
+}
+
+// WithRole gives live grants to a site that hold a role, at most limit of them.
+func (g Grants) WithRole(ctx context.Context, siteID, role string, limit int) ([]otl.Grant, error) {
+	return all(ctx, g.group, `SELECT `+grantColumns+` FROM grants g
+		WHERE g.site_id = $1 AND g.revoked_at IS NULL AND ' ' || g.roles || ' ' LIKE $2 ESCAPE '!' ORDER BY g.user_id LIMIT $3`,
+		[]any{siteID, "% " + escapeLike(role) + " %", limit}, grantDest)
+}
+
+// Member is a person as one of a site's.
+type Member struct {
+	User  otl.User
+	Grant otl.Grant
+}
+
+func memberDest(m *Member) []any { return append(userDest(&m.User), grantDest(&m.Grant)...) }
+
+// Member gives a person who has joined a site and not left it.
+func (g Grants) Member(ctx context.Context, siteID, userID string) (Member, error) {
+	var m Member
+	err := g.one(ctx, `SELECT `+userColumns+`, `+grantColumns+` FROM grants g JOIN users u ON u.id = g.user_id
+		WHERE g.site_id = $1 AND g.user_id = $2 AND g.revoked_at IS NULL`, []any{siteID, userID}, memberDest(&m)...)
+	return m, err
+}
+
+// Search limits a list of members. Only what the person granted to the site is
+// searched.
+type Search struct {
+	EmailKey string // exactly this address; "" for any
+	Text     string // the beginning of an address or a part of a name, folded; "" for any
+}
+
+// Members gives people of a site after an id, oldest first.
+func (g Grants) Members(ctx context.Context, siteID string, s Search, after string, limit int) ([]Member, error) {
+	return all(ctx, g.group, `SELECT `+userColumns+`, `+grantColumns+` FROM grants g JOIN users u ON u.id = g.user_id
+		WHERE g.site_id = $1 AND g.user_id > $2 AND g.revoked_at IS NULL
+		AND ($3 = '' OR u.email_key = $3 AND ' ' || g.fields || ' ' LIKE '% email %')
+		AND ($4 = '' OR u.email_key LIKE $5 ESCAPE '!' AND ' ' || g.fields || ' ' LIKE '% email %'
+			OR u.name_key LIKE $6 ESCAPE '!' AND ' ' || g.fields || ' ' LIKE '% name %')
+		ORDER BY g.user_id LIMIT $7`,
+		[]any{siteID, after, s.EmailKey, s.Text, escapeLike(s.Text) + "%", "%" + escapeLike(s.Text) + "%", limit}, memberDest)
+}
+
+// escapeLike makes a text stand for itself in a LIKE pattern with ESCAPE '!'.
+func escapeLike(s string) string {
+	return strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(s)
+}
+
+// Roles is the group of statements about the roles a site knows.
+type Roles struct{ group }
+
+const roleColumns = `r.site_id, r.name, r.description, r.permissions, r.is_default, r.created_at`
+
+func roleDest(r *otl.Role) []any {
+	return []any{&r.SiteID, &r.Name, &r.Description, words(&r.Permissions, strings.Fields), &r.Default, at(&r.CreatedAt)}
+}
+
+// Insert adds a role and reports whether it did: false means that the site has
+// one of this name.
+func (g Roles) Insert(ctx context.Context, r otl.Role) (bool, error) {
+	n, err := g.exec(ctx, `INSERT INTO roles (site_id, name, description, permissions, is_default, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (site_id, name) DO NOTHING`,
+		r.SiteID, r.Name, r.Description, strings.Join(r.Permissions, " "), r.Default, millis(r.CreatedAt))
+	return n == 1, err
+}
+
+// Update writes everything but the name of a role and reports whether there was
+// one.
+func (g Roles) Update(ctx context.Context, r otl.Role) (bool, error) {
+	n, err := g.exec(ctx, `UPDATE roles SET description = $1, permissions = $2, is_default = $3 WHERE site_id = $4 AND name = $5`,
+		r.Description, strings.Join(r.Permissions, " "), r.Default, r.SiteID, r.Name)
+	return n == 1, err
+}
+
+// ByName gives one role of a site.
+func (g Roles) ByName(ctx context.Context, siteID, name string) (otl.Role, error) {
+	var r otl.Role
+	err := g.one(ctx, `SELECT `+roleColumns+` FROM roles r WHERE r.site_id = $1 AND r.name = $2`, []any{siteID, name}, roleDest(&r)...)
+	return r, err
+}
+
+// OfSite gives the roles of a site by name.
+func (g Roles) OfSite(ctx context.Context, siteID string) ([]otl.Role, error) {
+	found, err := all(ctx, g.group, `SELECT `+roleColumns+` FROM roles r WHERE r.site_id = $1`, []any{siteID}, roleDest)
+	slices.SortFunc(found, func(a, b otl.Role) int { return strings.Compare(a.Name, b.Name) }) // engines order text differently
+	return found, err
+}
+
+// Delete removes a role and reports whether there was one.
+func (g Roles) Delete(ctx context.Context, siteID, name string) (bool, error) {
+	n, err := g.exec(ctx, `DELETE FROM roles WHERE site_id = $1 AND name = $2`, siteID, name)
+	return n == 1, err
+}
+
+// Lock lets one transaction at a time change what the roles of a site are and who
+// has them: on PostgreSQL the others wait for the row of the site.
+func (g Roles) Lock(ctx context.Context, siteID string) error {
+	_, err := g.exec(ctx, `UPDATE sites SET updated_at = updated_at WHERE id = $1`, siteID)
+	return err
+}
