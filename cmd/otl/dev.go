@@ -153,7 +153,14 @@ func writeEnv(path string, vars [][2]string) error {
 	return os.Rename(tmp.Name(), path)
 }
 
+// defaultURL is the address of a server that nobody gave one.
+const defaultURL = "http://localhost:8787"
+
 func (a *app) banner(w world, envFile, dir, admin string, took time.Duration) {
+	program := "otl"
+	if w.url != defaultURL { // tokens name the address, so commands must know it
+		program = "OTL_PUBLIC_URL=" + w.url + " otl"
+	}
 	fmt.Fprintf(a.stdout, `OneTimeLogin %s  dev mode, nothing leaves this machine      ready in %.1f s
 
   API        %s/api/v1        described at %s/openapi.json
@@ -162,12 +169,12 @@ func (a *app) banner(w world, envFile, dir, admin string, took time.Duration) {
   Sites      %s and %s, owned by %s
   Person     %s / %s
   Data       %s      keys and ids: source %s
-  Commands   otl --data %s sites list
+  Commands   %s --data %s sites list
 
   Try it     source %s
              curl -s $OTL_URL/api/auth/login -H "X-OTL-Site-Key: $OTL_SITE_KEY" \
                -H 'Content-Type: application/json' -d '{"email":"%s","password":"%s"}'
 
 `, version(), took.Seconds(), w.url, w.url, w.url, admin, w.notes.Site.Name, w.shop.Site.Name, w.owner.Email.Address,
-		w.user.Email.Address, userPassword, dir, envFile, dir, envFile, w.user.Email.Address, userPassword)
+		w.user.Email.Address, userPassword, dir, envFile, program, dir, envFile, w.user.Email.Address, userPassword)
 }

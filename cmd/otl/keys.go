@@ -91,7 +91,8 @@ func tokenCommand(a *app) *cobra.Command {
 		Use: "mint", Short: "Open a first-party session for a person and print its access token", Args: cobra.NoArgs,
 		Long: "Opens a session at the installation itself for a person, on the authority of whoever\n" +
 			"can run this command on the server, and prints its access token: what registering and\n" +
-			"managing sites over the API needs. The token says so: its amr is \"admin\".",
+			"managing sites over the API needs. The token says so: its amr is \"admin\". It is good\n" +
+			"at the server whose address is OTL_PUBLIC_URL.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
 				u, err := n.Accounts.Find(ctx, user)

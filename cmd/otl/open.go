@@ -105,8 +105,8 @@ func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 // opening says how a command opens the database.
 type opening struct {
-	create  bool // make one where there is none
-	migrate bool // even where auto_migrate is off
+	create  bool // make one where there is none, and bring an older one up to date
+	migrate bool // the latter even where auto_migrate is off
 }
 
 // openNode opens the configured database for a command.
@@ -125,7 +125,8 @@ func (a *app) openNode(ctx context.Context, how opening) (*node.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts.Store.Migrate = opts.Store.Migrate || how.migrate
+	// Who only looks does not change the schema under running servers.
+	opts.Store.Migrate = how.migrate || how.create && c.AutoMigrate
 	return node.Open(ctx, opts)
 }
 

@@ -254,6 +254,27 @@ func (a answer) wantStatus(t *testing.T, status int, code ...string) answer {
 	return a
 }
 
+// soon repeats a call until it answers with a status: what another process does
+// reaches a server within a second (decision D18).
+func soon(t *testing.T, status int, again func() answer) answer {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	for {
+		a := again()
+		if a.status == status {
+			return a
+		}
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			t.Fatalf("still %d %s, want %d", a.status, a.body, status)
+		}
+	}
+}
+
 // freeAddress gives an address on loopback that nobody listens at just now.
 func freeAddress(t *testing.T) string {
 	t.Helper()
