@@ -31,9 +31,6 @@ func (shown) Schema(huma.Registry) *huma.Schema { return &huma.Schema{Type: huma
 // object is any JSON object, kept as text.
 type object string
 
-// MarshalJSON writes the object as it is.
-func (o object) MarshalJSON() ([]byte, error) { return []byte(o), nil }
-
 // UnmarshalJSON keeps the text of the object.
 func (o *object) UnmarshalJSON(b []byte) error { *o = object(b); return nil }
 
@@ -43,6 +40,17 @@ func (object) Schema(huma.Registry) *huma.Schema {
 }
 
 func (o *object) text() *string { return (*string)(o) }
+
+// shownObject is an object in an answer, or null.
+type shownObject string
+
+// MarshalJSON writes the object as it is.
+func (o shownObject) MarshalJSON() ([]byte, error) { return []byte(o), nil }
+
+// Schema implements huma.SchemaProvider.
+func (shownObject) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Nullable: true}
+}
 
 // loginOut is the answer to every call that signs somebody in (seed 000 step 5).
 type loginOut struct {
@@ -76,22 +84,22 @@ func granted[T any](see otl.Fields, f otl.Field, v T) *T {
 
 // userOut is a person as one site may see him (contract 1.5).
 type userOut struct {
-	ID            string     `json:"id"`
-	Email         *string    `json:"email" doc:"null if not granted."`
-	EmailVerified *bool      `json:"email_verified" doc:"Whether the address was proven; null if not granted."`
-	Name          *string    `json:"name" doc:"null if not granted."`
-	DisplayName   *string    `json:"display_name" doc:"null if not granted."`
-	Phone         *string    `json:"phone" doc:"E.164; null if not granted."`
-	PhoneVerified *bool      `json:"phone_verified" doc:"null if not granted."`
-	Picture       *string    `json:"picture" doc:"https URL; null if not granted."`
-	Locale        *string    `json:"locale" doc:"Language tag; null if not granted."`
-	Preferences   *object    `json:"preferences" doc:"The person's settings; null if not granted."`
-	Roles         []string   `json:"roles" doc:"Roles on this site."`
-	Version       int        `json:"version" doc:"Send it back with a change; also the ETag."`
-	CreatedAt     time.Time  `json:"created_at"`
-	UpdatedAt     time.Time  `json:"updated_at"`
-	LastLoginAt   *time.Time `json:"last_login_at" doc:"When the person last signed in at this site; null if never."`
-	Disabled      bool       `json:"disabled"`
+	ID            string       `json:"id"`
+	Email         *string      `json:"email" doc:"null if not granted."`
+	EmailVerified *bool        `json:"email_verified" doc:"Whether the address was proven; null if not granted."`
+	Name          *string      `json:"name" doc:"null if not granted."`
+	DisplayName   *string      `json:"display_name" doc:"null if not granted."`
+	Phone         *string      `json:"phone" doc:"E.164; null if not granted."`
+	PhoneVerified *bool        `json:"phone_verified" doc:"null if not granted."`
+	Picture       *string      `json:"picture" doc:"https URL; null if not granted."`
+	Locale        *string      `json:"locale" doc:"Language tag; null if not granted."`
+	Preferences   *shownObject `json:"preferences" doc:"The person's settings; null if not granted."`
+	Roles         []string     `json:"roles" doc:"Roles on this site."`
+	Version       int          `json:"version" doc:"Send it back with a change; also the ETag."`
+	CreatedAt     time.Time    `json:"created_at"`
+	UpdatedAt     time.Time    `json:"updated_at"`
+	LastLoginAt   *time.Time   `json:"last_login_at" doc:"When the person last signed in at this site; null if never."`
+	Disabled      bool         `json:"disabled"`
 }
 
 func (u *userOut) version() int { return u.Version }
@@ -107,7 +115,7 @@ func newUserOut(see otl.Fields, g otl.Grant, u otl.User) *userOut {
 		Name:          granted(see, otl.FieldName, u.Name), DisplayName: granted(see, otl.FieldDisplayName, u.DisplayName),
 		Phone: granted(see, otl.FieldPhone, u.Phone), PhoneVerified: granted(see, otl.FieldPhone, !u.PhoneVerifiedAt.IsZero()),
 		Picture: granted(see, otl.FieldPicture, u.Picture), Locale: granted(see, otl.FieldLocale, u.Locale),
-		Preferences: granted(see, otl.FieldPreferences, object(u.Preferences)), Roles: roles, Version: u.Version,
+		Preferences: granted(see, otl.FieldPreferences, shownObject(u.Preferences)), Roles: roles, Version: u.Version,
 		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, LastLoginAt: seen(g.LastLoginAt), Disabled: !u.DisabledAt.IsZero(),
 	}
 }
