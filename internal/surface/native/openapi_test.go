@@ -165,13 +165,14 @@ func schemaOf(t *testing.T, raw any) *huma.Schema {
 		Properties           map[string]json.RawMessage
 		Items                json.RawMessage
 		Required             []string
+		MaxLength            *int
 		Enum                 []any
 		AdditionalProperties any
 	}
 	if err := json.Unmarshal(b, &s); err != nil {
 		t.Fatal(err)
 	}
-	out := &huma.Schema{Ref: s.Ref, Required: s.Required, Enum: s.Enum, AdditionalProperties: s.AdditionalProperties}
+	out := &huma.Schema{Ref: s.Ref, Required: s.Required, Enum: s.Enum, AdditionalProperties: s.AdditionalProperties, MaxLength: s.MaxLength}
 	switch typ := s.Type.(type) {
 	case string:
 		out.Type = typ
