@@ -126,7 +126,7 @@ func strange(r *http.Request) error {
 	if n > maxHeaders {
 		return &otl.Error{Kind: otl.Malformed, Code: "too_many_headers", Text: "The request has more than 100 headers."}
 	}
-	if clean := path.Clean(r.URL.Path); r.URL.Path != clean && r.URL.Path != clean+"/" {
+	if clean := path.Clean(r.URL.Path); r.URL.Path != clean && (clean == "/" || r.URL.Path != clean+"/") {
 		return &otl.Error{Kind: otl.NotFound, Code: "no_such_path", Text: "No such path."}
 	}
 	return nil

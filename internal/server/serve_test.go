@@ -1,0 +1,246 @@
+package server_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/server"
+)
+
+// running starts a server on a free port and gives its address and what stops
+// it and waits.
+func running(t *testing.T, s *server.Server, cert *server.Certificate, delay time.Duration) (address string, stop context.CancelFunc, done <-chan error) {
+	t.Helper()
+	ln, err := server.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, ln, cert, delay) }()
+	t.Cleanup(cancel)
+	return ln.Addr().String(), cancel, ended
+}
+
+// TestHT15_NothingUnderWayIsDropped: after the signal /readyz says 503, requests
+// under way are answered, and whoever waits is told to.
+func TestHT15_NothingUnderWayIsDropped(t *testing.T) {
+	t.Parallel()
+	begun, release := make(chan struct{}), make(chan struct{})
+	s, _ := serve(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/slow":
+			close(begun)
+			<-release
+		case "/waits":
+			<-otl.RequestOf(r.Context()).Stopping
+		}
+	})
+	address, stop, done := running(t, s, nil, 0)
+	answers := make(chan int, 2)
+	for _, path := range []string{"/slow", "/waits"} {
+		go func() {
+			res, err := http.Get("http://" + address + path)
+			if err != nil {
+				t.Error(err)
+				answers <- 0
+				return
+			}
+			res.Body.Close()
+			answers <- res.StatusCode
+		}()
+	}
+	<-begun
+	if rec := ask(s, http.MethodGet, "/readyz"); rec.Code != http.StatusOK {
+		t.Errorf("ready is %d before the signal", rec.Code)
+	}
+	stop()
+	if code := <-answers; code != http.StatusOK { // the one that waits
+		t.Errorf("%d", code)
+	}
+	if rec := ask(s, http.MethodGet, "/readyz"); rec.Code != http.StatusServiceUnavailable {
+		t.Errorf("ready is %d after the signal", rec.Code)
+	}
+	close(release)
+	if code := <-answers; code != http.StatusOK {
+		t.Errorf("%d", code)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if conn, err := net.Dial("tcp", address); err == nil {
+		conn.Close()
+		t.Error("a stopped server takes connections")
+	}
+}
+
+// TestAnAnswerMayBePatient: a long poll outlives the deadline of other requests
+// by asking for it.
+func TestAnAnswerMayBePatient(t *testing.T) {
+	t.Parallel()
+	s, _ := serve(func(_ http.ResponseWriter, r *http.Request) {
+		usual, _ := r.Context().Deadline()
+		ctx, cancel := otl.RequestOf(r.Context()).Patient(time.Minute)
+		defer cancel()
+		if patient, ok := ctx.Deadline(); !ok || !patient.After(usual.Add(20*time.Second)) {
+			t.Errorf("until %v, usually %v", patient, usual)
+		}
+	})
+	address, stop, done := running(t, s, nil, 0)
+	res, err := http.Get("http://" + address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// certificate writes a self-signed certificate for a name.
+func certificate(t *testing.T, dir, name string) (cert, key string) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &k.PublicKey, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: raw}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cert, key
+}
+
+// TestHT01_TLS shakes hands with every version and suite there is, and sees the
+// certificate change while the server runs.
+func TestHT01_TLS(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	certFile, keyFile := certificate(t, dir, "old.test")
+	cert, err := server.LoadCertificate(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := serve(func(http.ResponseWriter, *http.Request) {})
+	address, _, _ := running(t, s, cert, 0)
+	shake := func(c *tls.Config) (tls.ConnectionState, error) {
+		c.InsecureSkipVerify = true
+		conn, err := tls.Dial("tcp", address, c)
+		if err != nil {
+			return tls.ConnectionState{}, err
+		}
+		defer conn.Close()
+		return conn.ConnectionState(), nil
+	}
+	for version, ok := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+		if _, err := shake(&tls.Config{MinVersion: version, MaxVersion: version}); (err == nil) != ok {
+			t.Errorf("version %x: %v", version, err)
+		}
+	}
+	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		if suite.SupportedVersions[0] == tls.VersionTLS13 {
+			continue
+		}
+		_, err := shake(&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite.ID}})
+		if insecure := suite.Insecure || !forward(suite.Name); err == nil && insecure {
+			t.Errorf("%s is spoken", suite.Name)
+		}
+	}
+	named := func() string {
+		state, err := shake(&tls.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return state.PeerCertificates[0].DNSNames[0]
+	}
+	certificate(t, dir, "new.test")
+	if named() != "old.test" || cert.Reload() != nil || named() != "new.test" {
+		t.Error("the certificate did not change on reload")
+	}
+	if err := os.WriteFile(certFile, []byte("broken"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if cert.Reload() == nil || named() != "new.test" {
+		t.Error("a broken certificate replaced a good one")
+	}
+	if _, err := server.LoadCertificate(certFile, keyFile); err == nil {
+		t.Error("a broken certificate was loaded")
+	}
+}
+
+func forward(suite string) bool { return len(suite) > 9 && suite[:9] == "TLS_ECDHE" }
+
+func TestListenOnASocket(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "otl.sock")
+	ln, err := server.Listen("unix:" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, err := server.Listen("unix:" + path); err == nil {
+		second.Close()
+		t.Error("two servers on one socket")
+	}
+	ln.(*net.UnixListener).SetUnlinkOnClose(false) // as if the process had been killed
+	ln.Close()
+	if ln, err = server.Listen("unix:" + path); err != nil {
+		t.Fatalf("a socket nobody listens on: %v", err)
+	}
+	ln.Close()
+	if _, err := server.Listen("127.0.0.1:99999"); err == nil {
+		t.Error("a port that cannot be")
+	}
+}
+
+func TestTheAdminListener(t *testing.T) {
+	t.Parallel()
+	s, _ := serve(http.NotFound)
+	ln, err := server.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.ServeAdmin(ctx, ln) }()
+	for path, want := range map[string]int{"/metrics": 200, "/healthz": 200, "/readyz": 200, "/debug/pprof/": 200, "/debug/pprof/cmdline": 200, "/api": 404} {
+		res, err := http.Get("http://" + ln.Addr().String() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("%s: %d", path, res.StatusCode)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

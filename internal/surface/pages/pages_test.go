@@ -1,0 +1,158 @@
+package pages_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/onetimelogin/otl/docs"
+	"github.com/onetimelogin/otl/internal/otltest"
+)
+
+func page(t *testing.T, w *otltest.World, path string, status int) string {
+	t.Helper()
+	r := w.Do(t, otltest.Call{Path: path}).Want(t, status)
+	if status != http.StatusOK {
+		return string(r.Raw)
+	}
+	if policy := r.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
+		t.Errorf("%s has the policy %q", path, policy)
+	}
+	return string(r.Raw)
+}
+
+var outside = regexp.MustCompile(`(?i)(src|href)="(https?:)?//[^"]*\.(js|css|png|svg|woff2?)|<script|<iframe| on[a-z]+="| style="`)
+
+// TestEveryPageRenders opens the front page and every document, and follows what
+// they link to.
+func TestEveryPageRenders(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	names, err := fs.Glob(docs.Files, "*.md")
+	if err != nil || len(names) < 5 {
+		t.Fatal(names, err)
+	}
+	paths := []string{"/", "/docs"}
+	for _, n := range names {
+		paths = append(paths, "/docs/"+strings.TrimSuffix(n, ".md"))
+	}
+	links := regexp.MustCompile(`href="(/[^"#]*)`)
+	for _, path := range paths {
+		html := page(t, w, path, http.StatusOK)
+		if !strings.Contains(html, "<h1") || !strings.Contains(html, `lang="en"`) || !strings.Contains(html, "<title>") {
+			t.Errorf("%s is no page: %.200s", path, html)
+		}
+		if bad := outside.FindString(html); bad != "" {
+			t.Errorf("%s has %q", path, bad)
+		}
+		for _, m := range links.FindAllStringSubmatch(html, -1) {
+			if r := w.Do(t, otltest.Call{Path: m[1]}); r.Status != http.StatusOK {
+				t.Errorf("%s links to %s: %d", path, m[1], r.Status)
+			}
+		}
+	}
+	if raw := page(t, w, "/docs/errors.md", http.StatusOK); !strings.HasPrefix(raw, "# Errors") {
+		t.Errorf("the Markdown of a page: %.100s", raw)
+	}
+}
+
+func TestPagesThatAreNotThere(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	for _, path := range []string{"/docs/nothing", "/docs/..%2f..%2fgo.mod", "/docs/adr", "/docs/errors/nothing", "/docs/errors/%0a", "/static/nothing.css", "/nothing", "/docs/%00"} {
+		if r := w.Do(t, otltest.Call{Path: path}); r.Status != http.StatusNotFound {
+			t.Errorf("%s: %d", path, r.Status)
+		}
+	}
+	for _, path := range []string{"/", "/docs"} {
+		if r := w.Do(t, otltest.Call{Method: http.MethodPost, Path: path}); r.Status/100 != 4 {
+			t.Errorf("POST %s: %d", path, r.Status)
+		}
+	}
+}
+
+// TestEveryErrorCodeIsExplained finds every code in the source and asks for its
+// page: the address stands in the answers.
+func TestEveryErrorCodeIsExplained(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	codes := codesInSource(t)
+	if len(codes) < 20 {
+		t.Fatalf("only %d codes were found: %v", len(codes), codes)
+	}
+	for code, where := range codes {
+		if r := w.Do(t, otltest.Call{Path: "/docs/errors/" + code}); r.Status != http.StatusOK || !strings.Contains(string(r.Raw), code) {
+			t.Errorf("%s (%s) has no section in docs/errors.md", code, where)
+		}
+	}
+}
+
+// codesInSource collects the codes of errors: the member Code of an otl.Error,
+// and what `malformed` is called with.
+func codesInSource(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	note := func(set *token.FileSet, e ast.Expr) {
+		if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+			code, err := strconv.Unquote(lit.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[code] = set.Position(e.Pos()).String()
+		}
+	}
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, path, raw, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CompositeLit:
+				if name(n.Type) == "Error" {
+					for _, e := range n.Elts {
+						if kv, ok := e.(*ast.KeyValueExpr); ok && name(kv.Key) == "Code" {
+							note(set, kv.Value)
+						}
+					}
+				}
+			case *ast.CallExpr:
+				if name(n.Fun) == "malformed" {
+					note(set, n.Args[0])
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func name(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.SelectorExpr:
+		return e.Sel.Name
+	}
+	return ""
+}
