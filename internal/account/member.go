@@ -9,12 +9,15 @@ import (
 	"github.com/onetimelogin/otl/internal/store"
 )
 
+// Member is a person as one of a site's.
+type Member = store.Member
+
 // maxSearch is the longest text that is searched for.
 const maxSearch = 200
 
 // Members gives people of a site after an id, oldest first: those whose address
 // is email, and those whose granted address or name fits text; "" for all.
-func (a *Accounts) Members(ctx context.Context, siteID, email, text, after string, limit int) ([]store.Member, error) {
+func (a *Accounts) Members(ctx context.Context, siteID, email, text, after string, limit int) ([]Member, error) {
 	text, err := otl.CheckText("q", text, maxSearch)
 	if err != nil {
 		return nil, err
@@ -32,9 +35,9 @@ func (a *Accounts) Members(ctx context.Context, siteID, email, text, after strin
 
 // Member gives one person of a site. Somebody who is not one of its people is as
 // unknown as somebody who never was (TE-01).
-func (a *Accounts) Member(ctx context.Context, siteID, userID string) (store.Member, error) {
+func (a *Accounts) Member(ctx context.Context, siteID, userID string) (Member, error) {
 	if !secret.ValidID(userID) {
-		return store.Member{}, otl.NoSuch("user")
+		return Member{}, otl.NoSuch("user")
 	}
 	m, err := a.Store.Read.Grants.Member(ctx, siteID, userID)
 	if errors.Is(err, store.ErrNotFound) {

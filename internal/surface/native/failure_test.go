@@ -39,9 +39,28 @@ func wantFailure(t *testing.T, r otltest.Reply) {
 	}
 }
 
+// failing is a request and the error it leads to.
+type failing struct {
+	call   otltest.Call
+	status int
+	code   string
+}
+
 func TestEveryCauseHasTheOneEnvelope(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
+	for what, c := range everyFailure(w) {
+		t.Run(what, func(t *testing.T) {
+			r := w.Do(t, c.call).Want(t, c.status, c.code)
+			wantFailure(t, r)
+			if c.status == http.StatusMethodNotAllowed && r.Header.Get("Allow") == "" {
+				t.Error("405 without Allow")
+			}
+		})
+	}
+}
+
+func everyFailure(w *otltest.World) map[string]failing {
 	login := `{"email":"a@dev.test","password":"wrong-horse-7"}`
 	big := func(n int) string {
 		return `{"email":"a@dev.test","password":"wrong-horse-7"` + strings.Repeat(" ", n-len(login)) + "}"
@@ -61,11 +80,7 @@ func TestEveryCauseHasTheOneEnvelope(t *testing.T) {
 		}
 		return `{"a":{` + strings.TrimSuffix(b.String(), ",") + `}}`
 	}
-	for what, c := range map[string]struct {
-		call   otltest.Call
-		status int
-		code   string
-	}{
+	return map[string]failing{
 		"unknown route":         {otltest.Call{Path: "/api/v1/nothing"}, 404, "no_such_path"},
 		"unknown version":       {otltest.Call{Path: "/api/v2/users/me"}, 404, "no_such_path"},
 		"trailing slash":        {otltest.Call{Path: "/api/v1/users/me/"}, 404, "no_such_path"},
@@ -111,14 +126,6 @@ func TestEveryCauseHasTheOneEnvelope(t *testing.T) {
 		"token in the query":    {otltest.Call{Path: "/api/v1/users/me?access_token=x"}, 401, "token_missing"},
 		"a forged token":        {otltest.Call{Path: "/api/v1/users/me", Bearer: "a.b.c"}, 401, "token_invalid"},
 		"a query of his own":    {otltest.Call{Path: "/api/v1/sessions?user_id=x&user_id=y", Key: w.Notes.Key}, 422, "validation_failed"},
-	} {
-		t.Run(what, func(t *testing.T) {
-			r := w.Do(t, c.call).Want(t, c.status, c.code)
-			wantFailure(t, r)
-			if c.status == http.StatusMethodNotAllowed && r.Header.Get("Allow") == "" {
-				t.Error("405 without Allow")
-			}
-		})
 	}
 }
 

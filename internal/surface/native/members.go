@@ -3,7 +3,6 @@ package native
 import (
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
-	"github.com/onetimelogin/otl/internal/store"
 )
 
 // members are the operations on people of a site (contract 1.5).
@@ -21,7 +20,7 @@ type usersOut struct {
 	NextCursor *string    `json:"next_cursor" doc:"null on the last page."`
 }
 
-func newMemberOut(m store.Member) *userOut { return newUserOut(m.Grant.Fields, m.Grant, m.User) }
+func newMemberOut(m account.Member) *userOut { return newUserOut(m.Grant.Fields, m.Grant, m.User) }
 
 func (s members) list(c *call, in *listUsersIn) (*usersOut, error) {
 	list := "users|" + c.site.ID + "|" + in.Email + "|" + in.Q
@@ -69,18 +68,18 @@ func (s members) create(c *call, in *createUserIn) (*userOut, error) {
 
 // member finds the person an operation is about: one of the site's for a site
 // key, only himself for an access token.
-func (c *call) member(s *Surface, id string) (store.Member, error) {
+func (c *call) member(s *Surface, id string) (account.Member, error) {
 	if c.bearer == nil {
 		return s.Accounts.Member(c.ctx, c.site.ID, id)
 	}
 	if id != c.bearer.User.ID {
-		return store.Member{}, otl.NoSuch("user")
+		return account.Member{}, otl.NoSuch("user")
 	}
-	return store.Member{User: c.bearer.User, Grant: c.bearer.Grant}, nil
+	return account.Member{User: c.bearer.User, Grant: c.bearer.Grant}, nil
 }
 
 // shownTo gives a person as the caller may see him.
-func (c *call) shownTo(m store.Member) *userOut {
+func (c *call) shownTo(m account.Member) *userOut {
 	if c.bearer != nil {
 		return own(c.bearer, m.User)
 	}

@@ -26,49 +26,49 @@ const (
 
 // routes is every operation of this wire.
 func (s *Surface) routes() {
-	s.authRoutes()
-	s.userRoutes()
-	s.memberRoutes()
-	s.roleRoutes()
-	s.sessionRoutes()
-	s.siteRoutes()
-	s.feedRoutes()
+	auth{s}.routes()
+	users{s}.routes()
+	members{s}.routes()
+	roles{s}.routes()
+	sessions{s}.routes()
+	sites{s}.routes()
+	feed{s}.routes()
 }
 
-func (s *Surface) authRoutes() {
-	route(s, operation{
+func (s auth) routes() {
+	route(s.Surface, operation{
 		id: "login", method: http.MethodPost, path: "/auth/login", tag: tagAuth,
 		summary: "Sign in with an e-mail address and a password",
 		text: "Checks the password and opens a session at the site of the key. Whether nobody has the address, the person is disabled, " +
 			"has no password or another one, the answer is the same 401. The first sign-in at a site grants it email and name.",
 		access: bySite, scope: otl.ScopeAuth, success: http.StatusOK, errors: []int{401, 503},
 		request: map[string]any{"email": sampleEmail, "password": "correct-horse-7"}, answer: sampleLogin(),
-	}, auth{s}.login)
-	route(s, operation{
+	}, s.login)
+	route(s.Surface, operation{
 		id: "register", method: http.MethodPost, path: "/auth/register", tag: tagAuth,
 		summary: "Register a person and sign him in",
 		text:    "Adds a person to the network, grants the site the fields named, and opens a session. An address that is known is a 409: that person signs in instead.",
 		access:  bySite, scope: otl.ScopeAuth, success: http.StatusCreated, errors: []int{409, 503},
 		request: map[string]any{"email": sampleEmail, "password": "correct-horse-7", "name": "Jane Doe", "fields": []string{"email", "name"}},
 		answer:  sampleLogin(),
-	}, auth{s}.register)
-	route(s, operation{
+	}, s.register)
+	route(s.Surface, operation{
 		id: "refresh", method: http.MethodPost, path: "/auth/refresh", tag: tagAuth,
 		summary: "Exchange a refresh token",
 		text: "Gives new tokens and makes the one sent worthless. Sent again within ten seconds, while its successor is unused, it gives the same successor; " +
 			"sent later, it ends the session, because two parties hold it.",
 		access: bySite, scope: otl.ScopeAuth, success: http.StatusOK, errors: []int{401},
 		request: map[string]any{"refresh_token": "otl_rt_AYzT…"}, answer: sampleLogin(),
-	}, auth{s}.refresh)
-	route(s, operation{
+	}, s.refresh)
+	route(s.Surface, operation{
 		id: "logout", method: http.MethodPost, path: "/auth/logout", tag: tagAuth,
 		summary: "End a session",
 		text: "Ends the session of the access token, or of the refresh token in the body, and raises the person's session version: every access token he holds " +
 			"is refused from the next call on. His other sessions go on after a refresh, unless everywhere is true.",
 		access: bySiteFor, scope: otl.ScopeAuth, success: http.StatusOK, errors: []int{401}, optionalBody: true,
 		request: map[string]any{"everywhere": false}, answer: revokedOut{true, 8},
-	}, auth{s}.logout)
-	route(s, operation{
+	}, s.logout)
+	route(s.Surface, operation{
 		id: "introspect", method: http.MethodPost, path: "/auth/introspect", tag: tagAuth,
 		summary: "Ask whether an access token is good at this moment",
 		text:    "Checks the token and that its session still counts. A token of another site, like any other that is not good, is active: false and nothing more.",
@@ -76,16 +76,16 @@ func (s *Surface) authRoutes() {
 		request: map[string]any{"token": "eyJhbGciOiJFUzI1NiIs…"},
 		answer: introspectOut{Active: true, Subject: sampleUser, Session: sampleSession, SessionVersion: 7, Audience: sampleSite, Issuer: "https://id.example.com",
 			Expires: 1767323045, IssuedAt: 1767321245, AuthTime: 1767321245, AMR: []string{"pwd"}, TokenType: "Bearer"},
-	}, auth{s}.introspect)
+	}, s.introspect)
 }
 
-func (s *Surface) userRoutes() {
-	route(s, operation{
+func (s users) routes() {
+	route(s.Surface, operation{
 		id: "getMe", method: http.MethodGet, path: "/users/me", tag: tagUsers,
 		summary: "Read the person of the access token",
 		text:    "Gives the profile; fields the person did not grant to the site of the token are null.",
 		access:  byPerson, success: http.StatusOK, answer: sampleUserOut(),
-	}, users{s}.me)
+	}, s.me)
 	update := operation{
 		id: "updateMe", method: http.MethodPatch, path: "/users/me", tag: tagUsers,
 		summary: "Change the profile of the person of the access token",
@@ -94,54 +94,54 @@ func (s *Surface) userRoutes() {
 		access: byPerson, success: http.StatusOK, errors: []int{403, 409},
 		request: map[string]any{"name": "Jane Roe", "version": 3}, answer: sampleUserOut(),
 	}
-	route(s, update, users{s}.update)
+	route(s.Surface, update, s.update)
 	update.id, update.method = "replaceMe", http.MethodPut
 	update.text = "The same as PATCH: members left out stay as they are."
-	route(s, update, users{s}.update)
+	route(s.Surface, update, s.update)
 }
 
-func (s *Surface) sessionRoutes() {
-	route(s, operation{
+func (s sessions) routes() {
+	route(s.Surface, operation{
 		id: "listSessions", method: http.MethodGet, path: "/sessions", tag: tagSessions,
 		summary: "List live sessions",
 		text: "With an access token: the person's own sessions at the site of the token, or everywhere for a first-party token. With a site key: the sessions of " +
 			"one person at that site. Newest first.",
 		access: bySiteOrOwn, scope: otl.ScopeUsers, success: http.StatusOK, answer: sampleSessions(),
-	}, sessions{s}.list)
-	route(s, operation{
+	}, s.list)
+	route(s.Surface, operation{
 		id: "revokeSession", method: http.MethodDelete, path: "/sessions/{id}", tag: tagSessions,
 		summary: "End one session",
 		text:    "Ends the session and raises the person's session version, so that every access token he holds is refused from the next call on. A session of another person or site is a 404, like one that never was.",
 		access:  bySiteOrOwn, scope: otl.ScopeUsers, success: http.StatusOK, errors: []int{404}, answer: revokedOut{true, 8},
-	}, sessions{s}.revoke)
+	}, s.revoke)
 }
 
-func (s *Surface) siteRoutes() {
-	route(s, operation{
+func (s sites) routes() {
+	route(s.Surface, operation{
 		id: "listSites", method: http.MethodGet, path: "/sites", tag: tagSites,
 		summary: "List sites",
 		text:    "With a first-party access token: the sites of the businesses the person owns. With the access token of a site: that site, as the person sees it; a site learns of no other.",
 		access:  byPerson, success: http.StatusOK, answer: sampleSites(),
-	}, sites{s}.list)
-	route(s, operation{
+	}, s.list)
+	route(s.Surface, operation{
 		id: "registerSite", method: http.MethodPost, path: "/sites", tag: tagSites,
 		summary: "Register a site",
 		text:    "Adds a site to the person's business, which is made if there is none, and gives its first site key, shown this once. Needs a first-party access token of a sign-in of the last 15 minutes.",
 		access:  byOwner, success: http.StatusCreated, errors: []int{403},
 		request: map[string]any{"name": "Acme Notes", "domain": "notes.example.com", "callback_url": "https://notes.example.com/auth/callback", "region": "eu"},
 		answer:  sampleRegisteredSite(),
-	}, sites{s}.register)
+	}, s.register)
 }
 
-func (s *Surface) feedRoutes() {
-	route(s, operation{
+func (s feed) routes() {
+	route(s.Surface, operation{
 		id: "listRevocations", method: http.MethodGet, path: "/revocations", tag: tagSessions,
 		summary: "Follow which sessions end",
 		text: "For sites that verify access tokens by themselves: refuse a token whose session is named, and those of the person with a lower session_version. " +
 			"Without a cursor the answer is the newest one and no entries. With wait, an empty answer is held back until there is an entry, for so many seconds. " +
 			"With Accept: text/event-stream the entries come as server-sent events, each with its cursor as the id.",
-		access: bySite, scope: otl.ScopeAuth, success: http.StatusOK, answer: sampleRevocations(), stream: feed{s}.stream,
-	}, feed{s}.list)
+		access: bySite, scope: otl.ScopeAuth, success: http.StatusOK, answer: sampleRevocations(), stream: s.stream,
+	}, s.list)
 }
 
 func text(s string) shown { return shown{secret.NewText(s)} }
