@@ -1,0 +1,272 @@
+package site_test
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/site"
+)
+
+func faults(err error) string {
+	var all []string
+	for _, e := range otl.As(err).More {
+		all = append(all, e.Field+" "+e.Code)
+	}
+	return strings.Join(all, ", ")
+}
+
+func auth(t *testing.T, w *otltest.World, key string) error {
+	t.Helper()
+	_, _, err := w.Sites.Authenticate(t.Context(), secret.NewText(key))
+	return err
+}
+
+func TestRegisterFillsInWhatIsLeftOut(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		r := w.Register(t, site.Registration{Name: "  Bücher & Mehr! ", Callbacks: []string{"https://b.test/cb"}, Domain: "Bücher.test"})
+		if r.Site.Slug != "b-cher-mehr" || r.Site.Name != "Bücher & Mehr!" || r.Site.Domain != "xn--bcher-kva.test" ||
+			!reflect.DeepEqual(r.Site.Requested, otl.MinimalFields()) || !reflect.DeepEqual(r.KeyRow.Scopes, otl.AllScopes()) {
+			t.Errorf("%+v %+v", r.Site, r.KeyRow)
+		}
+		for want, name := range map[string]string{"site": "日本", "b-cher-mehr-2": "Bücher, mehr"} {
+			if got := w.Register(t, site.Registration{Name: name}).Site.Slug; got != want {
+				t.Errorf("%q is %q, want %q", name, got, want)
+			}
+		}
+		long := w.Register(t, site.Registration{Name: strings.Repeat("a", 100)}).Site.Slug
+		if len(long) > 63 {
+			t.Errorf("a slug of %d characters", len(long))
+		}
+		got, err := w.Sites.Get(t.Context(), r.Site.Slug)
+		if err != nil || got.ID != r.Site.ID || !slices.Equal(got.CallbackURLs, []string{"https://b.test/cb"}) {
+			t.Errorf("%+v %v", got, err)
+		}
+		if _, err := w.Sites.Get(t.Context(), "nothing"); !otl.Is(err, "not_found") {
+			t.Error(err)
+		}
+		events, err := w.Store.Read.Events.List(t.Context(), "", r.Site.ID, "", 10)
+		if err != nil || len(events) != 2 {
+			t.Errorf("%d events, %v", len(events), err)
+		}
+	})
+}
+
+func TestRegisterNamesEveryFault(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	_, err := w.Sites.Register(t.Context(), site.Registration{Slug: "Not a label", Domain: "a b", Region: "mars", Callbacks: []string{"http://a.test", "https://b.test/#x"}})
+	want := "name required, domain not_a_domain, slug not_a_label, region unknown_value, callback_url not_https, callback_url bad_url"
+	if got := faults(err); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for _, slug := range []string{"-a", "a-", "a--b", "A", "ä", strings.Repeat("a", 64)} {
+		if _, err := w.Sites.Register(t.Context(), site.Registration{Name: "A", Slug: slug}); faults(err) != "slug not_a_label" {
+			t.Errorf("%q: %v", slug, err)
+		}
+	}
+	if _, err := w.Sites.Register(t.Context(), site.Registration{Name: "A", Slug: "notes"}); !otl.Is(err, "slug_taken") {
+		t.Error(err)
+	}
+	many := make([]string, 51)
+	for i := range many {
+		many[i] = fmt.Sprintf("https://a.test/%d", i)
+	}
+	if _, err := w.Sites.Register(t.Context(), site.Registration{Name: "A", Callbacks: many}); faults(err) != "callback_url too_many" {
+		t.Error(err)
+	}
+}
+
+// TestSitesOfOneOwnerAreOneBusiness, and of different owners are not.
+func TestSitesOfOneOwnerAreOneBusiness(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		a, b := w.Person(t, "a@dev.test"), w.Person(t, "b@dev.test")
+		one := w.Register(t, site.Registration{Name: "One", Owner: a.ID, Business: "Acme"})
+		w.Clock.Advance(time.Millisecond)
+		two := w.Register(t, site.Registration{Name: "Two", Owner: a.ID})
+		other := w.Register(t, site.Registration{Name: "Other", Owner: b.ID})
+		if one.Site.BusinessID != two.Site.BusinessID || one.Site.BusinessID == other.Site.BusinessID {
+			t.Error("the businesses are mixed up")
+		}
+		mine, err := w.Sites.List(t.Context(), a.ID, "", 10)
+		if err != nil || len(mine) != 2 || mine[0].ID != one.Site.ID {
+			t.Errorf("%+v %v", mine, err)
+		}
+		if rest, err := w.Sites.List(t.Context(), a.ID, one.Site.ID, 10); err != nil || len(rest) != 1 {
+			t.Errorf("%d more, %v", len(rest), err)
+		}
+		if all, err := w.Sites.List(t.Context(), "", "", 10); err != nil || len(all) != 5 {
+			t.Errorf("%d in all, %v", len(all), err)
+		}
+	})
+}
+
+// TestSlugsAreNeverShared: many sites of one name at the same time.
+func TestSlugsAreNeverShared(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		slugs := make(chan string, 10)
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				r, err := w.Sites.Register(t.Context(), site.Registration{Name: "Same"})
+				if err != nil {
+					t.Error(err)
+				}
+				slugs <- r.Site.Slug
+			})
+		}
+		wg.Wait()
+		close(slugs)
+		seen := map[string]bool{}
+		for s := range slugs {
+			seen[s] = true
+		}
+		if len(seen) != 10 {
+			t.Errorf("%d slugs for 10 sites", len(seen))
+		}
+	})
+}
+
+func TestCallbacks(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		id := w.Notes.Site.ID
+		add := func(url string) error { return w.Sites.AddCallback(t.Context(), id, url) }
+		for _, url := range []string{"http://localhost:3000/cb", "http://127.0.0.1/cb", "http://localhost:3000/cb", "https://notes.test/other?x=1"} {
+			if err := add(url); err != nil {
+				t.Errorf("%s: %v", url, err)
+			}
+		}
+		for _, url := range []string{"http://notes.test/cb", "notes.test", "https://*.test/", "https://u:p@notes.test/", "javascript:alert(1)", "https://notes.test/#", ""} {
+			if err := add(url); otl.As(err).Field != "callback_url" {
+				t.Errorf("%s: %v", url, err)
+			}
+		}
+		got, err := w.Sites.Get(t.Context(), id)
+		if err != nil || len(got.CallbackURLs) != 4 {
+			t.Errorf("%v %v", got.CallbackURLs, err)
+		}
+		if err := w.Sites.RemoveCallback(t.Context(), id, "http://127.0.0.1/cb"); err != nil {
+			t.Error(err)
+		}
+		for what, err := range map[string]error{
+			"again": w.Sites.RemoveCallback(t.Context(), id, "http://127.0.0.1/cb"), "of another site": w.Sites.RemoveCallback(t.Context(), w.Shop.Site.ID, "https://notes.test/callback"),
+		} {
+			if !otl.Is(err, "not_found") {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		for i := range 47 {
+			if err := add(fmt.Sprintf("https://notes.test/%d", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := add("https://notes.test/beyond"); faults(err) != "callback_url too_many" {
+			t.Error(err)
+		}
+	})
+}
+
+func TestSE06_KeysAreComparedWhole(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	key := w.Notes.Key.Reveal()
+	if err := auth(t, w, key); err != nil {
+		t.Fatal(err)
+	}
+	bad := []string{"", "otr_", key[:len(key)-1], key + "A", " " + key, key + "\n", strings.ToUpper(key), strings.Replace(key, "otr_", "otl_", 1), strings.Repeat(key, 100)}
+	for i := range key {
+		for _, c := range "0aZ_" {
+			if rune(key[i]) != c {
+				bad = append(bad, key[:i]+string(c)+key[i+1:])
+			}
+		}
+	}
+	for _, b := range bad {
+		if err := auth(t, w, b); !errors.Is(err, otl.ErrSiteKey) {
+			t.Errorf("%.60q: %v", b, err)
+		}
+	}
+}
+
+// TestSR10_KeysRollWithOverlap: both work for the overlap; a revoked one ends at
+// the next call.
+func TestSR10_KeysRollWithOverlap(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		id, old := w.Notes.Site.ID, w.Notes
+		next, row, err := w.Sites.RollKey(t.Context(), id, old.KeyRow.ID, time.Hour)
+		if err != nil || row.Name != old.KeyRow.Name || !reflect.DeepEqual(row.Scopes, old.KeyRow.Scopes) {
+			t.Fatalf("%+v %v", row, err)
+		}
+		w.Clock.Advance(time.Hour - time.Millisecond)
+		if auth(t, w, old.Key.Reveal()) != nil || auth(t, w, next.Reveal()) != nil {
+			t.Error("within the overlap one of them fails")
+		}
+		w.Clock.Advance(time.Millisecond)
+		if !errors.Is(auth(t, w, old.Key.Reveal()), otl.ErrSiteKey) || auth(t, w, next.Reveal()) != nil {
+			t.Error("after the overlap")
+		}
+		if _, _, err := w.Sites.RollKey(t.Context(), id, old.KeyRow.ID, time.Hour); !otl.Is(err, "not_found") {
+			t.Errorf("rolling an expired key: %v", err)
+		}
+		if err := w.Sites.RevokeKey(t.Context(), w.Shop.Site.ID, row.ID); !otl.Is(err, "not_found") {
+			t.Errorf("another site's key: %v", err)
+		}
+		if err := w.Sites.RevokeKey(t.Context(), id, row.ID); err != nil {
+			t.Fatal(err)
+		}
+		if !errors.Is(auth(t, w, next.Reveal()), otl.ErrSiteKey) {
+			t.Error("a revoked key is good")
+		}
+		if err := w.Sites.RevokeKey(t.Context(), id, row.ID); !otl.Is(err, "not_found") {
+			t.Errorf("again: %v", err)
+		}
+		if auth(t, w, w.Shop.Key.Reveal()) != nil {
+			t.Error("another site's key ended too")
+		}
+	})
+}
+
+func TestKeysOfASite(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		id := w.Notes.Site.ID
+		w.Clock.Advance(time.Millisecond)
+		key, row, err := w.Sites.CreateKey(t.Context(), id, site.NewKey{Name: "mobile", Scopes: otl.Scopes{otl.ScopeAuth}, ExpiresAt: w.Clock.Now().Add(time.Hour)})
+		if err != nil || row.Prefix == "" || !strings.HasPrefix(key.Reveal(), "otr_"+row.Prefix) {
+			t.Fatalf("%+v %v", row, err)
+		}
+		keys, err := w.Sites.Keys(t.Context(), id)
+		if err != nil || len(keys) != 2 || keys[1].Name != "mobile" || !keys[1].LastUsedAt.IsZero() {
+			t.Errorf("%+v %v", keys, err)
+		}
+		if auth(t, w, key.Reveal()) != nil {
+			t.Error("the new key fails")
+		}
+		if err := w.Sites.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if keys, _ := w.Sites.Keys(t.Context(), id); !keys[1].LastUsedAt.Equal(w.Clock.Now()) {
+			t.Errorf("last used %v", keys[1].LastUsedAt)
+		}
+		w.Clock.Advance(time.Hour)
+		if !errors.Is(auth(t, w, key.Reveal()), otl.ErrSiteKey) {
+			t.Error("an expired key is good")
+		}
+		if _, _, err := w.Sites.CreateKey(t.Context(), id, site.NewKey{Name: "a\nb"}); otl.As(err).Field != "name" {
+			t.Error(err)
+		}
+	})
+}
