@@ -26,7 +26,7 @@ race: $(PYTHON) ## Run all tests below internal/ and cmd/ with the race detector
 	$(TEST) -race -timeout 20m ./internal/... ./cmd/...
 
 fuzz: ## Fuzz every parser of foreign bytes for FUZZTIME each (10s)
-	@for dir in $$($(GO) list -f '{{.Dir}}' ./internal/...); do \
+	@for dir in $$($(GO) list -f '{{.Dir}}' ./internal/... ./cmd/...); do \
 	  for target in $$(grep -hos '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -c6-); do \
 	    echo "== $$dir $$target"; \
 	    e2e/with-postgres $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir || exit 1; \

@@ -6,5 +6,5 @@ import "embed"
 
 // Files are the documents in Markdown.
 //
-//go:embed *.md
+//go:embed *.md adr/*.md
 var Files embed.FS

@@ -10,7 +10,11 @@ import (
 	"strings"
 
 	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
+	"github.com/yuin/goldmark/parser"
+	"github.com/yuin/goldmark/text"
+	"github.com/yuin/goldmark/util"
 
 	"github.com/onetimelogin/otl/docs"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -36,12 +40,13 @@ const policy = "default-src 'none'; style-src 'self'; img-src 'self' data:; base
 // New builds the pages. Fail answers a path nobody serves.
 func New(fail func(http.ResponseWriter, *http.Request, error)) *Pages {
 	p := &Pages{
-		mux: http.NewServeMux(), fail: fail, markdown: goldmark.New(goldmark.WithExtensions(extension.Table)),
+		mux: http.NewServeMux(), fail: fail, markdown: goldmark.New(goldmark.WithExtensions(extension.Table),
+			goldmark.WithParserOptions(parser.WithASTTransformers(util.Prioritized(links{}, 1)))),
 		templates: template.Must(template.ParseFS(templateFiles, "templates/*.html")),
 	}
 	p.mux.HandleFunc("GET /{$}", p.front)
 	p.mux.HandleFunc("GET /docs", p.doc)
-	p.mux.HandleFunc("GET /docs/{name}", p.doc)
+	p.mux.HandleFunc("GET /docs/{name...}", p.doc)
 	p.mux.HandleFunc("GET /docs/errors/{code}", p.errorCode)
 	p.mux.Handle("GET /static/", http.FileServerFS(staticFiles))
 	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.missing(w, r) })
@@ -96,6 +101,27 @@ func (p *Pages) doc(w http.ResponseWriter, r *http.Request) {
 	default:
 		p.show(w, raw)
 	}
+}
+
+// links turns links between documents, which name files so that they also work
+// in a checkout, into links between pages.
+type links struct{}
+
+// Transform implements parser.ASTTransformer.
+func (links) Transform(doc *ast.Document, _ text.Reader, _ parser.Context) {
+	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		if link, ok := n.(*ast.Link); ok && entering && !bytes.Contains(link.Destination, []byte(":")) {
+			page, fragment, _ := strings.Cut(string(link.Destination), "#")
+			if name, ok := strings.CutSuffix(page, ".md"); ok {
+				page = "/docs/" + name
+			}
+			if fragment != "" {
+				page += "#" + fragment
+			}
+			link.Destination = []byte(page)
+		}
+		return ast.WalkContinue, nil
+	})
 }
 
 // errorCode shows what one error code means: its section of errors.md.

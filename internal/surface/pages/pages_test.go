@@ -1,6 +1,7 @@
 package pages_test
 
 import (
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -37,6 +38,8 @@ func TestEveryPageRenders(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
 	names, err := fs.Glob(docs.Files, "*.md")
+	records, globErr := fs.Glob(docs.Files, "adr/*.md")
+	names, err = append(names, records...), errors.Join(err, globErr)
 	if err != nil || len(names) < 5 {
 		t.Fatal(names, err)
 	}
@@ -67,7 +70,7 @@ func TestEveryPageRenders(t *testing.T) {
 func TestPagesThatAreNotThere(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
-	for _, path := range []string{"/docs/nothing", "/docs/..%2f..%2fgo.mod", "/docs/adr", "/docs/errors/nothing", "/docs/errors/%0a", "/static/nothing.css", "/nothing", "/docs/%00"} {
+	for _, path := range []string{"/docs/nothing", "/docs/..%2f..%2fgo.mod", "/docs/adr", "/docs/adr/nothing", "/docs/adr/0001-rooms/x", "/docs/errors/nothing", "/docs/errors/%0a", "/static/nothing.css", "/nothing", "/docs/%00"} {
 		if r := w.Do(t, otltest.Call{Path: path}); r.Status != http.StatusNotFound {
 			t.Errorf("%s: %d", path, r.Status)
 		}
