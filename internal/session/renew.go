@@ -80,7 +80,7 @@ func (s *Sessions) exchange(ctx context.Context, presented token.Refresh, st sto
 		return Tokens{}, true, otl.ErrRefresh
 	}
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		_, err := s.End(ctx, tx, st.Session.ID, otl.EndRefreshReuse)
+		_, err := s.End(ctx, tx, st.User.ID, st.Session.ID, otl.EndRefreshReuse)
 		return err
 	})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {

@@ -3,7 +3,10 @@ package session
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -47,7 +50,7 @@ func (s *Sessions) Open(ctx context.Context, tx *store.Tx, st *store.Standing, m
 	now := s.Now()
 	sess := otl.Session{
 		ID: secret.NewID(now), UserID: st.User.ID, SiteID: st.Site.ID, Methods: methods, AuthAt: now, CreatedAt: now, LastSeenAt: now,
-		RefreshBy: now.Add(min(s.RefreshTTL, s.MaxAge)), ExpiresAt: now.Add(s.MaxAge), UserAgent: clip(from.UserAgent, maxUserAgent),
+		RefreshBy: now.Add(min(s.RefreshTTL, s.MaxAge)), ExpiresAt: now.Add(s.MaxAge), UserAgent: userAgent(from.UserAgent),
 	}
 	if from.Client.IsValid() {
 		sess.IP = from.Client.String()
@@ -68,13 +71,16 @@ func (s *Sessions) Open(ctx context.Context, tx *store.Tx, st *store.Standing, m
 		map[string]string{"amr": sess.Methods.String(), "ip": sess.IP}))
 }
 
-func (s *Sessions) makeRoom(ctx context.Context, tx *store.Tx, newest otl.Session) error {
-	excess, err := tx.Sessions.Excess(ctx, newest.UserID, newest.SiteID, s.PerSite)
-	if err != nil {
+// makeRoom ends the oldest sessions beyond PerSite, never the one that was just
+// opened: after the clock was set back, its id is older than those before it.
+func (s *Sessions) makeRoom(ctx context.Context, tx *store.Tx, opened otl.Session) error {
+	excess, err := tx.Sessions.Excess(ctx, opened.UserID, opened.SiteID, s.PerSite-1)
+	if err != nil || len(excess) == 0 {
 		return err
 	}
-	for _, id := range excess {
-		if _, err := s.End(ctx, tx, id, otl.EndSuperseded); err != nil && !errors.Is(err, store.ErrNotFound) {
+	stays := max(slices.Index(excess, opened.ID), 0) // the newest of them where the one opened is newer still
+	for _, id := range slices.Delete(excess, stays, stays+1) {
+		if _, err := s.End(ctx, tx, opened.UserID, id, otl.EndSuperseded); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 	}
@@ -124,11 +130,15 @@ func Visible(st store.Standing) otl.Fields {
 	return nil
 }
 
-func clip(s string, n int) string {
-	if len(s) <= n {
+// userAgent gives what is kept of a User-Agent header: at most maxUserAgent
+// bytes of text that every database takes.
+func userAgent(s string) string {
+	s = strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "")
+	if len(s) <= maxUserAgent {
 		return s
 	}
-	for n > 0 && s[n]&0xc0 == 0x80 { // never inside a character
+	n := maxUserAgent
+	for !utf8.RuneStart(s[n]) { // never inside a character
 		n--
 	}
 	return s[:n]
@@ -139,41 +149,55 @@ func (s *Sessions) event(t otl.EventType, userID, siteID, sessionID string, data
 	return otl.Event{ID: "evt_" + secret.NewID(now), Type: t, UserID: userID, SiteID: siteID, SessionID: sessionID, Data: data, CreatedAt: now}
 }
 
-// End ends one session inside a transaction and gives the person's session
+// End ends one session of a person inside a transaction and gives his session
 // version afterwards, 0 where the reason does not raise it. It fails with
-// store.ErrNotFound when there is nothing to end.
-func (s *Sessions) End(ctx context.Context, tx *store.Tx, id string, reason otl.EndReason) (version int, err error) {
+// store.ErrNotFound when there is nothing to end; the transaction must then be
+// given up.
+func (s *Sessions) End(ctx context.Context, tx *store.Tx, userID, id string, reason otl.EndReason) (version int, err error) {
+	if version, err = raise(ctx, tx, userID, reason); err != nil {
+		return 0, err
+	}
 	ended, err := tx.Sessions.End(ctx, id, reason, s.Now())
 	if err != nil {
 		return 0, err
 	}
-	return s.after(ctx, tx, ended.UserID, []store.Ended{ended}, reason)
+	return version, s.tell(ctx, tx, userID, []store.Ended{ended}, reason, version)
 }
 
 // EndAll ends every session of a person inside a transaction, on one site or,
 // for "", on all, except the one to keep ("" for none). It raises the session
-// version even where no session was left, and gives it.
+// version even where no session was left, and gives it. It fails with
+// store.ErrNotFound where there is no such person.
 func (s *Sessions) EndAll(ctx context.Context, tx *store.Tx, userID, siteID, keep string, reason otl.EndReason) (version int, err error) {
+	if version, err = raise(ctx, tx, userID, reason); err != nil {
+		return 0, err
+	}
 	ended, err := tx.Sessions.EndAll(ctx, userID, siteID, keep, reason, s.Now())
 	if err != nil {
 		return 0, err
 	}
-	return s.after(ctx, tx, userID, ended, reason)
+	return version, s.tell(ctx, tx, userID, ended, reason, version)
 }
 
-func (s *Sessions) after(ctx context.Context, tx *store.Tx, userID string, ended []store.Ended, reason otl.EndReason) (version int, err error) {
-	data := map[string]string{"reason": string(reason)}
-	if reason.RaisesVersion() {
-		if version, err = tx.Users.RaiseSessionVersion(ctx, userID); err != nil {
-			return 0, err
-		}
+// raise comes before sessions end, because it locks the row of the person, as a
+// sign-in does: on PostgreSQL a session that is being opened is then either seen
+// and ended, or gets the raised version, and nobody waits in a circle.
+func raise(ctx context.Context, tx *store.Tx, userID string, reason otl.EndReason) (version int, err error) {
+	if !reason.RaisesVersion() {
+		return 0, nil
 	}
+	return tx.Users.RaiseSessionVersion(ctx, userID)
+}
+
+// tell appends what ended to the log of events and to the feed of revocations.
+func (s *Sessions) tell(ctx context.Context, tx *store.Tx, userID string, ended []store.Ended, reason otl.EndReason, version int) error {
+	data := map[string]string{"reason": string(reason)}
 	for _, e := range ended {
 		if err := tx.Events.Append(ctx, s.event(otl.EventSessionRevoked, e.UserID, e.SiteID, e.ID, data)); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return version, tx.Revocations.Append(ctx, s.revocations(userID, ended, version))
+	return tx.Revocations.Append(ctx, s.revocations(userID, ended, version))
 }
 
 // revocations gives what the feed says of sessions that ended, and of a version

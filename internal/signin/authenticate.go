@@ -98,7 +98,7 @@ func (s *SignIn) Logout(ctx context.Context, l Logout) (version int, err error) 
 		if l.Everywhere {
 			version, err = s.Sessions.EndAll(ctx, tx, sess.UserID, l.Site.ID, "", otl.EndLogout)
 		} else {
-			version, err = s.Sessions.End(ctx, tx, sess.ID, otl.EndLogout)
+			version, err = s.Sessions.End(ctx, tx, sess.UserID, sess.ID, otl.EndLogout)
 		}
 		return err
 	})
@@ -172,7 +172,7 @@ func (s *SignIn) Revoke(ctx context.Context, sc Scope, id string, reason otl.End
 		return 0, otl.NoSuch("session")
 	}
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		version, err = s.Sessions.End(ctx, tx, id, reason)
+		version, err = s.Sessions.End(ctx, tx, st.User.ID, id, reason)
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
