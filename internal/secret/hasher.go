@@ -15,13 +15,20 @@ type Hasher struct {
 	cost Argon2
 
 	mu      sync.Mutex
-	schemes map[string]time.Duration // seen in the store: moving average of a check, 0 if not measured
-	costly  Hash                     // a sham of the costliest scheme
+	schemes map[string]pace // seen in the store
+	costly  Hash            // a sham of the costliest scheme
+}
+
+// pace is how long one computation of a scheme takes: an estimate, and once it
+// was measured a moving average.
+type pace struct {
+	took     time.Duration
+	measured bool
 }
 
 // NewHasher makes a hasher that writes argon2id hashes of the given cost.
 func NewHasher(cost Argon2, permits int) *Hasher {
-	h := &Hasher{Pool: NewPool(permits), cost: cost, schemes: map[string]time.Duration{}}
+	h := &Hasher{Pool: NewPool(permits), cost: cost, schemes: map[string]pace{}}
 	if err := h.Learn(cost.scheme()); err != nil { // the cost was checked when it was configured
 		panic(err)
 	}
@@ -53,8 +60,13 @@ func (h *Hasher) Hash(ctx context.Context, owner string, password Text) (stored,
 func (h *Hasher) Check(ctx context.Context, owner string, stored Stored, password Text) (Checked, error) {
 	hash, err := ParseHash(stored.Hash)
 	known := err == nil
-	if !known {
-		hash = h.pretend()
+	if known {
+		err = h.Learn(hash.Scheme) // it may have been stored by another node a moment ago
+	} else {
+		hash, err = h.pretend(), nil
+	}
+	if err != nil {
+		return Checked{}, err
 	}
 	var match bool
 	var took time.Duration
@@ -66,11 +78,14 @@ func (h *Hasher) Check(ctx context.Context, owner string, stored Stored, passwor
 	if err != nil {
 		return Checked{}, err
 	}
-	h.measured(hash, took)
+	n := time.Duration(rounds(password.Reveal()))
+	if n == 1 || !match { // of two computations a match may have saved the second
+		h.measured(hash.Scheme, took/n)
+	}
 	if match && known {
 		return Checked{Match: true, Rehash: stored.Imported || hash.Scheme != h.cost.scheme()}, nil
 	}
-	return Checked{}, h.level(ctx, took)
+	return Checked{}, level(ctx, h.floor()*n-took)
 }
 
 // Learn tells the hasher that the store holds hashes of this scheme, as Hash
@@ -85,7 +100,7 @@ func (h *Hasher) Learn(scheme string) error {
 	if err != nil {
 		return err
 	}
-	h.schemes[scheme] = 0
+	h.schemes[scheme] = pace{took: sham.work}
 	if sham.work > h.costly.work {
 		h.costly = sham
 	}
@@ -98,34 +113,39 @@ func (h *Hasher) pretend() Hash {
 	return h.costly
 }
 
-func (h *Hasher) measured(hash Hash, took time.Duration) {
+func (h *Hasher) measured(scheme string, took time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	old := h.schemes[hash.Scheme]
-	if old == 0 {
-		old = took
+	if old := h.schemes[scheme]; old.measured {
+		took = old.took + (took-old.took)/8
 	}
-	h.schemes[hash.Scheme] = old + (took-old)/8
+	h.schemes[scheme] = pace{took, true}
 }
 
-// level waits until a failed check has taken as long as any other would have.
-// With one scheme in the store every check does the same work and nothing is
-// added; with several, all of them are stretched to a common length somewhat
-// above the costliest.
-func (h *Hasher) level(ctx context.Context, took time.Duration) error {
+// floor is how long a failed check takes at least. With one scheme in the store
+// every check does the same work and nothing is added; with several, all of them
+// are stretched to a common length somewhat above the slowest on this machine,
+// which need not be the one that does most work: argon2 shares its work between
+// cores.
+func (h *Hasher) floor() time.Duration {
 	h.mu.Lock()
-	var floor time.Duration
-	if len(h.schemes) > 1 {
-		if floor = h.schemes[h.costly.Scheme]; floor == 0 {
-			floor = h.costly.work
-		}
-		floor = floor * 13 / 10
+	defer h.mu.Unlock()
+	if len(h.schemes) < 2 {
+		return 0
 	}
-	h.mu.Unlock()
-	if took >= floor {
+	var slowest time.Duration
+	for _, p := range h.schemes {
+		slowest = max(slowest, p.took)
+	}
+	return slowest * 13 / 10
+}
+
+// level waits for what a failed check has left to be as long as any other.
+func level(ctx context.Context, left time.Duration) error {
+	if left <= 0 {
 		return nil
 	}
-	timer := time.NewTimer(floor - took)
+	timer := time.NewTimer(left)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

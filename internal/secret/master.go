@@ -9,6 +9,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // MasterSize is the length of a master key in bytes.
@@ -18,16 +20,16 @@ const MasterSize = 32
 // the database: a dump of the database alone opens nothing (SR-01). Each purpose
 // gets a key of its own derived from it (RFC 5869).
 type Master struct {
-	current  []byte
-	previous [][]byte
+	current  Text // raw bytes, wrapped so that they are not printed
+	previous []Text
 }
 
 // NewMaster makes a random master key.
-func NewMaster() Master { return Master{current: Bytes(MasterSize)} }
+func NewMaster() Master { return Master{current: NewText(string(Bytes(MasterSize)))} }
 
 // ParseMaster reads a master key of 32 bytes in base64, and the keys it
 // replaced, which still open what they sealed. Keys that are too short, that
-// are plain text or that repeat few bytes are refused (SR-05).
+// are plain text, that repeat few bytes or count are refused (SR-05).
 func ParseMaster(current string, previous ...string) (Master, error) {
 	var m Master
 	var err error
@@ -44,25 +46,32 @@ func ParseMaster(current string, previous ...string) (Master, error) {
 	return m, nil
 }
 
-func parseMasterKey(s string) ([]byte, error) {
+func parseMasterKey(s string) (Text, error) {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(s))
 	if err != nil || len(key) != MasterSize {
-		return nil, errors.New("must be 32 random bytes in base64; make one with: openssl rand -base64 32")
+		return Text{}, errors.New("must be 32 random bytes in base64; make one with: openssl rand -base64 32")
 	}
-	seen := map[byte]bool{}
-	text := true
-	for _, b := range key {
+	seen, steps := map[byte]bool{}, map[byte]bool{}
+	for i, b := range key {
 		seen[b] = true
-		text = text && b >= 0x20 && b < 0x7f
+		steps[b-key[max(i-1, 0)]] = true
 	}
-	if text || len(seen) < 16 {
-		return nil, errors.New("is not random; make one with: openssl rand -base64 32")
+	if readable(key) || len(seen) < 16 || len(steps) < 16 {
+		return Text{}, errors.New("is not random; make one with: openssl rand -base64 32")
 	}
-	return key, nil
+	return NewText(string(key)), nil
+}
+
+// readable reports whether a key is text somebody typed, with the line end that
+// "echo" leaves or without.
+func readable(key []byte) bool {
+	return utf8.Valid(key) && !bytes.ContainsFunc(key, func(r rune) bool { return !unicode.IsPrint(r) && !unicode.IsSpace(r) })
 }
 
 // Encode gives the key in the form ParseMaster reads.
-func (m Master) Encode() Text { return Text{base64.StdEncoding.EncodeToString(m.current)} }
+func (m Master) Encode() Text {
+	return NewText(base64.StdEncoding.EncodeToString([]byte(m.current.Reveal())))
+}
 
 // Derive gives the 32-byte key for one purpose. Different purposes never share
 // a key.
@@ -78,8 +87,8 @@ func (m Master) DeriveAll(purpose string) [][]byte {
 	return out
 }
 
-func derive(master []byte, purpose string) []byte {
-	key, err := hkdf.Key(sha256.New, master, nil, "otl/"+purpose, 32)
+func derive(master Text, purpose string) []byte {
+	key, err := hkdf.Key(sha256.New, []byte(master.Reveal()), nil, "otl/"+purpose, 32)
 	if err != nil { // only for lengths this call cannot ask for
 		panic(err)
 	}
@@ -113,7 +122,7 @@ func (m Master) Open(sealed []byte, place string) ([]byte, error) {
 	if len(sealed) < sealNamed || sealed[0] != sealVersion {
 		return nil, ErrSealed
 	}
-	for _, key := range append([][]byte{m.current}, m.previous...) {
+	for _, key := range append([]Text{m.current}, m.previous...) {
 		name, aead := sealer(key)
 		if !bytes.Equal(name, sealed[1:sealNamed]) {
 			continue
@@ -134,7 +143,7 @@ func (m Master) Stale(sealed []byte) bool {
 	return len(sealed) < sealNamed || !bytes.Equal(name, sealed[1:sealNamed])
 }
 
-func sealer(master []byte) (name []byte, aead cipher.AEAD) {
+func sealer(master Text) (name []byte, aead cipher.AEAD) {
 	key := derive(master, "seal")
 	sum := sha256.Sum256(key)
 	block, err := aes.NewCipher(key)

@@ -28,6 +28,10 @@ type Argon2 struct {
 // DefaultArgon2 is the cost of new hashes unless configured upward (PW-05).
 func DefaultArgon2() Argon2 { return Argon2{Memory: 19456, Time: 2, Threads: 1} }
 
+// onePass is the memory in KiB from which a single pass is worth the default
+// (OWASP password storage: m=47104,t=1 equals m=19456,t=2).
+const onePass = 47104
+
 // Bounds of what is computed for anybody (decision D11, DS-01): a stored hash
 // that asks for more is refused before any work.
 const (
@@ -35,6 +39,7 @@ const (
 	maxArgonTime    = 10
 	maxArgonThreads = 16
 	maxScryptBytes  = 256 << 20
+	maxScryptR      = 1024 // 8 in practice; a large one with a small N costs memory of its own
 	maxScryptP      = 16
 	minBcryptCost   = 4
 	maxBcryptCost   = 14
@@ -53,7 +58,7 @@ func ParseArgon2(s string, weak bool) (Argon2, error) {
 		return Argon2{}, errors.New("must stay within m<=262144, t<=10, p<=16 and m>=8p")
 	}
 	a := Argon2{uint32(v[0]), uint32(v[1]), uint8(v[2])}
-	if least := DefaultArgon2(); !weak && (a.Memory < least.Memory || a.Time < least.Time) && a.Memory*a.Time < least.Memory*least.Time {
+	if least := DefaultArgon2(); !weak && a.Memory < onePass && (a.Memory < least.Memory || a.Time < least.Time) {
 		return Argon2{}, errors.New("is weaker than m=19456,t=2,p=1")
 	}
 	return a, nil
@@ -101,16 +106,26 @@ func ParseHash(s string) (Hash, error) {
 
 // Match reports whether the password fits. Bytes are compared as given first
 // and, where that differs, normalised to NFKC (decision D11): a hash made
-// elsewhere may have been made of either. Our own are of the NFKC form only.
+// elsewhere may have been made of either. Our own are of the NFKC form only; for
+// them the first comparison is made too and does not count, so that time does
+// not tell an imported account from others.
 func (h Hash) Match(password string, imported bool) bool {
 	if h.check == nil {
 		return false
 	}
-	normal := norm.NFKC.AppendString(nil, password)
-	if imported && string(normal) != password && h.check([]byte(password)) {
-		return true
+	given := false
+	if rounds(password) > 1 {
+		given = h.check([]byte(password)) && imported
 	}
-	return h.check(normal)
+	return given || h.check(norm.NFKC.AppendString(nil, password))
+}
+
+// rounds is how many computations a failed Match of the password takes.
+func rounds(password string) int {
+	if norm.NFKC.IsNormalString(password) {
+		return 1
+	}
+	return 2
 }
 
 func parseArgon2Hash(s string) (Hash, error) {
@@ -147,9 +162,17 @@ func parseArgon2Hash(s string) (Hash, error) {
 	}, nil
 }
 
+// bcryptAlphabet is that of bcrypt's own base64.
+const bcryptAlphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+// parseBcrypt checks every character: the library looks at the salt only when it
+// computes, and a hash that fails there would be told by its time.
 func parseBcrypt(s string) (Hash, error) {
-	cost, err := bcrypt.Cost([]byte(s))
-	if err != nil || len(s) != 60 {
+	if len(s) != 60 || s[6] != '$' || strings.Trim(s[4:6], "0123456789") != "" || strings.Trim(s[7:], bcryptAlphabet) != "" {
+		return Hash{}, errors.New("bcrypt hash is malformed")
+	}
+	cost, err := strconv.Atoi(s[4:6])
+	if err != nil {
 		return Hash{}, errors.New("bcrypt hash is malformed")
 	}
 	if cost < minBcryptCost || cost > maxBcryptCost {
@@ -205,8 +228,8 @@ func parseWerkzeug(s string) (Hash, error) {
 }
 
 func scryptHash(n, r, p uint64, salt, key []byte) (Hash, error) {
-	if n < 2 || bits.OnesCount64(n) != 1 || r < 1 || p < 1 || p > maxScryptP || r > maxScryptBytes || n > maxScryptBytes || 128*n*r > maxScryptBytes || 128*n*r*p > 2*maxScryptBytes {
-		return Hash{}, errors.New("scrypt cost is out of range (128*N*r <= 256 MiB, 128*N*r*p <= 512 MiB, p <= 16)")
+	if n < 2 || bits.OnesCount64(n) != 1 || r < 1 || p < 1 || p > maxScryptP || r > maxScryptR || n > maxScryptBytes || 128*n*r > maxScryptBytes || 128*n*r*p > 2*maxScryptBytes {
+		return Hash{}, errors.New("scrypt cost is out of range (128*N*r <= 256 MiB, 128*N*r*p <= 512 MiB, r <= 1024, p <= 16)")
 	}
 	if len(key) < 16 || len(key) > 128 {
 		return Hash{}, errors.New("scrypt hash has a bad length")
@@ -223,10 +246,11 @@ func scryptHash(n, r, p uint64, salt, key []byte) (Hash, error) {
 
 // saltAndKey decodes the last two parts of a PHC string.
 func saltAndKey(salt, key string) (s, k []byte, err error) {
-	b64 := base64.RawStdEncoding.Strict()
+	b64 := base64.RawStdEncoding
 	s, err1 := b64.DecodeString(salt)
 	k, err2 := b64.DecodeString(key)
-	if err1 != nil || err2 != nil || len(s) < 8 || len(s) > 64 || len(k) < 16 || len(k) > 128 {
+	// The decoder passes over line ends and spare bits, so spellings are compared.
+	if err1 != nil || err2 != nil || b64.EncodeToString(s) != salt || b64.EncodeToString(k) != key || len(s) < 8 || len(s) > 64 || len(k) < 16 || len(k) > 128 {
 		return nil, nil, errors.New("salt or hash is malformed")
 	}
 	return s, k, nil

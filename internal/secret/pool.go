@@ -70,6 +70,9 @@ func (p *Pool) Do(ctx context.Context, owner string, work func()) error {
 	if otl.Transactional(ctx) {
 		return errTransaction
 	}
+	if err := ctx.Err(); err != nil {
+		return err // he left before it began
+	}
 	if err := p.acquire(ctx, owner); err != nil {
 		return err
 	}
@@ -112,7 +115,9 @@ func (p *Pool) wait(ctx context.Context, owner string, w *waiter) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.remove(owner, w) {
-		p.refused++
+		if ctx.Err() == nil {
+			p.refused++
+		}
 		return late
 	}
 	// The permit, or the refusal, was given in the same moment.

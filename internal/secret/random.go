@@ -78,7 +78,7 @@ func keyFrom(prefix string, read func([]byte) (int, error)) Text {
 			}
 		}
 	}
-	return Text{prefix + body.String() + keyChecksum(prefix+body.String())}
+	return NewText(prefix + body.String() + keyChecksum(prefix+body.String()))
 }
 
 func keyChecksum(s string) string {
