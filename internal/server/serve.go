@@ -18,6 +18,7 @@ const (
 	headerTime = 5 * time.Second
 	idleTime   = 60 * time.Second
 	finishTime = 25 * time.Second
+	maxStreams = 100 // of HTTP/2
 )
 
 // Listen opens a listener on host:port, or on a unix socket for "unix:/path".
@@ -31,8 +32,13 @@ func Listen(address string) (net.Listener, error) {
 		_ = conn.Close()
 		return nil, &net.OpError{Op: "listen", Net: "unix", Err: os.ErrExist}
 	}
-	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+	switch info, err := os.Lstat(socket); {
+	case err == nil && info.Mode().Type() != os.ModeSocket:
+		return nil, &net.OpError{Op: "listen", Net: "unix", Err: os.ErrExist} // somebody's file
+	case err == nil:
+		if err := os.Remove(socket); err != nil {
+			return nil, err
+		}
 	}
 	return net.Listen("unix", socket)
 }
@@ -87,7 +93,7 @@ func (s *Server) ServeAdmin(ctx context.Context, ln net.Listener) error {
 func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: headerTime, ReadTimeout: requestTime, WriteTimeout: requestTime + headerTime, IdleTimeout: idleTime,
-		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		MaxHeaderBytes: maxHeader, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams}, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 

@@ -12,10 +12,14 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/server"
@@ -119,8 +123,10 @@ func certificate(t *testing.T, dir, name string) (cert, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &k.PublicKey, k)
 	if err != nil {
 		t.Fatal(err)
@@ -242,5 +248,141 @@ func TestTheAdminListener(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestHT15_NewConnectionsAreTakenDuringTheDelay: the balancer needs time to see
+// that the server is not ready, and meanwhile sends new connections.
+func TestHT15_NewConnectionsAreTakenDuringTheDelay(t *testing.T) {
+	t.Parallel()
+	s, _ := serve(func(http.ResponseWriter, *http.Request) {})
+	ln, err := server.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, ln, nil, time.Hour) }()
+	stop()
+	for ask(s, http.MethodGet, "/readyz").Code == http.StatusOK {
+		runtime.Gosched()
+	}
+	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("during the delay: %d", res.StatusCode)
+	}
+	ln.Close() // the test does not wait for an hour
+	if err := <-done; err == nil {
+		t.Error("a lost listener is no error")
+	}
+}
+
+// TestListenLeavesFilesAlone: only a socket nobody listens on is replaced.
+func TestListenLeavesFilesAlone(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "otl.db")
+	if err := os.WriteFile(path, []byte("people"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link := path + ".link"
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{path, link} {
+		if ln, err := server.Listen("unix:" + p); err == nil {
+			ln.Close()
+			t.Errorf("listens on %s", p)
+		}
+		if raw, err := os.ReadFile(p); err != nil || string(raw) != "people" {
+			t.Errorf("%s is gone: %v", p, err)
+		}
+	}
+	if ln, err := server.Listen("unix:" + filepath.Join(t.TempDir(), "no", "such", "directory")); err == nil {
+		ln.Close()
+		t.Error("listens in a directory that is not there")
+	}
+}
+
+// TestServeOnASocket: what comes over a socket has no address, and no header
+// gives it one.
+func TestServeOnASocket(t *testing.T) {
+	t.Parallel()
+	var peer netip.Addr
+	s, log := serve(func(_ http.ResponseWriter, r *http.Request) { peer = otl.RequestOf(r.Context()).Peer }, func(o *server.Options) {
+		o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
+	})
+	path := filepath.Join(t.TempDir(), "otl.sock")
+	ln, err := server.Listen("unix:" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, ln, nil, 0) }()
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", path)
+	}}}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://id.test/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Forwarded-For", "198.51.100.1")
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if ip := log.lines(t)[0]["ip"]; peer.IsValid() || ip != nil {
+		t.Errorf("the peer is %v, logged as %v", peer, ip)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("the socket is left behind")
+	}
+}
+
+// TestHT02_HTTP2IsBounded: HTTP/2 is spoken over TLS, with a bound on the streams
+// of one connection.
+func TestHT02_HTTP2IsBounded(t *testing.T) {
+	t.Parallel()
+	certFile, keyFile := certificate(t, t.TempDir(), "id.test")
+	cert, err := server.LoadCertificate(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := serve(func(http.ResponseWriter, *http.Request) {})
+	address, _, _ := running(t, s, cert, 0)
+	conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if got := conn.ConnectionState().NegotiatedProtocol; got != "h2" {
+		t.Fatalf("speaks %q", got)
+	}
+	framer := http2.NewFramer(conn, conn)
+	if _, err := conn.Write([]byte(http2.ClientPreface)); err != nil {
+		t.Fatal(err)
+	}
+	if err := framer.WriteSettings(); err != nil {
+		t.Fatal(err)
+	}
+	frame, err := framer.ReadFrame()
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings, ok := frame.(*http2.SettingsFrame)
+	if !ok {
+		t.Fatalf("begins with %v", frame)
+	}
+	if n, _ := settings.Value(http2.SettingMaxConcurrentStreams); n != 100 {
+		t.Errorf("%d streams at once", n)
 	}
 }

@@ -126,7 +126,7 @@ func strange(r *http.Request) error {
 	if n > maxHeaders {
 		return &otl.Error{Kind: otl.Malformed, Code: "too_many_headers", Text: "The request has more than 100 headers."}
 	}
-	if clean := path.Clean(r.URL.Path); r.URL.Path != clean && (clean == "/" || r.URL.Path != clean+"/") {
+	if clean := path.Clean("/" + r.URL.Path); r.URL.Path != clean && (clean == "/" || r.URL.Path != clean+"/") {
 		return &otl.Error{Kind: otl.NotFound, Code: "no_such_path", Text: "No such path."}
 	}
 	return nil
@@ -253,26 +253,42 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 
 // peer gives the address the request came from. X-Forwarded-For counts only
 // from a trusted proxy, and then its right-most entry that is no proxy of ours;
-// an entry that cannot be read ends the walk at the proxy itself (HT-08).
+// with an entry on the way that cannot be read, none counts (HT-08).
 func (s *Server) peer(r *http.Request) netip.Addr {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr
 	}
-	ip, err := netip.ParseAddr(host)
+	direct, err := netip.ParseAddr(host)
 	if err != nil {
 		return netip.Addr{} // a unix socket
 	}
-	ip = ip.Unmap().WithZone("")
+	direct = direct.Unmap().WithZone("")
+	ip := direct
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && s.trusted(ip); i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
-			break
+		hop, ok := parseHop(strings.Trim(hops[i], " \t"))
+		if !ok {
+			return direct
 		}
 		ip = hop.Unmap().WithZone("")
 	}
 	return ip
+}
+
+// parseHop reads one entry of X-Forwarded-For: an address, which some proxies
+// write with its port or in brackets.
+func parseHop(s string) (netip.Addr, bool) {
+	if ip, err := netip.ParseAddr(s); err == nil {
+		return ip, true
+	}
+	if both, err := netip.ParseAddrPort(s); err == nil {
+		return both.Addr(), true
+	}
+	inner, found := strings.CutPrefix(s, "[")
+	inner, closed := strings.CutSuffix(inner, "]")
+	ip, err := netip.ParseAddr(inner)
+	return ip, found && closed && err == nil && ip.Is6()
 }
 
 func (s *Server) trusted(ip netip.Addr) bool {
