@@ -45,8 +45,15 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 		name string
 		do   func(context.Context) error
 	}{
-		{"raw limits", r.limits}, {"login", r.logins}, {"sessions", r.open}, {"refresh", r.refreshes}, {"introspect", r.introspects},
-		{"me", r.me}, {"jwks", r.jwks}, {"login at twice the limit", r.overload}, {"revoke", r.revocations},
+		{"raw limits", r.limits},
+		{"login", r.logins},
+		{"sessions", r.open},
+		{"refresh", r.refreshes},
+		{"introspect", r.introspects},
+		{"me", r.me},
+		{"jwks", r.jwks},
+		{"login at twice the limit", r.overload},
+		{"revoke", r.revocations},
 	} {
 		r.Progress(part.name)
 		if err := part.do(ctx); err != nil {

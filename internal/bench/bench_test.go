@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otltest"
@@ -84,8 +85,10 @@ func TestEveryLoadSucceedsAgainstAServer(t *testing.T) {
 
 func TestARunNeedsAServerThatAnswers(t *testing.T) {
 	t.Parallel()
-	o := Options{Nodes: []string{"http://127.0.0.1:1"}, People: []Person{{"a@dev.test", secret.NewText("x")}}, Hash: secret.DefaultArgon2(),
-		Duration: time.Millisecond, Overload: time.Millisecond, Connections: 1, Progress: func(string) {}}
+	o := Options{
+		Nodes: []string{"http://127.0.0.1:1"}, People: []Person{{"a@dev.test", secret.NewText("x")}}, Hash: secret.DefaultArgon2(),
+		Duration: time.Millisecond, Overload: time.Millisecond, Connections: 1, Progress: func(string) {},
+	}
 	if _, err := Run(t.Context(), o); err == nil {
 		t.Error("a server that is not there was measured")
 	}
@@ -133,6 +136,23 @@ func TestOutcomesAreCountedApart(t *testing.T) {
 	}
 }
 
+// slow takes an hour for each step.
+type slow struct{}
+
+func (slow) step() (bool, error) { time.Sleep(time.Hour); return true, nil }
+func (slow) close()              {}
+
+// A rate of zero would make flood start everything at once and never end.
+func TestASlowMachineHasARateToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := drive(t.Context(), []worker{slow{}, slow{}}, time.Second)
+		if perHour := l.rate() * 3600; perHour < 1.9 || perHour > 2.1 {
+			t.Errorf("%.2f steps an hour, want 2", perHour)
+		}
+	})
+}
+
 func TestQuantile(t *testing.T) {
 	t.Parallel()
 	sorted := []time.Duration{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
@@ -148,8 +168,10 @@ func TestQuantile(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	t.Parallel()
-	r := Report{Machine: ThisMachine("v1"), Database: "sqlite", Users: 5, FsyncMS: 0.2, ColdStartMS: 12, IdleMB: 25,
-		Results: []Result{{Name: "login", Ops: 90, RawLimit: 100, Ratio: 0.9, Hash: "argon2id m=1,t=1,p=1"}}}
+	r := Report{
+		Machine: ThisMachine("v1"), Database: "sqlite", Users: 5, FsyncMS: 0.2, ColdStartMS: 12, IdleMB: 25,
+		Results: []Result{{Name: "login", Ops: 90, RawLimit: 100, Ratio: 0.9, Hash: "argon2id m=1,t=1,p=1"}},
+	}
 	var b strings.Builder
 	if err := r.Print(&b); err != nil {
 		t.Fatal(err)

@@ -40,6 +40,7 @@ func drive(ctx context.Context, workers []worker, d time.Duration) load {
 	wg.Wait()
 	all := load{took: d}
 	for _, p := range parts {
+		all.took = max(all.took, p.took)
 		all.good = append(all.good, p.good...)
 		all.refused = append(all.refused, p.refused...)
 		all.failed += p.failed
@@ -53,19 +54,21 @@ func drive(ctx context.Context, workers []worker, d time.Duration) load {
 }
 
 // work repeats one worker's step and counts what ends between warm and end: of
-// the steps cut by either edge, one is in and one is out.
+// the steps cut by either edge, one is in and one is out. On a machine so slow
+// that none ends in time it goes on until one does, so that no rate is zero.
 func work(ctx context.Context, w worker, warm, end time.Time) load {
 	var l load
 	for ctx.Err() == nil {
 		begin := time.Now()
-		if begin.After(end) {
+		if begin.After(end) && l.took > 0 {
 			break
 		}
 		ok, err := w.step()
 		now := time.Now()
-		if now.Before(warm) || now.After(end) {
+		if now.Before(warm) || now.After(end) && l.took > 0 {
 			continue
 		}
+		l.took = now.Sub(warm)
 		l.add(now.Sub(begin), ok, err)
 	}
 	return l

@@ -58,8 +58,10 @@ type Result struct {
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 func result(name string, l load) Result {
-	r := Result{Name: name, Ops: l.rate(), P50: ms(quantile(l.good, 0.5)), P99: ms(quantile(l.good, 0.99)), Max: ms(quantile(l.good, 1)),
-		Refused: float64(len(l.refused)) / l.took.Seconds(), RefusedP99: ms(quantile(l.refused, 0.99)), Errors: l.failed}
+	r := Result{
+		Name: name, Ops: l.rate(), P50: ms(quantile(l.good, 0.5)), P99: ms(quantile(l.good, 0.99)), Max: ms(quantile(l.good, 1)),
+		Refused: float64(len(l.refused)) / l.took.Seconds(), RefusedP99: ms(quantile(l.refused, 0.99)), Errors: l.failed,
+	}
 	return r
 }
 
