@@ -94,8 +94,10 @@ func newInstallation(t testing.TB, databaseURL string) installation {
 	if err := os.WriteFile(filepath.Join(in.dir, "otl.yaml"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	in.settings = []string{"OTL_DATA_DIR=" + in.dir, "OTL_LISTEN=127.0.0.1:0", "OTL_ADMIN_LISTEN=", "OTL_RATE_LIMITS=off", "OTL_PUBLIC_URL=" + in.issuer,
-		"OTL_LOG_FORMAT=json", "OTL_DRAIN_DELAY=0s"}
+	in.settings = []string{
+		"OTL_DATA_DIR=" + in.dir, "OTL_LISTEN=127.0.0.1:0", "OTL_ADMIN_LISTEN=", "OTL_RATE_LIMITS=off", "OTL_PUBLIC_URL=" + in.issuer,
+		"OTL_LOG_FORMAT=json", "OTL_DRAIN_DELAY=0s",
+	}
 	if databaseURL != "" {
 		in.settings = append(in.settings, "OTL_DATABASE_URL="+databaseURL)
 	}

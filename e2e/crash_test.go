@@ -69,8 +69,10 @@ func newCrashRig(t *testing.T, e otltest.Engine) *crashRig {
 	r.database = database{url, r.in.dir}
 	key := r.in.site(t)
 	for i := range actors {
-		r.actors = append(r.actors, &actor{rig: r, c: newClient(t, "", key), number: i, newcomer: i < newcomers,
-			random: rand.New(rand.NewPCG(uint64(i), 1))})
+		r.actors = append(r.actors, &actor{
+			rig: r, c: newClient(t, "", key), number: i, newcomer: i < newcomers,
+			random: rand.New(rand.NewPCG(uint64(i), 1)),
+		})
 	}
 	return r
 }

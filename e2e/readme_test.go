@@ -129,8 +129,10 @@ func find(name string, raw []byte) ([]block, error) {
 		}
 		if runs(n) {
 			f := n.(*ast.FencedCodeBlock)
-			blocks = append(blocks, block{line(f.Info.Segment.Start), string(f.Language(raw)), string(f.Lines().Value(raw)),
-				expectation(n.PreviousSibling(), raw)})
+			blocks = append(blocks, block{
+				line(f.Info.Segment.Start), string(f.Language(raw)), string(f.Lines().Value(raw)),
+				expectation(n.PreviousSibling(), raw),
+			})
 		}
 		return ast.WalkContinue, nil
 	})

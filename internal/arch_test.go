@@ -40,13 +40,18 @@ func rooms() map[string]room {
 		"site":         {rules, wires, "rules know no wire, and not each other"},
 		"account":      {rules, []string{"net/http", "html/template"}, "rules know no wire, and not each other"},
 		"config":       {[]string{"otl", "secret", "token"}, []string{"net/http", "database/sql"}, "configuration is values, not behaviour"},
-		"surface/native": {[]string{"otl", "secret", "limit", "session", "signin", "site", "account"}, []string{"database/sql"},
-			"a surface translates: it neither stores nor signs, and knows no other surface"},
+		"surface/native": {
+			[]string{"otl", "secret", "limit", "session", "signin", "site", "account"},
+			[]string{"database/sql"},
+			"a surface translates: it neither stores nor signs, and knows no other surface",
+		},
 		"surface/pages": {[]string{"otl", "../docs"}, []string{"database/sql"}, "a surface translates"},
 		"server":        {[]string{"otl"}, []string{"database/sql"}, "the server mounts handlers and knows no domain"},
 		"bench":         {[]string{"secret"}, []string{"database/sql"}, "a load knows the server from outside only"},
-		"node": {[]string{"otl", "secret", "token", "store", "installation", "limit", "session", "signin", "site", "account", "server",
-			"surface/native", "surface/pages"}, []string{"database/sql"}, "the node wires, and does not decide"},
+		"node": {[]string{
+			"otl", "secret", "token", "store", "installation", "limit", "session", "signin", "site", "account", "server",
+			"surface/native", "surface/pages",
+		}, []string{"database/sql"}, "the node wires, and does not decide"},
 		"otltest": {[]string{"otl", "secret", "token", "store", "installation", "limit", "session", "signin", "site", "account", "server", "node"}, nil, "tests build on the node"},
 	}
 }

@@ -35,7 +35,7 @@ func (w *benchWorld) seed(ctx context.Context, environ []string) (secret.Text, [
 	if err != nil {
 		return secret.Text{}, nil, err
 	}
-	defer n.Close()
+	defer func() { _ = n.Close() }()
 	reg, err := n.Sites.Register(ctx, site.Registration{Name: "Bench", Callbacks: []string{"https://bench.test/callback"}})
 	if err != nil {
 		return secret.Text{}, nil, err

@@ -65,8 +65,10 @@ func (a *app) listKeys(ctx context.Context, n *node.Node) error {
 	now := now()
 	out := []keyJSON{}
 	for _, k := range keys {
-		one := keyJSON{ID: k.ID, Algorithm: string(k.Algorithm), State: "signing", CreatedAt: k.CreatedAt, SignFrom: k.SignFrom,
-			SignUntil: optionalTime(k.SignUntil), VerifyUntil: optionalTime(k.VerifyUntil)}
+		one := keyJSON{
+			ID: k.ID, Algorithm: string(k.Algorithm), State: "signing", CreatedAt: k.CreatedAt, SignFrom: k.SignFrom,
+			SignUntil: optionalTime(k.SignUntil), VerifyUntil: optionalTime(k.VerifyUntil),
+		}
 		switch {
 		case !k.RevokedAt.IsZero():
 			one.State = "revoked"

@@ -65,8 +65,15 @@ func (b *broken) Write(p []byte) (int, error) {
 // gone, and the exit code must say so.
 func TestResultsAreNotLostInSilence(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"version"}, {"version", "--json"}, {"config", "env"}, {"openapi"}, {"--help"}, {"help"},
-		{"sites", "create", "--name", "Notes", "--data", t.TempDir()}} {
+	for _, args := range [][]string{
+		{"version"},
+		{"version", "--json"},
+		{"config", "env"},
+		{"openapi"},
+		{"--help"},
+		{"help"},
+		{"sites", "create", "--name", "Notes", "--data", t.TempDir()},
+	} {
 		for _, after := range []int{0, 3} {
 			var errs strings.Builder
 			code := run(t.Context(), args, nil, nil, &broken{after}, &errs)

@@ -40,20 +40,28 @@ func seed(ctx context.Context, n *node.Node) (world, error) {
 	if err = throwAway(ctx, n); err != nil {
 		return w, err
 	}
-	if w.owner, err = seedUser(ctx, n, account.Creation{Email: ownerEmail, Password: secret.NewText(ownerPassword),
-		Profile: account.Profile{Name: ptr("Olivia Owner")}}); err != nil {
+	if w.owner, err = seedUser(ctx, n, account.Creation{
+		Email: ownerEmail, Password: secret.NewText(ownerPassword),
+		Profile: account.Profile{Name: ptr("Olivia Owner")},
+	}); err != nil {
 		return w, err
 	}
-	if w.notes, err = seedSite(ctx, n, "notes", site.Registration{Owner: w.owner.ID, Business: "Acme", Name: "Notes",
-		Domain: "localhost:8788", Callbacks: []string{notesCallback}}, &w.remarks); err != nil {
+	if w.notes, err = seedSite(ctx, n, "notes", site.Registration{
+		Owner: w.owner.ID, Business: "Acme", Name: "Notes",
+		Domain: "localhost:8788", Callbacks: []string{notesCallback},
+	}, &w.remarks); err != nil {
 		return w, err
 	}
-	if w.shop, err = seedSite(ctx, n, "shop", site.Registration{Owner: w.owner.ID, Name: "Shop",
-		Domain: "localhost:8789", Callbacks: []string{shopCallback}}, &w.remarks); err != nil {
+	if w.shop, err = seedSite(ctx, n, "shop", site.Registration{
+		Owner: w.owner.ID, Name: "Shop",
+		Domain: "localhost:8789", Callbacks: []string{shopCallback},
+	}, &w.remarks); err != nil {
 		return w, err
 	}
-	w.user, err = seedUser(ctx, n, account.Creation{Email: userEmail, Password: secret.NewText(userPassword), Site: &w.notes.Site,
-		Profile: account.Profile{Name: ptr("Jane Doe"), Phone: ptr(userPhone)}})
+	w.user, err = seedUser(ctx, n, account.Creation{
+		Email: userEmail, Password: secret.NewText(userPassword), Site: &w.notes.Site,
+		Profile: account.Profile{Name: ptr("Jane Doe"), Phone: ptr(userPhone)},
+	})
 	return w, err
 }
 
@@ -65,8 +73,10 @@ func throwAway(ctx context.Context, n *node.Node) error {
 		return err
 	}
 	if _, err = n.Accounts.Find(ctx, ownerEmail); otl.Is(err, "not_found") {
-		return unsafeError{"this database holds people and was not made by otl dev, which would add some with public passwords",
-			"otl serve, or otl dev --data DIR for a world of its own"}
+		return unsafeError{
+			"this database holds people and was not made by otl dev, which would add some with public passwords",
+			"otl serve, or otl dev --data DIR for a world of its own",
+		}
 	}
 	return err
 }
@@ -113,9 +123,17 @@ func ptr[T any](v T) *T { return &v }
 func (w world) env() [][2]string {
 	return [][2]string{
 		{"OTL_URL", w.url},
-		{"OTL_SITE_ID", w.notes.Site.ID}, {"OTL_SITE_KEY", w.notes.Key.Reveal()}, {"OTL_CALLBACK_URL", notesCallback},
-		{"OTL_SITE2_ID", w.shop.Site.ID}, {"OTL_SITE2_KEY", w.shop.Key.Reveal()}, {"OTL_SITE2_CALLBACK_URL", shopCallback},
-		{"OTL_USER_ID", w.user.ID}, {"OTL_USER_EMAIL", userEmail}, {"OTL_USER_PASSWORD", userPassword}, {"OTL_USER_PHONE", w.user.Phone},
-		{"OTL_OWNER_EMAIL", ownerEmail}, {"OTL_OWNER_PASSWORD", ownerPassword},
+		{"OTL_SITE_ID", w.notes.Site.ID},
+		{"OTL_SITE_KEY", w.notes.Key.Reveal()},
+		{"OTL_CALLBACK_URL", notesCallback},
+		{"OTL_SITE2_ID", w.shop.Site.ID},
+		{"OTL_SITE2_KEY", w.shop.Key.Reveal()},
+		{"OTL_SITE2_CALLBACK_URL", shopCallback},
+		{"OTL_USER_ID", w.user.ID},
+		{"OTL_USER_EMAIL", userEmail},
+		{"OTL_USER_PASSWORD", userPassword},
+		{"OTL_USER_PHONE", w.user.Phone},
+		{"OTL_OWNER_EMAIL", ownerEmail},
+		{"OTL_OWNER_PASSWORD", ownerPassword},
 	}
 }

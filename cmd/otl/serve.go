@@ -97,8 +97,10 @@ func (a *app) serve(ctx context.Context, defaults, flags map[string]string, h ho
 // so. It gives the certificate to serve with, nil for plain http.
 func safe(c *config.Config) (*server.Certificate, error) {
 	if c.PublicURL == "" && !loopback(c.Listen) {
-		return nil, unsafeError{"listening on " + c.Listen + " needs OTL_PUBLIC_URL: the address people reach this server at",
-			"OTL_PUBLIC_URL=https://id.example.com otl serve"}
+		return nil, unsafeError{
+			"listening on " + c.Listen + " needs OTL_PUBLIC_URL: the address people reach this server at",
+			"OTL_PUBLIC_URL=https://id.example.com otl serve",
+		}
 	}
 	if c.TLSKey == "" {
 		return nil, nil

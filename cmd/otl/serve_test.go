@@ -217,10 +217,12 @@ func TestServeOnASocket(t *testing.T) {
 	dir := t.TempDir()
 	env := []string{"OTL_LISTEN=unix:otl.sock", "OTL_PUBLIC_URL=https://id.test"}
 	p := serve(t, dir, env...)
-	through := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true,
+	through := &http.Client{Timeout: patience, Transport: &http.Transport{
+		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(dir, "otl.sock"))
-		}}}
+		},
+	}}
 	res, err := through.Get("http://id.test/readyz")
 	if err != nil {
 		t.Fatal(err)

@@ -28,8 +28,10 @@ type siteKeyJSON struct {
 }
 
 func newSiteKeyJSON(k otl.SiteKey, key secret.Text) siteKeyJSON {
-	out := siteKeyJSON{ID: k.ID, SiteID: k.SiteID, Name: k.Name, Prefix: site.KeyPrefix + k.Prefix, CreatedAt: k.CreatedAt,
-		LastUsedAt: optionalTime(k.LastUsedAt), ExpiresAt: optionalTime(k.ExpiresAt), SiteKey: key.Reveal()}
+	out := siteKeyJSON{
+		ID: k.ID, SiteID: k.SiteID, Name: k.Name, Prefix: site.KeyPrefix + k.Prefix, CreatedAt: k.CreatedAt,
+		LastUsedAt: optionalTime(k.LastUsedAt), ExpiresAt: optionalTime(k.ExpiresAt), SiteKey: key.Reveal(),
+	}
 	for _, s := range k.Scopes {
 		out.Scopes = append(out.Scopes, string(s))
 	}

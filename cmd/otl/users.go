@@ -33,8 +33,10 @@ type userJSON struct {
 }
 
 func newUserJSON(u otl.User) userJSON {
-	return userJSON{u.ID, u.Email.Address, !u.EmailVerifiedAt.IsZero(), u.Name, u.Phone, u.SessionVersion, !u.DisabledAt.IsZero(),
-		u.CreatedAt, optionalTime(u.LastLoginAt)}
+	return userJSON{
+		u.ID, u.Email.Address, !u.EmailVerifiedAt.IsZero(), u.Name, u.Phone, u.SessionVersion, !u.DisabledAt.IsZero(),
+		u.CreatedAt, optionalTime(u.LastLoginAt),
+	}
 }
 
 func usersCommand(a *app) *cobra.Command {

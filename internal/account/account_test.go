@@ -71,8 +71,10 @@ func TestRegisterGrantsWhatIsSaid(t *testing.T) {
 func TestRegisterNamesEveryFault(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
-	_, err := register(t, w, account.Registration{Email: "jane", Password: secret.NewText("short"), Fields: []string{"email", "shoe_size"},
-		Profile: account.Profile{Name: ptr("a\nb"), Phone: ptr("170"), Picture: ptr("javascript:1"), Locale: ptr("_"), Preferences: ptr("[]")}})
+	_, err := register(t, w, account.Registration{
+		Email: "jane", Password: secret.NewText("short"), Fields: []string{"email", "shoe_size"},
+		Profile: account.Profile{Name: ptr("a\nb"), Phone: ptr("170"), Picture: ptr("javascript:1"), Locale: ptr("_"), Preferences: ptr("[]")},
+	})
 	want := "email not_an_address, password too_short, name bad_characters, phone not_e164, picture not_a_url, locale not_a_language_tag, preferences not_an_object, fields unknown_value"
 	if got := faults(err); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

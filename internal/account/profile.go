@@ -122,8 +122,10 @@ func checkPreferences(s string) (string, error) {
 func (a *Accounts) Update(ctx context.Context, userID string, version int, allowed otl.Fields, p Profile) (otl.User, error) {
 	for _, f := range p.fields() {
 		if !allowed.Has(f) {
-			return otl.User{}, &otl.Error{Kind: otl.Forbidden, Code: "consent_required", Field: string(f),
-				Text: "The user has not granted this field to the site."}
+			return otl.User{}, &otl.Error{
+				Kind: otl.Forbidden, Code: "consent_required", Field: string(f),
+				Text: "The user has not granted this field to the site.",
+			}
 		}
 	}
 	var u otl.User

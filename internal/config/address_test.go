@@ -92,8 +92,10 @@ func TestPublicURLsThatAreRefused(t *testing.T) {
 }
 
 func FuzzPublicURL(f *testing.F) {
-	for _, s := range []string{"https://id.example.com", "http://localhost:8787/", "http://[::1]:80", "https://[::ffff:1.2.3.4]", "https://a:0443",
-		"https://id.example.com:443", "https://ID/", "https://1.2.3.4", "https://1.2.3", "https://xn--a", "http://x.localhost", "https://a@b", "https://a\\b"} {
+	for _, s := range []string{
+		"https://id.example.com", "http://localhost:8787/", "http://[::1]:80", "https://[::ffff:1.2.3.4]", "https://a:0443",
+		"https://id.example.com:443", "https://ID/", "https://1.2.3.4", "https://1.2.3", "https://xn--a", "http://x.localhost", "https://a@b", "https://a\\b",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -116,16 +118,20 @@ func FuzzPublicURL(f *testing.F) {
 
 func TestListenAddresses(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"127.0.0.1:8787", ":8787", "0.0.0.0:0", "[::]:443", "[::1]:65535", "localhost:80", "id.example.com:443",
-		"unix:/run/otl.sock", "unix:otl.sock"} {
+	for _, text := range []string{
+		"127.0.0.1:8787", ":8787", "0.0.0.0:0", "[::]:443", "[::1]:65535", "localhost:80", "id.example.com:443",
+		"unix:/run/otl.sock", "unix:otl.sock",
+	} {
 		for _, path := range []string{"listen", "admin_listen"} {
 			if _, err := value(path, text); err != nil {
 				t.Error(err)
 			}
 		}
 	}
-	for _, text := range []string{"127.0.0.1", "8787", "::1:8787", "http://127.0.0.1:8787", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:-1",
-		"127.0.0.1:65536", "127.0.0.1:080", "127.0.0.1:+80", "127.0.0.1: 80", "unix:", "127.0.0.1:8787:1", "[::1:8787"} {
+	for _, text := range []string{
+		"127.0.0.1", "8787", "::1:8787", "http://127.0.0.1:8787", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:-1",
+		"127.0.0.1:65536", "127.0.0.1:080", "127.0.0.1:+80", "127.0.0.1: 80", "unix:", "127.0.0.1:8787:1", "[::1:8787",
+	} {
 		for _, path := range []string{"listen", "admin_listen"} {
 			_, err := value(path, text)
 			if err == nil {
@@ -214,14 +220,18 @@ func FuzzTrustedProxies(f *testing.F) {
 
 func TestDatabaseURLs(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"", "postgres://otl:pw@db.test:5432/otl?sslmode=require", "postgresql://db.test/otl", "postgres:///otl?host=/run/postgresql",
-		"sqlite:/var/lib/otl/other.db", "sqlite:other.db"} {
+	for _, text := range []string{
+		"", "postgres://otl:pw@db.test:5432/otl?sslmode=require", "postgresql://db.test/otl", "postgres:///otl?host=/run/postgresql",
+		"sqlite:/var/lib/otl/other.db", "sqlite:other.db",
+	} {
 		if c, err := value("database_url", text); err != nil || c.DatabaseURL.Reveal() != text {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-	for _, text := range []string{"mysql://otl:canary@db.test/otl", "host=db.test password=canary", "sqlite:", "/var/lib/otl.db", "otl.db", "postgres:canary",
-		"POSTGRES://canary", "postgres://otl:canary%zz@db.test/otl", "postgres://otl:canary@db.test:port/otl"} {
+	for _, text := range []string{
+		"mysql://otl:canary@db.test/otl", "host=db.test password=canary", "sqlite:", "/var/lib/otl.db", "otl.db", "postgres:canary",
+		"POSTGRES://canary", "postgres://otl:canary%zz@db.test/otl", "postgres://otl:canary@db.test:port/otl",
+	} {
 		_, err := value("database_url", text)
 		if err == nil {
 			t.Errorf("%q is taken", text)

@@ -52,11 +52,26 @@ func TestDefaultsNeedNothing(t *testing.T) {
 	t.Parallel()
 	c := load(t, Sources{})
 	for _, one := range []struct{ got, want any }{
-		{c.PublicURL, ""}, {c.Listen, "127.0.0.1:8787"}, {c.AdminListen, "127.0.0.1:9464"}, {c.DataDir, "./otl-data"},
-		{c.DatabaseURL.Empty(), true}, {c.SecretKey.Empty(), true}, {c.AutoMigrate, true}, {c.DrainDelay, 5 * time.Second},
-		{c.AccessTTL, 30 * time.Minute}, {c.RefreshTTL, 720 * time.Hour}, {c.SessionMaxAge, 2160 * time.Hour},
-		{c.RefreshGrace, 10 * time.Second}, {c.SessionLimit, 50}, {c.Algorithm, token.ES256}, {c.KeyRotation, 2160 * time.Hour},
-		{c.Argon2, secret.DefaultArgon2()}, {c.RateLimits, true}, {c.LogLevel, "info"}, {c.LogFormat, "auto"}, {c.LogPII, "mask"},
+		{c.PublicURL, ""},
+		{c.Listen, "127.0.0.1:8787"},
+		{c.AdminListen, "127.0.0.1:9464"},
+		{c.DataDir, "./otl-data"},
+		{c.DatabaseURL.Empty(), true},
+		{c.SecretKey.Empty(), true},
+		{c.AutoMigrate, true},
+		{c.DrainDelay, 5 * time.Second},
+		{c.AccessTTL, 30 * time.Minute},
+		{c.RefreshTTL, 720 * time.Hour},
+		{c.SessionMaxAge, 2160 * time.Hour},
+		{c.RefreshGrace, 10 * time.Second},
+		{c.SessionLimit, 50},
+		{c.Algorithm, token.ES256},
+		{c.KeyRotation, 2160 * time.Hour},
+		{c.Argon2, secret.DefaultArgon2()},
+		{c.RateLimits, true},
+		{c.LogLevel, "info"},
+		{c.LogFormat, "auto"},
+		{c.LogPII, "mask"},
 	} {
 		if one.got != one.want {
 			t.Errorf("got %v, want %v", one.got, one.want)
@@ -102,8 +117,10 @@ func TestTheLastOfTwoVariablesCounts(t *testing.T) {
 
 func TestAnEmptyVariableIsAValue(t *testing.T) {
 	t.Parallel()
-	c := load(t, Sources{Environ: []string{"OTL_ADMIN_LISTEN=", "OTL_PUBLIC_URL=", "OTL_TRUSTED_PROXIES="},
-		File: file(t, "public_url: https://id.test\ntrusted_proxies: 10.0.0.0/8\n")})
+	c := load(t, Sources{
+		Environ: []string{"OTL_ADMIN_LISTEN=", "OTL_PUBLIC_URL=", "OTL_TRUSTED_PROXIES="},
+		File:    file(t, "public_url: https://id.test\ntrusted_proxies: 10.0.0.0/8\n"),
+	})
 	if c.AdminListen != "" || c.PublicURL != "" || c.TrustedProxies != nil {
 		t.Errorf("got %q %q %v, want all empty", c.AdminListen, c.PublicURL, c.TrustedProxies)
 	}

@@ -88,8 +88,10 @@ func Open(ctx context.Context, o Options) (*Installation, error) {
 // on an empty database one does it.
 func (in *Installation) create(ctx context.Context) error {
 	now := in.Now()
-	site := otl.Site{ID: secret.NewID(now), Slug: "account", Name: "OneTimeLogin", FirstParty: true,
-		Requested: otl.AllFields(), Version: 1, CreatedAt: now, UpdatedAt: now}
+	site := otl.Site{
+		ID: secret.NewID(now), Slug: "account", Name: "OneTimeLogin", FirstParty: true,
+		Requested: otl.AllFields(), Version: 1, CreatedAt: now, UpdatedAt: now,
+	}
 	row := store.InstallationRow{KeyCheck: in.Master.Seal([]byte(keyCheckPlain), keyCheckPlace), SiteID: site.ID, CreatedAt: now}
 	return in.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		first, err := tx.Installation.Insert(ctx, row)

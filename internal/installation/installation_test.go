@@ -29,8 +29,10 @@ func newRig(st *store.Store) rig { return rig{otltest.NewClock(), st, secret.New
 
 func (r rig) open(t *testing.T, change ...func(*installation.Options)) (*installation.Installation, error) {
 	t.Helper()
-	o := installation.Options{Store: r.store, Master: r.master, Now: r.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Algorithm: token.ES256, Rotation: 90 * 24 * time.Hour, AccessTTL: 30 * time.Minute}
+	o := installation.Options{
+		Store: r.store, Master: r.master, Now: r.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Algorithm: token.ES256, Rotation: 90 * 24 * time.Hour, AccessTTL: 30 * time.Minute,
+	}
 	for _, c := range change {
 		c(&o)
 	}
@@ -50,8 +52,10 @@ func (r rig) mustOpen(t *testing.T, change ...func(*installation.Options)) *inst
 func (r rig) sign(t *testing.T, in *installation.Installation) string {
 	t.Helper()
 	now := r.Now()
-	s, err := in.Ring.Sign(token.Access{ID: "1", Issuer: "https://id.test", Subject: "u", Audience: "s", Session: "x", SessionVersion: 1,
-		Methods: []string{"pwd"}, AuthAt: now, IssuedAt: now, ExpiresAt: now.Add(30 * time.Minute)})
+	s, err := in.Ring.Sign(token.Access{
+		ID: "1", Issuer: "https://id.test", Subject: "u", Audience: "s", Session: "x", SessionVersion: 1,
+		Methods: []string{"pwd"}, AuthAt: now, IssuedAt: now, ExpiresAt: now.Add(30 * time.Minute),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,8 +47,10 @@ func (in *Installation) SigningKeys(ctx context.Context) ([]SigningKey, error) {
 	}
 	out := make([]SigningKey, 0, len(rows))
 	for i, k := range rows {
-		key := SigningKey{ID: k.ID, Algorithm: token.Algorithm(k.Algorithm), CreatedAt: k.CreatedAt, SignFrom: k.SignFrom,
-			RevokedAt: k.RevokedAt, stored: k}
+		key := SigningKey{
+			ID: k.ID, Algorithm: token.Algorithm(k.Algorithm), CreatedAt: k.CreatedAt, SignFrom: k.SignFrom,
+			RevokedAt: k.RevokedAt, stored: k,
+		}
 		if i+1 < len(rows) {
 			key.SignUntil = rows[i+1].SignFrom
 			key.VerifyUntil = key.SignUntil.Add(in.AccessTTL + overlap)
@@ -182,15 +184,19 @@ func (in *Installation) add(ctx context.Context, sequence int, signFrom time.Tim
 	if err != nil {
 		return err
 	}
-	row := store.SigningKey{ID: key.ID, Purpose: purposeAccess, Sequence: sequence, Algorithm: string(in.Algorithm),
-		Public: public, Private: in.Master.Seal(der, keyPlace(key.ID)), CreatedAt: now, SignFrom: signFrom}
+	row := store.SigningKey{
+		ID: key.ID, Purpose: purposeAccess, Sequence: sequence, Algorithm: string(in.Algorithm),
+		Public: public, Private: in.Master.Seal(der, keyPlace(key.ID)), CreatedAt: now, SignFrom: signFrom,
+	}
 	return in.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		first, err := tx.SigningKeys.Insert(ctx, row)
 		if err != nil || !first {
 			return err
 		}
-		return tx.Events.Append(ctx, otl.Event{ID: "evt_" + secret.NewID(now), Type: otl.EventKeyRotated, CreatedAt: now,
-			Data: map[string]string{"key_id": key.ID, "algorithm": string(in.Algorithm)}})
+		return tx.Events.Append(ctx, otl.Event{
+			ID: "evt_" + secret.NewID(now), Type: otl.EventKeyRotated, CreatedAt: now,
+			Data: map[string]string{"key_id": key.ID, "algorithm": string(in.Algorithm)},
+		})
 	})
 }
 

@@ -58,8 +58,10 @@ func digest(parts ...string) string {
 
 // Exceeded is the error for a use beyond its rate.
 func Exceeded(wait time.Duration) *otl.Error {
-	return &otl.Error{Kind: otl.Limited, Code: "rate_limited", Text: "Too many requests. Wait as long as Retry-After says.",
-		RetryAfter: max(wait, time.Second)}
+	return &otl.Error{
+		Kind: otl.Limited, Code: "rate_limited", Text: "Too many requests. Wait as long as Retry-After says.",
+		RetryAfter: max(wait, time.Second),
+	}
 }
 
 // Take uses several rates at once: all of them, or none and the error says when

@@ -24,8 +24,10 @@ func limited(o *node.Options) { o.Limits = true }
 // login tries to sign in from an address.
 func login(t *testing.T, w *otltest.World, s site.Registered, email, password, from string) otltest.Reply {
 	t.Helper()
-	return w.Do(t, otltest.Call{Path: "/api/v1/auth/login", Key: s.Key, Body: map[string]string{"email": email, "password": password},
-		Headers: map[string]string{"X-OTL-Client-IP": from}})
+	return w.Do(t, otltest.Call{
+		Path: "/api/v1/auth/login", Key: s.Key, Body: map[string]string{"email": email, "password": password},
+		Headers: map[string]string{"X-OTL-Client-IP": from},
+	})
 }
 
 // refused fails the test unless a reply is a 429 that says when to come back.

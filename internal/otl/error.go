@@ -84,8 +84,10 @@ func Is(err error, code string) bool {
 
 // InvalidField is the error for one member that breaks its rule.
 func InvalidField(field, code, text string) *Error {
-	return &Error{Kind: Invalid, Code: "validation_failed", Text: text, Field: field,
-		More: []FieldError{{Field: field, Code: code, Text: text}}}
+	return &Error{
+		Kind: Invalid, Code: "validation_failed", Text: text, Field: field,
+		More: []FieldError{{Field: field, Code: code, Text: text}},
+	}
 }
 
 // InvalidFields is the error for several members at once. The first one leads.

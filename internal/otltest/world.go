@@ -128,8 +128,10 @@ func (w *World) Register(t testing.TB, r site.Registration) site.Registered {
 // Person adds a person who has joined the given sites, with Password.
 func (w *World) Person(t testing.TB, email string, sites ...otl.Site) otl.User {
 	t.Helper()
-	u, err := w.Accounts.Create(t.Context(), account.Creation{Email: email, Password: secret.NewText(Password),
-		Profile: account.Profile{Name: ptr("Jane Doe")}})
+	u, err := w.Accounts.Create(t.Context(), account.Creation{
+		Email: email, Password: secret.NewText(Password),
+		Profile: account.Profile{Name: ptr("Jane Doe")},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,10 +42,10 @@ func TestSE07_EveryReasonToEndButOneRaisesTheVersion(t *testing.T) {
 			if now := standing(t, w, other.Session.ID).User.SessionVersion; version != want || now != stored {
 				t.Errorf("%s gave version %d, want %d; stored %d, want %d", reason, version, want, now, stored)
 			}
-			if err := authenticates(t, w, tokens.Access); err != otl.ErrSessionRevoked {
+			if err := authenticates(t, w, tokens.Access); !errors.Is(err, otl.ErrSessionRevoked) {
 				t.Errorf("%s, the session: %v", reason, err)
 			}
-			if err := authenticates(t, w, other.Access); err != others {
+			if err := authenticates(t, w, other.Access); !errors.Is(err, others) {
 				t.Errorf("%s, another one: %v", reason, err)
 			}
 			if why := ended(t, w, tokens.Session.ID); why != reason {

@@ -43,7 +43,7 @@ func (f *Feed) Since(ctx context.Context, stop <-chan struct{}, siteID string, a
 	for {
 		newest, err := f.Newest(ctx)
 		if err != nil && wait && ctx.Err() != nil {
-			return nil, after, nil
+			return nil, after, nil //nolint:nilerr // the wait is over
 		}
 		if err != nil || newest <= after && !wait {
 			return nil, after, err
@@ -81,7 +81,7 @@ func (f *Feed) await(ctx context.Context, stop <-chan struct{}, after int64) boo
 	}
 	if !f.looking {
 		f.looking = true
-		go f.look()
+		go f.look() //nolint:gosec // G118: it looks for all who wait, and ends when none does
 	}
 	risen := f.risen
 	f.mu.Unlock()

@@ -95,14 +95,14 @@ func TestD18_AsServerSentEvents(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		w.Person(t, "jane@dev.test", w.Notes.Site)
-		first, second := w.Login(t, w.Notes, "jane@dev.test").Text("access_token"), ""
+		first := w.Login(t, w.Notes, "jane@dev.test").Text("access_token")
 		start := revocations(t, w, w.Notes, "").Text("cursor")
 		logout(t, w, w.Notes, first)
 		id, data := event(t, w, "?cursor="+start, "")
 		if !strings.Contains(data, `"session_version":2`) {
 			t.Errorf("the first event is %s", data)
 		}
-		second = w.Login(t, w.Notes, "jane@dev.test").Text("access_token")
+		second := w.Login(t, w.Notes, "jane@dev.test").Text("access_token")
 		logout(t, w, w.Notes, second)
 		if _, data := event(t, w, "", id); !strings.Contains(data, `"session_version":3`) || strings.Contains(data, `"session_version":2`) {
 			t.Errorf("after Last-Event-ID comes %s", data)

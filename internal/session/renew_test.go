@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ func TestSE02_AccessTokensLiveThirtyMinutes(t *testing.T) {
 			t.Errorf("a millisecond before: %v", err)
 		}
 		w.Clock.Advance(time.Millisecond)
-		if err := authenticates(t, w, tokens.Access); err != otl.ErrToken {
+		if err := authenticates(t, w, tokens.Access); !errors.Is(err, otl.ErrToken) {
 			t.Errorf("at the moment: %v", err)
 		}
 	})
@@ -79,7 +80,7 @@ func TestSE02_SessionsLiveNinetyDaysHoweverOftenRefreshed(t *testing.T) {
 		}
 		w.Clock.Advance(time.Millisecond)
 		refuse(t, w, current.Refresh, w.Notes.Site, otl.ErrRefresh)
-		if err := authenticates(t, w, current.Access); err != otl.ErrToken {
+		if err := authenticates(t, w, current.Access); !errors.Is(err, otl.ErrToken) {
 			t.Errorf("at the moment: %v", err)
 		}
 	})
@@ -210,10 +211,10 @@ func TestSE12_ReuseEndsTheSession(t *testing.T) {
 		if why := ended(t, w, first.Session.ID); why != otl.EndRefreshReuse {
 			t.Errorf("ended for %q", why)
 		}
-		if err := authenticates(t, w, second.Access); err != otl.ErrSessionRevoked {
+		if err := authenticates(t, w, second.Access); !errors.Is(err, otl.ErrSessionRevoked) {
 			t.Errorf("an access token of it: %v", err)
 		}
-		if err := authenticates(t, w, other.Access); err != otl.ErrSessionStale {
+		if err := authenticates(t, w, other.Access); !errors.Is(err, otl.ErrSessionStale) {
 			t.Errorf("an access token of another session: %v", err)
 		}
 		renewed := renew(t, w, other.Refresh, w.Notes.Site) // which goes on

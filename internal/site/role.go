@@ -186,6 +186,8 @@ func (s *Sites) setRoles(ctx context.Context, tx *store.Tx, g otl.Grant, roles [
 		return otl.ErrVersion
 	}
 	now := s.Now()
-	return tx.Events.Append(ctx, otl.Event{ID: "evt_" + secret.NewID(now), Type: t, UserID: g.UserID, SiteID: g.SiteID,
-		Data: map[string]string{"role": name}, CreatedAt: now})
+	return tx.Events.Append(ctx, otl.Event{
+		ID: "evt_" + secret.NewID(now), Type: t, UserID: g.UserID, SiteID: g.SiteID,
+		Data: map[string]string{"role": name}, CreatedAt: now,
+	})
 }

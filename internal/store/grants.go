@@ -16,8 +16,10 @@ type Grants struct{ group }
 const grantColumns = `g.user_id, g.site_id, g.fields, g.created_at, g.updated_at, g.revoked_at, g.roles, g.last_login_at`
 
 func grantDest(g *otl.Grant) []any {
-	return []any{text(&g.UserID), text(&g.SiteID), words(&g.Fields, otl.StoredFields),
-		at(&g.CreatedAt), at(&g.UpdatedAt), at(&g.RevokedAt), words(&g.Roles, strings.Fields), at(&g.LastLoginAt)}
+	return []any{
+		text(&g.UserID), text(&g.SiteID), words(&g.Fields, otl.StoredFields),
+		at(&g.CreatedAt), at(&g.UpdatedAt), at(&g.RevokedAt), words(&g.Roles, strings.Fields), at(&g.LastLoginAt),
+	}
 }
 
 // Put writes a grant, replacing what the person granted the site before.

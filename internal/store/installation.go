@@ -69,8 +69,10 @@ func (g SigningKeys) Insert(ctx context.Context, k SigningKey) (bool, error) {
 func (g SigningKeys) All(ctx context.Context) ([]SigningKey, error) {
 	return all(ctx, g.group, `SELECT id, purpose, sequence, algorithm, public, private, created_at, sign_from, revoked_at
 		FROM signing_keys ORDER BY purpose, sequence`, nil, func(k *SigningKey) []any {
-		return []any{&k.ID, &k.Purpose, &k.Sequence, &k.Algorithm, &k.Public, &k.Private, at(&k.CreatedAt),
-			at(&k.SignFrom), at(&k.RevokedAt)}
+		return []any{
+			&k.ID, &k.Purpose, &k.Sequence, &k.Algorithm, &k.Public, &k.Private, at(&k.CreatedAt),
+			at(&k.SignFrom), at(&k.RevokedAt),
+		}
 	})
 }
 

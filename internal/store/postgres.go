@@ -95,7 +95,7 @@ func (p *postgres) write(ctx context.Context, fn func(context.Context, *Tx) erro
 		if err == nil || !lostRace(err) || try == maxTries {
 			return err
 		}
-		pause := time.NewTimer(time.Duration(rand.IntN(10*try)+1) * time.Millisecond)
+		pause := time.NewTimer(time.Duration(rand.IntN(10*try)+1) * time.Millisecond) //nolint:gosec // G404: spread, not secrecy
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
@@ -141,8 +141,10 @@ func (p *postgres) ping(ctx context.Context) error {
 
 func (p *postgres) stats() Stats {
 	s := p.db.Stats()
-	return Stats{Engine: "postgres", Open: s.OpenConnections, InUse: s.InUse, Idle: s.Idle,
-		Commits: p.commits.Load(), Writes: p.writes.Load()}
+	return Stats{
+		Engine: "postgres", Open: s.OpenConnections, InUse: s.InUse, Idle: s.Idle,
+		Commits: p.commits.Load(), Writes: p.writes.Load(),
+	}
 }
 
 func (p *postgres) close() error { return p.db.Close() }

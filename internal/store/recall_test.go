@@ -61,8 +61,10 @@ func signedIn(t *testing.T, st *store.Store, person string, sessions ...string) 
 		_, insertErr := tx.Users.Insert(ctx, u)
 		err = errors.Join(err, insertErr, tx.Grants.Put(ctx, otl.Grant{UserID: person, SiteID: "site", CreatedAt: start, UpdatedAt: start}))
 		for _, id := range sessions {
-			err = errors.Join(err, tx.Sessions.Insert(ctx, otl.Session{ID: id, UserID: person, SiteID: "site", AuthAt: start, CreatedAt: start,
-				LastSeenAt: start, RefreshBy: start.Add(time.Hour), ExpiresAt: start.Add(time.Hour), Refresh: otl.Rotation{Digest: []byte(id)}}))
+			err = errors.Join(err, tx.Sessions.Insert(ctx, otl.Session{
+				ID: id, UserID: person, SiteID: "site", AuthAt: start, CreatedAt: start,
+				LastSeenAt: start, RefreshBy: start.Add(time.Hour), ExpiresAt: start.Add(time.Hour), Refresh: otl.Rotation{Digest: []byte(id)},
+			}))
 		}
 		return err
 	})
@@ -102,8 +104,10 @@ func TestSE07_EveryChangeReachesWhatIsRemembered(t *testing.T) {
 			return tx.Grants.Put(ctx, otl.Grant{UserID: "jane", SiteID: "site", Fields: otl.MinimalFields(), CreatedAt: start, UpdatedAt: start})
 		},
 		"rotation": func(ctx context.Context, tx *store.Tx) error {
-			_, err := tx.Sessions.Rotate(ctx, "a", []byte("a"), otl.Rotation{Digest: []byte("a2"), Generation: 1, Previous: []byte("a"),
-				Nonce: []byte("n"), RotatedAt: start.Add(time.Minute), PaidTo: start.Add(2 * time.Minute)}, start.Add(2*time.Hour))
+			_, err := tx.Sessions.Rotate(ctx, "a", []byte("a"), otl.Rotation{
+				Digest: []byte("a2"), Generation: 1, Previous: []byte("a"),
+				Nonce: []byte("n"), RotatedAt: start.Add(time.Minute), PaidTo: start.Add(2 * time.Minute),
+			}, start.Add(2*time.Hour))
 			return err
 		},
 		"end": func(ctx context.Context, tx *store.Tx) error {

@@ -15,9 +15,11 @@ const sessionColumns = `e.id, e.user_id, e.site_id, e.methods, e.auth_at, e.crea
 	e.refresh_previous, e.refresh_nonce, e.refresh_rotated_at, e.refresh_paid_to`
 
 func sessionDest(s *otl.Session) []any {
-	return []any{&s.ID, &s.UserID, &s.SiteID, words(&s.Methods, otl.StoredMethods), at(&s.AuthAt), at(&s.CreatedAt),
+	return []any{
+		&s.ID, &s.UserID, &s.SiteID, words(&s.Methods, otl.StoredMethods), at(&s.AuthAt), at(&s.CreatedAt),
 		at(&s.LastSeenAt), at(&s.RefreshBy), at(&s.ExpiresAt), at(&s.EndedAt), &s.EndReason, &s.IP, &s.UserAgent,
-		&s.Refresh.Digest, &s.Refresh.Generation, &s.Refresh.Previous, &s.Refresh.Nonce, at(&s.Refresh.RotatedAt), at(&s.Refresh.PaidTo)}
+		&s.Refresh.Digest, &s.Refresh.Generation, &s.Refresh.Previous, &s.Refresh.Nonce, at(&s.Refresh.RotatedAt), at(&s.Refresh.PaidTo),
+	}
 }
 
 // Insert adds a session.

@@ -48,8 +48,10 @@ const siteColumns = `s.id, s.business_id, s.slug, s.name, s.domain, s.region, s.
 	s.created_at, s.updated_at, s.deleted_at`
 
 func siteDest(s *otl.Site) []any {
-	return []any{&s.ID, text(&s.BusinessID), &s.Slug, &s.Name, &s.Domain, &s.Region, &s.FirstParty,
-		words(&s.Requested, otl.StoredFields), &s.Version, at(&s.CreatedAt), at(&s.UpdatedAt), at(&s.DeletedAt)}
+	return []any{
+		&s.ID, text(&s.BusinessID), &s.Slug, &s.Name, &s.Domain, &s.Region, &s.FirstParty,
+		words(&s.Requested, otl.StoredFields), &s.Version, at(&s.CreatedAt), at(&s.UpdatedAt), at(&s.DeletedAt),
+	}
 }
 
 // Insert adds a site without its callback URLs and reports whether it did:
@@ -124,8 +126,10 @@ type SiteKeys struct{ group }
 const siteKeyColumns = `k.id, k.site_id, k.name, k.prefix, k.scopes, k.created_at, k.last_used_at, k.expires_at, k.revoked_at`
 
 func siteKeyDest(k *otl.SiteKey) []any {
-	return []any{&k.ID, &k.SiteID, &k.Name, &k.Prefix, words(&k.Scopes, storedScopes), at(&k.CreatedAt),
-		at(&k.LastUsedAt), at(&k.ExpiresAt), at(&k.RevokedAt)}
+	return []any{
+		&k.ID, &k.SiteID, &k.Name, &k.Prefix, words(&k.Scopes, storedScopes), at(&k.CreatedAt),
+		at(&k.LastUsedAt), at(&k.ExpiresAt), at(&k.RevokedAt),
+	}
 }
 
 func storedScopes(s string) otl.Scopes {

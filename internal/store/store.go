@@ -82,8 +82,20 @@ type conn interface {
 func newTx(c conn, changed *changes) *Tx {
 	g := group{c, changed}
 	return &Tx{
-		Installation{g}, Users{g}, Passwords{g}, Businesses{g}, Sites{g},
-		SiteKeys{g}, Grants{g}, Sessions{g}, SigningKeys{g}, Events{g}, Rates{g}, Failures{g}, Revocations{g}, Roles{g},
+		Installation{g},
+		Users{g},
+		Passwords{g},
+		Businesses{g},
+		Sites{g},
+		SiteKeys{g},
+		Grants{g},
+		Sessions{g},
+		SigningKeys{g},
+		Events{g},
+		Rates{g},
+		Failures{g},
+		Revocations{g},
+		Roles{g},
 	}
 }
 

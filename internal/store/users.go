@@ -15,9 +15,11 @@ const userColumns = `u.id, u.email, u.email_key, u.email_verified_at, u.name, u.
 	u.created_at, u.updated_at, u.last_login_at`
 
 func userDest(u *otl.User) []any {
-	return []any{&u.ID, &u.Email.Address, &u.Email.Key, at(&u.EmailVerifiedAt), &u.Name, &u.DisplayName, &u.Phone,
+	return []any{
+		&u.ID, &u.Email.Address, &u.Email.Key, at(&u.EmailVerifiedAt), &u.Name, &u.DisplayName, &u.Phone,
 		at(&u.PhoneVerifiedAt), &u.Picture, &u.Locale, &u.Preferences, &u.SessionVersion, &u.Version, at(&u.DisabledAt),
-		at(&u.CreatedAt), at(&u.UpdatedAt), at(&u.LastLoginAt)}
+		at(&u.CreatedAt), at(&u.UpdatedAt), at(&u.LastLoginAt),
+	}
 }
 
 // Insert adds a person and reports whether it did: false means that the address

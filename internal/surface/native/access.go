@@ -54,16 +54,22 @@ func (s *Surface) authorise(c *call, o *operation) error {
 	if o.access == anybody {
 		return nil
 	}
-	rawKey := c.r.Header.Get(headerSiteKey)
-	c.token = bearerToken(c.r)
+	// A header that stands twice is one value with a comma in it (RFC 9110 section
+	// 5.3): no key and no token, whichever of the two somebody else may read.
+	rawKey := strings.Join(c.r.Header.Values(headerSiteKey), ", ")
 	if rawKey != "" {
 		if err := s.authoriseSite(c, o, rawKey); err != nil {
 			return err
 		}
 	}
-	switch o.access {
-	case bySite:
+	if o.access == bySite {
 		return c.needKey(rawKey)
+	}
+	var err error
+	if c.token, err = bearerToken(c.r); err != nil {
+		return err
+	}
+	switch o.access {
 	case bySiteFor: // the operation itself weighs the token or what stands in for it
 		return nil
 	case bySiteOrOwn, bySiteOrAdmin:
@@ -83,8 +89,10 @@ func (c *call) needKey(raw string) error {
 
 func (s *Surface) authoriseSite(c *call, o *operation, raw string) error {
 	if c.r.Header.Get("Origin") != "" {
-		return &otl.Error{Kind: otl.Forbidden, Code: "site_key_in_browser",
-			Text: "A site key belongs on your server. This request came from a browser."}
+		return &otl.Error{
+			Kind: otl.Forbidden, Code: "site_key_in_browser",
+			Text: "A site key belongs on your server. This request came from a browser.",
+		}
 	}
 	key, site, err := s.Sites.Authenticate(c.ctx, secret.NewText(raw))
 	if err != nil {
@@ -130,7 +138,7 @@ func (s *Surface) authorisePerson(c *call, o *operation) error {
 // recent asks for a sign-in of the last 15 minutes.
 func (s *Surface) recent(b *signin.Bearer) error {
 	if s.Now().Sub(b.Session.AuthAt) > recent {
-		return &otl.Error{Kind: otl.Unauthenticated, Code: "reauthentication_required", Text: "Sign in again: this needs a sign-in of the last 15 minutes."}
+		return &otl.Error{Kind: otl.Unauthenticated, Code: codeRecent, Text: "Sign in again: this needs a sign-in of the last 15 minutes."}
 	}
 	return nil
 }
@@ -156,13 +164,20 @@ func (c *call) caller() string {
 	return ""
 }
 
-// bearerToken gives the access token of a request, or an empty text. The scheme
-// is read without regard to case (RFC 9110 section 11.1); a token in the query
-// is never looked at (SE-18).
-func bearerToken(r *http.Request) secret.Text {
-	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return secret.Text{}
+// bearerToken gives the access token of a request, or an empty text where there
+// is no Authorization. One that holds anything else is an error rather than
+// nothing: with a site key beside it, nothing would mean that the site itself
+// acts, which is more than the person may. The scheme is read without regard to
+// case (RFC 9110 section 11.1); a token in the query is never looked at (SE-18).
+func bearerToken(r *http.Request) (secret.Text, error) {
+	sent := r.Header.Values("Authorization")
+	if len(sent) == 0 {
+		return secret.Text{}, nil
 	}
-	return secret.NewText(strings.TrimSpace(token))
+	scheme, token, _ := strings.Cut(strings.Join(sent, ", "), " ")
+	token = strings.Trim(token, " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return secret.Text{}, otl.ErrTokenMissing
+	}
+	return secret.NewText(token), nil
 }

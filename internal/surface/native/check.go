@@ -20,13 +20,9 @@ func checkBody(reg huma.Registry, schema *huma.Schema, body []byte) error {
 	if err := checkJSON(body); err != nil {
 		return err
 	}
-	var value any
-	if err := json.Unmarshal(body, &value); err != nil {
+	var object map[string]any
+	if err := json.Unmarshal(body, &object); err != nil {
 		return malformed("malformed_json", "The body is not valid JSON.")
-	}
-	object, ok := value.(map[string]any)
-	if !ok {
-		return malformed("malformed_json", "The body must be a JSON object.")
 	}
 	for schema.Ref != "" {
 		schema = reg.SchemaFromRef(schema.Ref)
@@ -95,9 +91,13 @@ func broken(schema *huma.Schema, err error) (otl.FieldError, bool) {
 // beginnings come first.
 func codeOf(message string) string {
 	for _, m := range [...]struct{ prefix, code string }{
-		{"expected length >", "too_short"}, {"expected length <", "too_long"}, {"expected array length", "too_many"},
-		{"expected value to be one of", "unknown_value"}, {"expected number ", "out_of_range"},
-		{"expected string to", "invalid"}, {"expected", "wrong_type"},
+		{"expected length >", "too_short"},
+		{"expected length <", "too_long"},
+		{"expected array length", "too_many"},
+		{"expected value to be one of", "unknown_value"},
+		{"expected number ", "out_of_range"},
+		{"expected string to", "invalid"},
+		{"expected", "wrong_type"},
 	} {
 		if strings.HasPrefix(message, m.prefix) {
 			return m.code

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
 )
@@ -60,12 +61,16 @@ const (
 	codeTooLarge  = "body_too_large"
 	codeMediaType = "unsupported_media_type"
 	codeMethod    = "method_not_allowed"
+	codeRecent    = "reauthentication_required"
 )
 
 // Fail writes an error in the shape of this wire. The server uses it for what
 // goes wrong outside the handlers: a panic, an unknown path.
 func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := otl.As(err)
+	if e.Kind == otl.Internal && r.Context().Err() != nil {
+		e = otl.Busy(time.Second).Because(err) // the time of a request is over, or its client gone
+	}
 	req := otl.RequestOf(r.Context())
 	req.Err = err
 	f := failure{Detail: e.Text, RequestID: req.ID, Code: e.Code, DocsURL: "/docs/errors/" + e.Code}
@@ -78,10 +83,21 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
 	}
-	if e.Kind == otl.Unauthenticated && r.Header.Get("Authorization") != "" {
-		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+	if e.Kind == otl.Unauthenticated {
+		w.Header().Set("WWW-Authenticate", challenge(e))
 	}
 	write(w, status(e), f)
+}
+
+// challenge words a 401 as RFC 6750 section 3 and RFC 9470 section 3 do.
+func challenge(e *otl.Error) string {
+	switch e.Code {
+	case otl.ErrToken.Code, otl.ErrSessionRevoked.Code, otl.ErrSessionStale.Code:
+		return `Bearer error="invalid_token"`
+	case codeRecent:
+		return `Bearer error="insufficient_user_authentication", max_age=` + seconds(recent)
+	}
+	return "Bearer"
 }
 
 // write sends a JSON body. The answer is complete before the first byte goes

@@ -42,13 +42,13 @@ func (s feed) list(c *call, in *listRevocationsIn) (*revocationsOut, error) {
 	if in.Limit == 0 {
 		in.Limit = maxLimit
 	}
-	if in.Cursor == "" {
-		newest, err := s.Feed.Newest(c.ctx)
-		return &revocationsOut{[]revocationOut{}, s.at(c, newest)}, err
-	}
 	_, limit, err := s.after(paging{limit: in.Limit}, "")
 	if err != nil {
 		return nil, err
+	}
+	if in.Cursor == "" {
+		newest, err := s.Feed.Newest(c.ctx)
+		return &revocationsOut{[]revocationOut{}, s.at(c, newest)}, err
 	}
 	after, err := s.position(c, in.Cursor)
 	if err != nil {
@@ -122,34 +122,33 @@ func (s feed) stream(c *call, w http.ResponseWriter) error {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
 	flush := http.NewResponseController(w)
-	for ctx.Err() == nil {
+	// The first thing sent is where the stream stands: a client that is cut off
+	// before the first entry comes back with it, and misses none.
+	err = send(w, nil, s.at(c, after))
+	for err == nil && flush.Flush() == nil && ctx.Err() == nil {
 		part, done := context.WithTimeout(ctx, quiet)
-		found, next, err := s.Feed.Since(part, req.Stopping, c.site.ID, after, maxLimit, true)
+		var found []otl.Revocation
+		found, after, err = s.Feed.Since(part, req.Stopping, c.site.ID, after, maxLimit, true)
 		done()
 		if err != nil {
-			return nil //nolint:nilerr // the head has gone out; the client comes back with its cursor
+			break // the head has gone out; the client comes back with its cursor
 		}
-		after = next
-		if err := send(w, found, s.at(c, after)); err != nil {
-			return nil //nolint:nilerr // the client has gone
-		}
-		if err := flush.Flush(); err != nil {
-			return nil //nolint:nilerr // the client has gone
-		}
+		err = send(w, found, s.at(c, after))
 		select {
 		case <-req.Stopping:
 			return nil
 		default:
 		}
 	}
-	return nil
+	return nil // the client has gone, or it is time that it connects again
 }
 
-// send writes entries as one event that carries the cursor behind them, or a
-// comment where there are none.
+// send writes entries as one event that carries the cursor behind them. Where
+// there are none it writes the cursor alone, which a client remembers and which
+// is no event to it.
 func send(w http.ResponseWriter, found []otl.Revocation, cursor string) error {
 	if len(found) == 0 {
-		_, err := w.Write([]byte(": quiet\n\n"))
+		_, err := w.Write([]byte(": quiet\nid: " + cursor + "\n\n"))
 		return err
 	}
 	out := make([]revocationOut, len(found))

@@ -84,6 +84,9 @@ func column(t *testing.T, db *sql.DB, query string) (out []string) {
 		}
 		out = append(out, s)
 	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 	return out
 }
 
@@ -125,8 +128,10 @@ func goodCalls(t *testing.T, w *otltest.World) map[string]otltest.Call {
 }
 
 // serverSide are names of columns and of members only the server sets (TE-09).
-var serverSide = []string{"id", "user_id", "site_id", "session_version", "email_verified", "phone_verified", "created_at", "updated_at",
-	"disabled", "roles", "password_hash", "is_admin", "first_party", "scopes", "last_login_at", "__proto__", "constructor"}
+var serverSide = []string{
+	"id", "user_id", "site_id", "session_version", "email_verified", "phone_verified", "created_at", "updated_at",
+	"disabled", "roles", "password_hash", "is_admin", "first_party", "scopes", "last_login_at", "__proto__", "constructor",
+}
 
 // TestBadInputChangesNothing spoils each member of each request in every way,
 // and adds each member that only the server sets: a 4xx that names the member,
@@ -228,8 +233,10 @@ func TestNoSecretLeaves(t *testing.T) {
 		registered := call(t, w.World, w.Notes, http.MethodPost, "/auth/register", object{"email": "jane@dev.test", "password": password}).Want(t, http.StatusCreated)
 		login := call(t, w.World, w.Notes, http.MethodPost, "/auth/login", object{"email": "jane@dev.test", "password": password}).Want(t, http.StatusOK)
 		renewed := w.Refresh(t, w.Notes, login.Text("refresh_token")).Want(t, http.StatusOK)
-		site := w.Do(t, otltest.Call{Path: "/api/v1/sites", Bearer: owner(t, w.World, "o@dev.test"),
-			Body: object{"name": "A", "domain": "a.test", "callback_url": "https://a.test/"}}).Want(t, http.StatusCreated)
+		site := w.Do(t, otltest.Call{
+			Path: "/api/v1/sites", Bearer: owner(t, w.World, "o@dev.test"),
+			Body: object{"name": "A", "domain": "a.test", "callback_url": "https://a.test/"},
+		}).Want(t, http.StatusCreated)
 		var failures strings.Builder
 		for _, c := range []otltest.Call{
 			{Path: "/api/v1/auth/login", Key: w.Notes.Key, Body: object{"email": "jane@dev.test", "password": wrong}},

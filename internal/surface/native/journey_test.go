@@ -154,11 +154,21 @@ func TestProfile(t *testing.T) {
 			body    object
 			ifMatch string
 		}{
-			{object{"name": "x"}, ""}, {object{"name": "x"}, "3"}, {object{"name": "x"}, `W/"3"`}, {object{"name": "x"}, `"3", "4"`}, {object{"name": "x"}, "*"},
-			{object{"name": "x", "version": 2}, `"3"`}, {object{"name": "x", "version": 0}, ""}, {object{"email": "new@dev.test", "version": 3}, ""},
-			{object{"phone": "170", "version": 3}, ""}, {object{"picture": "http://x", "version": 3}, ""}, {object{"locale": "x", "version": 3}, ""},
-			{object{"preferences": []string{}, "version": 3}, ""}, {object{"preferences": object{"a": strings.Repeat("x", 9000)}, "version": 3}, ""},
-			{object{"name": strings.Repeat("x", 201), "version": 3}, ""}, {object{"name": "a\u202eb", "version": 3}, ""},
+			{object{"name": "x"}, ""},
+			{object{"name": "x"}, "3"},
+			{object{"name": "x"}, `W/"3"`},
+			{object{"name": "x"}, `"3", "4"`},
+			{object{"name": "x"}, "*"},
+			{object{"name": "x", "version": 2}, `"3"`},
+			{object{"name": "x", "version": 0}, ""},
+			{object{"email": "new@dev.test", "version": 3}, ""},
+			{object{"phone": "170", "version": 3}, ""},
+			{object{"picture": "http://x", "version": 3}, ""},
+			{object{"locale": "x", "version": 3}, ""},
+			{object{"preferences": []string{}, "version": 3}, ""},
+			{object{"preferences": object{"a": strings.Repeat("x", 9000)}, "version": 3}, ""},
+			{object{"name": strings.Repeat("x", 201), "version": 3}, ""},
+			{object{"name": "a\u202eb", "version": 3}, ""},
 		} {
 			patch(bad.body, bad.ifMatch).Want(t, http.StatusUnprocessableEntity, "validation_failed")
 		}

@@ -148,8 +148,10 @@ func TestTE01_UsersOfOthersAreUnknown(t *testing.T) {
 				method, path string
 				body         any
 			}{
-				{http.MethodGet, "/users/" + id, nil}, {http.MethodPatch, "/users/" + id, object{"name": "x", "version": 1}},
-				{http.MethodDelete, "/users/" + id, nil}, {http.MethodPost, "/users/" + id + "/roles", object{"role": "editor"}},
+				{http.MethodGet, "/users/" + id, nil},
+				{http.MethodPatch, "/users/" + id, object{"name": "x", "version": 1}},
+				{http.MethodDelete, "/users/" + id, nil},
+				{http.MethodPost, "/users/" + id + "/roles", object{"role": "editor"}},
 				{http.MethodDelete, "/users/" + id + "/roles/editor", nil},
 			} {
 				r := call(t, w, w.Notes, c.method, c.path, c.body)

@@ -12,19 +12,24 @@ import (
 
 const description = "One identity, many partner sites. Sign people in, keep their sessions and end them.\n\n" +
 	"Every path is also served without the version, as /api/…. Calls that act for a site carry its key in X-OTL-Site-Key, which must never reach " +
-	"a browser; calls that act for a person carry his access token as Authorization: Bearer. Every error has the shape of the schema Error."
+	"a browser; calls that act for a person carry his access token as Authorization: Bearer. Every error has the shape of the schema Failure."
 
 // describe makes the OpenAPI 3.1 document of the operations. It is made from
 // the same table and the same types the requests are held to.
 func (s *Surface) describe() []byte {
 	doc := &huma.OpenAPI{
 		OpenAPI: "3.1.0",
-		Info: &huma.Info{Title: "OneTimeLogin", Version: s.Version, Description: description,
-			License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}},
+		Info: &huma.Info{
+			Title: "OneTimeLogin", Version: s.Version, Description: description,
+			License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
+		},
 		Servers: []*huma.Server{{URL: "/"}},
 		Tags: []*huma.Tag{
-			{Name: tagAuth, Description: "Sign in, keep and end a session"}, {Name: tagUsers, Description: "People and their profiles"},
-			{Name: tagSessions, Description: "Live sessions"}, {Name: tagSites, Description: "Partner sites"},
+			{Name: tagAuth, Description: "Sign in, keep and end a session"},
+			{Name: tagUsers, Description: "People and their profiles"},
+			{Name: tagSessions, Description: "Live sessions"},
+			{Name: tagSites, Description: "Partner sites"},
+			{Name: tagRoles, Description: "What people can be at a site"},
 		},
 		Components: &huma.Components{Schemas: s.registry, SecuritySchemes: map[string]*huma.SecurityScheme{
 			"siteKey": {Type: "apiKey", In: "header", Name: headerSiteKey, Description: "Key of a site, otr_…; for servers only."},
@@ -34,6 +39,13 @@ func (s *Surface) describe() []byte {
 	failed := s.registry.Schema(reflect.TypeFor[failure](), true, "Error")
 	for _, o := range s.operations {
 		doc.AddOperation(s.describeOne(o, failed))
+	}
+	for _, schema := range s.registry.Map() {
+		for _, p := range schema.Properties {
+			if p.Type == huma.TypeArray {
+				p.Nullable = false // huma's default; a list here is never null, in no direction
+			}
+		}
 	}
 	b, err := json.MarshalIndent(doc, "", "  ")
 	if err != nil { // types of ours
@@ -64,15 +76,15 @@ func (s *Surface) describeOne(o *operation, failed *huma.Schema) *huma.Operation
 // statuses gives every error status an operation can answer with: its own and
 // those that follow from who may call it and what it takes.
 func (o *operation) statuses() []int {
-	all := append([]int{500, 503}, o.errors...)
+	all := append([]int{422, 500, 503}, o.errors...) // 422: a parameter nobody knows
 	if o.access != anybody {
 		all = append(all, 401, 403, 429)
 	}
 	if o.body != nil {
-		all = append(all, 400, 413, 415, 422)
+		all = append(all, 400, 413, 415)
 	}
 	if len(o.params) > 0 {
-		all = append(all, 400, 422)
+		all = append(all, 400)
 	}
 	return all
 }

@@ -63,9 +63,14 @@ func TestBadRolesAreRefused(t *testing.T) {
 		body  object
 		field string
 	}{
-		{object{"name": "Editor"}, "name"}, {object{"name": ""}, "name"}, {object{"name": "a b"}, "name"}, {object{"name": strings.Repeat("a", 65)}, "name"},
-		{object{"name": "a", "permissions": []string{"a b"}}, "permissions"}, {object{"name": "a", "permissions": []string{"x", "x"}}, "permissions"},
-		{object{"name": "a", "description": "a\u0000"}, "description"}, {object{"name": "a", "default": "yes"}, "default"},
+		{object{"name": "Editor"}, "name"},
+		{object{"name": ""}, "name"},
+		{object{"name": "a b"}, "name"},
+		{object{"name": strings.Repeat("a", 65)}, "name"},
+		{object{"name": "a", "permissions": []string{"a b"}}, "permissions"},
+		{object{"name": "a", "permissions": []string{"x", "x"}}, "permissions"},
+		{object{"name": "a", "description": "a\u0000"}, "description"},
+		{object{"name": "a", "default": "yes"}, "default"},
 		{object{"name": "a", "site_id": w.Shop.Site.ID}, "site_id"},
 	} {
 		r := call(t, w, w.Notes, http.MethodPost, "/roles", c.body).Want(t, http.StatusUnprocessableEntity, "validation_failed")

@@ -4,9 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
+	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -141,10 +144,18 @@ func (s *Surface) take(w http.ResponseWriter, c *call, o *operation, in any) err
 	if err := checkBody(s.registry, o.body, body); err != nil {
 		return err
 	}
-	if err := json.Unmarshal(body, in); err != nil {
-		return malformed("malformed_json", "The body could not be read.")
+	return fill(in, body)
+}
+
+// fill reads a body that its schema has let pass. What remains is a number that
+// is whole to JSON but no int of ours: 1e19, 1.0.
+func fill(in any, body []byte) error {
+	err := json.Unmarshal(body, in)
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return otl.InvalidField(show(wrong.Field), "out_of_range", "must be an integer in its plain form")
 	}
-	return nil
+	return err
 }
 
 // checkMediaType asks for JSON, in UTF-8 if a charset is named (decision D16).
@@ -193,7 +204,10 @@ func paramsOf(t reflect.Type) []param {
 // bindParams fills the fields outside the body. A query parameter that stands
 // twice, or that the operation does not know, is refused.
 func bindParams(r *http.Request, params []param, in reflect.Value) error {
-	query := r.URL.Query()
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return otl.InvalidField("query", "malformed", "must be parameters joined by & and escaped as in a URL")
+	}
 	for _, p := range params {
 		var value string
 		switch p.where {
@@ -216,7 +230,7 @@ func bindParams(r *http.Request, params []param, in reflect.Value) error {
 		}
 		in.Field(p.field).SetString(value)
 	}
-	for name := range query {
+	for _, name := range slices.Sorted(maps.Keys(query)) {
 		return otl.InvalidField(show(name), "unknown_field", "is not a parameter of this request")
 	}
 	return nil

@@ -74,8 +74,10 @@ func (s auth) routes() {
 		text:    "Checks the token and that its session still counts. A token of another site, like any other that is not good, is active: false and nothing more.",
 		access:  bySite, scope: otl.ScopeAuth, success: http.StatusOK,
 		request: map[string]any{"token": "eyJhbGciOiJFUzI1NiIs…"},
-		answer: introspectOut{Active: true, Subject: sampleUser, Session: sampleSession, SessionVersion: 7, Audience: sampleSite, Issuer: "https://id.example.com",
-			Expires: 1767323045, IssuedAt: 1767321245, AuthTime: 1767321245, AMR: []string{"pwd"}, TokenType: "Bearer"},
+		answer: introspectOut{
+			Active: true, Subject: sampleUser, Session: sampleSession, SessionVersion: 7, Audience: sampleSite, Issuer: "https://id.example.com",
+			Expires: 1767323045, IssuedAt: 1767321245, AuthTime: 1767321245, AMR: []string{"pwd"}, TokenType: "Bearer",
+		},
 	}, s.introspect)
 }
 
@@ -105,8 +107,8 @@ func (s sessions) routes() {
 		id: "listSessions", method: http.MethodGet, path: "/sessions", tag: tagSessions,
 		summary: "List live sessions",
 		text: "With an access token: the person's own sessions at the site of the token, or everywhere for a first-party token. With a site key: the sessions of " +
-			"one person at that site. Newest first.",
-		access: bySiteOrOwn, scope: otl.ScopeUsers, success: http.StatusOK, answer: sampleSessions(),
+			"one of its people there. Newest first.",
+		access: bySiteOrOwn, scope: otl.ScopeUsers, success: http.StatusOK, errors: []int{404}, answer: sampleSessions(),
 	}, s.list)
 	route(s.Surface, operation{
 		id: "revokeSession", method: http.MethodDelete, path: "/sessions/{id}", tag: tagSessions,

@@ -12,14 +12,18 @@ import (
 func sampleTime() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
 
 func sampleLogin() loginOut {
-	return loginOut{AccessToken: text("eyJhbGciOiJFUzI1NiIs…"), RefreshToken: text("otl_rt_AYzT…"), TokenType: "Bearer", ExpiresIn: 1800,
-		User: loginUser{sampleUser, ptr(sampleEmail), ptr("Jane Doe")}}
+	return loginOut{
+		AccessToken: text("eyJhbGciOiJFUzI1NiIs…"), RefreshToken: text("otl_rt_AYzT…"), TokenType: "Bearer", ExpiresIn: 1800,
+		User: loginUser{sampleUser, ptr(sampleEmail), ptr("Jane Doe")},
+	}
 }
 
 func sampleUserOut() *userOut {
 	at := sampleTime()
-	return &userOut{ID: sampleUser, Email: ptr(sampleEmail), EmailVerified: ptr(true), Name: ptr("Jane Doe"), Roles: []string{}, Version: 3,
-		CreatedAt: at, UpdatedAt: at, LastLoginAt: &at}
+	return &userOut{
+		ID: sampleUser, Email: ptr(sampleEmail), EmailVerified: ptr(true), Name: ptr("Jane Doe"), Roles: []string{}, Version: 3,
+		CreatedAt: at, UpdatedAt: at, LastLoginAt: &at,
+	}
 }
 
 func sampleRole() roleOut {
@@ -28,8 +32,10 @@ func sampleRole() roleOut {
 
 func sampleSessions() sessionsOut {
 	at := sampleTime()
-	return sessionsOut{Data: []sessionOut{{ID: sampleSession, UserID: sampleUser, SiteID: sampleSite, CreatedAt: at, LastSeenAt: at,
-		ExpiresAt: at.Add(720 * time.Hour), IP: "203.0.113.7", UserAgent: "Mozilla/5.0", AMR: []string{"pwd"}, Current: true}}}
+	return sessionsOut{Data: []sessionOut{{
+		ID: sampleSession, UserID: sampleUser, SiteID: sampleSite, CreatedAt: at, LastSeenAt: at,
+		ExpiresAt: at.Add(720 * time.Hour), IP: "203.0.113.7", UserAgent: "Mozilla/5.0", AMR: []string{"pwd"}, Current: true,
+	}}}
 }
 
 func sampleRevocations() revocationsOut {
@@ -37,8 +43,10 @@ func sampleRevocations() revocationsOut {
 }
 
 func sampleSiteOut() SiteOut {
-	return newSiteOut(otl.Site{ID: sampleSite, Name: "Acme Notes", Slug: "acme-notes", Domain: "notes.example.com", Region: "eu", Version: 1,
-		CallbackURLs: []string{"https://notes.example.com/auth/callback"}, Requested: otl.MinimalFields(), CreatedAt: sampleTime()})
+	return newSiteOut(otl.Site{
+		ID: sampleSite, Name: "Acme Notes", Slug: "acme-notes", Domain: "notes.example.com", Region: "eu", Version: 1,
+		CallbackURLs: []string{"https://notes.example.com/auth/callback"}, Requested: otl.MinimalFields(), CreatedAt: sampleTime(),
+	})
 }
 
 func sampleSites() sitesOut { return sitesOut{Data: []SiteOut{sampleSiteOut()}} }

@@ -24,6 +24,11 @@ func (s sessions) list(c *call, in *listSessionsIn) (*sessionsOut, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.bearer == nil {
+		if _, err := s.Accounts.Member(c.ctx, scope.SiteID, scope.UserID); err != nil {
+			return nil, err
+		}
+	}
 	list := "sessions|" + scope.UserID + "|" + scope.SiteID
 	before, limit, err := s.after(paging{in.Limit, in.Cursor}, list)
 	if err != nil {

@@ -27,8 +27,10 @@ func (s sites) list(c *call, in *listSitesIn) (*sitesOut, error) {
 	if !c.bearer.Site.FirstParty {
 		// A site learns of no other site (TE-11).
 		own := newSiteOut(c.bearer.Site)
-		return &sitesOut{Data: []SiteOut{{ID: own.ID, Name: own.Name, Slug: own.Slug, Domain: own.Domain, Region: own.Region,
-			Relation: "member", GrantedFields: names(c.bearer.Grant.Fields)}}}, nil
+		return &sitesOut{Data: []SiteOut{{
+			ID: own.ID, Name: own.Name, Slug: own.Slug, Domain: own.Domain, Region: own.Region,
+			Relation: "member", GrantedFields: names(c.bearer.Grant.Fields),
+		}}}, nil
 	}
 	found, err := s.Sites.List(c.ctx, c.bearer.User.ID, after, limit+1)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -29,9 +30,12 @@ func checkJSON(body []byte) error {
 	if !utf8.Valid(body) {
 		return malformed("malformed_json", "The body is not valid UTF-8.")
 	}
-	s := strict{dec: json.NewDecoder(bytes.NewReader(body)), escapes: loneSurrogate(body)}
+	if halfPair(body) {
+		return malformed("malformed_json", "The body holds half of a surrogate pair.")
+	}
+	s := strict{dec: json.NewDecoder(bytes.NewReader(body))}
 	s.dec.UseNumber()
-	if err := s.value("", 0); err != nil {
+	if err := s.value(0); err != nil {
 		return err
 	}
 	if _, err := s.dec.Token(); !errors.Is(err, io.EOF) {
@@ -40,24 +44,52 @@ func checkJSON(body []byte) error {
 	return nil
 }
 
-// loneSurrogate reports whether the body may hold half of a surrogate pair,
-// which the decoder would replace.
-func loneSurrogate(body []byte) bool {
-	lower := bytes.ToLower(body)
-	return bytes.Contains(lower, []byte(`\ud`)) && !bytes.Contains(lower, []byte(`\ufffd`)) && !bytes.Contains(body, []byte("\uFFFD"))
+// halfPair reports whether the body escapes half of a surrogate pair (RFC 8259
+// section 8.2), which the decoder would replace.
+func halfPair(body []byte) bool {
+	for {
+		i := bytes.IndexByte(body, '\\')
+		if i < 0 || i+1 >= len(body) {
+			return false
+		}
+		first := escaped(body[i:])
+		switch {
+		case !utf16.IsSurrogate(first):
+			body = body[i+2:] // past the escape, or the u of one, whose digits hold no backslash
+			continue
+		case utf16.DecodeRune(first, escaped(body[i+6:])) == utf8.RuneError:
+			return true
+		}
+		body = body[i+12:]
+	}
+}
+
+// escaped gives the code unit that b begins with as \uXXXX, -1 if it does not.
+func escaped(b []byte) rune {
+	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
+		return -1
+	}
+	n, err := strconv.ParseUint(string(b[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(n)
 }
 
 // strict walks one JSON document token by token.
 type strict struct {
-	dec     *json.Decoder
-	keys    int
-	escapes bool
+	dec  *json.Decoder
+	keys int
+	path []string // to where it stands: ".key" and "[index]"; put together only for an error
 }
 
-func (s *strict) value(path string, depth int) error {
+func (s *strict) value(depth int) error {
 	t, err := s.dec.Token()
 	if err != nil {
 		return malformed("malformed_json", "The body is not valid JSON.")
+	}
+	if depth == 0 && t != json.Delim('{') {
+		return malformed("malformed_json", "The body must be a JSON object.")
 	}
 	switch v := t.(type) {
 	case json.Delim:
@@ -65,20 +97,20 @@ func (s *strict) value(path string, depth int) error {
 			return malformed("malformed_json", "The body is nested deeper than "+strconv.Itoa(maxDepth)+" levels.")
 		}
 		if v == '{' {
-			return s.object(path, depth)
+			return s.object(depth)
 		}
-		return s.array(path, depth)
+		return s.array(depth)
 	case string:
-		return s.text(path, v)
+		return s.text(v)
 	case json.Number:
 		if _, err := strconv.ParseFloat(v.String(), 64); err != nil || len(v) > 32 {
-			return otl.InvalidField(path, "out_of_range", "is a number out of range")
+			return otl.InvalidField(s.at(), "out_of_range", "is a number out of range")
 		}
 	}
 	return nil
 }
 
-func (s *strict) object(path string, depth int) error {
+func (s *strict) object(depth int) error {
 	seen := map[string]bool{}
 	for s.dec.More() {
 		t, err := s.dec.Token()
@@ -86,33 +118,36 @@ func (s *strict) object(path string, depth int) error {
 		if err != nil || !ok {
 			return malformed("malformed_json", "The body is not valid JSON.")
 		}
-		child := join(path, key)
 		if s.keys++; s.keys > maxKeys {
 			return malformed("malformed_json", "The body has more than "+strconv.Itoa(maxKeys)+" keys.")
 		}
+		s.path = append(s.path, "."+key)
 		if seen[key] {
-			return malformed("duplicate_key", "The key "+show(child)+" stands twice in the body.")
+			return malformed("duplicate_key", "The key "+s.at()+" stands twice in the body.")
 		}
 		seen[key] = true
-		if err := s.text(child, key); err != nil {
+		if err := s.text(key); err != nil {
 			return err
 		}
-		if err := s.value(child, depth+1); err != nil {
+		if err := s.value(depth + 1); err != nil {
 			return err
 		}
+		s.path = s.path[:len(s.path)-1]
 	}
 	_, err := s.dec.Token()
 	return closing(err)
 }
 
-func (s *strict) array(path string, depth int) error {
+func (s *strict) array(depth int) error {
 	for i := 0; s.dec.More(); i++ {
 		if i >= maxKeys {
 			return malformed("malformed_json", "The body has a list of more than "+strconv.Itoa(maxKeys)+" values.")
 		}
-		if err := s.value(path+"["+strconv.Itoa(i)+"]", depth+1); err != nil {
+		s.path = append(s.path, "["+strconv.Itoa(i)+"]")
+		if err := s.value(depth + 1); err != nil {
 			return err
 		}
+		s.path = s.path[:len(s.path)-1]
 	}
 	_, err := s.dec.Token()
 	return closing(err)
@@ -125,22 +160,15 @@ func closing(err error) error {
 	return nil
 }
 
-func (s *strict) text(path, v string) error {
-	if s.escapes && strings.ContainsRune(v, utf8.RuneError) {
-		return malformed("malformed_json", "The body holds half of a surrogate pair.")
-	}
+func (s *strict) text(v string) error {
 	if strings.ContainsRune(v, 0) {
-		return otl.InvalidField(show(path), "bad_characters", "must not contain NUL")
+		return otl.InvalidField(s.at(), "bad_characters", "must not contain NUL")
 	}
 	return nil
 }
 
-func join(path, key string) string {
-	if path == "" {
-		return key
-	}
-	return path + "." + key
-}
+// at gives the path to where the walk stands, as it may be shown.
+func (s *strict) at() string { return show(strings.TrimPrefix(strings.Join(s.path, ""), ".")) }
 
 // show cuts a path made of a caller's own keys to what fits in a message.
 func show(path string) string {

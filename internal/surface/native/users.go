@@ -25,8 +25,10 @@ type ProfileIn struct {
 }
 
 func (in *ProfileIn) profile() account.Profile {
-	return account.Profile{Name: in.Name, DisplayName: in.DisplayName, Phone: in.Phone, Picture: in.Picture, Locale: in.Locale,
-		Preferences: in.Preferences.text()}
+	return account.Profile{
+		Name: in.Name, DisplayName: in.DisplayName, Phone: in.Phone, Picture: in.Picture, Locale: in.Locale,
+		Preferences: in.Preferences.text(),
+	}
 }
 
 // own gives a person as the site of his own token sees him.

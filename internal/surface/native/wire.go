@@ -143,8 +143,10 @@ type sessionOut struct {
 }
 
 func newSessionOut(s otl.Session, current string) sessionOut {
-	return sessionOut{ID: s.ID, UserID: s.UserID, SiteID: s.SiteID, CreatedAt: s.CreatedAt, LastSeenAt: s.LastSeenAt, ExpiresAt: s.RefreshBy,
-		IP: s.IP, UserAgent: s.UserAgent, AMR: s.Methods.Strings(), Current: s.ID == current}
+	return sessionOut{
+		ID: s.ID, UserID: s.UserID, SiteID: s.SiteID, CreatedAt: s.CreatedAt, LastSeenAt: s.LastSeenAt, ExpiresAt: s.RefreshBy,
+		IP: s.IP, UserAgent: s.UserAgent, AMR: s.Methods.Strings(), Current: s.ID == current,
+	}
 }
 
 // revokedOut is the answer to a logout or a revocation.
@@ -170,8 +172,10 @@ type SiteOut struct {
 }
 
 func newSiteOut(s otl.Site) SiteOut {
-	return SiteOut{ID: s.ID, Name: s.Name, Slug: s.Slug, Domain: s.Domain, Region: s.Region, Relation: "owner",
-		CallbackURLs: s.CallbackURLs, RequestedFields: names(s.Requested), Version: &s.Version, CreatedAt: &s.CreatedAt}
+	return SiteOut{
+		ID: s.ID, Name: s.Name, Slug: s.Slug, Domain: s.Domain, Region: s.Region, Relation: "owner",
+		CallbackURLs: s.CallbackURLs, RequestedFields: names(s.Requested), Version: &s.Version, CreatedAt: &s.CreatedAt,
+	}
 }
 
 func names(fs otl.Fields) []string {

@@ -48,7 +48,7 @@ func New(fail func(http.ResponseWriter, *http.Request, error)) *Pages {
 	p.mux.HandleFunc("GET /docs", p.doc)
 	p.mux.HandleFunc("GET /docs/{name...}", p.doc)
 	p.mux.HandleFunc("GET /docs/errors/{code}", p.errorCode)
-	p.mux.Handle("GET /static/", http.FileServerFS(staticFiles))
+	p.mux.HandleFunc("GET /static/{name}", p.static)
 	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.missing(w, r) })
 	return p
 }
@@ -61,6 +61,17 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (p *Pages) missing(w http.ResponseWriter, r *http.Request) {
 	p.fail(w, r, &otl.Error{Kind: otl.NotFound, Code: "no_such_path", Text: "No such path."})
+}
+
+// static serves one file; there is no list of them.
+func (p *Pages) static(w http.ResponseWriter, r *http.Request) {
+	name := "static/" + r.PathValue("name")
+	if info, err := fs.Stat(staticFiles, name); err != nil || info.IsDir() {
+		p.missing(w, r)
+		return
+	}
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	http.ServeFileFS(w, r, staticFiles, name) //nolint:gosec // G703: the file system is embedded
 }
 
 // page is what every template is given.
@@ -97,7 +108,7 @@ func (p *Pages) doc(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 	case strings.HasSuffix(name, ".md"):
 		w.Header().Set("Content-Type", "text/markdown; charset=utf-8")
-		_, _ = w.Write(raw)
+		_, _ = w.Write(raw) //nolint:gosec // G705: a document of ours, as text
 	default:
 		p.show(w, raw)
 	}

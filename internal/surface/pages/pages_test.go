@@ -70,9 +70,9 @@ func TestEveryPageRenders(t *testing.T) {
 func TestPagesThatAreNotThere(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
-	for _, path := range []string{"/docs/nothing", "/docs/..%2f..%2fgo.mod", "/docs/adr", "/docs/adr/nothing", "/docs/adr/0001-rooms/x", "/docs/errors/nothing", "/docs/errors/%0a", "/static/nothing.css", "/nothing", "/docs/%00"} {
-		if r := w.Do(t, otltest.Call{Path: path}); r.Status != http.StatusNotFound {
-			t.Errorf("%s: %d", path, r.Status)
+	for _, path := range []string{"/docs/nothing", "/docs/..%2f..%2fgo.mod", "/docs/adr", "/docs/adr/nothing", "/docs/adr/0001-rooms/x", "/docs/errors/nothing", "/docs/errors/%0a", "/static/nothing.css", "/static", "/static/", "/static/..%2fpages.go", "/static/.", "/nothing", "/docs/%00"} {
+		if r := w.Do(t, otltest.Call{Path: path}); r.Status != http.StatusNotFound || r.Text("code") != "no_such_path" {
+			t.Errorf("%s: %d %s", path, r.Status, r.Raw)
 		}
 	}
 	for _, path := range []string{"/", "/docs"} {
