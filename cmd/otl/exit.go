@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
 	"strings"
 	"syscall"
 	"unicode"
@@ -71,7 +70,7 @@ func explain(err error) (code int, text, try string) {
 		return exitDatabase, text, ""
 	case errors.As(err, &name), errors.As(err, &network) && network.Op == "dial":
 		return exitUnreachable, "cannot reach the database: " + away(name, network), "check OTL_DATABASE_URL, and that PostgreSQL runs there"
-	case errors.Is(err, syscall.EADDRINUSE), errors.As(err, &network) && network.Op == "listen" && errors.Is(err, os.ErrExist):
+	case errors.Is(err, syscall.EADDRINUSE):
 		return exitAddress, text, "stop the process that listens there, or choose another address"
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted, "interrupted", ""

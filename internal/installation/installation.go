@@ -23,6 +23,10 @@ type Options struct {
 	Algorithm token.Algorithm // of new signing keys
 	Rotation  time.Duration   // how long one key signs
 	AccessTTL time.Duration   // how long a token lives at most
+
+	// Serve makes and deletes signing keys as they fall due. A command leaves it
+	// false: it may have been started with other settings than the servers.
+	Serve bool
 }
 
 // Installation is the server as a party of its own.

@@ -31,7 +31,7 @@ func (r rig) open(t *testing.T, change ...func(*installation.Options)) (*install
 	t.Helper()
 	o := installation.Options{
 		Store: r.store, Master: r.master, Now: r.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Algorithm: token.ES256, Rotation: 90 * 24 * time.Hour, AccessTTL: 30 * time.Minute,
+		Algorithm: token.ES256, Rotation: 90 * 24 * time.Hour, AccessTTL: 30 * time.Minute, Serve: true,
 	}
 	for _, c := range change {
 		c(&o)
@@ -272,6 +272,23 @@ func TestManyNodesStartOnOneEmptyDatabase(t *testing.T) {
 			if in.SiteID != nodes[0].SiteID || r.verify(in, r.sign(t, nodes[0])) != nil || len(published(t, in)) != 1 {
 				t.Errorf("%s and %s, %d keys", in.SiteID, nodes[0].SiteID, len(published(t, in)))
 			}
+		}
+	})
+}
+
+// TestACommandMakesNoKeys: its configuration may be another than the servers'.
+func TestACommandMakesNoKeys(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		r := newRig(st)
+		command := func(o *installation.Options) { o.Algorithm, o.Serve = token.EdDSA, false }
+		if in := r.mustOpen(t, command); len(published(t, in)) != 0 {
+			t.Error("a command made the first key")
+		}
+		server := r.mustOpen(t)
+		r.Advance(365 * 24 * time.Hour)
+		if in := r.mustOpen(t, command); len(published(t, in)) != 1 || r.verify(in, r.sign(t, server)) != nil {
+			t.Errorf("a command left %d keys", len(published(t, in)))
 		}
 	})
 }

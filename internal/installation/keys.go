@@ -63,7 +63,7 @@ func (in *Installation) SigningKeys(ctx context.Context) ([]SigningKey, error) {
 // Maintain makes the next signing key when it is due, deletes keys that nothing
 // can refer to any more, and loads what has changed. It is cheap when nothing is
 // due, safe to run on several nodes at once, and meant to run every second by
-// one goroutine.
+// one goroutine. Beside the servers (Options.Serve is false) it only loads.
 func (in *Installation) Maintain(ctx context.Context) error {
 	state, err := in.Store.Read.SigningKeys.State(ctx)
 	if err != nil {
@@ -74,6 +74,9 @@ func (in *Installation) Maintain(ctx context.Context) error {
 			return err
 		}
 		in.state = state
+	}
+	if !in.Serve {
+		return nil
 	}
 	changed, err := in.rotateIfDue(ctx, in.keys)
 	if err != nil {

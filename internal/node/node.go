@@ -92,6 +92,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	}
 	in, err := installation.Open(ctx, installation.Options{
 		Store: st, Master: master, Now: o.Now, Log: o.Log, Algorithm: o.Algorithm, Rotation: o.KeyRotation, AccessTTL: o.AccessTTL,
+		Serve: o.Store.Serve,
 	})
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -30,17 +31,21 @@ func Listen(address string) (net.Listener, error) {
 	}
 	if conn, err := net.Dial("unix", socket); err == nil {
 		_ = conn.Close()
-		return nil, &net.OpError{Op: "listen", Net: "unix", Err: os.ErrExist}
+		return nil, inUse(socket)
 	}
 	switch info, err := os.Lstat(socket); {
 	case err == nil && info.Mode().Type() != os.ModeSocket:
-		return nil, &net.OpError{Op: "listen", Net: "unix", Err: os.ErrExist} // somebody's file
+		return nil, inUse(socket) // somebody's file
 	case err == nil:
 		if err := os.Remove(socket); err != nil {
 			return nil, err
 		}
 	}
 	return net.Listen("unix", socket)
+}
+
+func inUse(socket string) error {
+	return &net.OpError{Op: "listen", Net: "unix", Addr: &net.UnixAddr{Name: socket, Net: "unix"}, Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}
 }
 
 // Serve answers requests on ln until ctx ends, then stops without dropping any:

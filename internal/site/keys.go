@@ -98,7 +98,7 @@ func (s *Sites) addKey(ctx context.Context, tx *store.Tx, siteID string, n NewKe
 	}
 	shown, ok := secret.CheckKey(KeyPrefix, key.Reveal())
 	if !ok {
-		return secret.Text{}, otl.SiteKey{}, errors.New("malformed site key")
+		return secret.Text{}, otl.SiteKey{}, otl.InvalidField("key", "malformed", "Not a site key: its checksum is wrong.")
 	}
 	row := otl.SiteKey{ID: secret.NewID(now), SiteID: siteID, Name: n.Name, Prefix: shown, Scopes: n.Scopes, CreatedAt: now, ExpiresAt: n.ExpiresAt}
 	fresh, err := tx.SiteKeys.Insert(ctx, row, secret.Digest(key.Reveal()))
@@ -106,7 +106,7 @@ func (s *Sites) addKey(ctx context.Context, tx *store.Tx, siteID string, n NewKe
 		return secret.Text{}, otl.SiteKey{}, err
 	}
 	if !fresh {
-		return secret.Text{}, otl.SiteKey{}, errors.New("this site key is stored already")
+		return secret.Text{}, otl.SiteKey{}, &otl.Error{Kind: otl.Conflict, Code: "site_key_exists", Text: "This site key is in use already."}
 	}
 	return key, row, appendEvent(ctx, tx, otl.EventSiteKeyCreated, siteID, now, map[string]string{"key_id": row.ID, "scopes": row.Scopes.String()})
 }

@@ -122,7 +122,7 @@ func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, log *slog.L
 	}
 	opts := []goose.ProviderOption{goose.WithSlog(log), goose.WithDisableGlobalRegistry(true)}
 	if dialect == postgresDialect {
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // look every second, for five minutes
 		if err != nil {
 			return err
 		}
@@ -147,7 +147,7 @@ type Version struct{ Current, Newest int64 }
 
 // SchemaVersion looks at a database without changing or migrating it.
 func SchemaVersion(ctx context.Context, url string) (v Version, err error) {
-	driver, dialect, dsn := "sqlite", sqliteDialect, "file:"+strings.TrimPrefix(url, "sqlite:")+"?mode=ro"
+	driver, dialect, dsn := "sqlite", sqliteDialect, fileURL(strings.TrimPrefix(url, "sqlite:"), "mode=ro")
 	if Postgres(url) {
 		driver, dialect, dsn = "pgx", postgresDialect, url
 	}

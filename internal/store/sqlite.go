@@ -156,7 +156,12 @@ func (l *lite) dsn(readOnly bool) string {
 	if readOnly {
 		v.Add("_pragma", "query_only(1)")
 	}
-	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: l.path}).EscapedPath(), RawQuery: v.Encode()}).String()
+	return fileURL(l.path, v.Encode())
+}
+
+// fileURL spells a path so that a "?" or "%" in it stays a part of it.
+func fileURL(path, query string) string {
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query}).String()
 }
 
 // checkSQLite refuses to run on a library or with settings that could lose an

@@ -1,0 +1,7 @@
+package store
+
+// Conn is conn, for tests.
+type Conn = conn
+
+// NewTx gives the groups of statements on a connection of the test's own.
+func NewTx(c Conn) *Tx { return newTx(c, nil) }

@@ -1,0 +1,408 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// in runs one statement that must succeed in a transaction of its own and gives
+// what it gives.
+func in[T any](t *testing.T, st *store.Store, fn func(context.Context, *store.Tx) (T, error)) (out T) {
+	t.Helper()
+	write(t, st, func(ctx context.Context, tx *store.Tx) (err error) {
+		out, err = fn(ctx, tx)
+		return err
+	})
+	return out
+}
+
+// fails runs one statement that must fail with ErrNotFound.
+func fails(t *testing.T, st *store.Store, fn func(context.Context, *store.Tx) error) {
+	t.Helper()
+	if err := st.Write(t.Context(), fn); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("%v, want %v", err, store.ErrNotFound)
+	}
+}
+
+func TestUsersAreStoredAsGiven(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		want := otl.User{
+			ID: "1", Email: otl.Email{Address: "Jane@Dev.test", Key: "jane@dev.test"}, EmailVerifiedAt: start, Name: "Jane Ö.", DisplayName: "J",
+			Phone: "+4915112345678", PhoneVerifiedAt: start.Add(time.Second), Picture: "https://x.test/p", Locale: "de",
+			Preferences: `{"a":"ü"}`, SessionVersion: 3, Version: 2, DisabledAt: start.Add(time.Minute), CreatedAt: start,
+			UpdatedAt: start.Add(time.Hour), LastLoginAt: start.Add(2 * time.Hour),
+		}
+		insert := func(ctx context.Context, tx *store.Tx) (bool, error) { return tx.Users.Insert(ctx, want) }
+		if !in(t, st, insert) {
+			t.Fatal("not inserted")
+		}
+		byID, err1 := st.Read.Users.ByID(t.Context(), "1")
+		byEmail, err2 := st.Read.Users.ByEmail(t.Context(), "jane@dev.test")
+		if err1 != nil || err2 != nil || !reflect.DeepEqual(byID, want) || !reflect.DeepEqual(byEmail, want) {
+			t.Errorf("%+v\n%+v\n%+v %v %v", want, byID, byEmail, err1, err2)
+		}
+		want.ID = "2"
+		if in(t, st, insert) {
+			t.Error("one address twice")
+		}
+		list, err := st.Read.Users.List(t.Context(), "", 10)
+		if err != nil || len(list) != 1 {
+			t.Error(list, err)
+		}
+	})
+}
+
+func TestPW08_ANewPasswordWinsOverARehash(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		signedIn(t, st, "jane")
+		set := func(hash string, imported bool) {
+			write(t, st, func(ctx context.Context, tx *store.Tx) error {
+				return tx.Passwords.Set(ctx, "jane", hash, imported, start)
+			})
+		}
+		rehash := func(old, hash string) {
+			write(t, st, func(ctx context.Context, tx *store.Tx) error { return tx.Passwords.Rehash(ctx, "jane", old, hash) })
+		}
+		stored := func() store.Credential {
+			c, err := st.Read.Users.Credential(t.Context(), "jane@dev.test", "site")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		none := stored()
+		if none.Hash != "" || none.Imported || none.Grant.SiteID != "site" {
+			t.Errorf("%+v", none)
+		}
+		set("one", true)
+		before := stored()
+		if before.Hash != "one" || !before.Imported || before.PasswordVersion != none.PasswordVersion+1 {
+			t.Errorf("%+v", before)
+		}
+		set("two", false)
+		rehash("one", "old password again")
+		if c := stored(); c.Hash != "two" {
+			t.Errorf("%+v", c)
+		}
+		fails(t, st, func(ctx context.Context, tx *store.Tx) error { // the sign-in that read "one"
+			_, err := tx.Users.SignedIn(ctx, "jane", before.PasswordVersion, start)
+			return err
+		})
+		rehash("two", "two, dearer")
+		if c := stored(); c.Hash != "two, dearer" || c.PasswordVersion != before.PasswordVersion+1 {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
+func TestWhoIsDisabledDoesNotSignIn(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		signedIn(t, st, "jane")
+		disable := func(at time.Time) bool {
+			return in(t, st, func(ctx context.Context, tx *store.Tx) (bool, error) { return tx.Users.SetDisabled(ctx, "jane", at) })
+		}
+		signIn := func(ctx context.Context, tx *store.Tx) (int, error) { return tx.Users.SignedIn(ctx, "jane", 1, start) }
+		if in(t, st, signIn) != 1 {
+			t.Error("another session version")
+		}
+		if !disable(start) || disable(start.Add(time.Hour)) {
+			t.Error("disabled twice, or not at all")
+		}
+		fails(t, st, func(ctx context.Context, tx *store.Tx) error { _, err := signIn(ctx, tx); return err })
+		if !disable(time.Time{}) || disable(time.Time{}) || in(t, st, signIn) != 1 {
+			t.Error("not enabled")
+		}
+	})
+}
+
+func TestADeletedPersonLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		signedIn(t, st, "jane", "a")
+		write(t, st, func(ctx context.Context, tx *store.Tx) error { return tx.Passwords.Set(ctx, "jane", "h", false, start) })
+		remove := func(ctx context.Context, tx *store.Tx) (bool, error) { return tx.Users.Delete(ctx, "jane") }
+		if !in(t, st, remove) || in(t, st, remove) {
+			t.Error("deleted twice, or not at all")
+		}
+		_, session := st.Read.Sessions.Standing(t.Context(), "a")
+		_, grant := st.Read.Grants.Of(t.Context(), "jane", "site")
+		_, user := st.Read.Users.Credential(t.Context(), "jane@dev.test", "site")
+		for _, err := range []error{session, grant, user} {
+			if !errors.Is(err, store.ErrNotFound) {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// live names the sessions of jane.
+func live(t *testing.T, st *store.Store, site, before string, now time.Time, limit int) []string {
+	t.Helper()
+	found, err := st.Read.Sessions.Live(t.Context(), "jane", site, before, now, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := []string{}
+	for _, s := range found {
+		ids = append(ids, s.ID)
+	}
+	return ids
+}
+
+func TestSessionsAreListedAndEnded(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		signedIn(t, st, "jane", "a", "b", "c", "d", "e")
+		check := func(got []string, want ...string) {
+			t.Helper()
+			if !slices.Equal(got, want) {
+				t.Errorf("%v, want %v", got, want)
+			}
+		}
+		check(live(t, st, "", "", start, 3), "e", "d", "c")
+		check(live(t, st, "site", "c", start, 3), "b", "a")
+		check(live(t, st, "other", "", start, 3))
+		check(live(t, st, "", "", start.Add(time.Hour), 3)) // expired
+		excess, err := st.Read.Sessions.Excess(t.Context(), "jane", "site", 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(excess, "b", "a")
+
+		end := func(ctx context.Context, tx *store.Tx) (store.Ended, error) {
+			return tx.Sessions.End(ctx, "c", otl.EndLogout, start.Add(time.Minute))
+		}
+		if e := in(t, st, end); e != (store.Ended{ID: "c", UserID: "jane", SiteID: "site"}) {
+			t.Errorf("%+v", e)
+		}
+		fails(t, st, func(ctx context.Context, tx *store.Tx) error { _, err := end(ctx, tx); return err })
+		if s, err := st.Read.Sessions.Standing(t.Context(), "c"); err != nil || s.Session.EndReason != otl.EndLogout || !s.Session.EndedAt.Equal(start.Add(time.Minute)) {
+			t.Errorf("%+v %v", s.Session, err)
+		}
+		rotated := in(t, st, func(ctx context.Context, tx *store.Tx) (bool, error) {
+			return tx.Sessions.Rotate(ctx, "c", []byte("c"), otl.Rotation{Digest: []byte("x"), Nonce: []byte("n"), RotatedAt: start}, start)
+		})
+		if rotated {
+			t.Error("an ended session was rotated")
+		}
+		all := func(site, keep string) int {
+			return len(in(t, st, func(ctx context.Context, tx *store.Tx) ([]store.Ended, error) {
+				return tx.Sessions.EndAll(ctx, "jane", site, keep, otl.EndLogout, start)
+			}))
+		}
+		if all("other", "") != 0 || all("site", "b") != 3 || all("", "") != 1 || all("", "") != 0 {
+			t.Error("another number of sessions ended")
+		}
+		check(live(t, st, "", "", start, 3))
+		pruned := in(t, st, func(ctx context.Context, tx *store.Tx) (int, error) { return tx.Sessions.Prune(ctx, "c", 10) })
+		if _, err := st.Read.Sessions.Standing(t.Context(), "b"); pruned != 2 || !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%d pruned, %v", pruned, err)
+		}
+	})
+}
+
+func TestSiteKeysEnd(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		signedIn(t, st, "jane")
+		key := otl.SiteKey{ID: "k", SiteID: "site", Name: "n", Prefix: "otr_abcd", Scopes: otl.AllScopes(), CreatedAt: start}
+		insert := func(ctx context.Context, tx *store.Tx) (bool, error) {
+			return tx.SiteKeys.Insert(ctx, key, []byte("digest"))
+		}
+		if !in(t, st, insert) {
+			t.Fatal("not inserted")
+		}
+		key.ID = "again"
+		if in(t, st, insert) {
+			t.Error("one key twice")
+		}
+		key.ID = "k"
+		got, site, err := st.Read.SiteKeys.ByDigest(t.Context(), []byte("digest"))
+		if err != nil || !reflect.DeepEqual(got, key) || site.ID != "site" {
+			t.Errorf("%+v %+v %v", got, site, err)
+		}
+		expire := func(at time.Time) time.Time {
+			write(t, st, func(ctx context.Context, tx *store.Tx) error { return tx.SiteKeys.Expire(ctx, "site", "k", at) })
+			k, err := st.Read.SiteKeys.ByID(t.Context(), "site", "k")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return k.ExpiresAt
+		}
+		soon := start.Add(time.Hour)
+		if !expire(soon).Equal(soon) || !expire(soon.Add(time.Hour)).Equal(soon) {
+			t.Error("the end was put off")
+		}
+		if _, err := st.Read.SiteKeys.ByID(t.Context(), "other", "k"); !errors.Is(err, store.ErrNotFound) {
+			t.Error("another site reads the key")
+		}
+		revoke := func(site string) bool {
+			return in(t, st, func(ctx context.Context, tx *store.Tx) (bool, error) {
+				return tx.SiteKeys.Revoke(ctx, site, "k", start)
+			})
+		}
+		if revoke("other") || !revoke("site") || revoke("site") {
+			t.Error("revoked by another, twice or not at all")
+		}
+		if keys, err := st.Read.SiteKeys.OfSite(t.Context(), "site"); err != nil || len(keys) != 0 {
+			t.Error(keys, err)
+		}
+	})
+}
+
+func TestMembersAreFoundByWhatTheyGranted(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		signedIn(t, st, "nobody")
+		for i, p := range []struct{ email, name, fields string }{
+			{"ann@dev.test", "Ann 100%", "email"}, {"bob@dev.test", "Bob_Ö", "name"}, {"cy@dev.test", "Cy", ""},
+		} {
+			email, err := otl.ParseEmail(p.email)
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, st, func(ctx context.Context, tx *store.Tx) error {
+				id := fmt.Sprint("u", i)
+				_, err := tx.Users.Insert(ctx, otl.User{ID: id, Email: email, Name: p.name, Preferences: "{}", SessionVersion: 1, Version: 1, CreatedAt: start, UpdatedAt: start})
+				_, joinErr := tx.Grants.Join(ctx, otl.Grant{UserID: id, SiteID: "site", Fields: otl.StoredFields(p.fields), CreatedAt: start, UpdatedAt: start})
+				return errors.Join(err, joinErr)
+			})
+		}
+		for name, one := range map[string]struct {
+			s    store.Search
+			want string
+		}{
+			"all":                              {store.Search{}, "nobody u0 u1 u2 "},
+			"by the address he showed":         {store.Search{EmailKey: "ann@dev.test"}, "u0 "},
+			"by an address he did not show":    {store.Search{EmailKey: "bob@dev.test"}, ""},
+			"by the beginning of an address":   {store.Search{Text: "ann@"}, "u0 "},
+			"by a name he did not show":        {store.Search{Text: "100"}, ""},
+			"by a part of a name":              {store.Search{Text: otl.Fold("Ö")}, "u1 "},
+			"a sign of patterns is itself":     {store.Search{Text: "b_ö"}, "u1 "},
+			"a sign of patterns is no other":   {store.Search{Text: "o_"}, ""},
+			"nor the sign that escapes":        {store.Search{Text: "!"}, ""},
+			"a percent sign is no beginning":   {store.Search{Text: "%"}, ""},
+			"whoever showed nothing is nobody": {store.Search{Text: "cy"}, ""},
+		} {
+			found, err := st.Read.Grants.Members(t.Context(), "site", one.s, "", 10)
+			got := ""
+			for _, m := range found {
+				got += m.User.ID + " "
+			}
+			if err != nil || got != one.want {
+				t.Errorf("%s: %q, want %q, %v", name, got, one.want, err)
+			}
+		}
+		page, err := st.Read.Grants.Members(t.Context(), "site", store.Search{}, "u0", 1)
+		if err != nil || len(page) != 1 || page[0].User.ID != "u1" {
+			t.Errorf("%+v %v", page, err)
+		}
+	})
+}
+
+func TestWhoJoinsGetsTheDefaultRoles(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		signedIn(t, st, "jane")
+		for _, r := range []otl.Role{{Name: "reader", Default: true}, {Name: "admin"}} {
+			r.SiteID, r.CreatedAt = "site", start
+			insert := func(ctx context.Context, tx *store.Tx) (bool, error) { return tx.Roles.Insert(ctx, r) }
+			if !in(t, st, insert) || in(t, st, insert) {
+				t.Error("not inserted, or twice")
+			}
+		}
+		revoke := func(ctx context.Context, tx *store.Tx) (bool, error) {
+			return tx.Grants.Revoke(ctx, "jane", "site", start)
+		}
+		if !in(t, st, revoke) || in(t, st, revoke) {
+			t.Error("left twice, or not at all")
+		}
+		g := in(t, st, func(ctx context.Context, tx *store.Tx) (otl.Grant, error) {
+			return tx.Grants.Join(ctx, otl.Grant{UserID: "jane", SiteID: "site", CreatedAt: start, UpdatedAt: start})
+		})
+		stored, err := st.Read.Grants.Of(t.Context(), "jane", "site")
+		if err != nil || !slices.Equal(g.Roles, []string{"reader"}) || !slices.Equal(stored.Roles, g.Roles) || !stored.RevokedAt.IsZero() {
+			t.Errorf("%+v %+v %v", g, stored, err)
+		}
+		set := func(had []string, roles ...string) bool {
+			return in(t, st, func(ctx context.Context, tx *store.Tx) (bool, error) {
+				return tx.Grants.SetRoles(ctx, otl.Grant{UserID: "jane", SiteID: "site", Roles: had}, roles)
+			})
+		}
+		if set([]string{"admin"}, "x") || !set([]string{"reader"}, "reader", "admin") {
+			t.Error("written over somebody's change, or not at all")
+		}
+		for role, want := range map[string]int{"admin": 1, "reader": 1, "adm": 0, "adm%": 0, "_dmin": 0} {
+			if found, err := st.Read.Grants.WithRole(t.Context(), "site", role, 10); err != nil || len(found) != want {
+				t.Errorf("%s: %d %v", role, len(found), err)
+			}
+		}
+	})
+}
+
+func TestEventsAreListedNewestFirst(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		for i, e := range []otl.Event{{UserID: "jane", SiteID: "notes"}, {UserID: "jane", SiteID: "shop"}, {UserID: "joe", SiteID: "notes"}, {}} {
+			e.ID, e.Type, e.CreatedAt, e.Data = fmt.Sprint("evt_", i), otl.EventKeyRotated, start, map[string]string{"n": fmt.Sprint(i)}
+			write(t, st, func(ctx context.Context, tx *store.Tx) error { return tx.Events.Append(ctx, e) })
+		}
+		for _, one := range []struct{ user, site, before, want string }{
+			{"", "", "", "3210"}, {"jane", "", "", "10"}, {"", "notes", "", "20"}, {"jane", "notes", "", "0"}, {"", "", "evt_2", "10"}, {"joe", "shop", "", ""},
+		} {
+			found, err := st.Read.Events.List(t.Context(), one.user, one.site, one.before, 10)
+			got := ""
+			for _, e := range found {
+				got += e.Data["n"]
+			}
+			if err != nil || got != one.want {
+				t.Errorf("%+v: %s %v", one, got, err)
+			}
+		}
+	})
+}
+
+func TestTheStateOfTheKeysChangesWithThem(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		states := map[string]bool{}
+		note := func(what string) {
+			t.Helper()
+			s, err := st.Read.SigningKeys.State(t.Context())
+			if err != nil || states[s] {
+				t.Errorf("%s: the state %q was there before, %v", what, s, err)
+			}
+			states[s] = true
+		}
+		note("empty")
+		for i := 1; i <= 2; i++ {
+			insert := func(ctx context.Context, tx *store.Tx) (bool, error) {
+				return tx.SigningKeys.Insert(ctx, store.SigningKey{ID: fmt.Sprint(i), Purpose: "access", Sequence: i, Algorithm: "ES256", Public: "{}", Private: []byte("x"), CreatedAt: start, SignFrom: start})
+			}
+			if !in(t, st, insert) || in(t, st, insert) {
+				t.Error("not inserted, or twice")
+			}
+			note("one more")
+		}
+		write(t, st, func(ctx context.Context, tx *store.Tx) error { return tx.SigningKeys.Revoke(ctx, "1", start) })
+		note("revoked")
+		write(t, st, func(ctx context.Context, tx *store.Tx) error { return tx.SigningKeys.Delete(ctx, "2") })
+		note("deleted")
+		write(t, st, func(ctx context.Context, tx *store.Tx) error { return tx.SigningKeys.Seal(ctx, "1", []byte("y")) })
+		if all, err := st.Read.SigningKeys.All(t.Context()); err != nil || len(all) != 1 || string(all[0].Private) != "y" || !all[0].RevokedAt.Equal(start) {
+			t.Errorf("%+v %v", all, err)
+		}
+	})
+}

@@ -1,0 +1,183 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// errPrepared ends a method after its statement was prepared.
+var errPrepared = errors.New("prepared, not run")
+
+// preparer prepares every statement it is given on a real database and stops at
+// the one numbered stop. What comes before it succeeds: writes without being
+// run, reads with what is there, or with no rows for none. So a method of several
+// statements is seen whole.
+type preparer struct {
+	tx    *sql.Tx
+	stop  int
+	none  bool
+	texts *[]string
+	bad   *[]string
+}
+
+func (p *preparer) prepare(ctx context.Context, text string) (last bool) {
+	*p.texts = append(*p.texts, text)
+	stmt, err := p.tx.PrepareContext(ctx, text)
+	if err != nil {
+		*p.bad = append(*p.bad, err.Error()+"\n"+text)
+		return true
+	}
+	_ = stmt.Close()
+	p.stop--
+	return p.stop == 0
+}
+
+func (p *preparer) ExecContext(ctx context.Context, text string, _ ...any) (sql.Result, error) {
+	if p.prepare(ctx, text) {
+		return nil, errPrepared
+	}
+	return driver.RowsAffected(1), nil
+}
+
+func (p *preparer) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	switch {
+	case p.prepare(ctx, text):
+		return nil, errPrepared
+	case p.none:
+		return p.tx.QueryContext(ctx, `SELECT 1 WHERE 1 = 0`)
+	}
+	return p.tx.QueryContext(ctx, text, args...)
+}
+
+// variants gives argument lists for a method: all empty, and one with every text
+// and list filled, since some methods choose their statement by what is given.
+func variants(m reflect.Type) [][]reflect.Value {
+	empty, full := make([]reflect.Value, m.NumIn()), make([]reflect.Value, m.NumIn())
+	var texts []int
+	for i := range m.NumIn() {
+		in := m.In(i)
+		empty[i], full[i] = reflect.Zero(in), reflect.Zero(in)
+		switch {
+		case in == reflect.TypeFor[context.Context]():
+			empty[i] = reflect.ValueOf(context.Background())
+			full[i] = empty[i]
+		case in.Kind() == reflect.String:
+			full[i] = reflect.ValueOf("x").Convert(in)
+			texts = append(texts, i)
+		case in.Kind() == reflect.Slice && in.Elem().Kind() != reflect.Uint8:
+			full[i] = reflect.MakeSlice(in, 1, 1)
+		}
+	}
+	out := [][]reflect.Value{empty, full}
+	for _, i := range texts { // and with each text alone
+		one := append([]reflect.Value{}, empty...)
+		one[i] = full[i]
+		out = append(out, one)
+	}
+	return out
+}
+
+// sources gives the constant parts of every statement in the groups' source.
+func sources(t *testing.T) []string {
+	t.Helper()
+	begins := regexp.MustCompile(`^\s*(SELECT|INSERT|UPDATE|DELETE) `)
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, e := range entries {
+		switch name := e.Name(); name {
+		case "migrate.go", "postgres.go", "sqlite.go", "writer.go", "throwaway.go": // the engines' own
+			continue
+		default:
+			if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), e.Name(), nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				if text, err := strconv.Unquote(lit.Value); err == nil && begins.MatchString(text) {
+					out = append(out, text)
+				}
+			}
+			return true
+		})
+	}
+	return out
+}
+
+// TestEveryStatementPrepares calls every method of every group and has each
+// engine parse what it would run: tables, columns, types and parameters.
+func TestEveryStatementPrepares(t *testing.T) {
+	t.Parallel()
+	for _, e := range otltest.Engines() {
+		t.Run(string(e), func(t *testing.T) {
+			t.Parallel()
+			prepareAll(t, database(t, e))
+		})
+	}
+}
+
+func prepareAll(t *testing.T, db *sql.DB) {
+	t.Helper()
+	var texts, bad []string
+	try := func(group, method int, args []reflect.Value, none bool, stop int) (more bool) {
+		tx, err := db.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = tx.Rollback() }()
+		p := &preparer{tx, stop, none, &texts, &bad}
+		g := reflect.ValueOf(store.NewTx(p)).Elem().Field(group)
+		g.Method(method).Call(args)
+		return p.stop == 0
+	}
+	groups := reflect.TypeFor[store.Tx]()
+	for g := range groups.NumField() {
+		group := groups.Field(g).Type
+		if group.NumMethod() == 0 {
+			t.Errorf("group %s has no methods", group.Name())
+		}
+		for m := range group.NumMethod() {
+			method := reflect.Zero(group).Method(m).Type()
+			for _, args := range variants(method) {
+				for _, none := range []bool{false, true} {
+					for stop := 1; try(g, m, args, none, stop); stop++ {
+					}
+				}
+			}
+		}
+	}
+	for _, b := range bad {
+		t.Error(b)
+	}
+	known := sources(t)
+	if len(known) < 60 {
+		t.Errorf("only %d statements found in the source", len(known))
+	}
+	all := strings.Join(texts, "\n")
+	for _, s := range known {
+		if !strings.Contains(all, s) {
+			t.Errorf("no method of a group ran this statement, or not as it stands:\n%s", s)
+		}
+	}
+}

@@ -1,0 +1,372 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// business adds a business; an id twice is an error of the database.
+func business(id string) func(context.Context, *store.Tx) error {
+	return func(ctx context.Context, tx *store.Tx) error {
+		return tx.Businesses.Insert(ctx, otl.Business{ID: id, Name: id, CreatedAt: start})
+	}
+}
+
+// businesses counts those that are stored.
+func businesses(t *testing.T, e otltest.Engine, url string) (n int) {
+	t.Helper()
+	if err := connect(t, e, url).QueryRowContext(t.Context(), `SELECT count(*) FROM businesses`).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// eachOpen runs a test on a store of each engine and its URL.
+func eachOpen(t *testing.T, test func(t *testing.T, st *store.Store, count func() int)) {
+	t.Helper()
+	eachDatabase(t, func(t *testing.T, e otltest.Engine, url string) {
+		test(t, open(t, url, true), func() int { return businesses(t, e, url) })
+	})
+}
+
+func TestDD01_AFailedWriteLeavesNothing(t *testing.T) {
+	t.Parallel()
+	eachOpen(t, func(t *testing.T, st *store.Store, count func() int) {
+		no := errors.New("no")
+		for name, fn := range map[string]func(context.Context, *store.Tx) error{
+			"an error of the caller": func(ctx context.Context, tx *store.Tx) error {
+				return errors.Join(business("a")(ctx, tx), no)
+			},
+			"an error of the database": func(ctx context.Context, tx *store.Tx) error {
+				return errors.Join(business("a")(ctx, tx), business("a")(ctx, tx))
+			},
+			"an error that was passed over": func(ctx context.Context, tx *store.Tx) error {
+				_, err := tx.Users.ByID(ctx, "nobody")
+				return errors.Join(business("a")(ctx, tx), err)
+			},
+			"a panic": func(ctx context.Context, tx *store.Tx) error {
+				if err := business("a")(ctx, tx); err != nil {
+					return err
+				}
+				panic("at the disco")
+			},
+		} {
+			var panicked any
+			err := func() error {
+				defer func() { panicked = recover() }()
+				return st.Write(t.Context(), fn)
+			}()
+			if err == nil && panicked == nil {
+				t.Errorf("%s: no error", name)
+			}
+			if n := count(); n != 0 {
+				t.Fatalf("%s: %d left", name, n)
+			}
+		}
+		write(t, st, business("a"))
+		if n := count(); n != 1 {
+			t.Errorf("%d after a write that succeeded", n)
+		}
+	})
+}
+
+func TestATransactionIsNotNested(t *testing.T) {
+	t.Parallel()
+	eachOpen(t, func(t *testing.T, st *store.Store, count func() int) {
+		err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+			return errors.Join(business("outer")(ctx, tx), st.Write(ctx, business("inner")))
+		})
+		if err == nil || !strings.Contains(err.Error(), "inside a transaction") || count() != 0 {
+			t.Errorf("%v, %d left", err, count())
+		}
+	})
+}
+
+func TestACallerWhoLeftEarlierWritesNothing(t *testing.T) {
+	t.Parallel()
+	eachOpen(t, func(t *testing.T, st *store.Store, count func() int) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := st.Write(ctx, business("a")); !errors.Is(err, context.Canceled) || count() != 0 {
+			t.Errorf("%v, %d left", err, count())
+		}
+	})
+}
+
+// A caller who leaves while his transaction runs does not break it in two.
+func TestATransactionThatBeganIsFinished(t *testing.T) {
+	t.Parallel()
+	eachOpen(t, func(t *testing.T, st *store.Store, count func() int) {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := st.Write(ctx, func(inner context.Context, tx *store.Tx) error {
+			cancel()
+			return errors.Join(business("a")(inner, tx), business("b")(inner, tx))
+		})
+		if err != nil || count() != 2 {
+			t.Errorf("%v, %d written", err, count())
+		}
+	})
+}
+
+func TestOneCallersErrorIsHisAlone(t *testing.T) {
+	t.Parallel()
+	eachOpen(t, func(t *testing.T, st *store.Store, count func() int) {
+		const callers = 200
+		no := errors.New("no")
+		var wrong atomic.Int32
+		var wg sync.WaitGroup
+		for i := range callers {
+			wg.Go(func() {
+				err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+					if err := business(fmt.Sprint("b", i))(ctx, tx); err != nil {
+						return err
+					}
+					if i%2 == 1 {
+						return no
+					}
+					return nil
+				})
+				if (i%2 == 1) != errors.Is(err, no) || i%2 == 0 && err != nil {
+					wrong.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if n := count(); wrong.Load() != 0 || n != callers/2 {
+			t.Errorf("%d wrong answers, %d written", wrong.Load(), n)
+		}
+		if s := st.Stats(); s.Engine == "sqlite" && (s.Commits >= s.Writes || s.Writes != callers) {
+			t.Errorf("no commit carried more than one write: %+v", s)
+		}
+	})
+}
+
+func TestEveryReadSeesWhatWasAcknowledged(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		signedIn(t, st, "jane")
+		var wg sync.WaitGroup
+		for w := range 8 {
+			wg.Go(func() {
+				for i := range 25 {
+					name := fmt.Sprint("evt_", w, "-", i)
+					err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+						return tx.Events.Append(ctx, otl.Event{ID: name, Type: otl.EventKeyRotated, UserID: name, CreatedAt: start})
+					})
+					got, readErr := st.Read.Events.List(t.Context(), name, "", "", 2)
+					if err != nil || readErr != nil || len(got) != 1 || got[0].ID != name {
+						t.Errorf("%v %v %v", err, readErr, got)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
+func TestNoUpdateIsLost(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		signedIn(t, st, "jane")
+		const raises = 64
+		seen := make([]atomic.Int32, raises+2)
+		var won atomic.Int32
+		var wg sync.WaitGroup
+		for i := range raises {
+			wg.Go(func() {
+				err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+					v, err := tx.Users.RaiseSessionVersion(ctx, "jane")
+					if err == nil && v < len(seen) {
+						seen[v].Add(1)
+					}
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+				u := otl.User{ID: "jane", Name: fmt.Sprint(i), Preferences: "{}", Version: 1, UpdatedAt: start}
+				err = st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+					ok, err := tx.Users.UpdateProfile(ctx, u)
+					if ok {
+						won.Add(1)
+					}
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		for v := 2; v < raises+2; v++ {
+			if seen[v].Load() != 1 {
+				t.Errorf("version %d was given %d times", v, seen[v].Load())
+			}
+		}
+		if u, err := st.Read.Users.ByID(t.Context(), "jane"); err != nil || u.SessionVersion != raises+1 || u.Version != 2 || won.Load() != 1 {
+			t.Errorf("%+v, %d profiles were written, %v", u, won.Load(), err)
+		}
+	})
+}
+
+func TestSE10_OneOfManyRotates(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		signedIn(t, st, "jane", "a")
+		var won atomic.Int32
+		var wg sync.WaitGroup
+		for i := range 64 {
+			wg.Go(func() {
+				err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+					ok, err := tx.Sessions.Rotate(ctx, "a", []byte("a"), otl.Rotation{
+						Digest: []byte(fmt.Sprint("next", i)), Generation: 1, Nonce: []byte("n"), RotatedAt: start, PaidTo: start,
+					}, start)
+					if ok {
+						won.Add(1)
+					}
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if won.Load() != 1 {
+			t.Errorf("%d rotated", won.Load())
+		}
+	})
+}
+
+// Two that want each other's row: PostgreSQL ends one of them, and the store runs
+// it again. SQLite has one writer, so that it cannot come to this.
+func TestMN13_ALostRaceIsRunAgain(t *testing.T) {
+	t.Parallel()
+	url := otltest.DatabaseURL(t, otltest.Postgres)
+	st := open(t, url, false)
+	for _, id := range []string{"jane", "joe"} {
+		email, err := otl.ParseEmail(id + "@dev.test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, st, func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.Users.Insert(ctx, otl.User{ID: id, Email: email, SessionVersion: 1, Version: 1, Preferences: "{}", CreatedAt: start, UpdatedAt: start})
+			return err
+		})
+	}
+	var both, done sync.WaitGroup
+	both.Add(2)
+	var tries atomic.Int32
+	for _, order := range [][2]string{{"jane", "joe"}, {"joe", "jane"}} {
+		done.Go(func() {
+			held := sync.OnceFunc(both.Done)
+			err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				tries.Add(1)
+				if _, err := tx.Users.RaiseSessionVersion(ctx, order[0]); err != nil {
+					return err
+				}
+				held()
+				both.Wait() // each has his first row
+				_, err := tx.Users.RaiseSessionVersion(ctx, order[1])
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	done.Wait()
+	jane, err1 := st.Read.Users.ByID(t.Context(), "jane")
+	joe, err2 := st.Read.Users.ByID(t.Context(), "joe")
+	if err1 != nil || err2 != nil || jane.SessionVersion != 3 || joe.SessionVersion != 3 || tries.Load() < 3 {
+		t.Errorf("%d and %d after %d tries, %v %v", jane.SessionVersion, joe.SessionVersion, tries.Load(), err1, err2)
+	}
+}
+
+func TestAClosedStoreSaysSo(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, _ otltest.Engine, url string) {
+		st, err := store.Open(t.Context(), store.Options{URL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := st.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := st.Write(t.Context(), business("a")); err == nil {
+			t.Error("written into a closed store")
+		}
+		if err := st.Ping(t.Context()); err == nil {
+			t.Error("a closed store answers")
+		}
+	})
+}
+
+// DD-06: connections that the server cut are replaced, and the caller learns
+// that the database was away, never that the row was not there.
+func TestDD06_CutConnectionsAreUnavailableAndHeal(t *testing.T) {
+	t.Parallel()
+	url := otltest.DatabaseURL(t, otltest.Postgres)
+	st := open(t, url, false)
+	cut := connect(t, otltest.Postgres, url)
+	err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		if err := business("a")(ctx, tx); err != nil {
+			return err
+		}
+		run(t, cut, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+		return business("b")(ctx, tx)
+	})
+	if known := otl.As(err); err == nil || known.Kind != otl.Unavailable || known.RetryAfter <= 0 {
+		t.Errorf("%v", err)
+	}
+	write(t, st, business("c"))
+	if n := businesses(t, otltest.Postgres, url); n != 1 {
+		t.Errorf("%d written", n)
+	}
+}
+
+func BenchmarkWrite(b *testing.B) {
+	for _, e := range otltest.Engines() {
+		b.Run(string(e), func(b *testing.B) {
+			st := otltest.Store(b, e)
+			var n atomic.Int64
+			b.SetParallelism(32)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					id := fmt.Sprint("b", n.Add(1))
+					if err := st.Write(b.Context(), business(id)); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	for _, e := range otltest.Engines() {
+		b.Run(string(e), func(b *testing.B) {
+			st := otltest.Store(b, e)
+			if err := st.Write(b.Context(), business("a")); err != nil {
+				b.Fatal(err)
+			}
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if _, err := st.Read.Businesses.Oldest(b.Context()); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		})
+	}
+}
