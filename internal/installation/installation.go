@@ -25,7 +25,8 @@ type Options struct {
 	AccessTTL time.Duration   // how long a token lives at most
 
 	// Serve makes and deletes signing keys as they fall due. A command leaves it
-	// false: it may have been started with other settings than the servers.
+	// false and makes at most the first: it may have been started with other
+	// settings than the servers.
 	Serve bool
 }
 

@@ -63,7 +63,8 @@ func (in *Installation) SigningKeys(ctx context.Context) ([]SigningKey, error) {
 // Maintain makes the next signing key when it is due, deletes keys that nothing
 // can refer to any more, and loads what has changed. It is cheap when nothing is
 // due, safe to run on several nodes at once, and meant to run every second by
-// one goroutine. Beside the servers (Options.Serve is false) it only loads.
+// one goroutine. Beside the servers (Options.Serve is false) it loads, and makes a
+// new database its first key.
 func (in *Installation) Maintain(ctx context.Context) error {
 	state, err := in.Store.Read.SigningKeys.State(ctx)
 	if err != nil {
@@ -75,7 +76,7 @@ func (in *Installation) Maintain(ctx context.Context) error {
 		}
 		in.state = state
 	}
-	if !in.Serve {
+	if !in.Serve && len(in.keys) > 0 {
 		return nil
 	}
 	changed, err := in.rotateIfDue(ctx, in.keys)
