@@ -50,7 +50,7 @@ func TestD24_EveryErrorHasItsCode(t *testing.T) {
 		"a newer database":     {store.ErrNewer, exitDatabase, store.ErrNewer.Error(), ""},
 		"an older database":    {store.ErrOlder, exitDatabase, store.ErrOlder.Error(), ""},
 		"a port in use":        {&net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}, exitAddress, "listen tcp: bind: address already in use", "stop the process that listens there, or choose another address"},
-		"a socket in use":      {&net.OpError{Op: "listen", Net: "unix", Err: os.ErrExist}, exitAddress, "listen unix: file already exists", "stop the process that listens there, or choose another address"},
+		"a socket in use":      {&net.OpError{Op: "listen", Net: "unix", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}, exitAddress, "listen unix: bind: address already in use", "stop the process that listens there, or choose another address"},
 		"a port of others":     {&net.OpError{Op: "listen", Net: "tcp", Err: syscall.EACCES}, exitFailed, "listen tcp: permission denied", ""},
 		"PostgreSQL away":      {fmt.Errorf("connect: %w", &net.OpError{Op: "dial", Net: "tcp", Addr: address, Err: syscall.ECONNREFUSED}), exitUnreachable, "cannot reach the database: dial tcp 192.0.2.1:5432: connection refused", "check OTL_DATABASE_URL, and that PostgreSQL runs there"},
 		"PostgreSQL unknown":   {&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "db.test"}}, exitUnreachable, "cannot reach the database: lookup db.test: no such host", "check OTL_DATABASE_URL, and that PostgreSQL runs there"},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/node"
@@ -109,7 +108,7 @@ func seedSite(ctx context.Context, n *node.Node, slug string, r site.Registratio
 	}
 	if _, _, err = n.Sites.Authenticate(ctx, key); otl.Is(err, "site_key_unknown") {
 		_, _, err = n.Sites.CreateKey(ctx, s.ID, site.NewKey{Name: "first key", Scopes: otl.AllScopes(), Key: key})
-		if known := new(otl.Error); err != nil && !errors.As(err, &known) { // it is stored, so it was revoked or has expired
+		if otl.Is(err, "site_key_exists") { // then it was revoked or has expired
 			*remarks = append(*remarks, "the key of "+s.Name+" in dev.env was revoked; otl dev --reset makes another")
 			err = nil
 		}

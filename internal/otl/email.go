@@ -2,6 +2,8 @@ package otl
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -75,11 +77,19 @@ func atext(r rune) bool {
 }
 
 // hostName gives the lower-case ASCII form of a host name that has at least two
-// labels and whose last label is not a number.
+// labels and whose last label is not a number. It takes letters, digits, hyphens
+// and the plain dot only: IDNA would pass over what nobody sees, and what is kept
+// as typed would then differ from what is looked up.
 func hostName(s string) (string, error) {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r != '-' && r != '.' && !unicode.In(r, unicode.L, unicode.M, unicode.Nd) }) {
+		return "", idnaError("bad character")
+	}
 	ascii, err := idna.Lookup.ToASCII(s)
 	if err != nil {
 		return "", err
+	}
+	if again, err := idna.Lookup.ToASCII(ascii); err != nil || again != ascii {
+		return "", idnaError("not its own ASCII form")
 	}
 	labels := strings.Split(ascii, ".")
 	if len(labels) < 2 || len(ascii) > 253 {

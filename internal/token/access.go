@@ -104,25 +104,25 @@ func (r *Ring) Verify(raw, issuer string, now time.Time) (Access, error) {
 
 // read checks form and signature. The header must be, byte for byte, the one
 // some key of ours writes: that pins algorithm, key and type, and leaves no room
-// for jku, jwk, x5u, crit, zip or b64 (SE-08). The signature must be the one
-// spelling of its bytes (SE-06).
+// for jku, jwk, x5u, crit, zip or b64 (SE-08). Payload and signature must be the
+// one spelling of their bytes (SE-06).
 func (r *Ring) read(raw string, now time.Time) (Access, error) {
 	header, rest, ok1 := strings.Cut(raw, ".")
-	_, signature, ok2 := strings.Cut(rest, ".")
+	payload, signature, ok2 := strings.Cut(rest, ".")
 	key, known := r.verifier(header, now)
-	if !ok1 || !ok2 || !known || !canonical(signature) {
+	if !ok1 || !ok2 || !known || !canonical(payload) || !canonical(signature) {
 		return Access{}, ErrInvalid
 	}
 	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(key.Algorithm)})
 	if err != nil {
 		return Access{}, ErrInvalid
 	}
-	payload, err := jws.Verify(key.Private.Public())
+	signed, err := jws.Verify(key.Private.Public())
 	if err != nil {
 		return Access{}, ErrInvalid
 	}
 	var c claims
-	if err := json.Unmarshal(payload, &c); err != nil {
+	if err := json.Unmarshal(signed, &c); err != nil {
 		return Access{}, ErrInvalid
 	}
 	return Access{
