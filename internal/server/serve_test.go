@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,13 +45,16 @@ func running(t *testing.T, s *server.Server, cert *server.Certificate, delay tim
 // under way are answered, and whoever waits is told to.
 func TestHT15_NothingUnderWayIsDropped(t *testing.T) {
 	t.Parallel()
-	begun, release := make(chan struct{}), make(chan struct{})
+	var begun sync.WaitGroup
+	begun.Add(2)
+	release := make(chan struct{})
 	s, _ := serve(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/slow":
-			close(begun)
+			begun.Done()
 			<-release
 		case "/waits":
+			begun.Done()
 			<-otl.RequestOf(r.Context()).Stopping
 		}
 	})
@@ -68,7 +72,7 @@ func TestHT15_NothingUnderWayIsDropped(t *testing.T) {
 			answers <- res.StatusCode
 		}()
 	}
-	<-begun
+	begun.Wait()
 	if rec := ask(s, http.MethodGet, "/readyz"); rec.Code != http.StatusOK {
 		t.Errorf("ready is %d before the signal", rec.Code)
 	}
