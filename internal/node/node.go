@@ -126,7 +126,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 // serve builds the surfaces and the server in front of them.
 func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	n.Native = native.New(native.Options{
-		SignIn: n.SignIn, Accounts: n.Accounts, Sites: n.Sites, Feed: n.Feed, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
+		SignIn: n.SignIn, Accounts: n.Accounts, Sites: n.Sites, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
 		JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
 	})
 	metrics := server.NewMetrics(map[string]string{"version": o.Version, "go": runtime.Version()})
@@ -183,6 +183,7 @@ func (n *Node) Run(ctx context.Context) {
 		{"store when site keys were used", 5, n.Sites.Flush},
 		{"learn password schemes", 60, n.Accounts.LearnSchemes},
 		{"prune counters", 300, n.Limits.Prune},
+		{"purge deleted sites", 3600, n.Sites.Purge},
 		{"prune the revocation feed", 3600, n.Feed.Prune},
 		{"prune sessions", 3600, func(ctx context.Context) error { _, err := n.SignIn.Prune(ctx); return err }},
 	}

@@ -17,6 +17,8 @@ const (
 	EventSessionRevoked  EventType = "session.revoked"
 	EventSiteCreated     EventType = "site.created"
 	EventSiteUpdated     EventType = "site.updated"
+	EventSiteDeleted     EventType = "site.deleted"
+	EventSiteRestored    EventType = "site.restored"
 	EventSiteKeyCreated  EventType = "site_key.created"
 	EventSiteKeyRevoked  EventType = "site_key.revoked"
 	EventRoleAssigned    EventType = "role.assigned"

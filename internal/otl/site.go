@@ -28,6 +28,7 @@ type Site struct {
 	FirstParty   bool
 	Requested    Fields // fields the site would like to see
 	CallbackURLs []string
+	Origins      []string // whose scripts may call with a person's access token
 	Version      int
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
@@ -145,6 +146,19 @@ func Loopback(host string) bool {
 	}
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
+}
+
+// CheckOrigin checks an origin as browsers send it (RFC 6454 section 7): scheme,
+// host and port, nothing after; https, or http on this machine.
+func CheckOrigin(field, s string) error {
+	if err := CheckCallbackURL(field, s); err != nil {
+		return err
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme+"://"+u.Host != s || s != strings.ToLower(s) || u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80" {
+		return InvalidField(field, "not_an_origin", "must be scheme, host and port in lower case and nothing else, such as https://notes.example.com")
+	}
+	return nil
 }
 
 // CheckDomain checks the host name of a site and gives its lower-case ASCII

@@ -242,6 +242,20 @@ func (r Reply) Text(path ...string) string {
 	return s
 }
 
+// Items gives the entries of a list.
+func (r Reply) Items(t testing.TB) []map[string]any {
+	t.Helper()
+	data, ok := r.JSON["data"].([]any)
+	if r.Status != http.StatusOK || !ok {
+		t.Fatalf("no list: %d %s", r.Status, r.Raw)
+	}
+	out := make([]map[string]any, len(data))
+	for i, one := range data {
+		out[i], _ = one.(map[string]any)
+	}
+	return out
+}
+
 // Login signs a person in at a site with Password and gives the reply.
 func (w *World) Login(t testing.TB, s site.Registered, email string) Reply {
 	t.Helper()

@@ -18,6 +18,9 @@ type NewKey struct {
 	Key       secret.Text // the key itself; empty to make one
 }
 
+// maxKeys bounds the keys of a site that are not revoked.
+const maxKeys = 50
+
 // usedEvery is how exact "last used" is kept.
 const usedEvery = time.Minute
 
@@ -101,6 +104,12 @@ func (s *Sites) addKey(ctx context.Context, tx *store.Tx, siteID string, n NewKe
 		return secret.Text{}, otl.SiteKey{}, otl.InvalidField("key", "malformed", "Not a site key: its checksum is wrong.")
 	}
 	row := otl.SiteKey{ID: secret.NewID(now), SiteID: siteID, Name: n.Name, Prefix: shown, Scopes: n.Scopes, CreatedAt: now, ExpiresAt: n.ExpiresAt}
+	if have, err := tx.SiteKeys.OfSite(ctx, siteID); err != nil || len(have) >= maxKeys {
+		if err == nil {
+			err = &otl.Error{Kind: otl.Conflict, Code: "too_many_keys", Text: "A site has at most 50 keys. Revoke one first."}
+		}
+		return secret.Text{}, otl.SiteKey{}, err
+	}
 	fresh, err := tx.SiteKeys.Insert(ctx, row, secret.Digest(key.Reveal()))
 	if err != nil {
 		return secret.Text{}, otl.SiteKey{}, err
@@ -117,6 +126,9 @@ func (s *Sites) addKey(ctx context.Context, tx *store.Tx, siteID string, n NewKe
 func (s *Sites) RollKey(ctx context.Context, siteID, keyID string, overlap time.Duration) (secret.Text, otl.SiteKey, error) {
 	var key secret.Text
 	var row otl.SiteKey
+	if !secret.ValidID(keyID) {
+		return key, row, otl.NoSuch("site key")
+	}
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		old, err := tx.SiteKeys.ByID(ctx, siteID, keyID)
 		if errors.Is(err, store.ErrNotFound) || err == nil && !old.Live(s.Now()) {
@@ -136,6 +148,9 @@ func (s *Sites) RollKey(ctx context.Context, siteID, keyID string, overlap time.
 
 // RevokeKey ends a key at once, or fails with NotFound.
 func (s *Sites) RevokeKey(ctx context.Context, siteID, keyID string) error {
+	if !secret.ValidID(keyID) {
+		return otl.NoSuch("site key")
+	}
 	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		live, err := tx.SiteKeys.Revoke(ctx, siteID, keyID, s.Now())
 		if err != nil {

@@ -5,38 +5,36 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
 )
 
-// Roles gives the roles a site knows, by name.
-func (s *Sites) Roles(ctx context.Context, siteID string) ([]otl.Role, error) {
+// Roles keeps what people can be at sites.
+type Roles struct {
+	Store *store.Store
+	Now   func() time.Time
+}
+
+// List gives the roles a site knows, by name.
+func (s *Roles) List(ctx context.Context, siteID string) ([]otl.Role, error) {
 	return s.Store.Read.Roles.OfSite(ctx, siteID)
 }
 
 func checkRole(r *otl.Role) error {
-	var bad []otl.FieldError
-	note := func(err error) {
-		var e *otl.Error
-		if errors.As(err, &e) {
-			bad = append(bad, e.More...)
-		}
-	}
-	note(otl.CheckRoleName("name", r.Name))
+	bad := faults{}
+	bad.note(otl.CheckRoleName("name", r.Name))
 	var err error
 	r.Description, err = otl.CheckText("description", r.Description, otl.MaxDescription)
-	note(err)
-	note(otl.CheckPermissions(r.Permissions))
-	if len(bad) > 0 {
-		return otl.InvalidFields(bad)
-	}
-	return nil
+	bad.note(err)
+	bad.note(otl.CheckPermissions(r.Permissions))
+	return bad.err()
 }
 
-// CreateRole adds a role to a site.
-func (s *Sites) CreateRole(ctx context.Context, r otl.Role) (otl.Role, error) {
+// Create adds a role to a site.
+func (s *Roles) Create(ctx context.Context, r otl.Role) (otl.Role, error) {
 	r.CreatedAt = s.Now()
 	if err := checkRole(&r); err != nil {
 		return r, err
@@ -60,8 +58,8 @@ func (s *Sites) CreateRole(ctx context.Context, r otl.Role) (otl.Role, error) {
 	})
 }
 
-// UpdateRole writes everything but the name of a role.
-func (s *Sites) UpdateRole(ctx context.Context, siteID, name string, change func(*otl.Role)) (r otl.Role, err error) {
+// Update writes everything but the name of a role.
+func (s *Roles) Update(ctx context.Context, siteID, name string, change func(*otl.Role)) (r otl.Role, err error) {
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if err := tx.Roles.Lock(ctx, siteID); err != nil {
 			return err
@@ -94,8 +92,8 @@ func findRole(ctx context.Context, tx *store.Tx, siteID, name string) (otl.Role,
 // takeStep is how many people lose a role in one statement's worth of rows.
 const takeStep = 200
 
-// DeleteRole removes a role and takes it from everybody who has it.
-func (s *Sites) DeleteRole(ctx context.Context, siteID, name string) error {
+// Delete removes a role and takes it from everybody who has it.
+func (s *Roles) Delete(ctx context.Context, siteID, name string) error {
 	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if err := tx.Roles.Lock(ctx, siteID); err != nil {
 			return err
@@ -125,7 +123,7 @@ func without(roles []string, name string) []string {
 }
 
 // Assign gives a person of a site a role; twice is once. It gives his roles.
-func (s *Sites) Assign(ctx context.Context, siteID, userID, name string) (roles []string, err error) {
+func (s *Roles) Assign(ctx context.Context, siteID, userID, name string) (roles []string, err error) {
 	return s.change(ctx, siteID, userID, func(ctx context.Context, tx *store.Tx, g otl.Grant) ([]string, error) {
 		if _, err := findRole(ctx, tx, siteID, name); err != nil {
 			return nil, err
@@ -144,7 +142,7 @@ func (s *Sites) Assign(ctx context.Context, siteID, userID, name string) (roles 
 
 // Unassign takes a role from a person of a site and gives those he keeps. A role
 // he does not have is none (NotFound).
-func (s *Sites) Unassign(ctx context.Context, siteID, userID, name string) (roles []string, err error) {
+func (s *Roles) Unassign(ctx context.Context, siteID, userID, name string) (roles []string, err error) {
 	return s.change(ctx, siteID, userID, func(ctx context.Context, tx *store.Tx, g otl.Grant) ([]string, error) {
 		if !slices.Contains(g.Roles, name) {
 			return nil, otl.NoSuch("role")
@@ -154,7 +152,7 @@ func (s *Sites) Unassign(ctx context.Context, siteID, userID, name string) (role
 	})
 }
 
-func (s *Sites) change(ctx context.Context, siteID, userID string,
+func (s *Roles) change(ctx context.Context, siteID, userID string,
 	next func(context.Context, *store.Tx, otl.Grant) ([]string, error),
 ) (roles []string, err error) {
 	if !secret.ValidID(userID) {
@@ -177,7 +175,7 @@ func (s *Sites) change(ctx context.Context, siteID, userID string,
 	return roles, err
 }
 
-func (s *Sites) setRoles(ctx context.Context, tx *store.Tx, g otl.Grant, roles []string, t otl.EventType, name string) error {
+func (s *Roles) setRoles(ctx context.Context, tx *store.Tx, g otl.Grant, roles []string, t otl.EventType, name string) error {
 	kept, err := tx.Grants.SetRoles(ctx, g, roles)
 	if err != nil {
 		return err

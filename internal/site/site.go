@@ -88,38 +88,23 @@ func (s *Sites) Register(ctx context.Context, r Registration) (Registered, error
 }
 
 func (r *Registration) check() error {
-	var bad []otl.FieldError
-	note := func(err error) {
-		var e *otl.Error
-		if errors.As(err, &e) {
-			bad = append(bad, e.More...)
-		}
-	}
+	bad := faults{}
+	r.Name = bad.name(r.Name)
 	var err error
-	if r.Name, err = otl.CheckText("name", r.Name, maxSiteName); err != nil {
-		note(err)
-	} else if r.Name == "" {
-		note(otl.InvalidField("name", "required", "is required"))
-	}
-	if r.Business, err = otl.CheckText("business", r.Business, maxSiteName); err != nil {
-		note(err)
-	}
+	r.Business, err = otl.CheckText("business", r.Business, maxSiteName)
+	bad.note(err)
 	if r.Domain != "" {
-		r.Domain, err = otl.CheckDomain(r.Domain)
-		note(err)
+		r.Domain = bad.domain(r.Domain)
 	}
 	if r.Slug != "" && (len(r.Slug) > maxSlug || slugOf(r.Slug) != r.Slug) {
-		note(otl.InvalidField("slug", "not_a_label", "must be a DNS label: lower-case letters, digits and single hyphens"))
+		bad.note(otl.InvalidField("slug", "not_a_label", "must be a DNS label: lower-case letters, digits and single hyphens"))
 	}
-	note(otl.CheckRegion(r.Region))
+	bad.note(otl.CheckRegion(r.Region))
 	if len(r.Callbacks) > maxCallbacks {
-		note(otl.InvalidField("callback_url", "too_many", "must be at most "+strconv.Itoa(maxCallbacks)))
+		bad.note(otl.InvalidField("callback_url", "too_many", "must be at most "+strconv.Itoa(maxCallbacks)))
 	}
 	for _, u := range r.Callbacks {
-		note(otl.CheckCallbackURL("callback_url", u))
-	}
-	if len(bad) > 0 {
-		return otl.InvalidFields(bad)
+		bad.note(otl.CheckCallbackURL("callback_url", u))
 	}
 	if len(r.Requested) == 0 {
 		r.Requested = otl.MinimalFields()
@@ -127,7 +112,7 @@ func (r *Registration) check() error {
 	if len(r.Scopes) == 0 {
 		r.Scopes = otl.AllScopes()
 	}
-	return nil
+	return bad.err()
 }
 
 // business finds or makes the business a new site belongs to.
@@ -212,8 +197,7 @@ func (s *Sites) Get(ctx context.Context, idOrSlug string) (otl.Site, error) {
 	if err != nil {
 		return site, err
 	}
-	site.CallbackURLs, err = s.Store.Read.Sites.Callbacks(ctx, site.ID)
-	return site, err
+	return site, details(ctx, s.Store.Read, &site)
 }
 
 // List gives sites after an id, oldest first, with their callback URLs: those
@@ -230,7 +214,7 @@ func (s *Sites) List(ctx context.Context, owner, after string, limit int) ([]otl
 		return nil, err
 	}
 	for i := range sites {
-		if sites[i].CallbackURLs, err = s.Store.Read.Sites.Callbacks(ctx, sites[i].ID); err != nil {
+		if err := details(ctx, s.Store.Read, &sites[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -254,6 +238,9 @@ func (s *Sites) AddCallback(ctx context.Context, siteID, url string) error {
 		if err != nil || !added {
 			return err
 		}
+		if err := tx.Sites.Touch(ctx, siteID, s.Now()); err != nil {
+			return err
+		}
 		return appendEvent(ctx, tx, otl.EventSiteUpdated, siteID, s.Now(), map[string]string{"callback_added": url})
 	})
 }
@@ -267,6 +254,9 @@ func (s *Sites) RemoveCallback(ctx context.Context, siteID, url string) error {
 		}
 		if !removed {
 			return otl.NoSuch("callback URL")
+		}
+		if err := tx.Sites.Touch(ctx, siteID, s.Now()); err != nil {
+			return err
 		}
 		return appendEvent(ctx, tx, otl.EventSiteUpdated, siteID, s.Now(), map[string]string{"callback_removed": url})
 	})

@@ -100,6 +100,84 @@ func (g Sites) OwnedBy(ctx context.Context, userID, after string, limit int) ([]
 		ORDER BY s.id LIMIT $3`, []any{userID, after, limit}, siteDest)
 }
 
+// Owned gives one partner site of the businesses a person owns, without its
+// callback URLs and origins; one that is deleted only where deleted is true.
+func (g Sites) Owned(ctx context.Context, userID, id string, deleted bool) (otl.Site, error) {
+	var s otl.Site
+	err := g.one(ctx, `SELECT `+siteColumns+` FROM sites s
+		JOIN business_members m ON m.business_id = s.business_id AND m.role = 'owner'
+		WHERE m.user_id = $1 AND s.id = $2 AND (s.deleted_at IS NOT NULL) = $3 AND NOT s.first_party`,
+		[]any{userID, id, deleted}, siteDest(&s)...)
+	return s, err
+}
+
+// Update writes a site, but not its callback URLs and origins, if it still has
+// the version it was read with, and reports whether it had.
+func (g Sites) Update(ctx context.Context, s otl.Site) (bool, error) {
+	g.changes.site()
+	n, err := g.exec(ctx, `UPDATE sites SET name = $1, domain = $2, region = $3, requested = $4, updated_at = $5, version = version + 1
+		WHERE id = $6 AND version = $7 AND deleted_at IS NULL`,
+		s.Name, s.Domain, s.Region, s.Requested.String(), millis(s.UpdatedAt), s.ID, s.Version)
+	return n == 1, err
+}
+
+// Touch notes that something a site has several of has changed.
+func (g Sites) Touch(ctx context.Context, id string, now time.Time) error {
+	g.changes.site()
+	_, err := g.exec(ctx, `UPDATE sites SET version = version + 1, updated_at = $1 WHERE id = $2`, millis(now), id)
+	return err
+}
+
+// Delete turns a site off, and reports whether it was on: from the commit on
+// nobody finds it, its keys or its sessions.
+func (g Sites) Delete(ctx context.Context, id string, now time.Time) (bool, error) {
+	g.changes.site()
+	n, err := g.exec(ctx, `UPDATE sites SET deleted_at = $1, updated_at = $1, version = version + 1 WHERE id = $2 AND deleted_at IS NULL`, millis(now), id)
+	return n == 1, err
+}
+
+// Restore turns a site on again that was deleted after since, and reports
+// whether there was one.
+func (g Sites) Restore(ctx context.Context, id string, since, now time.Time) (bool, error) {
+	g.changes.site()
+	n, err := g.exec(ctx, `UPDATE sites SET deleted_at = NULL, updated_at = $1, version = version + 1 WHERE id = $2 AND deleted_at > $3`,
+		millis(now), id, millis(since))
+	return n == 1, err
+}
+
+// Purge removes sites that were deleted before a time, with everything that is
+// theirs; at most limit of them. It says how many.
+func (g Sites) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
+	g.changes.site()
+	return g.exec(ctx, `DELETE FROM sites WHERE id IN (SELECT id FROM sites WHERE deleted_at <= $1 LIMIT $2)`, millis(before), limit)
+}
+
+// Origins gives the origins a site allows.
+func (g Sites) Origins(ctx context.Context, siteID string) ([]string, error) {
+	return all(ctx, g.group, `SELECT origin FROM allowed_origins WHERE site_id = $1 ORDER BY origin`, []any{siteID},
+		func(s *string) []any { return []any{s} })
+}
+
+// AddOrigin allows an origin; twice is once.
+func (g Sites) AddOrigin(ctx context.Context, siteID, origin string) error {
+	_, err := g.exec(ctx, `INSERT INTO allowed_origins (site_id, origin) VALUES ($1, $2) ON CONFLICT (site_id, origin) DO NOTHING`, siteID, origin)
+	return err
+}
+
+// RemoveOrigin no longer allows an origin.
+func (g Sites) RemoveOrigin(ctx context.Context, siteID, origin string) error {
+	_, err := g.exec(ctx, `DELETE FROM allowed_origins WHERE site_id = $1 AND origin = $2`, siteID, origin)
+	return err
+}
+
+// Allows reports whether a site, or any for "", allows an origin.
+func (g Sites) Allows(ctx context.Context, siteID, origin string) (bool, error) {
+	var n int
+	err := g.one(ctx, `SELECT count(*) FROM allowed_origins o JOIN sites s ON s.id = o.site_id AND s.deleted_at IS NULL
+		WHERE o.origin = $1 AND ($2 = '' OR o.site_id = $2)`, []any{origin, siteID}, &n)
+	return n > 0, err
+}
+
 // Callbacks gives the callback URLs of a site in the order they were added.
 func (g Sites) Callbacks(ctx context.Context, siteID string) ([]string, error) {
 	return all(ctx, g.group, `SELECT url FROM callback_urls WHERE site_id = $1 ORDER BY created_at, url`, []any{siteID},

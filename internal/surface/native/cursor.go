@@ -1,18 +1,21 @@
 package native
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
+	"crypto/cipher"
 	"encoding/base64"
 	"strings"
 
+	"golang.org/x/crypto/chacha20poly1305"
+
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
 )
 
 // Bounds of lists (contract 1.1, "Lists").
 const (
 	defaultLimit = 50
 	maxLimit     = 200
+	maxCursor    = 256 // bytes
 )
 
 // paging are the parameters every list takes.
@@ -22,8 +25,8 @@ type paging struct {
 }
 
 // after gives the id a list goes on behind. A cursor is good only for the list
-// it was made for, named by scope: it is authenticated, so that nobody can page
-// from where he likes (HT-13).
+// it was made for, named by scope: it is sealed, so that nobody can page from
+// where he likes (HT-13) or read in it how much happens at other sites (TE-02).
 func (s *Surface) after(p paging, scope string) (id string, limit int, err error) {
 	limit = p.limit
 	if limit == 0 {
@@ -41,16 +44,14 @@ func (s *Surface) after(p paging, scope string) (id string, limit int, err error
 
 // cursorID reads a cursor of one list.
 func (s *Surface) cursorID(cursor, scope string) (string, error) {
-	bad := &otl.Error{Kind: otl.Malformed, Code: "bad_cursor", Field: "cursor", Text: "is not a cursor of this list"}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(raw) <= sha256.Size || len(raw) > 256 {
-		return "", bad
+	if err == nil && len(raw) > chacha20poly1305.NonceSizeX && len(raw) <= maxCursor {
+		nonce, sealed := raw[:chacha20poly1305.NonceSizeX], raw[chacha20poly1305.NonceSizeX:]
+		if id, err := s.cursors().Open(nil, nonce, sealed, []byte(scope)); err == nil {
+			return string(id), nil
+		}
 	}
-	id, mac := string(raw[sha256.Size:]), raw[:sha256.Size]
-	if !hmac.Equal(mac, s.cursorMAC(scope, id)) {
-		return "", bad
-	}
-	return id, nil
+	return "", &otl.Error{Kind: otl.Malformed, Code: "bad_cursor", Field: "cursor", Text: "is not a cursor of this list"}
 }
 
 // next gives the cursor behind id, or nil where the list has ended.
@@ -64,13 +65,14 @@ func (s *Surface) next(more bool, id string, scope ...string) *string {
 
 // cursor makes the cursor of a list behind id.
 func (s *Surface) cursor(id, scope string) string {
-	return base64.RawURLEncoding.EncodeToString(append(s.cursorMAC(scope, id), id...))
+	nonce := secret.Bytes(chacha20poly1305.NonceSizeX)
+	return base64.RawURLEncoding.EncodeToString(s.cursors().Seal(nonce, nonce, []byte(id), []byte(scope)))
 }
 
-func (s *Surface) cursorMAC(scope, id string) []byte {
-	mac := hmac.New(sha256.New, s.CursorKey)
-	mac.Write([]byte(scope))
-	mac.Write([]byte{0})
-	mac.Write([]byte(id))
-	return mac.Sum(nil)
+func (s *Surface) cursors() cipher.AEAD {
+	a, err := chacha20poly1305.NewX(s.CursorKey)
+	if err != nil { // a key of another length than 32 bytes
+		panic(err)
+	}
+	return a
 }

@@ -117,12 +117,16 @@ func goodCalls(t *testing.T, w *otltest.World) map[string]otltest.Call {
 	jane := w.Person(t, "jane@dev.test", w.Notes.Site)
 	bearer, own := w.Login(t, w.Notes, "jane@dev.test").Text("access_token"), owner(t, w, "owner@dev.test")
 	call(t, w, w.Notes, http.MethodPost, "/roles", object{"name": "editor"}).Want(t, http.StatusCreated)
+	site := "/sites/" + ownSite(t, w, own).Text("id")
+	key := w.Do(t, otltest.Call{Path: "/api" + site + "/keys", Bearer: own}).Items(t)[0]["id"].(string)
 	return map[string]otltest.Call{
 		"login": {Key: w.Notes.Key}, "register": {Key: w.Notes.Key}, "refresh": {Key: w.Notes.Key}, "introspect": {Key: w.Notes.Key},
 		"logout": {Key: w.Notes.Key, Bearer: bearer}, "updateMe": {Bearer: bearer}, "replaceMe": {Bearer: bearer},
 		"registerSite": {Bearer: own}, "createUser": {Key: w.Notes.Key}, "createRole": {Key: w.Notes.Key},
 		"updateUser": {Key: w.Notes.Key, Path: "/users/" + jane.ID}, "replaceUser": {Key: w.Notes.Key, Path: "/users/" + jane.ID},
 		"updateRole": {Key: w.Notes.Key, Path: "/roles/editor"}, "assignRole": {Key: w.Notes.Key},
+		"updateSite": {Bearer: own, Path: site}, "replaceSite": {Bearer: own, Path: site}, "createSiteKey": {Bearer: own, Path: site + "/keys"},
+		"rollSiteKey":  {Bearer: own, Path: site + "/keys/" + key + "/roll"},
 		"assignRoleTo": {Key: w.Notes.Key, Path: "/users/" + jane.ID + "/roles"},
 	}
 }

@@ -31,7 +31,7 @@ type rolesOut struct {
 }
 
 func (s roles) list(c *call, _ *nothing) (*rolesOut, error) {
-	found, err := s.Sites.Roles(c.ctx, c.site.ID)
+	found, err := s.Roles.List(c.ctx, c.site.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ type createRoleIn struct {
 }
 
 func (s roles) create(c *call, in *createRoleIn) (*roleOut, error) {
-	r, err := s.Sites.CreateRole(c.ctx, otl.Role{SiteID: c.site.ID, Name: in.Name, Description: in.Description, Permissions: in.Permissions, Default: in.Default})
+	r, err := s.Roles.Create(c.ctx, otl.Role{SiteID: c.site.ID, Name: in.Name, Description: in.Description, Permissions: in.Permissions, Default: in.Default})
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ type updateRoleIn struct {
 }
 
 func (s roles) update(c *call, in *updateRoleIn) (*roleOut, error) {
-	r, err := s.Sites.UpdateRole(c.ctx, c.site.ID, in.Name, func(r *otl.Role) {
+	r, err := s.Roles.Update(c.ctx, c.site.ID, in.Name, func(r *otl.Role) {
 		if in.Description != nil {
 			r.Description = *in.Description
 		}
@@ -87,7 +87,7 @@ type roleIn struct {
 }
 
 func (s roles) remove(c *call, in *roleIn) (*deletedOut, error) {
-	return &deletedOut{true}, s.Sites.DeleteRole(c.ctx, c.site.ID, in.Name)
+	return &deletedOut{true}, s.Roles.Delete(c.ctx, c.site.ID, in.Name)
 }
 
 type userRolesOut struct {
@@ -96,7 +96,7 @@ type userRolesOut struct {
 }
 
 func (s roles) assigned(c *call, userID, role string) (*userRolesOut, error) {
-	now, err := s.Sites.Assign(c.ctx, c.site.ID, userID, role)
+	now, err := s.Roles.Assign(c.ctx, c.site.ID, userID, role)
 	return &userRolesOut{userID, now}, err
 }
 
@@ -124,7 +124,7 @@ type unassignIn struct {
 }
 
 func (s roles) unassign(c *call, in *unassignIn) (*userRolesOut, error) {
-	now, err := s.Sites.Unassign(c.ctx, c.site.ID, in.ID, in.Role)
+	now, err := s.Roles.Unassign(c.ctx, c.site.ID, in.ID, in.Role)
 	if now == nil {
 		now = []string{}
 	}

@@ -91,7 +91,7 @@ func route[In, Out any](s *Surface, o operation, fn func(*call, *In) (*Out, erro
 			Fail(w, r, err)
 			return
 		}
-		if v, ok := any(out).(versioned); ok {
+		if v, ok := any(out).(versioned); ok && v.version() > 0 {
 			w.Header().Set("ETag", `"`+strconv.Itoa(v.version())+`"`)
 		}
 		write(w, o.success, out)
@@ -99,7 +99,7 @@ func route[In, Out any](s *Surface, o operation, fn func(*call, *In) (*Out, erro
 	s.operations = append(s.operations, &o)
 }
 
-// versioned is an answer with an ETag.
+// versioned is an answer with an ETag; 0 is none.
 type versioned interface{ version() int }
 
 // take leads a request from its headers to a filled In: the cheap refusals
@@ -117,8 +117,18 @@ func (s *Surface) take(w http.ResponseWriter, c *call, o *operation, in any) err
 			return tooLarge(limit)
 		}
 	}
+	if o.crossOrigin() {
+		if err := s.allowOrigin(w, c.r, ""); err != nil {
+			return err
+		}
+	}
 	if err := s.authorise(c, o); err != nil {
 		return err
+	}
+	if o.crossOrigin() && c.bearer != nil {
+		if err := s.allowOrigin(w, c.r, c.bearer.Site.ID); err != nil {
+			return err
+		}
 	}
 	if err := s.Pace.Take(c.ctx, c.caller()); err != nil {
 		return err

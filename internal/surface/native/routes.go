@@ -32,6 +32,7 @@ func (s *Surface) routes() {
 	roles{s}.routes()
 	sessions{s}.routes()
 	sites{s}.routes()
+	ownedSites{s}.routes()
 	feed{s}.routes()
 }
 
@@ -125,6 +126,12 @@ func (s sites) routes() {
 		text:    "With a first-party access token: the sites of the businesses the person owns. With the access token of a site: that site, as the person sees it; a site learns of no other.",
 		access:  byPerson, success: http.StatusOK, answer: sampleSites(),
 	}, s.list)
+	route(s.Surface, operation{
+		id: "getSite", method: http.MethodGet, path: "/sites/{id}", tag: tagSites,
+		summary: "Read one site",
+		text:    "With a first-party access token: a site the person owns. With the access token of a site: that site. Any other is a 404.",
+		access:  byPerson, success: http.StatusOK, errors: []int{404}, answer: sampleSiteOut(),
+	}, s.get)
 	route(s.Surface, operation{
 		id: "registerSite", method: http.MethodPost, path: "/sites", tag: tagSites,
 		summary: "Register a site",

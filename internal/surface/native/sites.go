@@ -25,12 +25,7 @@ func (s sites) list(c *call, in *listSitesIn) (*sitesOut, error) {
 		return nil, err
 	}
 	if !c.bearer.Site.FirstParty {
-		// A site learns of no other site (TE-11).
-		own := newSiteOut(c.bearer.Site)
-		return &sitesOut{Data: []SiteOut{{
-			ID: own.ID, Name: own.Name, Slug: own.Slug, Domain: own.Domain, Region: own.Region,
-			Relation: "member", GrantedFields: names(c.bearer.Grant.Fields),
-		}}}, nil
+		return &sitesOut{Data: []SiteOut{asMember(c)}}, nil // a site learns of no other site (TE-11)
 	}
 	found, err := s.Sites.List(c.ctx, c.bearer.User.ID, after, limit+1)
 	if err != nil {
@@ -45,6 +40,35 @@ func (s sites) list(c *call, in *listSitesIn) (*sitesOut, error) {
 		out.Data = append(out.Data, newSiteOut(one))
 	}
 	return out, nil
+}
+
+// asMember gives the site of the caller's token as one of its people sees it.
+func asMember(c *call) SiteOut {
+	s := c.bearer.Site
+	return SiteOut{
+		ID: s.ID, Name: s.Name, Slug: s.Slug, Domain: s.Domain, Region: s.Region, Relation: "member", GrantedFields: names(c.bearer.Grant.Fields),
+	}
+}
+
+type siteIn struct {
+	ID string `path:"id" json:"-" doc:"Site id."`
+}
+
+func (s sites) get(c *call, in *siteIn) (*SiteOut, error) {
+	if !c.bearer.Site.FirstParty {
+		if in.ID != c.bearer.Site.ID {
+			return nil, otl.NoSuch("site")
+		}
+		return ptr(asMember(c)), nil
+	}
+	return owned(s.Sites.Owned(c.ctx, c.bearer.User.ID, in.ID))
+}
+
+func owned(site otl.Site, err error) (*SiteOut, error) {
+	if err != nil {
+		return nil, err
+	}
+	return ptr(newSiteOut(site)), nil
 }
 
 type registerSiteIn struct {

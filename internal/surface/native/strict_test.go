@@ -115,7 +115,7 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 }
 
 // surface is one that can make cursors and nothing else.
-func cursors() *Surface { return &Surface{Options: Options{CursorKey: []byte("key")}} }
+func cursors() *Surface { return &Surface{Options: Options{CursorKey: make([]byte, 32)}} }
 
 func TestHT13_Cursors(t *testing.T) {
 	t.Parallel()
@@ -142,7 +142,7 @@ func TestHT13_Cursors(t *testing.T) {
 			t.Errorf("byte %d may be changed", i)
 		}
 	}
-	other := &Surface{Options: Options{CursorKey: []byte("another key")}}
+	other := &Surface{Options: Options{CursorKey: bytes.Repeat([]byte{1}, 32)}}
 	if _, err := other.cursorID(c, "users|site"); err == nil {
 		t.Error("the cursor of another installation")
 	}

@@ -21,13 +21,14 @@ type Options struct {
 	SignIn   *signin.SignIn
 	Accounts *account.Accounts
 	Sites    *site.Sites
+	Roles    *site.Roles
 	Feed     *session.Feed
 	Pace     *limit.Pace // of requests; nil for none
 	Now      func() time.Time
 	// JWKS gives the public signing keys, and JWKSMaxAge how long they may be kept.
 	JWKS       func() []byte
 	JWKSMaxAge time.Duration
-	// CursorKey authenticates the cursors of lists.
+	// CursorKey seals the cursors of lists; 32 bytes.
 	CursorKey []byte
 	Version   string // of the program, shown in the OpenAPI document
 }
@@ -59,10 +60,17 @@ func (s *Surface) OpenAPI() []byte { return s.document }
 // mount serves every operation under both path forms (contract 5 A1) and lets
 // everything else below /api/ fail in the shape of this wire.
 func (s *Surface) mount() {
+	scripts := map[string][]string{}
 	for _, o := range s.operations {
 		for _, base := range []string{"/api/v1", "/api"} {
 			s.mux.HandleFunc(o.method+" "+base+o.path, o.serve)
+			if o.crossOrigin() {
+				scripts[base+o.path] = append(scripts[base+o.path], o.method)
+			}
 		}
+	}
+	for path, methods := range scripts {
+		s.mux.HandleFunc("OPTIONS "+path, s.preflight(methods))
 	}
 	s.static("/openapi.json", "public, max-age=300", func() []byte { return s.document })
 	s.static("/.well-known/jwks.json", "public, max-age="+seconds(s.JWKSMaxAge), s.JWKS)

@@ -166,15 +166,23 @@ type SiteOut struct {
 	Relation        string     `json:"relation" enum:"owner,member" doc:"What the person is to the site."`
 	GrantedFields   []string   `json:"granted_fields,omitempty" doc:"What the person lets the site see; for members."`
 	CallbackURLs    []string   `json:"callback_urls,omitempty" doc:"For owners."`
+	AllowedOrigins  []string   `json:"allowed_origins,omitempty" doc:"Whose scripts may call with a person's access token; for owners."`
 	RequestedFields []string   `json:"requested_fields,omitempty" doc:"For owners."`
 	Version         *int       `json:"version,omitempty" doc:"For owners."`
 	CreatedAt       *time.Time `json:"created_at,omitempty" doc:"For owners."`
 }
 
+func (s SiteOut) version() int {
+	if s.Version == nil { // of somebody who does not change it
+		return 0
+	}
+	return *s.Version
+}
+
 func newSiteOut(s otl.Site) SiteOut {
 	return SiteOut{
 		ID: s.ID, Name: s.Name, Slug: s.Slug, Domain: s.Domain, Region: s.Region, Relation: "owner",
-		CallbackURLs: s.CallbackURLs, RequestedFields: names(s.Requested), Version: &s.Version, CreatedAt: &s.CreatedAt,
+		CallbackURLs: s.CallbackURLs, AllowedOrigins: s.Origins, RequestedFields: names(s.Requested), Version: &s.Version, CreatedAt: &s.CreatedAt,
 	}
 }
 

@@ -1,0 +1,260 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// Grace is how long a deleted site can be restored.
+const Grace = 30 * 24 * time.Hour
+
+const maxOrigins = 50
+
+// Owned gives a site of the businesses a person owns, with its callback URLs and
+// origins. Any other site is as unknown as one that never was (TE-01).
+func (s *Sites) Owned(ctx context.Context, owner, id string) (otl.Site, error) {
+	return owned(ctx, s.Store.Read, owner, id, false)
+}
+
+func owned(ctx context.Context, tx *store.Tx, owner, id string, deleted bool) (otl.Site, error) {
+	if !secret.ValidID(id) {
+		return otl.Site{}, otl.NoSuch("site")
+	}
+	site, err := tx.Sites.Owned(ctx, owner, id, deleted)
+	if errors.Is(err, store.ErrNotFound) {
+		return site, otl.NoSuch("site")
+	}
+	if err == nil {
+		err = details(ctx, tx, &site)
+	}
+	return site, err
+}
+
+// details reads what a site has several of.
+func details(ctx context.Context, tx *store.Tx, site *otl.Site) (err error) {
+	if site.CallbackURLs, err = tx.Sites.Callbacks(ctx, site.ID); err != nil {
+		return err
+	}
+	site.Origins, err = tx.Sites.Origins(ctx, site.ID)
+	return err
+}
+
+// Change is what of a site is to be set; nil leaves a member as it is.
+type Change struct {
+	Name, Domain, Region          *string
+	Callbacks, Origins, Requested *[]string
+}
+
+// apply checks a change and makes it to a site. Every faulty field is named at
+// once.
+func (c Change) apply(site *otl.Site) error {
+	bad := faults{}
+	if c.Name != nil {
+		site.Name = bad.name(*c.Name)
+	}
+	if c.Domain != nil {
+		site.Domain = bad.domain(*c.Domain)
+	}
+	if c.Region != nil {
+		site.Region = *c.Region
+		bad.note(otl.CheckRegion(site.Region))
+	}
+	if c.Callbacks != nil {
+		site.CallbackURLs = bad.list("callback_urls", *c.Callbacks, maxCallbacks, otl.CheckCallbackURL)
+	}
+	if c.Origins != nil {
+		site.Origins = bad.list("allowed_origins", *c.Origins, maxOrigins, otl.CheckOrigin)
+	}
+	if c.Requested != nil {
+		var err error
+		site.Requested, err = otl.ParseFields("requested_fields", *c.Requested)
+		bad.note(err)
+	}
+	return bad.err()
+}
+
+// Update changes a site its owner read in the given version. Somebody else's
+// change since then is otl.ErrVersion.
+func (s *Sites) Update(ctx context.Context, owner, id string, version int, c Change) (otl.Site, error) {
+	var out otl.Site
+	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		was, err := owned(ctx, tx, owner, id, false)
+		if err != nil {
+			return err
+		}
+		out = was
+		if err := c.apply(&out); err != nil {
+			return err
+		}
+		now := s.Now()
+		out.Version, out.UpdatedAt = version, now
+		ok, err := tx.Sites.Update(ctx, out)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return otl.ErrVersion
+		}
+		out.Version++
+		if err := replace(was.CallbackURLs, out.CallbackURLs,
+			func(u string) error { _, err := tx.Sites.AddCallback(ctx, id, u, now); return err },
+			func(u string) error { _, err := tx.Sites.RemoveCallback(ctx, id, u); return err }); err != nil {
+			return err
+		}
+		if err := replace(was.Origins, out.Origins,
+			func(o string) error { return tx.Sites.AddOrigin(ctx, id, o) },
+			func(o string) error { return tx.Sites.RemoveOrigin(ctx, id, o) }); err != nil {
+			return err
+		}
+		return appendEvent(ctx, tx, otl.EventSiteUpdated, id, now, map[string]string{"by": owner, "changed": strings.Join(changed(was, out), " ")})
+	})
+	return out, err
+}
+
+// replace adds what is new in a list and removes what is gone.
+func replace(was, now []string, add, remove func(string) error) error {
+	for _, one := range now {
+		if !slices.Contains(was, one) {
+			if err := add(one); err != nil {
+				return err
+			}
+		}
+	}
+	for _, one := range was {
+		if !slices.Contains(now, one) {
+			if err := remove(one); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// changed names the members in which two states of a site differ.
+func changed(was, now otl.Site) []string {
+	var out []string
+	for name, differs := range map[string]bool{
+		"name": was.Name != now.Name, "domain": was.Domain != now.Domain, "region": was.Region != now.Region,
+		"callback_urls": !slices.Equal(was.CallbackURLs, now.CallbackURLs), "allowed_origins": !slices.Equal(was.Origins, now.Origins),
+		"requested_fields": was.Requested.String() != now.Requested.String(),
+	} {
+		if differs {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Delete turns a site off at once: its keys and its tokens are refused from the
+// next call on. Within Grace its owner can restore it; then it is gone. It gives
+// the end of the grace.
+func (s *Sites) Delete(ctx context.Context, owner, id string) (time.Time, error) {
+	now := s.Now()
+	return now.Add(Grace), s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if _, err := owned(ctx, tx, owner, id, false); err != nil {
+			return err
+		}
+		was, err := tx.Sites.Delete(ctx, id, now)
+		if err == nil && !was {
+			err = otl.NoSuch("site")
+		}
+		if err != nil {
+			return err
+		}
+		return appendEvent(ctx, tx, otl.EventSiteDeleted, id, now, map[string]string{"by": owner})
+	})
+}
+
+// Restore turns a deleted site on again. Its keys and sessions are good as far
+// as they have not ended otherwise.
+func (s *Sites) Restore(ctx context.Context, owner, id string) (otl.Site, error) {
+	var out otl.Site
+	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if _, err := owned(ctx, tx, owner, id, true); err != nil {
+			return err
+		}
+		now := s.Now()
+		was, err := tx.Sites.Restore(ctx, id, now.Add(-Grace), now)
+		if err == nil && !was {
+			err = otl.NoSuch("site")
+		}
+		if err != nil {
+			return err
+		}
+		if err := appendEvent(ctx, tx, otl.EventSiteRestored, id, now, map[string]string{"by": owner}); err != nil {
+			return err
+		}
+		out, err = owned(ctx, tx, owner, id, false)
+		return err
+	})
+	return out, err
+}
+
+// Purge removes sites whose grace has ended, a few at a time.
+func (s *Sites) Purge(ctx context.Context) error {
+	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.Sites.Purge(ctx, s.Now().Add(-Grace), 10)
+		return err
+	})
+}
+
+// Allows reports whether a site, or any for "", lets scripts of an origin call.
+func (s *Sites) Allows(ctx context.Context, siteID, origin string) (bool, error) {
+	if err := otl.CheckOrigin("origin", origin); err != nil {
+		return false, nil //nolint:nilerr // what is no origin is allowed nowhere
+	}
+	return s.Store.Read.Sites.Allows(ctx, siteID, origin)
+}
+
+// faults collects the fields at fault of one request.
+type faults []otl.FieldError
+
+func (f *faults) note(err error) {
+	var e *otl.Error
+	if errors.As(err, &e) {
+		*f = append(*f, e.More...)
+	}
+}
+
+func (f *faults) err() error {
+	if len(*f) == 0 {
+		return nil
+	}
+	return otl.InvalidFields(*f)
+}
+
+func (f *faults) name(s string) string {
+	s, err := otl.CheckText("name", s, maxSiteName)
+	f.note(err)
+	if err == nil && s == "" {
+		f.note(otl.InvalidField("name", "required", "is required"))
+	}
+	return s
+}
+
+func (f *faults) domain(s string) string {
+	s, err := otl.CheckDomain(s)
+	f.note(err)
+	return s
+}
+
+// list checks every text of a list and gives them in order, each once.
+func (f *faults) list(field string, all []string, most int, check func(field, s string) error) []string {
+	if len(all) > most {
+		f.note(otl.InvalidField(field, "too_many", "must be at most "+strconv.Itoa(most)))
+		return nil
+	}
+	for i, one := range all {
+		f.note(check(field+"."+strconv.Itoa(i), one))
+	}
+	return slices.Compact(slices.Sorted(slices.Values(all)))
+}
