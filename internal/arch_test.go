@@ -27,7 +27,7 @@ var wires = []string{"net/http", "encoding/json", "html/template"}
 // rooms lists every package. A package that is not listed fails the test: a new
 // room is a decision.
 func rooms() map[string]room {
-	rules := []string{"otl", "secret", "token", "store", "limit", "session"}
+	rules := []string{"otl", "secret", "token", "store", "limit", "message", "session"}
 	return map[string]room{
 		"otl":          {nil, append([]string{"database/sql", "crypto/"}, wires...), "nouns know no storage, no wire and no cryptography"},
 		"secret":       {[]string{"otl"}, []string{"net/http", "database/sql"}, "keys are handed in, nothing is stored or sent"},
@@ -35,6 +35,7 @@ func rooms() map[string]room {
 		"store":        {[]string{"otl"}, []string{"net/http"}, "the store knows no rules and no wire"},
 		"installation": {[]string{"otl", "secret", "token", "store"}, wires[:1], "rules know no wire"},
 		"limit":        {[]string{"otl", "store"}, wires, "rules know no wire"},
+		"message":      {[]string{"otl", "secret", "store"}, wires[:1], "rules know no wire"},
 		"session":      {[]string{"otl", "secret", "token", "store", "limit"}, wires, "rules know no wire"},
 		"signin":       {rules, wires, "rules know no wire, and not each other"},
 		"site":         {rules, wires, "rules know no wire, and not each other"},
@@ -49,10 +50,10 @@ func rooms() map[string]room {
 		"server":        {[]string{"otl"}, []string{"database/sql"}, "the server mounts handlers and knows no domain"},
 		"bench":         {[]string{"secret"}, []string{"database/sql"}, "a load knows the server from outside only"},
 		"node": {[]string{
-			"otl", "secret", "token", "store", "installation", "limit", "session", "signin", "site", "account", "server",
+			"otl", "secret", "token", "store", "installation", "limit", "message", "session", "signin", "site", "account", "server",
 			"surface/native", "surface/pages",
 		}, []string{"database/sql"}, "the node wires, and does not decide"},
-		"otltest": {[]string{"otl", "secret", "token", "store", "installation", "limit", "session", "signin", "site", "account", "server", "node"}, nil, "tests build on the node"},
+		"otltest": {[]string{"otl", "secret", "token", "store", "installation", "limit", "message", "session", "signin", "site", "account", "server", "node"}, nil, "tests build on the node"},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
@@ -18,6 +19,7 @@ type Accounts struct {
 	Sessions *session.Sessions
 	Hasher   *secret.Hasher
 	Limits   *limit.Limits
+	Messages *message.Messages
 	Rules    *PasswordRules
 	Now      func() time.Time
 }

@@ -34,6 +34,10 @@ var (
 	Calls              = Rate{"calls", 200, time.Second}
 )
 
+// Sends are the rates of messages that were asked for by an address alone, each
+// by that address.
+var Sends = []Rate{{"send", 1, 30 * time.Second}, {"send-quarter", 5, 15 * time.Minute}, {"send-day", 10, 24 * time.Hour}}
+
 // every is the time one use pays for, burst how far ahead uses may pay.
 func (r Rate) every() time.Duration { return r.Per / time.Duration(r.Uses) }
 func (r Rate) burst() time.Duration { return r.Per - r.every() }
@@ -113,6 +117,9 @@ const maxFailures = 100
 // calls himself and at whatever door; somebody unknown by what he typed, so that
 // the two cannot be told apart by being limited.
 type Account struct{ name string }
+
+// Nowhere is no address.
+var Nowhere netip.Addr
 
 // Person is the account of a person. Known is an address he is signed in from,
 // or the zero address: failures from there are counted apart, so that strangers

@@ -12,6 +12,7 @@ import (
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/installation"
 	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/server"
 	"github.com/onetimelogin/otl/internal/session"
@@ -62,6 +63,7 @@ type Node struct {
 	SignIn       *signin.SignIn
 	Limits       *limit.Limits
 	Feed         *session.Feed
+	Messages     *message.Messages
 	Native       *native.Surface
 	Server       *server.Server
 
@@ -110,10 +112,11 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		permits = runtime.GOMAXPROCS(0)
 	}
 	hasher := secret.NewHasher(o.Argon2, permits)
+	messages := &message.Messages{Store: st, Master: master, Now: o.Now}
 	n := &Node{
-		Store: st, Master: master, Installation: in, Limits: limits, Feed: &session.Feed{Store: st, Now: o.Now}, log: o.Log,
+		Store: st, Messages: messages, Master: master, Installation: in, Limits: limits, Feed: &session.Feed{Store: st, Now: o.Now}, log: o.Log,
 		Sites:    &site.Sites{Store: st, Now: o.Now},
-		Accounts: &account.Accounts{Store: st, Sessions: sessions, Hasher: hasher, Limits: limits, Rules: o.Rules, Now: o.Now},
+		Accounts: &account.Accounts{Store: st, Sessions: sessions, Hasher: hasher, Limits: limits, Messages: messages, Rules: o.Rules, Now: o.Now},
 		SignIn:   &signin.SignIn{Store: st, Sessions: sessions, Hasher: hasher, Limits: limits, Now: o.Now},
 	}
 	if err := n.Accounts.LearnSchemes(ctx); err != nil {
@@ -183,6 +186,7 @@ func (n *Node) Run(ctx context.Context) {
 		{"store when site keys were used", 5, n.Sites.Flush},
 		{"learn password schemes", 60, n.Accounts.LearnSchemes},
 		{"prune counters", 300, n.Limits.Prune},
+		{"prune one-time secrets", 3600, n.Accounts.PruneTickets},
 		{"purge deleted sites", 3600, n.Sites.Purge},
 		{"prune the revocation feed", 3600, n.Feed.Prune},
 		{"prune sessions", 3600, func(ctx context.Context) error { _, err := n.SignIn.Prune(ctx); return err }},

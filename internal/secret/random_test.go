@@ -43,6 +43,9 @@ func TestTE08_IDsSortByTimeAndNeverRepeat(t *testing.T) {
 	seen := map[string]bool{}
 	for range 2000 { // of one and the same moment
 		id := NewID(start)
+		if next := NewID(start); next <= id {
+			t.Errorf("%s was made before %s", id, next)
+		}
 		if seen[id] || !ValidID(id) || len(id) != 26 {
 			t.Fatalf("%q is not a new id", id)
 		}

@@ -107,6 +107,14 @@ func (w *wordScanner[T]) Scan(src any) error {
 	return nil
 }
 
+// orNull is the stored form of a reference: NULL for "".
+func orNull(id string) any {
+	if id == "" {
+		return nil
+	}
+	return id
+}
+
 // text scans a text that may be NULL, which becomes "".
 func text(dst *string) sql.Scanner {
 	return words(dst, func(s string) string { return s })

@@ -57,14 +57,10 @@ func siteDest(s *otl.Site) []any {
 // Insert adds a site without its callback URLs and reports whether it did:
 // false means that the slug is taken.
 func (g Sites) Insert(ctx context.Context, s otl.Site) (bool, error) {
-	var business any
-	if s.BusinessID != "" {
-		business = s.BusinessID
-	}
 	n, err := g.exec(ctx, `INSERT INTO sites (id, business_id, slug, name, domain, region, first_party, requested,
 		version, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 		ON CONFLICT (slug) DO NOTHING`,
-		s.ID, business, s.Slug, s.Name, s.Domain, s.Region, s.FirstParty, s.Requested.String(), s.Version,
+		s.ID, orNull(s.BusinessID), s.Slug, s.Name, s.Domain, s.Region, s.FirstParty, s.Requested.String(), s.Version,
 		millis(s.CreatedAt), millis(s.UpdatedAt))
 	return n == 1, err
 }

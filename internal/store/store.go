@@ -70,6 +70,8 @@ type Tx struct {
 	Failures     Failures
 	Revocations  Revocations
 	Roles        Roles
+	Tickets      Tickets
+	Messages     Messages
 }
 
 // conn runs one statement. *sql.DB, *sql.Tx and the prepared statements of
@@ -96,6 +98,8 @@ func newTx(c conn, changed *changes) *Tx {
 		Failures{g},
 		Revocations{g},
 		Roles{g},
+		Tickets{g},
+		Messages{g},
 	}
 }
 

@@ -65,6 +65,46 @@ func (s auth) logout(c *call, in *logoutIn) (*revokedOut, error) {
 	return &revokedOut{Revoked: true, SessionVersion: version}, nil
 }
 
+type forgotIn struct {
+	Email string `json:"email" maxLength:"254" minLength:"1" doc:"The person's address; case does not matter."`
+}
+
+type acceptedOut struct {
+	Accepted bool `json:"accepted" doc:"Always true, whether or not somebody has the address."`
+}
+
+func (s auth) forgot(c *call, in *forgotIn) (*acceptedOut, error) {
+	return &acceptedOut{true}, s.Accounts.Forgot(c.ctx, c.site.ID, in.Email)
+}
+
+type resetIn struct {
+	Token    hidden `json:"token" doc:"The token of the reset mail."`
+	Password hidden `json:"password" doc:"The new one: 8 characters to 1024 bytes; not a common one, not the address."`
+}
+
+type resetOut struct {
+	Reset bool `json:"reset" doc:"Always true. Nobody is signed in by it."`
+}
+
+func (s auth) reset(c *call, in *resetIn) (*resetOut, error) {
+	return &resetOut{true}, s.Accounts.Reset(c.ctx, c.site, in.Token.Text, in.Password.Text)
+}
+
+type changePasswordIn struct {
+	CurrentPassword hidden `json:"current_password"`
+	Password        hidden `json:"password" doc:"The new one: 8 characters to 1024 bytes; not a common one, not the address."`
+}
+
+type changedOut struct {
+	Changed        bool `json:"changed" doc:"Always true."`
+	SessionVersion int  `json:"session_version" doc:"The person's new session version; access tokens with a lower one are void. Refresh."`
+}
+
+func (s auth) changePassword(c *call, in *changePasswordIn) (*changedOut, error) {
+	version, err := s.Accounts.Change(c.ctx, account.Change{Bearer: c.bearer.Standing, Current: in.CurrentPassword.Text, New: in.Password.Text})
+	return &changedOut{true, version}, err
+}
+
 type introspectIn struct {
 	Token hidden `json:"token" doc:"An access token your site was sent."`
 }

@@ -80,6 +80,29 @@ func (s auth) routes() {
 			Expires: 1767323045, IssuedAt: 1767321245, AuthTime: 1767321245, AMR: []string{"pwd"}, TokenType: "Bearer",
 		},
 	}, s.introspect)
+	route(s.Surface, operation{
+		id: "forgotPassword", method: http.MethodPost, path: "/auth/password/forgot", tag: tagAuth,
+		summary: "Send a link to choose a new password",
+		text: "Queues a mail with a one-time token, good for 30 minutes, to the address the person has on record. The answer is the same where nobody has the address. " +
+			"A later one makes the ones before worthless.",
+		access: bySite, scope: otl.ScopeAuth, success: http.StatusAccepted,
+		request: map[string]any{"email": sampleEmail}, answer: acceptedOut{true},
+	}, s.forgot)
+	route(s.Surface, operation{
+		id: "resetPassword", method: http.MethodPost, path: "/auth/password/reset", tag: tagAuth,
+		summary: "Choose a new password with a reset token",
+		text:    "Sets the password and ends every session of the person, at every site. Nobody is signed in by it. A password that is refused leaves the token good.",
+		access:  bySite, scope: otl.ScopeAuth, success: http.StatusOK, errors: []int{401, 503},
+		request: map[string]any{"token": "otl_pr_2f8Kq0…", "password": "staple-battery-9"}, answer: resetOut{true},
+	}, s.reset)
+	route(s.Surface, operation{
+		id: "changePassword", method: http.MethodPost, path: "/auth/password/change", tag: tagAuth,
+		summary: "Change one's own password",
+		text: "Sets the password of the person of the access token, who must know the present one. Raises the session version and ends his other sessions, at every site; " +
+			"this one goes on after a refresh. He is told by mail.",
+		access: byPerson, success: http.StatusOK, errors: []int{409, 503},
+		request: map[string]any{"current_password": "correct-horse-7", "password": "staple-battery-9"}, answer: changedOut{true, 8},
+	}, s.changePassword)
 }
 
 func (s users) routes() {

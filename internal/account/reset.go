@@ -1,0 +1,193 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+const (
+	// resetPrefix starts every reset token.
+	resetPrefix = "otl_pr_"
+	// resetTTL is how long a reset token can be used (PW-15, at most an hour).
+	resetTTL = 30 * time.Minute
+	// tokenOf is the member of a reset message that holds the token.
+	tokenOf = "token"
+)
+
+// ErrResetToken is the answer to a reset token that is unknown, used or expired.
+var ErrResetToken = &otl.Error{Kind: otl.Unauthenticated, Code: "reset_token_invalid", Text: "The reset link was used already or has expired. Ask for a new one."}
+
+// Forgot queues a mail with a reset token to the person with this address. What
+// the caller learns, and how long it takes, is the same where there is nobody.
+func (a *Accounts) Forgot(ctx context.Context, siteID, address string) error {
+	email, err := otl.ParseEmail(address)
+	if err != nil {
+		return err
+	}
+	var uses []limit.Use
+	for _, r := range limit.Sends {
+		uses = append(uses, limit.Use{Rate: r, By: []string{email.Key}})
+	}
+	if err := a.Limits.Take(ctx, uses...); err != nil {
+		return err
+	}
+	u, err := a.Store.Read.Users.ByEmail(ctx, email.Key)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if !u.DisabledAt.IsZero() {
+		u = otl.User{}
+	}
+	now := a.Now()
+	token := secret.NewKey(resetPrefix)
+	t := otl.Ticket{ID: secret.NewID(now), Purpose: otl.PurposeReset, UserID: u.ID, SiteID: siteID, CreatedAt: now, ExpiresAt: now.Add(resetTTL)}
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := tx.Tickets.Void(ctx, u.ID, otl.PurposeReset, now); err != nil {
+			return err
+		}
+		if err := tx.Tickets.Insert(ctx, t, secret.Digest(token.Reveal())); err != nil || u.ID == "" {
+			return err
+		}
+		return a.Messages.Mail(ctx, tx, otl.MessageReset, u, siteID, map[string]string{tokenOf: token.Reveal()})
+	})
+}
+
+// Reset sets a new password with a reset token. It signs nobody in: all sessions
+// of the person end, and all his other reset tokens are void (PW-15, PW-17). A
+// password that is refused leaves the token as it was.
+func (a *Accounts) Reset(ctx context.Context, site otl.Site, token, chosen secret.Text) error {
+	digest := secret.Digest(token.Reveal())
+	t, err := a.Store.Read.Tickets.Live(ctx, otl.PurposeReset, digest, a.Now())
+	if errors.Is(err, store.ErrNotFound) {
+		return ErrResetToken
+	}
+	if err != nil {
+		return err
+	}
+	u, err := a.Store.Read.Users.ByID(ctx, t.UserID)
+	if err != nil {
+		return err
+	}
+	if err := a.Rules.Check(chosen, u.Email, site.Name); err != nil {
+		return err
+	}
+	hash, scheme, err := a.Hasher.Hash(ctx, site.ID, chosen)
+	if err != nil {
+		return err
+	}
+	otl.RequestOf(ctx).UserID = u.ID
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.Tickets.Use(ctx, otl.PurposeReset, digest, a.Now())
+		if errors.Is(err, store.ErrNotFound) {
+			return ErrResetToken // somebody was faster
+		}
+		if err != nil {
+			return err
+		}
+		u, err := tx.Users.ByID(ctx, t.UserID)
+		if err != nil {
+			return err
+		}
+		if !u.DisabledAt.IsZero() {
+			return ErrResetToken
+		}
+		_, err = a.changed(ctx, tx, u, site.ID, password{hash, scheme, false}, "reset", "")
+		return err
+	})
+}
+
+// Change is a new password of somebody who is signed in.
+type Change struct {
+	Bearer       store.Standing
+	Current, New secret.Text
+}
+
+// Change sets a new password for somebody who knows the present one. All his
+// sessions end but the one he asks with, which goes on after a refresh: the
+// session version is raised, and given (seed 000, PW-14). A wrong present
+// password counts as a failed sign-in (PW-11).
+func (a *Accounts) Change(ctx context.Context, c Change) (version int, err error) {
+	u := c.Bearer.User
+	if err := a.Rules.Check(c.New, u.Email, c.Bearer.Site.Name); err != nil {
+		return 0, err
+	}
+	who, err := a.Store.Read.Users.Credential(ctx, u.Email.Key, c.Bearer.Site.ID)
+	if err != nil {
+		return 0, err
+	}
+	account := a.holder(ctx, c.Bearer)
+	if err := a.Limits.Try(ctx, account); err != nil {
+		return 0, err
+	}
+	checked, err := a.Hasher.Check(ctx, c.Bearer.Site.ID, secret.Stored{Hash: who.Hash, Imported: who.Imported}, c.Current)
+	if err != nil {
+		return 0, err
+	}
+	if !checked.Match {
+		return 0, otl.InvalidField("current_password", "wrong", "is not the present password")
+	}
+	hash, scheme, err := a.Hasher.Hash(ctx, c.Bearer.Site.ID, c.New)
+	if err != nil {
+		return 0, err
+	}
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		now, err := tx.Users.Credential(ctx, u.Email.Key, c.Bearer.Site.ID)
+		if err != nil {
+			return err
+		}
+		if now.PasswordVersion != who.PasswordVersion || now.User.ID != u.ID {
+			return otl.ErrVersion // changed elsewhere in the meantime
+		}
+		if err := a.Limits.Clear(ctx, tx, account); err != nil {
+			return err
+		}
+		version, err = a.changed(ctx, tx, now.User, c.Bearer.Site.ID, password{hash, scheme, false}, "change", c.Bearer.Session.ID)
+		return err
+	})
+	return version, err
+}
+
+// holder names whose failures a wrong present password counts as: those of the
+// person, apart from strangers' only where the call comes from where his session
+// was opened (PW-13).
+func (a *Accounts) holder(ctx context.Context, b store.Standing) limit.Account {
+	from := otl.RequestOf(ctx).Client
+	if !from.IsValid() || from.String() != b.Session.IP {
+		return limit.Person(b.User.ID, limit.Nowhere)
+	}
+	return limit.Person(b.User.ID, from)
+}
+
+// changed stores a new password and does everything that goes with one.
+func (a *Accounts) changed(ctx context.Context, tx *store.Tx, u otl.User, siteID string, p password, how, keep string) (version int, err error) {
+	if err := a.setPassword(ctx, tx, u.ID, p); err != nil {
+		return 0, err
+	}
+	if err := tx.Tickets.Void(ctx, u.ID, otl.PurposeReset, a.Now()); err != nil {
+		return 0, err
+	}
+	if err := a.Limits.Clear(ctx, tx, limit.Person(u.ID, limit.Nowhere)); err != nil {
+		return 0, err
+	}
+	if err := tx.Events.Append(ctx, a.event(otl.EventPasswordChanged, u.ID, siteID, map[string]string{"by": how})); err != nil {
+		return 0, err
+	}
+	if err := a.Messages.Mail(ctx, tx, otl.MessagePasswordChanged, u, siteID, nil); err != nil {
+		return 0, err
+	}
+	return a.Sessions.EndAll(ctx, tx, u.ID, "", keep, otl.EndPasswordChange)
+}
+
+// PruneTickets deletes one-time secrets that expired a day ago.
+func (a *Accounts) PruneTickets(ctx context.Context) error {
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.Tickets.Prune(ctx, a.Now().Add(-24*time.Hour), 1000)
+		return err
+	})
+}
