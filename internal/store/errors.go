@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"io"
 	"net"
 	"time"
 
@@ -71,7 +72,7 @@ func unavailable(err error) bool {
 	var dial *pgconn.ConnectError
 	var network net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, driver.ErrBadConn) ||
-		errors.Is(err, sql.ErrConnDone) || errors.As(err, &dial) || errors.As(err, &network) ||
+		errors.Is(err, sql.ErrConnDone) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &dial) || errors.As(err, &network) ||
 		pgconn.SafeToRetry(err) || pgconn.Timeout(err)
 }
 
