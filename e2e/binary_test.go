@@ -108,9 +108,10 @@ func newInstallation(t testing.TB, databaseURL string) installation {
 // prints into out.
 func (in installation) otl(t testing.TB, out any, args ...string) {
 	t.Helper()
+	program := binary(t) // built first: that may take longer than a command
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary(t), append(args, "--json")...)
+	cmd := exec.CommandContext(ctx, program, append(args, "--json")...)
 	cmd.Dir, cmd.Env = in.dir, environ(in.settings...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

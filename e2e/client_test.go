@@ -64,6 +64,11 @@ func (r reply) String() string { return fmt.Sprintf("%d %s", r.status, bytes.Tri
 // The error means that no whole answer came, so that
 // nobody knows whether the call took effect.
 func (c *client) do(method, path, bearer string, body any) (reply, error) {
+	return c.send(method, path, bearer, "", body)
+}
+
+// send does what do does, under an Idempotency-Key unless it is "".
+func (c *client) send(method, path, bearer, once string, body any) (reply, error) {
 	var content io.Reader
 	if body != nil {
 		raw, err := json.Marshal(body)
@@ -83,6 +88,9 @@ func (c *client) do(method, path, bearer string, body any) (reply, error) {
 		req.Header.Set("Authorization", "Bearer "+bearer)
 	} else {
 		req.Header.Set("X-OTL-Site-Key", c.key)
+	}
+	if once != "" {
+		req.Header.Set("Idempotency-Key", once)
 	}
 	res, err := c.http.Do(req)
 	if err != nil {

@@ -35,6 +35,7 @@ func rooms() map[string]room {
 		"store":        {[]string{"otl"}, []string{"net/http"}, "the store knows no rules and no wire"},
 		"installation": {[]string{"otl", "secret", "token", "store"}, wires[:1], "rules know no wire"},
 		"limit":        {[]string{"otl", "store"}, wires, "rules know no wire"},
+		"once":         {[]string{"otl", "secret", "store"}, wires, "rules know no wire"},
 		"message":      {[]string{"otl", "secret", "store"}, wires[:1], "rules know no wire"},
 		"session":      {[]string{"otl", "secret", "token", "store", "limit"}, wires, "rules know no wire"},
 		"signin":       {rules, wires, "rules know no wire, and not each other"},
@@ -42,7 +43,7 @@ func rooms() map[string]room {
 		"account":      {rules, []string{"net/http", "html/template"}, "rules know no wire, and not each other"},
 		"config":       {[]string{"otl", "secret", "token"}, []string{"net/http", "database/sql"}, "configuration is values, not behaviour"},
 		"surface/native": {
-			[]string{"otl", "secret", "limit", "session", "signin", "site", "account"},
+			[]string{"otl", "secret", "limit", "once", "session", "signin", "site", "account"},
 			[]string{"database/sql"},
 			"a surface translates: it neither stores nor signs, and knows no other surface",
 		},
@@ -50,7 +51,7 @@ func rooms() map[string]room {
 		"server":        {[]string{"otl"}, []string{"database/sql"}, "the server mounts handlers and knows no domain"},
 		"bench":         {[]string{"secret"}, []string{"database/sql"}, "a load knows the server from outside only"},
 		"node": {[]string{
-			"otl", "secret", "token", "store", "installation", "limit", "message", "session", "signin", "site", "account", "server",
+			"otl", "secret", "token", "store", "installation", "limit", "once", "message", "session", "signin", "site", "account", "server",
 			"surface/native", "surface/pages",
 		}, []string{"database/sql"}, "the node wires, and does not decide"},
 		"otltest": {[]string{"otl", "secret", "token", "store", "installation", "limit", "message", "session", "signin", "site", "account", "server", "node"}, nil, "tests build on the node"},

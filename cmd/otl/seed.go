@@ -83,7 +83,8 @@ func throwAway(ctx context.Context, n *node.Node) error {
 func seedUser(ctx context.Context, n *node.Node, c account.Creation) (otl.User, error) {
 	u, err := n.Accounts.Find(ctx, c.Email)
 	if otl.Is(err, "not_found") {
-		return n.Accounts.Create(ctx, c)
+		m, err := n.Accounts.Create(ctx, c)
+		return m.User, err
 	}
 	return u, err
 }
@@ -107,7 +108,7 @@ func seedSite(ctx context.Context, n *node.Node, slug string, r site.Registratio
 		}
 	}
 	if _, _, err = n.Sites.Authenticate(ctx, key); otl.Is(err, "site_key_unknown") {
-		_, _, err = n.Sites.CreateKey(ctx, s.ID, site.NewKey{Name: "first key", Scopes: otl.AllScopes(), Key: key})
+		_, err = n.Sites.CreateKey(ctx, s.ID, site.NewKey{Name: "first key", Scopes: otl.AllScopes(), Key: key})
 		if otl.Is(err, "site_key_exists") { // then it was revoked or has expired
 			*remarks = append(*remarks, "the key of "+s.Name+" in dev.env was revoked; otl dev --reset makes another")
 			err = nil

@@ -103,11 +103,11 @@ func siteKeysCreate(a *app, on onSite) *cobra.Command {
 				if expires > 0 {
 					n.ExpiresAt = now().Add(expires)
 				}
-				key, row, err := s.CreateKey(ctx, id, n)
+				made, err := s.CreateKey(ctx, id, n)
 				if err != nil {
 					return err
 				}
-				return a.printKey(key, row)
+				return a.printKey(made)
 			})
 		},
 	}
@@ -117,9 +117,9 @@ func siteKeysCreate(a *app, on onSite) *cobra.Command {
 	return c
 }
 
-func (a *app) printKey(key secret.Text, row otl.SiteKey) error {
-	return a.print(newSiteKeyJSON(row, key), func() {
-		fmt.Fprintf(a.stdout, "Key ID    %s\nSite key  %s\n\nThe key is shown this once. Keep it in your server's secret store.\n", row.ID, key.Reveal())
+func (a *app) printKey(made site.MadeKey) error {
+	return a.print(newSiteKeyJSON(made.SiteKey, made.Key), func() {
+		fmt.Fprintf(a.stdout, "Key ID    %s\nSite key  %s\n\nThe key is shown this once. Keep it in your server's secret store.\n", made.ID, made.Key.Reveal())
 	})
 }
 
@@ -132,11 +132,11 @@ func siteKeysRoll(a *app, on onSite) *cobra.Command {
 				return wrongUse(c, "--overlap must not be less than 0")
 			}
 			return on(c, func(ctx context.Context, s *site.Sites, id string) error {
-				key, row, err := s.RollKey(ctx, id, args[0], overlap)
+				made, err := s.RollKey(ctx, id, args[0], overlap)
 				if err != nil {
 					return err
 				}
-				return a.printKey(key, row)
+				return a.printKey(made)
 			})
 		},
 	}

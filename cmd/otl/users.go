@@ -105,11 +105,11 @@ func usersCreate(a *app) *cobra.Command {
 					}
 					cr.Site = &s
 				}
-				u, err := n.Accounts.Create(ctx, cr)
+				m, err := n.Accounts.Create(ctx, cr)
 				if err != nil {
 					return err
 				}
-				return a.printUser(u)
+				return a.printUser(m.User)
 			})
 		},
 	}

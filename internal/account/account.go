@@ -57,7 +57,7 @@ func (a *Accounts) Register(ctx context.Context, r Registration) (session.Tokens
 	u.LastLoginAt = u.CreatedAt
 	st := store.Standing{User: u, Site: r.Site, Grant: grant}
 	from := otl.RequestOf(ctx)
-	var refresh secret.Text
+	var t session.Tokens
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if err := a.insert(ctx, tx, u, "register", r.Site.ID); err != nil {
 			return err
@@ -69,14 +69,20 @@ func (a *Accounts) Register(ctx context.Context, r Registration) (session.Tokens
 		if st.Grant, err = tx.Grants.Join(ctx, grant); err != nil {
 			return err
 		}
-		refresh, err = a.Sessions.Open(ctx, tx, &st, otl.Methods{otl.MethodPassword}, from)
-		return err
+		refresh, err := a.Sessions.Open(ctx, tx, &st, otl.Methods{otl.MethodPassword}, from)
+		if err != nil {
+			return err
+		}
+		if t, err = a.Sessions.Issue(st, refresh); err != nil {
+			return err
+		}
+		return tx.Answers.Keep(ctx, from.Once, a.Now(), t)
 	})
 	if err != nil {
 		return session.Tokens{}, err
 	}
-	otl.RequestOf(ctx).UserID = u.ID
-	return a.Sessions.Issue(st, refresh)
+	from.UserID = u.ID
+	return t, nil
 }
 
 // newUser checks a registration and makes the person and the grant of it. The
@@ -152,8 +158,9 @@ type Creation struct {
 	Fields   otl.Fields  // granted to that site; nil for the minimum and what is filled in
 }
 
-// Create adds a person without signing him in.
-func (a *Accounts) Create(ctx context.Context, c Creation) (otl.User, error) {
+// Create adds a person without signing him in. The grant is of the site he
+// joined, if any.
+func (a *Accounts) Create(ctx context.Context, c Creation) (Member, error) {
 	r := Registration{Email: c.Email, Profile: c.Profile}
 	if c.Site != nil {
 		r.Site = *c.Site
@@ -165,15 +172,16 @@ func (a *Accounts) Create(ctx context.Context, c Creation) (otl.User, error) {
 		return a.Rules.Check(c.Password, e, r.Site.Name)
 	})
 	if err != nil {
-		return u, err
+		return Member{}, err
 	}
 	if c.Fields != nil {
 		grant.Fields = c.Fields
 	}
 	set, err := a.initial(ctx, c)
 	if err != nil {
-		return u, err
+		return Member{}, err
 	}
+	m, again := Member{User: u}, otl.RequestOf(ctx).Once
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if err := a.insert(ctx, tx, u, "admin", r.Site.ID); err != nil {
 			return err
@@ -183,13 +191,14 @@ func (a *Accounts) Create(ctx context.Context, c Creation) (otl.User, error) {
 				return err
 			}
 		}
-		if c.Site == nil {
-			return nil
+		if c.Site != nil {
+			if m.Grant, err = tx.Grants.Join(ctx, grant); err != nil {
+				return err
+			}
 		}
-		_, err := tx.Grants.Join(ctx, grant)
-		return err
+		return tx.Answers.Keep(ctx, again, a.Now(), m)
 	})
-	return u, err
+	return m, err
 }
 
 // initial gives the password a created person starts with, if any.

@@ -115,10 +115,11 @@ func TestOneOfManyRegistrationsWins(t *testing.T) {
 func TestCreateAndFind(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
-		u, err := w.Accounts.Create(t.Context(), account.Creation{Email: "jane@dev.test", Profile: account.Profile{Name: ptr("Jane")}})
+		m, err := w.Accounts.Create(t.Context(), account.Creation{Email: "jane@dev.test", Profile: account.Profile{Name: ptr("Jane")}})
 		if err != nil {
 			t.Fatal(err)
 		}
+		u := m.User
 		for _, by := range []string{u.ID, "jane@dev.test", " JANE@dev.test"} {
 			if got, err := w.Accounts.Find(t.Context(), by); err != nil || got.ID != u.ID || got.Name != "Jane" || !got.LastLoginAt.IsZero() {
 				t.Errorf("by %q: %+v %v", by, got, err)

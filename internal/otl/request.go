@@ -19,6 +19,8 @@ type Request struct {
 	Patient func(d time.Duration) (context.Context, context.CancelFunc)
 	// Stopping is closed when the server stops: whoever waits answers at once.
 	Stopping <-chan struct{}
+	// Once is set where the caller may ask again for what creates something.
+	Once *Once
 
 	// What the door learned on the way, for the one log line at the end.
 	SiteID, SiteKeyID, UserID string

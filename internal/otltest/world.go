@@ -128,13 +128,14 @@ func (w *World) Register(t testing.TB, r site.Registration) site.Registered {
 // Person adds a person who has joined the given sites, with Password.
 func (w *World) Person(t testing.TB, email string, sites ...otl.Site) otl.User {
 	t.Helper()
-	u, err := w.Accounts.Create(t.Context(), account.Creation{
+	m, err := w.Accounts.Create(t.Context(), account.Creation{
 		Email: email, Password: secret.NewText(Password),
 		Profile: account.Profile{Name: ptr("Jane Doe")},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	u := m.User
 	for _, s := range sites {
 		g := otl.Grant{UserID: u.ID, SiteID: s.ID, Fields: otl.MinimalFields(), CreatedAt: w.Clock.Now(), UpdatedAt: w.Clock.Now()}
 		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.Grants.Put(ctx, g) }); err != nil {

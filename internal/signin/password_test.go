@@ -155,10 +155,11 @@ func TestPW08_ANewPasswordWinsOverARehash(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		hash := foreignHashes(t)[0]
-		u, err := w.Accounts.Create(t.Context(), account.Creation{Email: "jane@dev.test", Hash: hash, Site: &w.Notes.Site})
+		m, err := w.Accounts.Create(t.Context(), account.Creation{Email: "jane@dev.test", Hash: hash, Site: &w.Notes.Site})
 		if err != nil {
 			t.Fatal(err)
 		}
+		u := m.User
 		before := stored(t, w, "jane@dev.test")
 		write(t, w, func(ctx context.Context, tx *store.Tx) error { // the password is changed while the old one is checked
 			return tx.Passwords.Set(ctx, u.ID, "new hash", false, w.Clock.Now())

@@ -18,6 +18,12 @@ type NewKey struct {
 	Key       secret.Text // the key itself; empty to make one
 }
 
+// MadeKey is a new site key with the key itself, which is shown this once.
+type MadeKey struct {
+	otl.SiteKey
+	Key secret.Text
+}
+
 // maxKeys bounds the keys of a site that are not revoked.
 const maxKeys = 50
 
@@ -79,21 +85,21 @@ func (s *Sites) Keys(ctx context.Context, siteID string) ([]otl.SiteKey, error) 
 }
 
 // CreateKey adds a key to a site. The key itself is returned this once.
-func (s *Sites) CreateKey(ctx context.Context, siteID string, n NewKey) (secret.Text, otl.SiteKey, error) {
-	var err error
+func (s *Sites) CreateKey(ctx context.Context, siteID string, n NewKey) (made MadeKey, err error) {
 	if n.Name, err = otl.CheckText("name", n.Name, maxSiteName); err != nil {
-		return secret.Text{}, otl.SiteKey{}, err
+		return MadeKey{}, err
 	}
-	var key secret.Text
-	var row otl.SiteKey
+	again := otl.RequestOf(ctx).Once
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		key, row, err = s.addKey(ctx, tx, siteID, n)
-		return err
+		if made, err = s.addKey(ctx, tx, siteID, n); err != nil {
+			return err
+		}
+		return tx.Answers.Keep(ctx, again, s.Now(), made)
 	})
-	return key, row, err
+	return made, err
 }
 
-func (s *Sites) addKey(ctx context.Context, tx *store.Tx, siteID string, n NewKey) (secret.Text, otl.SiteKey, error) {
+func (s *Sites) addKey(ctx context.Context, tx *store.Tx, siteID string, n NewKey) (MadeKey, error) {
 	now := s.Now()
 	key := n.Key
 	if key.Empty() {
@@ -101,35 +107,34 @@ func (s *Sites) addKey(ctx context.Context, tx *store.Tx, siteID string, n NewKe
 	}
 	shown, ok := secret.CheckKey(KeyPrefix, key.Reveal())
 	if !ok {
-		return secret.Text{}, otl.SiteKey{}, otl.InvalidField("key", "malformed", "Not a site key: its checksum is wrong.")
+		return MadeKey{}, otl.InvalidField("key", "malformed", "Not a site key: its checksum is wrong.")
 	}
 	row := otl.SiteKey{ID: secret.NewID(now), SiteID: siteID, Name: n.Name, Prefix: shown, Scopes: n.Scopes, CreatedAt: now, ExpiresAt: n.ExpiresAt}
 	if have, err := tx.SiteKeys.OfSite(ctx, siteID); err != nil || len(have) >= maxKeys {
 		if err == nil {
 			err = &otl.Error{Kind: otl.Conflict, Code: "too_many_keys", Text: "A site has at most 50 keys. Revoke one first."}
 		}
-		return secret.Text{}, otl.SiteKey{}, err
+		return MadeKey{}, err
 	}
 	fresh, err := tx.SiteKeys.Insert(ctx, row, secret.Digest(key.Reveal()))
 	if err != nil {
-		return secret.Text{}, otl.SiteKey{}, err
+		return MadeKey{}, err
 	}
 	if !fresh {
-		return secret.Text{}, otl.SiteKey{}, &otl.Error{Kind: otl.Conflict, Code: "site_key_exists", Text: "This site key is in use already."}
+		return MadeKey{}, &otl.Error{Kind: otl.Conflict, Code: "site_key_exists", Text: "This site key is in use already."}
 	}
-	return key, row, appendEvent(ctx, tx, otl.EventSiteKeyCreated, siteID, now, map[string]string{"key_id": row.ID, "scopes": row.Scopes.String()})
+	return MadeKey{row, key}, appendEvent(ctx, tx, otl.EventSiteKeyCreated, siteID, now, map[string]string{"key_id": row.ID, "scopes": row.Scopes.String()})
 }
 
 // RollKey makes a successor with the same name and scopes and lets the old key
 // work for the overlap, so that a site can be moved over without an outage
 // (SR-10).
-func (s *Sites) RollKey(ctx context.Context, siteID, keyID string, overlap time.Duration) (secret.Text, otl.SiteKey, error) {
-	var key secret.Text
-	var row otl.SiteKey
+func (s *Sites) RollKey(ctx context.Context, siteID, keyID string, overlap time.Duration) (made MadeKey, err error) {
 	if !secret.ValidID(keyID) {
-		return key, row, otl.NoSuch("site key")
+		return MadeKey{}, otl.NoSuch("site key")
 	}
-	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	again := otl.RequestOf(ctx).Once
+	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		old, err := tx.SiteKeys.ByID(ctx, siteID, keyID)
 		if errors.Is(err, store.ErrNotFound) || err == nil && !old.Live(s.Now()) {
 			return otl.NoSuch("site key")
@@ -140,10 +145,12 @@ func (s *Sites) RollKey(ctx context.Context, siteID, keyID string, overlap time.
 		if err := tx.SiteKeys.Expire(ctx, siteID, keyID, s.Now().Add(overlap)); err != nil {
 			return err
 		}
-		key, row, err = s.addKey(ctx, tx, siteID, NewKey{Name: old.Name, Scopes: old.Scopes})
-		return err
+		if made, err = s.addKey(ctx, tx, siteID, NewKey{Name: old.Name, Scopes: old.Scopes}); err != nil {
+			return err
+		}
+		return tx.Answers.Keep(ctx, again, s.Now(), made)
 	})
-	return key, row, err
+	return made, err
 }
 
 // RevokeKey ends a key at once, or fails with NotFound.

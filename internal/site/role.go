@@ -39,6 +39,7 @@ func (s *Roles) Create(ctx context.Context, r otl.Role) (otl.Role, error) {
 	if err := checkRole(&r); err != nil {
 		return r, err
 	}
+	again := otl.RequestOf(ctx).Once
 	return r, s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if err := tx.Roles.Lock(ctx, r.SiteID); err != nil {
 			return err
@@ -54,7 +55,10 @@ func (s *Roles) Create(ctx context.Context, r otl.Role) (otl.Role, error) {
 		if err == nil && !fresh {
 			err = &otl.Error{Kind: otl.Conflict, Code: "role_exists", Text: "The site has a role of this name.", Field: "name"}
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.Answers.Keep(ctx, again, s.Now(), r)
 	})
 }
 

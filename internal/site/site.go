@@ -61,6 +61,7 @@ func (s *Sites) Register(ctx context.Context, r Registration) (Registered, error
 	}
 	now := s.Now()
 	var out Registered
+	again := otl.RequestOf(ctx).Once
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		business, err := s.business(ctx, tx, r)
 		if err != nil {
@@ -81,8 +82,12 @@ func (s *Sites) Register(ctx context.Context, r Registration) (Registered, error
 		if err := appendEvent(ctx, tx, otl.EventSiteCreated, out.Site.ID, now, map[string]string{"name": r.Name, "owner": r.Owner}); err != nil {
 			return err
 		}
-		out.Key, out.KeyRow, err = s.addKey(ctx, tx, out.Site.ID, NewKey{Name: "first key", Scopes: r.Scopes, Key: r.Key})
-		return err
+		first, err := s.addKey(ctx, tx, out.Site.ID, NewKey{Name: "first key", Scopes: r.Scopes, Key: r.Key})
+		if err != nil {
+			return err
+		}
+		out.Key, out.KeyRow = first.Key, first.SiteKey
+		return tx.Answers.Keep(ctx, again, now, out)
 	})
 	return out, err
 }

@@ -206,7 +206,8 @@ func TestSR10_KeysRollWithOverlap(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		id, old := w.Notes.Site.ID, w.Notes
-		next, row, err := w.Sites.RollKey(t.Context(), id, old.KeyRow.ID, time.Hour)
+		row, err := w.Sites.RollKey(t.Context(), id, old.KeyRow.ID, time.Hour)
+		next := row.Key
 		if err != nil || row.Name != old.KeyRow.Name || !reflect.DeepEqual(row.Scopes, old.KeyRow.Scopes) {
 			t.Fatalf("%+v %v", row, err)
 		}
@@ -218,7 +219,7 @@ func TestSR10_KeysRollWithOverlap(t *testing.T) {
 		if !errors.Is(auth(t, w, old.Key.Reveal()), otl.ErrSiteKey) || auth(t, w, next.Reveal()) != nil {
 			t.Error("after the overlap")
 		}
-		if _, _, err := w.Sites.RollKey(t.Context(), id, old.KeyRow.ID, time.Hour); !otl.Is(err, "not_found") {
+		if _, err := w.Sites.RollKey(t.Context(), id, old.KeyRow.ID, time.Hour); !otl.Is(err, "not_found") {
 			t.Errorf("rolling an expired key: %v", err)
 		}
 		if err := w.Sites.RevokeKey(t.Context(), w.Shop.Site.ID, row.ID); !otl.Is(err, "not_found") {
@@ -244,7 +245,8 @@ func TestKeysOfASite(t *testing.T) {
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		id := w.Notes.Site.ID
 		w.Clock.Advance(time.Millisecond)
-		key, row, err := w.Sites.CreateKey(t.Context(), id, site.NewKey{Name: "mobile", Scopes: otl.Scopes{otl.ScopeAuth}, ExpiresAt: w.Clock.Now().Add(time.Hour)})
+		row, err := w.Sites.CreateKey(t.Context(), id, site.NewKey{Name: "mobile", Scopes: otl.Scopes{otl.ScopeAuth}, ExpiresAt: w.Clock.Now().Add(time.Hour)})
+		key := row.Key
 		if err != nil || row.Prefix == "" || !strings.HasPrefix(key.Reveal(), "otr_"+row.Prefix) {
 			t.Fatalf("%+v %v", row, err)
 		}
@@ -265,7 +267,7 @@ func TestKeysOfASite(t *testing.T) {
 		if !errors.Is(auth(t, w, key.Reveal()), otl.ErrSiteKey) {
 			t.Error("an expired key is good")
 		}
-		if _, _, err := w.Sites.CreateKey(t.Context(), id, site.NewKey{Name: "a\nb"}); otl.As(err).Field != "name" {
+		if _, err := w.Sites.CreateKey(t.Context(), id, site.NewKey{Name: "a\nb"}); otl.As(err).Field != "name" {
 			t.Error(err)
 		}
 	})

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/store"
 )
@@ -75,6 +76,8 @@ func variants(m reflect.Type) [][]reflect.Value {
 		case in == reflect.TypeFor[context.Context]():
 			empty[i] = reflect.ValueOf(context.Background())
 			full[i] = empty[i]
+		case in == reflect.TypeFor[*otl.Once]():
+			full[i] = reflect.ValueOf(&otl.Once{Seal: func(any) ([]byte, error) { return []byte{}, nil }})
 		case in.Kind() == reflect.String:
 			full[i] = reflect.ValueOf("x").Convert(in)
 			texts = append(texts, i)

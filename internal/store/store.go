@@ -72,6 +72,7 @@ type Tx struct {
 	Roles        Roles
 	Tickets      Tickets
 	Messages     Messages
+	Answers      Answers
 }
 
 // conn runs one statement. *sql.DB, *sql.Tx and the prepared statements of
@@ -100,6 +101,7 @@ func newTx(c conn, changed *changes) *Tx {
 		Roles{g},
 		Tickets{g},
 		Messages{g},
+		Answers{g},
 	}
 }
 

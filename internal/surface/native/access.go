@@ -47,6 +47,7 @@ type call struct {
 	key    otl.SiteKey
 	bearer *signin.Bearer // nil without an access token
 	token  secret.Text    // the access token as sent
+	body   []byte         // as sent; nil without one
 }
 
 // authorise finds out who is calling and whether the operation lets him.

@@ -1,7 +1,10 @@
 package native
 
 import (
+	"context"
+
 	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 )
 
@@ -29,13 +32,11 @@ type registerIn struct {
 }
 
 func (s auth) register(c *call, in *registerIn) (*loginOut, error) {
-	t, err := s.Accounts.Register(c.ctx, account.Registration{
-		Site: c.site, Email: in.Email, Password: in.Password.Text, Profile: in.profile(), Fields: in.Fields,
+	return again(c, newLoginOut, func(ctx context.Context) (session.Tokens, error) {
+		return s.Accounts.Register(ctx, account.Registration{
+			Site: c.site, Email: in.Email, Password: in.Password.Text, Profile: in.profile(), Fields: in.Fields,
+		})
 	})
-	if err != nil {
-		return nil, err
-	}
-	return newLoginOut(t), nil
 }
 
 type refreshIn struct {

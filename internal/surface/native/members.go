@@ -1,6 +1,8 @@
 package native
 
 import (
+	"context"
+
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
 )
@@ -55,15 +57,9 @@ func (s members) create(c *call, in *createUserIn) (*userOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := s.Accounts.Create(c.ctx, account.Creation{Email: in.Email, Password: in.Password.Text, Profile: in.profile(), Site: &c.site, Fields: fields})
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.Accounts.Member(c.ctx, c.site.ID, u.ID)
-	if err != nil {
-		return nil, err
-	}
-	return newMemberOut(m), nil
+	return again(c, newMemberOut, func(ctx context.Context) (account.Member, error) {
+		return s.Accounts.Create(ctx, account.Creation{Email: in.Email, Password: in.Password.Text, Profile: in.profile(), Site: &c.site, Fields: fields})
+	})
 }
 
 // member finds the person an operation is about: one of the site's for a site

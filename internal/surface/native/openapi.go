@@ -83,6 +83,9 @@ func (o *operation) statuses() []int {
 	if o.body != nil {
 		all = append(all, 400, 413, 415)
 	}
+	if o.repeatable() {
+		all = append(all, 409)
+	}
 	if len(o.params) > 0 {
 		all = append(all, 400)
 	}
@@ -171,6 +174,12 @@ func (s *Surface) parameters(o *operation) []*huma.Param {
 	var out []*huma.Param
 	for _, p := range o.params {
 		out = append(out, &huma.Param{Name: p.name, In: p.where, Required: p.where == "path", Description: p.doc, Schema: s.registry.Schema(p.typ, true, "")})
+	}
+	if o.repeatable() {
+		out = append(out, &huma.Param{
+			Name: headerOnce, In: "header", Schema: s.registry.Schema(reflect.TypeFor[string](), true, ""),
+			Description: "Makes it safe to ask again: for a day, the same request with the same key gets the same answer, and nothing is made twice. A UUID, say.",
+		})
 	}
 	return out
 }

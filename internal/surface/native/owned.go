@@ -1,10 +1,10 @@
 package native
 
 import (
+	"context"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
-	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
 )
 
@@ -107,11 +107,8 @@ type newSiteKeyShown struct {
 	SiteKey shown `json:"site_key" doc:"Shown once. Store it in a secret manager."`
 }
 
-func made(key secret.Text, row otl.SiteKey, err error) (*newSiteKeyShown, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &newSiteKeyShown{newSiteKeyOut(row), shown{key}}, nil
+func newMadeKeyOut(m site.MadeKey) *newSiteKeyShown {
+	return &newSiteKeyShown{newSiteKeyOut(m.SiteKey), shown{m.Key}}
 }
 
 func (s ownedSites) createKey(c *call, in *createSiteKeyIn) (*newSiteKeyShown, error) {
@@ -131,7 +128,7 @@ func (s ownedSites) createKey(c *call, in *createSiteKeyIn) (*newSiteKeyShown, e
 			return nil, otl.InvalidField("expires_at", "not_in_the_future", "must be a time in the future, such as 2030-01-02T03:04:05Z")
 		}
 	}
-	return made(s.Sites.CreateKey(c.ctx, in.ID, key))
+	return again(c, newMadeKeyOut, func(ctx context.Context) (site.MadeKey, error) { return s.Sites.CreateKey(ctx, in.ID, key) })
 }
 
 type siteKeyIn struct {
@@ -153,7 +150,9 @@ func (s ownedSites) rollKey(c *call, in *rollSiteKeyIn) (*newSiteKeyShown, error
 	if in.Overlap != nil {
 		overlap = time.Duration(*in.Overlap) * time.Second
 	}
-	return made(s.Sites.RollKey(c.ctx, in.ID, in.KeyID, overlap))
+	return again(c, newMadeKeyOut, func(ctx context.Context) (site.MadeKey, error) {
+		return s.Sites.RollKey(ctx, in.ID, in.KeyID, overlap)
+	})
 }
 
 func (s ownedSites) revokeKey(c *call, in *siteKeyIn) (*deletedOut, error) {

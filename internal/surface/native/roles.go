@@ -1,6 +1,7 @@
 package native
 
 import (
+	"context"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -50,11 +51,9 @@ type createRoleIn struct {
 }
 
 func (s roles) create(c *call, in *createRoleIn) (*roleOut, error) {
-	r, err := s.Roles.Create(c.ctx, otl.Role{SiteID: c.site.ID, Name: in.Name, Description: in.Description, Permissions: in.Permissions, Default: in.Default})
-	if err != nil {
-		return nil, err
-	}
-	return newRoleOut(r), nil
+	return again(c, newRoleOut, func(ctx context.Context) (otl.Role, error) {
+		return s.Roles.Create(ctx, otl.Role{SiteID: c.site.ID, Name: in.Name, Description: in.Description, Permissions: in.Permissions, Default: in.Default})
+	})
 }
 
 type updateRoleIn struct {

@@ -86,21 +86,34 @@ func route[In, Out any](s *Surface, o operation, fn func(*call, *In) (*Out, erro
 			}
 			return
 		}
-		out, err := fn(c, in)
+		err := s.once(w, c, &o, func() error {
+			out, err := fn(c, in)
+			if err != nil {
+				return err
+			}
+			if tag := etag(out); tag != "" {
+				w.Header().Set("ETag", tag)
+			}
+			write(w, o.success, out)
+			return nil
+		})
 		if err != nil {
 			Fail(w, r, err)
-			return
 		}
-		if v, ok := any(out).(versioned); ok && v.version() > 0 {
-			w.Header().Set("ETag", `"`+strconv.Itoa(v.version())+`"`)
-		}
-		write(w, o.success, out)
 	}
 	s.operations = append(s.operations, &o)
 }
 
 // versioned is an answer with an ETag; 0 is none.
 type versioned interface{ version() int }
+
+// etag gives the ETag of an answer, "" for one without.
+func etag(out any) string {
+	if v, ok := out.(versioned); ok && v.version() > 0 {
+		return `"` + strconv.Itoa(v.version()) + `"`
+	}
+	return ""
+}
 
 // take leads a request from its headers to a filled In: the cheap refusals
 // first, then who is calling, then the body (DS-04).
@@ -154,6 +167,7 @@ func (s *Surface) take(w http.ResponseWriter, c *call, o *operation, in any) err
 	if err := checkBody(s.registry, o.body, body); err != nil {
 		return err
 	}
+	c.body = body
 	return fill(in, body)
 }
 

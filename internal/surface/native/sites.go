@@ -1,6 +1,8 @@
 package native
 
 import (
+	"context"
+
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/site"
 )
@@ -90,12 +92,14 @@ func (s sites) register(c *call, in *registerSiteIn) (*registeredSiteOut, error)
 	if err != nil {
 		return nil, err
 	}
-	done, err := s.Sites.Register(c.ctx, site.Registration{
-		Owner: c.bearer.User.ID, Name: in.Name, Domain: in.Domain, Callbacks: []string{in.CallbackURL}, Region: in.Region, Requested: fields,
-		Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers},
+	return again(c, newRegisteredSiteOut, func(ctx context.Context) (site.Registered, error) {
+		return s.Sites.Register(ctx, site.Registration{
+			Owner: c.bearer.User.ID, Name: in.Name, Domain: in.Domain, Callbacks: []string{in.CallbackURL}, Region: in.Region, Requested: fields,
+			Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers},
+		})
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &registeredSiteOut{newSiteOut(done.Site), shown{done.Key}}, nil
+}
+
+func newRegisteredSiteOut(r site.Registered) *registeredSiteOut {
+	return &registeredSiteOut{newSiteOut(r.Site), shown{r.Key}}
 }

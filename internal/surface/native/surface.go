@@ -10,6 +10,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/once"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -23,6 +24,7 @@ type Options struct {
 	Sites    *site.Sites
 	Roles    *site.Roles
 	Feed     *session.Feed
+	Once     *once.Keeper
 	Pace     *limit.Pace // of requests; nil for none
 	Now      func() time.Time
 	// JWKS gives the public signing keys, and JWKSMaxAge how long they may be kept.
