@@ -1,7 +1,6 @@
 package native
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -17,12 +16,9 @@ import (
 // OpenAPI shows, and names every member at fault. Keys are compared exactly:
 // encoding/json alone would also take "Email" for "email".
 func checkBody(reg huma.Registry, schema *huma.Schema, body []byte) error {
-	if err := checkJSON(body); err != nil {
+	object, err := readJSON(body)
+	if err != nil {
 		return err
-	}
-	var object map[string]any
-	if err := json.Unmarshal(body, &object); err != nil {
-		return malformed("malformed_json", "The body is not valid JSON.")
 	}
 	for schema.Ref != "" {
 		schema = reg.SchemaFromRef(schema.Ref)

@@ -23,25 +23,26 @@ func malformed(code, text string) error {
 	return &otl.Error{Kind: otl.Malformed, Code: code, Text: text}
 }
 
-// checkJSON reads a JSON body as strictly as the format allows. encoding/json
-// would take the last of two equal keys, replace what is no UTF-8 and go as deep
-// as asked; what two parsers read differently is refused instead.
-func checkJSON(body []byte) error {
+// readJSON reads the object of a JSON body as strictly as the format allows.
+// encoding/json would take the last of two equal keys, replace what is no UTF-8
+// and go as deep as asked; what two parsers read differently is refused instead.
+func readJSON(body []byte) (map[string]any, error) {
 	if !utf8.Valid(body) {
-		return malformed("malformed_json", "The body is not valid UTF-8.")
+		return nil, malformed("malformed_json", "The body is not valid UTF-8.")
 	}
 	if halfPair(body) {
-		return malformed("malformed_json", "The body holds half of a surrogate pair.")
+		return nil, malformed("malformed_json", "The body holds half of a surrogate pair.")
 	}
 	s := strict{dec: json.NewDecoder(bytes.NewReader(body))}
 	s.dec.UseNumber()
-	if err := s.value(0); err != nil {
-		return err
+	v, err := s.value(0)
+	if err != nil {
+		return nil, err
 	}
 	if _, err := s.dec.Token(); !errors.Is(err, io.EOF) {
-		return malformed("malformed_json", "The body holds more than one JSON value.")
+		return nil, malformed("malformed_json", "The body holds more than one JSON value.")
 	}
-	return nil
+	return v.(map[string]any), nil // value refuses anything else at the top
 }
 
 // halfPair reports whether the body escapes half of a surrogate pair (RFC 8259
@@ -83,74 +84,78 @@ type strict struct {
 	path []string // to where it stands: ".key" and "[index]"; put together only for an error
 }
 
-func (s *strict) value(depth int) error {
+func (s *strict) value(depth int) (any, error) {
 	t, err := s.dec.Token()
 	if err != nil {
-		return malformed("malformed_json", "The body is not valid JSON.")
+		return nil, malformed("malformed_json", "The body is not valid JSON.")
 	}
 	if depth == 0 && t != json.Delim('{') {
-		return malformed("malformed_json", "The body must be a JSON object.")
+		return nil, malformed("malformed_json", "The body must be a JSON object.")
 	}
 	switch v := t.(type) {
 	case json.Delim:
 		if depth >= maxDepth {
-			return malformed("malformed_json", "The body is nested deeper than "+strconv.Itoa(maxDepth)+" levels.")
+			return nil, malformed("malformed_json", "The body is nested deeper than "+strconv.Itoa(maxDepth)+" levels.")
 		}
 		if v == '{' {
 			return s.object(depth)
 		}
 		return s.array(depth)
 	case string:
-		return s.text(v)
+		return v, s.text(v)
 	case json.Number:
-		if _, err := strconv.ParseFloat(v.String(), 64); err != nil || len(v) > 32 {
-			return otl.InvalidField(s.at(), "out_of_range", "is a number out of range")
+		n, err := strconv.ParseFloat(v.String(), 64)
+		if err != nil || len(v) > 32 {
+			return nil, otl.InvalidField(s.at(), "out_of_range", "is a number out of range")
 		}
+		return n, nil
 	}
-	return nil
+	return t, nil
 }
 
-func (s *strict) object(depth int) error {
-	seen := map[string]bool{}
+func (s *strict) object(depth int) (any, error) {
+	out := map[string]any{}
 	for s.dec.More() {
 		t, err := s.dec.Token()
 		key, ok := t.(string)
 		if err != nil || !ok {
-			return malformed("malformed_json", "The body is not valid JSON.")
+			return nil, malformed("malformed_json", "The body is not valid JSON.")
 		}
 		if s.keys++; s.keys > maxKeys {
-			return malformed("malformed_json", "The body has more than "+strconv.Itoa(maxKeys)+" keys.")
+			return nil, malformed("malformed_json", "The body has more than "+strconv.Itoa(maxKeys)+" keys.")
 		}
 		s.path = append(s.path, "."+key)
-		if seen[key] {
-			return malformed("duplicate_key", "The key "+s.at()+" stands twice in the body.")
+		if _, twice := out[key]; twice {
+			return nil, malformed("duplicate_key", "The key "+s.at()+" stands twice in the body.")
 		}
-		seen[key] = true
 		if err := s.text(key); err != nil {
-			return err
+			return nil, err
 		}
-		if err := s.value(depth + 1); err != nil {
-			return err
+		if out[key], err = s.value(depth + 1); err != nil {
+			return nil, err
 		}
 		s.path = s.path[:len(s.path)-1]
 	}
 	_, err := s.dec.Token()
-	return closing(err)
+	return out, closing(err)
 }
 
-func (s *strict) array(depth int) error {
+func (s *strict) array(depth int) (any, error) {
+	out := []any{}
 	for i := 0; s.dec.More(); i++ {
 		if i >= maxKeys {
-			return malformed("malformed_json", "The body has a list of more than "+strconv.Itoa(maxKeys)+" values.")
+			return nil, malformed("malformed_json", "The body has a list of more than "+strconv.Itoa(maxKeys)+" values.")
 		}
 		s.path = append(s.path, "["+strconv.Itoa(i)+"]")
-		if err := s.value(depth + 1); err != nil {
-			return err
+		one, err := s.value(depth + 1)
+		if err != nil {
+			return nil, err
 		}
+		out = append(out, one)
 		s.path = s.path[:len(s.path)-1]
 	}
 	_, err := s.dec.Token()
-	return closing(err)
+	return out, closing(err)
 }
 
 func closing(err error) error {

@@ -16,9 +16,9 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 )
 
-// FuzzCheckJSON: what is let through is one JSON document that encoding/json
+// FuzzReadJSON: what is let through is one JSON document that encoding/json
 // reads without loss, and reads the same after writing it again.
-func FuzzCheckJSON(f *testing.F) {
+func FuzzReadJSON(f *testing.F) {
 	for _, s := range []string{
 		`{}`, `{"a":1}`, `{"a":{"b":[1,2,{"c":null}]}}`, `{"a":1,"a":2}`, `{"a":1}{}`, `[`, `{"a":"\ud800"}`, `{"a":"\ud83d\ude00"}`, `{"a":"\u0000"}`,
 		"{\"\xff\":1}", `{"a":1e999}`, `{"a":-0}`, ` {"a" : true } `, strings.Repeat(`{"a":`, 40) + "1" + strings.Repeat("}", 40), `{"a":"\ufffd"}`, `nul`, ``,
@@ -27,7 +27,7 @@ func FuzzCheckJSON(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		err := checkJSON(body)
+		got, err := readJSON(body)
 		var value any
 		if plain := json.Unmarshal(body, &value); err == nil && plain != nil {
 			t.Fatalf("let through what is no JSON: %q", body)
@@ -37,6 +37,9 @@ func FuzzCheckJSON(f *testing.F) {
 				t.Fatalf("%q: %v", body, err)
 			}
 			return
+		}
+		if !reflect.DeepEqual(value, any(got)) {
+			t.Errorf("%q is read as %v, and by encoding/json as %v", body, got, value)
 		}
 		again, err := json.Marshal(value)
 		if err != nil {
@@ -69,7 +72,7 @@ func TestHT04_BoundsOfJSON(t *testing.T) {
 		`{"a":{"b":1,"b":2}}`: "duplicate_key", `{"a":[{"b":1},{"b":2}]}`: "", `{"a":"\u0000"}`: "validation_failed", `{"\u0000":1}`: "validation_failed",
 		`{"a":"\udc00x"}`: "malformed_json", `{"a":"\ud83d\ude00"}`: "", `{"a":"�"}`: "",
 	} {
-		err := checkJSON([]byte(body))
+		_, err := readJSON([]byte(body))
 		if got := codeIn(err); got != code {
 			t.Errorf("%.60s: %q, want %q", body, got, code)
 		}
@@ -89,12 +92,12 @@ func TestAFaultNamesItsPath(t *testing.T) {
 	for body, field := range map[string]string{
 		`{"a":{"b":[0,{"c":"\u0000"}]}}`: "a.b[1].c", `{"a":[1e999]}`: "a[0]", `{"x":{"y\n":"\u0000"}}`: "x.y",
 	} {
-		if err := checkJSON([]byte(body)); err == nil || otl.As(err).Field != field {
+		if _, err := readJSON([]byte(body)); err == nil || otl.As(err).Field != field {
 			t.Errorf("%s: %v, want the field %s", body, err, field)
 		}
 	}
 	long := `{"` + strings.Repeat("k", 5000) + `":"\u0000"}`
-	if err := checkJSON([]byte(long)); err == nil || len(otl.As(err).Field) > 200 {
+	if _, err := readJSON([]byte(long)); err == nil || len(otl.As(err).Field) > 200 {
 		t.Errorf("a long key is repeated in full: %d bytes", len(otl.As(err).Field))
 	}
 }
