@@ -22,6 +22,7 @@ import (
 type benchFlags struct {
 	url, admin, siteKey, email, database string
 	seconds, users, nodes, connections   int
+	storm                                int
 }
 
 func benchCommand(a *app) *cobra.Command {
@@ -40,6 +41,7 @@ func benchCommand(a *app) *cobra.Command {
 	flags.IntVar(&f.connections, "connections", 64, "connections of each load, one person each")
 	flags.IntVar(&f.users, "users", 1000, "people in the database before the loads")
 	flags.IntVar(&f.nodes, "nodes", 1, "servers to start on one PostgreSQL")
+	flags.IntVar(&f.storm, "storm", 0, "also send that many sign-ins at one moment, such as 5000")
 	flags.StringVar(&f.database, "database", "", "PostgreSQL server on which a throw-away database is made (default: SQLite)")
 	flags.StringVar(&f.url, "url", "", "drive this server instead of starting one")
 	flags.StringVar(&f.admin, "admin", "", "with --url: its admin listener, for processor time and memory")
@@ -61,8 +63,8 @@ func benchCommand(a *app) *cobra.Command {
 }
 
 func (a *app) bench(ctx context.Context, f benchFlags) error {
-	if f.seconds < 1 || f.connections < 1 || f.users < 1 || f.nodes < 1 || f.users > 10_000_000 {
-		return usageError{errors.New("--seconds, --connections, --users and --nodes must be at least 1, --users at most 10,000,000"), "otl bench --help"}
+	if f.storm < 0 || f.storm > 10_000 || f.seconds < 1 || f.connections < 1 || f.users < 1 || f.nodes < 1 || f.users > 10_000_000 {
+		return usageError{errors.New("--seconds, --connections, --users and --nodes must be at least 1, --users at most 10,000,000, --storm at most 10,000"), "otl bench --help"}
 	}
 	if f.database != "" && !store.Postgres(f.database) {
 		return usageError{errors.New("--database must begin with postgres://"), "otl bench --database postgres://otl@127.0.0.1/postgres"}
@@ -87,7 +89,7 @@ func (a *app) bench(ctx context.Context, f benchFlags) error {
 	if err != nil {
 		return err
 	}
-	opts.Duration, opts.Connections = time.Duration(f.seconds)*time.Second, f.connections
+	opts.Duration, opts.Connections, opts.Storm = time.Duration(f.seconds)*time.Second, f.connections, f.storm
 	opts.Overload = max(opts.Duration, 5*time.Second)
 	opts.Progress = func(name string) { fmt.Fprintln(a.stderr, "…", name) }
 	if rep.Results, err = bench.Run(ctx, opts); err != nil {

@@ -22,6 +22,7 @@ type Options struct {
 	Duration    time.Duration // of one load
 	Overload    time.Duration // of the one at twice the limit; longer than a server lets people wait
 	Connections int
+	Storm       int // sign-ins sent at one moment; 0 leaves that load out
 	Progress    func(name string)
 }
 
@@ -53,7 +54,9 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 		{"me", r.me},
 		{"jwks", r.jwks},
 		{"login at twice the limit", r.overload},
+		{"logins all at once", r.storm},
 		{"revoke", r.revocations},
+		{"feed", r.feed},
 	} {
 		r.Progress(part.name)
 		if err := part.do(ctx); err != nil {
