@@ -47,14 +47,16 @@ func rooms() map[string]room {
 			[]string{"database/sql"},
 			"a surface translates: it neither stores nor signs, and knows no other surface",
 		},
+		"outbox":        {[]string{"otl", "store", "message"}, []string{"database/sql", "html/template"}, "the outbox carries and never decides"},
+		"surface/dev":   {[]string{"otl", "outbox"}, []string{"database/sql"}, "a surface translates"},
 		"surface/pages": {[]string{"otl", "../docs"}, []string{"database/sql"}, "a surface translates"},
 		"server":        {[]string{"otl"}, []string{"database/sql"}, "the server mounts handlers and knows no domain"},
 		"bench":         {[]string{"secret"}, []string{"database/sql"}, "a load knows the server from outside only"},
 		"node": {[]string{
-			"otl", "secret", "token", "store", "installation", "limit", "once", "message", "session", "signin", "site", "account", "server",
+			"otl", "secret", "token", "store", "installation", "limit", "once", "message", "outbox", "session", "signin", "site", "account", "server",
 			"surface/native", "surface/pages",
 		}, []string{"database/sql"}, "the node wires, and does not decide"},
-		"otltest": {[]string{"otl", "secret", "token", "store", "installation", "limit", "message", "session", "signin", "site", "account", "server", "node"}, nil, "tests build on the node"},
+		"otltest": {[]string{"otl", "secret", "token", "store", "installation", "limit", "message", "session", "signin", "site", "account", "outbox", "server", "node"}, nil, "tests build on the node"},
 	}
 }
 

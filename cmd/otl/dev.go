@@ -14,7 +14,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/outbox"
 	"github.com/onetimelogin/otl/internal/store"
+	"github.com/onetimelogin/otl/internal/surface/dev"
+	"github.com/onetimelogin/otl/internal/surface/native"
 )
 
 // devFlags are the flags of `otl dev`.
@@ -76,7 +80,8 @@ func (a *app) dev(ctx context.Context, f devFlags) error {
 	}
 	var w world
 	return a.serve(ctx, defaults, flags, hooks{
-		log: func(level *slog.LevelVar) *slog.Logger { return slog.New(newDevHandler(a.stderr, level)) },
+		node: func(o *node.Options) error { return devNode(o, c.DataDir) },
+		log:  func(level *slog.LevelVar) *slog.Logger { return slog.New(newDevHandler(a.stderr, level)) },
 		seed: func(ctx context.Context, n *node.Node) (err error) {
 			if err := clearEnv(f.envFile); err != nil {
 				return fmt.Errorf("write %s: %w", f.envFile, err)
@@ -98,6 +103,22 @@ func (a *app) dev(ctx context.Context, f devFlags) error {
 	})
 }
 
+// devNode gives a node the inbox as its provider of mail and SMS, and a clock that
+// can be moved.
+func devNode(o *node.Options, dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	clock, err := dev.NewClock(filepath.Join(dir, "dev.clock"))
+	if err != nil {
+		return err
+	}
+	inbox := &outbox.Inbox{Now: clock.Now}
+	o.Now, o.Dev = clock.Now, dev.New(inbox, clock, native.Fail)
+	o.Senders = map[otl.Channel][]outbox.Sender{otl.ChannelMail: {inbox}, otl.ChannelSMS: {inbox}}
+	return nil
+}
+
 // resetWorld deletes what `otl dev` made in a directory, and nothing else. The
 // lock file stays: somebody may be waiting for it.
 func resetWorld(dir string) error {
@@ -107,7 +128,7 @@ func resetWorld(dir string) error {
 	if err := store.Idle(filepath.Join(dir, "otl.db")); err != nil {
 		return err
 	}
-	names := []string{"otl.db", "otl.db-wal", "otl.db-shm", "secret.key", "dev.env"}
+	names := []string{"otl.db", "otl.db-wal", "otl.db-shm", "secret.key", "dev.env", "dev.clock"}
 	copies, err := filepath.Glob(filepath.Join(dir, "otl.db.before-*"))
 	if err != nil {
 		return err
@@ -165,6 +186,7 @@ func (a *app) banner(w world, envFile, dir, admin string, took time.Duration) {
 
   API        %s/api/v1        described at %s/openapi.json
   Docs       %s/docs
+  Inbox      %s/dev/inbox       where mails and SMS end up
   Metrics    http://%s/metrics
   Sites      %s and %s, owned by %s
   Person     %s / %s
@@ -175,6 +197,6 @@ func (a *app) banner(w world, envFile, dir, admin string, took time.Duration) {
              curl -s $OTL_URL/api/auth/login -H "X-OTL-Site-Key: $OTL_SITE_KEY" \
                -H 'Content-Type: application/json' -d '{"email":"%s","password":"%s"}'
 
-`, version(), took.Seconds(), w.url, w.url, w.url, admin, w.notes.Site.Name, w.shop.Site.Name, w.owner.Email.Address,
+`, version(), took.Seconds(), w.url, w.url, w.url, w.url, admin, w.notes.Site.Name, w.shop.Site.Name, w.owner.Email.Address,
 		w.user.Email.Address, userPassword, dir, envFile, program, dir, envFile, w.user.Email.Address, userPassword)
 }

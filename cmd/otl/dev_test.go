@@ -16,7 +16,7 @@ import (
 )
 
 // dev starts a development world and waits until it says that it is ready.
-func dev(t *testing.T, dir string, env []string, args ...string) *process {
+func startDev(t *testing.T, dir string, env []string, args ...string) *process {
 	t.Helper()
 	args = append([]string{"dev"}, args...)
 	if !slices.Contains(args, "--listen") {
@@ -54,7 +54,7 @@ func TestDevWorldCanBeUsed(t *testing.T) {
 			if e == otltest.Postgres {
 				env = append(env, "OTL_DATABASE_URL="+otltest.EmptyDatabaseURL(t, e))
 			}
-			p := dev(t, dir, env)
+			p := startDev(t, dir, env)
 			v := sourced(t, filepath.Join(dir, ".otl", "dev.env"))
 			call(t, "GET", v["OTL_URL"]+"/readyz", "").wantStatus(t, 200)
 			useWorld(t, v)
@@ -106,7 +106,7 @@ func useWorld(t *testing.T, v map[string]string) {
 func TestDevEnvNamesWhatScriptsRelyOn(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	dev(t, dir, nil, "--data", "it's a \"world\"")
+	startDev(t, dir, nil, "--data", "it's a \"world\"")
 	path := filepath.Join(dir, "it's a \"world\"", "dev.env")
 	v := sourced(t, path)
 	want := strings.Fields(`OTL_URL OTL_SITE_ID OTL_SITE_KEY OTL_CALLBACK_URL OTL_SITE2_ID OTL_SITE2_KEY OTL_SITE2_CALLBACK_URL
@@ -182,7 +182,7 @@ func TestDevStartsAgainTheSame(t *testing.T) {
 	dir := t.TempDir()
 	address := freeAddress(t)
 	data := filepath.Join(dir, ".otl")
-	first := dev(t, dir, nil, "--listen", address)
+	first := startDev(t, dir, nil, "--listen", address)
 	env := readFile(t, data, "dev.env")
 	v := sourced(t, filepath.Join(data, "dev.env"))
 	in := call(t, "POST", v["OTL_URL"]+"/api/v1/auth/login", `{"email":"jane@dev.test","password":"correct-horse-7"}`,
@@ -202,7 +202,7 @@ func TestDevStartsAgainTheSame(t *testing.T) {
 	before := look()
 	writeFile(t, "OTL_URL='http://localhost:1'\n", data, "dev.env") // of a start long ago
 
-	second := dev(t, dir, nil, "--listen", address)
+	second := startDev(t, dir, nil, "--listen", address)
 	if got := readFile(t, data, "dev.env"); got != env {
 		t.Errorf("dev.env was\n%s\nand is\n%s", env, got)
 	}
@@ -214,7 +214,7 @@ func TestDevStartsAgainTheSame(t *testing.T) {
 	call(t, "GET", v["OTL_URL"]+"/api/v1/users/me", "", "Authorization", "Bearer "+in.text("access_token")).wantStatus(t, 200)
 	call(t, "POST", v["OTL_URL"]+"/api/v1/auth/refresh", `{"refresh_token":"`+in.text("refresh_token")+`"}`, "X-OTL-Site-Key", v["OTL_SITE_KEY"]).wantStatus(t, 200)
 	second.stop(t)
-	third := dev(t, dir, nil, "--listen", address)
+	third := startDev(t, dir, nil, "--listen", address)
 	if got := readFile(t, data, "dev.env"); got != env {
 		t.Error("dev.env changed at the third start")
 	}
@@ -225,7 +225,7 @@ func TestDevResetStartsAnotherWorld(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	data := filepath.Join(dir, ".otl")
-	first := dev(t, dir, nil)
+	first := startDev(t, dir, nil)
 	old := sourced(t, filepath.Join(data, "dev.env"))
 	env, key := readFile(t, data, "dev.env"), readFile(t, data, "secret.key")
 
@@ -239,7 +239,7 @@ func TestDevResetStartsAnotherWorld(t *testing.T) {
 
 	writeFile(t, "mine", data, "notes.txt")
 	writeFile(t, "a copy from before a migration", data, "otl.db.before-2")
-	second := dev(t, dir, nil, "--reset")
+	second := startDev(t, dir, nil, "--reset")
 	now := sourced(t, filepath.Join(data, "dev.env"))
 	for _, name := range []string{"OTL_SITE_ID", "OTL_SITE_KEY", "OTL_SITE2_ID", "OTL_SITE2_KEY", "OTL_USER_ID"} {
 		if now[name] == old[name] {
@@ -256,13 +256,13 @@ func TestDevResetStartsAnotherWorld(t *testing.T) {
 		t.Error("a copy of the old world is still there")
 	}
 	second.stop(t)
-	dev(t, t.TempDir(), nil, "--reset") // nothing there yet
+	startDev(t, t.TempDir(), nil, "--reset") // nothing there yet
 }
 
 func TestDevInMemoryLeavesNothing(t *testing.T) {
 	t.Parallel()
 	dir, tmp := t.TempDir(), t.TempDir()
-	p := dev(t, dir, []string{"TMPDIR=" + tmp}, "--memory")
+	p := startDev(t, dir, []string{"TMPDIR=" + tmp}, "--memory")
 	worlds := slices.Collect(maps.Keys(files(t, tmp)))
 	if len(worlds) != 1 || len(files(t, dir)) != 0 {
 		t.Fatalf("the world is in %v, and the working directory holds %v", worlds, files(t, dir))
@@ -277,13 +277,13 @@ func TestDevInMemoryLeavesNothing(t *testing.T) {
 func TestTwoWorldsInOneDirectory(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	p := dev(t, dir, nil)
+	p := startDev(t, dir, nil)
 	env := readFile(t, dir, ".otl", "dev.env")
 	wantRefused(t, start(t, dir, nil, "dev", "--listen", "127.0.0.1:0"), exitDatabase, "another otl server is using this database: .otl/otl.db")
 	if readFile(t, dir, ".otl", "dev.env") != env {
 		t.Error("the refused world changed the environment of the other")
 	}
-	other := dev(t, dir, nil, "--data", "other")
+	other := startDev(t, dir, nil, "--data", "other")
 	a, b := sourced(t, filepath.Join(dir, ".otl", "dev.env")), sourced(t, filepath.Join(dir, "other", "dev.env"))
 	if a["OTL_SITE_KEY"] == b["OTL_SITE_KEY"] || a["OTL_URL"] == b["OTL_URL"] {
 		t.Error("two worlds share a key or an address")

@@ -116,13 +116,13 @@ func TestDevHonoursTheConfiguration(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	writeFile(t, "data_dir: from-file\nlog: {level: debug}\npublic_url: http://notes.localhost:8787\n", dir, "otl.yaml")
-	p := dev(t, dir, nil)
+	p := startDev(t, dir, nil)
 	if v := sourced(t, filepath.Join(dir, "from-file", "dev.env")); v["OTL_URL"] != "http://notes.localhost:8787" {
 		t.Errorf("OTL_URL is %s", v["OTL_URL"])
 	}
 	p.stop(t)
-	dev(t, dir, []string{"OTL_DATA_DIR=from-env"}).stop(t)
-	dev(t, dir, []string{"OTL_DATA_DIR=from-env"}, "--data", "from-flag").stop(t)
+	startDev(t, dir, []string{"OTL_DATA_DIR=from-env"}).stop(t)
+	startDev(t, dir, []string{"OTL_DATA_DIR=from-env"}, "--data", "from-flag").stop(t)
 	for _, name := range []string{"from-env", "from-flag"} {
 		if _, ok := files(t, filepath.Join(dir, name))["dev.env"]; !ok {
 			t.Errorf("no world in %s", name)

@@ -89,9 +89,14 @@ func nodeOptions(c *config.Config, log *slog.Logger, serve bool) (node.Options, 
 			return node.Options{}, c.Refuse("password_blocklist", err.Error())
 		}
 	}
+	post, err := senders(c, log)
+	if err != nil {
+		return node.Options{}, err
+	}
 	return node.Options{
-		Store:  store.Options{URL: url, MaxConns: c.DBMaxConns, Serve: serve, Migrate: c.AutoMigrate, Log: log},
-		Master: master, Now: now, Log: log, PublicURL: c.PublicURL, Version: version(),
+		Senders: post,
+		Store:   store.Options{URL: url, MaxConns: c.DBMaxConns, Serve: serve, Migrate: c.AutoMigrate, Log: log},
+		Master:  master, Now: now, Log: log, PublicURL: c.PublicURL, Version: version(),
 		Algorithm: c.Algorithm, KeyRotation: c.KeyRotation, AccessTTL: c.AccessTTL, RefreshTTL: c.RefreshTTL,
 		SessionMaxAge: c.SessionMaxAge, RefreshGrace: c.RefreshGrace, SessionLimit: c.SessionLimit,
 		Argon2: c.Argon2, HashConcurrency: c.HashConcurrency, Rules: rules, Limits: c.RateLimits,

@@ -38,6 +38,7 @@ func serveCommand(a *app) *cobra.Command {
 
 // hooks are what `otl dev` adds to `otl serve`.
 type hooks struct {
+	node  func(*node.Options) error                    // before the database is opened
 	log   func(*slog.LevelVar) *slog.Logger            // instead of the configured one
 	seed  func(context.Context, *node.Node) error      // before the first request
 	ready func(n *node.Node, base, admin string) error // once requests are answered
@@ -69,6 +70,11 @@ func (a *app) serve(ctx context.Context, defaults, flags map[string]string, h ho
 	opts, err := nodeOptions(c, r.log, true)
 	if err != nil {
 		return err
+	}
+	if h.node != nil {
+		if err := h.node(&opts); err != nil {
+			return err
+		}
 	}
 	if r.n, err = node.Open(ctx, opts); err != nil {
 		return err

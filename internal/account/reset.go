@@ -3,9 +3,11 @@ package account
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
@@ -16,8 +18,6 @@ const (
 	resetPrefix = "otl_pr_"
 	// resetTTL is how long a reset token can be used (PW-15, at most an hour).
 	resetTTL = 30 * time.Minute
-	// tokenOf is the member of a reset message that holds the token.
-	tokenOf = "token"
 )
 
 // ErrResetToken is the answer to a reset token that is unknown, used or expired.
@@ -54,7 +54,11 @@ func (a *Accounts) Forgot(ctx context.Context, siteID, address string) error {
 		if err := tx.Tickets.Insert(ctx, t, secret.Digest(token.Reveal())); err != nil || u.ID == "" {
 			return err
 		}
-		return a.Messages.Mail(ctx, tx, otl.MessageReset, u, siteID, map[string]string{tokenOf: token.Reveal()})
+		_, err := a.Messages.Queue(ctx, tx, message.Note{
+			Kind: otl.MessageReset, Channel: otl.ChannelMail, To: u.Email.Address, UserID: u.ID, SiteID: siteID, Locale: u.Locale, Expires: t.ExpiresAt,
+			Data: map[string]string{message.DataToken: token.Reveal(), message.DataMinutes: strconv.Itoa(int(resetTTL.Minutes()))},
+		})
+		return err
 	})
 }
 

@@ -38,6 +38,11 @@ type Config struct {
 	HashConcurrency   int
 	PasswordBlocklist string
 
+	MailURL     secret.Text
+	MailFrom    string
+	MailReplyTo string
+	SMSURL      secret.Text
+
 	LogLevel  string
 	LogFormat string
 	LogPII    string

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/token"
 )
@@ -38,6 +39,10 @@ func (c *Config) keys() []Key {
 		key("argon2", secret.DefaultArgon2().String(), "Cost of new password hashes; never weaker than the default.", argon2(&c.Argon2)),
 		key("hash_concurrency", "0", "Password hashes computed at once; 0 means one for each processor.", number(&c.HashConcurrency, 0, 1024)),
 		key("password_blocklist", "", "File of further passwords to refuse, one a line.", text(&c.PasswordBlocklist)),
+		concealed(key("mail.url", "", "Who delivers mail: smtp://user:password@host:587, smtps://… or dir:/path; empty for nobody. Several, separated by blanks: the next one when one fails.", hiddenText(&c.MailURL))),
+		key("mail.from", "", "Address mails come from; no-reply at the host of public_url if empty.", unlessEmpty(&c.MailFrom, address)),
+		key("mail.reply_to", "", "Address answers to mails go to; empty for none.", unlessEmpty(&c.MailReplyTo, address)),
+		concealed(key("sms.url", "", "Who delivers SMS: dir:/path; empty for nobody.", hiddenText(&c.SMSURL))),
 		key("log.level", "info", "debug, info, warn or error.", oneOf(&c.LogLevel, "debug", "info", "warn", "error")),
 		key("log.format", "auto", "text, json or auto: text on a terminal.", oneOf(&c.LogFormat, "auto", "text", "json")),
 		key("log.pii", "mask", "Addresses in the log: mask (network only), full or none.", oneOf(&c.LogPII, "mask", "full", "none")),
@@ -61,6 +66,23 @@ func flagged(name string, k Key) Key {
 
 func text(dst *string) func(string) error {
 	return func(s string) error { *dst = s; return nil }
+}
+
+// hiddenText takes a text that holds a secret.
+func hiddenText(dst *secret.Text) func(string) error {
+	return func(s string) error { *dst = secret.NewText(strings.TrimSpace(s)); return nil }
+}
+
+// address takes an e-mail address.
+func address(dst *string) func(string) error {
+	return func(s string) error {
+		e, err := otl.ParseEmail(s)
+		if err != nil {
+			return errors.New("must be one e-mail address, such as no-reply@example.com")
+		}
+		*dst = e.Address
+		return nil
+	}
 }
 
 func someText(dst *string) func(string) error {

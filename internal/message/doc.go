@@ -1,4 +1,4 @@
-// Package message queues what people are told: a message is a row written in the
-// transaction of what it tells of, so that neither is there without the other.
-// Its data is sealed until it is sent, because it may hold a one-time secret.
+// Package message owns what is written to people: which messages there are, their
+// words in every language, and how they look as mail and as SMS. It queues them
+// in the transaction of what they tell of; package outbox sends them.
 package message

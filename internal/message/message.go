@@ -11,46 +11,73 @@ import (
 	"github.com/onetimelogin/otl/internal/store"
 )
 
-// Messages queues messages.
+// Messages queues messages and writes them.
 type Messages struct {
 	Store  *store.Store
 	Master secret.Master
 	Now    func() time.Time
+	Host   string // of the installation, for the last line of an SMS
 }
 
 func place(id string) string { return "messages|" + id + "|data" }
 
+// Note is a message to be queued.
+type Note struct {
+	Kind    otl.MessageKind
+	Channel otl.Channel
+	To      string // address or number
+	UserID  string
+	SiteID  string
+	Locale  string            // BCP 47, "" for English
+	Data    map[string]string // see the constants of members
+	Expires time.Time         // when it is of no use any more; zero: never
+}
+
+// Members of a message's data.
+const (
+	DataCode    = "code"    // a one-time code
+	DataLink    = "link"    // a one-time link
+	DataToken   = "token"   // a one-time token to be copied
+	DataMinutes = "minutes" // how long they are good
+	DataCustom  = "custom"  // Custom, as JSON
+	DataThread  = "thread"  // what messages of one conversation share
+)
+
+// Queue writes a message beside what it tells of and gives its id.
+func (m *Messages) Queue(ctx context.Context, tx *store.Tx, n Note) (string, error) {
+	now := m.Now()
+	one := store.StoredMessage{Message: otl.Message{
+		ID: "msg_" + secret.NewID(now), Kind: n.Kind, Channel: n.Channel, UserID: n.UserID, SiteID: n.SiteID,
+		Recipient: n.To, Locale: n.Locale, CreatedAt: now, ExpiresAt: n.Expires,
+	}}
+	plain, err := json.Marshal(n.Data)
+	if err != nil {
+		return "", err
+	}
+	one.Sealed = m.Master.Seal(plain, place(one.ID))
+	return one.ID, tx.Messages.Insert(ctx, one)
+}
+
 // Mail queues a mail to the address a person has on record, never to one that
 // came with a request (PW-16).
 func (m *Messages) Mail(ctx context.Context, tx *store.Tx, kind otl.MessageKind, to otl.User, siteID string, data map[string]string) error {
-	now := m.Now()
-	one := otl.Message{
-		ID: "msg_" + secret.NewID(now), Kind: kind, Channel: otl.ChannelMail, UserID: to.ID, SiteID: siteID,
-		Recipient: to.Email.Address, Locale: to.Locale, CreatedAt: now,
-	}
-	plain, err := json.Marshal(data)
-	if err != nil {
-		return err
-	}
-	return tx.Messages.Insert(ctx, one, m.Master.Seal(plain, place(one.ID)))
+	_, err := m.Queue(ctx, tx, Note{
+		Kind: kind, Channel: otl.ChannelMail, To: to.Email.Address, UserID: to.ID, SiteID: siteID, Locale: to.Locale, Data: data,
+	})
+	return err
 }
 
-// Waiting gives messages that wait to be sent, oldest first, with their data.
-func (m *Messages) Waiting(ctx context.Context, limit int) ([]otl.Message, error) {
-	queued, err := m.Store.Read.Messages.Waiting(ctx, limit)
+// Open gives a stored message with its data, if that is still kept.
+func (m *Messages) Open(s store.StoredMessage) (otl.Message, error) {
+	if len(s.Sealed) == 0 {
+		return s.Message, nil
+	}
+	plain, err := m.Master.Open(s.Sealed, place(s.ID))
+	if err == nil {
+		err = json.Unmarshal(plain, &s.Data)
+	}
 	if err != nil {
-		return nil, err
+		return s.Message, fmt.Errorf("message %s: %w", s.ID, err)
 	}
-	out := make([]otl.Message, len(queued))
-	for i, q := range queued {
-		plain, err := m.Master.Open(q.Data, place(q.ID))
-		if err != nil {
-			return nil, fmt.Errorf("message %s: %w", q.ID, err)
-		}
-		out[i] = q.Message
-		if err := json.Unmarshal(plain, &out[i].Data); err != nil {
-			return nil, fmt.Errorf("message %s: %w", q.ID, err)
-		}
-	}
-	return out, nil
+	return s.Message, nil
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/netip"
+	"net/url"
 	"runtime"
 	"time"
 
@@ -14,6 +16,8 @@ import (
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/once"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/outbox"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/server"
 	"github.com/onetimelogin/otl/internal/session"
@@ -51,6 +55,8 @@ type Options struct {
 
 	TrustedProxies []netip.Prefix
 	HTTPS          bool
+	Senders        map[otl.Channel][]outbox.Sender // who delivers messages
+	Dev            http.Handler                    // of /dev/, nil but for `otl dev`
 	PII            string
 }
 
@@ -66,6 +72,7 @@ type Node struct {
 	Feed         *session.Feed
 	Messages     *message.Messages
 	Once         *once.Keeper
+	Outbox       *outbox.Queue
 	Native       *native.Surface
 	Server       *server.Server
 
@@ -114,9 +121,10 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		permits = runtime.GOMAXPROCS(0)
 	}
 	hasher := secret.NewHasher(o.Argon2, permits)
-	messages := &message.Messages{Store: st, Master: master, Now: o.Now}
+	messages := &message.Messages{Store: st, Master: master, Now: o.Now, Host: hostOf(o.PublicURL)}
 	n := &Node{
-		Store: st, Messages: messages, Once: &once.Keeper{Store: st, Master: master, Now: o.Now}, Master: master, Installation: in, Limits: limits, Feed: &session.Feed{Store: st, Now: o.Now}, log: o.Log,
+		Store: st, Messages: messages, Once: &once.Keeper{Store: st, Master: master, Now: o.Now}, Master: master,
+		Outbox: &outbox.Queue{Store: st, Messages: messages, Senders: o.Senders, Now: o.Now, Log: o.Log}, Installation: in, Limits: limits, Feed: &session.Feed{Store: st, Now: o.Now}, log: o.Log,
 		Sites:    &site.Sites{Store: st, Now: o.Now},
 		Accounts: &account.Accounts{Store: st, Sessions: sessions, Hasher: hasher, Limits: limits, Messages: messages, Rules: o.Rules, Now: o.Now},
 		SignIn:   &signin.SignIn{Store: st, Sessions: sessions, Hasher: hasher, Limits: limits, Now: o.Now},
@@ -137,10 +145,10 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	metrics := server.NewMetrics(map[string]string{"version": o.Version, "go": runtime.Version()})
 	n.measure(metrics, hasher)
 	n.Server = server.New(server.Options{
-		Mounts: []server.Mount{
+		Mounts: append(dev(o.Dev), []server.Mount{
 			{Patterns: []string{"/"}, Handler: pages.New(native.Fail), Fail: native.Fail},
 			{Patterns: []string{"/api/", "/api", "/openapi.json", "/.well-known/jwks.json"}, Handler: n.Native, Fail: native.Fail},
-		},
+		}...),
 		Ready: func(ctx context.Context) error {
 			if !n.Installation.Ring.Ready(o.Now()) {
 				return errors.New("no signing key is in force")
@@ -149,6 +157,22 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 		},
 		TrustedProxies: o.TrustedProxies, HTTPS: o.HTTPS, PII: o.PII, Log: o.Log, Metrics: metrics,
 	})
+}
+
+func dev(h http.Handler) []server.Mount {
+	if h == nil {
+		return nil
+	}
+	return []server.Mount{{Patterns: []string{"/dev/"}, Handler: h, Fail: native.Fail}}
+}
+
+// hostOf gives the host of the installation's address.
+func hostOf(publicURL string) string {
+	u, err := url.Parse(publicURL)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 // pace limits each caller; on PostgreSQL the nodes share the rate.
@@ -190,10 +214,14 @@ func (n *Node) Run(ctx context.Context) {
 		{"prune counters", 300, n.Limits.Prune},
 		{"prune one-time secrets", 3600, n.Accounts.PruneTickets},
 		{"prune kept answers", 300, n.Once.Prune},
+		{"prune messages", 3600, n.Outbox.Prune},
 		{"purge deleted sites", 3600, n.Sites.Purge},
 		{"prune the revocation feed", 3600, n.Feed.Prune},
 		{"prune sessions", 3600, func(ctx context.Context) error { _, err := n.SignIn.Prune(ctx); return err }},
 	}
+	sending := make(chan struct{})
+	go func() { n.Outbox.Run(ctx); close(sending) }()
+	defer func() { <-sending }()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for second := 1; ; second++ {

@@ -18,31 +18,3 @@ type Ticket struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time
 }
-
-// MessageKind is what a message to a person is about.
-type MessageKind string
-
-// The kinds of messages.
-const (
-	MessageReset           MessageKind = "reset_password"
-	MessagePasswordChanged MessageKind = "password_changed"
-)
-
-// Channel is the way a message takes.
-type Channel string
-
-// ChannelMail is e-mail.
-const ChannelMail Channel = "mail"
-
-// Message is one message to a person.
-type Message struct {
-	ID        string
-	Kind      MessageKind
-	Channel   Channel
-	UserID    string
-	SiteID    string // whose name and colours it has
-	Recipient string // address, as stored with the person when it was queued
-	Locale    string
-	Data      map[string]string // what its text needs; may hold a one-time secret
-	CreatedAt time.Time
-}

@@ -16,6 +16,7 @@ import (
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/outbox"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
 	"github.com/onetimelogin/otl/internal/store"
@@ -35,6 +36,7 @@ type World struct {
 	URL    string // where it listens
 	Clock  *Clock
 	Log    *Log
+	Inbox  *outbox.Inbox // where mails and SMS end up
 	Notes  site.Registered
 	Shop   site.Registered
 
@@ -50,10 +52,12 @@ func New(t testing.TB, e Engine, change ...func(*node.Options)) *World {
 	t.Helper()
 	master := secret.NewMaster()
 	w := &World{Engine: e, Clock: NewClock(), Log: &Log{}}
+	w.Inbox = &outbox.Inbox{Now: w.Clock.Now}
 	w.options = node.Options{
-		Store:  store.Options{URL: DatabaseURL(t, e), MaxConns: 8, Serve: true},
-		Master: func(bool) (secret.Master, error) { return master, nil },
-		Now:    w.Clock.Now, Log: slog.New(slog.NewJSONHandler(w.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Senders: map[otl.Channel][]outbox.Sender{otl.ChannelMail: {w.Inbox}, otl.ChannelSMS: {w.Inbox}},
+		Store:   store.Options{URL: DatabaseURL(t, e), MaxConns: 8, Serve: true},
+		Master:  func(bool) (secret.Master, error) { return master, nil },
+		Now:     w.Clock.Now, Log: slog.New(slog.NewJSONHandler(w.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		PublicURL: Issuer, Version: "test",
 		Algorithm: token.ES256, KeyRotation: 90 * 24 * time.Hour, AccessTTL: 30 * time.Minute, RefreshTTL: 30 * 24 * time.Hour,
 		SessionMaxAge: 90 * 24 * time.Hour, RefreshGrace: 10 * time.Second, SessionLimit: 50,
@@ -146,6 +150,21 @@ func (w *World) Person(t testing.TB, email string, sites ...otl.Site) otl.User {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// Letters delivers what is due and gives the letters to an address or number, or
+// all for "", newest first.
+func (w *World) Letters(t testing.TB, to string) []outbox.Received {
+	t.Helper()
+	for {
+		n, err := w.Outbox.Deliver(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			return w.Inbox.Letters(to)
+		}
+	}
+}
 
 // Call is one request to a server under test.
 type Call struct {

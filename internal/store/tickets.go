@@ -57,28 +57,3 @@ func (g Tickets) Void(ctx context.Context, userID string, p otl.Purpose, now tim
 func (g Tickets) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
 	return g.exec(ctx, `DELETE FROM tickets WHERE id IN (SELECT id FROM tickets WHERE expires_at < $1 LIMIT $2)`, millis(before), limit)
 }
-
-// Messages is the group of statements about messages that wait to be sent.
-type Messages struct{ group }
-
-// Insert queues a message; its data is sealed.
-func (g Messages) Insert(ctx context.Context, m otl.Message, data []byte) error {
-	_, err := g.exec(ctx, `INSERT INTO messages (id, kind, channel, user_id, site_id, recipient, locale, data, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		m.ID, string(m.Kind), string(m.Channel), orNull(m.UserID), m.SiteID, m.Recipient, m.Locale, data, millis(m.CreatedAt))
-	return err
-}
-
-// QueuedMessage is a message that waits, with its sealed data.
-type QueuedMessage struct {
-	otl.Message
-	Data []byte
-}
-
-// Waiting gives messages that wait, oldest first.
-func (g Messages) Waiting(ctx context.Context, limit int) ([]QueuedMessage, error) {
-	return all(ctx, g.group, `SELECT id, kind, channel, user_id, site_id, recipient, locale, data, created_at FROM messages
-		ORDER BY created_at, id LIMIT $1`, []any{limit}, func(m *QueuedMessage) []any {
-		return []any{&m.ID, &m.Kind, &m.Channel, text(&m.UserID), &m.SiteID, &m.Recipient, &m.Locale, &m.Data, at(&m.CreatedAt)}
-	})
-}

@@ -2,6 +2,7 @@ package native_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,9 +19,17 @@ const fresh = "staple-battery-9"
 // mailed gives the mails that wait to be sent.
 func mailed(t *testing.T, w *otltest.World) []otl.Message {
 	t.Helper()
-	all, err := w.Messages.Waiting(t.Context(), 100)
+	stored, err := w.Store.Read.Messages.List(t.Context(), otl.MessageWaiting, "", 100)
 	if err != nil {
 		t.Fatal(err)
+	}
+	var all []otl.Message
+	for _, one := range slices.Backward(stored) {
+		m, err := w.Messages.Open(one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, m)
 	}
 	return all
 }

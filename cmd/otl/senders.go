@@ -1,0 +1,31 @@
+package main
+
+import (
+	"log/slog"
+	"net/url"
+
+	"github.com/onetimelogin/otl/internal/config"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/outbox"
+)
+
+// senders makes the providers of both channels that a configuration names.
+func senders(c *config.Config, log *slog.Logger) (map[otl.Channel][]outbox.Sender, error) {
+	p := outbox.Post{From: c.MailFrom, ReplyTo: c.MailReplyTo, Host: "localhost", Now: now}
+	if u, err := url.Parse(c.PublicURL); err == nil && u.Hostname() != "" {
+		p.Host = u.Hostname()
+	}
+	if p.From == "" {
+		p.From = "no-reply@" + p.Host
+	}
+	note := func(msg string, args ...any) { log.Warn(msg, args...) }
+	mail, err := outbox.NewMail(c.MailURL.Reveal(), p, note)
+	if err != nil {
+		return nil, c.Refuse("mail.url", err.Error())
+	}
+	sms, err := outbox.NewSMS(c.SMSURL.Reveal(), p, note)
+	if err != nil {
+		return nil, c.Refuse("sms.url", err.Error())
+	}
+	return map[otl.Channel][]outbox.Sender{otl.ChannelMail: mail, otl.ChannelSMS: sms}, nil
+}

@@ -1,0 +1,217 @@
+package message
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"maps"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+//go:embed templates/mail.html
+var templateFiles embed.FS
+
+// Letter is a message as it is handed to whoever delivers it.
+type Letter struct {
+	ID      string // the same at every try
+	Channel otl.Channel
+	To      string
+	Sender  string // name of who writes, "" for the installation's
+	Subject string // "" in an SMS
+	Text    string
+	HTML    string // "" in an SMS
+	Thread  string // what letters of one conversation share, "" for none
+	Code    string // the one-time code in it, if any
+	Link    string // the one-time link in it, if any
+	// From is the sender of an SMS, as Custom asked for it.
+	From string
+}
+
+// Custom is what a site may put into its messages in place of ours (contract 3.3
+// and 3.5). Whatever is empty stays as it is.
+type Custom struct {
+	Subject  string `json:"subject,omitempty"`
+	Color    string `json:"color,omitempty"` // #rrggbb, of the button
+	Logo     string `json:"logo,omitempty"`  // a PNG or JPEG in base64
+	Heading  string `json:"heading,omitempty"`
+	Body     string `json:"body,omitempty"`
+	LinkText string `json:"link_text,omitempty"`
+	Info     string `json:"info,omitempty"`
+	Footer   string `json:"footer,omitempty"`
+	Sender   string `json:"sender,omitempty"`
+	SMS      string `json:"sms,omitempty"`      // with {otp} and {app}
+	SMSFrom  string `json:"sms_from,omitempty"` // up to 11 letters and digits
+}
+
+// sheet is what the templates of a mail are given.
+type sheet struct {
+	Lang, Dir, Subject, Site       string
+	Heading, Body, Code, Link      string
+	LinkText, Token, Info, Warning string
+	Footer, Color                  string
+	Logo                           template.URL
+}
+
+// color of buttons where a site has none of its own.
+const defaultColor = "#1f4fd8"
+
+var htmlMail = template.Must(template.ParseFS(templateFiles, "templates/mail.html"))
+
+// Write writes a message of a site in the language of whom it goes to.
+func (m *Messages) Write(one otl.Message, siteName string) (Letter, error) {
+	data := maps.Clone(one.Data)
+	if data == nil {
+		data = map[string]string{}
+	}
+	data["site"] = siteName
+	var c Custom
+	if raw := data[DataCustom]; raw != "" {
+		if err := json.Unmarshal([]byte(raw), &c); err != nil {
+			return Letter{}, fmt.Errorf("message %s: %w", one.ID, err)
+		}
+	}
+	l := Letter{ID: one.ID, Channel: one.Channel, To: one.Recipient, Sender: c.Sender, Thread: data[DataThread], Code: data[DataCode], Link: data[DataLink]}
+	if l.Sender == "" {
+		l.Sender = siteName
+	}
+	v := speak(one.Locale, data)
+	if one.Channel == otl.ChannelSMS {
+		l.Text, l.From = m.sms(v, c), c.SMSFrom
+		return l, nil
+	}
+	s := lay(v, one.Kind)
+	s.customise(c)
+	s.Site = siteName
+	l.Subject = s.Subject
+	var html bytes.Buffer
+	if err := htmlMail.ExecuteTemplate(&html, "mail.html", s); err != nil {
+		return Letter{}, err
+	}
+	l.HTML, l.Text = html.String(), s.plain()
+	return l, nil
+}
+
+// lay puts the words of one kind of message on the sheet.
+func lay(v voice, kind otl.MessageKind) sheet {
+	s := sheet{Lang: v.tag, Dir: "ltr", Color: defaultColor, Code: v.data[DataCode], Link: v.data[DataLink], Token: v.data[DataToken], Footer: v.say("ignore")}
+	if v.rightToLeft() {
+		s.Dir = "rtl"
+	}
+	name := string(kind)
+	s.Subject, s.Heading, s.Body, s.Info = v.say(name+"_subject"), v.say(name+"_heading"), v.say(name+"_body"), v.say(name+"_info")
+	switch kind {
+	case otl.MessageSignIn:
+		s.LinkText, s.Warning = v.say("signin_link"), v.say("never_share")
+		switch {
+		case s.Link == "":
+		case s.Code == "":
+			s.Subject, s.Body, s.Info, s.Warning = v.say("signin_link_subject"), v.say("signin_link_body"), "", ""
+		default:
+			s.Body = v.say("signin_both_body")
+		}
+	case otl.MessageReset:
+		s.Subject, s.Heading, s.Body, s.Info = v.say("reset_subject"), v.say("reset_heading"), v.say("reset_body"), v.say("reset_info")
+	case otl.MessagePasswordChanged:
+		s.Info, s.Footer = "", v.say("password_changed_footer")
+	}
+	return s
+}
+
+// plain writes the same as text.
+func (s *sheet) plain() string {
+	var parts []string
+	for _, p := range []string{s.Heading, s.Body, s.Link, s.Code, s.Token, s.Info, s.Warning, s.Footer, "-- \n" + s.Site} {
+		if p != "" {
+			parts = append(parts, p)
+		}
+	}
+	return strings.Join(parts, "\n\n") + "\n"
+}
+
+func (s *sheet) customise(c Custom) {
+	for _, one := range []struct {
+		dst  *string
+		want string
+	}{
+		{&s.Subject, c.Subject},
+		{&s.Color, c.Color},
+		{&s.Heading, c.Heading},
+		{&s.Body, c.Body},
+		{&s.LinkText, c.LinkText},
+		{&s.Info, c.Info},
+		{&s.Footer, c.Footer},
+	} {
+		if one.want != "" {
+			*one.dst = one.want
+		}
+	}
+	if c.Logo != "" {
+		s.Logo = template.URL("data:" + imageType(c.Logo) + ";base64," + c.Logo) //nolint:gosec // checked to be base64 of an image when it came in
+	}
+}
+
+// imageType tells a PNG from a JPEG by how its base64 begins.
+func imageType(encoded string) string {
+	if strings.HasPrefix(encoded, "/9j/") {
+		return "image/jpeg"
+	}
+	return "image/png"
+}
+
+// sms writes a code so that telephones offer to fill it in: the last line names
+// the host it is for.
+func (m *Messages) sms(v voice, c Custom) string {
+	said := v.say("sms")
+	if c.SMS != "" {
+		said = strings.NewReplacer("{otp}", v.data[DataCode], "{app}", v.data["site"]).Replace(c.SMS)
+	}
+	if code := v.data[DataCode]; code != "" && m.Host != "" {
+		said += "\n\n@" + m.Host + " #" + code
+	}
+	return said
+}
+
+// gsm7 are the characters of the alphabet in which 160 fit into one SMS (3GPP
+// 23.038), but for those that count twice.
+const gsm7 = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+
+// gsm7Twice are those that count twice.
+const gsm7Twice = "^{}\\[~]|€"
+
+// Parts gives how many SMS a text takes.
+func Parts(s string) int {
+	septets := 0
+	for _, r := range s {
+		switch {
+		case strings.ContainsRune(gsm7, r):
+			septets++
+		case strings.ContainsRune(gsm7Twice, r):
+			septets += 2
+		default:
+			return parts(utf16Len(s), 70, 67)
+		}
+	}
+	return parts(septets, 160, 153)
+}
+
+func parts(n, whole, part int) int {
+	if n <= whole {
+		return 1
+	}
+	return (n + part - 1) / part
+}
+
+func utf16Len(s string) int {
+	n := utf8.RuneCountInString(s)
+	for _, r := range s {
+		if r > 0xffff {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,172 @@
+package message_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+func tags(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("words/*.yaml")
+	if err != nil || len(files) != 12 {
+		t.Fatalf("%v %v", files, err)
+	}
+	var out []string
+	for _, f := range files {
+		out = append(out, strings.TrimSuffix(filepath.Base(f), ".yaml"))
+	}
+	return out
+}
+
+func words(t *testing.T, tag string) map[string]string {
+	t.Helper()
+	raw, err := os.ReadFile("words/" + tag + ".yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	if err := yaml.Unmarshal(raw, &out); err != nil {
+		t.Fatalf("%s: %v", tag, err)
+	}
+	return out
+}
+
+// TestEveryLanguageSaysEverything: the same keys in every language, with the same
+// {members} in each text.
+func TestEveryLanguageSaysEverything(t *testing.T) {
+	t.Parallel()
+	english := words(t, "en")
+	for _, tag := range tags(t) {
+		own := words(t, tag)
+		for _, key := range slices.Sorted(maps.Keys(english)) {
+			if own[key] == "" {
+				t.Errorf("%s lacks %s", tag, key)
+			}
+			for _, member := range []string{"{code}", "{site}", "{minutes}"} {
+				if strings.Contains(english[key], member) != strings.Contains(own[key], member) {
+					t.Errorf("%s %s: %s", tag, key, member)
+				}
+			}
+		}
+		for key := range own {
+			if english[key] == "" {
+				t.Errorf("%s has %s, which English lacks", tag, key)
+			}
+		}
+	}
+}
+
+func signIn(locale string, channel otl.Channel, data map[string]string) otl.Message {
+	return otl.Message{
+		ID: "msg_1", Kind: otl.MessageSignIn, Channel: channel, Recipient: "jane@dev.test", Locale: locale, Data: data, CreatedAt: time.Unix(0, 0),
+	}
+}
+
+// TestEveryMessageInEveryLanguage writes all of them: nothing is left unfilled, no
+// mail is so long that mailboxes cut it, and what must be in it is.
+func TestEveryMessageInEveryLanguage(t *testing.T) {
+	t.Parallel()
+	m := &message.Messages{Host: "id.example.com"}
+	data := map[string]string{"code": "048291", "link": "https://id.example.com/l/abc", "token": "otl_pr_x", "minutes": "5"}
+	for _, tag := range append(tags(t), "", "de-AT", "pt", "zh-CN", "xx", "not a tag") {
+		for _, kind := range []otl.MessageKind{otl.MessageSignIn, otl.MessageReset, otl.MessagePasswordChanged} {
+			one := signIn(tag, otl.ChannelMail, data)
+			one.Kind = kind
+			l, err := m.Write(one, `Acme & "Söhne" <b>`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if l.Subject == "" || strings.ContainsAny(l.Subject+l.Text, "{}") || strings.Contains(l.HTML, "{{") || strings.Contains(l.HTML, "ZgotmplZ") {
+				t.Errorf("%s %s: %q\n%s\n%s", tag, kind, l.Subject, l.Text, l.HTML)
+			}
+			if len(l.HTML) > 60_000 || strings.Contains(l.HTML, "<b>") || strings.Contains(l.HTML, "http://") || strings.Contains(l.HTML, "<img") {
+				t.Errorf("%s %s: %s", tag, kind, l.HTML)
+			}
+			if rtl := tag == "ar" || tag == "he"; rtl != strings.Contains(l.HTML, `dir="rtl"`) {
+				t.Errorf("%s %s: direction", tag, kind)
+			}
+			if kind == otl.MessageSignIn && (!strings.Contains(l.Text, "048291") || !strings.Contains(l.HTML, ">048291<") || !strings.Contains(l.Text, "https://id.example.com/l/abc\n")) {
+				t.Errorf("%s: no code or link in\n%s", tag, l.Text)
+			}
+		}
+		sms, err := m.Write(signIn(tag, otl.ChannelSMS, data), "Acme Notes")
+		if err != nil {
+			t.Fatal(err)
+		}
+		most := 1
+		if tag == "ar" || tag == "he" { // 70 characters to a part
+			most = 2
+		}
+		if !strings.HasSuffix(sms.Text, "\n\n@id.example.com #048291") || message.Parts(sms.Text) > most || strings.ContainsAny(sms.Text, "{}") {
+			t.Errorf("%s: %d SMS: %s", tag, message.Parts(sms.Text), sms.Text)
+		}
+	}
+	german, err := m.Write(signIn("de-AT", otl.ChannelMail, data), "Notes")
+	if err != nil || !strings.Contains(german.Text, "Bei Notes anmelden") {
+		t.Errorf("de-AT is not written in German: %v\n%s", err, german.Text)
+	}
+}
+
+func TestASiteWritesItsOwn(t *testing.T) {
+	t.Parallel()
+	m := &message.Messages{Host: "id.example.com"}
+	logo := base64.StdEncoding.EncodeToString([]byte("\x89PNG\r\n\x1a\nxxxx"))
+	custom, err := json.Marshal(message.Custom{
+		Subject: "Hello", Color: "#ff0000", Logo: logo, Heading: "A <i>heading</i>", Body: "A body", LinkText: "Go", Info: "Info", Footer: "Foot", Sender: "Acme",
+		SMS: "Use {otp} for {app}!", SMSFrom: "ACME",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := map[string]string{"code": "123456", "link": "https://x.test/l", "minutes": "5", "custom": string(custom)}
+	l, err := m.Write(signIn("en", otl.ChannelMail, data), "Notes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"#ff0000", "data:image/png;base64,", "A &lt;i&gt;heading", "A body", ">Go<", "Info", "Foot"} {
+		if !strings.Contains(l.HTML, want) {
+			t.Errorf("no %q in %s", want, l.HTML)
+		}
+	}
+	if l.Subject != "Hello" || l.Sender != "Acme" || strings.Contains(l.HTML, "ZgotmplZ") {
+		t.Errorf("%q from %q", l.Subject, l.Sender)
+	}
+	sms, err := m.Write(signIn("en", otl.ChannelSMS, data), "Notes")
+	if err != nil || !strings.HasPrefix(sms.Text, "Use 123456 for Notes!") || sms.From != "ACME" {
+		t.Errorf("%v %+v", err, sms)
+	}
+}
+
+func TestPartsOfAnSMS(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		text string
+		want int
+	}{
+		{strings.Repeat("a", 160), 1},
+		{strings.Repeat("a", 161), 2},
+		{strings.Repeat("a", 306), 2},
+		{strings.Repeat("a", 307), 3},
+		{strings.Repeat("€", 80), 1},
+		{strings.Repeat("€", 81), 2},
+		{strings.Repeat("ж", 70), 1},
+		{strings.Repeat("ж", 71), 2},
+		{strings.Repeat("🙂", 36), 2},
+	} {
+		if got := message.Parts(c.text); got != c.want {
+			t.Errorf("%d of %q: %d parts, want %d", len([]rune(c.text)), c.text[:1], got, c.want)
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package message
+
+import (
+	"embed"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/goccy/go-yaml"
+	"golang.org/x/text/language"
+)
+
+//go:embed words/*.yaml
+var wordFiles embed.FS
+
+// tags are the languages there are words in; the first is that of everybody else.
+var tags = []string{"en", "de", "fr", "es", "it", "pt-BR", "nl", "pl", "ja", "zh-Hans", "ar", "he"}
+
+// catalogue holds the words of every language.
+type catalogue struct {
+	match language.Matcher
+	words map[string]map[string]string
+}
+
+// load reads the words. They are part of the program: what is wrong with them is
+// wrong at every start.
+var load = sync.OnceValue(func() catalogue {
+	c := catalogue{words: map[string]map[string]string{}}
+	var known []language.Tag
+	for _, tag := range tags {
+		raw, err := wordFiles.ReadFile("words/" + tag + ".yaml")
+		if err != nil {
+			panic(err)
+		}
+		words := map[string]string{}
+		if err := yaml.Unmarshal(raw, &words); err != nil {
+			panic(fmt.Errorf("words/%s.yaml: %w", tag, err))
+		}
+		c.words[tag] = words
+		known = append(known, language.Make(tag))
+	}
+	c.match = language.NewMatcher(known)
+	return c
+})
+
+// voice says things in one language.
+type voice struct {
+	tag    string
+	own    map[string]string
+	backup map[string]string
+	data   map[string]string
+}
+
+// speak gives the voice of the language nearest to a locale.
+func speak(locale string, data map[string]string) voice {
+	c := load()
+	tag := tags[0]
+	if want, err := language.Parse(locale); err == nil {
+		if _, i, sure := c.match.Match(want); sure > language.No {
+			tag = tags[i]
+		}
+	}
+	return voice{tag, c.words[tag], c.words[tags[0]], data}
+}
+
+// say gives a text with its {members} filled in; one that is missing in a
+// language is said in English.
+func (v voice) say(key string) string {
+	text, ok := v.own[key]
+	if !ok {
+		text = v.backup[key]
+	}
+	return v.fill(text)
+}
+
+func (v voice) fill(text string) string {
+	var pairs []string
+	for name, value := range v.data {
+		pairs = append(pairs, "{"+name+"}", value)
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// rightToLeft reports whether the language is written so.
+func (v voice) rightToLeft() bool { return v.tag == "ar" || v.tag == "he" }

@@ -1,0 +1,54 @@
+package otl
+
+import "time"
+
+// MessageKind is what a message to a person is about.
+type MessageKind string
+
+// The kinds of messages.
+const (
+	MessageSignIn          MessageKind = "signin"
+	MessageReset           MessageKind = "reset_password"
+	MessagePasswordChanged MessageKind = "password_changed"
+)
+
+// Channel is the way a message takes.
+type Channel string
+
+// The channels. What is handed over directly leaves no message.
+const (
+	ChannelMail   Channel = "email"
+	ChannelSMS    Channel = "sms"
+	ChannelDirect Channel = "direct"
+)
+
+// MessageState is what became of a message.
+type MessageState string
+
+// The states of a message. Sent and dead are final.
+const (
+	MessageWaiting MessageState = "waiting"
+	MessageSent    MessageState = "sent"
+	MessageDead    MessageState = "dead"
+)
+
+// Message is one message to a person.
+type Message struct {
+	ID        string
+	Kind      MessageKind
+	Channel   Channel
+	UserID    string
+	SiteID    string // whose name and colours it has
+	Recipient string // address or number, as it was when the message was queued
+	Locale    string
+	Data      map[string]string // what its text needs; may hold a one-time secret
+	CreatedAt time.Time
+	ExpiresAt time.Time // when it is of no use any more; zero: never
+
+	State     MessageState
+	Tries     int
+	DueAt     time.Time // of the next try, while it waits
+	SettledAt time.Time // when it was sent or given up
+	Provider  string    // that took it
+	Problem   string    // of the latest try that failed
+}

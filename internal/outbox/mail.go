@@ -1,0 +1,207 @@
+package outbox
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	mail "github.com/wneessen/go-mail"
+
+	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// Post is what every mail of an installation has in common.
+type Post struct {
+	From    string // address
+	ReplyTo string // address, "" for none
+	Host    string // right half of the ids of mails
+	Now     func() time.Time
+}
+
+// compose makes the mail of a letter (RFC 5322). It is the same at every try but
+// for its date, so that a mailbox that gets it twice can tell.
+func (p Post) compose(l message.Letter) (*mail.Msg, error) {
+	m := mail.NewMsg()
+	if err := errors.Join(m.FromFormat(l.Sender, p.From), m.To(l.To)); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	if p.ReplyTo != "" {
+		if err := m.ReplyTo(p.ReplyTo); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+		}
+	}
+	m.Subject(l.Subject)
+	m.SetDateWithValue(p.Now())
+	m.SetMessageIDWithValue(l.ID + "@" + p.Host)
+	m.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no automatic answers
+	if l.Thread != "" {
+		m.SetGenHeader("References", "<"+l.Thread+"@"+p.Host+">")
+	}
+	m.SetBodyString(mail.TypeTextPlain, l.Text)
+	m.AddAlternativeString(mail.TypeTextHTML, l.HTML)
+	return m, nil
+}
+
+// SMTP hands mails to a mail server.
+type SMTP struct {
+	post    Post
+	address string
+	port    int
+	options []mail.Option
+}
+
+// ErrURL means that the URL of a provider cannot be understood.
+var ErrURL = errors.New("must be smtp://user:password@host:587, smtps://… or dir:/path")
+
+// NewSMTP reads smtp:// and smtps:// URLs. With smtp the connection is encrypted
+// by STARTTLS before anything is said; ?tls=opportunistic does without where the
+// server cannot, and ?tls=none does not try. With smtps it is encrypted from its
+// first byte.
+func NewSMTP(u *url.URL, p Post) (*SMTP, error) {
+	policy, standard := mail.TLSMandatory, 587
+	query := u.Query()
+	switch query.Get("tls") {
+	case "", "starttls":
+	case "opportunistic":
+		policy = mail.TLSOpportunistic
+	case "none":
+		policy = mail.NoTLS
+	default:
+		return nil, errors.New("?tls= must be starttls, opportunistic or none")
+	}
+	query.Del("tls")
+	if u.Hostname() == "" || len(query) > 0 || u.Path != "" && u.Path != "/" || u.Fragment != "" {
+		return nil, ErrURL
+	}
+	s := &SMTP{post: p, address: u.Hostname(), options: []mail.Option{
+		mail.WithTimeout(sendTime), mail.WithHELO(p.Host), mail.WithTLSConfig(&tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}),
+		mail.WithoutNoop(),
+	}}
+	if u.Scheme == "smtps" {
+		standard = 465
+		s.options = append(s.options, mail.WithSSL())
+	} else {
+		s.options = append(s.options, mail.WithTLSPolicy(policy))
+	}
+	if u.User != nil {
+		password, _ := u.User.Password()
+		s.options = append(s.options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(u.User.Username()), mail.WithPassword(password))
+	}
+	s.port = standard
+	if port := u.Port(); port != "" {
+		n, err := strconv.Atoi(port)
+		if err != nil || n < 1 || n > 65535 {
+			return nil, ErrURL
+		}
+		s.port = n
+	}
+	s.options = append(s.options, mail.WithPort(s.port))
+	_, err := mail.NewClient(s.address, s.options...)
+	return s, err
+}
+
+// Name implements Sender.
+func (s *SMTP) Name() string { return "smtp " + net.JoinHostPort(s.address, strconv.Itoa(s.port)) }
+
+// Send implements Sender.
+func (s *SMTP) Send(ctx context.Context, l message.Letter) error {
+	m, err := s.post.compose(l)
+	if err != nil {
+		return err
+	}
+	client, err := mail.NewClient(s.address, s.options...)
+	if err != nil {
+		return err
+	}
+	err = client.DialAndSendWithContext(ctx, m)
+	var failed *mail.SendError
+	if errors.As(err, &failed) && failed.ErrorCode()/100 == 5 && refusal(failed.Reason) {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	return err
+}
+
+// refusal tells an answer about the letter from one about us: another try, or
+// another server, may get past the latter.
+func refusal(r mail.SendErrReason) bool {
+	return r == mail.ErrSMTPRcptTo || r == mail.ErrSMTPData || r == mail.ErrSMTPDataClose
+}
+
+// Directory writes mails and SMS into files, for whoever picks them up.
+type Directory struct {
+	post Post
+	path string
+}
+
+// NewDirectory writes into a directory, which is made if it is missing.
+func NewDirectory(path string, p Post) (*Directory, error) {
+	if path == "" {
+		return nil, ErrURL
+	}
+	return &Directory{p, path}, os.MkdirAll(path, 0o700) //nolint:gosec // the operator's own directory
+}
+
+// Name implements Sender.
+func (d *Directory) Name() string { return "directory" }
+
+// Send implements Sender. A reader sees all of a file or none; a second try writes
+// the same one.
+func (d *Directory) Send(_ context.Context, l message.Letter) error {
+	tmp, err := os.CreateTemp(d.path, ".letter-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	name := l.ID + ".txt"
+	if l.Channel == otl.ChannelMail {
+		name = l.ID + ".eml"
+		m, composeErr := d.post.compose(l)
+		if composeErr == nil {
+			_, composeErr = m.WriteTo(tmp)
+		}
+		err = composeErr
+	} else {
+		_, err = fmt.Fprintf(tmp, "To: %s\n\n%s\n", l.To, l.Text)
+	}
+	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), filepath.Join(d.path, name))
+}
+
+// NewMail makes the senders of mail from a list of URLs separated by blanks: when
+// the first one fails, the next one is tried.
+func NewMail(list string, p Post, note func(string, ...any)) ([]Sender, error) {
+	return senders(list, func(u *url.URL) (Sender, error) {
+		switch u.Scheme {
+		case "smtp", "smtps":
+			return NewSMTP(u, p)
+		case "dir":
+			return NewDirectory(u.Opaque+u.Path, p)
+		case "log":
+			return Log{note}, nil
+		}
+		return nil, ErrURL
+	})
+}
+
+// NewSMS makes the senders of SMS from a list of URLs separated by blanks.
+func NewSMS(list string, p Post, note func(string, ...any)) ([]Sender, error) {
+	return senders(list, func(u *url.URL) (Sender, error) {
+		switch u.Scheme {
+		case "dir":
+			return NewDirectory(u.Opaque+u.Path, p)
+		case "log":
+			return Log{note}, nil
+		}
+		return nil, errors.New("must be dir:/path")
+	})
+}

@@ -1,0 +1,259 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// Sender is a provider that delivers letters of one channel.
+type Sender interface {
+	// Name is what the log and the list of messages call it.
+	Name() string
+	// Send hands a letter over. An error that will not go away by trying again is
+	// wrapped in ErrRefused.
+	Send(ctx context.Context, l message.Letter) error
+}
+
+// ErrRefused is wrapped by what no further try can mend: an address that does not
+// exist, a letter that is not taken.
+var ErrRefused = errors.New("refused")
+
+// Queue sends what is queued.
+type Queue struct {
+	Store    *store.Store
+	Messages *message.Messages
+	Senders  map[otl.Channel][]Sender // of each channel, the first one first
+	Now      func() time.Time
+	Log      *slog.Logger
+
+	mu       sync.Mutex
+	breakers map[string]*breaker
+}
+
+const (
+	// look is how often a node looks for messages that are due.
+	look = 100 * time.Millisecond
+	// batch is how many messages a node sends at once.
+	batch = 16
+	// sendTime is how long a provider may take for one letter.
+	sendTime = 20 * time.Second
+	// lease keeps others from a message that is being sent: longer than every
+	// provider may take.
+	lease = time.Minute
+	// kept is how long it is known what became of a message.
+	kept = 30 * 24 * time.Hour
+)
+
+// retries are the pauses between tries.
+var retries = [...]time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, time.Hour}
+
+// Run sends until ctx ends.
+func (q *Queue) Run(ctx context.Context) {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for more := true; more && ctx.Err() == nil; {
+			n, err := q.Deliver(ctx)
+			if err != nil && ctx.Err() == nil {
+				q.Log.Error("deliver messages", "err", err)
+			}
+			more = n == batch && err == nil
+		}
+	}
+}
+
+// Deliver sends one batch of what is due and says how many messages it held.
+func (q *Queue) Deliver(ctx context.Context) (int, error) {
+	if due, err := q.Store.Read.Messages.Due(ctx, q.Now()); err != nil || !due {
+		return 0, err
+	}
+	var claimed []store.StoredMessage
+	err := q.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		claimed, err = tx.Messages.Claim(ctx, q.Now(), lease, batch)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	problems := make([]error, len(claimed))
+	var all sync.WaitGroup
+	for i, one := range claimed {
+		all.Go(func() { problems[i] = q.deliver(ctx, one) })
+	}
+	all.Wait()
+	return len(claimed), errors.Join(problems...)
+}
+
+// deliver sends one message and writes down what became of it.
+func (q *Queue) deliver(ctx context.Context, stored store.StoredMessage) error {
+	m, provider, err := q.hand(ctx, stored)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return ctx.Err() // the node stops: the lease ends, and another one goes on
+	}
+	now := q.Now()
+	useless := !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt)
+	m.SettledAt, m.Provider, m.Problem = now, provider, problem(err)
+	switch {
+	case err == nil:
+		m.State = otl.MessageSent
+	case errors.Is(err, ErrRefused), m.Tries > len(retries), useless:
+		m.State = otl.MessageDead
+		q.Log.Warn("message given up", "id", m.ID, "kind", string(m.Kind), "channel", string(m.Channel), "tries", m.Tries, "problem", m.Problem)
+	default:
+		pause := retries[m.Tries-1]
+		m.DueAt = now.Add(pause*9/10 + spread(m, pause/5))
+		q.Log.Info("message put off", "id", m.ID, "kind", string(m.Kind), "channel", string(m.Channel), "tries", m.Tries, "problem", m.Problem)
+		return q.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Messages.Defer(ctx, m) })
+	}
+	settled := store.StoredMessage{Message: m, Sealed: []byte{}}
+	if m.State == otl.MessageDead && !useless {
+		settled.Sealed = stored.Sealed // somebody may mend what was wrong and have it tried again
+	}
+	return q.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.Messages.Settle(ctx, settled)
+		return err
+	})
+}
+
+// Retry has a message that was given up sent again. The error is NotFound for any
+// other.
+func (q *Queue) Retry(ctx context.Context, id string) error {
+	return q.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		ok, err := tx.Messages.Retry(ctx, id, q.Now())
+		if err == nil && !ok {
+			err = otl.NoSuch("message that was given up and is still of use")
+		}
+		return err
+	})
+}
+
+// spread gives a share of d that differs between messages, so that what failed
+// together is not tried again together.
+func spread(m otl.Message, d time.Duration) time.Duration {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(m.ID))
+	_, _ = h.Write([]byte{byte(m.Tries)})
+	return d * time.Duration(h.Sum32()%1000) / 1000
+}
+
+// problem words an error for the list of messages.
+func problem(err error) string {
+	if err == nil {
+		return ""
+	}
+	s := strings.ToValidUTF8(strings.ReplaceAll(err.Error(), "\x00", ""), "")
+	if len(s) > 500 {
+		s = strings.ToValidUTF8(s[:500], "")
+	}
+	return s
+}
+
+var (
+	errExpired    = fmt.Errorf("%w: it is of no use any more", ErrRefused)
+	errNoProvider = errors.New("no provider is configured for this channel")
+)
+
+// hand gives a message to the first provider that takes it.
+func (q *Queue) hand(ctx context.Context, stored store.StoredMessage) (m otl.Message, provider string, err error) {
+	if m, err = q.Messages.Open(stored); err != nil {
+		return m, "", fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	if !m.ExpiresAt.IsZero() && !q.Now().Before(m.ExpiresAt) {
+		return m, "", errExpired
+	}
+	site, err := q.Store.Read.Sites.ByID(ctx, m.SiteID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return m, "", err
+	}
+	l, err := q.Messages.Write(m, site.Name)
+	if err != nil {
+		return m, "", fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	err = errNoProvider
+	for _, s := range q.Senders[m.Channel] {
+		b := q.breaker(s.Name())
+		if !b.closed(q.Now()) {
+			err = fmt.Errorf("%s: out of order, tried again shortly", s.Name())
+			continue
+		}
+		err = send(ctx, s, l)
+		b.note(q.Now(), err == nil || errors.Is(err, ErrRefused))
+		if err == nil || errors.Is(err, ErrRefused) {
+			return m, s.Name(), err
+		}
+		err = fmt.Errorf("%s: %w", s.Name(), err)
+	}
+	return m, "", err
+}
+
+func send(ctx context.Context, s Sender, l message.Letter) error {
+	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	defer cancel()
+	return s.Send(ctx, l)
+}
+
+// Prune deletes what became of messages long ago.
+func (q *Queue) Prune(ctx context.Context) error {
+	return q.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.Messages.Prune(ctx, q.Now().Add(-kept), 1000)
+		return err
+	})
+}
+
+func (q *Queue) breaker(name string) *breaker {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.breakers == nil {
+		q.breakers = map[string]*breaker{}
+	}
+	if q.breakers[name] == nil {
+		q.breakers[name] = &breaker{}
+	}
+	return q.breakers[name]
+}
+
+// breaker leaves a provider alone for a while after it has failed several times
+// in a row, so that letters go to the next one without waiting for it.
+type breaker struct {
+	mu     sync.Mutex
+	failed int
+	until  time.Time
+}
+
+const (
+	breakAfter = 5
+	breakTime  = 30 * time.Second
+)
+
+func (b *breaker) closed(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !now.Before(b.until)
+}
+
+func (b *breaker) note(now time.Time, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if ok {
+		b.failed, b.until = 0, time.Time{}
+		return
+	}
+	if b.failed++; b.failed >= breakAfter {
+		b.until = now.Add(breakTime)
+	}
+}

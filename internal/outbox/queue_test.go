@@ -1,0 +1,238 @@
+package outbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/outbox"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// faulty is a provider that fails as it is told to.
+type faulty struct {
+	name string
+	mu   sync.Mutex
+	err  error
+	sent []message.Letter
+	asks int
+}
+
+func (f *faulty) Name() string { return f.name }
+
+func (f *faulty) Send(_ context.Context, l message.Letter) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asks++
+	if f.err == nil {
+		f.sent = append(f.sent, l)
+	}
+	return f.err
+}
+
+func (f *faulty) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+// desk is a queue with two providers of mail and none of SMS.
+type desk struct {
+	*outbox.Queue
+	clock         *otltest.Clock
+	first, second *faulty
+}
+
+func newDesk(st *store.Store) *desk {
+	d := &desk{clock: otltest.NewClock(), first: &faulty{name: "first"}, second: &faulty{name: "second"}}
+	d.Queue = &outbox.Queue{
+		Store: st, Messages: &message.Messages{Store: st, Master: secret.NewMaster(), Now: d.clock.Now}, Now: d.clock.Now, Log: slog.New(slog.DiscardHandler),
+		Senders: map[otl.Channel][]outbox.Sender{otl.ChannelMail: {d.first, d.second}},
+	}
+	return d
+}
+
+func (d *desk) queue(t *testing.T, n message.Note) string {
+	t.Helper()
+	if n.Kind == "" {
+		n.Kind, n.Channel, n.To = otl.MessageSignIn, otl.ChannelMail, "jane@dev.test"
+	}
+	var id string
+	err := d.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) (err error) {
+		id, err = d.Messages.Queue(ctx, tx, n)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func (d *desk) deliver(t *testing.T) int {
+	t.Helper()
+	n, err := d.Deliver(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func (d *desk) message(t *testing.T, id string) store.StoredMessage {
+	t.Helper()
+	all, err := d.Store.Read.Messages.List(t.Context(), "", "", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range all {
+		if m.ID == id {
+			return m
+		}
+	}
+	t.Fatalf("no message %s", id)
+	panic("unreachable")
+}
+
+func TestAMessageIsSentOnceAndForgotten(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		d := newDesk(st)
+		id := d.queue(t, message.Note{Kind: otl.MessageSignIn, Channel: otl.ChannelMail, To: "jane@dev.test", Data: map[string]string{"code": "482917"}})
+		if stored := d.message(t, id); strings.Contains(string(stored.Sealed), "482917") {
+			t.Error("OT-03: the code stands in the table")
+		}
+		if d.deliver(t) != 1 || d.deliver(t) != 0 || len(d.first.sent) != 1 || d.first.sent[0].Code != "482917" {
+			t.Fatalf("%+v", d.first.sent)
+		}
+		if m := d.message(t, id); m.State != otl.MessageSent || m.Provider != "first" || len(m.Sealed) != 0 || !m.SettledAt.Equal(d.clock.Now()) || m.Tries != 1 {
+			t.Errorf("%+v", m)
+		}
+		d.clock.Advance(31 * 24 * time.Hour)
+		if err := d.Prune(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := st.Read.Messages.List(t.Context(), "", "", 10); err != nil || len(all) != 0 {
+			t.Errorf("kept %v %v", all, err)
+		}
+	})
+}
+
+func TestAProviderThatFailsIsPassedOver(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		d := newDesk(st)
+		d.first.fail(errors.New("connection refused"))
+		for range 7 {
+			d.queue(t, message.Note{})
+			d.deliver(t)
+		}
+		if len(d.second.sent) != 7 || d.first.asks != 5 {
+			t.Errorf("the second took %d; the first was asked %d times, want 5", len(d.second.sent), d.first.asks)
+		}
+		d.clock.Advance(30 * time.Second)
+		d.first.fail(nil)
+		d.queue(t, message.Note{})
+		if d.deliver(t); len(d.first.sent) != 1 {
+			t.Error("the first is not asked again")
+		}
+	})
+}
+
+func TestAMessageIsTriedAgainAndThenGivenUp(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		d := newDesk(st)
+		d.first.fail(errors.New("connection refused"))
+		d.second.fail(errors.New("timeout with \x00 and \xff in it"))
+		id := d.queue(t, message.Note{})
+		for try := 1; try <= 6; try++ {
+			if d.deliver(t) != 1 || d.deliver(t) != 0 {
+				t.Fatalf("try %d", try)
+			}
+			m := d.message(t, id)
+			if m.Tries != try || m.Problem == "" || (m.State == otl.MessageDead) != (try == 6) {
+				t.Fatalf("try %d: %+v", try, m.Message)
+			}
+			d.clock.Advance(2 * time.Hour)
+		}
+		if d.deliver(t) != 0 {
+			t.Error("tried a seventh time")
+		}
+
+		d.first.fail(fmt.Errorf("%w: no such mailbox", outbox.ErrRefused))
+		id = d.queue(t, message.Note{})
+		asked := d.second.asks
+		d.deliver(t)
+		if m := d.message(t, id); m.State != otl.MessageDead || m.Tries != 1 || !strings.Contains(m.Problem, "no such mailbox") || d.second.asks != asked {
+			t.Errorf("refused: %+v", m.Message)
+		}
+		id = d.queue(t, message.Note{Kind: otl.MessageSignIn, Channel: otl.ChannelMail, To: "x@dev.test", Expires: d.clock.Now().Add(time.Minute)})
+		d.clock.Advance(time.Minute)
+		asked = d.first.asks
+		d.deliver(t)
+		if m := d.message(t, id); m.State != otl.MessageDead || d.first.asks != asked {
+			t.Errorf("expired: %+v", m.Message)
+		}
+		id = d.queue(t, message.Note{Kind: otl.MessageSignIn, Channel: otl.ChannelSMS, To: "+491705550100"})
+		d.deliver(t)
+		if m := d.message(t, id); m.State != otl.MessageWaiting || !strings.Contains(m.Problem, "no provider") {
+			t.Errorf("without a provider: %+v", m.Message)
+		}
+	})
+}
+
+// TestMN12_NodesShareTheQueue: of any number of nodes one sends a message, and a
+// node that dies with one in its hands leaves it to the others.
+func TestMN12_NodesShareTheQueue(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		d := newDesk(st)
+		for range 60 {
+			d.queue(t, message.Note{})
+		}
+		var all sync.WaitGroup
+		for range 4 {
+			node := &outbox.Queue{Store: st, Messages: d.Messages, Now: d.clock.Now, Log: d.Log, Senders: d.Senders}
+			all.Go(func() {
+				for {
+					n, err := node.Deliver(t.Context())
+					if err != nil {
+						t.Error(err)
+					}
+					if n == 0 {
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+		ids := map[string]int{}
+		for _, l := range d.first.sent {
+			ids[l.ID]++
+		}
+		if len(ids) != 60 || len(d.first.sent) != 60 {
+			t.Errorf("%d letters with %d ids, want 60", len(d.first.sent), len(ids))
+		}
+
+		id := d.queue(t, message.Note{})
+		err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { // a node takes it, and dies
+			_, err := tx.Messages.Claim(ctx, d.clock.Now(), time.Minute, 16)
+			return err
+		})
+		if err != nil || d.deliver(t) != 0 {
+			t.Fatalf("%v", err)
+		}
+		d.clock.Advance(time.Minute)
+		if d.deliver(t) != 1 || d.message(t, id).State != otl.MessageSent {
+			t.Errorf("%+v", d.message(t, id).Message)
+		}
+	})
+}

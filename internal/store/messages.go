@@ -1,0 +1,90 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// Messages is the group of statements about messages to people.
+type Messages struct{ group }
+
+// StoredMessage is a message with its data as it is kept: sealed.
+type StoredMessage struct {
+	otl.Message
+	Sealed []byte
+}
+
+const messageColumns = `id, kind, channel, user_id, site_id, recipient, locale, data, created_at, expires_at,
+	state, tries, due_at, settled_at, provider, problem`
+
+func messageDest(m *StoredMessage) []any {
+	return []any{
+		&m.ID, &m.Kind, &m.Channel, text(&m.UserID), &m.SiteID, &m.Recipient, &m.Locale, &m.Sealed, at(&m.CreatedAt), at(&m.ExpiresAt),
+		&m.State, &m.Tries, at(&m.DueAt), at(&m.SettledAt), &m.Provider, &m.Problem,
+	}
+}
+
+// Insert queues a message.
+func (g Messages) Insert(ctx context.Context, m StoredMessage) error {
+	_, err := g.exec(ctx, `INSERT INTO messages (id, kind, channel, user_id, site_id, recipient, locale, data, created_at, expires_at, state, due_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $9)`,
+		m.ID, string(m.Kind), string(m.Channel), orNull(m.UserID), m.SiteID, m.Recipient, m.Locale, m.Sealed, millis(m.CreatedAt), millis(m.ExpiresAt),
+		string(otl.MessageWaiting))
+	return err
+}
+
+// Due reports whether a message is to be sent by now.
+func (g Messages) Due(ctx context.Context, now time.Time) (bool, error) {
+	var n int
+	err := g.one(ctx, `SELECT count(*) FROM (SELECT 1 FROM messages WHERE state = 'waiting' AND due_at <= $1 LIMIT 1) AS due`, []any{millis(now)}, &n)
+	return n > 0, err
+}
+
+// Claim takes messages that are due, counts a try and keeps them from other nodes
+// until the lease ends. A node that dies meanwhile leaves them to the others.
+func (g Messages) Claim(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]StoredMessage, error) {
+	return all(ctx, g.group, `UPDATE messages SET due_at = $1, tries = tries + 1
+		WHERE state = 'waiting' AND due_at <= $2 AND id IN
+			(SELECT id FROM messages WHERE state = 'waiting' AND due_at <= $2 ORDER BY due_at LIMIT $3)
+		RETURNING `+messageColumns, []any{millis(now.Add(lease)), millis(now), limit}, messageDest)
+}
+
+// Settle ends a message if this is still the try it was claimed for. Its data is
+// replaced by what Sealed holds by then.
+func (g Messages) Settle(ctx context.Context, m StoredMessage) (bool, error) {
+	n, err := g.exec(ctx, `UPDATE messages SET state = $1, settled_at = $2, provider = $3, problem = $4, data = $5
+		WHERE id = $6 AND state = 'waiting' AND tries = $7`,
+		string(m.State), millis(m.SettledAt), m.Provider, m.Problem, m.Sealed, m.ID, m.Tries)
+	return n > 0, err
+}
+
+// Defer has a message tried again later.
+func (g Messages) Defer(ctx context.Context, m otl.Message) error {
+	_, err := g.exec(ctx, `UPDATE messages SET due_at = $1, problem = $2 WHERE id = $3 AND state = 'waiting' AND tries = $4`,
+		millis(m.DueAt), m.Problem, m.ID, m.Tries)
+	return err
+}
+
+// List gives messages before an id, newest first; those in one state, or all for
+// "".
+func (g Messages) List(ctx context.Context, state otl.MessageState, before string, limit int) ([]StoredMessage, error) {
+	return all(ctx, g.group, `SELECT `+messageColumns+` FROM messages
+		WHERE ($1 = '' OR state = $1) AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3`,
+		[]any{string(state), before, limit}, messageDest)
+}
+
+// Retry has a message that was given up tried again, from the first try on. It is
+// false for any other, and for one whose data is gone.
+func (g Messages) Retry(ctx context.Context, id string, now time.Time) (bool, error) {
+	n, err := g.exec(ctx, `UPDATE messages SET state = 'waiting', tries = 0, due_at = $1, settled_at = NULL WHERE id = $2 AND state = 'dead' AND length(data) > 0`,
+		millis(now), id)
+	return n > 0, err
+}
+
+// Prune deletes messages that were settled before a time, at most limit of them,
+// and says how many.
+func (g Messages) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
+	return g.exec(ctx, `DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE settled_at < $1 LIMIT $2)`, millis(before), limit)
+}
