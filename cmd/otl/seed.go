@@ -40,7 +40,7 @@ func seed(ctx context.Context, n *node.Node) (world, error) {
 		return w, err
 	}
 	if w.owner, err = seedUser(ctx, n, account.Creation{
-		Email: ownerEmail, Password: secret.NewText(ownerPassword),
+		Email: ownerEmail, Password: secret.NewText(ownerPassword), Verified: true,
 		Profile: account.Profile{Name: ptr("Olivia Owner")},
 	}); err != nil {
 		return w, err
@@ -58,7 +58,7 @@ func seed(ctx context.Context, n *node.Node) (world, error) {
 		return w, err
 	}
 	w.user, err = seedUser(ctx, n, account.Creation{
-		Email: userEmail, Password: secret.NewText(userPassword), Site: &w.notes.Site,
+		Email: userEmail, Password: secret.NewText(userPassword), Site: &w.notes.Site, Verified: true,
 		Profile: account.Profile{Name: ptr("Jane Doe"), Phone: ptr(userPhone)},
 	})
 	return w, err

@@ -116,6 +116,7 @@ func usersCreate(a *app) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&cr.Email, "email", "", "e-mail address")
 	f.StringVar(&siteID, "site", "", "site id or slug the person joins")
+	f.BoolVar(&cr.Verified, "verified", false, "you know that the address and the number are his")
 	f.StringVar(&name, "name", "", "name")
 	f.StringVar(&phone, "phone", "", "phone number in E.164 form")
 	f.BoolVar(&password, "password-stdin", false, "read the password from the first line of standard input")

@@ -51,7 +51,7 @@ func (a *Accounts) Forgot(ctx context.Context, siteID, address string) error {
 		if err := tx.Tickets.Void(ctx, u.ID, otl.PurposeReset, now); err != nil {
 			return err
 		}
-		if err := tx.Tickets.Insert(ctx, t, secret.Digest(token.Reveal())); err != nil || u.ID == "" {
+		if err := tx.Tickets.Insert(ctx, t, secret.Digest(token.Reveal()), nil); err != nil || u.ID == "" {
 			return err
 		}
 		_, err := a.Messages.Queue(ctx, tx, message.Note{
@@ -100,6 +100,9 @@ func (a *Accounts) Reset(ctx context.Context, site otl.Site, token, chosen secre
 		}
 		if !u.DisabledAt.IsZero() {
 			return ErrResetToken
+		}
+		if _, err := tx.Users.VerifyEmail(ctx, u.ID, u.Email.Key, a.Now()); err != nil {
+			return err // the token came by mail
 		}
 		_, err = a.changed(ctx, tx, u, site.ID, password{hash, scheme, false}, "reset", "")
 		return err

@@ -33,6 +33,10 @@ type Config struct {
 	Algorithm     token.Algorithm
 	KeyRotation   time.Duration
 
+	CodeTTL    time.Duration
+	CodeLength int
+	CodeTries  int
+
 	RateLimits        bool
 	Argon2            secret.Argon2
 	HashConcurrency   int

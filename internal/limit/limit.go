@@ -113,6 +113,9 @@ func (l *Limits) Paid(r Rate, paidTo, now time.Time) (time.Time, error) {
 // kind is closed until another one succeeds or the password is reset.
 const maxFailures = 100
 
+// freeFailures is how many of them are followed by no pause.
+const freeFailures = 5
+
 // Account names whose failures are counted: a person by his id, whatever he
 // calls himself and at whatever door; somebody unknown by what he typed, so that
 // the two cannot be told apart by being limited.
@@ -148,7 +151,7 @@ func (l *Limits) Try(ctx context.Context, a Account, uses ...Use) error {
 			return err
 		}
 		now := l.Now()
-		ok, due, err := tx.Failures.Try(ctx, a.name, now, maxFailures)
+		ok, due, err := tx.Failures.Try(ctx, a.name, now, freeFailures, maxFailures)
 		if err != nil || ok {
 			return err
 		}
@@ -162,6 +165,26 @@ func (l *Limits) Clear(ctx context.Context, tx *store.Tx, a Account) error {
 		return nil
 	}
 	return tx.Failures.Clear(ctx, a.name)
+}
+
+// Codes is the account of a person's one-time codes. It has no pauses, because each
+// code has few tries, and it counts whatever OTL_RATE_LIMITS says.
+func Codes(userID string) Account { return Account{"codes:" + userID} }
+
+// TryCode counts a guess at a one-time code of a person before it is looked at, at
+// whatever site (OT-08). After 100 wrong ones in a row codes are closed to him
+// until he proves himself in another way (OT-07).
+func TryCode(ctx context.Context, tx *store.Tx, userID string, now time.Time) error {
+	ok, due, err := tx.Failures.Try(ctx, Codes(userID).name, now, maxFailures+1, maxFailures)
+	if err != nil || ok {
+		return err
+	}
+	return Exceeded(due.Sub(now))
+}
+
+// ClearCodes forgets a person's wrong codes after he has proven himself.
+func ClearCodes(ctx context.Context, tx *store.Tx, userID string) error {
+	return tx.Failures.Clear(ctx, Codes(userID).name)
 }
 
 // Network gives what addresses are counted together: an IPv4 address, or the 64

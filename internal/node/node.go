@@ -48,6 +48,10 @@ type Options struct {
 	RefreshGrace  time.Duration
 	SessionLimit  int
 
+	CodeTTL    time.Duration
+	CodeLength int
+	CodeTries  int
+
 	Argon2          secret.Argon2
 	HashConcurrency int // 0: one for each processor
 	Rules           *account.PasswordRules
@@ -68,6 +72,7 @@ type Node struct {
 	Sites        *site.Sites
 	Accounts     *account.Accounts
 	SignIn       *signin.SignIn
+	Codes        *signin.Codes
 	Limits       *limit.Limits
 	Feed         *session.Feed
 	Messages     *message.Messages
@@ -128,6 +133,10 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		Sites:    &site.Sites{Store: st, Now: o.Now},
 		Accounts: &account.Accounts{Store: st, Sessions: sessions, Hasher: hasher, Limits: limits, Messages: messages, Rules: o.Rules, Now: o.Now},
 		SignIn:   &signin.SignIn{Store: st, Sessions: sessions, Hasher: hasher, Limits: limits, Now: o.Now},
+		Codes: &signin.Codes{
+			Store: st, Sessions: sessions, Limits: limits, Messages: messages, Now: o.Now,
+			Key: master.Derive("codes"), TTL: o.CodeTTL, Length: o.CodeLength, Tries: o.CodeTries,
+		},
 	}
 	if err := n.Accounts.LearnSchemes(ctx); err != nil {
 		return nil, fmt.Errorf("read password schemes: %w", err)
@@ -139,7 +148,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 // serve builds the surfaces and the server in front of them.
 func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	n.Native = native.New(native.Options{
-		SignIn: n.SignIn, Accounts: n.Accounts, Sites: n.Sites, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
+		SignIn: n.SignIn, Codes: n.Codes, Accounts: n.Accounts, Sites: n.Sites, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
 		JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
 	})
 	metrics := server.NewMetrics(map[string]string{"version": o.Version, "go": runtime.Version()})

@@ -25,6 +25,8 @@ const (
 	EventRoleRemoved     EventType = "role.removed"
 	EventConsentRevoked  EventType = "consent.revoked"
 	EventUserDeleted     EventType = "user.deleted"
+	EventCodeHandedOver  EventType = "code.handed_over" // to a site, by the channel direct
+	EventPasswordRemoved EventType = "user.password_removed"
 	EventKeyRotated      EventType = "signing_key.rotated"
 )
 

@@ -57,6 +57,10 @@ type Method string
 // access to the server's own command line opened.
 const (
 	MethodPassword Method = "pwd"
+	MethodMailCode Method = "eotp" // a code by mail
+	MethodMailLink Method = "eml"  // a link by mail
+	MethodSMS      Method = "sms"  // a code by SMS
+	MethodDirect   Method = "otp"  // a code the site was handed (decision D14)
 	MethodAdmin    Method = "admin"
 )
 
@@ -99,6 +103,7 @@ const (
 	EndConsentWithdrawn EndReason = "consent_withdrawn"
 	EndUserDeleted      EndReason = "user_deleted"
 	EndSuperseded       EndReason = "superseded" // too many sessions, the oldest went
+	EndUnproven         EndReason = "first_proof_of_address"
 )
 
 // RaisesVersion reports whether ending a session for this reason raises the

@@ -5,16 +5,23 @@ import "time"
 // Purpose is what a ticket is good for. It opens nothing else.
 type Purpose string
 
-// PurposeReset lets somebody choose a new password.
-const PurposeReset Purpose = "password_reset"
+// The purposes of tickets.
+const (
+	PurposeReset  Purpose = "password_reset" // lets somebody choose a new password
+	PurposeSignIn Purpose = "signin"         // signs somebody in at one site
+)
 
-// Ticket is a one-time secret that was handed to somebody: a reset link, a code.
-// The secret itself is kept as a digest only.
+// Ticket is a one-time secret that was handed to somebody: a link, a code, or
+// both, of which one can be used. The secrets are kept as digests only.
 type Ticket struct {
 	ID        string
 	Purpose   Purpose
 	UserID    string // "" for one that stands for nobody
 	SiteID    string // where it was asked for
+	Channel   Channel
+	Tries     int               // guesses at its code so far
+	Data      map[string]string // what goes with it; no secrets
 	CreatedAt time.Time
 	ExpiresAt time.Time
+	UsedAt    time.Time
 }

@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -33,6 +34,32 @@ func NewID(now time.Time) string {
 func ValidID(s string) bool {
 	id, err := ulid.ParseStrict(s)
 	return err == nil && id.String() == s
+}
+
+// NewCode makes a one-time code of so many decimal digits, each as likely as any
+// other (OT-01).
+func NewCode(digits int) string {
+	code := make([]byte, 0, digits)
+	for len(code) < digits {
+		for _, b := range Bytes(digits) {
+			// 250 is the largest multiple of 10 in a byte: no bias.
+			if b < 250 && len(code) < digits {
+				code = append(code, '0'+b%10)
+			}
+		}
+	}
+	return string(code)
+}
+
+// CodeDigest is what is kept of a one-time code: keyed, because a code has so few
+// values, and bound to what it is for (OT-03).
+func CodeDigest(key []byte, code string, bound ...string) []byte {
+	h := hmac.New(sha256.New, key)
+	for _, part := range append(bound, code) {
+		sum := sha256.Sum256([]byte(part))
+		h.Write(sum[:])
+	}
+	return h.Sum(nil)
 }
 
 // Digest gives the SHA-256 of a random token: what is stored in its place

@@ -118,6 +118,9 @@ func (s *SignIn) open(ctx context.Context, site otl.Site, who store.Credential, 
 		if err := s.Limits.Clear(ctx, tx, account); err != nil {
 			return err
 		}
+		if err := limit.ClearCodes(ctx, tx, who.User.ID); err != nil {
+			return err
+		}
 		if rehash != "" {
 			if err := tx.Passwords.Rehash(ctx, who.User.ID, who.Hash, rehash); err != nil {
 				return err

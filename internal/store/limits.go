@@ -35,10 +35,9 @@ func (g Rates) Prune(ctx context.Context, now time.Time, limit int) (int, error)
 // Failures is the group of statements about proofs that failed.
 type Failures struct{ group }
 
-// The pause after a failure: none for the first few, then a second, doubled by
-// each further one up to an hour.
+// The pause after a failure: none for the first ones, which are free, then a
+// second, doubled by each further one up to an hour.
 const (
-	freeTries   = 5
 	doublings   = 12
 	longestWait = time.Hour
 )
@@ -47,12 +46,12 @@ const (
 // tries have reached most, and says when the next one is due. One statement
 // decides: of any number of tries at once, on any node, no more are let through
 // than one after the other would be.
-func (g Failures) Try(ctx context.Context, name string, now time.Time, most int) (ok bool, due time.Time, err error) {
+func (g Failures) Try(ctx context.Context, name string, now time.Time, free, most int) (ok bool, due time.Time, err error) {
 	err = g.one(ctx, `INSERT INTO failures (name, tries, last_at, next_at) VALUES ($1, 1, $2, $2)
 		ON CONFLICT (name) DO UPDATE SET tries = failures.tries + 1, last_at = $2, next_at = $2 +
 			CASE WHEN failures.tries + 1 < $3 THEN 0 WHEN failures.tries + 1 - $3 >= $4 THEN $5 ELSE (1000 << (failures.tries + 1 - $3)) END
 		WHERE failures.next_at <= $2 AND failures.tries < $6 RETURNING next_at`,
-		[]any{name, millis(now), freeTries, doublings, longestWait.Milliseconds(), most}, at(&due))
+		[]any{name, millis(now), free, doublings, longestWait.Milliseconds(), most}, at(&due))
 	if !errors.Is(err, ErrNotFound) {
 		return err == nil, due, err
 	}

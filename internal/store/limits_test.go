@@ -78,7 +78,7 @@ func TestMN07_ParallelUsesShareARate(t *testing.T) {
 func try(t *testing.T, st *store.Store, name string, now time.Time) (ok bool, due time.Time) {
 	t.Helper()
 	write(t, st, func(ctx context.Context, tx *store.Tx) (err error) {
-		ok, due, err = tx.Failures.Try(ctx, name, now, 20)
+		ok, due, err = tx.Failures.Try(ctx, name, now, 5, 20)
 		return err
 	})
 	return ok, due

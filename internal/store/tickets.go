@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -11,38 +12,89 @@ import (
 // table and no other place for them.
 type Tickets struct{ group }
 
-const ticketColumns = `id, purpose, user_id, site_id, created_at, expires_at`
+const ticketColumns = `id, purpose, user_id, site_id, channel, tries, data, created_at, expires_at, used_at`
 
-func ticketDest(t *otl.Ticket) []any {
-	return []any{&t.ID, &t.Purpose, text(&t.UserID), &t.SiteID, at(&t.CreatedAt), at(&t.ExpiresAt)}
+func ticketDest(t *otl.Ticket, data *string) []any {
+	return []any{
+		&t.ID, &t.Purpose, text(&t.UserID), &t.SiteID, &t.Channel, &t.Tries, data, at(&t.CreatedAt), at(&t.ExpiresAt), at(&t.UsedAt),
+	}
 }
 
-// Insert adds a ticket, known by its digest only. One without a person opens
-// nothing: it is written where nobody was found, so that it takes as long.
-func (g Tickets) Insert(ctx context.Context, t otl.Ticket, digest []byte) error {
-	_, err := g.exec(ctx, `INSERT INTO tickets (id, purpose, user_id, site_id, digest, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		t.ID, string(t.Purpose), orNull(t.UserID), t.SiteID, digest, millis(t.CreatedAt), millis(t.ExpiresAt))
+// ticket runs a statement that gives one ticket, and what else dest is for.
+func (g Tickets) ticket(ctx context.Context, statement string, args []any, more ...any) (otl.Ticket, error) {
+	var t otl.Ticket
+	var data string
+	if err := g.one(ctx, statement, args, append(ticketDest(&t, &data), more...)...); err != nil {
+		return t, err
+	}
+	return t, json.Unmarshal([]byte(data), &t.Data)
+}
+
+// Insert adds a ticket, known by the digests of its secret and, if it has one, of
+// its code. It takes the place of the one that the person has for the same purpose
+// at the same site (OT-04), in one statement. One without a person opens nothing:
+// it is written where nobody was found, so that it takes as long.
+func (g Tickets) Insert(ctx context.Context, t otl.Ticket, digest, code []byte) error {
+	data, err := json.Marshal(t.Data)
+	if err != nil {
+		return err
+	}
+	_, err = g.exec(ctx, `INSERT INTO tickets (id, purpose, user_id, site_id, channel, digest, code, data, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+		ON CONFLICT (user_id, purpose, site_id) WHERE used_at IS NULL DO UPDATE
+		SET id = $1, channel = $5, digest = $6, code = $7, data = $8, created_at = $9, expires_at = $10, tries = 0`,
+		t.ID, string(t.Purpose), orNull(t.UserID), t.SiteID, string(t.Channel), digest, orNone(code), string(data), millis(t.CreatedAt), millis(t.ExpiresAt))
 	return err
+}
+
+// orNone is the stored form of bytes that may be missing.
+func orNone(b []byte) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
 }
 
 // Live gives a ticket that can be used at the given time, or ErrNotFound.
 func (g Tickets) Live(ctx context.Context, p otl.Purpose, digest []byte, now time.Time) (otl.Ticket, error) {
-	var t otl.Ticket
-	err := g.one(ctx, `SELECT `+ticketColumns+` FROM tickets
+	return g.ticket(ctx, `SELECT `+ticketColumns+` FROM tickets
 		WHERE digest = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3 AND user_id IS NOT NULL`,
-		[]any{digest, string(p), millis(now)}, ticketDest(&t)...)
-	return t, err
+		[]any{digest, string(p), millis(now)})
 }
 
 // Use uses a ticket up and gives it, or ErrNotFound: of any number of calls with
 // one secret exactly one succeeds (MN-01).
 func (g Tickets) Use(ctx context.Context, p otl.Purpose, digest []byte, now time.Time) (otl.Ticket, error) {
-	var t otl.Ticket
-	err := g.one(ctx, `UPDATE tickets SET used_at = $1
+	return g.ticket(ctx, `UPDATE tickets SET used_at = $1
 		WHERE digest = $2 AND purpose = $3 AND used_at IS NULL AND expires_at > $1 AND user_id IS NOT NULL
-		RETURNING `+ticketColumns, []any{millis(now), digest, string(p)}, ticketDest(&t)...)
-	return t, err
+		RETURNING `+ticketColumns, []any{millis(now), digest, string(p)})
+}
+
+// Guess counts a guess at the code of the ticket a person has for a purpose at a
+// site, and gives the ticket with the digest of its code. It is ErrNotFound when
+// there is none that can be used, or most guesses were made: of any number of
+// guesses at once no more are let through than one after the other would be
+// (OT-06). On PostgreSQL the ticket stays locked until the transaction ends.
+func (g Tickets) Guess(ctx context.Context, userID string, p otl.Purpose, siteID string, now time.Time, most int) (otl.Ticket, []byte, error) {
+	var code []byte
+	t, err := g.ticket(ctx, `UPDATE tickets SET tries = tries + 1
+		WHERE user_id = $1 AND purpose = $2 AND site_id = $3 AND used_at IS NULL AND expires_at > $4 AND tries < $5 AND code IS NOT NULL
+		RETURNING `+ticketColumns+`, code`, []any{userID, string(p), siteID, millis(now), most}, &code)
+	return t, code, err
+}
+
+// Newest gives the latest ticket that a person was given for a purpose at a site,
+// in whatever state.
+func (g Tickets) Newest(ctx context.Context, userID string, p otl.Purpose, siteID string) (otl.Ticket, error) {
+	return g.ticket(ctx, `SELECT `+ticketColumns+` FROM tickets WHERE user_id = $1 AND purpose = $2 AND site_id = $3
+		ORDER BY created_at DESC, id DESC LIMIT 1`, []any{userID, string(p), siteID})
+}
+
+// Spend uses up a ticket whose code was guessed right, and reports whether it was
+// the first to.
+func (g Tickets) Spend(ctx context.Context, id string, now time.Time) (bool, error) {
+	n, err := g.exec(ctx, `UPDATE tickets SET used_at = $1 WHERE id = $2 AND used_at IS NULL`, millis(now), id)
+	return n == 1, err
 }
 
 // Void makes every ticket of a person for a purpose worthless.

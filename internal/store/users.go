@@ -50,6 +50,20 @@ func (g Users) ByEmail(ctx context.Context, key string) (otl.User, error) {
 	return u, err
 }
 
+// ByPhone gives the person of a site with this number. Numbers are not unique: it
+// is ErrNotFound where several people of the site have it.
+func (g Users) ByPhone(ctx context.Context, phone, siteID string) (otl.User, error) {
+	found, err := all(ctx, g.group, `SELECT `+userColumns+` FROM users u JOIN grants g ON g.user_id = u.id AND g.site_id = $1 AND g.revoked_at IS NULL
+		WHERE u.phone = $2 AND u.phone <> '' LIMIT 2`, []any{siteID, phone}, userDest)
+	if err != nil {
+		return otl.User{}, err
+	}
+	if len(found) != 1 {
+		return otl.User{}, ErrNotFound
+	}
+	return found[0], nil
+}
+
 // List gives people after the given id, oldest first.
 func (g Users) List(ctx context.Context, after string, limit int) ([]otl.User, error) {
 	return all(ctx, g.group, `SELECT `+userColumns+` FROM users u WHERE u.id > $1 ORDER BY u.id LIMIT $2`,
@@ -90,6 +104,37 @@ func (g Users) SignedIn(ctx context.Context, id string, passwordVersion int, now
 		WHERE id = $2 AND password_version = $3 AND disabled_at IS NULL
 		RETURNING session_version`, []any{millis(now), id, passwordVersion}, &sessionVersion)
 	return sessionVersion, err
+}
+
+// Came records a sign-in that needed no password. It fails with ErrNotFound when
+// the person is disabled or gone.
+func (g Users) Came(ctx context.Context, id string, now time.Time) (otl.User, error) {
+	g.changes.person(id)
+	if n, err := g.exec(ctx, `UPDATE users SET last_login_at = $1 WHERE id = $2 AND disabled_at IS NULL`, millis(now), id); err != nil || n == 0 {
+		if err == nil {
+			err = ErrNotFound
+		}
+		return otl.User{}, err
+	}
+	return g.ByID(ctx, id)
+}
+
+// VerifyEmail notes that a person proved to hold an address, and reports whether
+// nobody had before.
+func (g Users) VerifyEmail(ctx context.Context, id, key string, now time.Time) (bool, error) {
+	g.changes.person(id)
+	n, err := g.exec(ctx, `UPDATE users SET email_verified_at = $1, updated_at = $1, version = version + 1
+		WHERE id = $2 AND email_key = $3 AND email_verified_at IS NULL`, millis(now), id, key)
+	return n == 1, err
+}
+
+// VerifyPhone notes that a person proved to hold a number, and reports whether
+// nobody had before.
+func (g Users) VerifyPhone(ctx context.Context, id, phone string, now time.Time) (bool, error) {
+	g.changes.person(id)
+	n, err := g.exec(ctx, `UPDATE users SET phone_verified_at = $1, updated_at = $1, version = version + 1
+		WHERE id = $2 AND phone = $3 AND phone_verified_at IS NULL`, millis(now), id, phone)
+	return n == 1, err
 }
 
 // RaiseSessionVersion voids every access token of a person and gives the new
@@ -143,6 +188,17 @@ func (g Passwords) Set(ctx context.Context, userID, hash string, imported bool, 
 	}
 	_, err := g.exec(ctx, `UPDATE users SET password_version = password_version + 1 WHERE id = $1`, userID)
 	return err
+}
+
+// Remove takes a person's password away and reports whether he had one. A sign-in
+// under way with it fails.
+func (g Passwords) Remove(ctx context.Context, userID string) (bool, error) {
+	n, err := g.exec(ctx, `DELETE FROM passwords WHERE user_id = $1`, userID)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	_, err = g.exec(ctx, `UPDATE users SET password_version = password_version + 1 WHERE id = $1`, userID)
+	return true, err
 }
 
 // Rehash replaces one stored hash by another of the same password. It does

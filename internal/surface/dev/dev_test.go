@@ -102,13 +102,13 @@ func TestInbox(t *testing.T) {
 func TestClock(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	ahead := func() time.Duration { return w.Clock.Now().Sub(time.Now()).Round(time.Minute) }
+	ahead := func() time.Duration { return time.Until(w.Clock.Now()).Round(time.Minute) }
 	if rec := w.do(http.MethodPost, "/dev/clock", `{"advance":"31m"}`); rec.Code != http.StatusOK || ahead() != 31*time.Minute || !strings.Contains(rec.Body.String(), `"now":"20`) {
 		t.Errorf("%d %s: %s ahead", rec.Code, rec.Body, ahead())
 	}
 	w.do(http.MethodPost, "/dev/clock", `{"advance":"24h"}`)
 	again, err := dev.NewClock(w.path)
-	if err != nil || again.Now().Sub(time.Now()).Round(time.Minute) != 24*time.Hour+31*time.Minute {
+	if err != nil || time.Until(again.Now()).Round(time.Minute) != 24*time.Hour+31*time.Minute {
 		t.Errorf("after a restart: %v %v", again.Now(), err)
 	}
 	for body, want := range map[string]int{

@@ -27,6 +27,7 @@ const (
 // routes is every operation of this wire.
 func (s *Surface) routes() {
 	auth{s}.routes()
+	codes{s}.routes()
 	users{s}.routes()
 	members{s}.routes()
 	roles{s}.routes()

@@ -20,6 +20,7 @@ import (
 // Options are the rules this wire translates to.
 type Options struct {
 	SignIn   *signin.SignIn
+	Codes    *signin.Codes
 	Accounts *account.Accounts
 	Sites    *site.Sites
 	Roles    *site.Roles

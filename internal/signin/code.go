@@ -1,0 +1,394 @@
+package signin
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// Codes signs people in with one-time codes.
+type Codes struct {
+	Store    *store.Store
+	Sessions *session.Sessions
+	Limits   *limit.Limits
+	Messages *message.Messages
+	Now      func() time.Time
+
+	Key    []byte        // of the digests of codes; 32 bytes
+	TTL    time.Duration // how long a code is good
+	Length int           // digits
+	Tries  int           // wrong guesses that make a code worthless
+}
+
+// Identifier names a person the way a site knows him.
+type Identifier struct {
+	Type  IdentifierType
+	Value string
+}
+
+// IdentifierType says what an identifier is.
+type IdentifierType string
+
+// The types of identifiers (contract 3.3).
+const (
+	ByEmail IdentifierType = "email"
+	ByPhone IdentifierType = "phone_number"
+	ByID    IdentifierType = "user_id"
+)
+
+// CodeRequest asks for a code to be sent to somebody.
+type CodeRequest struct {
+	Site    otl.Site
+	Who     Identifier
+	Channel otl.Channel
+	To      string        // another address or number than the one on record; a code sent there proves neither
+	TTL     time.Duration // 0 for the usual one
+	Custom  string        // message.Custom as JSON
+	Bound   bool          // make a request id, without which the code is no good
+	Data    map[string]string
+	// Known reports nobody as an error instead of seeming to send: for wires whose
+	// contract has it so. It knows people of the site only.
+	Known bool
+}
+
+// CodeSent is what became of a request.
+type CodeSent struct {
+	Code      secret.Text // by the channel direct only
+	RequestID string
+	ExpiresAt time.Time
+}
+
+// Errors of codes. What is shown for them differs between the wires.
+var (
+	ErrCode = &otl.Error{Kind: otl.Unauthenticated, Code: "code_invalid", Text: "The code is wrong, was used already or has expired."}
+	// ErrCodeExpired and ErrCodeLocked are for wires that tell them from a wrong one.
+	ErrCodeExpired = &otl.Error{Kind: otl.Unauthenticated, Code: "code_expired", Text: "The code has expired."}
+	ErrCodeLocked  = &otl.Error{Kind: otl.Forbidden, Code: "code_locked", Text: "Too many wrong codes. Ask for a new one."}
+	ErrDisabled    = &otl.Error{Kind: otl.Forbidden, Code: "user_disabled", Text: "The person is disabled."}
+	ErrNoAddress   = &otl.Error{Kind: otl.NotFound, Code: "no_address", Text: "The person has no e-mail address that the site may see."}
+	ErrNoPhone     = &otl.Error{Kind: otl.NotFound, Code: "no_phone", Text: "The person has no telephone number that the site may see."}
+	ErrNoDirect    = &otl.Error{Kind: otl.Forbidden, Code: "direct_refused", Text: "Codes of people who own sites are not handed over."}
+)
+
+// Members of a ticket's data.
+const (
+	dataRequest = "request" // digest of the request id
+	dataProves  = "proves"  // address or number that using the ticket proves
+)
+
+// Send makes a code for somebody and sends it, or gives it to the caller by
+// the channel direct. Without Known the answer, and the time it takes, is the same
+// whether or not there is anybody (OT-10). The code before it is void (OT-04).
+func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
+	if err := r.Who.check(); err != nil {
+		return CodeSent{}, err
+	}
+	if err := s.pace(ctx, r); err != nil {
+		return CodeSent{}, err
+	}
+	u, err := s.find(ctx, r.Site, r.Who, r.Known)
+	switch {
+	case errors.Is(err, store.ErrNotFound) && r.Known:
+		return CodeSent{}, otl.NoSuch("user")
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return CodeSent{}, err
+	}
+	to, err := r.recipient(u)
+	if err != nil {
+		return CodeSent{}, err
+	}
+	if !u.DisabledAt.IsZero() {
+		if r.Known {
+			return CodeSent{}, ErrDisabled
+		}
+		to = ""
+	}
+	if to == "" { // nobody, as far as the caller may know
+		u = otl.User{}
+	}
+	if r.TTL == 0 {
+		r.TTL = s.TTL
+	}
+	return s.issue(ctx, r, u, to)
+}
+
+// check holds an identifier against the form its type has.
+func (i *Identifier) check() error {
+	switch i.Type {
+	case ByEmail:
+		e, err := otl.ParseEmail(i.Value)
+		i.Value = e.Key
+		return err
+	case ByPhone:
+		_, err := otl.ParsePhone(i.Value)
+		return err
+	case ByID:
+		return nil
+	}
+	return otl.InvalidField("identifier_type", "unknown_value", "must be email, phone_number or user_id")
+}
+
+// pace counts a message by who is to get it, so that nobody is flooded (OT-19).
+func (s *Codes) pace(ctx context.Context, r CodeRequest) error {
+	if r.Channel == otl.ChannelDirect {
+		return nil
+	}
+	by := r.Who.Value
+	if r.To != "" {
+		by = r.To
+	}
+	var uses []limit.Use
+	for _, rate := range limit.Sends {
+		uses = append(uses, limit.Use{Rate: rate, By: []string{by}})
+	}
+	return s.Limits.Take(ctx, uses...)
+}
+
+// find gives the person an identifier names: anybody of the network, or one of the
+// site's people for members. An id or a number names people of the site only: the
+// one is known to nobody else, the other is not unique.
+func (s *Codes) find(ctx context.Context, site otl.Site, who Identifier, members bool) (otl.User, error) {
+	if who.Type == ByPhone {
+		return s.Store.Read.Users.ByPhone(ctx, who.Value, site.ID)
+	}
+	var u otl.User
+	var err error
+	if who.Type == ByEmail {
+		u, err = s.Store.Read.Users.ByEmail(ctx, who.Value)
+		if err != nil || !members {
+			return u, err
+		}
+		who.Value = u.ID
+	}
+	if !secret.ValidID(who.Value) {
+		return u, store.ErrNotFound
+	}
+	m, err := s.Store.Read.Grants.Member(ctx, site.ID, who.Value)
+	return m.User, err
+}
+
+// recipient gives where a code goes: what is on record, unless the caller named
+// something else. It is "" where there is nothing and the caller may not know.
+func (r CodeRequest) recipient(u otl.User) (string, error) {
+	var has string
+	missing := ErrNoAddress
+	switch r.Channel {
+	case otl.ChannelMail:
+		has = u.Email.Address
+		if r.To != "" {
+			e, err := otl.ParseEmail(r.To)
+			return e.Address, err
+		}
+	case otl.ChannelSMS:
+		has, missing = u.Phone, ErrNoPhone
+		if r.To != "" {
+			return otl.ParsePhone(r.To)
+		}
+	case otl.ChannelDirect:
+		return u.ID, nil
+	default:
+		return "", otl.InvalidField("channel", "unknown_value", "must be email, sms or direct")
+	}
+	if has == "" && r.Known {
+		return "", missing
+	}
+	return has, nil
+}
+
+// issue writes the ticket of a code and the message that carries it.
+func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string) (CodeSent, error) {
+	now := s.Now()
+	t := otl.Ticket{
+		ID: secret.NewID(now), Purpose: otl.PurposeSignIn, UserID: u.ID, SiteID: r.Site.ID, Channel: r.Channel, CreatedAt: now, ExpiresAt: now.Add(r.TTL),
+		Data: map[string]string{},
+	}
+	for k, v := range r.Data {
+		t.Data[k] = v
+	}
+	if r.To == "" && r.Channel != otl.ChannelDirect {
+		t.Data[dataProves] = to
+	}
+	sent := CodeSent{ExpiresAt: t.ExpiresAt}
+	if r.Bound {
+		sent.RequestID = secret.NewKey("otl_rq_").Reveal()
+		t.Data[dataRequest] = hex.EncodeToString(secret.Digest(sent.RequestID))
+	}
+	code := secret.NewCode(s.Length)
+	key := otl.RequestOf(ctx).SiteKeyID
+	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if r.Channel == otl.ChannelDirect && u.ID != "" {
+			if err := s.handOver(ctx, tx, r, u, key); err != nil {
+				return err
+			}
+		}
+		// Nobody knows the long secret of a ticket that has a code alone.
+		if err := tx.Tickets.Insert(ctx, t, secret.Bytes(32), s.codeDigest(t, code)); err != nil {
+			return err
+		}
+		if r.Channel == otl.ChannelDirect || u.ID == "" {
+			return nil
+		}
+		_, err := s.Messages.Queue(ctx, tx, message.Note{
+			Kind: otl.MessageSignIn, Channel: r.Channel, To: to, UserID: u.ID, SiteID: r.Site.ID, Locale: u.Locale, Expires: t.ExpiresAt,
+			Data: map[string]string{message.DataCode: code, message.DataMinutes: strconv.Itoa(int(r.TTL.Minutes())), message.DataCustom: r.Custom},
+		})
+		return err
+	})
+	if r.Channel == otl.ChannelDirect {
+		sent.Code = secret.NewText(code)
+	}
+	return sent, err
+}
+
+// handOver notes who was given whose code (OT-22). Codes of people who own sites
+// are given to nobody.
+func (s *Codes) handOver(ctx context.Context, tx *store.Tx, r CodeRequest, u otl.User, key string) error {
+	switch _, err := tx.Businesses.OwnedBy(ctx, u.ID); {
+	case err == nil:
+		return ErrNoDirect
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	return tx.Events.Append(ctx, s.event(otl.EventCodeHandedOver, u.ID, r.Site.ID, map[string]string{"site_key": key}))
+}
+
+func (s *Codes) event(t otl.EventType, userID, siteID string, data map[string]string) otl.Event {
+	now := s.Now()
+	return otl.Event{ID: "evt_" + secret.NewID(now), Type: t, UserID: userID, SiteID: siteID, Data: data, CreatedAt: now}
+}
+
+func (s *Codes) codeDigest(t otl.Ticket, code string) []byte {
+	return secret.CodeDigest(s.Key, code, t.ID, t.UserID, string(t.Purpose), t.SiteID)
+}
+
+// CodeAttempt is a code that somebody entered at a site.
+type CodeAttempt struct {
+	Site      otl.Site
+	Who       Identifier
+	Code      secret.Text
+	RequestID string // needed where one was made
+	Known     bool   // as in CodeRequest
+}
+
+// Proven is a sign-in by a ticket.
+type Proven struct {
+	session.Tokens
+	Ticket otl.Ticket
+}
+
+// Verify signs a person in with a one-time code. Each guess is counted before it is
+// looked at: by its code, which five wrong ones make worthless (OT-06), and by the
+// person (OT-08). Whatever is wrong the error is ErrCode; on wires that may know
+// people, ErrCodeExpired and ErrCodeLocked are told from it.
+func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
+	if err := a.Who.check(); err != nil {
+		return Proven{}, err
+	}
+	u, err := s.find(ctx, a.Site, a.Who, a.Known)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return Proven{}, err
+	}
+	var refused error
+	var p Proven
+	from := otl.RequestOf(ctx)
+	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		p, refused = Proven{}, nil
+		var err error
+		if p.Ticket, err = s.guess(ctx, tx, u.ID, a); err != nil {
+			switch otl.As(err).Kind {
+			case otl.Unauthenticated, otl.Forbidden, otl.Limited:
+				refused = err // and what was counted stays counted
+				return nil
+			}
+			return err
+		}
+		p.Tokens, err = s.enter(ctx, tx, a.Site, p.Ticket, methodOf(p.Ticket.Channel), from)
+		return err
+	})
+	if err == nil {
+		err = refused
+	}
+	if err != nil {
+		return Proven{}, a.shown(err)
+	}
+	from.UserID = u.ID
+	return p, nil
+}
+
+// shown gives the error as the wire may show it.
+func (a CodeAttempt) shown(err error) error {
+	if !a.Known && (errors.Is(err, ErrCodeExpired) || errors.Is(err, ErrCodeLocked) || errors.Is(err, ErrDisabled)) {
+		return ErrCode
+	}
+	return err
+}
+
+func methodOf(c otl.Channel) otl.Method {
+	switch c {
+	case otl.ChannelMail:
+		return otl.MethodMailCode
+	case otl.ChannelSMS:
+		return otl.MethodSMS
+	}
+	return otl.MethodDirect
+}
+
+// guess counts a guess and, if it is right, uses the ticket up.
+func (s *Codes) guess(ctx context.Context, tx *store.Tx, userID string, a CodeAttempt) (otl.Ticket, error) {
+	now := s.Now()
+	t, digest, err := tx.Tickets.Guess(ctx, userID, otl.PurposeSignIn, a.Site.ID, now, s.Tries)
+	if errors.Is(err, store.ErrNotFound) {
+		return t, s.why(ctx, tx, userID, a.Site.ID)
+	}
+	if err != nil {
+		return t, err
+	}
+	if err := limit.TryCode(ctx, tx, userID, now); err != nil {
+		return t, err
+	}
+	plain := strings.NewReplacer(" ", "", "-", "").Replace(a.Code.Reveal())
+	right := secret.SameDigest(s.codeDigest(t, plain), digest)
+	if want := t.Data[dataRequest]; want != "" {
+		known, err := hex.DecodeString(want)
+		right = err == nil && secret.SameDigest(secret.Digest(a.RequestID), known) && right
+	}
+	if !right {
+		if t.Tries >= s.Tries {
+			return t, ErrCodeLocked
+		}
+		return t, ErrCode
+	}
+	if first, err := tx.Tickets.Spend(ctx, t.ID, now); err != nil || !first {
+		if err == nil {
+			err = ErrCode
+		}
+		return t, err
+	}
+	return t, limit.ClearCodes(ctx, tx, userID)
+}
+
+// why tells what is the matter where there is no code to guess.
+func (s *Codes) why(ctx context.Context, tx *store.Tx, userID, siteID string) error {
+	t, err := tx.Tickets.Newest(ctx, userID, otl.PurposeSignIn, siteID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return ErrCode
+	case err != nil:
+		return err
+	case !t.UsedAt.IsZero():
+		return ErrCode
+	case t.Tries >= s.Tries:
+		return ErrCodeLocked
+	}
+	return ErrCodeExpired
+}

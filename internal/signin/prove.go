@@ -1,0 +1,88 @@
+package signin
+
+import (
+	"context"
+	"errors"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/session"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// enter opens a session for the person of a ticket that was just used up.
+func (s *Codes) enter(ctx context.Context, tx *store.Tx, site otl.Site, t otl.Ticket, m otl.Method, from *otl.Request) (session.Tokens, error) {
+	now := s.Now()
+	u, err := tx.Users.Came(ctx, t.UserID, now)
+	if errors.Is(err, store.ErrNotFound) {
+		return session.Tokens{}, ErrDisabled
+	}
+	if err != nil {
+		return session.Tokens{}, err
+	}
+	if u, err = s.prove(ctx, tx, u, site.ID, t); err != nil {
+		return session.Tokens{}, err
+	}
+	st := store.Standing{User: u, Site: site}
+	if st.Grant, err = tx.Grants.Of(ctx, u.ID, site.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return session.Tokens{}, err
+	}
+	if st.Grant, err = firstGrant(ctx, tx, st, now); err != nil {
+		return session.Tokens{}, err
+	}
+	refresh, err := s.Sessions.Open(ctx, tx, &st, otl.Methods{m}, from)
+	if err != nil {
+		return session.Tokens{}, err
+	}
+	return s.Sessions.Issue(st, refresh)
+}
+
+// prove notes that a person holds the address or number his ticket was sent to.
+// When nobody had proven the address before, whoever set a password or opened a
+// session did not either: both go (OT-16).
+func (s *Codes) prove(ctx context.Context, tx *store.Tx, u otl.User, siteID string, t otl.Ticket) (otl.User, error) {
+	proven, now := t.Data[dataProves], s.Now()
+	var first bool
+	var err error
+	switch {
+	case proven == "":
+		return u, nil
+	case t.Channel == otl.ChannelSMS:
+		if first, err = tx.Users.VerifyPhone(ctx, u.ID, proven, now); err != nil || !first {
+			return u, err
+		}
+	default:
+		e, bad := otl.ParseEmail(proven)
+		if bad != nil {
+			return u, bad
+		}
+		if first, err = tx.Users.VerifyEmail(ctx, u.ID, e.Key, now); err != nil || !first {
+			return u, err
+		}
+		if err := s.uproot(ctx, tx, u.ID, siteID); err != nil {
+			return u, err
+		}
+	}
+	if err := tx.Events.Append(ctx, s.event(otl.EventUserUpdated, u.ID, siteID, map[string]string{"changed": "verified"})); err != nil {
+		return u, err
+	}
+	return tx.Users.ByID(ctx, u.ID)
+}
+
+// uproot removes what somebody planted in an account whose address he had not
+// proven to hold.
+func (s *Codes) uproot(ctx context.Context, tx *store.Tx, userID, siteID string) error {
+	had, err := tx.Passwords.Remove(ctx, userID)
+	if err != nil {
+		return err
+	}
+	if had {
+		if err := tx.Events.Append(ctx, s.event(otl.EventPasswordRemoved, userID, siteID, map[string]string{"by": "first proof of the address"})); err != nil {
+			return err
+		}
+	}
+	if err := tx.Tickets.Void(ctx, userID, otl.PurposeReset, s.Now()); err != nil {
+		return err
+	}
+	_, err = s.Sessions.EndAll(ctx, tx, userID, "", "", otl.EndUnproven)
+	return err
+}
