@@ -26,6 +26,7 @@ const (
 type world struct {
 	url         string
 	notes, shop site.Registered
+	client      site.MadeClient
 	user, owner otl.User
 	remarks     []string // what whoever starts it should know
 }
@@ -55,6 +56,9 @@ func seed(ctx context.Context, n *node.Node) (world, error) {
 		Owner: w.owner.ID, Name: "Shop",
 		Domain: "localhost:8789", Callbacks: []string{shopCallback},
 	}, &w.remarks); err != nil {
+		return w, err
+	}
+	if w.client, err = seedClient(ctx, n, w.notes.Site.ID); err != nil {
 		return w, err
 	}
 	w.user, err = seedUser(ctx, n, account.Creation{
@@ -117,6 +121,21 @@ func seedSite(ctx context.Context, n *node.Node, slug string, r site.Registratio
 	return site.Registered{Site: s, Key: key}, err
 }
 
+// seedClient finds or makes the client of a site.
+func seedClient(ctx context.Context, n *node.Node, siteID string) (site.MadeClient, error) {
+	given := secret.DerivedKey(site.ClientPrefix, n.Master.Derive("dev client secret"))
+	all, err := n.Clients.List(ctx, siteID)
+	if err != nil {
+		return site.MadeClient{}, err
+	}
+	for _, c := range all {
+		if _, _, err := n.Clients.Authenticate(ctx, c.ID, given); err == nil {
+			return site.MadeClient{Client: c, Secret: given}, nil
+		}
+	}
+	return n.Clients.Create(ctx, siteID, site.NewClient{Name: "dev", Secret: given, RedirectURIs: []string{notesCallback}})
+}
+
 func ptr[T any](v T) *T { return &v }
 
 // env gives the lines of dev.env.
@@ -126,6 +145,9 @@ func (w world) env() [][2]string {
 		{"OTL_SITE_ID", w.notes.Site.ID},
 		{"OTL_SITE_KEY", w.notes.Key.Reveal()},
 		{"OTL_CALLBACK_URL", notesCallback},
+		{"OTL_CLIENT_ID", w.client.ID},
+		{"OTL_CLIENT_SECRET", w.client.Secret.Reveal()},
+		{"OTL_REDIRECT_URI", notesCallback},
 		{"OTL_SITE2_ID", w.shop.Site.ID},
 		{"OTL_SITE2_KEY", w.shop.Key.Reveal()},
 		{"OTL_SITE2_CALLBACK_URL", shopCallback},

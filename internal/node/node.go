@@ -70,6 +70,7 @@ type Node struct {
 	Master       secret.Master
 	Installation *installation.Installation
 	Sites        *site.Sites
+	Clients      *site.Clients
 	Accounts     *account.Accounts
 	SignIn       *signin.SignIn
 	Codes        *signin.Codes
@@ -131,6 +132,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		Store: st, Messages: messages, Once: &once.Keeper{Store: st, Master: master, Now: o.Now}, Master: master,
 		Outbox: &outbox.Queue{Store: st, Messages: messages, Senders: o.Senders, Now: o.Now, Log: o.Log}, Installation: in, Limits: limits, Feed: &session.Feed{Store: st, Now: o.Now}, log: o.Log,
 		Sites:    &site.Sites{Store: st, Now: o.Now},
+		Clients:  &site.Clients{Store: st, Now: o.Now},
 		Accounts: &account.Accounts{Store: st, Sessions: sessions, Hasher: hasher, Limits: limits, Messages: messages, Rules: o.Rules, Now: o.Now},
 		SignIn:   &signin.SignIn{Store: st, Sessions: sessions, Hasher: hasher, Limits: limits, Now: o.Now},
 		Codes: &signin.Codes{
@@ -148,7 +150,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 // serve builds the surfaces and the server in front of them.
 func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	n.Native = native.New(native.Options{
-		SignIn: n.SignIn, Codes: n.Codes, Accounts: n.Accounts, Sites: n.Sites, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
+		SignIn: n.SignIn, Codes: n.Codes, Accounts: n.Accounts, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
 		JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
 	})
 	metrics := server.NewMetrics(map[string]string{"version": o.Version, "go": runtime.Version()})

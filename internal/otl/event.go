@@ -21,6 +21,8 @@ const (
 	EventSiteRestored    EventType = "site.restored"
 	EventSiteKeyCreated  EventType = "site_key.created"
 	EventSiteKeyRevoked  EventType = "site_key.revoked"
+	EventClientCreated   EventType = "client.created"
+	EventClientRevoked   EventType = "client.revoked"
 	EventRoleAssigned    EventType = "role.assigned"
 	EventRoleRemoved     EventType = "role.removed"
 	EventConsentRevoked  EventType = "consent.revoked"

@@ -161,6 +161,16 @@ func CheckOrigin(field, s string) error {
 	return nil
 }
 
+// CheckResource checks an audience that tokens can be asked for: an absolute URI
+// without a fragment (RFC 8707 section 2).
+func CheckResource(field, s string) error {
+	u, err := url.Parse(s)
+	if err != nil || !u.IsAbs() || strings.Contains(s, "#") || !printable(s) || len(s) > MaxURL {
+		return InvalidField(field, "not_a_uri", "must be an absolute URI without a fragment, such as https://api.example.com")
+	}
+	return nil
+}
+
 // CheckDomain checks the host name of a site and gives its lower-case ASCII
 // form. "localhost" is allowed, with or without a port.
 func CheckDomain(s string) (string, error) {

@@ -73,6 +73,7 @@ type Tx struct {
 	Tickets      Tickets
 	Messages     Messages
 	Answers      Answers
+	Clients      Clients
 }
 
 // conn runs one statement. *sql.DB, *sql.Tx and the prepared statements of
@@ -102,6 +103,7 @@ func newTx(c conn, changed *changes) *Tx {
 		Tickets{g},
 		Messages{g},
 		Answers{g},
+		Clients{g},
 	}
 }
 

@@ -127,7 +127,7 @@ func goodCalls(t *testing.T, w *otltest.World) map[string]otltest.Call {
 		"registerSite": {Bearer: own}, "createUser": {Key: w.Notes.Key}, "createRole": {Key: w.Notes.Key},
 		"updateUser": {Key: w.Notes.Key, Path: "/users/" + jane.ID}, "replaceUser": {Key: w.Notes.Key, Path: "/users/" + jane.ID},
 		"updateRole": {Key: w.Notes.Key, Path: "/roles/editor"}, "assignRole": {Key: w.Notes.Key},
-		"updateSite": {Bearer: own, Path: site}, "replaceSite": {Bearer: own, Path: site}, "createSiteKey": {Bearer: own, Path: site + "/keys"},
+		"updateSite": {Bearer: own, Path: site}, "replaceSite": {Bearer: own, Path: site}, "createSiteKey": {Bearer: own, Path: site + "/keys"}, "createClient": {Bearer: own, Path: site + "/clients"},
 		"rollSiteKey":  {Bearer: own, Path: site + "/keys/" + key + "/roll"},
 		"assignRoleTo": {Key: w.Notes.Key, Path: "/users/" + jane.ID + "/roles"},
 	}

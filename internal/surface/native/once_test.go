@@ -42,6 +42,7 @@ func creations(t *testing.T, w *otltest.World) map[string][2]otltest.Call {
 		"registerSite": his("/api/v1/sites", object{"name": "Acme", "domain": "acme.test", "callback_url": "https://acme.test/cb"},
 			object{"name": "Acme 2", "domain": "acme.test", "callback_url": "https://acme.test/cb"}),
 		"createSiteKey": his(keys, object{"name": "one"}, object{"name": "two"}),
+		"createClient":  his("/api/v1/sites/"+mine.Text("id")+"/clients", object{"name": "one"}, object{"name": "two"}),
 		"rollSiteKey":   his(keys+"/"+first+"/roll", object{"overlap_seconds": 1000}, object{"overlap_seconds": 10}),
 	}
 }

@@ -34,6 +34,7 @@ func (s *Surface) routes() {
 	sessions{s}.routes()
 	sites{s}.routes()
 	ownedSites{s}.routes()
+	clients{s}.routes()
 	feed{s}.routes()
 }
 

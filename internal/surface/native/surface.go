@@ -23,6 +23,7 @@ type Options struct {
 	Codes    *signin.Codes
 	Accounts *account.Accounts
 	Sites    *site.Sites
+	Clients  *site.Clients
 	Roles    *site.Roles
 	Feed     *session.Feed
 	Once     *once.Keeper

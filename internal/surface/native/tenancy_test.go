@@ -60,7 +60,14 @@ func things(t *testing.T, w *otltest.World, own, stranger string) map[string]thi
 	key, revoked := newKey(own, mine), newKey(own, mine)
 	as(t, w, own)(http.MethodDelete, "/sites/"+mine+"/keys/"+revoked, nil).Want(t, http.StatusOK)
 
+	newClient := func(bearer, site string) string {
+		return as(t, w, bearer)(http.MethodPost, "/sites/"+site+"/clients", object{"name": "program"}).Want(t, http.StatusCreated).Text("id")
+	}
+	client, over := newClient(own, mine), newClient(own, mine)
+	as(t, w, own)(http.MethodDelete, "/sites/"+mine+"/clients/"+over, nil).Want(t, http.StatusOK)
+
 	return map[string]thing{
+		"clients":  {client, map[string]string{"another owner's": newClient(stranger, theirs), "revoked": over, "of another kind": mine}},
 		"users":    {jane.ID, map[string]string{"another site's": john.ID, "left": left.ID, "deleted": gone.ID, "of another kind": mine}},
 		"sessions": {session(one), map[string]string{"another site's": session(foreign), "ended": session(ended), "of another kind": jane.ID}},
 		"sites":    {mine, map[string]string{"another owner's": theirs, "deleted": deleted, "nobody's": w.Shop.Site.ID, "the installation's": w.Installation.SiteID, "of another kind": jane.ID}},

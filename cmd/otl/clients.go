@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/site"
+)
+
+// clientJSON is a client as commands print it.
+type clientJSON struct {
+	ID           string    `json:"client_id"`
+	Secret       string    `json:"client_secret,omitempty"` // only when it was just made
+	SiteID       string    `json:"site_id"`
+	Name         string    `json:"name"`
+	Scopes       []string  `json:"scopes"`
+	RedirectURIs []string  `json:"redirect_uris"`
+	Resources    []string  `json:"resources"`
+	CreatedAt    time.Time `json:"created_at"`
+}
+
+func newClientJSON(c otl.Client) clientJSON {
+	return clientJSON{
+		ID: c.ID, SiteID: c.SiteID, Name: c.Name, Scopes: strings.Fields(c.Scopes.String()), RedirectURIs: append([]string{}, c.RedirectURIs...),
+		Resources: append([]string{}, c.Resources...), CreatedAt: c.CreatedAt,
+	}
+}
+
+func clientsCommand(a *app) *cobra.Command {
+	c := &cobra.Command{Use: "clients", Short: "Programs of a site that prove themselves with an id and a secret"}
+	var siteID string
+	c.PersistentFlags().StringVar(&siteID, "site", "", "site id or slug")
+	on := func(c *cobra.Command, do func(context.Context, *node.Node, string) error) error {
+		if siteID == "" {
+			return wrongUse(c, "--site is needed: a site id or slug")
+		}
+		return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+			s, err := n.Sites.Get(ctx, siteID)
+			if err != nil {
+				return err
+			}
+			return do(ctx, n, s.ID)
+		})
+	}
+	c.AddCommand(clientsCreate(a, on), clientsList(a, on), clientsRevoke(a, on))
+	return c
+}
+
+type onClients func(*cobra.Command, func(context.Context, *node.Node, string) error) error
+
+func clientsCreate(a *app, on onClients) *cobra.Command {
+	var n site.NewClient
+	var scopes []string
+	c := &cobra.Command{
+		Use: "create", Short: "Make a client and show its secret, once", Args: cobra.NoArgs,
+		Example: "  otl clients create --site notes --redirect-uri https://notes.example.com/auth/callback",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return on(c, func(ctx context.Context, nd *node.Node, id string) error {
+				if len(scopes) > 0 {
+					var err error
+					if n.Scopes, err = otl.ParseScopes(scopes); err != nil {
+						return err
+					}
+				}
+				made, err := nd.Clients.Create(ctx, id, n)
+				if err != nil {
+					return err
+				}
+				out := newClientJSON(made.Client)
+				out.Secret = made.Secret.Reveal()
+				return a.print(out, func() {
+					fmt.Fprintf(a.stdout, "Client ID      %s\nClient secret  %s\n\nThe secret is shown this once. Keep it in your server's secret store.\n", out.ID, out.Secret)
+				})
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&n.Name, "name", "client", "what the program is")
+	f.StringArrayVar(&n.RedirectURIs, "redirect-uri", nil, "where people may be sent back to; may be repeated")
+	f.StringArrayVar(&n.Resources, "resource", nil, "audience it may ask tokens for; may be repeated")
+	f.StringSliceVar(&scopes, "scopes", nil, "auth, users, admin, otp:direct (default all)")
+	return c
+}
+
+func clientsList(a *app, on onClients) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List the clients of a site", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return on(c, func(ctx context.Context, n *node.Node, id string) error {
+				found, err := n.Clients.List(ctx, id)
+				if err != nil {
+					return err
+				}
+				out := []clientJSON{}
+				for _, one := range found {
+					out = append(out, newClientJSON(one))
+				}
+				return a.print(map[string]any{"data": out}, func() {
+					table(a.stdout, []string{"ID", "NAME", "SCOPES", "REDIRECT URIS"}, out, func(c clientJSON) []string {
+						return []string{c.ID, c.Name, strings.Join(c.Scopes, " "), strings.Join(c.RedirectURIs, " ")}
+					})
+				})
+			})
+		},
+	}
+}
+
+func clientsRevoke(a *app, on onClients) *cobra.Command {
+	return &cobra.Command{
+		Use: "revoke CLIENT_ID", Short: "End a client at once", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return on(c, func(ctx context.Context, n *node.Node, id string) error {
+				if err := n.Clients.Revoke(ctx, id, args[0]); err != nil {
+					return err
+				}
+				return a.print(map[string]any{"revoked": true, "client_id": args[0]}, func() { fmt.Fprintln(a.stdout, "revoked") })
+			})
+		},
+	}
+}

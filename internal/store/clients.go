@@ -1,0 +1,49 @@
+package store
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// Clients is the group of statements about programs of sites.
+type Clients struct{ group }
+
+const clientColumns = `c.id, c.site_id, c.name, c.scopes, c.redirect_uris, c.resources, c.created_at, c.revoked_at`
+
+func clientDest(c *otl.Client) []any {
+	return []any{
+		&c.ID, &c.SiteID, &c.Name, words(&c.Scopes, storedScopes), words(&c.RedirectURIs, strings.Fields), words(&c.Resources, strings.Fields),
+		at(&c.CreatedAt), at(&c.RevokedAt),
+	}
+}
+
+// Insert adds a client, known by the digest of its secret. URIs hold no blanks.
+func (g Clients) Insert(ctx context.Context, c otl.Client, digest []byte) error {
+	_, err := g.exec(ctx, `INSERT INTO clients (id, site_id, name, digest, scopes, redirect_uris, resources, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		c.ID, c.SiteID, c.Name, digest, c.Scopes.String(), strings.Join(c.RedirectURIs, " "), strings.Join(c.Resources, " "), millis(c.CreatedAt))
+	return err
+}
+
+// ByID gives a client that is not revoked, of a site that is not deleted, with
+// the digest of its secret.
+func (g Clients) ByID(ctx context.Context, id string) (c otl.Client, s otl.Site, digest []byte, err error) {
+	err = g.one(ctx, `SELECT `+clientColumns+`, c.digest, `+siteColumns+` FROM clients c JOIN sites s ON s.id = c.site_id
+		WHERE c.id = $1 AND c.revoked_at IS NULL AND s.deleted_at IS NULL`, []any{id}, append(append(clientDest(&c), &digest), siteDest(&s)...)...)
+	return c, s, digest, err
+}
+
+// OfSite gives the clients of a site that are not revoked, oldest first.
+func (g Clients) OfSite(ctx context.Context, siteID string) ([]otl.Client, error) {
+	return all(ctx, g.group, `SELECT `+clientColumns+` FROM clients c WHERE c.site_id = $1 AND c.revoked_at IS NULL ORDER BY c.id`,
+		[]any{siteID}, clientDest)
+}
+
+// Revoke ends a client at once and reports whether it was there.
+func (g Clients) Revoke(ctx context.Context, siteID, id string, now time.Time) (bool, error) {
+	n, err := g.exec(ctx, `UPDATE clients SET revoked_at = $1 WHERE id = $2 AND site_id = $3 AND revoked_at IS NULL`, millis(now), id, siteID)
+	return n == 1, err
+}

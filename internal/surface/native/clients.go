@@ -1,0 +1,127 @@
+package native
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/site"
+)
+
+// clients are the operations of the owner of a site on its programs.
+type clients struct{ *Surface }
+
+// ClientOut is a client without its secret. It is exported because schemas pass
+// over embedded types that are not.
+type ClientOut struct {
+	ID           string    `json:"id"`
+	Name         string    `json:"name"`
+	Scopes       []string  `json:"scopes"`
+	RedirectURIs []string  `json:"redirect_uris"`
+	Resources    []string  `json:"resources" doc:"Audiences it may ask tokens for."`
+	CreatedAt    time.Time `json:"created_at"`
+}
+
+func newClientOut(c otl.Client) ClientOut {
+	scopes := make([]string, len(c.Scopes))
+	for i, one := range c.Scopes {
+		scopes[i] = string(one)
+	}
+	return ClientOut{c.ID, c.Name, scopes, orEmpty(c.RedirectURIs), orEmpty(c.Resources), c.CreatedAt}
+}
+
+func orEmpty(all []string) []string {
+	if all == nil {
+		return []string{}
+	}
+	return all
+}
+
+type clientsOut struct {
+	Data       []ClientOut `json:"data"`
+	NextCursor *string     `json:"next_cursor" doc:"Always null: a site has at most 50 clients."`
+}
+
+func (s clients) list(c *call, in *siteIn) (*clientsOut, error) {
+	if _, err := s.Sites.Owned(c.ctx, c.bearer.User.ID, in.ID); err != nil {
+		return nil, err
+	}
+	found, err := s.Clients.List(c.ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := &clientsOut{Data: []ClientOut{}}
+	for _, one := range found {
+		out.Data = append(out.Data, newClientOut(one))
+	}
+	return out, nil
+}
+
+type createClientIn struct {
+	ID           string   `path:"id" json:"-" doc:"Site id."`
+	Name         string   `json:"name" minLength:"1" maxLength:"100" doc:"What the program is."`
+	Scopes       []string `json:"scopes,omitempty" maxItems:"8" doc:"auth, users, admin, otp:direct; auth and users if left out."`
+	RedirectURIs []string `json:"redirect_uris,omitempty" maxItems:"50" doc:"Where people may be sent back to: https, or http on localhost."`
+	Resources    []string `json:"resources,omitempty" maxItems:"20" doc:"Audiences it may ask tokens for: URIs."`
+}
+
+// newClientShown is a new client, with its secret.
+type newClientShown struct {
+	ClientOut
+	Secret shown `json:"client_secret" doc:"Shown once. Store it in a secret manager."`
+}
+
+func newMadeClientOut(m site.MadeClient) *newClientShown {
+	return &newClientShown{newClientOut(m.Client), shown{m.Secret}}
+}
+
+func (s clients) create(c *call, in *createClientIn) (*newClientShown, error) {
+	if _, err := s.Sites.Owned(c.ctx, c.bearer.User.ID, in.ID); err != nil {
+		return nil, err
+	}
+	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, Resources: in.Resources, Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}}
+	if in.Scopes != nil {
+		var err error
+		if n.Scopes, err = otl.ParseScopes(in.Scopes); err != nil {
+			return nil, err
+		}
+	}
+	return again(c, newMadeClientOut, func(ctx context.Context) (site.MadeClient, error) { return s.Clients.Create(ctx, in.ID, n) })
+}
+
+type clientIn struct {
+	ID       string `path:"id" json:"-" doc:"Site id."`
+	ClientID string `path:"client_id" json:"-" doc:"Client id."`
+}
+
+func (s clients) revoke(c *call, in *clientIn) (*deletedOut, error) {
+	if _, err := s.Sites.Owned(c.ctx, c.bearer.User.ID, in.ID); err != nil {
+		return nil, err
+	}
+	return &deletedOut{true}, s.Clients.Revoke(c.ctx, in.ID, in.ClientID)
+}
+
+func (s clients) routes() {
+	sample := newClientOut(otl.Client{
+		ID: sampleSession, Name: "web backend", Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers},
+		RedirectURIs: []string{"https://notes.example.com/auth/callback"}, CreatedAt: sampleTime(),
+	})
+	route(s.Surface, operation{
+		id: "listClients", method: http.MethodGet, path: "/sites/{id}/clients", tag: tagSites,
+		summary: "List the clients of a site", text: "Programs that prove themselves with an id and a secret; those that are not revoked, oldest first, without their secrets.",
+		access: byOwner, success: http.StatusOK, errors: []int{404}, answer: clientsOut{Data: []ClientOut{sample}},
+	}, s.list)
+	route(s.Surface, operation{
+		id: "createClient", method: http.MethodPost, path: "/sites/{id}/clients", tag: tagSites,
+		summary: "Make a client", text: "Adds a program that gets its tokens at /oidc/token. The secret is shown this once.",
+		access: byOwner, success: http.StatusCreated, errors: []int{404},
+		request: map[string]any{"name": "web backend", "redirect_uris": []string{"https://notes.example.com/auth/callback"}},
+		answer:  newClientShown{sample, text("otc_2f8Kq0ZpV7sXc4TtY9wB3nLr6mJdH1gAeUi5C0Qk")},
+	}, s.create)
+	route(s.Surface, operation{
+		id: "revokeClient", method: http.MethodDelete, path: "/sites/{id}/clients/{client_id}", tag: tagSites,
+		summary: "Revoke a client", text: "The client and its tokens are refused from the answer on.",
+		access: byOwner, success: http.StatusOK, errors: []int{404}, answer: deletedOut{true},
+	}, s.revoke)
+}
