@@ -13,6 +13,7 @@ import (
 // keyJSON is a signing key as commands print it.
 type keyJSON struct {
 	ID          string     `json:"id"`
+	Purpose     string     `json:"purpose"` // access or identity
 	Algorithm   string     `json:"algorithm"`
 	State       string     `json:"state"` // published, signing, verifying, revoked
 	CreatedAt   time.Time  `json:"created_at"`
@@ -66,7 +67,7 @@ func (a *app) listKeys(ctx context.Context, n *node.Node) error {
 	out := []keyJSON{}
 	for _, k := range keys {
 		one := keyJSON{
-			ID: k.ID, Algorithm: string(k.Algorithm), State: "signing", CreatedAt: k.CreatedAt, SignFrom: k.SignFrom,
+			ID: k.ID, Purpose: k.Purpose, Algorithm: string(k.Algorithm), State: "signing", CreatedAt: k.CreatedAt, SignFrom: k.SignFrom,
 			SignUntil: optionalTime(k.SignUntil), VerifyUntil: optionalTime(k.VerifyUntil),
 		}
 		switch {
@@ -80,8 +81,8 @@ func (a *app) listKeys(ctx context.Context, n *node.Node) error {
 		out = append(out, one)
 	}
 	return a.print(map[string]any{"data": out}, func() {
-		table(a.stdout, []string{"ID", "ALGORITHM", "STATE", "SIGNS FROM", "VERIFIES UNTIL"}, out, func(k keyJSON) []string {
-			return []string{k.ID, k.Algorithm, k.State, moment(k.SignFrom), momentOr(k.VerifyUntil, "it is replaced")}
+		table(a.stdout, []string{"ID", "PURPOSE", "ALGORITHM", "STATE", "SIGNS FROM", "VERIFIES UNTIL"}, out, func(k keyJSON) []string {
+			return []string{k.ID, k.Purpose, k.Algorithm, k.State, moment(k.SignFrom), momentOr(k.VerifyUntil, "it is replaced")}
 		})
 	})
 }

@@ -40,6 +40,9 @@ func seed(ctx context.Context, n *node.Node) (world, error) {
 	if err = throwAway(ctx, n); err != nil {
 		return w, err
 	}
+	if err = n.Installation.Maintain(ctx); err != nil { // whatever starting leaves for later
+		return w, err
+	}
 	if w.owner, err = seedUser(ctx, n, account.Creation{
 		Email: ownerEmail, Password: secret.NewText(ownerPassword), Verified: true,
 		Profile: account.Profile{Name: ptr("Olivia Owner")},

@@ -32,12 +32,13 @@ type Options struct {
 
 // Installation is the server as a party of its own.
 type Installation struct {
-	SiteID string // of the first-party site
-	Ring   *token.Ring
+	SiteID   string      // of the first-party site
+	Ring     *token.Ring // of access tokens
+	Identity *token.Ring // of the tokens of OpenID clients; empty until Maintain has run once
 
 	Options
-	state string       // of the signing keys when they were last loaded
-	keys  []SigningKey // as they were then
+	chains []*keychain
+	state  string // of the signing keys when they were last loaded
 }
 
 // ErrMasterKey means that the database was made under another master key.
@@ -62,7 +63,9 @@ func Initialised(ctx context.Context, st *store.Store) (bool, error) {
 // Open proves the master key, creates what a new database lacks and loads the
 // signing keys. It fails with ErrMasterKey under the wrong key.
 func Open(ctx context.Context, o Options) (*Installation, error) {
-	in := &Installation{Ring: token.NewRing(), Options: o}
+	in := &Installation{Ring: token.NewRing(), Identity: token.NewRing(), Options: o}
+	access := &keychain{Installation: in, purpose: purposeAccess, algorithm: o.Algorithm, ttl: o.AccessTTL, ring: in.Ring}
+	in.chains = []*keychain{access, {Installation: in, purpose: purposeIdentity, algorithm: token.RS256, ttl: identityTTL, ring: in.Identity}}
 	row, err := o.Store.Read.Installation.Get(ctx)
 	if errors.Is(err, store.ErrNotFound) {
 		if err := in.create(ctx); err != nil {
@@ -83,8 +86,13 @@ func Open(ctx context.Context, o Options) (*Installation, error) {
 			return nil, fmt.Errorf("seal under the new master key: %w", err)
 		}
 	}
-	if err := in.Maintain(ctx); err != nil {
+	if err := in.refresh(ctx); err != nil {
 		return nil, err
+	}
+	if in.Serve || len(access.keys) == 0 {
+		// The other chain can wait until requests are answered: making its first key
+		// takes a while.
+		return in, access.maintain(ctx)
 	}
 	return in, nil
 }
@@ -112,7 +120,7 @@ func (in *Installation) create(ctx context.Context) error {
 // one, the proof last: a crash in between leaves both keys needed and the next
 // start goes on.
 func (in *Installation) reseal(ctx context.Context) error {
-	keys, err := in.Store.Read.SigningKeys.All(ctx)
+	keys, err := in.Store.Read.SigningKeys.All(ctx, "")
 	if err != nil {
 		return err
 	}

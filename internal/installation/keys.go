@@ -12,9 +12,12 @@ import (
 )
 
 const (
-	// purposeAccess marks the keys of native access tokens. A key signs for one
-	// purpose (SE-08).
-	purposeAccess = "access"
+	// The purposes of keys: native access tokens, and the tokens of OpenID clients. A
+	// key signs for one purpose (SE-08).
+	purposeAccess   = "access"
+	purposeIdentity = "identity"
+	// identityTTL is how long a token of an OpenID client lives (contract 3.7).
+	identityTTL = time.Hour
 	// JWKSMaxAge is how long verifiers may keep the public keys.
 	JWKSMaxAge = 5 * time.Minute
 	// lead is how long a new key is published before it signs, so that every
@@ -27,9 +30,22 @@ const (
 
 func keyPlace(id string) string { return "signing_keys|" + id + "|private" }
 
+// keychain is the keys of one purpose. Access tokens are signed as configured,
+// those of OpenID clients with RS256, which is what their libraries read (decision
+// D5).
+type keychain struct {
+	*Installation
+	purpose   string
+	algorithm token.Algorithm
+	ttl       time.Duration // how long a token lives at most
+	ring      *token.Ring
+	keys      []SigningKey // as they were when they were last loaded
+}
+
 // SigningKey is one signing key with the times it serves.
 type SigningKey struct {
 	ID          string
+	Purpose     string // "access" or "identity"
 	Algorithm   token.Algorithm
 	CreatedAt   time.Time
 	SignFrom    time.Time
@@ -39,63 +55,89 @@ type SigningKey struct {
 	stored      store.SigningKey
 }
 
-// SigningKeys gives every key in the order they sign.
+// SigningKeys gives every key, by purpose and in the order they sign.
 func (in *Installation) SigningKeys(ctx context.Context) ([]SigningKey, error) {
-	rows, err := in.Store.Read.SigningKeys.All(ctx)
+	var all []SigningKey
+	for _, c := range in.chains {
+		keys, err := c.read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, keys...)
+	}
+	return all, nil
+}
+
+func (c *keychain) read(ctx context.Context) ([]SigningKey, error) {
+	rows, err := c.Store.Read.SigningKeys.All(ctx, c.purpose)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]SigningKey, 0, len(rows))
 	for i, k := range rows {
 		key := SigningKey{
-			ID: k.ID, Algorithm: token.Algorithm(k.Algorithm), CreatedAt: k.CreatedAt, SignFrom: k.SignFrom,
+			ID: k.ID, Purpose: k.Purpose, Algorithm: token.Algorithm(k.Algorithm), CreatedAt: k.CreatedAt, SignFrom: k.SignFrom,
 			RevokedAt: k.RevokedAt, stored: k,
 		}
 		if i+1 < len(rows) {
 			key.SignUntil = rows[i+1].SignFrom
-			key.VerifyUntil = key.SignUntil.Add(in.AccessTTL + overlap)
+			key.VerifyUntil = key.SignUntil.Add(c.ttl + overlap)
 		}
 		out = append(out, key)
 	}
 	return out, nil
 }
 
-// Maintain makes the next signing key when it is due, deletes keys that nothing
-// can refer to any more, and loads what has changed. It is cheap when nothing is
-// due, safe to run on several nodes at once, and meant to run every second by
-// one goroutine. Beside the servers (Options.Serve is false) it loads, and makes a
-// new database its first key.
+// Maintain makes the next signing keys when they are due, deletes keys that
+// nothing can refer to any more, and loads what has changed. It is cheap when
+// nothing is due, safe to run on several nodes at once, and meant to run every
+// second by one goroutine. Beside the servers (Options.Serve is false) it only
+// loads.
 func (in *Installation) Maintain(ctx context.Context) error {
-	state, err := in.Store.Read.SigningKeys.State(ctx)
-	if err != nil {
+	if err := in.refresh(ctx); err != nil || !in.Serve {
 		return err
 	}
-	if state != in.state {
-		if err := in.load(ctx); err != nil {
+	for _, c := range in.chains {
+		if err := c.maintain(ctx); err != nil {
 			return err
 		}
-		in.state = state
 	}
-	if !in.Serve && len(in.keys) > 0 {
-		return nil
+	return nil
+}
+
+// refresh loads the keys if any have changed.
+func (in *Installation) refresh(ctx context.Context) error {
+	state, err := in.Store.Read.SigningKeys.State(ctx)
+	if err != nil || state == in.state {
+		return err
 	}
-	changed, err := in.rotateIfDue(ctx, in.keys)
+	for _, c := range in.chains {
+		if err := c.load(ctx); err != nil {
+			return err
+		}
+	}
+	in.state = state
+	return nil
+}
+
+func (c *keychain) maintain(ctx context.Context) error {
+	changed, err := c.rotateIfDue(ctx, c.keys)
 	if err != nil {
 		return err
 	}
-	for _, k := range in.keys {
-		if k.VerifyUntil.IsZero() || !in.Now().After(k.VerifyUntil) {
+	for _, k := range c.keys {
+		if k.VerifyUntil.IsZero() || !c.Now().After(k.VerifyUntil) {
 			continue
 		}
 		changed = true
-		if err := in.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := c.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 			return tx.SigningKeys.Delete(ctx, k.ID)
 		}); err != nil {
 			return err
 		}
 	}
 	if changed {
-		return in.load(ctx)
+		return c.load(ctx)
 	}
 	return nil
 }
@@ -103,20 +145,20 @@ func (in *Installation) Maintain(ctx context.Context) error {
 // rotateIfDue publishes the next key one lead before the current one has signed
 // for its time, and at once when the configured algorithm has changed or no
 // usable key is left.
-func (in *Installation) rotateIfDue(ctx context.Context, keys []SigningKey) (bool, error) {
-	now := in.Now()
+func (c *keychain) rotateIfDue(ctx context.Context, keys []SigningKey) (bool, error) {
+	now := c.Now()
 	if len(keys) == 0 {
-		return true, in.add(ctx, 1, now)
+		return true, c.add(ctx, 1, now)
 	}
 	newest := keys[len(keys)-1]
-	due := newest.SignFrom.Add(in.Rotation)
+	due := newest.SignFrom.Add(c.Rotation)
 	switch {
 	case !newest.RevokedAt.IsZero():
-		return true, in.add(ctx, newest.stored.Sequence+1, now)
-	case newest.Algorithm != in.Algorithm:
-		return true, in.add(ctx, newest.stored.Sequence+1, later(now, newest.SignFrom).Add(lead))
+		return true, c.add(ctx, newest.stored.Sequence+1, now)
+	case newest.Algorithm != c.algorithm:
+		return true, c.add(ctx, newest.stored.Sequence+1, later(now, newest.SignFrom).Add(lead))
 	case !now.Before(due.Add(-lead)):
-		return true, in.add(ctx, newest.stored.Sequence+1, later(due, now.Add(lead)))
+		return true, c.add(ctx, newest.stored.Sequence+1, later(due, now.Add(lead)))
 	}
 	return false, nil
 }
@@ -128,42 +170,49 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// Rotate makes a new signing key that signs after the usual lead, or at once.
-// With revoke every older key stops verifying in the same moment: each access
-// token signed by them is void and its holder must refresh.
+// Rotate makes new signing keys that sign after the usual lead, or at once. With
+// revoke every older key stops verifying in the same moment: each access token
+// signed by them is void and its holder must refresh.
 func (in *Installation) Rotate(ctx context.Context, atOnce, revoke bool) error {
-	keys, err := in.SigningKeys(ctx)
-	if err != nil {
-		return err
-	}
-	now := in.Now()
-	from := now.Add(lead)
-	if atOnce || revoke {
-		from = now
-	}
-	sequence := 1
-	if len(keys) > 0 {
-		newest := keys[len(keys)-1]
-		sequence = newest.stored.Sequence + 1
-		if !revoke {
-			from = later(from, newest.SignFrom)
-		}
-	}
-	if revoke {
-		if err := in.revokeAll(ctx, keys); err != nil {
+	for _, c := range in.chains {
+		if err := c.rotate(ctx, atOnce, revoke); err != nil {
 			return err
 		}
 	}
-	if err := in.add(ctx, sequence, from); err != nil {
-		return err
-	}
-	return in.load(ctx)
+	return nil
 }
 
-func (in *Installation) revokeAll(ctx context.Context, keys []SigningKey) error {
-	return in.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+func (c *keychain) rotate(ctx context.Context, atOnce, revoke bool) error {
+	keys, err := c.read(ctx)
+	if err != nil {
+		return err
+	}
+	if len(keys) == 0 {
+		return nil // a server makes the first one when it starts
+	}
+	now, newest := c.Now(), keys[len(keys)-1]
+	from := now
+	if !atOnce && !revoke {
+		from = now.Add(lead)
+	}
+	if !revoke {
+		from = later(from, newest.SignFrom)
+	}
+	if revoke {
+		if err := c.revokeAll(ctx, keys); err != nil {
+			return err
+		}
+	}
+	if err := c.add(ctx, newest.stored.Sequence+1, from); err != nil {
+		return err
+	}
+	return c.load(ctx)
+}
+
+func (c *keychain) revokeAll(ctx context.Context, keys []SigningKey) error {
+	return c.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		for _, k := range keys {
-			if err := tx.SigningKeys.Revoke(ctx, k.ID, in.Now()); err != nil {
+			if err := tx.SigningKeys.Revoke(ctx, k.ID, c.Now()); err != nil {
 				return err
 			}
 		}
@@ -173,8 +222,8 @@ func (in *Installation) revokeAll(ctx context.Context, keys []SigningKey) error 
 
 // add makes and stores the key of one sequence number. When another node was
 // first, its key stands and ours is forgotten.
-func (in *Installation) add(ctx context.Context, sequence int, signFrom time.Time) error {
-	private, err := token.Generate(in.Algorithm)
+func (c *keychain) add(ctx context.Context, sequence int, signFrom time.Time) error {
+	private, err := token.Generate(c.algorithm)
 	if err != nil {
 		return err
 	}
@@ -182,31 +231,31 @@ func (in *Installation) add(ctx context.Context, sequence int, signFrom time.Tim
 	if err != nil {
 		return err
 	}
-	now := in.Now()
-	key := token.Key{ID: secret.NewID(now), Algorithm: in.Algorithm, Private: private}
+	now := c.Now()
+	key := token.Key{ID: secret.NewID(now), Algorithm: c.algorithm, Private: private}
 	public, err := key.PublicJSON()
 	if err != nil {
 		return err
 	}
 	row := store.SigningKey{
-		ID: key.ID, Purpose: purposeAccess, Sequence: sequence, Algorithm: string(in.Algorithm),
-		Public: public, Private: in.Master.Seal(der, keyPlace(key.ID)), CreatedAt: now, SignFrom: signFrom,
+		ID: key.ID, Purpose: c.purpose, Sequence: sequence, Algorithm: string(c.algorithm),
+		Public: public, Private: c.Master.Seal(der, keyPlace(key.ID)), CreatedAt: now, SignFrom: signFrom,
 	}
-	return in.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	return c.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		first, err := tx.SigningKeys.Insert(ctx, row)
 		if err != nil || !first {
 			return err
 		}
 		return tx.Events.Append(ctx, otl.Event{
 			ID: "evt_" + secret.NewID(now), Type: otl.EventKeyRotated, CreatedAt: now,
-			Data: map[string]string{"key_id": key.ID, "algorithm": string(in.Algorithm)},
+			Data: map[string]string{"key_id": key.ID, "algorithm": string(c.algorithm)},
 		})
 	})
 }
 
 // load hands every key that is not revoked to the ring.
-func (in *Installation) load(ctx context.Context) error {
-	keys, err := in.SigningKeys(ctx)
+func (c *keychain) load(ctx context.Context) error {
+	keys, err := c.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -215,7 +264,7 @@ func (in *Installation) load(ctx context.Context) error {
 		if !k.RevokedAt.IsZero() {
 			continue
 		}
-		der, err := in.Master.Open(k.stored.Private, keyPlace(k.ID))
+		der, err := c.Master.Open(k.stored.Private, keyPlace(k.ID))
 		if err != nil {
 			return fmt.Errorf("signing key %s: %w", k.ID, err)
 		}
@@ -225,6 +274,6 @@ func (in *Installation) load(ctx context.Context) error {
 		}
 		ring = append(ring, token.Key{ID: k.ID, Algorithm: k.Algorithm, Private: private, SignFrom: k.SignFrom, VerifyUntil: k.VerifyUntil})
 	}
-	in.keys = keys
-	return in.Ring.Load(ring)
+	c.keys = keys
+	return c.ring.Load(ring)
 }

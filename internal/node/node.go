@@ -26,6 +26,7 @@ import (
 	"github.com/onetimelogin/otl/internal/store"
 	"github.com/onetimelogin/otl/internal/surface/native"
 	"github.com/onetimelogin/otl/internal/surface/pages"
+	"github.com/onetimelogin/otl/internal/surface/transmit"
 	"github.com/onetimelogin/otl/internal/token"
 )
 
@@ -153,11 +154,16 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 		SignIn: n.SignIn, Codes: n.Codes, Accounts: n.Accounts, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
 		JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
 	})
+	wire := transmit.New(transmit.Options{
+		SignIn: n.SignIn, Codes: n.Codes, Clients: n.Clients, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},
+		Pace: n.pace(), JWKS: n.Installation.Identity.JWKS, Now: o.Now,
+	})
 	metrics := server.NewMetrics(map[string]string{"version": o.Version, "go": runtime.Version()})
 	n.measure(metrics, hasher)
 	n.Server = server.New(server.Options{
 		Mounts: append(dev(o.Dev), []server.Mount{
 			{Patterns: []string{"/"}, Handler: pages.New(native.Fail), Fail: native.Fail},
+			{Patterns: []string{"/cis/", "/v1/", "/oidc/"}, Handler: wire, Fail: transmit.Fail},
 			{Patterns: []string{"/api/", "/api", "/openapi.json", "/.well-known/jwks.json"}, Handler: n.Native, Fail: native.Fail},
 		}...),
 		Ready: func(ctx context.Context) error {
@@ -229,6 +235,9 @@ func (n *Node) Run(ctx context.Context) {
 		{"purge deleted sites", 3600, n.Sites.Purge},
 		{"prune the revocation feed", 3600, n.Feed.Prune},
 		{"prune sessions", 3600, func(ctx context.Context) error { _, err := n.SignIn.Prune(ctx); return err }},
+	}
+	if err := n.Installation.Maintain(ctx); err != nil && ctx.Err() == nil { // what starting did not wait for
+		n.log.Error("job failed", "job", "maintain signing keys", "err", err)
 	}
 	sending := make(chan struct{})
 	go func() { n.Outbox.Run(ctx); close(sending) }()

@@ -79,6 +79,42 @@ func (ms Methods) Strings() []string {
 	return out
 }
 
+// kind of proof: two of one kind are no two factors (MF-06). It is "" for what
+// counts as none: a code that somebody was handed, a session that an operator
+// opened.
+func (m Method) kind() string {
+	switch m {
+	case MethodPassword:
+		return "knowledge"
+	case MethodMailCode, MethodMailLink:
+		return "mail"
+	case MethodSMS:
+		return "telephone"
+	}
+	return ""
+}
+
+// Factors reports how many different kinds of proof the methods are.
+func (ms Methods) Factors() int {
+	seen := map[string]bool{}
+	for _, m := range ms {
+		if k := m.kind(); k != "" {
+			seen[k] = true
+		}
+	}
+	return len(seen)
+}
+
+// AMR gives the methods as the claim of that name: with "mfa" once they are two
+// factors (RFC 8176).
+func (ms Methods) AMR() []string {
+	out := ms.Strings()
+	if ms.Factors() > 1 {
+		out = append(out, "mfa")
+	}
+	return out
+}
+
 // StoredMethods reads the form String writes.
 func StoredMethods(s string) Methods {
 	var out Methods

@@ -94,7 +94,7 @@ func (s *Sessions) Issue(st store.Standing, refresh secret.Text) (Tokens, error)
 	now := s.Now()
 	a := token.Access{
 		ID: secret.NewID(now), Issuer: s.Issuer, Subject: st.User.ID, Audience: s.Audience(st.Site), Session: st.Session.ID,
-		SessionVersion: st.User.SessionVersion, Methods: st.Session.Methods.Strings(), AuthAt: st.Session.AuthAt, IssuedAt: now,
+		SessionVersion: st.User.SessionVersion, Methods: st.Session.Methods.AMR(), AuthAt: st.Session.AuthAt, IssuedAt: now,
 		ExpiresAt: now.Add(min(s.AccessTTL, st.Session.ExpiresAt.Sub(now))), Roles: st.Grant.Roles,
 	}
 	if Visible(st).Has(otl.FieldEmail) {

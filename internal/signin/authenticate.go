@@ -33,25 +33,56 @@ func (s *SignIn) Authenticate(ctx context.Context, raw secret.Text) (Bearer, err
 	if err != nil {
 		return Bearer{}, otl.ErrToken
 	}
-	st, err := s.Store.Standing(ctx, a.Session)
-	if errors.Is(err, store.ErrNotFound) {
-		return Bearer{}, otl.ErrSessionRevoked
-	}
+	st, err := s.stands(ctx, a.Session, a.Subject, a.SessionVersion)
 	if err != nil {
 		return Bearer{}, err
 	}
-	switch {
-	case st.Session.UserID != a.Subject, a.Audience != s.Sessions.Audience(st.Site):
+	if a.Audience != s.Sessions.Audience(st.Site) {
 		return Bearer{}, otl.ErrToken
-	case !st.Session.EndedAt.IsZero(), !st.User.DisabledAt.IsZero(), !now.Before(st.Session.ExpiresAt):
-		return Bearer{}, otl.ErrSessionRevoked
-	case !st.Site.FirstParty && !st.Grant.Live():
-		return Bearer{}, otl.ErrSessionRevoked
-	case a.SessionVersion != st.User.SessionVersion:
-		return Bearer{}, otl.ErrSessionStale
 	}
 	otl.RequestOf(ctx).UserID = a.Subject
 	return Bearer{st, a}, nil
+}
+
+// stands gives the session that a genuine token names, if it still counts.
+func (s *SignIn) stands(ctx context.Context, session, person string, version int) (store.Standing, error) {
+	st, err := s.Store.Standing(ctx, session)
+	if errors.Is(err, store.ErrNotFound) {
+		return st, otl.ErrSessionRevoked
+	}
+	if err != nil {
+		return st, err
+	}
+	switch {
+	case st.Session.UserID != person:
+		return st, otl.ErrToken
+	case !st.Session.EndedAt.IsZero(), !st.User.DisabledAt.IsZero(), !s.Now().Before(st.Session.ExpiresAt):
+		return st, otl.ErrSessionRevoked
+	case !st.Site.FirstParty && !st.Grant.Live():
+		return st, otl.ErrSessionRevoked
+	case version != st.User.SessionVersion:
+		return st, otl.ErrSessionStale
+	}
+	return st, nil
+}
+
+// LogoutEverywhere ends every session the person of a genuine token has at the site
+// of the token, and says how many.
+func (s *SignIn) LogoutEverywhere(ctx context.Context, session, person string, version int) (int, error) {
+	st, err := s.stands(ctx, session, person, version)
+	if err != nil {
+		return 0, err
+	}
+	otl.RequestOf(ctx).UserID = person
+	var live []otl.Session
+	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if live, err = tx.Sessions.Live(ctx, person, st.Site.ID, "", s.Now(), 1000); err != nil {
+			return err
+		}
+		_, err := s.Sessions.EndAll(ctx, tx, person, st.Site.ID, "", otl.EndLogout)
+		return err
+	})
+	return len(live), err
 }
 
 // Introspection is what a site may know of an access token it was sent.

@@ -278,6 +278,7 @@ type CodeAttempt struct {
 	Code      secret.Text
 	RequestID string // needed where one was made
 	Known     bool   // as in CodeRequest
+	Join      string // id of a live session that the proof is added to; "" opens one
 }
 
 // Proven is a sign-in by a ticket.
@@ -312,7 +313,7 @@ func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
 			}
 			return err
 		}
-		p.Tokens, err = s.enter(ctx, tx, a.Site, p.Ticket, methodOf(p.Ticket.Channel), from)
+		p.Tokens, err = s.enter(ctx, tx, a, p.Ticket, from)
 		return err
 	})
 	if err == nil {

@@ -9,9 +9,10 @@ import (
 	"github.com/onetimelogin/otl/internal/store"
 )
 
-// enter opens a session for the person of a ticket that was just used up.
-func (s *Codes) enter(ctx context.Context, tx *store.Tx, site otl.Site, t otl.Ticket, m otl.Method, from *otl.Request) (session.Tokens, error) {
-	now := s.Now()
+// enter opens a session for the person of a ticket that was just used up, or adds
+// the proof to one.
+func (s *Codes) enter(ctx context.Context, tx *store.Tx, a CodeAttempt, t otl.Ticket, from *otl.Request) (session.Tokens, error) {
+	now, site, method := s.Now(), a.Site, methodOf(t.Channel)
 	u, err := tx.Users.Came(ctx, t.UserID, now)
 	if errors.Is(err, store.ErrNotFound) {
 		return session.Tokens{}, ErrDisabled
@@ -22,6 +23,9 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, site otl.Site, t otl.Ti
 	if u, err = s.prove(ctx, tx, u, site.ID, t); err != nil {
 		return session.Tokens{}, err
 	}
+	if a.Join != "" {
+		return s.Sessions.Resume(ctx, tx, site.ID, u.ID, a.Join, method)
+	}
 	st := store.Standing{User: u, Site: site}
 	if st.Grant, err = tx.Grants.Of(ctx, u.ID, site.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return session.Tokens{}, err
@@ -29,7 +33,7 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, site otl.Site, t otl.Ti
 	if st.Grant, err = firstGrant(ctx, tx, st, now); err != nil {
 		return session.Tokens{}, err
 	}
-	refresh, err := s.Sessions.Open(ctx, tx, &st, otl.Methods{m}, from)
+	refresh, err := s.Sessions.Open(ctx, tx, &st, otl.Methods{method}, from)
 	if err != nil {
 		return session.Tokens{}, err
 	}

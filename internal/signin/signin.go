@@ -182,6 +182,17 @@ func (s *SignIn) Admin(ctx context.Context, userID, firstPartySite string) (sess
 	return s.Sessions.Issue(st, refresh)
 }
 
+// Resume gives new tokens of a live session to the site it is of. The error is
+// session.ErrNone.
+func (s *SignIn) Resume(ctx context.Context, site otl.Site, id string) (t session.Tokens, err error) {
+	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		t, err = s.Sessions.Resume(ctx, tx, site.ID, "", id, "")
+		return err
+	})
+	otl.RequestOf(ctx).UserID = t.User.ID
+	return t, err
+}
+
 // Refresh exchanges a refresh token presented with the key of a site.
 func (s *SignIn) Refresh(ctx context.Context, raw secret.Text, site otl.Site) (session.Tokens, error) {
 	t, err := s.Sessions.Renew(ctx, raw, site.ID)

@@ -401,7 +401,7 @@ func TestTheStateOfTheKeysChangesWithThem(t *testing.T) {
 		write(t, st, func(ctx context.Context, tx *store.Tx) error { return tx.SigningKeys.Delete(ctx, "2") })
 		note("deleted")
 		write(t, st, func(ctx context.Context, tx *store.Tx) error { return tx.SigningKeys.Seal(ctx, "1", []byte("y")) })
-		if all, err := st.Read.SigningKeys.All(t.Context()); err != nil || len(all) != 1 || string(all[0].Private) != "y" || !all[0].RevokedAt.Equal(start) {
+		if all, err := st.Read.SigningKeys.All(t.Context(), ""); err != nil || len(all) != 1 || string(all[0].Private) != "y" || !all[0].RevokedAt.Equal(start) {
 			t.Errorf("%+v %v", all, err)
 		}
 	})

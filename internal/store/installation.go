@@ -65,10 +65,11 @@ func (g SigningKeys) Insert(ctx context.Context, k SigningKey) (bool, error) {
 	return n == 1, err
 }
 
-// All gives every key in the order of purpose and sequence.
-func (g SigningKeys) All(ctx context.Context) ([]SigningKey, error) {
+// All gives every key of a purpose, or of all for "", in the order of purpose and
+// sequence.
+func (g SigningKeys) All(ctx context.Context, purpose string) ([]SigningKey, error) {
 	return all(ctx, g.group, `SELECT id, purpose, sequence, algorithm, public, private, created_at, sign_from, revoked_at
-		FROM signing_keys ORDER BY purpose, sequence`, nil, func(k *SigningKey) []any {
+		FROM signing_keys WHERE $1 = '' OR purpose = $1 ORDER BY purpose, sequence`, []any{purpose}, func(k *SigningKey) []any {
 		return []any{
 			&k.ID, &k.Purpose, &k.Sequence, &k.Algorithm, &k.Public, &k.Private, at(&k.CreatedAt),
 			at(&k.SignFrom), at(&k.RevokedAt),

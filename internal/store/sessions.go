@@ -69,6 +69,14 @@ func (g Sessions) Rotate(ctx context.Context, id string, old []byte, r otl.Rotat
 	return n == 1, err
 }
 
+// AddMethod notes one more way in which the person of a live session proved who he
+// is, now.
+func (g Sessions) AddMethod(ctx context.Context, s otl.Session, m otl.Methods, now time.Time) error {
+	g.changes.person(s.UserID)
+	_, err := g.exec(ctx, `UPDATE sessions SET methods = $1, auth_at = $2 WHERE id = $3 AND ended_at IS NULL`, m.String(), millis(now), s.ID)
+	return err
+}
+
 // Live gives the sessions of a person that have not ended, newest first, before
 // the given id ("" for the newest), on one site or on all of them for "".
 func (g Sessions) Live(ctx context.Context, userID, siteID, before string, now time.Time, limit int) ([]otl.Session, error) {

@@ -74,11 +74,7 @@ func (r *Ring) Sign(a Access) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	jws, err := key.sign.Sign(payload)
-	if err != nil {
-		return "", err
-	}
-	return jws.CompactSerialize()
+	return key.compact(TypeAccess, payload)
 }
 
 // Verify reads an access token this installation issued for the given issuer
@@ -102,24 +98,11 @@ func (r *Ring) Verify(raw, issuer string, now time.Time) (Access, error) {
 	return a, nil
 }
 
-// read checks form and signature. The header must be, byte for byte, the one
-// some key of ours writes: that pins algorithm, key and type, and leaves no room
-// for jku, jwk, x5u, crit, zip or b64 (SE-08). Payload and signature must be the
-// one spelling of their bytes (SE-06).
+// read gives what an access token says.
 func (r *Ring) read(raw string, now time.Time) (Access, error) {
-	header, rest, ok1 := strings.Cut(raw, ".")
-	payload, signature, ok2 := strings.Cut(rest, ".")
-	key, known := r.verifier(header, now)
-	if !ok1 || !ok2 || !known || !canonical(payload) || !canonical(signature) {
-		return Access{}, ErrInvalid
-	}
-	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(key.Algorithm)})
+	signed, err := r.open(TypeAccess, raw, now)
 	if err != nil {
-		return Access{}, ErrInvalid
-	}
-	signed, err := jws.Verify(key.Private.Public())
-	if err != nil {
-		return Access{}, ErrInvalid
+		return Access{}, err
 	}
 	var c claims
 	if err := json.Unmarshal(signed, &c); err != nil {
@@ -130,6 +113,37 @@ func (r *Ring) read(raw string, now time.Time) (Access, error) {
 		SessionVersion: c.SessionVersion, Email: c.Email, Name: c.Name, Roles: c.Roles, Methods: c.Methods,
 		AuthAt: time.Unix(c.AuthAt, 0).UTC(), IssuedAt: time.Unix(c.IssuedAt, 0).UTC(), ExpiresAt: time.Unix(c.Expires, 0).UTC(),
 	}, nil
+}
+
+// open checks form and signature and gives the payload. The header must be, byte for byte, the one
+// some key of ours writes: that pins algorithm, key and type, and leaves no room
+// for jku, jwk, x5u, crit, zip or b64 (SE-08). Payload and signature must be the
+// one spelling of their bytes (SE-06).
+func (r *Ring) open(typ, raw string, now time.Time) ([]byte, error) {
+	header, rest, ok1 := strings.Cut(raw, ".")
+	payload, signature, ok2 := strings.Cut(rest, ".")
+	key, known := r.verifier(typ, header, now)
+	if !ok1 || !ok2 || !known || !canonical(payload) || !canonical(signature) {
+		return nil, ErrInvalid
+	}
+	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(key.Algorithm)})
+	if err != nil {
+		return nil, ErrInvalid
+	}
+	signed, err := jws.Verify(key.Private.Public())
+	if err != nil {
+		return nil, ErrInvalid
+	}
+	return signed, nil
+}
+
+// compact signs a payload as a token of one type (RFC 7515 section 3.1).
+func (k ready) compact(typ string, payload []byte) (string, error) {
+	jws, err := k.sign[typ].Sign(payload)
+	if err != nil {
+		return "", err
+	}
+	return jws.CompactSerialize()
 }
 
 // canonical reports whether s is the one base64url spelling of its bytes.

@@ -90,13 +90,19 @@ func (k Key) PublicJSON() (string, error) {
 	return string(b), err
 }
 
-// typeAccess is the "typ" of an access token (RFC 9068 section 2.1).
-const typeAccess = "at+jwt"
+// The types of tokens ("typ"): a token of one is never taken for another.
+const (
+	TypeAccess = "at+jwt"     // of a person, for an API (RFC 9068 section 2.1)
+	TypeID     = "JWT"        // that tells a client who signed in (OpenID Connect Core section 2)
+	TypeClient = "client+jwt" // of a client itself
+)
 
-// header is the first part of every token the key signs. It is always the same
-// bytes, so a verifier of ours compares it whole instead of believing it.
-func (k Key) header() string {
-	b, err := json.Marshal(map[string]string{"alg": string(k.Algorithm), "kid": k.ID, "typ": typeAccess})
+var types = [...]string{TypeAccess, TypeID, TypeClient}
+
+// header is the first part of every token of a type that the key signs. It is
+// always the same bytes, so a verifier of ours compares it whole instead of believing it.
+func (k Key) header(typ string) string {
+	b, err := json.Marshal(map[string]string{"alg": string(k.Algorithm), "kid": k.ID, "typ": typ})
 	if err != nil { // a map of strings
 		panic(err)
 	}

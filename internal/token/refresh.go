@@ -60,6 +60,12 @@ func (f Refresher) First(session string) (secret.Text, error) {
 	return f.build(f.keys[0], session, 0, secret.Bytes(refreshRandom))
 }
 
+// At makes a refresh token of a session for one generation, which follows from no
+// other token.
+func (f Refresher) At(session string, generation int) (secret.Text, error) {
+	return f.build(f.keys[0], session, generation, secret.Bytes(refreshRandom))
+}
+
 // Successors gives the token that follows the one presented, derived with the
 // nonce. With several keys there are several candidates, the one of the current
 // key first; the store's digest tells which was handed out.

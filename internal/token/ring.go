@@ -20,14 +20,14 @@ type Ring struct {
 }
 
 type loaded struct {
-	ordered  []ready          // by SignFrom
-	byHeader map[string]ready // by the header their tokens carry
+	ordered  []ready                     // by SignFrom
+	byHeader map[string]map[string]ready // by the type of their tokens and the header these carry
 	jwks     []byte
 }
 
 type ready struct {
 	Key
-	sign jose.Signer
+	sign map[string]jose.Signer // by the type of token
 }
 
 // NewRing makes a ring without keys.
@@ -40,18 +40,24 @@ func NewRing() *Ring {
 // Load replaces the keys. They are given in the order they sign. Tokens that
 // were verified under keys no longer given stop verifying at once.
 func (r *Ring) Load(keys []Key) error {
-	l := &loaded{byHeader: map[string]ready{}}
+	l := &loaded{byHeader: map[string]map[string]ready{}}
+	for _, typ := range types {
+		l.byHeader[typ] = map[string]ready{}
+	}
 	var set jose.JSONWebKeySet
 	set.Keys = []jose.JSONWebKey{}
 	for _, k := range keys {
-		opts := (&jose.SignerOptions{}).WithType(typeAccess).WithHeader("kid", k.ID)
-		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(k.Algorithm), Key: k.Private}, opts)
-		if err != nil {
-			return fmt.Errorf("signing key %s: %w", k.ID, err)
+		one := ready{Key: k, sign: map[string]jose.Signer{}}
+		for _, typ := range types {
+			opts := (&jose.SignerOptions{}).WithType(jose.ContentType(typ)).WithHeader("kid", k.ID)
+			signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(k.Algorithm), Key: k.Private}, opts)
+			if err != nil {
+				return fmt.Errorf("signing key %s: %w", k.ID, err)
+			}
+			one.sign[typ] = signer
+			l.byHeader[typ][k.header(typ)] = one
 		}
-		one := ready{k, signer}
 		l.ordered = append(l.ordered, one)
-		l.byHeader[k.header()] = one
 		set.Keys = append(set.Keys, k.Public())
 	}
 	var err error
@@ -86,8 +92,8 @@ func (r *Ring) signer(at time.Time) (ready, error) {
 	return ready{}, errNoKey
 }
 
-func (r *Ring) verifier(header string, now time.Time) (ready, bool) {
-	key, ok := r.keys.Load().byHeader[header]
+func (r *Ring) verifier(typ, header string, now time.Time) (ready, bool) {
+	key, ok := r.keys.Load().byHeader[typ][header]
 	if !ok || !key.VerifyUntil.IsZero() && !now.Before(key.VerifyUntil) {
 		return ready{}, false
 	}

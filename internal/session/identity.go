@@ -1,0 +1,177 @@
+package session
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+	"github.com/onetimelogin/otl/internal/token"
+)
+
+// Identity issues and reads the tokens of OpenID clients (contract 3.7): RS256,
+// good for an hour.
+type Identity struct {
+	Ring   *token.Ring
+	Issuer string
+	Now    func() time.Time
+}
+
+// IdentityTTL is how long each of these tokens is good.
+const IdentityTTL = time.Hour
+
+// usualAudience is the audience of access tokens that were asked for none.
+const usualAudience = "userid-api"
+
+// Wait returns once there is a key: in the first moments of a new installation it is
+// still being made. The error is otl.Busy after a few seconds, or the context's.
+func (i *Identity) Wait(ctx context.Context) error {
+	for range 250 {
+		if i.Ring.Ready(i.Now()) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return otl.Busy(time.Second)
+}
+
+func (i *Identity) sign(typ string, c token.Claims) (secret.Text, error) {
+	now := i.Now()
+	c["iss"], c["iat"], c["exp"] = i.Issuer, now.Unix(), now.Add(IdentityTTL).Unix()
+	raw, err := i.Ring.SignClaims(typ, c, now)
+	return secret.NewText(raw), err
+}
+
+// Client issues the token with which a client calls for itself. Without a resource
+// the audience is the usual one.
+func (i *Identity) Client(c otl.Client, site otl.Site, resource string) (secret.Text, error) {
+	return i.sign(token.TypeClient, token.Claims{
+		"jti": secret.NewID(i.Now()), "sub": c.ID, "aud": audience(resource), "scope": c.Scopes.String(), "role": []string{"client"},
+		"client_id": c.ID, "app_name": site.Name, "app_id": c.ID, "tid": tenant(site),
+	})
+}
+
+func audience(resource string) string {
+	if resource == "" {
+		return usualAudience
+	}
+	return resource
+}
+
+// tenant is whose installation a site is part of.
+func tenant(site otl.Site) string {
+	if site.BusinessID == "" {
+		return site.ID
+	}
+	return site.BusinessID
+}
+
+// ReadClient gives the id of the client of a token and the scopes it was issued
+// with. The error is otl.ErrToken. Whether the client may still act is not looked
+// at.
+func (i *Identity) ReadClient(raw secret.Text) (id string, scopes otl.Scopes, err error) {
+	c, err := i.Ring.VerifyClaims(token.TypeClient, raw.Reveal(), i.Issuer, i.Now())
+	if err != nil || c.Text("aud") != usualAudience {
+		return "", nil, otl.ErrToken
+	}
+	for _, word := range strings.Fields(c.Text("scope")) {
+		scopes = append(scopes, otl.Scope(word))
+	}
+	return c.Text("client_id"), scopes, nil
+}
+
+// ReadPerson gives the session, the person and the session version an access token
+// of a person names. The error is otl.ErrToken. Whether the session still counts is
+// not looked at.
+func (i *Identity) ReadPerson(raw secret.Text) (session, person string, version int, err error) {
+	c, err := i.Ring.VerifyClaims(token.TypeAccess, raw.Reveal(), i.Issuer, i.Now())
+	if err != nil {
+		return "", "", 0, otl.ErrToken
+	}
+	return c.Text("sid"), c.Text("sub"), int(c.Number("session_version")), nil
+}
+
+// Ask is what a client would like to have in the tokens of a person.
+type Ask struct {
+	Client   otl.Client
+	Resource string            // "" for the usual audience
+	ID       []string          // claims of the ID token, by name
+	Access   []string          // claims of the access token, by name
+	Approval map[string]string // what the person approved; a claim of the ID token
+	Nonce    string
+}
+
+// Pair is the tokens of a person for a client.
+type Pair struct{ Access, ID secret.Text }
+
+// Person issues the tokens of a person whose session stands. What they say of him
+// is what he granted the site.
+func (i *Identity) Person(st store.Standing, a Ask) (Pair, error) {
+	roles := st.Grant.Roles
+	if roles == nil {
+		roles = []string{}
+	}
+	access := token.Claims{
+		"jti": secret.NewID(i.Now()), "sub": st.User.ID, "aud": audience(a.Resource), "scope": "openid", "roles": roles, "tid": tenant(st.Site),
+		"client_id": a.Client.ID, "app_name": st.Site.Name, "app_id": a.Client.ID, "sid": st.Session.ID, "session_version": st.User.SessionVersion,
+	}
+	id := token.Claims{
+		"sub": st.User.ID, "aud": a.Client.ID, "tid": tenant(st.Site), "sid": st.Session.ID, "auth_time": st.Session.AuthAt.Unix(),
+		"amr": st.Session.Methods.AMR(), "acr": strconv.Itoa(max(st.Session.Methods.Factors(), 1)),
+	}
+	if len(a.Approval) > 0 {
+		id["approval_data"] = a.Approval
+	}
+	if a.Nonce != "" {
+		id["nonce"] = a.Nonce
+	}
+	known := about(st)
+	known["roles"] = roles
+	add(access, a.Access, known)
+	add(id, a.ID, known)
+	var p Pair
+	var err error
+	if p.Access, err = i.sign(token.TypeAccess, access); err != nil {
+		return p, err
+	}
+	p.ID, err = i.sign(token.TypeID, id)
+	return p, err
+}
+
+func add(to token.Claims, names []string, known map[string]any) {
+	for name, v := range known {
+		if _, there := to[name]; !there && slices.Contains(names, name) {
+			to[name] = v
+		}
+	}
+}
+
+// about gives what the site may know of a person, by the names of the claims
+// (OpenID Connect Core section 5.1).
+func about(st store.Standing) map[string]any {
+	see, out := Visible(st), map[string]any{}
+	if see.Has(otl.FieldEmail) {
+		out["email"], out["email_verified"] = st.User.Email.Address, !st.User.EmailVerifiedAt.IsZero()
+	}
+	if see.Has(otl.FieldName) && st.User.Name != "" {
+		out["name"] = st.User.Name
+	}
+	if see.Has(otl.FieldPhone) && st.User.Phone != "" {
+		out["phone_number"], out["phone_number_verified"] = st.User.Phone, !st.User.PhoneVerifiedAt.IsZero()
+	}
+	if see.Has(otl.FieldPicture) && st.User.Picture != "" {
+		out["picture"] = st.User.Picture
+	}
+	if see.Has(otl.FieldLocale) && st.User.Locale != "" {
+		out["locale"] = st.User.Locale
+	}
+	return out
+}

@@ -1,0 +1,262 @@
+package transmit
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// emailContent is what a client puts into a mail (contract 3.3).
+type emailContent struct {
+	Subject      string `json:"subject"`
+	PrimaryColor string `json:"primaryColor"`
+	Logo         string `json:"base64logo"`
+	HeaderText   string `json:"headerText"`
+	BodyText     string `json:"bodyText"`
+	LinkText     string `json:"linkText"`
+	InfoText     string `json:"infoText"`
+	FooterText   string `json:"footerText"`
+	SenderName   string `json:"senderName"`
+}
+
+// Bounds of what a client puts into messages.
+const (
+	maxLogo   = 20_000
+	maxText   = 2_000
+	maxSMS    = 140
+	maxSender = 11
+)
+
+var hexColor = regexp.MustCompile(`^#?[0-9A-Fa-f]{6}$`)
+
+func (e *emailContent) check() error {
+	if e == nil {
+		return nil
+	}
+	if e.Subject == "" {
+		return otl.InvalidField("email_content.subject", "required", "is required")
+	}
+	for field, value := range map[string]string{
+		"subject": e.Subject, "headerText": e.HeaderText, "bodyText": e.BodyText, "linkText": e.LinkText, "infoText": e.InfoText,
+		"footerText": e.FooterText, "senderName": e.SenderName,
+	} {
+		if utf8.RuneCountInString(value) > maxText || strings.ContainsAny(value, "\r\n") && (field == "subject" || field == "senderName") {
+			return otl.InvalidField("email_content."+field, "invalid", "must be at most 2000 characters, subject and senderName on one line")
+		}
+	}
+	if e.PrimaryColor != "" && !hexColor.MatchString(e.PrimaryColor) {
+		return otl.InvalidField("email_content.primaryColor", "invalid", "must be a colour such as #1f4fd8")
+	}
+	if e.Logo == "" {
+		return nil
+	}
+	raw, err := base64.StdEncoding.DecodeString(e.Logo)
+	if err != nil || len(e.Logo) > maxLogo || !strings.HasPrefix(string(raw), "\x89PNG") && !strings.HasPrefix(string(raw), "\xff\xd8\xff") {
+		return otl.InvalidField("email_content.base64logo", "invalid", "must be a PNG or JPEG in base64, at most 20000 characters")
+	}
+	return nil
+}
+
+// smsInput is what a client puts into an SMS (contract 3.5).
+type smsInput struct {
+	Message string `json:"custom_message"`
+	Sender  string `json:"sender_id"`
+}
+
+var sender = regexp.MustCompile(`^[A-Za-z0-9 ]{1,11}$`)
+
+func (i *smsInput) check() error {
+	switch {
+	case i == nil:
+		return nil
+	case i.Message != "" && (!strings.Contains(i.Message, "{otp}") || !strings.Contains(i.Message, "{app}") || utf8.RuneCountInString(i.Message) > maxSMS):
+		return otl.InvalidField("custom_sms_input.custom_message", "invalid", "must hold {otp} and {app} and be at most 140 characters")
+	case i.Sender != "" && !sender.MatchString(i.Sender):
+		return otl.InvalidField("custom_sms_input.sender_id", "invalid", "must be 1 to 11 letters and digits")
+	}
+	return nil
+}
+
+// custom puts together what a client wants in a message, as it is queued.
+func custom(mail *emailContent, sms *smsInput) (string, error) {
+	if err := mail.check(); err != nil {
+		return "", err
+	}
+	if err := sms.check(); err != nil {
+		return "", err
+	}
+	var c message.Custom
+	if mail != nil {
+		c = message.Custom{
+			Subject: mail.Subject, Logo: mail.Logo, Heading: mail.HeaderText, Body: mail.BodyText, LinkText: mail.LinkText, Info: mail.InfoText,
+			Footer: mail.FooterText, Sender: mail.SenderName,
+		}
+		if mail.PrimaryColor != "" {
+			c.Color = "#" + strings.TrimPrefix(mail.PrimaryColor, "#")
+		}
+	}
+	if sms != nil {
+		c.SMS, c.SMSFrom = sms.Message, sms.Sender
+	}
+	if c == (message.Custom{}) {
+		return "", nil
+	}
+	b, err := json.Marshal(c)
+	return string(b), err
+}
+
+// who reads an identifier. A user name or a type of the client's own names nobody
+// here.
+func who(kind, value string) (signin.Identifier, error) {
+	if value == "" {
+		return signin.Identifier{}, otl.InvalidField("identifier", "required", "is required")
+	}
+	switch t := signin.IdentifierType(kind); t {
+	case signin.ByEmail, signin.ByPhone:
+		return signin.Identifier{Type: t, Value: value}, nil
+	case "":
+		return signin.Identifier{}, otl.InvalidField("identifier_type", "required", "is required")
+	case signin.ByID:
+		return signin.Identifier{Type: t, Value: value}, nil
+	}
+	return signin.Identifier{Type: signin.ByID}, nil
+}
+
+type sendCodeIn struct {
+	Channel        string            `json:"channel"`
+	IdentifierType string            `json:"identifier_type"`
+	Identifier     string            `json:"identifier"`
+	Mail           *emailContent     `json:"email_content"`
+	SMS            *smsInput         `json:"custom_sms_input"`
+	Approval       map[string]string `json:"approval_data"`
+	CustomEmail    string            `json:"custom_email"`
+	CustomPhone    string            `json:"custom_phone_number"`
+	ExpiresIn      *float64          `json:"expires_in"`
+	RequestID      bool              `json:"generate_request_id"`
+	Attributes     attributes        `json:"client_attributes"`
+	Device         string            `json:"device_id"`
+}
+
+type sentOut struct {
+	Message   string            `json:"message"`
+	Approval  map[string]string `json:"approval_data,omitempty"`
+	Code      string            `json:"code,omitempty"`
+	RequestID string            `json:"request_id,omitempty"`
+}
+
+// dataApproval is the member of a ticket's data that holds what was approved.
+const dataApproval = "approval"
+
+// sendCode is POST /v1/auth/otp/send (contract 3.5).
+func (s *Surface) sendCode(c *call, in *sendCodeIn) (any, error) {
+	id, err := who(in.IdentifierType, in.Identifier)
+	if err != nil {
+		return nil, err
+	}
+	req := signin.CodeRequest{Site: c.site, Who: id, Channel: otl.Channel(in.Channel), Bound: in.RequestID, Known: true}
+	switch req.Channel {
+	case otl.ChannelMail:
+		req.To = in.CustomEmail
+	case otl.ChannelSMS:
+		req.To = in.CustomPhone
+	case otl.ChannelDirect:
+		if !c.scopes.Has(otl.ScopeOTPDirect) {
+			return nil, &otl.Error{Kind: otl.Forbidden, Code: "scope_missing", Text: "This client lacks the scope otp:direct."}
+		}
+	default:
+		return nil, otl.InvalidField("channel", "unknown_value", "must be sms, email or direct")
+	}
+	if req.TTL, err = life(in.ExpiresIn, req.Channel); err != nil {
+		return nil, err
+	}
+	if req.Custom, err = custom(in.Mail, in.SMS); err != nil {
+		return nil, err
+	}
+	if req.Data, err = approval(in.Approval); err != nil {
+		return nil, err
+	}
+	if err := c.from(in.Attributes, in.Device); err != nil {
+		return nil, err
+	}
+	sent, err := s.Codes.Send(c.r.Context(), req)
+	if err != nil {
+		return nil, err
+	}
+	return sentOut{"OTP sent", in.Approval, sent.Code.Reveal(), sent.RequestID}, nil
+}
+
+// life reads how many minutes a code is good: up to an hour, and up to a day by the
+// channel direct. It is 0 for the usual time.
+func life(minutes *float64, channel otl.Channel) (time.Duration, error) {
+	if minutes == nil {
+		return 0, nil
+	}
+	most := 60.0
+	if channel == otl.ChannelDirect {
+		most = 1440
+	}
+	if *minutes < 1 || *minutes > most {
+		return 0, otl.InvalidField("expires_in", "out_of_range", "must be from 1 to 60 minutes, by the channel direct to 1440")
+	}
+	return time.Duration(*minutes * float64(time.Minute)), nil
+}
+
+var approvalWord = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,200}$`)
+
+// approval checks what a person is to approve: flat, at most ten members.
+func approval(data map[string]string) (map[string]string, error) {
+	if len(data) == 0 {
+		return nil, nil
+	}
+	for k, v := range data {
+		if len(data) > 10 || !approvalWord.MatchString(k) || !approvalWord.MatchString(v) {
+			return nil, otl.InvalidField("approval_data", "invalid", "must be at most 10 members, of letters, digits, _ - and .")
+		}
+	}
+	b, err := json.Marshal(data)
+	return map[string]string{dataApproval: string(b)}, err
+}
+
+type verifyCodeIn struct {
+	Passcode       string `json:"passcode"`
+	IdentifierType string `json:"identifier_type"`
+	Identifier     string `json:"identifier"`
+	RequestID      string `json:"request_id"`
+	Session        string `json:"session_id"`
+	wanted
+}
+
+// verifyCode is POST /v1/auth/otp/authenticate (contract 3.6).
+func (s *Surface) verifyCode(c *call, in *verifyCodeIn) (any, error) {
+	a, err := c.ask(in.wanted)
+	if err == nil {
+		err = needed("passcode", in.Passcode)
+	}
+	if err != nil {
+		return nil, err
+	}
+	id, err := who(in.IdentifierType, in.Identifier)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.Codes.Verify(c.r.Context(), signin.CodeAttempt{
+		Site: c.site, Who: id, Code: secret.NewText(in.Passcode), RequestID: in.RequestID, Known: true, Join: in.Session,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if raw := p.Ticket.Data[dataApproval]; raw != "" {
+		if err := json.Unmarshal([]byte(raw), &a.Approval); err != nil {
+			return nil, err
+		}
+	}
+	return s.answer(p.Tokens, a)
+}

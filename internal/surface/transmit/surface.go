@@ -1,0 +1,193 @@
+package transmit
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
+	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/site"
+)
+
+// Options are the rules this wire translates to.
+type Options struct {
+	SignIn   *signin.SignIn
+	Codes    *signin.Codes
+	Clients  *site.Clients
+	Identity *session.Identity
+	Pace     *limit.Pace // of requests; nil for none
+	JWKS     func() []byte
+	Now      func() time.Time
+}
+
+// Surface is the wire as an http.Handler.
+type Surface struct {
+	Options
+	mux *http.ServeMux
+}
+
+// maxBody is the longest body in bytes: a logo of 20,000 characters fits.
+const maxBody = 64 << 10
+
+// New builds the surface. Every path is served with and without the vendor's
+// prefix /cis.
+func New(o Options) *Surface {
+	s := &Surface{Options: o, mux: http.NewServeMux()}
+	s.serve("POST /oidc/token", s.token)
+	s.serve("GET /oidc/jwks", s.jwks)
+	s.serve("POST /v1/auth/otp/send", byClient(s, otpShape, s.sendCode))
+	s.serve("POST /v1/auth/otp/authenticate", byClient(s, otpShape, s.verifyCode))
+	s.serve("POST /v1/auth/session/authenticate", byClient(s, linkShape, s.resume))
+	s.serve("POST /v1/auth/session/logout", byClient(s, linkShape, s.endSession))
+	s.serve("POST /v1/auth/token/refresh", byClient(s, linkShape, s.refresh))
+	s.serve("POST /v1/auth/password/authenticate", byClient(s, linkShape, s.password))
+	s.serve("POST /v1/auth/logout", s.logout)
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { NotFound(w, r) })
+	return s
+}
+
+func (s *Surface) serve(pattern string, h http.HandlerFunc) {
+	method, path, _ := strings.Cut(pattern, " ")
+	for _, prefix := range []string{"", "/cis"} {
+		s.mux.HandleFunc(method+" "+prefix+path, h)
+		s.mux.HandleFunc(prefix+path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", method)
+			fail(w, r, restShape, &otl.Error{Kind: otl.Malformed, Code: codeMethod, Text: "This path takes " + method + "."})
+		})
+	}
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Surface) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// call is one request of a client on its way through an operation.
+type call struct {
+	r      *http.Request
+	client otl.Client
+	site   otl.Site
+	scopes otl.Scopes // of the token: no more than the client has by now
+}
+
+// byClient serves an operation that a client calls with its own access token and a
+// JSON body. Members nobody knows are passed over: clients of other versions send
+// some.
+func byClient[In any](s *Surface, shape shape, do func(*call, *In) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c, err := s.authorise(r)
+		if err != nil {
+			fail(w, r, restShape, err)
+			return
+		}
+		in := new(In)
+		if err := read(w, r, in); err != nil {
+			fail(w, r, shape, err)
+			return
+		}
+		out, err := do(c, in)
+		switch {
+		case err != nil:
+			fail(w, r, shape, err)
+		case out == nil:
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			write(w, http.StatusOK, out)
+		}
+	}
+}
+
+// authorise finds the client of the bearer token.
+func (s *Surface) authorise(r *http.Request) (*call, error) {
+	raw, err := bearer(r)
+	if err != nil {
+		return nil, err
+	}
+	id, scopes, err := s.Identity.ReadClient(raw)
+	if err != nil {
+		return nil, err
+	}
+	c := &call{r: r}
+	c.client, c.site, err = s.Clients.Find(r.Context(), id)
+	if errors.Is(err, site.ErrClient) {
+		return nil, otl.ErrToken // revoked since
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range scopes {
+		if c.client.Scopes.Has(one) {
+			c.scopes = append(c.scopes, one)
+		}
+	}
+	req := otl.RequestOf(r.Context())
+	req.SiteID, req.SiteKeyID = c.site.ID, c.client.ID
+	// The client's server calls for a person; where he sits only the client can say.
+	req.Client, req.UserAgent = netip.Addr{}, ""
+	if err := s.Pace.Take(r.Context(), c.client.ID); err != nil {
+		return nil, err
+	}
+	if !c.scopes.Has(otl.ScopeAuth) {
+		return nil, &otl.Error{Kind: otl.Forbidden, Code: "scope_missing", Text: "This client lacks the scope auth."}
+	}
+	return c, nil
+}
+
+func bearer(r *http.Request) (secret.Text, error) {
+	scheme, raw, _ := strings.Cut(strings.Join(r.Header.Values("Authorization"), ", "), " ")
+	if raw = strings.Trim(raw, " "); !strings.EqualFold(scheme, "Bearer") || raw == "" {
+		return secret.Text{}, otl.ErrToken
+	}
+	return secret.NewText(raw), nil
+}
+
+// read reads a JSON body; none at all is an empty object.
+func read(w http.ResponseWriter, r *http.Request, in any) error {
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var big *http.MaxBytesError
+	switch {
+	case errors.As(err, &big):
+		return &otl.Error{Kind: otl.Malformed, Code: "body_too_large", Text: "The body is larger than 65536 bytes."}
+	case err != nil:
+		return &otl.Error{Kind: otl.Malformed, Code: "body_unreadable", Text: "The body could not be read."}
+	case len(raw) == 0:
+		raw = []byte("{}")
+	}
+	err = json.Unmarshal(raw, in)
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrong) && wrong.Field != "":
+		return otl.InvalidField(wrong.Field, "wrong_type", "must be a "+wrong.Type.String())
+	case err != nil:
+		return &otl.Error{Kind: otl.Malformed, Code: "malformed_json", Text: "The body is not a JSON object."}
+	}
+	if strings.Contains(string(raw), `\u0000`) {
+		return &otl.Error{Kind: otl.Malformed, Code: "malformed_json", Text: "The body holds a NUL."}
+	}
+	return nil
+}
+
+// attributes are what a client tells of the person's browser.
+type attributes struct {
+	UserAgent string `json:"user_agent"`
+	IP        string `json:"ip_address"`
+}
+
+// from notes where a person sits.
+func (c *call) from(a attributes, device string) error {
+	if len(device) > 80 {
+		return otl.InvalidField("device_id", "too_long", "must be at most 80 characters")
+	}
+	req := otl.RequestOf(c.r.Context())
+	req.UserAgent = a.UserAgent
+	if ip, err := netip.ParseAddr(a.IP); err == nil {
+		req.Client = ip.Unmap().WithZone("")
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package transmit
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
+	"github.com/onetimelogin/otl/internal/site"
+)
+
+// expiresIn is the life of every token of this wire, in seconds.
+const expiresIn = int(session.IdentityTTL / 1e9)
+
+// refused writes an error of the token endpoint (RFC 6749 section 5.2).
+func refused(w http.ResponseWriter, r *http.Request, code int, word, text string, err error) {
+	otl.RequestOf(r.Context()).Err = err
+	if code == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Basic realm="oidc"`)
+	}
+	write(w, code, map[string]string{"error": word, "error_description": text})
+}
+
+// token is POST /oidc/token (contract 3.2): a client gets its access token.
+func (s *Surface) token(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if err := r.ParseForm(); err != nil || len(r.PostForm) == 0 && r.ContentLength > 0 {
+		refused(w, r, http.StatusBadRequest, "invalid_request", "Send the parameters as application/x-www-form-urlencoded.", err)
+		return
+	}
+	for name, values := range r.PostForm {
+		if len(values) > 1 {
+			refused(w, r, http.StatusBadRequest, "invalid_request", "A parameter stands twice: "+strconv.Quote(name), nil)
+			return
+		}
+	}
+	id, password, err := credentials(r)
+	if err != nil {
+		refused(w, r, http.StatusBadRequest, "invalid_request", "Prove the client in one way: by Basic or in the form.", err)
+		return
+	}
+	c, of, err := s.Clients.Authenticate(r.Context(), id, password)
+	switch {
+	case errors.Is(err, site.ErrClient):
+		refused(w, r, http.StatusUnauthorized, "invalid_client", "The client id or the secret is wrong.", err)
+		return
+	case err != nil:
+		Fail(w, r, err)
+		return
+	}
+	otl.RequestOf(r.Context()).SiteID = of.ID
+	resource := r.PostForm.Get("resource")
+	switch grant := r.PostForm.Get("grant_type"); {
+	case grant == "":
+		refused(w, r, http.StatusBadRequest, "invalid_request", "grant_type is missing.", nil)
+	case grant != "client_credentials":
+		refused(w, r, http.StatusBadRequest, "unsupported_grant_type", "grant_type must be client_credentials.", nil)
+	case resource != "" && !slices.Contains(c.Resources, resource):
+		refused(w, r, http.StatusBadRequest, "invalid_target", "The resource is not one of this client's.", nil)
+	default:
+		err := s.Identity.Wait(r.Context())
+		var access secret.Text
+		if err == nil {
+			access, err = s.Identity.Client(c, of, resource)
+		}
+		if err != nil {
+			Fail(w, r, err)
+			return
+		}
+		write(w, http.StatusOK, map[string]any{"access_token": access.Reveal(), "token_type": "Bearer", "expires_in": expiresIn})
+	}
+}
+
+var errTwice = errors.New("client credentials by Basic and in the form")
+
+// credentials reads the id and the secret of a client, form-encoded in Basic as RFC
+// 6749 section 2.3.1 has it.
+func credentials(r *http.Request) (id string, password secret.Text, err error) {
+	user, pass, basic := r.BasicAuth()
+	if !basic {
+		return r.PostForm.Get("client_id"), secret.NewText(r.PostForm.Get("client_secret")), nil
+	}
+	if r.PostForm.Has("client_secret") {
+		return "", secret.Text{}, errTwice
+	}
+	if id, err = url.QueryUnescape(user); err != nil {
+		return "", secret.Text{}, err
+	}
+	plain, err := url.QueryUnescape(pass)
+	return id, secret.NewText(plain), err
+}
+
+func (s *Surface) jwks(w http.ResponseWriter, r *http.Request) {
+	if err := s.Identity.Wait(r.Context()); err != nil {
+		Fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	w.Header().Set("Access-Control-Allow-Origin", "*") // public by nature
+	_, _ = w.Write(s.JWKS())
+}
