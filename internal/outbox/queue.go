@@ -46,10 +46,11 @@ const (
 	// batch is how many messages a node sends at once.
 	batch = 16
 	// sendTime is how long a provider may take for one letter.
-	sendTime = 20 * time.Second
-	// lease keeps others from a message that is being sent: longer than every
-	// provider may take.
-	lease = time.Minute
+	sendTime = 10 * time.Second
+	// lease keeps others from a message that is being sent; what it takes to hand it
+	// over, to however many providers, ends before.
+	lease    = 30 * time.Second
+	handTime = 25 * time.Second
 	// kept is how long it is known what became of a message.
 	kept = 30 * 24 * time.Hour
 )
@@ -101,7 +102,9 @@ func (q *Queue) Deliver(ctx context.Context) (int, error) {
 
 // deliver sends one message and writes down what became of it.
 func (q *Queue) deliver(ctx context.Context, stored store.StoredMessage) error {
-	m, provider, err := q.hand(ctx, stored)
+	handing, cancel := context.WithTimeout(ctx, handTime)
+	defer cancel()
+	m, provider, err := q.hand(handing, stored)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return ctx.Err() // the node stops: the lease ends, and another one goes on
 	}
