@@ -22,13 +22,14 @@ type clientJSON struct {
 	Scopes       []string  `json:"scopes"`
 	RedirectURIs []string  `json:"redirect_uris"`
 	Resources    []string  `json:"resources"`
+	LinkConfirm  string    `json:"link_confirm"`
 	CreatedAt    time.Time `json:"created_at"`
 }
 
 func newClientJSON(c otl.Client) clientJSON {
 	return clientJSON{
 		ID: c.ID, SiteID: c.SiteID, Name: c.Name, Scopes: strings.Fields(c.Scopes.String()), RedirectURIs: append([]string{}, c.RedirectURIs...),
-		Resources: append([]string{}, c.Resources...), CreatedAt: c.CreatedAt,
+		Resources: append([]string{}, c.Resources...), LinkConfirm: string(c.LinkConfirm), CreatedAt: c.CreatedAt,
 	}
 }
 
@@ -84,6 +85,7 @@ func clientsCreate(a *app, on onClients) *cobra.Command {
 	f.StringVar(&n.Name, "name", "client", "what the program is")
 	f.StringArrayVar(&n.RedirectURIs, "redirect-uri", nil, "where people may be sent back to; may be repeated")
 	f.StringArrayVar(&n.Resources, "resource", nil, "audience it may ask tokens for; may be repeated")
+	f.StringVar(&n.LinkConfirm, "link-confirm", "", "whether the page of a one-time link asks for a press: auto, always or never (default auto)")
 	f.StringSliceVar(&scopes, "scopes", nil, "auth, users, admin, otp:direct (default all)")
 	return c
 }

@@ -34,6 +34,7 @@ type Config struct {
 	KeyRotation   time.Duration
 
 	CodeTTL    time.Duration
+	LinkTTL    time.Duration
 	CodeLength int
 	CodeTries  int
 

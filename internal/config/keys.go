@@ -36,6 +36,7 @@ func (c *Config) keys() []Key {
 		key("jwt.alg", "ES256", "Algorithm of access tokens: ES256, EdDSA or RS256.", algorithm(&c.Algorithm)),
 		key("key_rotation", "2160h", "How long one signing key signs.", duration(&c.KeyRotation, 25*time.Hour, 8760*time.Hour)),
 		key("code.ttl", "5m", "Life of a one-time code.", duration(&c.CodeTTL, 30*time.Second, 10*time.Minute)),
+		key("link.ttl", "15m", "Life of a one-time link.", duration(&c.LinkTTL, time.Minute, 15*time.Minute)),
 		key("code.length", "6", "Digits of a one-time code.", number(&c.CodeLength, 6, 10)),
 		key("code.max_tries", "5", "Wrong guesses that make a one-time code worthless; may only be lowered.", number(&c.CodeTries, 1, 5)),
 		key("rate_limits", "on", "off lifts request limits and lockouts, for load programs; not with an https public_url.", switchable(&c.RateLimits)),

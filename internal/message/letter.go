@@ -79,7 +79,7 @@ func (m *Messages) Write(one otl.Message, siteName string) (Letter, error) {
 	if l.Sender == "" {
 		l.Sender = siteName
 	}
-	v := speak(one.Locale, data)
+	v := Speak(data, one.Locale)
 	if one.Channel == otl.ChannelSMS {
 		l.Text, l.From = m.sms(v, c), c.SMSFrom
 		return l, nil
@@ -97,27 +97,24 @@ func (m *Messages) Write(one otl.Message, siteName string) (Letter, error) {
 }
 
 // lay puts the words of one kind of message on the sheet.
-func lay(v voice, kind otl.MessageKind) sheet {
-	s := sheet{Lang: v.tag, Dir: "ltr", Color: defaultColor, Code: v.data[DataCode], Link: v.data[DataLink], Token: v.data[DataToken], Footer: v.say("ignore")}
-	if v.rightToLeft() {
-		s.Dir = "rtl"
-	}
+func lay(v Voice, kind otl.MessageKind) sheet {
+	s := sheet{Lang: v.Lang, Dir: v.Dir(), Color: defaultColor, Code: v.data[DataCode], Link: v.data[DataLink], Token: v.data[DataToken], Footer: v.Say("ignore")}
 	name := string(kind)
-	s.Subject, s.Heading, s.Body, s.Info = v.say(name+"_subject"), v.say(name+"_heading"), v.say(name+"_body"), v.say(name+"_info")
+	s.Subject, s.Heading, s.Body, s.Info = v.Say(name+"_subject"), v.Say(name+"_heading"), v.Say(name+"_body"), v.Say(name+"_info")
 	switch kind {
 	case otl.MessageSignIn:
-		s.LinkText, s.Warning = v.say("signin_link"), v.say("never_share")
+		s.LinkText, s.Warning = v.Say("signin_link"), v.Say("never_share")
 		switch {
 		case s.Link == "":
 		case s.Code == "":
-			s.Subject, s.Body, s.Info, s.Warning = v.say("signin_link_subject"), v.say("signin_link_body"), "", ""
+			s.Subject, s.Body, s.Info, s.Warning = v.Say("signin_link_subject"), v.Say("signin_link_body"), "", ""
 		default:
-			s.Body = v.say("signin_both_body")
+			s.Body = v.Say("signin_both_body")
 		}
 	case otl.MessageReset:
-		s.Subject, s.Heading, s.Body, s.Info = v.say("reset_subject"), v.say("reset_heading"), v.say("reset_body"), v.say("reset_info")
+		s.Subject, s.Heading, s.Body, s.Info = v.Say("reset_subject"), v.Say("reset_heading"), v.Say("reset_body"), v.Say("reset_info")
 	case otl.MessagePasswordChanged:
-		s.Info, s.Footer = "", v.say("password_changed_footer")
+		s.Info, s.Footer = "", v.Say("password_changed_footer")
 	}
 	return s
 }
@@ -165,8 +162,8 @@ func imageType(encoded string) string {
 
 // sms writes a code so that telephones offer to fill it in: the last line names
 // the host it is for.
-func (m *Messages) sms(v voice, c Custom) string {
-	said := v.say("sms")
+func (m *Messages) sms(v Voice, c Custom) string {
+	said := v.Say("sms")
 	if c.SMS != "" {
 		said = strings.NewReplacer("{otp}", v.data[DataCode], "{app}", v.data["site"]).Replace(c.SMS)
 	}

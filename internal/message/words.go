@@ -43,29 +43,33 @@ var load = sync.OnceValue(func() catalogue {
 	return c
 })
 
-// voice says things in one language.
-type voice struct {
-	tag    string
+// Voice says things in one language.
+type Voice struct {
+	Lang   string // BCP 47
 	own    map[string]string
 	backup map[string]string
 	data   map[string]string
 }
 
-// speak gives the voice of the language nearest to a locale.
-func speak(locale string, data map[string]string) voice {
+// Speak gives the voice of the language nearest to the first wish that names one
+// there is: locales, or lists as in Accept-Language.
+func Speak(data map[string]string, wishes ...string) Voice {
 	c := load()
 	tag := tags[0]
-	if want, err := language.Parse(locale); err == nil {
-		if _, i, sure := c.match.Match(want); sure > language.No {
-			tag = tags[i]
+	for _, wish := range wishes {
+		if want, _, err := language.ParseAcceptLanguage(wish); err == nil && len(want) > 0 {
+			if _, i, sure := c.match.Match(want...); sure > language.No {
+				tag = tags[i]
+				break
+			}
 		}
 	}
-	return voice{tag, c.words[tag], c.words[tags[0]], data}
+	return Voice{tag, c.words[tag], c.words[tags[0]], data}
 }
 
-// say gives a text with its {members} filled in; one that is missing in a
+// Say gives a text with its {members} filled in; one that is missing in a
 // language is said in English.
-func (v voice) say(key string) string {
+func (v Voice) Say(key string) string {
 	text, ok := v.own[key]
 	if !ok {
 		text = v.backup[key]
@@ -73,7 +77,7 @@ func (v voice) say(key string) string {
 	return v.fill(text)
 }
 
-func (v voice) fill(text string) string {
+func (v Voice) fill(text string) string {
 	var pairs []string
 	for name, value := range v.data {
 		pairs = append(pairs, "{"+name+"}", value)
@@ -81,5 +85,10 @@ func (v voice) fill(text string) string {
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
-// rightToLeft reports whether the language is written so.
-func (v voice) rightToLeft() bool { return v.tag == "ar" || v.tag == "he" }
+// Dir gives the direction the language is written in, as HTML has it.
+func (v Voice) Dir() string {
+	if v.Lang == "ar" || v.Lang == "he" {
+		return "rtl"
+	}
+	return "ltr"
+}

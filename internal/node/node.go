@@ -50,6 +50,7 @@ type Options struct {
 	SessionLimit  int
 
 	CodeTTL    time.Duration
+	LinkTTL    time.Duration
 	CodeLength int
 	CodeTries  int
 
@@ -138,7 +139,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		SignIn:   &signin.SignIn{Store: st, Sessions: sessions, Hasher: hasher, Limits: limits, Now: o.Now},
 		Codes: &signin.Codes{
 			Store: st, Sessions: sessions, Limits: limits, Messages: messages, Now: o.Now,
-			Key: master.Derive("codes"), TTL: o.CodeTTL, Length: o.CodeLength, Tries: o.CodeTries,
+			Key: master.Derive("codes"), PublicURL: o.PublicURL, TTL: o.CodeTTL, LinkTTL: o.LinkTTL, Length: o.CodeLength, Tries: o.CodeTries,
 		},
 	}
 	if err := n.Accounts.LearnSchemes(ctx); err != nil {
@@ -162,7 +163,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	n.measure(metrics, hasher)
 	n.Server = server.New(server.Options{
 		Mounts: append(dev(o.Dev), []server.Mount{
-			{Patterns: []string{"/"}, Handler: pages.New(native.Fail), Fail: native.Fail},
+			{Patterns: []string{"/"}, Handler: pages.New(n.Codes, native.Fail), Fail: native.Fail},
 			{Patterns: []string{"/cis/", "/v1/", "/oidc/"}, Handler: wire, Fail: transmit.Fail},
 			{Patterns: []string{"/api/", "/api", "/openapi.json", "/.well-known/jwks.json"}, Handler: n.Native, Fail: native.Fail},
 		}...),

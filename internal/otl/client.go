@@ -14,8 +14,32 @@ type Client struct {
 	Scopes       Scopes
 	RedirectURIs []string
 	Resources    []string // audiences it may ask tokens for, besides the usual one
+	LinkConfirm  Confirm
 	CreatedAt    time.Time
 	RevokedAt    time.Time
+}
+
+// Confirm says whether the page of a one-time link asks for a press (decision D4).
+type Confirm string
+
+// Auto continues by itself in the browser that asked for the link; always never
+// does; never has no page at all, for programs that only follow redirects, and lets
+// whoever fetches the link use it up: a scanner of mails too.
+const (
+	ConfirmAuto   Confirm = "auto"
+	ConfirmAlways Confirm = "always"
+	ConfirmNever  Confirm = "never"
+)
+
+// ParseConfirm reads one of them; "" is auto.
+func ParseConfirm(s string) (Confirm, error) {
+	switch c := Confirm(s); c {
+	case "":
+		return ConfirmAuto, nil
+	case ConfirmAuto, ConfirmAlways, ConfirmNever:
+		return c, nil
+	}
+	return "", InvalidField("link_confirm", "unknown_value", "must be auto, always or never")
 }
 
 // Redirects reports whether people may be sent back to a URI: one of those

@@ -28,6 +28,8 @@ const (
 	EventConsentRevoked  EventType = "consent.revoked"
 	EventUserDeleted     EventType = "user.deleted"
 	EventCodeHandedOver  EventType = "code.handed_over" // to a site, by the channel direct
+	EventLinkOpened      EventType = "link.opened"
+	EventLinkDenied      EventType = "link.denied"
 	EventPasswordRemoved EventType = "user.password_removed"
 	EventKeyRotated      EventType = "signing_key.rotated"
 )

@@ -7,8 +7,9 @@ type Purpose string
 
 // The purposes of tickets.
 const (
-	PurposeReset  Purpose = "password_reset" // lets somebody choose a new password
-	PurposeSignIn Purpose = "signin"         // signs somebody in at one site
+	PurposeReset    Purpose = "password_reset" // lets somebody choose a new password
+	PurposeSignIn   Purpose = "signin"         // signs somebody in at one site
+	PurposeLinkCode Purpose = "link_code"      // what an opened link gave a site
 )
 
 // Ticket is a one-time secret that was handed to somebody: a link, a code, or

@@ -24,10 +24,13 @@ type Codes struct {
 	Messages *message.Messages
 	Now      func() time.Time
 
-	Key    []byte        // of the digests of codes; 32 bytes
-	TTL    time.Duration // how long a code is good
-	Length int           // digits
-	Tries  int           // wrong guesses that make a code worthless
+	Key       []byte // of the digests of codes; 32 bytes
+	PublicURL string // links lead there, whatever a request calls the server (OT-12)
+
+	TTL     time.Duration // how long a code is good
+	LinkTTL time.Duration // how long a link is good
+	Length  int           // digits
+	Tries   int           // wrong guesses that make a code worthless
 }
 
 // Identifier names a person the way a site knows him.
@@ -96,30 +99,40 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 	if err := s.pace(ctx, r); err != nil {
 		return CodeSent{}, err
 	}
-	u, err := s.find(ctx, r.Site, r.Who, r.Known)
-	switch {
-	case errors.Is(err, store.ErrNotFound) && r.Known:
-		return CodeSent{}, otl.NoSuch("user")
-	case err != nil && !errors.Is(err, store.ErrNotFound):
-		return CodeSent{}, err
-	}
-	to, err := r.recipient(u)
+	u, to, err := s.receiver(ctx, r)
 	if err != nil {
 		return CodeSent{}, err
-	}
-	if !u.DisabledAt.IsZero() {
-		if r.Known {
-			return CodeSent{}, ErrDisabled
-		}
-		to = ""
-	}
-	if to == "" { // nobody, as far as the caller may know
-		u = otl.User{}
 	}
 	if r.TTL == 0 {
 		r.TTL = s.TTL
 	}
 	return s.issue(ctx, r, u, to)
+}
+
+// receiver gives the person something is for and where it goes; nobody, where the
+// caller may not know that there is nobody.
+func (s *Codes) receiver(ctx context.Context, r CodeRequest) (otl.User, string, error) {
+	u, err := s.find(ctx, r.Site, r.Who, r.Known)
+	switch {
+	case errors.Is(err, store.ErrNotFound) && r.Known:
+		return u, "", otl.NoSuch("user")
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return u, "", err
+	}
+	to, err := r.recipient(u)
+	if err != nil {
+		return u, "", err
+	}
+	if !u.DisabledAt.IsZero() {
+		if r.Known {
+			return u, "", ErrDisabled
+		}
+		to = ""
+	}
+	if to == "" {
+		u = otl.User{}
+	}
+	return u, to, nil
 }
 
 // check holds an identifier against the form its type has.
@@ -313,7 +326,7 @@ func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
 			}
 			return err
 		}
-		p.Tokens, err = s.enter(ctx, tx, a, p.Ticket, from)
+		p.Tokens, err = s.enter(ctx, tx, entry{a.Site, a.Join, p.Ticket, methodOf(p.Ticket.Channel)}, from)
 		return err
 	})
 	if err == nil {
@@ -358,12 +371,8 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, userID string, a CodeAt
 		return t, err
 	}
 	plain := strings.NewReplacer(" ", "", "-", "").Replace(a.Code.Reveal())
-	right := secret.SameDigest(s.codeDigest(t, plain), digest)
-	if want := t.Data[dataRequest]; want != "" {
-		known, err := hex.DecodeString(want)
-		right = err == nil && secret.SameDigest(secret.Digest(a.RequestID), known) && right
-	}
-	if !right {
+	right, asked := secret.SameDigest(s.codeDigest(t, plain), digest), requested(t, a.RequestID)
+	if !right || !asked {
 		if t.Tries >= s.Tries {
 			return t, ErrCodeLocked
 		}

@@ -9,10 +9,18 @@ import (
 	"github.com/onetimelogin/otl/internal/store"
 )
 
+// entry is a way in that was just proven.
+type entry struct {
+	site   otl.Site
+	join   string // id of the session it is added to; "" opens one
+	ticket otl.Ticket
+	method otl.Method
+}
+
 // enter opens a session for the person of a ticket that was just used up, or adds
 // the proof to one.
-func (s *Codes) enter(ctx context.Context, tx *store.Tx, a CodeAttempt, t otl.Ticket, from *otl.Request) (session.Tokens, error) {
-	now, site, method := s.Now(), a.Site, methodOf(t.Channel)
+func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Request) (session.Tokens, error) {
+	now, site, t := s.Now(), e.site, e.ticket
 	u, err := tx.Users.Came(ctx, t.UserID, now)
 	if errors.Is(err, store.ErrNotFound) {
 		return session.Tokens{}, ErrDisabled
@@ -23,8 +31,8 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, a CodeAttempt, t otl.Ti
 	if u, err = s.prove(ctx, tx, u, site.ID, t); err != nil {
 		return session.Tokens{}, err
 	}
-	if a.Join != "" {
-		return s.Sessions.Resume(ctx, tx, site.ID, u.ID, a.Join, method)
+	if e.join != "" {
+		return s.Sessions.Resume(ctx, tx, site.ID, u.ID, e.join, e.method)
 	}
 	st := store.Standing{User: u, Site: site}
 	if st.Grant, err = tx.Grants.Of(ctx, u.ID, site.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -33,7 +41,7 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, a CodeAttempt, t otl.Ti
 	if st.Grant, err = firstGrant(ctx, tx, st, now); err != nil {
 		return session.Tokens{}, err
 	}
-	refresh, err := s.Sessions.Open(ctx, tx, &st, otl.Methods{method}, from)
+	refresh, err := s.Sessions.Open(ctx, tx, &st, otl.Methods{e.method}, from)
 	if err != nil {
 		return session.Tokens{}, err
 	}

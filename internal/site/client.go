@@ -35,6 +35,7 @@ type NewClient struct {
 	Scopes       otl.Scopes // empty for all
 	RedirectURIs []string
 	Resources    []string
+	LinkConfirm  string // auto if empty
 }
 
 // MadeClient is a new client with its secret, which is shown this once.
@@ -54,7 +55,7 @@ func (s *Clients) Create(ctx context.Context, siteID string, n NewClient) (MadeC
 	}
 	now := s.Now()
 	made := MadeClient{Secret: n.Secret, Client: otl.Client{
-		ID: n.ID, SiteID: siteID, Name: n.Name, Scopes: n.Scopes, RedirectURIs: n.RedirectURIs, Resources: n.Resources, CreatedAt: now,
+		ID: n.ID, SiteID: siteID, Name: n.Name, Scopes: n.Scopes, RedirectURIs: n.RedirectURIs, Resources: n.Resources, LinkConfirm: otl.Confirm(n.LinkConfirm), CreatedAt: now,
 	}}
 	if made.ID == "" {
 		made.ID = secret.NewID(now)
@@ -91,6 +92,9 @@ func (n *NewClient) check() error {
 	if len(n.Resources) > maxResources {
 		bad.note(otl.InvalidField("resources", "too_many", "must be at most "+strconv.Itoa(maxResources)))
 	}
+	confirm, err := otl.ParseConfirm(n.LinkConfirm)
+	bad.note(err)
+	n.LinkConfirm = string(confirm)
 	for _, r := range n.Resources {
 		bad.note(otl.CheckResource("resources", r))
 	}

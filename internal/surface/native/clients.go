@@ -20,6 +20,7 @@ type ClientOut struct {
 	Scopes       []string  `json:"scopes"`
 	RedirectURIs []string  `json:"redirect_uris"`
 	Resources    []string  `json:"resources" doc:"Audiences it may ask tokens for."`
+	LinkConfirm  string    `json:"link_confirm" doc:"Whether the page of a one-time link asks for a press: auto, always or never."`
 	CreatedAt    time.Time `json:"created_at"`
 }
 
@@ -28,7 +29,7 @@ func newClientOut(c otl.Client) ClientOut {
 	for i, one := range c.Scopes {
 		scopes[i] = string(one)
 	}
-	return ClientOut{c.ID, c.Name, scopes, orEmpty(c.RedirectURIs), orEmpty(c.Resources), c.CreatedAt}
+	return ClientOut{c.ID, c.Name, scopes, orEmpty(c.RedirectURIs), orEmpty(c.Resources), string(c.LinkConfirm), c.CreatedAt}
 }
 
 func orEmpty(all []string) []string {
@@ -64,6 +65,7 @@ type createClientIn struct {
 	Scopes       []string `json:"scopes,omitempty" maxItems:"8" doc:"auth, users, admin, otp:direct; auth and users if left out."`
 	RedirectURIs []string `json:"redirect_uris,omitempty" maxItems:"50" doc:"Where people may be sent back to: https, or http on localhost."`
 	Resources    []string `json:"resources,omitempty" maxItems:"20" doc:"Audiences it may ask tokens for: URIs."`
+	LinkConfirm  string   `json:"link_confirm,omitempty" enum:"auto,always,never" doc:"auto if left out. never lets whoever fetches a link use it up, scanners of mails too."`
 }
 
 // newClientShown is a new client, with its secret.
@@ -80,7 +82,7 @@ func (s clients) create(c *call, in *createClientIn) (*newClientShown, error) {
 	if _, err := s.Sites.Owned(c.ctx, c.bearer.User.ID, in.ID); err != nil {
 		return nil, err
 	}
-	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, Resources: in.Resources, Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}}
+	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, Resources: in.Resources, LinkConfirm: in.LinkConfirm, Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}}
 	if in.Scopes != nil {
 		var err error
 		if n.Scopes, err = otl.ParseScopes(in.Scopes); err != nil {
@@ -105,7 +107,7 @@ func (s clients) revoke(c *call, in *clientIn) (*deletedOut, error) {
 func (s clients) routes() {
 	sample := newClientOut(otl.Client{
 		ID: sampleSession, Name: "web backend", Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers},
-		RedirectURIs: []string{"https://notes.example.com/auth/callback"}, CreatedAt: sampleTime(),
+		RedirectURIs: []string{"https://notes.example.com/auth/callback"}, CreatedAt: sampleTime(), LinkConfirm: otl.ConfirmAuto,
 	})
 	route(s.Surface, operation{
 		id: "listClients", method: http.MethodGet, path: "/sites/{id}/clients", tag: tagSites,

@@ -1,7 +1,9 @@
 package native
 
 import (
+	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -92,7 +94,65 @@ func (s codes) verify(c *call, in *verifyCodeIn) (*loginOut, error) {
 	return newLoginOut(p.Tokens), nil
 }
 
+type sendLinkIn struct {
+	Who
+	CallbackURL string `json:"callback_url" minLength:"1" maxLength:"2048" doc:"Where the person is sent with the code: one of the site's callback URLs."`
+	State       string `json:"state,omitempty" maxLength:"512" doc:"Handed back to that address."`
+	RequestID   bool   `json:"generate_request_id,omitempty" doc:"Give a request_id, without which the code is no good."`
+}
+
+func (s codes) sendLink(c *call, in *sendLinkIn) (*sentOut, error) {
+	who, err := in.identifier()
+	if err != nil {
+		return nil, err
+	}
+	site, err := s.Sites.Get(c.ctx, c.site.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(site.CallbackURLs, in.CallbackURL) {
+		return nil, otl.InvalidField("callback_url", "not_registered", "must be one of the site's callback URLs, to the letter")
+	}
+	sent, err := s.Codes.SendLink(c.ctx, signin.LinkRequest{
+		Site: c.site, Who: who, Channel: otl.ChannelMail, Redirect: in.CallbackURL, State: in.State, Confirm: otl.ConfirmAuto, Bound: in.RequestID,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sentOut{Sent: true, ExpiresIn: int(sent.ExpiresAt.Sub(s.Now()).Seconds()), RequestID: sent.RequestID}, nil
+}
+
+type verifyLinkIn struct {
+	Code      hidden `json:"code" doc:"The parameter of that name at the callback URL."`
+	RequestID string `json:"request_id,omitempty" maxLength:"128" doc:"Of the answer that sent the link, if there was one in it."`
+}
+
+func (s codes) verifyLink(c *call, in *verifyLinkIn) (*loginOut, error) {
+	p, err := s.Codes.Redeem(c.ctx, signin.LinkAttempt{Site: c.site, Code: in.Code.Text, RequestID: in.RequestID})
+	if errors.Is(err, signin.ErrDisabled) {
+		err = signin.ErrLink
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newLoginOut(p.Tokens), nil
+}
+
 func (s codes) routes() {
+	route(s.Surface, operation{
+		id: "sendLink", method: http.MethodPost, path: "/auth/link/send", tag: tagAuth,
+		summary: "Send a one-time link",
+		text: "Mails a link, good once and for fifteen minutes, with a code beside it that can be used in its place. It leads to a page of this server that asks for one press, " +
+			"and from there to the callback URL with a code, which the site exchanges within a minute. The answer is the same where there is nobody.",
+		access: bySite, scope: otl.ScopeAuth, success: http.StatusAccepted,
+		request: map[string]any{"email": sampleEmail, "callback_url": "https://notes.example.com/auth/callback", "state": "x1"}, answer: sentOut{Sent: true, ExpiresIn: 900},
+	}, s.sendLink)
+	route(s.Surface, operation{
+		id: "verifyLink", method: http.MethodPost, path: "/auth/link/verify", tag: tagAuth,
+		summary: "Sign in with a one-time link", text: "Exchanges the code that an opened link brought to the callback URL.",
+		access: bySite, scope: otl.ScopeAuth, success: http.StatusOK, errors: []int{401},
+		request: map[string]any{"code": "otl_lc_2f8Kq0…"}, answer: sampleLogin(),
+	}, s.verifyLink)
 	route(s.Surface, operation{
 		id: "sendCode", method: http.MethodPost, path: "/auth/otp/send", tag: tagAuth,
 		summary: "Send a one-time code",

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -401,4 +402,38 @@ func events(t *testing.T, w *otltest.World) []otl.Event {
 		t.Fatal(err)
 	}
 	return all
+}
+
+func TestALinkSignsIn(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, "jane@dev.test")
+		send := func(body object) otltest.Reply {
+			w.Letters(t, "")
+			w.Inbox.Empty()
+			return call(t, w, w.Notes, http.MethodPost, "/auth/link/send", body)
+		}
+		good := object{"email": "jane@dev.test", "callback_url": "https://notes.test/callback", "state": "s1"}
+		if r := send(good).Want(t, http.StatusAccepted); r.JSON["expires_in"] != 900.0 {
+			t.Errorf("%s", r.Raw)
+		}
+		path := strings.TrimPrefix(w.Letters(t, "jane@dev.test")[0].Link, otltest.Issuer)
+		to, err := url.Parse(w.Do(t, otltest.Call{Method: http.MethodPost, Path: path}).Want(t, http.StatusSeeOther).Header.Get("Location"))
+		if err != nil || to.Query().Get("state") != "s1" {
+			t.Fatalf("%v %v", to, err)
+		}
+		redeem := object{"code": to.Query().Get("code")}
+		call(t, w, w.Shop, http.MethodPost, "/auth/link/verify", redeem).Want(t, http.StatusUnauthorized, "link_invalid")
+		r := call(t, w, w.Notes, http.MethodPost, "/auth/link/verify", redeem).Want(t, http.StatusOK)
+		if amr(t, r) != "[eml]" {
+			t.Errorf("%s", amr(t, r))
+		}
+		call(t, w, w.Notes, http.MethodPost, "/auth/link/verify", redeem).Want(t, http.StatusUnauthorized, "link_invalid")
+		nobody := send(object{"email": "nobody@dev.test", "callback_url": "https://notes.test/callback"}).Want(t, http.StatusAccepted)
+		if somebody := send(object{"email": "jane@dev.test", "callback_url": "https://notes.test/callback"}); string(nobody.Raw) != string(somebody.Raw) {
+			t.Errorf("OT-10: %s, and %s", nobody.Raw, somebody.Raw)
+		}
+		send(object{"email": "jane@dev.test", "callback_url": "https://notes.test/callback?x=1"}).Want(t, http.StatusUnprocessableEntity, "validation_failed")
+		send(object{"email": "jane@dev.test", "callback_url": "https://shop.test/callback"}).Want(t, http.StatusUnprocessableEntity, "validation_failed")
+	})
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/onetimelogin/otl/docs"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/signin"
 )
 
 //go:embed templates/*.html
@@ -32,15 +33,17 @@ type Pages struct {
 	templates *template.Template
 	markdown  goldmark.Markdown
 	fail      func(http.ResponseWriter, *http.Request, error)
+	codes     *signin.Codes
+	origin    *http.CrossOriginProtection
 }
 
 // policy lets a page use what this server serves and nothing else.
 const policy = "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 // New builds the pages. Fail answers a path nobody serves.
-func New(fail func(http.ResponseWriter, *http.Request, error)) *Pages {
+func New(codes *signin.Codes, fail func(http.ResponseWriter, *http.Request, error)) *Pages {
 	p := &Pages{
-		mux: http.NewServeMux(), fail: fail, markdown: goldmark.New(goldmark.WithExtensions(extension.Table),
+		mux: http.NewServeMux(), fail: fail, codes: codes, origin: http.NewCrossOriginProtection(), markdown: goldmark.New(goldmark.WithExtensions(extension.Table),
 			goldmark.WithParserOptions(parser.WithASTTransformers(util.Prioritized(links{}, 1)))),
 		templates: template.Must(template.ParseFS(templateFiles, "templates/*.html")),
 	}
@@ -49,6 +52,9 @@ func New(fail func(http.ResponseWriter, *http.Request, error)) *Pages {
 	p.mux.HandleFunc("GET /docs/{name...}", p.doc)
 	p.mux.HandleFunc("GET /docs/errors/{code}", p.errorCode)
 	p.mux.HandleFunc("GET /static/{name}", p.static)
+	p.mux.HandleFunc("GET /l/{token}", p.link)
+	p.mux.HandleFunc("POST /l/{token}", p.confirmLink)
+	p.mux.HandleFunc("POST /l/{token}/deny", p.denyLink)
 	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.missing(w, r) })
 	return p
 }

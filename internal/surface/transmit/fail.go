@@ -65,6 +65,8 @@ func words(code string) (text string, bad bool) {
 		return "Invalid refresh token", true
 	case otl.ErrCredentials.Code:
 		return "Invalid username or password", true
+	case signin.ErrLink.Code:
+		return "Invalid magic link code", true
 	case otl.NoSuch("").Code:
 		return "User not found", false
 	case signin.ErrDisabled.Code:

@@ -45,6 +45,8 @@ func New(o Options) *Surface {
 	s.serve("GET /oidc/jwks", s.jwks)
 	s.serve("POST /v1/auth/otp/send", byClient(s, otpShape, s.sendCode))
 	s.serve("POST /v1/auth/otp/authenticate", byClient(s, otpShape, s.verifyCode))
+	s.serve("POST /v1/auth/link/email/send", byClient(s, linkShape, s.sendLink))
+	s.serve("POST /v1/auth/link/email/authenticate", byClient(s, linkShape, s.redeemLink))
 	s.serve("POST /v1/auth/session/authenticate", byClient(s, linkShape, s.resume))
 	s.serve("POST /v1/auth/session/logout", byClient(s, linkShape, s.endSession))
 	s.serve("POST /v1/auth/token/refresh", byClient(s, linkShape, s.refresh))

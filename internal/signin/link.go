@@ -1,0 +1,264 @@
+package signin
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// LinkRequest asks for a link to be sent to somebody.
+type LinkRequest struct {
+	Site     otl.Site
+	Client   string // id of the client, which alone can redeem the code; "" for the site itself
+	Who      Identifier
+	Channel  otl.Channel // mail or direct
+	Redirect string      // where the browser goes afterwards; the caller has checked it
+	State    string      // handed back there
+	Confirm  otl.Confirm
+	TTL      time.Duration // 0 for the usual one
+	Custom   string        // message.Custom as JSON
+	Bound    bool          // make a request id
+	Known    bool          // as in CodeRequest
+}
+
+// LinkSent is what became of a request.
+type LinkSent struct {
+	Link      secret.Text // by the channel direct only
+	Code      secret.Text // the code that goes with it, by the channel direct only
+	RequestID string
+	ExpiresAt time.Time
+}
+
+// ErrLink is the answer to a link, or the code it led to, that is unknown, used,
+// expired or replaced.
+var ErrLink = &otl.Error{Kind: otl.Unauthenticated, Code: "link_invalid", Text: "The link was used already, has expired, or a newer one took its place."}
+
+// Members of the data of a link's ticket.
+const (
+	dataRedirect = "redirect"
+	dataState    = "state"
+	dataClient   = "client"
+	dataConfirm  = "confirm"
+	dataLocale   = "locale"
+)
+
+// redeemTime is how long the code of an opened link is good (OT-15).
+const redeemTime = time.Minute
+
+// SendLink makes a link for somebody and sends it, with a code beside it: they are
+// one ticket, of which one can be used. Who may know what is as with Send.
+func (s *Codes) SendLink(ctx context.Context, r LinkRequest) (LinkSent, error) {
+	if err := r.Who.check(); err != nil {
+		return LinkSent{}, err
+	}
+	req := CodeRequest{Site: r.Site, Who: r.Who, Channel: r.Channel, Known: r.Known}
+	if r.Channel != otl.ChannelMail && r.Channel != otl.ChannelDirect {
+		return LinkSent{}, otl.InvalidField("channel", "unknown_value", "must be email or direct")
+	}
+	if err := s.pace(ctx, req); err != nil {
+		return LinkSent{}, err
+	}
+	u, to, err := s.receiver(ctx, req)
+	if err != nil {
+		return LinkSent{}, err
+	}
+	if r.TTL == 0 {
+		r.TTL = s.LinkTTL
+	}
+	return s.issueLink(ctx, r, u, to)
+}
+
+func (s *Codes) issueLink(ctx context.Context, r LinkRequest, u otl.User, to string) (LinkSent, error) {
+	now := s.Now()
+	t := otl.Ticket{
+		ID: secret.NewID(now), Purpose: otl.PurposeSignIn, UserID: u.ID, SiteID: r.Site.ID, Channel: r.Channel, CreatedAt: now, ExpiresAt: now.Add(r.TTL),
+		Data: map[string]string{dataRedirect: r.Redirect, dataState: r.State, dataClient: r.Client, dataConfirm: string(r.Confirm), dataLocale: u.Locale},
+	}
+	if r.Channel == otl.ChannelMail {
+		t.Data[dataProves] = to
+	}
+	sent := LinkSent{ExpiresAt: t.ExpiresAt}
+	if r.Bound {
+		sent.RequestID = secret.NewKey("otl_rq_").Reveal()
+		t.Data[dataRequest] = hex.EncodeToString(secret.Digest(sent.RequestID))
+	}
+	token, code := secret.NewKey(linkPrefix).Reveal(), secret.NewCode(s.Length)
+	link := strings.TrimSuffix(s.PublicURL, "/") + "/l/" + token
+	key := otl.RequestOf(ctx).SiteKeyID
+	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if r.Channel == otl.ChannelDirect && u.ID != "" {
+			if err := s.handOver(ctx, tx, CodeRequest{Site: r.Site}, u, key); err != nil {
+				return err
+			}
+		}
+		if err := tx.Tickets.Insert(ctx, t, secret.Digest(token), s.codeDigest(t, code)); err != nil {
+			return err
+		}
+		if r.Channel == otl.ChannelDirect || u.ID == "" {
+			return nil
+		}
+		_, err := s.Messages.Queue(ctx, tx, message.Note{
+			Kind: otl.MessageSignIn, Channel: r.Channel, To: to, UserID: u.ID, SiteID: r.Site.ID, Locale: u.Locale, Expires: t.ExpiresAt,
+			Data: map[string]string{
+				message.DataLink: link, message.DataCode: code, message.DataMinutes: strconv.Itoa(int(r.TTL.Minutes())), message.DataCustom: r.Custom,
+			},
+		})
+		return err
+	})
+	if r.Channel == otl.ChannelDirect {
+		sent.Link, sent.Code = secret.NewText(link), secret.NewText(code)
+	}
+	return sent, err
+}
+
+// linkPrefix starts the secret of every link.
+const linkPrefix = "otl_ln_"
+
+// Opened is what the page of a link shows.
+type Opened struct {
+	SiteName string
+	Locale   string
+	Origin   string // of where the browser goes afterwards
+	Confirm  otl.Confirm
+}
+
+// Look gives what the page of a link shows and notes that it was opened. Nothing is
+// used up by it, however often it happens (OT-14). The error is ErrLink.
+func (s *Codes) Look(ctx context.Context, token string) (Opened, error) {
+	t, err := s.Store.Read.Tickets.Live(ctx, otl.PurposeSignIn, secret.Digest(token), s.Now())
+	if errors.Is(err, store.ErrNotFound) || err == nil && t.Tries >= s.Tries {
+		return Opened{}, ErrLink
+	}
+	if err != nil {
+		return Opened{}, err
+	}
+	site, err := s.Store.Read.Sites.ByID(ctx, t.SiteID)
+	if errors.Is(err, store.ErrNotFound) {
+		return Opened{}, ErrLink
+	}
+	if err != nil {
+		return Opened{}, err
+	}
+	from := otl.RequestOf(ctx)
+	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		return tx.Events.Append(ctx, s.event(otl.EventLinkOpened, t.UserID, t.SiteID, map[string]string{"ip": from.Client.String(), "user_agent": userAgent(from)}))
+	})
+	o := Opened{SiteName: site.Name, Locale: t.Data[dataLocale], Confirm: otl.Confirm(t.Data[dataConfirm])}
+	if u, bad := url.Parse(t.Data[dataRedirect]); bad == nil {
+		o.Origin = u.Scheme + "://" + u.Host
+	}
+	return o, err
+}
+
+func userAgent(r *otl.Request) string { return r.UserAgent[:min(len(r.UserAgent), 255)] }
+
+// Confirm uses a link up and gives where the browser goes: to the site, with a code
+// that the site redeems within a minute. The code goes to the browser that confirmed,
+// never to one that only asked (OT-18).
+func (s *Codes) Confirm(ctx context.Context, token string) (string, error) {
+	code := secret.NewKey("otl_lc_").Reveal()
+	var to string
+	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		now := s.Now()
+		t, err := tx.Tickets.Use(ctx, otl.PurposeSignIn, secret.Digest(token), now)
+		if errors.Is(err, store.ErrNotFound) || err == nil && t.Tries >= s.Tries {
+			return ErrLink
+		}
+		if err != nil {
+			return err
+		}
+		next := t
+		next.ID, next.Purpose, next.CreatedAt, next.ExpiresAt = secret.NewID(now), otl.PurposeLinkCode, now, now.Add(redeemTime)
+		to = landing(t.Data[dataRedirect], code, t.Data[dataState])
+		return tx.Tickets.Insert(ctx, next, secret.Digest(code), nil)
+	})
+	return to, err
+}
+
+// landing adds what a site gets to its address, whose own query is kept.
+func landing(redirect, code, state string) string {
+	join := "?"
+	if strings.Contains(redirect, "?") {
+		join = "&"
+	}
+	out := redirect + join + "code=" + url.QueryEscape(code)
+	if state != "" {
+		out += "&state=" + url.QueryEscape(state)
+	}
+	return out
+}
+
+// Deny makes a link worthless on behalf of whoever got it and did not ask for it.
+func (s *Codes) Deny(ctx context.Context, token string) error {
+	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		t, err := tx.Tickets.Use(ctx, otl.PurposeSignIn, secret.Digest(token), s.Now())
+		if errors.Is(err, store.ErrNotFound) {
+			return ErrLink
+		}
+		if err != nil {
+			return err
+		}
+		return tx.Events.Append(ctx, s.event(otl.EventLinkDenied, t.UserID, t.SiteID, nil))
+	})
+}
+
+// LinkAttempt is the code of an opened link that a site redeems.
+type LinkAttempt struct {
+	Site      otl.Site
+	Client    string
+	Code      secret.Text
+	RequestID string
+	Join      string // as in CodeAttempt
+}
+
+// Redeem signs a person in with the code of a link he opened. The error is ErrLink,
+// ErrDisabled, or session.ErrNone for Join; the code stays good where it was presented
+// by somebody it is not for.
+func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
+	var p Proven
+	from := otl.RequestOf(ctx)
+	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		t, err := tx.Tickets.Use(ctx, otl.PurposeLinkCode, secret.Digest(a.Code.Reveal()), s.Now())
+		if errors.Is(err, store.ErrNotFound) {
+			return ErrLink
+		}
+		if err != nil {
+			return err
+		}
+		if t.SiteID != a.Site.ID || t.Data[dataClient] != a.Client || !requested(t, a.RequestID) {
+			return ErrLink // and nothing of this remains
+		}
+		method := otl.MethodMailLink
+		if t.Channel == otl.ChannelDirect {
+			method = otl.MethodDirect
+		}
+		p.Ticket = t
+		p.Tokens, err = s.enter(ctx, tx, entry{a.Site, a.Join, t, method}, from)
+		return err
+	})
+	if err != nil {
+		return Proven{}, err
+	}
+	from.UserID = p.Ticket.UserID
+	return p, nil
+}
+
+// requested reports whether a request id is the one a ticket is bound to, if it is
+// bound to any.
+func requested(t otl.Ticket, id string) bool {
+	want := t.Data[dataRequest]
+	if want == "" {
+		return true
+	}
+	known, err := hex.DecodeString(want)
+	return err == nil && secret.SameDigest(secret.Digest(id), known)
+}

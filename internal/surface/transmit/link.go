@@ -1,0 +1,110 @@
+package transmit
+
+import (
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+type sendLinkIn struct {
+	Redirect       string        `json:"redirect_uri"`
+	IdentifierType string        `json:"identifier_type"`
+	Identifier     string        `json:"identifier"`
+	Email          string        `json:"email"`
+	Channel        string        `json:"channel"`
+	Expiration     *float64      `json:"email_expiration"`
+	State          string        `json:"state"`
+	Mail           *emailContent `json:"email_content"`
+	RequestID      bool          `json:"generate_request_id"`
+	Attributes     attributes    `json:"client_attributes"`
+	Device         string        `json:"device_id"`
+}
+
+type linkSentOut struct {
+	Message   string `json:"message"`
+	Link      string `json:"link,omitempty"`
+	Code      string `json:"code,omitempty"`
+	RequestID string `json:"request_id,omitempty"`
+}
+
+// errRedirect is worded as the vendor does.
+var errRedirect = &otl.Error{
+	Kind: otl.Malformed, Code: "redirect_uri_not_registered", Text: "redirect_uri is not one of the allowed redirect URIs configured for this app",
+}
+
+// maxState is the longest state in bytes.
+const maxState = 2048
+
+// sendLink is POST /v1/auth/link/email/send (contract 3.3).
+func (s *Surface) sendLink(c *call, in *sendLinkIn) (any, error) {
+	if err := needed("redirect_uri", in.Redirect); err != nil {
+		return nil, err
+	}
+	if !c.client.Redirects(in.Redirect) {
+		return nil, errRedirect
+	}
+	if in.Identifier == "" && in.Email != "" {
+		in.IdentifierType, in.Identifier = string(signin.ByEmail), in.Email
+	}
+	id, err := who(in.IdentifierType, in.Identifier)
+	if err != nil {
+		return nil, err
+	}
+	r := signin.LinkRequest{
+		Site: c.site, Client: c.client.ID, Who: id, Channel: otl.Channel(in.Channel), Redirect: in.Redirect, State: in.State,
+		Confirm: c.client.LinkConfirm, Bound: in.RequestID, Known: true,
+	}
+	switch {
+	case in.Channel == "":
+		r.Channel = otl.ChannelMail
+	case r.Channel == otl.ChannelDirect && !c.scopes.Has(otl.ScopeOTPDirect):
+		return nil, &otl.Error{Kind: otl.Forbidden, Code: "scope_missing", Text: "This client lacks the scope otp:direct."}
+	}
+	if in.Expiration != nil {
+		if *in.Expiration < 1 || *in.Expiration > 1440 {
+			return nil, otl.InvalidField("email_expiration", "out_of_range", "must be from 1 to 1440 minutes")
+		}
+		r.TTL = time.Duration(*in.Expiration * float64(time.Minute))
+	}
+	if len(in.State) > maxState {
+		return nil, otl.InvalidField("state", "too_long", "must be at most 2048 bytes")
+	}
+	if r.Custom, err = custom(in.Mail, nil); err != nil {
+		return nil, err
+	}
+	if err := c.from(in.Attributes, in.Device); err != nil {
+		return nil, err
+	}
+	sent, err := s.Codes.SendLink(c.r.Context(), r)
+	if err != nil {
+		return nil, err
+	}
+	return linkSentOut{"Email sent successfully", sent.Link.Reveal(), sent.Code.Reveal(), sent.RequestID}, nil
+}
+
+type redeemLinkIn struct {
+	Code      string `json:"code"`
+	RequestID string `json:"request_id"`
+	Session   string `json:"session_id"`
+	wanted
+}
+
+// redeemLink is POST /v1/auth/link/email/authenticate (contract 3.4).
+func (s *Surface) redeemLink(c *call, in *redeemLinkIn) (any, error) {
+	a, err := c.ask(in.wanted)
+	if err == nil {
+		err = needed("code", in.Code)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.Codes.Redeem(c.r.Context(), signin.LinkAttempt{
+		Site: c.site, Client: c.client.ID, Code: secret.NewText(in.Code), RequestID: in.RequestID, Join: in.Session,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.answer(p.Tokens, a)
+}

@@ -1,0 +1,242 @@
+package transmit_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/site"
+)
+
+const callback = "https://notes.test/callback"
+
+// link sends a link and gives it with the code that came in the same mail.
+func (x *tenant) link(t *testing.T, more object) (path, code string) {
+	t.Helper()
+	x.Letters(t, "")
+	x.Inbox.Empty()
+	body := object{"redirect_uri": callback, "email": "jane@dev.test", "state": "a b&c"}
+	for k, v := range more {
+		body[k] = v
+	}
+	failed(t, x.post(t, "/cis/v1/auth/link/email/send", body), http.StatusOK, `{"message":"Email sent successfully"}`)
+	l := x.Letters(t, "jane@dev.test")
+	if len(l) != 1 || !strings.HasPrefix(l[0].Link, otltest.Issuer+"/l/otl_ln_") || l[0].Code == "" || !strings.Contains(l[0].Text, l[0].Link) {
+		t.Fatalf("%+v", l)
+	}
+	return strings.TrimPrefix(l[0].Link, otltest.Issuer), l[0].Code
+}
+
+// press confirms a link as a browser does, and gives the code it leads to.
+func (x *tenant) press(t *testing.T, path string) string {
+	t.Helper()
+	r := x.Do(t, otltest.Call{Method: http.MethodPost, Path: path, Headers: map[string]string{"Sec-Fetch-Site": "same-origin"}}).Want(t, http.StatusSeeOther)
+	to, err := url.Parse(r.Header.Get("Location"))
+	if err != nil || !strings.HasPrefix(to.String(), callback+"?code=otl_lc_") || to.Query().Get("state") != "a b&c" || len(to.Query()) != 2 {
+		t.Fatalf("sent to %s", r.Header.Get("Location"))
+	}
+	return to.Query().Get("code")
+}
+
+func (x *tenant) redeem(t *testing.T, code string, more object) otltest.Reply {
+	t.Helper()
+	body := object{"code": code}
+	for k, v := range more {
+		body[k] = v
+	}
+	return x.post(t, "/v1/auth/link/email/authenticate", body)
+}
+
+const badLink = `{"error_code":"400","message":"Invalid magic link code"}`
+
+// TestLinks is contract 3.3 and 3.4.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		path, code := x.link(t, nil)
+		got := x.press(t, path)
+		r := x.redeem(t, got, object{"claims": object{"id_token": object{"email_verified": nil}}}).Want(t, http.StatusOK)
+		id := x.claims(t, r.Text("id_token"))
+		if fmt.Sprint(id["amr"]) != "[eml]" || id["sub"] != x.jane.ID || id["email_verified"] != true || r.Text("session_id") == "" {
+			t.Errorf("%v", id)
+		}
+		failed(t, x.redeem(t, got, nil), http.StatusBadRequest, badLink)
+		// The code of the same mail went with the link.
+		failed(t, x.verify(t, code, nil), http.StatusBadRequest, `{"error_code":"auth_invalid_credentials","message":"Invalid credentials"}`)
+		x.Do(t, otltest.Call{Method: http.MethodPost, Path: path}).Want(t, http.StatusGone)
+		// And the other way round.
+		path, code = x.link(t, nil)
+		x.verify(t, code, nil).Want(t, http.StatusOK)
+		x.Do(t, otltest.Call{Method: http.MethodPost, Path: path}).Want(t, http.StatusGone)
+
+		path, _ = x.link(t, nil)
+		got = x.press(t, path)
+		x.Clock.Advance(time.Minute) // OT-15
+		failed(t, x.redeem(t, got, nil), http.StatusBadRequest, badLink)
+		path, _ = x.link(t, object{"email_expiration": 1})
+		x.Clock.Advance(time.Minute)
+		x.Do(t, otltest.Call{Path: path}).Want(t, http.StatusGone)
+
+		// A request id binds, and the code is of one client.
+		sent := x.post(t, "/v1/auth/link/email/send", object{
+			"redirect_uri": callback, "identifier_type": "user_id", "identifier": x.jane.ID, "channel": "direct", "generate_request_id": true, "state": "a b&c",
+		}).Want(t, http.StatusOK)
+		got = x.press(t, strings.TrimPrefix(sent.Text("link"), otltest.Issuer))
+		failed(t, x.redeem(t, got, nil), http.StatusBadRequest, badLink)
+		mine, mineBearer := x.client, x.bearer
+		var err error
+		if x.client, err = x.Clients.Create(t.Context(), x.Notes.Site.ID, site.NewClient{Name: "other"}); err != nil {
+			t.Fatal(err)
+		}
+		x.bearer = x.token(t, nil).Text("access_token")
+		failed(t, x.redeem(t, got, object{"request_id": sent.Text("request_id")}), http.StatusBadRequest, badLink)
+		x.client, x.bearer = mine, mineBearer
+		if id := x.claims(t, x.redeem(t, got, object{"request_id": sent.Text("request_id")}).Want(t, http.StatusOK).Text("id_token")); fmt.Sprint(id["amr"]) != "[otp]" {
+			t.Errorf("%v", id)
+		}
+
+		for body, want := range map[string][2]any{
+			`{"redirect_uri":"https://notes.test/callback/","email":"jane@dev.test"}`:             {400, `{"error_code":"400","message":"redirect_uri is not one of the allowed redirect URIs configured for this app"}`},
+			`{"redirect_uri":"` + callback + `","email":"nobody@dev.test"}`:                       {404, `{"error_code":"404","message":"User not found"}`},
+			`{"redirect_uri":"` + callback + `"}`:                                                 {400, `{"error_code":"400","message":"identifier: is required"}`},
+			`{"email":"jane@dev.test"}`:                                                           {400, `{"error_code":"400","message":"redirect_uri: is required"}`},
+			`{"redirect_uri":"` + callback + `","email":"jane@dev.test","channel":"sms"}`:         {400, `{"error_code":"400","message":"channel: must be email or direct"}`},
+			`{"redirect_uri":"` + callback + `","email":"jane@dev.test","email_expiration":1441}`: {400, `{"error_code":"400","message":"email_expiration: must be from 1 to 1440 minutes"}`},
+		} {
+			failed(t, x.post(t, "/v1/auth/link/email/send", body), want[0].(int), want[1].(string))
+		}
+	})
+}
+
+// TestOT14_OpeningALinkUsesNothingUp: scanners, previews and prefetches come first,
+// and the person still gets in.
+func TestOT14_OpeningALinkUsesNothingUp(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		path, _ := x.link(t, nil)
+		for i := range 50 {
+			h := map[string]string{"User-Agent": "Scanner/1"}
+			if i%2 == 0 {
+				h["Sec-Purpose"] = "prefetch"
+			}
+			r := x.Do(t, otltest.Call{Path: path, Headers: h}).Want(t, http.StatusOK)
+			if page := string(r.Raw); !strings.Contains(page, `<form id="confirm" method="post" action="`+path+`">`) || strings.Contains(page, "http://") || strings.Contains(page, "<script") ||
+				!strings.Contains(r.Header.Get("Content-Security-Policy"), "form-action 'self' https://notes.test;") || r.Header.Get("Referrer-Policy") != "same-origin" || r.Header.Get("Cache-Control") != "no-store" {
+				t.Fatalf("%v\n%s", r.Header, page)
+			}
+		}
+		for range 5 {
+			x.Do(t, otltest.Call{Method: http.MethodHead, Path: path}).Want(t, http.StatusOK)
+			x.Do(t, otltest.Call{Method: http.MethodOptions, Path: path})
+		}
+		// Another site cannot press the button for its visitor.
+		x.Do(t, otltest.Call{Method: http.MethodPost, Path: path, Headers: map[string]string{"Sec-Fetch-Site": "cross-site"}}).Want(t, http.StatusForbidden)
+		x.Do(t, otltest.Call{Method: http.MethodPost, Path: path + "/deny", Headers: map[string]string{"Origin": "https://evil.test"}}).Want(t, http.StatusForbidden)
+		x.redeem(t, x.press(t, path), nil).Want(t, http.StatusOK)
+		opened := 0
+		all, err := x.Store.Read.Events.List(t.Context(), x.jane.ID, "", "", 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range all {
+			if e.Type == otl.EventLinkOpened && e.Data["user_agent"] == "Scanner/1" {
+				opened++
+			}
+		}
+		if opened != 50 {
+			t.Errorf("%d of 50 openings are recorded", opened)
+		}
+
+		path, code := x.link(t, nil)
+		x.Do(t, otltest.Call{Method: http.MethodPost, Path: path + "/deny"}).Want(t, http.StatusOK)
+		for _, p := range []string{path, path + "x", "/l/", "/l/x", "/l/%00"} {
+			if r := x.Do(t, otltest.Call{Path: p}); r.Status != http.StatusGone && r.Status != http.StatusNotFound {
+				t.Errorf("%s: %d", p, r.Status)
+			}
+		}
+		x.verify(t, code, nil).Want(t, http.StatusBadRequest)
+	})
+}
+
+// TestLinkConfirmNever is for programs that only follow redirects; a prefetch still
+// uses nothing up.
+func TestLinkConfirmNever(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		made, err := x.Clients.Create(t.Context(), x.Notes.Site.ID, site.NewClient{Name: "headless", RedirectURIs: []string{callback + "?a=1"}, LinkConfirm: "never"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.client = made
+		x.bearer = x.token(t, nil).Text("access_token")
+		path, _ := x.link(t, object{"redirect_uri": callback + "?a=1", "state": ""})
+		x.Do(t, otltest.Call{Path: path, Headers: map[string]string{"Sec-Purpose": "prefetch;prerender"}}).Want(t, http.StatusOK)
+		x.Do(t, otltest.Call{Method: http.MethodHead, Path: path}).Want(t, http.StatusOK)
+		to := x.Do(t, otltest.Call{Path: path}).Want(t, http.StatusSeeOther).Header.Get("Location")
+		got, ok := strings.CutPrefix(to, callback+"?a=1&code=")
+		if !ok || strings.Contains(got, "&") {
+			t.Fatal(to)
+		}
+		x.redeem(t, got, nil).Want(t, http.StatusOK)
+	})
+}
+
+// TestOT12_ALinkLeadsToTheConfiguredHost, whatever a request calls the server.
+func TestOT12_ALinkLeadsToTheConfiguredHost(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		for _, h := range []string{"X-Forwarded-Host", "Forwarded", "X-Forwarded-Proto", "X-Host", "X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Server", "X-HTTP-Host-Override"} {
+			x.Inbox.Empty()
+			x.Do(t, otltest.Call{Path: "/v1/auth/link/email/send", Bearer: x.bearer, Headers: map[string]string{h: "host=evil.test"}, Body: object{"redirect_uri": callback, "email": "jane@dev.test"}}).Want(t, http.StatusOK)
+			if l := x.Letters(t, ""); len(l) != 1 || !strings.HasPrefix(l[0].Link, otltest.Issuer+"/l/") || strings.Contains(l[0].Text+l[0].HTML, "evil") {
+				t.Errorf("%s: %+v", h, l)
+			}
+		}
+	})
+}
+
+// TestMN01_ALinkIsUsedOnce, and so is the code it leads to.
+func TestMN01_ALinkIsUsedOnce(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		path, _ := x.link(t, nil)
+		codes := make(chan string, 40)
+		var all sync.WaitGroup
+		for range 40 {
+			all.Go(func() {
+				r := x.Do(t, otltest.Call{Method: http.MethodPost, Path: path})
+				if r.Status == http.StatusSeeOther {
+					codes <- r.Header.Get("Location")
+				} else if r.Status != http.StatusGone {
+					t.Errorf("%d %s", r.Status, r.Raw)
+				}
+			})
+		}
+		all.Wait()
+		if len(codes) != 1 {
+			t.Fatalf("%d presses went through", len(codes))
+		}
+		to, err := url.Parse(<-codes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var won atomic.Int32
+		for range 40 {
+			all.Go(func() {
+				if x.redeem(t, to.Query().Get("code"), nil).Status == http.StatusOK {
+					won.Add(1)
+				}
+			})
+		}
+		if all.Wait(); won.Load() != 1 {
+			t.Errorf("%d were let in", won.Load())
+		}
+	})
+}
