@@ -53,6 +53,7 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 		{"introspect", r.introspects},
 		{"me", r.me},
 		{"jwks", r.jwks},
+		{"otp send and verify", r.codes},
 		{"login at twice the limit", r.overload},
 		{"logins all at once", r.storm},
 		{"revoke", r.revocations},

@@ -12,38 +12,38 @@ import (
 // ErrNone means that there is no live session of this id at the site.
 var ErrNone = otl.NoSuch("session")
 
-// Resume gives new tokens of a live session to its site, which names it by its id
+// Resume gives a new refresh token of a live session to its site, which names it by its id
 // alone, and with a method notes that the person has just proven himself in that
 // way too. The refresh token before it is exchanged, as if it had been presented.
 // The error is ErrNone for any session that is not a live one of this site, and of
 // this person unless userID is "".
-func (s *Sessions) Resume(ctx context.Context, tx *store.Tx, siteID, userID, id string, method otl.Method) (Tokens, error) {
+func (s *Sessions) Resume(ctx context.Context, tx *store.Tx, siteID, userID, id string, method otl.Method) (Opened, error) {
 	if !secret.ValidID(id) {
-		return Tokens{}, ErrNone
+		return Opened{}, ErrNone
 	}
 	now := s.Now()
 	st, err := tx.Sessions.Standing(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return Tokens{}, ErrNone
+		return Opened{}, ErrNone
 	}
 	if err != nil {
-		return Tokens{}, err
+		return Opened{}, err
 	}
 	if st.Site.ID != siteID || userID != "" && st.User.ID != userID || !st.Session.Live(now) || !st.User.DisabledAt.IsZero() ||
 		!st.Site.FirstParty && !st.Grant.Live() {
-		return Tokens{}, ErrNone
+		return Opened{}, ErrNone
 	}
 	if method != "" {
 		st.Session.Methods = append(st.Session.Methods, method)
 		st.Session.AuthAt = now
 		if err := tx.Sessions.AddMethod(ctx, st.Session, st.Session.Methods, now); err != nil {
-			return Tokens{}, err
+			return Opened{}, err
 		}
 	}
 	was := st.Session.Refresh
 	refresh, err := s.Refresher.At(id, was.Generation+1)
 	if err != nil {
-		return Tokens{}, err
+		return Opened{}, err
 	}
 	by := now.Add(s.RefreshTTL)
 	if by.After(st.Session.ExpiresAt) {
@@ -56,7 +56,7 @@ func (s *Sessions) Resume(ctx context.Context, tx *store.Tx, siteID, userID, id 
 		if err == nil {
 			err = ErrNone // it ended, or was refreshed, in this moment
 		}
-		return Tokens{}, err
+		return Opened{}, err
 	}
-	return s.Issue(st, refresh)
+	return Opened{st, refresh}, nil
 }

@@ -39,6 +39,16 @@ type Tokens struct {
 	store.Standing
 }
 
+// Opened is a session that has just been written, whose tokens are still to be made.
+type Opened struct {
+	store.Standing
+	Refresh secret.Text
+}
+
+// Tokens makes the tokens of a session, after its transaction: signing takes longer
+// than all else.
+func (s *Sessions) Tokens(o Opened) (Tokens, error) { return s.Issue(o.Standing, o.Refresh) }
+
 // maxUserAgent is how much of a User-Agent header is kept, in bytes.
 const maxUserAgent = 255
 

@@ -314,6 +314,7 @@ func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
 	}
 	var refused error
 	var p Proven
+	var opened session.Opened
 	from := otl.RequestOf(ctx)
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		p, refused = Proven{}, nil
@@ -326,7 +327,7 @@ func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
 			}
 			return err
 		}
-		p.Tokens, err = s.enter(ctx, tx, entry{a.Site, a.Join, p.Ticket, methodOf(p.Ticket.Channel)}, from)
+		opened, err = s.enter(ctx, tx, entry{a.Site, a.Join, p.Ticket, methodOf(p.Ticket.Channel)}, from)
 		return err
 	})
 	if err == nil {
@@ -336,7 +337,8 @@ func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
 		return Proven{}, a.shown(err)
 	}
 	from.UserID = u.ID
-	return p, nil
+	p.Tokens, err = s.Sessions.Tokens(opened)
+	return p, err
 }
 
 // shown gives the error as the wire may show it.

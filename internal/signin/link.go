@@ -12,6 +12,7 @@ import (
 	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/store"
 )
 
@@ -225,6 +226,7 @@ type LinkAttempt struct {
 // by somebody it is not for.
 func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 	var p Proven
+	var opened session.Opened
 	from := otl.RequestOf(ctx)
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		t, err := tx.Tickets.Use(ctx, otl.PurposeLinkCode, secret.Digest(a.Code.Reveal()), s.Now())
@@ -242,14 +244,15 @@ func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 			method = otl.MethodDirect
 		}
 		p.Ticket = t
-		p.Tokens, err = s.enter(ctx, tx, entry{a.Site, a.Join, t, method}, from)
+		opened, err = s.enter(ctx, tx, entry{a.Site, a.Join, t, method}, from)
 		return err
 	})
 	if err != nil {
 		return Proven{}, err
 	}
 	from.UserID = p.Ticket.UserID
-	return p, nil
+	p.Tokens, err = s.Sessions.Tokens(opened)
+	return p, err
 }
 
 // requested reports whether a request id is the one a ticket is bound to, if it is

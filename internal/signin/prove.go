@@ -19,33 +19,30 @@ type entry struct {
 
 // enter opens a session for the person of a ticket that was just used up, or adds
 // the proof to one.
-func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Request) (session.Tokens, error) {
+func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Request) (session.Opened, error) {
 	now, site, t := s.Now(), e.site, e.ticket
 	u, err := tx.Users.Came(ctx, t.UserID, now)
 	if errors.Is(err, store.ErrNotFound) {
-		return session.Tokens{}, ErrDisabled
+		return session.Opened{}, ErrDisabled
 	}
 	if err != nil {
-		return session.Tokens{}, err
+		return session.Opened{}, err
 	}
 	if u, err = s.prove(ctx, tx, u, site.ID, t); err != nil {
-		return session.Tokens{}, err
+		return session.Opened{}, err
 	}
 	if e.join != "" {
 		return s.Sessions.Resume(ctx, tx, site.ID, u.ID, e.join, e.method)
 	}
 	st := store.Standing{User: u, Site: site}
 	if st.Grant, err = tx.Grants.Of(ctx, u.ID, site.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return session.Tokens{}, err
+		return session.Opened{}, err
 	}
 	if st.Grant, err = firstGrant(ctx, tx, st, now); err != nil {
-		return session.Tokens{}, err
+		return session.Opened{}, err
 	}
 	refresh, err := s.Sessions.Open(ctx, tx, &st, otl.Methods{e.method}, from)
-	if err != nil {
-		return session.Tokens{}, err
-	}
-	return s.Sessions.Issue(st, refresh)
+	return session.Opened{Standing: st, Refresh: refresh}, err
 }
 
 // prove notes that a person holds the address or number his ticket was sent to.

@@ -185,12 +185,16 @@ func (s *SignIn) Admin(ctx context.Context, userID, firstPartySite string) (sess
 // Resume gives new tokens of a live session to the site it is of. The error is
 // session.ErrNone.
 func (s *SignIn) Resume(ctx context.Context, site otl.Site, id string) (t session.Tokens, err error) {
+	var opened session.Opened
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		t, err = s.Sessions.Resume(ctx, tx, site.ID, "", id, "")
+		opened, err = s.Sessions.Resume(ctx, tx, site.ID, "", id, "")
 		return err
 	})
-	otl.RequestOf(ctx).UserID = t.User.ID
-	return t, err
+	if err != nil {
+		return t, err
+	}
+	otl.RequestOf(ctx).UserID = opened.User.ID
+	return s.Sessions.Tokens(opened)
 }
 
 // Refresh exchanges a refresh token presented with the key of a site.

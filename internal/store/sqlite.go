@@ -152,6 +152,8 @@ func (l *lite) dsn(readOnly bool) string {
 	v := url.Values{"_pragma": {
 		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 		"cache_size(-8000)", "journal_size_limit(67108864)",
+		// What a savepoint would put back is kept in memory: it need not outlive a crash.
+		"temp_store(MEMORY)",
 	}}
 	if readOnly {
 		v.Add("_pragma", "query_only(1)")
