@@ -437,3 +437,42 @@ func TestALinkSignsIn(t *testing.T) {
 		send(object{"email": "jane@dev.test", "callback_url": "https://shop.test/callback"}).Want(t, http.StatusUnprocessableEntity, "validation_failed")
 	})
 }
+
+// TestOT07_AYearOfGuessing lets a bot guess at one person's codes as fast as he is
+// allowed to for a year: no more than a hundred guesses are ever looked at, so that
+// it gets in with a probability of 100 in 1,000,000.
+func TestOT07_AYearOfGuessing(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, "jane@dev.test")
+		guesses, closed := 0, false
+		for day := range 365 {
+			for i := range 10 { // as many codes as are sent in a day
+				if closed && i > 0 {
+					break // one a day shows that it stays so
+				}
+				call(t, w, w.Notes, http.MethodPost, "/auth/otp/send", object{"email": "jane@dev.test"}).Want(t, http.StatusAccepted)
+				code := w.Letters(t, "jane@dev.test")[0].Code
+				for range 5 {
+					switch r := verify(t, w, w.Notes, "jane@dev.test", wrong(code)); r.Status {
+					case http.StatusUnauthorized:
+						guesses++
+						if closed {
+							t.Fatalf("open again on day %d", day)
+						}
+					default:
+						r.Want(t, http.StatusTooManyRequests)
+						closed = true
+					}
+				}
+				w.Clock.Advance(145 * time.Minute)
+			}
+			if closed {
+				w.Clock.Advance(22 * time.Hour)
+			}
+		}
+		if guesses != 100 {
+			t.Errorf("%d guesses were looked at in a year, want 100", guesses)
+		}
+	}, func(o *node.Options) { o.Limits = true })
+}
