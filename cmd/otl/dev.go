@@ -46,7 +46,7 @@ func devCommand(a *app) *cobra.Command {
 
 func (a *app) dev(ctx context.Context, f devFlags) error {
 	start := time.Now()
-	defaults := map[string]string{"data_dir": ".otl", "admin_listen": "127.0.0.1:0", "drain_delay": "0s"}
+	defaults := map[string]string{"sms.countries": "*", "data_dir": ".otl", "admin_listen": "127.0.0.1:0", "drain_delay": "0s"}
 	flags := map[string]string{}
 	if f.listen != "" {
 		flags["listen"] = f.listen

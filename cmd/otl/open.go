@@ -99,7 +99,7 @@ func nodeOptions(c *config.Config, log *slog.Logger, serve bool) (node.Options, 
 		Master:  master, Now: now, Log: log, PublicURL: c.PublicURL, Version: version(),
 		Algorithm: c.Algorithm, KeyRotation: c.KeyRotation, AccessTTL: c.AccessTTL, RefreshTTL: c.RefreshTTL,
 		SessionMaxAge: c.SessionMaxAge, RefreshGrace: c.RefreshGrace, SessionLimit: c.SessionLimit,
-		CodeTTL: c.CodeTTL, LinkTTL: c.LinkTTL, CodeLength: c.CodeLength, CodeTries: c.CodeTries,
+		SMSCountries: c.SMSCountries, SMSDailyCap: c.SMSDailyCap, CodeTTL: c.CodeTTL, LinkTTL: c.LinkTTL, CodeLength: c.CodeLength, CodeTries: c.CodeTries,
 		Argon2: c.Argon2, HashConcurrency: c.HashConcurrency, Rules: rules, Limits: c.RateLimits,
 		TrustedProxies: c.TrustedProxies, HTTPS: strings.HasPrefix(c.PublicURL, "https:"), PII: c.LogPII,
 	}, nil

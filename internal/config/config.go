@@ -48,6 +48,9 @@ type Config struct {
 	MailReplyTo string
 	SMSURL      secret.Text
 
+	SMSCountries []string // calling codes; "*" for all
+	SMSDailyCap  int
+
 	LogLevel  string
 	LogFormat string
 	LogPII    string

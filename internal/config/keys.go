@@ -43,10 +43,12 @@ func (c *Config) keys() []Key {
 		key("argon2", secret.DefaultArgon2().String(), "Cost of new password hashes; never weaker than the default.", argon2(&c.Argon2)),
 		key("hash_concurrency", "0", "Password hashes computed at once; 0 means one for each processor.", number(&c.HashConcurrency, 0, 1024)),
 		key("password_blocklist", "", "File of further passwords to refuse, one a line.", text(&c.PasswordBlocklist)),
-		concealed(key("mail.url", "", "Who delivers mail: smtp://user:password@host:587, smtps://… or dir:/path; empty for nobody. Several, separated by blanks: the next one when one fails.", hiddenText(&c.MailURL))),
+		concealed(key("mail.url", "", "Who delivers mail: smtp://user:password@host:587, smtps://…, webhook:https://… or dir:/path; empty for nobody. Several, separated by blanks: the next one when one fails.", hiddenText(&c.MailURL))),
 		key("mail.from", "", "Address mails come from; no-reply at the host of public_url if empty.", unlessEmpty(&c.MailFrom, address)),
 		key("mail.reply_to", "", "Address answers to mails go to; empty for none.", unlessEmpty(&c.MailReplyTo, address)),
-		concealed(key("sms.url", "", "Who delivers SMS: dir:/path; empty for nobody.", hiddenText(&c.SMSURL))),
+		concealed(key("sms.url", "", "Who delivers SMS: twilio://SID:TOKEN@?from=NUMBER, vonage://KEY:SECRET@?from=SENDER, webhook:https://… or dir:/path; empty for nobody.", hiddenText(&c.SMSURL))),
+		key("sms.countries", "", "Calling codes SMS are sent to, comma-separated, such as 49,43; * for all. None until some are named.", callingCodes(&c.SMSCountries)),
+		key("sms.daily_cap", "200", "SMS sent in 24 hours for one site.", number(&c.SMSDailyCap, 1, 1000000)),
 		key("log.level", "info", "debug, info, warn or error.", oneOf(&c.LogLevel, "debug", "info", "warn", "error")),
 		key("log.format", "auto", "text, json or auto: text on a terminal.", oneOf(&c.LogFormat, "auto", "text", "json")),
 		key("log.pii", "mask", "Addresses in the log: mask (network only), full or none.", oneOf(&c.LogPII, "mask", "full", "none")),
@@ -70,6 +72,22 @@ func flagged(name string, k Key) Key {
 
 func text(dst *string) func(string) error {
 	return func(s string) error { *dst = s; return nil }
+}
+
+// callingCodes takes calling codes, or * for all of them.
+func callingCodes(dst *[]string) func(string) error {
+	return func(s string) error {
+		var out []string
+		for _, one := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' }) {
+			code := strings.TrimPrefix(one, "+")
+			if n, err := strconv.Atoi(code); one != "*" && (err != nil || n < 1 || len(code) > 7) {
+				return errors.New("must be calling codes such as 49,43, or *")
+			}
+			out = append(out, code)
+		}
+		*dst = out
+		return nil
+	}
 }
 
 // hiddenText takes a text that holds a secret.

@@ -38,6 +38,13 @@ var (
 // by that address.
 var Sends = []Rate{{"send", 1, 30 * time.Second}, {"send-quarter", 5, 15 * time.Minute}, {"send-day", 10, 24 * time.Hour}}
 
+// SMSNeighbours is the rate of SMS to numbers that differ in their last four digits
+// alone.
+var SMSNeighbours = Rate{"sms-neighbours", 20, time.Hour}
+
+// SMSADay is the rate of all SMS of one site.
+func SMSADay(n int) Rate { return Rate{"sms-day", n, 24 * time.Hour} }
+
 // every is the time one use pays for, burst how far ahead uses may pay.
 func (r Rate) every() time.Duration { return r.Per / time.Duration(r.Uses) }
 func (r Rate) burst() time.Duration { return r.Per - r.every() }

@@ -180,6 +180,11 @@ const gsm7 = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤
 // gsm7Twice are those that count twice.
 const gsm7Twice = "^{}\\[~]|€"
 
+// GSM7 reports whether a text can be sent in the alphabet of 160 characters.
+func GSM7(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune(gsm7, r) && !strings.ContainsRune(gsm7Twice, r) })
+}
+
 // Parts gives how many SMS a text takes.
 func Parts(s string) int {
 	septets := 0

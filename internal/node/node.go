@@ -49,10 +49,12 @@ type Options struct {
 	RefreshGrace  time.Duration
 	SessionLimit  int
 
-	CodeTTL    time.Duration
-	LinkTTL    time.Duration
-	CodeLength int
-	CodeTries  int
+	SMSCountries []string
+	SMSDailyCap  int
+	CodeTTL      time.Duration
+	LinkTTL      time.Duration
+	CodeLength   int
+	CodeTries    int
 
 	Argon2          secret.Argon2
 	HashConcurrency int // 0: one for each processor
@@ -139,7 +141,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		SignIn:   &signin.SignIn{Store: st, Sessions: sessions, Hasher: hasher, Limits: limits, Now: o.Now},
 		Codes: &signin.Codes{
 			Store: st, Sessions: sessions, Limits: limits, Messages: messages, Now: o.Now,
-			Key: master.Derive("codes"), PublicURL: o.PublicURL, TTL: o.CodeTTL, LinkTTL: o.LinkTTL, Length: o.CodeLength, Tries: o.CodeTries,
+			Key: master.Derive("codes"), PublicURL: o.PublicURL, Numbers: o.SMSCountries, DailyCap: o.SMSDailyCap, TTL: o.CodeTTL, LinkTTL: o.LinkTTL, Length: o.CodeLength, Tries: o.CodeTries,
 		},
 	}
 	if err := n.Accounts.LearnSchemes(ctx); err != nil {

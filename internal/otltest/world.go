@@ -61,7 +61,7 @@ func New(t testing.TB, e Engine, change ...func(*node.Options)) *World {
 		PublicURL: Issuer, Version: "test",
 		Algorithm: token.ES256, KeyRotation: 90 * 24 * time.Hour, AccessTTL: 30 * time.Minute, RefreshTTL: 30 * 24 * time.Hour,
 		SessionMaxAge: 90 * 24 * time.Hour, RefreshGrace: 10 * time.Second, SessionLimit: 50,
-		CodeTTL: 5 * time.Minute, LinkTTL: 15 * time.Minute, CodeLength: 6, CodeTries: 5,
+		SMSCountries: []string{"49"}, SMSDailyCap: 200, CodeTTL: 5 * time.Minute, LinkTTL: 15 * time.Minute, CodeLength: 6, CodeTries: 5,
 		Argon2: weak(), Rules: &account.PasswordRules{}, PII: "mask",
 	}
 	for _, c := range change {

@@ -59,7 +59,7 @@ type SMTP struct {
 }
 
 // ErrURL means that the URL of a provider cannot be understood.
-var ErrURL = errors.New("must be smtp://user:password@host:587, smtps://… or dir:/path")
+var ErrURL = errors.New("must be smtp://user:password@host:587, smtps://…, webhook:https://… or dir:/path")
 
 // NewSMTP reads smtp:// and smtps:// URLs. With smtp the connection is encrypted
 // by STARTTLS before anything is said; ?tls=opportunistic does without where the
@@ -188,6 +188,8 @@ func NewMail(list string, p Post, note func(string, ...any)) ([]Sender, error) {
 			return NewDirectory(u.Opaque+u.Path, p)
 		case "log":
 			return Log{note}, nil
+		case "webhook":
+			return NewWebhook(u.Opaque+query(u), p.From)
 		}
 		return nil, ErrURL
 	})
@@ -201,7 +203,23 @@ func NewSMS(list string, p Post, note func(string, ...any)) ([]Sender, error) {
 			return NewDirectory(u.Opaque+u.Path, p)
 		case "log":
 			return Log{note}, nil
+		case "twilio":
+			g, err := newGateway(u, "api.twilio.com")
+			return Twilio{g}, err
+		case "vonage":
+			g, err := newGateway(u, "rest.nexmo.com")
+			return Vonage{g}, err
+		case "webhook":
+			return NewWebhook(u.Opaque+query(u), "")
 		}
-		return nil, errors.New("must be dir:/path")
+		return nil, errors.New("must be twilio://SID:TOKEN@?from=NUMBER, vonage://KEY:SECRET@?from=SENDER, webhook:https://… or dir:/path")
 	})
+}
+
+// query gives the query of a URL with its question mark.
+func query(u *url.URL) string {
+	if u.RawQuery == "" {
+		return ""
+	}
+	return "?" + u.RawQuery
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,11 @@ type Codes struct {
 	Limits   *limit.Limits
 	Messages *message.Messages
 	Now      func() time.Time
+
+	// Numbers are the calling codes SMS are sent to, "*" for all; DailyCap is how many
+	// SMS one site sends in a day (OT-20).
+	Numbers  []string
+	DailyCap int
 
 	Key       []byte // of the digests of codes; 32 bytes
 	PublicURL string // links lead there, whatever a request calls the server (OT-12)
@@ -80,6 +86,7 @@ var (
 	ErrDisabled    = &otl.Error{Kind: otl.Forbidden, Code: "user_disabled", Text: "The person is disabled."}
 	ErrNoAddress   = &otl.Error{Kind: otl.NotFound, Code: "no_address", Text: "The person has no e-mail address that the site may see."}
 	ErrNoPhone     = &otl.Error{Kind: otl.NotFound, Code: "no_phone", Text: "The person has no telephone number that the site may see."}
+	ErrNumber      = &otl.Error{Kind: otl.Forbidden, Code: "sms_not_allowed", Text: "SMS are not sent to this country."}
 	ErrNoDirect    = &otl.Error{Kind: otl.Forbidden, Code: "direct_refused", Text: "Codes of people who own sites are not handed over."}
 )
 
@@ -96,12 +103,24 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 	if err := r.Who.check(); err != nil {
 		return CodeSent{}, err
 	}
+	if number := r.typed(); r.Channel == otl.ChannelSMS && number != "" {
+		if err := s.reaches(ctx, number); err != nil { // the same for a number that nobody has
+			return CodeSent{}, err
+		}
+	}
 	if err := s.pace(ctx, r); err != nil {
 		return CodeSent{}, err
 	}
 	u, to, err := s.receiver(ctx, r)
 	if err != nil {
 		return CodeSent{}, err
+	}
+	if r.Channel == otl.ChannelSMS && u.ID != "" && r.typed() == "" {
+		if err := s.reaches(ctx, to); err != nil && r.Known {
+			return CodeSent{}, err
+		} else if err != nil {
+			u = otl.User{} // the caller may not learn whose number it is
+		}
 	}
 	if r.TTL == 0 {
 		r.TTL = s.TTL
@@ -164,7 +183,28 @@ func (s *Codes) pace(ctx context.Context, r CodeRequest) error {
 	for _, rate := range limit.Sends {
 		uses = append(uses, limit.Use{Rate: rate, By: []string{by}})
 	}
+	if r.Channel == otl.ChannelSMS {
+		uses = append(uses, limit.Use{Rate: limit.SMSADay(s.DailyCap), By: []string{r.Site.ID}})
+	}
 	return s.Limits.Take(ctx, uses...)
+}
+
+// typed gives the number that came with a request, "" where it is to be looked up.
+func (r CodeRequest) typed() string {
+	if r.To == "" && r.Who.Type == ByPhone {
+		return r.Who.Value
+	}
+	return r.To
+}
+
+// reaches reports whether SMS are sent to a number, and counts it among its
+// neighbours: numbers that differ in the last four digits alone are often one
+// owner's, who is paid for what they receive (OT-20).
+func (s *Codes) reaches(ctx context.Context, number string) error {
+	if !slices.ContainsFunc(s.Numbers, func(code string) bool { return code == "*" || strings.HasPrefix(number, "+"+code) }) {
+		return ErrNumber
+	}
+	return s.Limits.Take(ctx, limit.Use{Rate: limit.SMSNeighbours, By: []string{number[:max(len(number)-4, 0)]}})
 }
 
 // find gives the person an identifier names: anybody of the network, or one of the

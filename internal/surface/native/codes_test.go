@@ -476,3 +476,40 @@ func TestOT07_AYearOfGuessing(t *testing.T) {
 		}
 	}, func(o *node.Options) { o.Limits = true })
 }
+
+// TestOT20_SMSAreSentWhereTheOperatorSays: to no other country, to few neighbours of a
+// number and no more than so many a day; and what is refused tells nothing of people.
+func TestOT20_SMSAreSentWhereTheOperatorSays(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		sms := func(body object) otltest.Reply {
+			return call(t, w, w.Notes, http.MethodPost, "/auth/otp/send", body)
+		}
+		call(t, w, w.Notes, http.MethodPost, "/users", object{"email": "abroad@dev.test", "phone": "+33612345678"}).Want(t, http.StatusCreated)
+		sms(object{"phone": "+33612345678"}).Want(t, http.StatusForbidden, "sms_not_allowed")
+		sms(object{"phone": "+33612345679"}).Want(t, http.StatusForbidden, "sms_not_allowed") // nobody's
+		sms(object{"email": "abroad@dev.test", "channel": "sms"}).Want(t, http.StatusAccepted)
+		sent := 0
+		for i := range 60 {
+			if r := sms(object{"phone": fmt.Sprintf("+4917055501%02d", i)}); r.Status == http.StatusAccepted {
+				sent++
+			} else {
+				r.Want(t, http.StatusTooManyRequests, "rate_limited")
+			}
+		}
+		if sent != 20 {
+			t.Errorf("%d of 60 neighbours were sent to, want 20", sent)
+		}
+		for i := range 60 { // of all kinds of numbers: what is left of the day's 50
+			if sms(object{"phone": fmt.Sprintf("+49171%02d55010", i)}).Status == http.StatusAccepted {
+				sent++
+			}
+		}
+		if sent < 45 || sent > 50 {
+			t.Errorf("%d SMS were sent in a day, want no more than 50", sent)
+		}
+		if len(w.Letters(t, "")) != 0 {
+			t.Errorf("something was sent: %+v", w.Letters(t, ""))
+		}
+	}, func(o *node.Options) { o.Limits, o.SMSDailyCap = true, 50 })
+}

@@ -46,6 +46,8 @@ func symbol(code string) (status int, word, text string) {
 		return http.StatusBadRequest, "auth_otp_passcode_expired", "The passcode has expired"
 	case signin.ErrCodeLocked.Code:
 		return http.StatusForbidden, "auth_locked", "Too many failed attempts"
+	case signin.ErrNumber.Code:
+		return http.StatusBadRequest, "external_provider_configuration_error", "SMS are not sent to this country"
 	case errSession.Code:
 		return http.StatusBadRequest, "system_invalid_input", "Session not found"
 	}
