@@ -48,7 +48,7 @@ func rooms() map[string]room {
 			[]string{"database/sql"},
 			"a surface translates: it neither stores nor signs, and knows no other surface",
 		},
-		"surface/transmit": {[]string{"otl", "secret", "limit", "message", "session", "signin", "site"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
+		"surface/transmit": {[]string{"otl", "secret", "limit", "message", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
 		"outbox":           {[]string{"otl", "store", "message", "egress"}, []string{"database/sql", "html/template"}, "the outbox carries and never decides"},
 		"surface/dev":      {[]string{"otl", "outbox"}, []string{"database/sql"}, "a surface translates"},
 		"surface/pages":    {[]string{"otl", "message", "signin", "../docs"}, []string{"database/sql"}, "a surface translates"},

@@ -158,7 +158,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 		JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
 	})
 	wire := transmit.New(transmit.Options{
-		SignIn: n.SignIn, Codes: n.Codes, Clients: n.Clients, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},
+		SignIn: n.SignIn, Codes: n.Codes, Clients: n.Clients, Accounts: n.Accounts, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},
 		Pace: n.pace(), JWKS: n.Installation.Identity.JWKS, Now: o.Now,
 	})
 	metrics := server.NewMetrics(map[string]string{"version": o.Version, "go": runtime.Version()})

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -22,6 +23,7 @@ type Options struct {
 	SignIn   *signin.SignIn
 	Codes    *signin.Codes
 	Clients  *site.Clients
+	Accounts *account.Accounts
 	Identity *session.Identity
 	Pace     *limit.Pace // of requests; nil for none
 	JWKS     func() []byte
@@ -52,14 +54,24 @@ func New(o Options) *Surface {
 	s.serve("POST /v1/auth/token/refresh", byClient(s, linkShape, s.refresh))
 	s.serve("POST /v1/auth/password/authenticate", byClient(s, linkShape, s.password))
 	s.serve("POST /v1/auth/logout", s.logout)
+	s.serve("POST /v1/users", s.createUser)
+	s.users()
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { NotFound(w, r) })
 	return s
 }
 
+// both serves a pattern with and without the prefix.
+func (s *Surface) both(pattern string, h http.HandlerFunc) {
+	method, path, _ := strings.Cut(pattern, " ")
+	s.mux.HandleFunc(pattern, h)
+	s.mux.HandleFunc(method+" /cis"+path, h)
+}
+
+// serve serves a path that takes one method, and says so to others.
 func (s *Surface) serve(pattern string, h http.HandlerFunc) {
 	method, path, _ := strings.Cut(pattern, " ")
+	s.both(pattern, h)
 	for _, prefix := range []string{"", "/cis"} {
-		s.mux.HandleFunc(method+" "+prefix+path, h)
 		s.mux.HandleFunc(prefix+path, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Allow", method)
 			fail(w, r, restShape, &otl.Error{Kind: otl.Malformed, Code: codeMethod, Text: "This path takes " + method + "."})
@@ -83,7 +95,7 @@ type call struct {
 // some.
 func byClient[In any](s *Surface, shape shape, do func(*call, *In) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		c, err := s.authorise(r)
+		c, err := s.authorise(r, otl.ScopeAuth)
 		if err != nil {
 			fail(w, r, restShape, err)
 			return
@@ -105,8 +117,8 @@ func byClient[In any](s *Surface, shape shape, do func(*call, *In) (any, error))
 	}
 }
 
-// authorise finds the client of the bearer token.
-func (s *Surface) authorise(r *http.Request) (*call, error) {
+// authorise finds the client of the bearer token, which must have a scope.
+func (s *Surface) authorise(r *http.Request, scope otl.Scope) (*call, error) {
 	raw, err := bearer(r)
 	if err != nil {
 		return nil, err
@@ -135,8 +147,8 @@ func (s *Surface) authorise(r *http.Request) (*call, error) {
 	if err := s.Pace.Take(r.Context(), c.client.ID); err != nil {
 		return nil, err
 	}
-	if !c.scopes.Has(otl.ScopeAuth) {
-		return nil, &otl.Error{Kind: otl.Forbidden, Code: "scope_missing", Text: "This client lacks the scope auth."}
+	if !c.scopes.Has(scope) {
+		return nil, &otl.Error{Kind: otl.Forbidden, Code: "scope_missing", Text: "This client lacks the scope " + string(scope) + "."}
 	}
 	return c, nil
 }
