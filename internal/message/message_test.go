@@ -170,3 +170,12 @@ func TestPartsOfAnSMS(t *testing.T) {
 		}
 	}
 }
+
+func custom(t *testing.T, c message.Custom) string {
+	t.Helper()
+	raw, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
