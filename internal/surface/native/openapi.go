@@ -1,6 +1,7 @@
 package native
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"reflect"
@@ -51,7 +52,7 @@ func (s *Surface) describe() []byte {
 	if err != nil { // types of ours
 		panic(err)
 	}
-	return append(b, '\n')
+	return bytes.Clone(append(b, '\n')) // it is kept; the buffer it grew in is larger
 }
 
 func (s *Surface) describeOne(o *operation, failed *huma.Schema) *huma.Operation {
