@@ -30,11 +30,7 @@ func (a *Accounts) Forgot(ctx context.Context, siteID, address string) error {
 	if err != nil {
 		return err
 	}
-	var uses []limit.Use
-	for _, r := range limit.Sends {
-		uses = append(uses, limit.Use{Rate: r, By: []string{email.Key}})
-	}
-	if err := a.Limits.Take(ctx, uses...); err != nil {
+	if err := a.Limits.Take(ctx, limit.Sending(email.Key)...); err != nil {
 		return err
 	}
 	u, err := a.Store.Read.Users.ByEmail(ctx, email.Key)

@@ -38,6 +38,15 @@ var (
 // by that address.
 var Sends = []Rate{{"send", 1, 30 * time.Second}, {"send-quarter", 5, 15 * time.Minute}, {"send-day", 10, 24 * time.Hour}}
 
+// Sending is one message to an address or number, counted by all of them.
+func Sending(to string) []Use {
+	var uses []Use
+	for _, r := range Sends {
+		uses = append(uses, Use{Rate: r, By: []string{to}})
+	}
+	return uses
+}
+
 // SMSNeighbours is the rate of SMS to numbers that differ in their last four digits
 // alone.
 var SMSNeighbours = Rate{"sms-neighbours", 20, time.Hour}

@@ -131,7 +131,9 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 // receiver gives the person something is for and where it goes; nobody, where the
 // caller may not know that there is nobody.
 func (s *Codes) receiver(ctx context.Context, r CodeRequest) (otl.User, string, error) {
-	u, err := s.find(ctx, r.Site, r.Who, r.Known)
+	// Whoever is handed somebody's code can be him at the site: only its own people's
+	// codes are, or any site could sign in anybody it knows the address of (D1).
+	u, err := s.find(ctx, r.Site, r.Who, r.Known || r.Channel == otl.ChannelDirect)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && r.Known:
 		return u, "", otl.NoSuch("user")
@@ -179,10 +181,7 @@ func (s *Codes) pace(ctx context.Context, r CodeRequest) error {
 	if r.To != "" {
 		by = r.To
 	}
-	var uses []limit.Use
-	for _, rate := range limit.Sends {
-		uses = append(uses, limit.Use{Rate: rate, By: []string{by}})
-	}
+	uses := limit.Sending(by)
 	if r.Channel == otl.ChannelSMS {
 		uses = append(uses, limit.Use{Rate: limit.SMSADay(s.DailyCap), By: []string{r.Site.ID}})
 	}

@@ -314,7 +314,19 @@ func TestOT22_TheDirectChannel(t *testing.T) {
 		}
 		call(t, w, w.Notes, http.MethodPost, "/auth/login", object{"email": "jane@dev.test", "password": otltest.Password}).Want(t, http.StatusOK)
 
+		// Whoever has not joined the site: a code that is nobody's, as for nobody at all.
+		stranger := w.Person(t, "stranger@dev.test", w.Shop.Site)
+		for _, who := range []string{"stranger@dev.test", "nobody@dev.test"} {
+			c := call(t, w, w.Notes, http.MethodPost, "/auth/otp/send", object{"email": who, "channel": "direct"}).Want(t, http.StatusAccepted).Text("code")
+			verify(t, w, w.Notes, who, c).Want(t, http.StatusUnauthorized, "code_invalid")
+		}
+		if _, err := w.Accounts.Member(t.Context(), w.Notes.Site.ID, stranger.ID); !otl.Is(err, "not_found") {
+			t.Errorf("D1: the site made itself one of hers: %v", err)
+		}
+
 		boss := owner(t, w, "boss@dev.test")
+		verify(t, w, w.Notes, "boss@dev.test", code(t, w, w.Notes, "boss@dev.test")).Want(t, http.StatusOK) // joins
+		boss = owner2(t, w, "boss@dev.test")
 		ownSite(t, w, boss)
 		call(t, w, w.Notes, http.MethodPost, "/auth/otp/send", object{"email": "boss@dev.test", "channel": "direct"}).Want(t, http.StatusForbidden, "direct_refused")
 	})

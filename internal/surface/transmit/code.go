@@ -209,7 +209,9 @@ func life(minutes *float64, channel otl.Channel) (time.Duration, error) {
 	return time.Duration(*minutes * float64(time.Minute)), nil
 }
 
-var approvalWord = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,200}$`)
+var approvalWord = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+
+func approvable(s string) bool { return len(s) <= 200 && approvalWord.MatchString(s) }
 
 // approval checks what a person is to approve: flat, at most ten members.
 func approval(data map[string]string) (map[string]string, error) {
@@ -217,7 +219,7 @@ func approval(data map[string]string) (map[string]string, error) {
 		return nil, nil
 	}
 	for k, v := range data {
-		if len(data) > 10 || !approvalWord.MatchString(k) || !approvalWord.MatchString(v) {
+		if len(data) > 10 || !approvable(k) || !approvable(v) {
 			return nil, otl.InvalidField("approval_data", "invalid", "must be at most 10 members, of letters, digits, _ - and .")
 		}
 	}

@@ -91,7 +91,7 @@ func (s *Surface) endSession(c *call, in *sessionIn) (any, error) {
 		return nil, err
 	}
 	_, err := s.SignIn.Revoke(c.r.Context(), signin.Scope{SiteID: c.site.ID}, in.Session, otl.EndLogout)
-	if otl.Is(err, errSession.Code) || otl.Is(err, otl.NoSuch("").Code) {
+	if otl.Is(err, otl.NoSuch("").Code) {
 		err = errSession
 	}
 	return nil, err
