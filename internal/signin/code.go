@@ -125,7 +125,8 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 	if r.TTL == 0 {
 		r.TTL = s.TTL
 	}
-	return s.issue(ctx, r, u, to)
+	// Nobody knows the long secret of a ticket that has a code alone.
+	return s.issue(ctx, r, u, to, secret.Bytes(32), "")
 }
 
 // receiver gives the person something is for and where it goes; nobody, where the
@@ -257,8 +258,9 @@ func (r CodeRequest) recipient(u otl.User) (string, error) {
 	return has, nil
 }
 
-// issue writes the ticket of a code and the message that carries it.
-func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string) (CodeSent, error) {
+// issue writes a ticket, known by the digest of its long secret and by a code, and
+// the message that carries the code and the link, if there is one.
+func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string, digest []byte, link string) (CodeSent, error) {
 	now := s.Now()
 	t := otl.Ticket{
 		ID: secret.NewID(now), Purpose: otl.PurposeSignIn, UserID: u.ID, SiteID: r.Site.ID, Channel: r.Channel, CreatedAt: now, ExpiresAt: now.Add(r.TTL),
@@ -283,8 +285,7 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string)
 				return err
 			}
 		}
-		// Nobody knows the long secret of a ticket that has a code alone.
-		if err := tx.Tickets.Insert(ctx, t, secret.Bytes(32), s.codeDigest(t, code)); err != nil {
+		if err := tx.Tickets.Insert(ctx, t, digest, s.codeDigest(t, code)); err != nil {
 			return err
 		}
 		if r.Channel == otl.ChannelDirect || u.ID == "" {
@@ -292,7 +293,9 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string)
 		}
 		_, err := s.Messages.Queue(ctx, tx, message.Note{
 			Kind: otl.MessageSignIn, Channel: r.Channel, To: to, UserID: u.ID, SiteID: r.Site.ID, Locale: u.Locale, Expires: t.ExpiresAt,
-			Data: map[string]string{message.DataCode: code, message.DataMinutes: strconv.Itoa(int(r.TTL.Minutes())), message.DataCustom: r.Custom},
+			Data: map[string]string{
+				message.DataCode: code, message.DataLink: link, message.DataMinutes: strconv.Itoa(int(r.TTL.Minutes())), message.DataCustom: r.Custom,
+			},
 		})
 		return err
 	})

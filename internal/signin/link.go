@@ -5,38 +5,28 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/store"
 )
 
-// LinkRequest asks for a link to be sent to somebody.
+// LinkRequest asks for a link to be sent to somebody, by mail or the channel direct.
 type LinkRequest struct {
-	Site     otl.Site
+	CodeRequest
 	Client   string // id of the client, which alone can redeem the code; "" for the site itself
-	Who      Identifier
-	Channel  otl.Channel // mail or direct
-	Redirect string      // where the browser goes afterwards; the caller has checked it
-	State    string      // handed back there
+	Redirect string // where the browser goes afterwards; the caller has checked it
+	State    string // handed back there
 	Confirm  otl.Confirm
-	TTL      time.Duration // 0 for the usual one
-	Custom   string        // message.Custom as JSON
-	Bound    bool          // make a request id
-	Known    bool          // as in CodeRequest
 }
 
 // LinkSent is what became of a request.
 type LinkSent struct {
-	Link      secret.Text // by the channel direct only
-	Code      secret.Text // the code that goes with it, by the channel direct only
-	RequestID string
-	ExpiresAt time.Time
+	CodeSent             // the code that goes with the link
+	Link     secret.Text // by the channel direct only
 }
 
 // ErrLink is the answer to a link, or the code it led to, that is unknown, used,
@@ -61,64 +51,28 @@ func (s *Codes) SendLink(ctx context.Context, r LinkRequest) (LinkSent, error) {
 	if err := r.Who.check(); err != nil {
 		return LinkSent{}, err
 	}
-	req := CodeRequest{Site: r.Site, Who: r.Who, Channel: r.Channel, Known: r.Known}
 	if r.Channel != otl.ChannelMail && r.Channel != otl.ChannelDirect {
 		return LinkSent{}, otl.InvalidField("channel", "unknown_value", "must be email or direct")
 	}
-	if err := s.pace(ctx, req); err != nil {
+	if err := s.pace(ctx, r.CodeRequest); err != nil {
 		return LinkSent{}, err
 	}
-	u, to, err := s.receiver(ctx, req)
+	u, to, err := s.receiver(ctx, r.CodeRequest)
 	if err != nil {
 		return LinkSent{}, err
 	}
 	if r.TTL == 0 {
 		r.TTL = s.LinkTTL
 	}
-	return s.issueLink(ctx, r, u, to)
-}
-
-func (s *Codes) issueLink(ctx context.Context, r LinkRequest, u otl.User, to string) (LinkSent, error) {
-	now := s.Now()
-	t := otl.Ticket{
-		ID: secret.NewID(now), Purpose: otl.PurposeSignIn, UserID: u.ID, SiteID: r.Site.ID, Channel: r.Channel, CreatedAt: now, ExpiresAt: now.Add(r.TTL),
-		Data: map[string]string{dataRedirect: r.Redirect, dataState: r.State, dataClient: r.Client, dataConfirm: string(r.Confirm), dataLocale: u.Locale},
-	}
-	if r.Channel == otl.ChannelMail {
-		t.Data[dataProves] = to
-	}
-	sent := LinkSent{ExpiresAt: t.ExpiresAt}
-	if r.Bound {
-		sent.RequestID = secret.NewKey("otl_rq_").Reveal()
-		t.Data[dataRequest] = hex.EncodeToString(secret.Digest(sent.RequestID))
-	}
-	token, code := secret.NewKey(linkPrefix).Reveal(), secret.NewCode(s.Length)
+	r.Data = map[string]string{dataRedirect: r.Redirect, dataState: r.State, dataClient: r.Client, dataConfirm: string(r.Confirm), dataLocale: u.Locale}
+	token := secret.NewKey(linkPrefix).Reveal()
 	link := strings.TrimSuffix(s.PublicURL, "/") + "/l/" + token
-	key := otl.RequestOf(ctx).SiteKeyID
-	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if r.Channel == otl.ChannelDirect && u.ID != "" {
-			if err := s.handOver(ctx, tx, CodeRequest{Site: r.Site}, u, key); err != nil {
-				return err
-			}
-		}
-		if err := tx.Tickets.Insert(ctx, t, secret.Digest(token), s.codeDigest(t, code)); err != nil {
-			return err
-		}
-		if r.Channel == otl.ChannelDirect || u.ID == "" {
-			return nil
-		}
-		_, err := s.Messages.Queue(ctx, tx, message.Note{
-			Kind: otl.MessageSignIn, Channel: r.Channel, To: to, UserID: u.ID, SiteID: r.Site.ID, Locale: u.Locale, Expires: t.ExpiresAt,
-			Data: map[string]string{
-				message.DataLink: link, message.DataCode: code, message.DataMinutes: strconv.Itoa(int(r.TTL.Minutes())), message.DataCustom: r.Custom,
-			},
-		})
-		return err
-	})
+	sent, err := s.issue(ctx, r.CodeRequest, u, to, secret.Digest(token), link)
+	out := LinkSent{CodeSent: sent}
 	if r.Channel == otl.ChannelDirect {
-		sent.Link, sent.Code = secret.NewText(link), secret.NewText(code)
+		out.Link = secret.NewText(link)
 	}
-	return sent, err
+	return out, err
 }
 
 // linkPrefix starts the secret of every link.

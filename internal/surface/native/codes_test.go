@@ -324,9 +324,9 @@ func TestOT22_TheDirectChannel(t *testing.T) {
 			t.Errorf("D1: the site made itself one of hers: %v", err)
 		}
 
-		boss := owner(t, w, "boss@dev.test")
+		owner(t, w, "boss@dev.test")
 		verify(t, w, w.Notes, "boss@dev.test", code(t, w, w.Notes, "boss@dev.test")).Want(t, http.StatusOK) // joins
-		boss = owner2(t, w, "boss@dev.test")
+		boss := owner2(t, w, "boss@dev.test")
 		ownSite(t, w, boss)
 		call(t, w, w.Notes, http.MethodPost, "/auth/otp/send", object{"email": "boss@dev.test", "channel": "direct"}).Want(t, http.StatusForbidden, "direct_refused")
 	})

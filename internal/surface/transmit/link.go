@@ -53,8 +53,8 @@ func (s *Surface) sendLink(c *call, in *sendLinkIn) (any, error) {
 		return nil, err
 	}
 	r := signin.LinkRequest{
-		Site: c.site, Client: c.client.ID, Who: id, Channel: otl.Channel(in.Channel), Redirect: in.Redirect, State: in.State,
-		Confirm: c.client.LinkConfirm, Bound: in.RequestID, Known: true,
+		CodeRequest: signin.CodeRequest{Site: c.site, Who: id, Channel: otl.Channel(in.Channel), Bound: in.RequestID, Known: true},
+		Client:      c.client.ID, Redirect: in.Redirect, State: in.State, Confirm: c.client.LinkConfirm,
 	}
 	switch {
 	case in.Channel == "":
