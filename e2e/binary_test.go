@@ -72,7 +72,7 @@ func need(t testing.TB, programs ...string) {
 	t.Helper()
 	for _, name := range programs {
 		if _, err := exec.LookPath(name); err != nil {
-			t.Fatalf("this test needs %s, which is not in PATH; `make test` installs Node.js and Python", name)
+			t.Fatalf("this test needs %s, which is not in PATH; `make test` installs Node.js, Python and Chromium", name)
 		}
 	}
 }

@@ -1,0 +1,181 @@
+package e2e
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+// browserTime bounds one step of a browser. It only ends a test that hangs.
+const browserTime = 30 * time.Second
+
+// chromium starts a real browser, headless, that ends with the test.
+func chromium(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
+	t.Helper()
+	need(t, "chromium")
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath("chromium"), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("lang", "en-US"), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("no-proxy-server", true), chromedp.Env("LANG=en_US.UTF-8"))
+	running, stop := chromedp.NewExecAllocator(t.Context(), append(options, more...)...)
+	ctx, end := chromedp.NewContext(running)
+	t.Cleanup(func() { end(); stop() })
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("chromium does not start: %v", err)
+	}
+	return ctx
+}
+
+// tab is one tab of a browser.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu    sync.Mutex
+	bad   []string // what the browser complained about: scripts that fail, policies that are broken
+	hosts map[string]bool
+}
+
+// profile opens a tab in a profile of its own: nobody's cookies.
+func profile(t *testing.T, browser context.Context) *tab {
+	t.Helper()
+	return open(t, browser, chromedp.WithNewBrowserContext())
+}
+
+func open(t *testing.T, parent context.Context, o ...chromedp.ContextOption) *tab {
+	t.Helper()
+	ctx, end := chromedp.NewContext(parent, o...)
+	t.Cleanup(end)
+	b := &tab{t: t, ctx: ctx, hosts: map[string]bool{}}
+	if err := chromedp.Do(ctx); err != nil { // a context that ended with its first step would take the tab with it
+		t.Fatal(err)
+	}
+	if err := chromedp.Listen(ctx, b.watch); err != nil {
+		t.Fatal(err)
+	}
+	b.do(chromedp.EmulateViewport(1280, 900), protocol(log.Enable, cdp.Empty{}), protocol(network.Enable, network.EnableParams{}))
+	return b
+}
+
+// protocol makes a step of a command of the protocol whose answer does not matter.
+func protocol[P, R any](c cdp.Command[P, R], p P) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, target, c, p)
+		return chromedp.Void{}, err
+	}
+}
+
+// watch notes what the browser complains about and whom it asks.
+func (b *tab) watch(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := event.(type) {
+	case *log.EventEntryAdded:
+		if e.Entry.Level == log.EntryLevelError && !strings.Contains(e.Entry.Text, "Failed to load resource") {
+			b.bad = append(b.bad, e.Entry.Text)
+		}
+	case *network.EventRequestWillBeSent:
+		if u, err := url.Parse(e.Request.URL); err == nil {
+			b.hosts[u.Host] = true
+		}
+	}
+}
+
+// quiet fails the test for everything the browser complained about, and for whom
+// it asked besides the hosts named.
+func (b *tab) quiet(hosts ...string) {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, line := range b.bad {
+		b.t.Errorf("the browser says: %s", line)
+	}
+	for host := range b.hosts {
+		if host != "" && !slices.Contains(hosts, host) {
+			b.t.Errorf("the browser asked %s", host)
+		}
+	}
+}
+
+func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, done := context.WithTimeout(b.ctx, browserTime)
+	defer done()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		b.t.Fatalf("%v\n%s", err, b.html())
+	}
+}
+
+// ask runs a step that gives something.
+func ask[T any](b *tab, a chromedp.Action[T]) T {
+	b.t.Helper()
+	ctx, done := context.WithTimeout(b.ctx, browserTime)
+	defer done()
+	v, err := chromedp.Run(ctx, a)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return v
+}
+
+// html gives what the tab shows, for a failure.
+func (b *tab) html() string {
+	ctx, done := context.WithTimeout(b.ctx, 5*time.Second)
+	defer done()
+	s, err := chromedp.Run(ctx, chromedp.Evaluate[string](`location.href + "\n" + document.documentElement.outerHTML`))
+	if err != nil {
+		return err.Error()
+	}
+	return s
+}
+
+// scriptless switches the scripts of pages off.
+func (b *tab) scriptless() *tab {
+	b.t.Helper()
+	b.do(protocol(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
+	return b
+}
+
+// visit opens an address.
+func (b *tab) visit(address string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(address))
+}
+
+// press clicks on what a selector names.
+func (b *tab) press(selector string) {
+	b.t.Helper()
+	b.do(chromedp.WaitVisible(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector)))
+}
+
+// text gives what a visible element says.
+func (b *tab) text(selector string) string {
+	b.t.Helper()
+	return ask(b, chromedp.Text(chromedp.CSS(selector)))
+}
+
+// at waits until the address of the tab contains a text, and gives it.
+func (b *tab) at(part string) string {
+	b.t.Helper()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for limit := time.Now().Add(browserTime); ; <-again.C {
+		address := ask(b, chromedp.Location())
+		if strings.Contains(address, part) {
+			return address
+		}
+		if time.Now().After(limit) {
+			b.t.Fatalf("the browser is at %s, not at %s\n%s", address, part, b.html())
+		}
+	}
+}
