@@ -15,6 +15,7 @@ const (
 	userEmail     = "jane@dev.test"
 	userPassword  = "correct-horse-7"
 	userPhone     = "+491705550100"
+	userUsername  = "jane.doe"
 	ownerEmail    = "owner@dev.test"
 	ownerPassword = "battery-staple-9"
 
@@ -66,7 +67,7 @@ func seed(ctx context.Context, n *node.Node) (world, error) {
 	}
 	w.user, err = seedUser(ctx, n, account.Creation{
 		Email: userEmail, Password: secret.NewText(userPassword), Site: &w.notes.Site, Verified: true,
-		Profile: account.Profile{Name: ptr("Jane Doe"), Phone: ptr(userPhone)},
+		Profile: account.Profile{Name: ptr("Jane Doe"), Username: ptr(userUsername), Phone: ptr(userPhone)},
 	})
 	return w, err
 }
@@ -157,6 +158,7 @@ func (w world) env() [][2]string {
 		{"OTL_USER_ID", w.user.ID},
 		{"OTL_USER_EMAIL", userEmail},
 		{"OTL_USER_PASSWORD", userPassword},
+		{"OTL_USER_USERNAME", w.user.Username.Name},
 		{"OTL_USER_PHONE", w.user.Phone},
 		{"OTL_OWNER_EMAIL", ownerEmail},
 		{"OTL_OWNER_PASSWORD", ownerPassword},

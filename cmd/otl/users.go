@@ -24,6 +24,7 @@ type userJSON struct {
 	ID             string     `json:"id"`
 	Email          string     `json:"email"`
 	EmailVerified  bool       `json:"email_verified"`
+	Username       string     `json:"username"`
 	Name           string     `json:"name"`
 	Phone          string     `json:"phone"`
 	SessionVersion int        `json:"session_version"`
@@ -34,7 +35,7 @@ type userJSON struct {
 
 func newUserJSON(u otl.User) userJSON {
 	return userJSON{
-		u.ID, u.Email.Address, !u.EmailVerifiedAt.IsZero(), u.Name, u.Phone, u.SessionVersion, !u.DisabledAt.IsZero(),
+		u.ID, u.Email.Address, !u.EmailVerifiedAt.IsZero(), u.Username.Name, u.Name, u.Phone, u.SessionVersion, !u.DisabledAt.IsZero(),
 		u.CreatedAt, optionalTime(u.LastLoginAt),
 	}
 }
@@ -79,7 +80,7 @@ func usersList(a *app) *cobra.Command {
 
 func usersCreate(a *app) *cobra.Command {
 	var cr account.Creation
-	var siteID, name, phone string
+	var siteID, name, phone, username string
 	var password, hash bool
 	c := &cobra.Command{
 		Use: "create", Short: "Add a person", Args: cobra.NoArgs,
@@ -93,6 +94,9 @@ func usersCreate(a *app) *cobra.Command {
 			}
 			if name != "" {
 				cr.Profile.Name = &name
+			}
+			if username != "" {
+				cr.Profile.Username = &username
 			}
 			if phone != "" {
 				cr.Profile.Phone = &phone
@@ -118,6 +122,7 @@ func usersCreate(a *app) *cobra.Command {
 	f.StringVar(&siteID, "site", "", "site id or slug the person joins")
 	f.BoolVar(&cr.Verified, "verified", false, "you know that the address and the number are his")
 	f.StringVar(&name, "name", "", "name")
+	f.StringVar(&username, "username", "", "a name to sign in with, besides the address")
 	f.StringVar(&phone, "phone", "", "phone number in E.164 form")
 	f.BoolVar(&password, "password-stdin", false, "read the password from the first line of standard input")
 	f.BoolVar(&hash, "password-hash-stdin", false, "read a password hash (argon2, bcrypt or scrypt) from the first line of standard input")

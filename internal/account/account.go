@@ -125,9 +125,20 @@ func (a *Accounts) insert(ctx context.Context, tx *store.Tx, u otl.User, source,
 		return err
 	}
 	if !ok {
-		return otl.ErrEmailTaken
+		return clash(ctx, tx, u)
 	}
 	return tx.Events.Append(ctx, a.event(otl.EventUserCreated, u.ID, siteID, map[string]string{"source": source}))
+}
+
+// clash says what of a new person somebody else has.
+func clash(ctx context.Context, tx *store.Tx, u otl.User) error {
+	if _, err := tx.Users.ByEmail(ctx, u.Email.Key); !errors.Is(err, store.ErrNotFound) {
+		if err == nil {
+			err = otl.ErrEmailTaken
+		}
+		return err
+	}
+	return otl.ErrUsernameTaken
 }
 
 // password is a hash about to be stored.

@@ -15,15 +15,15 @@ import (
 // Profile holds the parts of a profile that somebody wants to set; nil leaves a
 // part as it is, "" empties it.
 type Profile struct {
-	Name, DisplayName, Phone, Picture, Locale *string
-	Preferences                               *string // a JSON object as text
+	Username, Name, DisplayName, Phone, Picture, Locale *string
+	Preferences                                         *string // a JSON object as text
 }
 
 // fields gives the fields the profile would set.
 func (p Profile) fields() otl.Fields {
 	var out otl.Fields
 	for field, part := range map[otl.Field]*string{
-		otl.FieldName: p.Name, otl.FieldDisplayName: p.DisplayName, otl.FieldPhone: p.Phone,
+		otl.FieldUsername: p.Username, otl.FieldName: p.Name, otl.FieldDisplayName: p.DisplayName, otl.FieldPhone: p.Phone,
 		otl.FieldPicture: p.Picture, otl.FieldLocale: p.Locale, otl.FieldPreferences: p.Preferences,
 	} {
 		if part != nil {
@@ -51,6 +51,11 @@ func (p Profile) apply(u *otl.User) error {
 	line := func(field string, limit int) func(string) (string, error) {
 		return func(s string) (string, error) { return otl.CheckText(field, s, limit) }
 	}
+	set(&u.Username.Name, p.Username, func(s string) (string, error) {
+		name, err := otl.ParseUsername(s)
+		u.Username.Key = name.Key
+		return name.Name, err
+	})
 	set(&u.Name, p.Name, line("name", otl.MaxName))
 	set(&u.DisplayName, p.DisplayName, line("display_name", otl.MaxName))
 	set(&u.Phone, p.Phone, optional(otl.ParsePhone))
@@ -116,10 +121,15 @@ func checkPreferences(s string) (string, error) {
 
 // Update changes the profile of a person. Only the fields in allowed may be set;
 // for others the error is otl.Forbidden with the code "consent_required".
-// Version must be the one the change was made from; otherwise the error is
+// The username is what he signs in with and no site's to change: it needs all fields
+// to be allowed, as they are to a first-party token (D1), or the error is
+// otl.ErrFirstParty. Version must be the one the change was made from; otherwise the error is
 // otl.ErrVersion and nothing is changed. A proven phone number cannot be
 // replaced this way: the new one has to be proven first.
 func (a *Accounts) Update(ctx context.Context, userID string, version int, allowed otl.Fields, p Profile) (otl.User, error) {
+	if p.Username != nil && len(allowed) < len(otl.AllFields()) {
+		return otl.User{}, otl.ErrFirstParty
+	}
 	for _, f := range p.fields() {
 		if !allowed.Has(f) {
 			return otl.User{}, &otl.Error{
@@ -158,6 +168,9 @@ func (a *Accounts) Update(ctx context.Context, userID string, version int, allow
 func (a *Accounts) saveProfile(ctx context.Context, tx *store.Tx, u *otl.User, changed otl.Fields) error {
 	u.UpdatedAt = a.Now()
 	ok, err := tx.Users.UpdateProfile(ctx, *u)
+	if errors.Is(err, store.ErrTaken) {
+		return otl.ErrUsernameTaken
+	}
 	if err != nil {
 		return err
 	}

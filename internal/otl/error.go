@@ -112,6 +112,11 @@ var (
 	// ErrCredentials is the one answer for an unknown person, a disabled one, one
 	// without a password and a wrong password (decision D7, PW-09).
 	ErrCredentials = &Error{Kind: Unauthenticated, Code: "invalid_credentials", Text: "Email or password is wrong."}
+	// ErrUsernameTaken is the answer to a username that somebody else has.
+	ErrUsernameTaken = &Error{Kind: Conflict, Code: "username_taken", Text: "A user with this username exists.", Field: "username"}
+	// ErrFirstParty is the answer to a site that would change what a person signs in
+	// with (decision D1).
+	ErrFirstParty = &Error{Kind: Forbidden, Code: "first_party_required", Text: "Only the person himself can change this, with a token of this installation."}
 	// ErrTokenMissing is the answer to a call without an access token.
 	ErrTokenMissing = &Error{Kind: Unauthenticated, Code: "token_missing", Text: "Send an access token as Authorization: Bearer."}
 	// ErrToken is the answer to an access token that is malformed, forged,

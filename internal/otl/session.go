@@ -79,6 +79,14 @@ func (ms Methods) Strings() []string {
 	return out
 }
 
+// With gives the methods with one more, once.
+func (ms Methods) With(m Method) Methods {
+	if slices.Contains(ms, m) {
+		return ms
+	}
+	return append(slices.Clone(ms), m)
+}
+
 // kind of proof: two of one kind are no two factors (MF-06). It is "" for what
 // counts as none: a code that somebody was handed, a session that an operator
 // opened.

@@ -19,6 +19,7 @@ type Ticket struct {
 	Purpose   Purpose
 	UserID    string // "" for one that stands for nobody
 	SiteID    string // where it was asked for
+	Slot      string // a ticket takes the place of the one in its slot; its own id where there may be many
 	Channel   Channel
 	Tries     int               // guesses at its code so far
 	Data      map[string]string // what goes with it; no secrets

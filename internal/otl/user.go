@@ -15,6 +15,7 @@ type User struct {
 	ID              string
 	Email           Email
 	EmailVerifiedAt time.Time // zero until the address was proven
+	Username        Username  // empty if none
 	Name            string
 	DisplayName     string
 	Phone           string // E.164, "" if none
@@ -36,6 +37,7 @@ type Field string
 // The fields of a profile (contract 1.2, "account data held").
 const (
 	FieldEmail       Field = "email"
+	FieldUsername    Field = "username"
 	FieldName        Field = "name"
 	FieldDisplayName Field = "display_name"
 	FieldPhone       Field = "phone"
@@ -46,7 +48,7 @@ const (
 
 // AllFields lists every grantable field in the order people read them.
 func AllFields() Fields {
-	return Fields{FieldEmail, FieldName, FieldDisplayName, FieldPhone, FieldPicture, FieldLocale, FieldPreferences}
+	return Fields{FieldEmail, FieldUsername, FieldName, FieldDisplayName, FieldPhone, FieldPicture, FieldLocale, FieldPreferences}
 }
 
 // MinimalFields is what signing in to a site with an e-mail address and a
@@ -58,6 +60,11 @@ type Fields []Field
 
 // Has reports whether the set holds f.
 func (fs Fields) Has(f Field) bool { return slices.Contains(fs, f) }
+
+// Without returns the set without one field.
+func (fs Fields) Without(f Field) Fields {
+	return slices.DeleteFunc(slices.Clone(fs), func(other Field) bool { return other == f })
+}
 
 // With returns the set with more fields added.
 func (fs Fields) With(more ...Field) Fields {

@@ -115,3 +115,6 @@ func write(t *testing.T, w *otltest.World, fn func(context.Context, *store.Tx) e
 
 // otlRefresh stands for a refresh token where none is looked at.
 func otlRefresh() secret.Text { return secret.NewText("otl_rt_none") }
+
+// scopeOf is every session of a person.
+func scopeOf(u otl.User) signin.Scope { return signin.Scope{UserID: u.ID} }

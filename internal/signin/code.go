@@ -404,7 +404,7 @@ func methodOf(c otl.Channel) otl.Method {
 // guess counts a guess and, if it is right, uses the ticket up.
 func (s *Codes) guess(ctx context.Context, tx *store.Tx, userID string, a CodeAttempt) (otl.Ticket, error) {
 	now := s.Now()
-	t, digest, err := tx.Tickets.Guess(ctx, userID, otl.PurposeSignIn, a.Site.ID, now, s.Tries)
+	t, digest, err := tx.Tickets.Guess(ctx, userID, otl.PurposeSignIn, a.Site.ID, "", now, s.Tries)
 	if errors.Is(err, store.ErrNotFound) {
 		return t, s.why(ctx, tx, userID, a.Site.ID)
 	}
@@ -433,7 +433,7 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, userID string, a CodeAt
 
 // why tells what is the matter where there is no code to guess.
 func (s *Codes) why(ctx context.Context, tx *store.Tx, userID, siteID string) error {
-	t, err := tx.Tickets.Newest(ctx, userID, otl.PurposeSignIn, siteID)
+	t, err := tx.Tickets.Newest(ctx, userID, otl.PurposeSignIn, siteID, "")
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return ErrCode

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/limit"
@@ -25,8 +26,30 @@ type SignIn struct {
 // Attempt is one try to sign in with a password at a site.
 type Attempt struct {
 	Site     otl.Site
-	Email    string
+	Email    string // one of Email and Username
+	Username string
 	Password secret.Text
+}
+
+// Named is an attempt of somebody who gave an address or a username.
+func Named(site otl.Site, name string, password secret.Text) Attempt {
+	a := Attempt{Site: site, Password: password}
+	if strings.Contains(name, "@") {
+		a.Email = name
+	} else {
+		a.Username = name
+	}
+	return a
+}
+
+// key gives what the person is looked up by.
+func (a Attempt) key() (string, error) {
+	if a.Username != "" {
+		u, err := otl.ParseUsername(a.Username)
+		return u.Key, err
+	}
+	e, err := otl.ParseEmail(a.Email)
+	return e.Key, err
 }
 
 // MaxPassword is the longest password that is looked at, in bytes (PW-01).
@@ -39,18 +62,18 @@ const MaxPassword = 1024
 // error is limit.Exceeded. A hash made elsewhere, or with
 // other parameters than today's, is replaced on the way.
 func (s *SignIn) Password(ctx context.Context, a Attempt) (session.Tokens, error) {
-	email, err := otl.ParseEmail(a.Email)
+	key, err := a.key()
 	if err != nil {
 		return session.Tokens{}, err
 	}
 	if n := len(a.Password.Reveal()); n == 0 || n > MaxPassword {
 		return session.Tokens{}, otl.InvalidField("password", "bad_length", "must be 1 to 1024 bytes")
 	}
-	who, err := s.Store.Read.Users.Credential(ctx, email.Key, a.Site.ID)
+	who, err := s.Store.Read.Users.Credential(ctx, key, a.Site.ID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return session.Tokens{}, err
 	}
-	account, err := s.try(ctx, a.Site.ID, email, who.User)
+	account, err := s.try(ctx, a.Site.ID, key, who.User)
 	if err != nil {
 		return session.Tokens{}, err
 	}
@@ -72,10 +95,10 @@ func (s *SignIn) Password(ctx context.Context, a Attempt) (session.Tokens, error
 }
 
 // try counts the attempt before the password is looked at, under the person's
-// account, or, so that the two look alike, under the address of nobody (PW-11).
-func (s *SignIn) try(ctx context.Context, siteID string, email otl.Email, u otl.User) (limit.Account, error) {
+// account, or, so that the two look alike, under the name of nobody (PW-11).
+func (s *SignIn) try(ctx context.Context, siteID, key string, u otl.User) (limit.Account, error) {
 	from := otl.RequestOf(ctx).Client
-	account := limit.Unknown(email.Key)
+	account := limit.Unknown(key)
 	if u.ID != "" {
 		known, err := s.known(ctx, u.ID, from)
 		if err != nil {
@@ -84,7 +107,7 @@ func (s *SignIn) try(ctx context.Context, siteID string, email otl.Email, u otl.
 		account = limit.Person(u.ID, known)
 	}
 	return account, s.Limits.Try(ctx, account,
-		limit.Use{Rate: limit.LoginPerIdentifier, By: []string{siteID, email.Key}},
+		limit.Use{Rate: limit.LoginPerIdentifier, By: []string{siteID, key}},
 		limit.Use{Rate: limit.LoginPerAddress, By: []string{siteID, limit.Network(from)}})
 }
 

@@ -20,6 +20,8 @@ import (
 var (
 	// ErrNotFound means that no row matched.
 	ErrNotFound = errors.New("no such row")
+	// ErrTaken means that another row has the value that only one may have.
+	ErrTaken = errors.New("the value is taken")
 	// ErrLocked means that another server has this SQLite file open.
 	ErrLocked = errors.New("another otl server is using this database")
 	// ErrNewer means that a newer version of otl has migrated this database.
@@ -33,7 +35,7 @@ var (
 )
 
 // translate turns errors of the drivers into the kinds callers act on: no row,
-// unavailable (the database is away, full or busy), or itself.
+// taken, unavailable (the database is away, full or busy), or itself.
 func translate(err error) error {
 	var known *otl.Error
 	switch {
@@ -43,10 +45,22 @@ func translate(err error) error {
 		return ErrNotFound
 	case errors.Is(err, context.Canceled), errors.Is(err, ErrNotFound):
 		return err
+	case taken(err):
+		return ErrTaken
 	case unavailable(err):
 		return errAway.Because(err)
 	}
 	return err
+}
+
+// taken reports whether a unique index refused a row.
+func taken(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code == "23505"
+	}
+	var lite *sqlite.Error
+	return errors.As(err, &lite) && lite.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE
 }
 
 func unavailable(err error) bool {

@@ -69,6 +69,20 @@ func (g Sessions) Rotate(ctx context.Context, id string, old []byte, r otl.Rotat
 	return n == 1, err
 }
 
+// Hold writes the digest of the cookie that holds a session which was just inserted.
+func (g Sessions) Hold(ctx context.Context, id string, digest []byte) error {
+	_, err := g.exec(ctx, `UPDATE sessions SET refresh_hash = $1 WHERE id = $2`, digest, id)
+	return err
+}
+
+// Seen notes the use of a live session and until when it may stay unused.
+func (g Sessions) Seen(ctx context.Context, s otl.Session) error {
+	g.changes.person(s.UserID)
+	_, err := g.exec(ctx, `UPDATE sessions SET last_seen_at = $1, refresh_by = $2 WHERE id = $3 AND ended_at IS NULL`,
+		millis(s.LastSeenAt), millis(s.RefreshBy), s.ID)
+	return err
+}
+
 // AddMethod notes one more way in which the person of a live session proved who he
 // is, now.
 func (g Sessions) AddMethod(ctx context.Context, s otl.Session, m otl.Methods, now time.Time) error {

@@ -12,11 +12,11 @@ import (
 // table and no other place for them.
 type Tickets struct{ group }
 
-const ticketColumns = `id, purpose, user_id, site_id, channel, tries, data, created_at, expires_at, used_at`
+const ticketColumns = `id, purpose, user_id, site_id, slot, channel, tries, data, created_at, expires_at, used_at`
 
 func ticketDest(t *otl.Ticket, data *string) []any {
 	return []any{
-		&t.ID, &t.Purpose, text(&t.UserID), &t.SiteID, &t.Channel, &t.Tries, data, at(&t.CreatedAt), at(&t.ExpiresAt), at(&t.UsedAt),
+		&t.ID, &t.Purpose, text(&t.UserID), &t.SiteID, &t.Slot, &t.Channel, &t.Tries, data, at(&t.CreatedAt), at(&t.ExpiresAt), at(&t.UsedAt),
 	}
 }
 
@@ -32,18 +32,18 @@ func (g Tickets) ticket(ctx context.Context, statement string, args []any, more 
 
 // Insert adds a ticket, known by the digests of its secret and, if it has one, of
 // its code. It takes the place of the one that the person has for the same purpose
-// at the same site (OT-04), in one statement. One without a person opens nothing:
+// at the same site in the same slot (OT-04), in one statement. One without a person opens nothing:
 // it is written where nobody was found, so that it takes as long.
 func (g Tickets) Insert(ctx context.Context, t otl.Ticket, digest, code []byte) error {
 	data, err := json.Marshal(t.Data)
 	if err != nil {
 		return err
 	}
-	_, err = g.exec(ctx, `INSERT INTO tickets (id, purpose, user_id, site_id, channel, digest, code, data, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-		ON CONFLICT (user_id, purpose, site_id) WHERE used_at IS NULL DO UPDATE
+	_, err = g.exec(ctx, `INSERT INTO tickets (id, purpose, user_id, site_id, channel, digest, code, data, created_at, expires_at, slot)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		ON CONFLICT (user_id, purpose, site_id, slot) WHERE used_at IS NULL DO UPDATE
 		SET id = $1, channel = $5, digest = $6, code = $7, data = $8, created_at = $9, expires_at = $10, tries = 0`,
-		t.ID, string(t.Purpose), orNull(t.UserID), t.SiteID, string(t.Channel), digest, orNone(code), string(data), millis(t.CreatedAt), millis(t.ExpiresAt))
+		t.ID, string(t.Purpose), orNull(t.UserID), t.SiteID, string(t.Channel), digest, orNone(code), string(data), millis(t.CreatedAt), millis(t.ExpiresAt), t.Slot)
 	return err
 }
 
@@ -70,24 +70,24 @@ func (g Tickets) Use(ctx context.Context, p otl.Purpose, digest []byte, now time
 		RETURNING `+ticketColumns, []any{millis(now), digest, string(p)})
 }
 
-// Guess counts a guess at the code of the ticket a person has for a purpose at a
-// site, and gives the ticket with the digest of its code. It is ErrNotFound when
+// Guess counts a guess at the code of the ticket in a slot of a person for a purpose
+// at a site, and gives the ticket with the digest of its code. It is ErrNotFound when
 // there is none that can be used, or most guesses were made: of any number of
 // guesses at once no more are let through than one after the other would be
 // (OT-06). On PostgreSQL the ticket stays locked until the transaction ends.
-func (g Tickets) Guess(ctx context.Context, userID string, p otl.Purpose, siteID string, now time.Time, most int) (otl.Ticket, []byte, error) {
+func (g Tickets) Guess(ctx context.Context, userID string, p otl.Purpose, siteID, slot string, now time.Time, most int) (otl.Ticket, []byte, error) {
 	var code []byte
 	t, err := g.ticket(ctx, `UPDATE tickets SET tries = tries + 1
-		WHERE user_id = $1 AND purpose = $2 AND site_id = $3 AND used_at IS NULL AND expires_at > $4 AND tries < $5 AND code IS NOT NULL
-		RETURNING `+ticketColumns+`, code`, []any{userID, string(p), siteID, millis(now), most}, &code)
+		WHERE user_id = $1 AND purpose = $2 AND site_id = $3 AND used_at IS NULL AND expires_at > $4 AND tries < $5 AND code IS NOT NULL AND slot = $6
+		RETURNING `+ticketColumns+`, code`, []any{userID, string(p), siteID, millis(now), most, slot}, &code)
 	return t, code, err
 }
 
-// Newest gives the latest ticket that a person was given for a purpose at a site,
-// in whatever state.
-func (g Tickets) Newest(ctx context.Context, userID string, p otl.Purpose, siteID string) (otl.Ticket, error) {
-	return g.ticket(ctx, `SELECT `+ticketColumns+` FROM tickets WHERE user_id = $1 AND purpose = $2 AND site_id = $3
-		ORDER BY created_at DESC, id DESC LIMIT 1`, []any{userID, string(p), siteID})
+// Newest gives the latest ticket that a person was given for a purpose at a site in
+// a slot, in whatever state.
+func (g Tickets) Newest(ctx context.Context, userID string, p otl.Purpose, siteID, slot string) (otl.Ticket, error) {
+	return g.ticket(ctx, `SELECT `+ticketColumns+` FROM tickets WHERE user_id = $1 AND purpose = $2 AND site_id = $3 AND slot = $4
+		ORDER BY created_at DESC, id DESC LIMIT 1`, []any{userID, string(p), siteID, slot})
 }
 
 // Spend uses up a ticket whose code was guessed right, and reports whether it was

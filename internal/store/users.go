@@ -12,27 +12,27 @@ type Users struct{ group }
 
 const userColumns = `u.id, u.email, u.email_key, u.email_verified_at, u.name, u.display_name, u.phone,
 	u.phone_verified_at, u.picture, u.locale, u.preferences, u.session_version, u.version, u.disabled_at,
-	u.created_at, u.updated_at, u.last_login_at`
+	u.created_at, u.updated_at, u.last_login_at, u.username, u.username_key`
 
 func userDest(u *otl.User) []any {
 	return []any{
 		&u.ID, &u.Email.Address, &u.Email.Key, at(&u.EmailVerifiedAt), &u.Name, &u.DisplayName, &u.Phone,
 		at(&u.PhoneVerifiedAt), &u.Picture, &u.Locale, &u.Preferences, &u.SessionVersion, &u.Version, at(&u.DisabledAt),
-		at(&u.CreatedAt), at(&u.UpdatedAt), at(&u.LastLoginAt),
+		at(&u.CreatedAt), at(&u.UpdatedAt), at(&u.LastLoginAt), &u.Username.Name, &u.Username.Key,
 	}
 }
 
-// Insert adds a person and reports whether it did: false means that the address
-// is taken.
+// Insert adds a person and reports whether it did: false means that the address or
+// the username is taken.
 func (g Users) Insert(ctx context.Context, u otl.User) (bool, error) {
 	n, err := g.exec(ctx, `INSERT INTO users (id, email, email_key, email_verified_at, name, display_name, phone,
 		phone_verified_at, picture, locale, preferences, session_version, password_version, version, disabled_at,
-		created_at, updated_at, last_login_at, name_key)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15, $16, $17, $18)
-		ON CONFLICT (email_key) DO NOTHING`,
+		created_at, updated_at, last_login_at, name_key, username, username_key)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15, $16, $17, $18, $19, $20)
+		ON CONFLICT DO NOTHING`,
 		u.ID, u.Email.Address, u.Email.Key, millis(u.EmailVerifiedAt), u.Name, u.DisplayName, u.Phone,
 		millis(u.PhoneVerifiedAt), u.Picture, u.Locale, u.Preferences, u.SessionVersion, u.Version,
-		millis(u.DisabledAt), millis(u.CreatedAt), millis(u.UpdatedAt), millis(u.LastLoginAt), otl.Fold(u.Name))
+		millis(u.DisabledAt), millis(u.CreatedAt), millis(u.UpdatedAt), millis(u.LastLoginAt), otl.Fold(u.Name), u.Username.Name, u.Username.Key)
 	return n == 1, err
 }
 
@@ -47,6 +47,13 @@ func (g Users) ByID(ctx context.Context, id string) (otl.User, error) {
 func (g Users) ByEmail(ctx context.Context, key string) (otl.User, error) {
 	var u otl.User
 	err := g.one(ctx, `SELECT `+userColumns+` FROM users u WHERE u.email_key = $1`, []any{key}, userDest(&u)...)
+	return u, err
+}
+
+// ByUsername gives the person with this key of a username.
+func (g Users) ByUsername(ctx context.Context, key string) (otl.User, error) {
+	var u otl.User
+	err := g.one(ctx, `SELECT `+userColumns+` FROM users u WHERE u.username_key = $1 AND u.username_key <> ''`, []any{key}, userDest(&u)...)
 	return u, err
 }
 
@@ -79,8 +86,9 @@ type Credential struct {
 	Grant           otl.Grant // of the site asked for; empty if there is none
 }
 
-// Credential gives the person with this address key, his password hash and his
-// grant to one site, in one read.
+// Credential gives the person with this key of an address or a username, his
+// password hash and his grant to one site, in one read. The two kinds of keys never
+// meet: an address has an "@", a username none.
 func (g Users) Credential(ctx context.Context, key, siteID string) (Credential, error) {
 	var c Credential
 	var hash nullable[string]
@@ -90,7 +98,7 @@ func (g Users) Credential(ctx context.Context, key, siteID string) (Credential, 
 		FROM users u
 		LEFT JOIN passwords p ON p.user_id = u.id
 		LEFT JOIN grants g ON g.user_id = u.id AND g.site_id = $2
-		WHERE u.email_key = $1`, []any{key, siteID}, append(dest, grantDest(&c.Grant)...)...)
+		WHERE u.email_key = $1 OR u.username_key = $1 AND u.username_key <> ''`, []any{key, siteID}, append(dest, grantDest(&c.Grant)...)...)
 	c.Hash, c.Imported = hash.V, imported.V
 	return c, err
 }
@@ -148,13 +156,14 @@ func (g Users) RaiseSessionVersion(ctx context.Context, id string) (int, error) 
 }
 
 // UpdateProfile writes the profile of a person if it still has the version it
-// was read with, and reports whether it had.
+// was read with, and reports whether it had. It fails with ErrTaken when somebody
+// else has the username.
 func (g Users) UpdateProfile(ctx context.Context, u otl.User) (bool, error) {
 	g.changes.person(u.ID)
 	n, err := g.exec(ctx, `UPDATE users SET name = $1, display_name = $2, phone = $3, picture = $4, locale = $5,
-		preferences = $6, updated_at = $7, name_key = $8, version = version + 1
-		WHERE id = $9 AND version = $10`,
-		u.Name, u.DisplayName, u.Phone, u.Picture, u.Locale, u.Preferences, millis(u.UpdatedAt), otl.Fold(u.Name), u.ID, u.Version)
+		preferences = $6, updated_at = $7, name_key = $8, username = $9, username_key = $10, version = version + 1
+		WHERE id = $11 AND version = $12`,
+		u.Name, u.DisplayName, u.Phone, u.Picture, u.Locale, u.Preferences, millis(u.UpdatedAt), otl.Fold(u.Name), u.Username.Name, u.Username.Key, u.ID, u.Version)
 	return n == 1, err
 }
 

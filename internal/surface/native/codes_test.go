@@ -143,7 +143,7 @@ func TestOT06_FiveWrongGuessesKillACode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ticket, err := w.Store.Read.Tickets.Newest(t.Context(), u.ID, otl.PurposeSignIn, w.Notes.Site.ID); err != nil || ticket.Tries != 5 {
+		if ticket, err := w.Store.Read.Tickets.Newest(t.Context(), u.ID, otl.PurposeSignIn, w.Notes.Site.ID, ""); err != nil || ticket.Tries != 5 {
 			t.Errorf("%d guesses were looked at, want 5 (%v)", ticket.Tries, err)
 		}
 		verify(t, w, w.Notes, "jane@dev.test", c).Want(t, http.StatusUnauthorized, "code_invalid")

@@ -56,7 +56,7 @@ func mainJob(t *testing.T, w *otltest.World, base string) {
 	}
 	access := login.Text("access_token")
 	me := do(http.MethodGet, "/users/me", access, nil).Want(t, http.StatusOK)
-	wantMembers(t, "me", me.JSON, "id", "email", "email_verified", "name", "display_name", "phone", "phone_verified", "picture", "locale", "preferences",
+	wantMembers(t, "me", me.JSON, "id", "email", "email_verified", "name", "display_name", "username", "phone", "phone_verified", "picture", "locale", "preferences",
 		"roles", "version", "created_at", "updated_at", "last_login_at", "disabled")
 	if me.JSON["phone"] != nil || me.Text("name") != "Jane Doe" || me.Text("created_at") != w.Clock.Now().Format(time.RFC3339) {
 		t.Errorf("me is %s", me.Raw)

@@ -110,11 +110,11 @@ func (s members) update(c *call, in *updateUserIn) (*userOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	see := m.Grant.Fields
-	if c.bearer != nil && c.bearer.Site.FirstParty {
-		see = otl.AllFields()
+	may := m.Grant.Fields.Without(otl.FieldUsername)
+	if c.bearer != nil {
+		may = settable(c.bearer)
 	}
-	if m.User, err = s.Accounts.Update(c.ctx, m.User.ID, version, see, in.profile()); err != nil {
+	if m.User, err = s.Accounts.Update(c.ctx, m.User.ID, version, may, in.profile()); err != nil {
 		return nil, err
 	}
 	return c.shownTo(m), nil

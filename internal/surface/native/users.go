@@ -18,6 +18,7 @@ type users struct{ *Surface }
 type ProfileIn struct {
 	Name        *string `json:"name,omitempty" maxLength:"200"`
 	DisplayName *string `json:"display_name,omitempty" maxLength:"200"`
+	Username    *string `json:"username,omitempty" maxLength:"64" doc:"A name to sign in with, one person's in the whole network; \"\" takes it away."`
 	Phone       *string `json:"phone,omitempty" maxLength:"16" doc:"E.164, such as +491705550100."`
 	Picture     *string `json:"picture,omitempty" maxLength:"2048" doc:"https URL."`
 	Locale      *string `json:"locale,omitempty" maxLength:"35" doc:"Language tag, such as en or pt-BR."`
@@ -26,7 +27,7 @@ type ProfileIn struct {
 
 func (in *ProfileIn) profile() account.Profile {
 	return account.Profile{
-		Name: in.Name, DisplayName: in.DisplayName, Phone: in.Phone, Picture: in.Picture, Locale: in.Locale,
+		Name: in.Name, DisplayName: in.DisplayName, Username: in.Username, Phone: in.Phone, Picture: in.Picture, Locale: in.Locale,
 		Preferences: in.Preferences.text(),
 	}
 }
@@ -46,6 +47,15 @@ func (s users) me(c *call, _ *nothing) (*userOut, error) {
 	return own(c.bearer, c.bearer.User), nil
 }
 
+// settable gives the fields a token may change: a site's never the username.
+func settable(b *signin.Bearer) otl.Fields {
+	see := session.Visible(b.Standing)
+	if !b.Site.FirstParty {
+		see = see.Without(otl.FieldUsername)
+	}
+	return see
+}
+
 type updateMeIn struct {
 	ProfileIn
 	Version int    `json:"version,omitempty" minimum:"1" doc:"The version the change was made from. Or send it as If-Match."`
@@ -57,7 +67,7 @@ func (s users) update(c *call, in *updateMeIn) (*userOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := s.Accounts.Update(c.ctx, c.bearer.User.ID, version, session.Visible(c.bearer.Standing), in.profile())
+	u, err := s.Accounts.Update(c.ctx, c.bearer.User.ID, version, settable(c.bearer), in.profile())
 	if err != nil {
 		return nil, err
 	}

@@ -89,6 +89,7 @@ type userOut struct {
 	EmailVerified *bool        `json:"email_verified" doc:"Whether the address was proven; null if not granted."`
 	Name          *string      `json:"name" doc:"null if not granted."`
 	DisplayName   *string      `json:"display_name" doc:"null if not granted."`
+	Username      *string      `json:"username" doc:"null if not granted."`
 	Phone         *string      `json:"phone" doc:"E.164; null if not granted."`
 	PhoneVerified *bool        `json:"phone_verified" doc:"null if not granted."`
 	Picture       *string      `json:"picture" doc:"https URL; null if not granted."`
@@ -112,7 +113,7 @@ func newUserOut(see otl.Fields, g otl.Grant, u otl.User) *userOut {
 	return &userOut{
 		ID: u.ID, Email: granted(see, otl.FieldEmail, u.Email.Address),
 		EmailVerified: granted(see, otl.FieldEmail, !u.EmailVerifiedAt.IsZero()),
-		Name:          granted(see, otl.FieldName, u.Name), DisplayName: granted(see, otl.FieldDisplayName, u.DisplayName),
+		Name:          granted(see, otl.FieldName, u.Name), DisplayName: granted(see, otl.FieldDisplayName, u.DisplayName), Username: granted(see, otl.FieldUsername, u.Username.Name),
 		Phone: granted(see, otl.FieldPhone, u.Phone), PhoneVerified: granted(see, otl.FieldPhone, !u.PhoneVerifiedAt.IsZero()),
 		Picture: granted(see, otl.FieldPicture, u.Picture), Locale: granted(see, otl.FieldLocale, u.Locale),
 		Preferences: granted(see, otl.FieldPreferences, shownObject(u.Preferences)), Roles: roles, Version: u.Version,

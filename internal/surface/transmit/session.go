@@ -124,8 +124,8 @@ type passwordIn struct {
 	wanted
 }
 
-// password is POST /v1/auth/password/authenticate. People are known by their
-// address.
+// password is POST /v1/auth/password/authenticate. People are known by their username
+// or their address.
 func (s *Surface) password(c *call, in *passwordIn) (any, error) {
 	a, err := c.ask(in.wanted)
 	if err == nil {
@@ -137,9 +137,9 @@ func (s *Surface) password(c *call, in *passwordIn) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.SignIn.Password(c.r.Context(), signin.Attempt{Site: c.site, Email: in.Username, Password: secret.NewText(in.Password)})
+	t, err := s.SignIn.Password(c.r.Context(), signin.Named(c.site, in.Username, secret.NewText(in.Password)))
 	if e := otl.As(err); err != nil && e.Kind == otl.Invalid {
-		err = otl.ErrCredentials // a name that is no address is nobody's
+		err = otl.ErrCredentials // a name that can be nobody's
 	}
 	if err != nil {
 		return nil, err

@@ -1,0 +1,108 @@
+package session
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// A browser session is the network's single sign-on session: a session at the
+// first-party site that a browser holds by a cookie instead of tokens. It is listed
+// and ended like any other. The value of the cookie is the session's id and 256
+// random bits; its digest stands where other sessions keep that of their refresh
+// token, whose form it does not have, so that neither passes for the other.
+
+// ErrNoBrowserSession means that a cookie opens nothing (any more).
+var ErrNoBrowserSession = &otl.Error{Kind: otl.Unauthenticated, Code: "browser_session_ended", Text: "You were signed out. Sign in to continue."}
+
+const cookiePrefix = "otl_bs_"
+
+// slideAfter is how old the latest use of a browser session may be before a use is
+// noted again: not every page writes.
+const slideAfter = 10 * time.Minute
+
+// Browser is a browser session with the value of its cookie.
+type Browser struct {
+	store.Standing
+	Cookie secret.Text // set where the session was just opened
+}
+
+// newCookie gives the value of a cookie for a session.
+func newCookie(id string) secret.Text {
+	return secret.NewText(cookiePrefix + id + base64.RawURLEncoding.EncodeToString(secret.Bytes(32)))
+}
+
+// cookieSession gives the id of the session a cookie is of.
+func cookieSession(value string) (string, bool) {
+	rest, ok := strings.CutPrefix(value, cookiePrefix)
+	if !ok || len(rest) != 26+43 || !secret.ValidID(rest[:26]) {
+		return "", false
+	}
+	return rest[:26], true
+}
+
+// OpenBrowser begins a browser session inside a transaction for a person who has
+// just proven himself. St needs the person and the first-party site.
+func (s *Sessions) OpenBrowser(ctx context.Context, tx *store.Tx, st store.Standing, methods otl.Methods, from *otl.Request) (Browser, error) {
+	if !st.Site.FirstParty {
+		return Browser{}, errors.New("a browser session at a partner site")
+	}
+	if _, err := s.Open(ctx, tx, &st, methods, from); err != nil {
+		return Browser{}, err
+	}
+	b := Browser{st, newCookie(st.Session.ID)}
+	b.Session.Refresh = otl.Rotation{Digest: secret.Digest(b.Cookie.Reveal())}
+	return b, tx.Sessions.Hold(ctx, b.Session.ID, b.Session.Refresh.Digest)
+}
+
+// Browser gives the session a cookie holds. It is ErrNoBrowserSession for one that
+// ended or expired, for a disabled person, and for what was never a cookie. Use
+// keeps the session alive as refreshes keep others.
+func (s *Sessions) Browser(ctx context.Context, cookie secret.Text) (Browser, error) {
+	id, ok := cookieSession(cookie.Reveal())
+	if !ok {
+		return Browser{}, ErrNoBrowserSession
+	}
+	st, err := s.Store.Standing(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return Browser{}, ErrNoBrowserSession
+	}
+	if err != nil {
+		return Browser{}, err
+	}
+	now := s.Now()
+	if !secret.SameDigest(secret.Digest(cookie.Reveal()), st.Session.Refresh.Digest) || !st.Session.Live(now) ||
+		!st.Site.FirstParty || !st.User.DisabledAt.IsZero() {
+		return Browser{}, ErrNoBrowserSession
+	}
+	if now.Sub(st.Session.LastSeenAt) < slideAfter {
+		return Browser{Standing: st}, nil
+	}
+	st.Session.LastSeenAt, st.Session.RefreshBy = now, now.Add(s.RefreshTTL)
+	if st.Session.RefreshBy.After(st.Session.ExpiresAt) {
+		st.Session.RefreshBy = st.Session.ExpiresAt
+	}
+	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Sessions.Seen(ctx, st.Session) })
+	return Browser{Standing: st}, err
+}
+
+// Elevate opens a new browser session in the place of one whose person has proven
+// himself in further ways: id and cookie are new at each level (SE-04). The error is
+// store.ErrNotFound where the one before has ended meanwhile; the transaction must
+// then be given up.
+func (s *Sessions) Elevate(ctx context.Context, tx *store.Tx, was store.Standing, more otl.Methods, from *otl.Request) (Browser, error) {
+	if _, err := s.End(ctx, tx, was.User.ID, was.Session.ID, otl.EndSuperseded); err != nil {
+		return Browser{}, err
+	}
+	methods := was.Session.Methods
+	for _, m := range more {
+		methods = methods.With(m)
+	}
+	return s.OpenBrowser(ctx, tx, store.Standing{User: was.User, Site: was.Site}, methods, from)
+}

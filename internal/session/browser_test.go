@@ -1,0 +1,151 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// browse opens a browser session for a person.
+func browse(t *testing.T, w *otltest.World, u otl.User) session.Browser {
+	t.Helper()
+	first, err := w.Store.Read.Sites.ByID(t.Context(), w.Installation.SiteID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := &otl.Request{Client: netip.MustParseAddr("192.0.2.7"), UserAgent: "Firefox"}
+	var b session.Browser
+	if err := write(t, w, func(ctx context.Context, tx *store.Tx) error {
+		b, err = w.SignIn.Sessions.OpenBrowser(ctx, tx, store.Standing{User: u, Site: first}, otl.Methods{otl.MethodPassword}, from)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func holds(t *testing.T, w *otltest.World, cookie secret.Text) bool {
+	t.Helper()
+	b, err := w.SignIn.Sessions.Browser(t.Context(), cookie)
+	if err != nil && !errors.Is(err, session.ErrNoBrowserSession) {
+		t.Fatal(err)
+	}
+	return err == nil && b.User.Email.Key == jane
+}
+
+func TestABrowserHoldsASessionByItsCookie(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := w.Person(t, jane)
+		b := browse(t, w, u)
+		if !holds(t, w, b.Cookie) {
+			t.Fatal("the cookie holds nothing")
+		}
+		live, err := w.SignIn.List(t.Context(), scopeOf(u), "", 10)
+		if err != nil || len(live) != 1 || live[0].ID != b.Session.ID || live[0].IP != "192.0.2.7" || live[0].UserAgent != "Firefox" {
+			t.Fatalf("%+v %v", live, err)
+		}
+		if _, err := w.SignIn.Revoke(t.Context(), scopeOf(u), b.Session.ID, otl.EndLogout); err != nil {
+			t.Fatal(err)
+		}
+		if holds(t, w, b.Cookie) {
+			t.Fatal("the cookie holds a session that ended")
+		}
+	})
+}
+
+func TestSE06_EveryOtherCookieIsRefused(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	b := browse(t, w, w.Person(t, jane))
+	good := b.Cookie.Reveal()
+	for i := range good {
+		changed := []byte(good)
+		changed[i] ^= 1
+		for _, bad := range []string{good[:i], string(changed), good + good[i:i+1]} {
+			if holds(t, w, secret.NewText(bad)) {
+				t.Fatalf("%q was taken", bad)
+			}
+		}
+	}
+	if _, err := w.SignIn.Sessions.Renew(t.Context(), b.Cookie, w.Installation.SiteID); !errors.Is(err, otl.ErrRefresh) {
+		t.Fatalf("the cookie as a refresh token: %v", err)
+	}
+	tokens := open(t, w, w.Notes.Site)
+	if holds(t, w, tokens.Refresh) || !holds(t, w, b.Cookie) {
+		t.Fatal("a refresh token passes for a cookie")
+	}
+}
+
+func TestABrowserSessionSlidesUpToItsAbsoluteEnd(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		b := browse(t, w, w.Person(t, jane))
+		for day := 0; day < 90; day += 29 {
+			if !holds(t, w, b.Cookie) {
+				t.Fatalf("refused on day %d", day)
+			}
+			w.Clock.Advance(29 * 24 * time.Hour)
+		}
+		if holds(t, w, b.Cookie) {
+			t.Fatal("it lives beyond 90 days")
+		}
+		idle := browse(t, w, b.User)
+		w.Clock.Advance(30 * 24 * time.Hour)
+		if holds(t, w, idle.Cookie) {
+			t.Fatal("it lives though nobody used it for 30 days")
+		}
+	})
+}
+
+func TestSE04_EachLevelHasItsOwnIDAndCookie(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := w.Person(t, jane)
+		low := browse(t, w, u)
+		var high session.Browser
+		elevate := func() error {
+			return write(t, w, func(ctx context.Context, tx *store.Tx) (err error) {
+				high, err = w.SignIn.Sessions.Elevate(ctx, tx, low.Standing, otl.Methods{otl.MethodSMS, otl.MethodPassword}, &otl.Request{})
+				return err
+			})
+		}
+		if err := elevate(); err != nil {
+			t.Fatal(err)
+		}
+		if high.Session.ID == low.Session.ID || holds(t, w, low.Cookie) || !holds(t, w, high.Cookie) {
+			t.Fatal("the cookie of the level below still holds")
+		}
+		if got := high.Session.Methods.String(); got != "pwd sms" {
+			t.Fatalf("methods %q", got)
+		}
+		if after := standing(t, w, high.Session.ID); after.User.SessionVersion != u.SessionVersion {
+			t.Fatal("proving more signed the person out elsewhere")
+		}
+		if err := elevate(); !errors.Is(err, store.ErrNotFound) {
+			t.Fatalf("elevated what had ended: %v", err)
+		}
+	})
+}
+
+func TestSE13_ADisabledPersonsBrowserSessionHoldsNothing(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := w.Person(t, jane)
+		b := browse(t, w, u)
+		if err := w.Accounts.SetDisabled(t.Context(), u.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		if holds(t, w, b.Cookie) {
+			t.Fatal("it holds")
+		}
+	})
+}
