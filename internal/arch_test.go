@@ -55,7 +55,7 @@ func rooms() map[string]room {
 		"server":           {[]string{"otl"}, []string{"database/sql"}, "the server mounts handlers and knows no domain"},
 		"bench":            {[]string{"secret"}, []string{"database/sql"}, "a load knows the server from outside only"},
 		"node": {[]string{
-			"otl", "secret", "token", "store", "installation", "limit", "once", "message", "outbox", "session", "signin", "site", "account", "server",
+			"otl", "secret", "token", "store", "installation", "limit", "once", "message", "egress", "outbox", "session", "signin", "site", "account", "server",
 			"surface/native", "surface/pages", "surface/transmit",
 		}, []string{"database/sql"}, "the node wires, and does not decide"},
 		"otltest": {[]string{"otl", "secret", "token", "store", "installation", "limit", "message", "session", "signin", "site", "account", "outbox", "server", "node"}, nil, "tests build on the node"},

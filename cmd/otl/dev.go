@@ -115,6 +115,7 @@ func devNode(o *node.Options, dir string) error {
 	}
 	inbox := &outbox.Inbox{Now: clock.Now}
 	o.Now, o.Dev = clock.Now, dev.New(inbox, clock, native.Fail)
+	o.Egress.Loopback = true
 	o.Senders = map[otl.Channel][]outbox.Sender{otl.ChannelMail: {inbox}, otl.ChannelSMS: {inbox}}
 	return nil
 }

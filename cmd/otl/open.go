@@ -17,6 +17,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/config"
+	"github.com/onetimelogin/otl/internal/egress"
 	"github.com/onetimelogin/otl/internal/installation"
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -101,7 +102,7 @@ func nodeOptions(c *config.Config, log *slog.Logger, serve bool) (node.Options, 
 		SessionMaxAge: c.SessionMaxAge, RefreshGrace: c.RefreshGrace, SessionLimit: c.SessionLimit,
 		SMSCountries: c.SMSCountries, SMSDailyCap: c.SMSDailyCap, CodeTTL: c.CodeTTL, LinkTTL: c.LinkTTL, CodeLength: c.CodeLength, CodeTries: c.CodeTries,
 		Argon2: c.Argon2, HashConcurrency: c.HashConcurrency, Rules: rules, Limits: c.RateLimits,
-		TrustedProxies: c.TrustedProxies, HTTPS: strings.HasPrefix(c.PublicURL, "https:"), PII: c.LogPII,
+		Egress: egress.Policy{Networks: c.EgressAllow, Ports: c.EgressPorts}, TrustedProxies: c.TrustedProxies, HTTPS: strings.HasPrefix(c.PublicURL, "https:"), PII: c.LogPII,
 	}, nil
 }
 

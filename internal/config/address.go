@@ -53,6 +53,21 @@ func prefixes(dst *[]netip.Prefix) func(string) error {
 	}
 }
 
+// ports takes port numbers, separated by commas; one at least.
+func ports(dst *[]uint16) func(string) error {
+	return func(s string) error {
+		*dst = nil
+		for part := range strings.SplitSeq(s, ",") {
+			n, err := strconv.ParseUint(strings.TrimSpace(part), 10, 16)
+			if err != nil || n == 0 {
+				return errors.New("must be port numbers such as 443,8443")
+			}
+			*dst = append(*dst, uint16(n))
+		}
+		return nil
+	}
+}
+
 // prefix reads one network or address. IPv4 written as IPv6 becomes IPv4, which
 // is what callers are compared as.
 func prefix(s string) (netip.Prefix, bool) {

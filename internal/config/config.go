@@ -51,6 +51,9 @@ type Config struct {
 	SMSCountries []string // calling codes; "*" for all
 	SMSDailyCap  int
 
+	EgressAllow []netip.Prefix
+	EgressPorts []uint16
+
 	LogLevel  string
 	LogFormat string
 	LogPII    string

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/egress"
 	"github.com/onetimelogin/otl/internal/installation"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/message"
@@ -61,6 +62,7 @@ type Options struct {
 	Rules           *account.PasswordRules
 	Limits          bool // of requests and of failures
 
+	Egress         egress.Policy // of addresses that sites name
 	TrustedProxies []netip.Prefix
 	HTTPS          bool
 	Senders        map[otl.Channel][]outbox.Sender // who delivers messages
@@ -83,6 +85,7 @@ type Node struct {
 	Messages     *message.Messages
 	Once         *once.Keeper
 	Outbox       *outbox.Queue
+	Egress       *egress.Client // calls what sites name
 	Native       *native.Surface
 	Server       *server.Server
 
@@ -137,6 +140,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		Outbox: &outbox.Queue{Store: st, Messages: messages, Senders: o.Senders, Now: o.Now, Log: o.Log}, Installation: in, Limits: limits, Feed: &session.Feed{Store: st, Now: o.Now}, log: o.Log,
 		Sites:    &site.Sites{Store: st, Now: o.Now},
 		Clients:  &site.Clients{Store: st, Now: o.Now},
+		Egress:   egress.New(o.Egress),
 		Accounts: &account.Accounts{Store: st, Sessions: sessions, Hasher: hasher, Limits: limits, Messages: messages, Rules: o.Rules, Now: o.Now},
 		SignIn:   &signin.SignIn{Store: st, Sessions: sessions, Hasher: hasher, Limits: limits, Now: o.Now},
 		Codes: &signin.Codes{
@@ -266,5 +270,6 @@ func (n *Node) Run(ctx context.Context) {
 
 // Close stores what is only noted and closes the store.
 func (n *Node) Close() error {
+	n.Egress.Close()
 	return errors.Join(n.Sites.Flush(context.Background()), n.Store.Close())
 }
