@@ -36,6 +36,7 @@ func rooms() map[string]room {
 		"installation": {[]string{"otl", "secret", "token", "store"}, wires[:1], "rules know no wire"},
 		"limit":        {[]string{"otl", "store"}, wires, "rules know no wire"},
 		"egress":       {nil, []string{"database/sql"}, "egress knows addresses, and nobody who is called"},
+		"event":        {[]string{"otl", "store"}, wires[:1], "the log knows no wire, and nobody who reads it"},
 		"once":         {[]string{"otl", "secret", "store"}, wires, "rules know no wire"},
 		"message":      {[]string{"otl", "secret", "store"}, wires[:1], "rules know no wire"},
 		"session":      {[]string{"otl", "secret", "token", "store", "limit"}, wires, "rules know no wire"},
@@ -55,7 +56,7 @@ func rooms() map[string]room {
 		"server":           {[]string{"otl"}, []string{"database/sql"}, "the server mounts handlers and knows no domain"},
 		"bench":            {[]string{"secret"}, []string{"database/sql"}, "a load knows the server from outside only"},
 		"node": {[]string{
-			"otl", "secret", "token", "store", "installation", "limit", "once", "message", "egress", "outbox", "session", "signin", "site", "account", "server",
+			"otl", "secret", "token", "store", "installation", "limit", "once", "event", "message", "egress", "outbox", "session", "signin", "site", "account", "server",
 			"surface/native", "surface/pages", "surface/transmit",
 		}, []string{"database/sql"}, "the node wires, and does not decide"},
 		"otltest": {[]string{"otl", "secret", "token", "store", "installation", "limit", "message", "session", "signin", "site", "account", "outbox", "server", "node"}, nil, "tests build on the node"},

@@ -66,7 +66,7 @@ func (a *Accounts) Register(ctx context.Context, r Registration) (session.Tokens
 			return err
 		}
 		grant.LastLoginAt = u.CreatedAt
-		if st.Grant, err = tx.Grants.Join(ctx, grant); err != nil {
+		if st.Grant, err = a.Sessions.Join(ctx, tx, grant); err != nil {
 			return err
 		}
 		refresh, err := a.Sessions.Open(ctx, tx, &st, otl.Methods{otl.MethodPassword}, from)
@@ -127,7 +127,7 @@ func (a *Accounts) insert(ctx context.Context, tx *store.Tx, u otl.User, source,
 	if !ok {
 		return clash(ctx, tx, u)
 	}
-	return tx.Events.Append(ctx, a.event(otl.EventUserCreated, u.ID, siteID, map[string]string{"source": source}))
+	return tx.Events.Append(ctx, a.event(otl.EventUserCreated, u.ID, siteID, map[string]string{otl.DataSource: source}))
 }
 
 // clash says what of a new person somebody else has.
@@ -210,7 +210,7 @@ func (a *Accounts) Create(ctx context.Context, c Creation) (Member, error) {
 			}
 		}
 		if c.Site != nil {
-			if m.Grant, err = tx.Grants.Join(ctx, grant); err != nil {
+			if m.Grant, err = a.Sessions.Join(ctx, tx, grant); err != nil {
 				return err
 			}
 		}

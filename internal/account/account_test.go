@@ -61,7 +61,7 @@ func TestRegisterGrantsWhatIsSaid(t *testing.T) {
 				t.Errorf("%d granted %v (%v), want %v", i, g.Fields, err, c.want)
 			}
 			events, err := w.Store.Read.Events.List(t.Context(), tokens.User.ID, "", "", 10)
-			if err != nil || len(events) != 2 {
+			if err != nil || len(events) != 3 { // user.created, consent.granted, session.created
 				t.Errorf("%d events, %v", len(events), err)
 			}
 		}

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -95,10 +96,25 @@ func (a *Accounts) Delete(ctx context.Context, userID string) error {
 			}
 			return err
 		}
-		if err := tx.Events.Append(ctx, a.event(otl.EventUserDeleted, userID, "", nil)); err != nil {
+		sites, err := memberships(ctx, tx, userID)
+		if err != nil {
 			return err
 		}
-		_, err := tx.Users.Delete(ctx, userID)
+		if err := tx.Events.Append(ctx, a.event(otl.EventUserDeleted, userID, "", map[string]string{otl.DataSites: sites})); err != nil {
+			return err
+		}
+		_, err = tx.Users.Delete(ctx, userID)
 		return err
 	})
+}
+
+// memberships gives the ids of the sites that know a person, for those who are told
+// when nothing else says it any more.
+func memberships(ctx context.Context, tx *store.Tx, userID string) (string, error) {
+	grants, err := tx.Grants.OfPerson(ctx, userID)
+	ids := make([]string, len(grants))
+	for i, g := range grants {
+		ids[i] = g.SiteID
+	}
+	return strings.Join(ids, " "), err
 }

@@ -178,5 +178,5 @@ func (a *Accounts) saveProfile(ctx context.Context, tx *store.Tx, u *otl.User, c
 		return otl.ErrVersion
 	}
 	u.Version++
-	return tx.Events.Append(ctx, a.event(otl.EventUserUpdated, u.ID, "", map[string]string{"changed": changed.String()}))
+	return tx.Events.Append(ctx, a.event(otl.EventUserUpdated, u.ID, "", map[string]string{otl.DataChanged: changed.String()}))
 }

@@ -9,10 +9,12 @@ import (
 	"net/netip"
 	"net/url"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/egress"
+	"github.com/onetimelogin/otl/internal/event"
 	"github.com/onetimelogin/otl/internal/installation"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/message"
@@ -84,6 +86,7 @@ type Node struct {
 	Feed         *session.Feed
 	Messages     *message.Messages
 	Once         *once.Keeper
+	Events       *event.Log
 	Outbox       *outbox.Queue
 	Egress       *egress.Client // calls what sites name
 	Native       *native.Surface
@@ -137,6 +140,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	messages := &message.Messages{Store: st, Master: master, Now: o.Now, Host: hostOf(o.PublicURL)}
 	n := &Node{
 		Store: st, Messages: messages, Once: &once.Keeper{Store: st, Master: master, Now: o.Now}, Master: master,
+		Events: &event.Log{Store: st, Log: o.Log},
 		Outbox: &outbox.Queue{Store: st, Messages: messages, Senders: o.Senders, Now: o.Now, Log: o.Log}, Installation: in, Limits: limits, Feed: &session.Feed{Store: st, Now: o.Now}, log: o.Log,
 		Sites:    &site.Sites{Store: st, Now: o.Now},
 		Clients:  &site.Clients{Store: st, Now: o.Now},
@@ -246,9 +250,10 @@ func (n *Node) Run(ctx context.Context) {
 	if err := n.Installation.Maintain(ctx); err != nil && ctx.Err() == nil { // what starting did not wait for
 		n.log.Error("job failed", "job", "maintain signing keys", "err", err)
 	}
-	sending := make(chan struct{})
-	go func() { n.Outbox.Run(ctx); close(sending) }()
-	defer func() { <-sending }()
+	var beside sync.WaitGroup
+	beside.Go(func() { n.Events.Run(ctx) })
+	beside.Go(func() { n.Outbox.Run(ctx) })
+	defer beside.Wait()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for second := 1; ; second++ {

@@ -1,6 +1,9 @@
 package otl
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // EventType names something that happened to a person, a session or a site.
 type EventType string
@@ -25,6 +28,10 @@ const (
 	EventClientRevoked   EventType = "client.revoked"
 	EventRoleAssigned    EventType = "role.assigned"
 	EventRoleRemoved     EventType = "role.removed"
+	EventPaymentDone     EventType = "payment.completed"
+	EventFactorAdded     EventType = "factor.added"
+	EventFactorRemoved   EventType = "factor.removed"
+	EventConsentGranted  EventType = "consent.granted"
 	EventConsentRevoked  EventType = "consent.revoked"
 	EventUserDeleted     EventType = "user.deleted"
 	EventCodeHandedOver  EventType = "code.handed_over" // to a site, by the channel direct
@@ -33,6 +40,18 @@ const (
 	EventPasswordRemoved EventType = "user.password_removed"
 	EventKeyRotated      EventType = "signing_key.rotated"
 )
+
+// ToldEvents lists the types sites are told of, by webhook or when they ask; the
+// others stay inside.
+func ToldEvents() []EventType {
+	return []EventType{
+		EventUserCreated, EventUserUpdated, EventUserDeleted, EventSessionCreated, EventSessionRevoked, EventConsentGranted, EventConsentRevoked,
+		EventRoleAssigned, EventRoleRemoved, EventFactorAdded, EventFactorRemoved, EventPaymentDone,
+	}
+}
+
+// Told reports whether sites are told of events of this type.
+func (t EventType) Told() bool { return slices.Contains(ToldEvents(), t) }
 
 // Event is one entry of the log, written in the same transaction as the change
 // it tells of. Data holds facts as text, never a secret.
@@ -44,4 +63,40 @@ type Event struct {
 	SessionID string
 	Data      map[string]string
 	CreatedAt time.Time
+
+	Seq  int64  // its place in the log of the installation, 0 until it has one
+	Hash []byte // of this entry and, through the one before it, of all before
+}
+
+// Members of an event's data that others than its writer read.
+const (
+	DataChanged        = "changed"         // fields, and what was proven of them, separated by blanks
+	DataSource         = "source"          // how a person came: register, bulk, jit, scim, admin
+	DataSites          = "sites"           // ids of the sites a deleted person was a member of, separated by blanks
+	DataFields         = "fields"          // granted, separated by blanks
+	DataReason         = "reason"          // why a session ended
+	DataSessionVersion = "session_version" // afterwards, 0 where it was not raised
+	DataMethods        = "amr"             // separated by blanks
+	DataIP             = "ip"
+	DataUserAgent      = "user_agent"
+	DataRole           = "role"
+	DataBy             = "by" // who did it: a site key or a person by id, or in words
+	DataFactor         = "factor"
+	DataFactorID       = "factor_id"
+)
+
+// SiteEvent is an event in the log of a site.
+type SiteEvent struct {
+	Event
+	SiteID  string // whose log it is
+	Seq     int64  // its place there: 1, 2, 3 … without a gap
+	UserSeq int64  // the how manieth event about this person the site is told of; 0 for none
+	Told    bool   // whether the site is told of it, or only finds it in its log
+	Hash    []byte // of this entry and, through the one before it, of all before
+}
+
+// Head is the end of a log.
+type Head struct {
+	Length int64
+	Hash   []byte // of the newest entry, empty where there is none
 }

@@ -33,7 +33,7 @@ func TestOpen_WritesTheSessionItReturnsAndAnEvent(t *testing.T) {
 		}
 		lives(t, w, s.ID, tokens.Refresh)
 		all := events(t, w, otl.EventSessionCreated)
-		want := map[string]string{"amr": "pwd", "ip": "192.0.2.7"}
+		want := map[string]string{"amr": "pwd", "ip": "192.0.2.7", "user_agent": "test/1"}
 		if len(all) != 1 || all[0].SessionID != s.ID || all[0].UserID != u.ID || all[0].SiteID != s.SiteID || !reflect.DeepEqual(all[0].Data, want) {
 			t.Errorf("%+v", all)
 		}

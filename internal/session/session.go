@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -78,7 +79,7 @@ func (s *Sessions) Open(ctx context.Context, tx *store.Tx, st *store.Standing, m
 	}
 	st.Session = sess
 	return refresh, tx.Events.Append(ctx, s.event(otl.EventSessionCreated, sess.UserID, sess.SiteID, sess.ID,
-		map[string]string{"amr": sess.Methods.String(), "ip": sess.IP}))
+		map[string]string{otl.DataMethods: sess.Methods.String(), otl.DataIP: sess.IP, otl.DataUserAgent: sess.UserAgent}))
 }
 
 // makeRoom ends the oldest sessions beyond PerSite, never the one that was just
@@ -201,7 +202,7 @@ func raise(ctx context.Context, tx *store.Tx, userID string, reason otl.EndReaso
 
 // tell appends what ended to the log of events and to the feed of revocations.
 func (s *Sessions) tell(ctx context.Context, tx *store.Tx, userID string, ended []store.Ended, reason otl.EndReason, version int) error {
-	data := map[string]string{"reason": string(reason)}
+	data := map[string]string{otl.DataReason: string(reason), otl.DataSessionVersion: strconv.Itoa(version)}
 	for _, e := range ended {
 		if err := tx.Events.Append(ctx, s.event(otl.EventSessionRevoked, e.UserID, e.SiteID, e.ID, data)); err != nil {
 			return err

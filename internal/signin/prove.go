@@ -38,7 +38,7 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 	if st.Grant, err = tx.Grants.Of(ctx, u.ID, site.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return session.Opened{}, err
 	}
-	if st.Grant, err = firstGrant(ctx, tx, st, now); err != nil {
+	if st.Grant, err = firstGrant(ctx, tx, s.Sessions, st, now); err != nil {
 		return session.Opened{}, err
 	}
 	refresh, err := s.Sessions.Open(ctx, tx, &st, otl.Methods{e.method}, from)
@@ -52,10 +52,12 @@ func (s *Codes) prove(ctx context.Context, tx *store.Tx, u otl.User, siteID stri
 	proven, now := t.Data[dataProves], s.Now()
 	var first bool
 	var err error
+	changed := "email_verified"
 	switch {
 	case proven == "":
 		return u, nil
 	case t.Channel == otl.ChannelSMS:
+		changed = "phone_verified"
 		if first, err = tx.Users.VerifyPhone(ctx, u.ID, proven, now); err != nil || !first {
 			return u, err
 		}
@@ -71,7 +73,7 @@ func (s *Codes) prove(ctx context.Context, tx *store.Tx, u otl.User, siteID stri
 			return u, err
 		}
 	}
-	if err := tx.Events.Append(ctx, s.event(otl.EventUserUpdated, u.ID, siteID, map[string]string{"changed": "verified"})); err != nil {
+	if err := tx.Events.Append(ctx, s.event(otl.EventUserUpdated, u.ID, siteID, map[string]string{otl.DataChanged: changed})); err != nil {
 		return u, err
 	}
 	return tx.Users.ByID(ctx, u.ID)

@@ -149,7 +149,7 @@ func (s *SignIn) open(ctx context.Context, site otl.Site, who store.Credential, 
 				return err
 			}
 		}
-		if st.Grant, err = firstGrant(ctx, tx, st, now); err != nil {
+		if st.Grant, err = firstGrant(ctx, tx, s.Sessions, st, now); err != nil {
 			return err
 		}
 		refresh, err = s.Sessions.Open(ctx, tx, &st, otl.Methods{otl.MethodPassword}, from)
@@ -163,7 +163,7 @@ func (s *SignIn) open(ctx context.Context, site otl.Site, who store.Credential, 
 
 // firstGrant lets the site see the minimal fields if the person has not
 // decided otherwise before. The first-party site needs no grant.
-func firstGrant(ctx context.Context, tx *store.Tx, st store.Standing, now time.Time) (otl.Grant, error) {
+func firstGrant(ctx context.Context, tx *store.Tx, s *session.Sessions, st store.Standing, now time.Time) (otl.Grant, error) {
 	if st.Site.FirstParty {
 		return st.Grant, nil
 	}
@@ -172,7 +172,7 @@ func firstGrant(ctx context.Context, tx *store.Tx, st store.Standing, now time.T
 		return st.Grant, tx.Grants.SignedIn(ctx, st.User.ID, st.Site.ID, now)
 	}
 	g := otl.Grant{UserID: st.User.ID, SiteID: st.Site.ID, Fields: otl.MinimalFields(), CreatedAt: now, UpdatedAt: now, LastLoginAt: now}
-	return tx.Grants.Join(ctx, g)
+	return s.Join(ctx, tx, g)
 }
 
 // Admin opens a first-party session for a person on behalf of somebody at the

@@ -190,6 +190,6 @@ func (s *Roles) setRoles(ctx context.Context, tx *store.Tx, g otl.Grant, roles [
 	now := s.Now()
 	return tx.Events.Append(ctx, otl.Event{
 		ID: "evt_" + secret.NewID(now), Type: t, UserID: g.UserID, SiteID: g.SiteID,
-		Data: map[string]string{"role": name}, CreatedAt: now,
+		Data: map[string]string{otl.DataRole: name}, CreatedAt: now,
 	})
 }

@@ -53,6 +53,12 @@ func (g Grants) Of(ctx context.Context, userID, siteID string) (otl.Grant, error
 	return gr, err
 }
 
+// OfPerson gives the live grants of a person to partner sites, by site.
+func (g Grants) OfPerson(ctx context.Context, userID string) ([]otl.Grant, error) {
+	return all(ctx, g.group, `SELECT `+grantColumns+` FROM grants g JOIN sites s ON s.id = g.site_id
+		WHERE g.user_id = $1 AND g.revoked_at IS NULL AND s.deleted_at IS NULL AND NOT s.first_party ORDER BY g.site_id`, []any{userID}, grantDest)
+}
+
 // SignedIn notes when a person last signed in at a site.
 func (g Grants) SignedIn(ctx context.Context, userID, siteID string, now time.Time) error {
 	g.changes.person(userID)

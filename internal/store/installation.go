@@ -2,10 +2,7 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"time"
-
-	"github.com/onetimelogin/otl/internal/otl"
 )
 
 // Installation is the group of statements about the installation itself.
@@ -103,47 +100,4 @@ func (g SigningKeys) Revoke(ctx context.Context, id string, now time.Time) error
 func (g SigningKeys) Delete(ctx context.Context, id string) error {
 	_, err := g.exec(ctx, `DELETE FROM signing_keys WHERE id = $1`, id)
 	return err
-}
-
-// Events is the group of statements about the event log.
-type Events struct{ group }
-
-// Append writes one event, in the transaction of the change it tells of.
-func (g Events) Append(ctx context.Context, e otl.Event) error {
-	data, err := json.Marshal(e.Data)
-	if err != nil {
-		return err
-	}
-	_, err = g.exec(ctx, `INSERT INTO events (id, type, user_id, site_id, session_id, data, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		e.ID, string(e.Type), e.UserID, e.SiteID, e.SessionID, string(data), millis(e.CreatedAt))
-	return err
-}
-
-// List gives events before the given id ("" for the newest), newest first.
-// Naming a person or a site, or both, leaves only their events.
-func (g Events) List(ctx context.Context, userID, siteID, before string, limit int) ([]otl.Event, error) {
-	if before == "" {
-		before = "evt_~" // after every id
-	}
-	const columns = `SELECT id, type, user_id, site_id, session_id, data, created_at FROM events `
-	const order = ` AND id < $1 ORDER BY id DESC LIMIT $2`
-	text, args := columns+`WHERE true`+order, []any{before, limit}
-	switch {
-	case userID != "" && siteID != "":
-		text, args = columns+`WHERE user_id = $3 AND site_id = $4`+order, append(args, userID, siteID)
-	case userID != "":
-		text, args = columns+`WHERE user_id = $3`+order, append(args, userID)
-	case siteID != "":
-		text, args = columns+`WHERE site_id = $3`+order, append(args, siteID)
-	}
-	return all(ctx, g.group, text, args, func(e *otl.Event) []any {
-		return []any{&e.ID, &e.Type, &e.UserID, &e.SiteID, &e.SessionID, words(&e.Data, storedData), at(&e.CreatedAt)}
-	})
-}
-
-func storedData(s string) map[string]string {
-	out := map[string]string{}
-	_ = json.Unmarshal([]byte(s), &out) // written by Append; a damaged row shows as empty
-	return out
 }

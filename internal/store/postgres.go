@@ -21,6 +21,7 @@ import (
 type postgres struct {
 	db              *sql.DB
 	log             *slog.Logger
+	told            nudge
 	commits, writes atomic.Uint64
 }
 
@@ -39,7 +40,7 @@ func openPostgres(ctx context.Context, o Options) (*Store, error) {
 	if _, set := conf.RuntimeParams["application_name"]; !set {
 		conf.RuntimeParams["application_name"] = "otl"
 	}
-	p := &postgres{db: stdlib.OpenDB(*conf), log: o.Log}
+	p := &postgres{db: stdlib.OpenDB(*conf), log: o.Log, told: newNudge()}
 	conns := o.MaxConns
 	if conns == 0 {
 		conns = 4 * runtime.GOMAXPROCS(0)
@@ -50,7 +51,7 @@ func openPostgres(ctx context.Context, o Options) (*Store, error) {
 	if err := p.prepareSchema(ctx, o); err != nil {
 		return nil, errors.Join(err, p.db.Close())
 	}
-	return &Store{Read: newTx(p.db, nil), engine: p}, nil
+	return &Store{Read: newTx(p.db, nil), engine: p, appended: p.told}, nil
 }
 
 func (p *postgres) prepareSchema(ctx context.Context, o Options) error {
@@ -117,11 +118,15 @@ func (p *postgres) once(ctx context.Context, fn func(context.Context, *Tx) error
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
-	if err := fn(ctx, newTx(tx, nil)); err != nil {
+	var changed changes
+	if err := fn(ctx, newTx(tx, &changed)); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
 		return err
+	}
+	if changed.appended() {
+		p.told.give()
 	}
 	p.commits.Add(1)
 	p.writes.Add(1)

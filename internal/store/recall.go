@@ -147,14 +147,35 @@ func (r *recall) siteKey(ctx context.Context, digest []byte,
 	return key, site, nil
 }
 
-// changes is what a transaction changes of what is remembered. A nil one, where
-// nothing is, takes everything and keeps nothing.
-type changes struct{ all []func(*recall) }
+// changes is what a transaction changes of what is remembered, and whether it
+// appended an event. A nil one, where nobody wants to know, takes everything and
+// keeps nothing.
+type changes struct {
+	recalled bool // whether anything is remembered at all
+	all      []func(*recall)
+	events   bool
+}
 
 func (c *changes) add(change func(*recall)) {
-	if c != nil {
+	if c != nil && c.recalled {
 		c.all = append(c.all, change)
 	}
+}
+
+// event says that an event was appended.
+func (c *changes) event() {
+	if c != nil {
+		c.events = true
+	}
+}
+
+// appended reports whether an event was, and forgets it.
+func (c *changes) appended() bool {
+	if c == nil || !c.events {
+		return false
+	}
+	c.events = false
+	return true
 }
 
 // mark and cut take back the changes of a write that is taken back.

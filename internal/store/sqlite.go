@@ -38,7 +38,7 @@ func openSQLite(ctx context.Context, o Options) (*Store, error) {
 	if err := l.open(ctx, o); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
-	return &Store{Read: newTx(newPrepared(l.readers), nil), engine: l, recall: l.writer.recall}, nil
+	return &Store{Read: newTx(newPrepared(l.readers), nil), engine: l, recall: l.writer.recall, appended: l.writer.told}, nil
 }
 
 func (l *lite) open(ctx context.Context, o Options) error {
@@ -57,7 +57,7 @@ func (l *lite) open(ctx context.Context, o Options) error {
 	if err := l.prepareSchema(ctx, db, o); err != nil {
 		return errors.Join(err, db.Close())
 	}
-	if l.writer, err = startWriter(ctx, db, o); err != nil {
+	if l.writer, err = startWriter(ctx, db, o, newNudge()); err != nil {
 		return errors.Join(err, db.Close())
 	}
 	if l.readers, err = sql.Open("sqlite", l.dsn(true)); err != nil {

@@ -32,8 +32,9 @@ type Store struct {
 	// committed state; two calls may see two states.
 	Read *Tx
 
-	engine engine
-	recall *recall // nil where other nodes write too
+	engine   engine
+	recall   *recall // nil where other nodes write too
+	appended nudge
 }
 
 // engine is what differs between the two databases.
@@ -66,6 +67,7 @@ type Tx struct {
 	Sessions     Sessions
 	SigningKeys  SigningKeys
 	Events       Events
+	Logs         Logs
 	Rates        Rates
 	Failures     Failures
 	Revocations  Revocations
@@ -96,6 +98,7 @@ func newTx(c conn, changed *changes) *Tx {
 		Sessions{g},
 		SigningKeys{g},
 		Events{g},
+		Logs{g},
 		Rates{g},
 		Failures{g},
 		Revocations{g},
@@ -159,6 +162,22 @@ func (s *Store) SiteKey(ctx context.Context, digest []byte) (otl.SiteKey, otl.Si
 		return s.Read.SiteKeys.ByDigest(ctx, digest)
 	}
 	return s.recall.siteKey(ctx, digest, s.Read.SiteKeys.ByDigest)
+}
+
+// Appended gives a value some time after events were appended in this process:
+// once, however many they were. Those of other processes are found by looking.
+func (s *Store) Appended() <-chan struct{} { return s.appended }
+
+// nudge tells one reader that there is something to do.
+type nudge chan struct{}
+
+func newNudge() nudge { return make(nudge, 1) }
+
+func (n nudge) give() {
+	select {
+	case n <- struct{}{}:
+	default: // told already
+	}
 }
 
 // Ping reports whether the database answers.

@@ -27,6 +27,7 @@ type writer struct {
 
 	recall  *recall // nil beside a server, which remembers by itself
 	changes *changes
+	told    nudge
 	others  int64 // SQLite's data_version when it was last looked at
 
 	jobs    chan *job
@@ -50,18 +51,18 @@ type job struct {
 // them waits for the others.
 const maxBatch = 128
 
-func startWriter(ctx context.Context, db *sql.DB, o Options) (*writer, error) {
+func startWriter(ctx context.Context, db *sql.DB, o Options, told nudge) (*writer, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	w := &writer{
-		db: db, conn: conn, log: o.Log,
+		db: db, conn: conn, log: o.Log, told: told,
 		stmts: &prepared{prepare: conn.PrepareContext, stmts: map[string]*sql.Stmt{}},
 		jobs:  make(chan *job, maxBatch), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if o.Serve {
-		w.recall, w.changes = newRecall(), &changes{}
+		w.recall, w.changes = newRecall(), &changes{recalled: true}
 	}
 	w.tx = newTx(w.stmts, w.changes)
 	go w.run()
@@ -177,6 +178,9 @@ func (w *writer) batch(first *job) {
 		w.log.Warn("slow sqlite transaction", "dur_ms", took.Milliseconds(), "writes", len(done))
 	}
 	w.recall.apply(w.changes, err == nil)
+	if w.changes.appended() {
+		w.told.give()
+	}
 	for _, j := range done {
 		if err != nil {
 			j.err = err

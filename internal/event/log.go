@@ -1,0 +1,190 @@
+package event
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// Log gives events their places: in the log of the installation and in those of the
+// sites they concern. That happens after the transaction that appended them, so that
+// no request waits for it, and in one of its own that only one node at a time is in:
+// places have no gaps, and whoever has read one has read all before it (ADR 13).
+type Log struct {
+	Store *store.Store
+	Log   *slog.Logger
+}
+
+const (
+	// look is how often a node looks for events that other processes appended.
+	look = 100 * time.Millisecond
+	// batch is how many events get their places in one transaction.
+	batch = 64
+)
+
+// Run places events until ctx ends.
+func (l *Log) Run(ctx context.Context) {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-l.Store.Appended():
+		}
+		for more := true; more && ctx.Err() == nil; {
+			n, err := l.Place(ctx)
+			if err != nil && ctx.Err() == nil {
+				l.Log.Error("place events", "err", err)
+			}
+			more = n == batch && err == nil
+		}
+	}
+}
+
+// Place gives the next events their places and says how many they were.
+func (l *Log) Place(ctx context.Context) (n int, err error) {
+	if found, err := l.Store.Read.Events.Unplaced(ctx, 1); err != nil || len(found) == 0 {
+		return 0, err
+	}
+	err = l.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		p := placer{tx: tx, heads: map[string]otl.Head{}}
+		if _, err := p.head(ctx, ""); err != nil { // from here on this node is alone
+			return err
+		}
+		found, err := tx.Events.Unplaced(ctx, batch)
+		if err != nil {
+			return err
+		}
+		n = len(found)
+		for _, e := range found {
+			if err := p.place(ctx, e); err != nil {
+				return err
+			}
+		}
+		return p.save(ctx)
+	})
+	return n, err
+}
+
+// placer is one transaction that places events.
+type placer struct {
+	tx    *store.Tx
+	heads map[string]otl.Head // by site, "" for the installation
+}
+
+func (p *placer) head(ctx context.Context, siteID string) (otl.Head, error) {
+	if h, ok := p.heads[siteID]; ok {
+		return h, nil
+	}
+	h, err := p.tx.Logs.Head(ctx, siteID)
+	if errors.Is(err, store.ErrNotFound) && siteID != "" {
+		err = nil
+	}
+	p.heads[siteID] = h
+	return h, err
+}
+
+// extend adds an event to a log and gives its place and hash there.
+func (p *placer) extend(ctx context.Context, siteID string, e otl.Event) (otl.Head, error) {
+	h, err := p.head(ctx, siteID)
+	if err != nil {
+		return h, err
+	}
+	h.Length++
+	h.Hash = Link(h.Hash, h.Length, e)
+	p.heads[siteID] = h
+	return h, nil
+}
+
+func (p *placer) save(ctx context.Context) error {
+	for siteID, h := range p.heads {
+		if err := p.tx.Logs.SetHead(ctx, siteID, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *placer) place(ctx context.Context, e otl.Event) error {
+	h, err := p.extend(ctx, "", e)
+	if err != nil {
+		return err
+	}
+	e.Seq, e.Hash = h.Length, h.Hash
+	if err := p.tx.Events.Place(ctx, e); err != nil {
+		return err
+	}
+	sites, err := p.concerned(ctx, e)
+	if err != nil {
+		return err
+	}
+	for _, siteID := range sites {
+		if err := p.enter(ctx, siteID, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enter adds an event to the log of a site.
+func (p *placer) enter(ctx context.Context, siteID string, e otl.Event) error {
+	h, err := p.extend(ctx, siteID, e)
+	if err != nil {
+		return err
+	}
+	entry := otl.SiteEvent{Event: e, SiteID: siteID, Seq: h.Length, Hash: h.Hash, Told: e.Type.Told()}
+	if entry.Told && e.UserID != "" {
+		if entry.UserSeq, err = p.tx.Logs.Heard(ctx, siteID, e.UserID); err != nil {
+			return err
+		}
+	}
+	return p.tx.Logs.Append(ctx, entry)
+}
+
+// concerned gives the sites in whose logs an event belongs: the one it happened at,
+// or, where it is about a person alone, those that person lets in and that may see
+// something of it (WH-13, PR-06).
+func (p *placer) concerned(ctx context.Context, e otl.Event) ([]string, error) {
+	switch {
+	case e.Type == otl.EventUserUpdated:
+		return p.seeing(ctx, e)
+	case e.Type == otl.EventUserDeleted: // his grants went with him
+		return strings.Fields(e.Data[otl.DataSites]), nil
+	case e.SiteID != "":
+		return []string{e.SiteID}, nil
+	}
+	return nil, nil
+}
+
+// seeing gives the sites that were granted one of the fields that changed.
+func (p *placer) seeing(ctx context.Context, e otl.Event) ([]string, error) {
+	grants, err := p.tx.Grants.OfPerson(ctx, e.UserID)
+	if err != nil {
+		return nil, err
+	}
+	var sites []string
+	for _, g := range grants {
+		if len(Seen(g.Fields, e)) > 0 {
+			sites = append(sites, g.SiteID)
+		}
+	}
+	return sites, nil
+}
+
+// Seen gives which of what changed a site with these fields may see.
+func Seen(granted otl.Fields, e otl.Event) []string {
+	var out []string
+	for _, changed := range strings.Fields(e.Data[otl.DataChanged]) {
+		if granted.Has(otl.Field(strings.TrimSuffix(changed, "_verified"))) {
+			out = append(out, changed)
+		}
+	}
+	return out
+}
