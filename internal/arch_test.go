@@ -51,7 +51,7 @@ func rooms() map[string]room {
 		},
 		"surface/transmit": {[]string{"otl", "secret", "limit", "message", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
 		"outbox":           {[]string{"otl", "store", "message", "egress"}, []string{"database/sql", "html/template"}, "the outbox carries and never decides"},
-		"surface/dev":      {[]string{"otl", "outbox"}, []string{"database/sql"}, "a surface translates"},
+		"surface/dev":      {[]string{"otl", "secret", "outbox"}, []string{"database/sql"}, "a surface translates"},
 		"surface/pages":    {[]string{"otl", "message", "signin", "../docs"}, []string{"database/sql"}, "a surface translates"},
 		"server":           {[]string{"otl"}, []string{"database/sql"}, "the server mounts handlers and knows no domain"},
 		"bench":            {[]string{"secret"}, []string{"database/sql"}, "a load knows the server from outside only"},

@@ -188,6 +188,7 @@ func (a *app) banner(w world, envFile, dir, admin string, took time.Duration) {
   API        %s/api/v1        described at %s/openapi.json
   Docs       %s/docs
   Inbox      %s/dev/inbox       where mails and SMS end up
+  Webhooks   %s/dev/catch       what came to /dev/catch/NAME
   Metrics    http://%s/metrics
   Sites      %s and %s, owned by %s
   Person     %s / %s
@@ -198,6 +199,6 @@ func (a *app) banner(w world, envFile, dir, admin string, took time.Duration) {
              curl -s $OTL_URL/api/auth/login -H "X-OTL-Site-Key: $OTL_SITE_KEY" \
                -H 'Content-Type: application/json' -d '{"email":"%s","password":"%s"}'
 
-`, version(), took.Seconds(), w.url, w.url, w.url, w.url, admin, w.notes.Site.Name, w.shop.Site.Name, w.owner.Email.Address,
+`, version(), took.Seconds(), w.url, w.url, w.url, w.url, w.url, admin, w.notes.Site.Name, w.shop.Site.Name, w.owner.Email.Address,
 		w.user.Email.Address, userPassword, dir, envFile, program, dir, envFile, w.user.Email.Address, userPassword)
 }

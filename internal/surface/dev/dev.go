@@ -19,8 +19,9 @@ var templateFiles embed.FS
 
 // Dev serves /dev/….
 type Dev struct {
-	Inbox *outbox.Inbox
-	Clock *Clock
+	Inbox   *outbox.Inbox
+	Clock   *Clock
+	Catcher *Catcher
 	// Fail answers an error in the shape of the API.
 	Fail func(http.ResponseWriter, *http.Request, error)
 
@@ -30,13 +31,18 @@ type Dev struct {
 
 // New builds the surface.
 func New(inbox *outbox.Inbox, clock *Clock, fail func(http.ResponseWriter, *http.Request, error)) *Dev {
-	d := &Dev{Inbox: inbox, Clock: clock, Fail: fail, mux: http.NewServeMux(), templates: template.Must(template.ParseFS(templateFiles, "templates/*.html"))}
+	d := &Dev{Inbox: inbox, Clock: clock, Catcher: &Catcher{Now: clock.Now}, Fail: fail, mux: http.NewServeMux(), templates: template.Must(template.ParseFS(templateFiles, "templates/*.html"))}
 	d.mux.HandleFunc("GET /dev/inbox", d.page)
 	d.mux.HandleFunc("GET /dev/inbox/{id}", d.letter)
 	d.mux.HandleFunc("GET /dev/inbox.json", d.list)
 	d.mux.HandleFunc("DELETE /dev/inbox.json", d.empty)
 	d.mux.HandleFunc("GET /dev/clock", d.now)
 	d.mux.HandleFunc("POST /dev/clock", d.move)
+	d.mux.HandleFunc("/dev/catch/{name}", d.catch)
+	d.mux.HandleFunc("POST /dev/catch/{name}/behaviour", d.behave)
+	d.mux.HandleFunc("GET /dev/catch", d.caughtPage)
+	d.mux.HandleFunc("GET /dev/catch.json", d.listCaught)
+	d.mux.HandleFunc("DELETE /dev/catch.json", d.emptyCaught)
 	d.mux.HandleFunc("/", d.missing)
 	return d
 }

@@ -1,3 +1,3 @@
 // Package dev owns what only `otl dev` serves: the inbox that mails and SMS end up
-// in, and a clock that can be moved. None of it is there under `otl serve`.
+// in, a catcher of webhooks, and a clock that can be moved. None of it is there under `otl serve`.
 package dev
