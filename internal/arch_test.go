@@ -39,6 +39,7 @@ func rooms() map[string]room {
 		"event":        {[]string{"otl", "store"}, wires[:1], "the log knows no wire, and nobody who reads it"},
 		"once":         {[]string{"otl", "secret", "store"}, wires, "rules know no wire"},
 		"message":      {[]string{"otl", "secret", "store"}, wires[:1], "rules know no wire"},
+		"number":       {[]string{"otl", "store"}, wires, "rules know no wire"},
 		"session":      {[]string{"otl", "secret", "token", "store", "limit"}, wires, "rules know no wire"},
 		"signin":       {rules, wires, "rules know no wire, and not each other"},
 		"site":         {rules, wires, "rules know no wire, and not each other"},
@@ -50,6 +51,7 @@ func rooms() map[string]room {
 			"a surface translates: it neither stores nor signs, and knows no other surface",
 		},
 		"surface/transmit": {[]string{"otl", "secret", "limit", "message", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
+		"surface/onelogin": {[]string{"otl", "secret", "limit", "number", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
 		"outbox":           {[]string{"otl", "store", "message", "egress"}, []string{"database/sql", "html/template"}, "the outbox carries and never decides"},
 		"surface/dev":      {[]string{"otl", "secret", "outbox"}, []string{"database/sql"}, "a surface translates"},
 		"surface/pages":    {[]string{"otl", "message", "signin", "../docs"}, []string{"database/sql"}, "a surface translates"},
@@ -58,6 +60,7 @@ func rooms() map[string]room {
 		"node": {[]string{
 			"otl", "secret", "token", "store", "installation", "limit", "once", "event", "message", "egress", "outbox", "session", "signin", "site", "account", "server",
 			"surface/native", "surface/pages", "surface/transmit",
+			"number", "surface/onelogin",
 		}, []string{"database/sql"}, "the node wires, and does not decide"},
 		"otltest": {[]string{"otl", "secret", "token", "store", "installation", "limit", "message", "session", "signin", "site", "account", "outbox", "server", "node"}, nil, "tests build on the node"},
 	}

@@ -60,6 +60,26 @@ func (p *Pace) Take(ctx context.Context, by string) error {
 	return p.share(ctx, c, by, now)
 }
 
+// Left says how many more requests of a caller this node would let through at this
+// moment, without asking the store for a share.
+func (p *Pace) Left(by string) int {
+	if p.Limits == nil {
+		return p.Rate.Uses
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c, now := p.callers[by], p.Limits.Now()
+	switch {
+	case c == nil:
+		return p.Rate.Uses
+	case p.Shared && now.Before(c.until):
+		return c.left
+	case p.Shared || !c.paidTo.After(now):
+		return p.Rate.Uses
+	}
+	return max(int(now.Add(p.Rate.Per).Sub(c.paidTo)/p.Rate.every()), 0)
+}
+
 // share takes a share of the rate for this node. The lock is given up meanwhile:
 // others of the same caller may take one too.
 func (p *Pace) share(ctx context.Context, c *caller, by string, now time.Time) error {

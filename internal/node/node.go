@@ -18,6 +18,7 @@ import (
 	"github.com/onetimelogin/otl/internal/installation"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/number"
 	"github.com/onetimelogin/otl/internal/once"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/outbox"
@@ -28,6 +29,7 @@ import (
 	"github.com/onetimelogin/otl/internal/site"
 	"github.com/onetimelogin/otl/internal/store"
 	"github.com/onetimelogin/otl/internal/surface/native"
+	"github.com/onetimelogin/otl/internal/surface/onelogin"
 	"github.com/onetimelogin/otl/internal/surface/pages"
 	"github.com/onetimelogin/otl/internal/surface/transmit"
 	"github.com/onetimelogin/otl/internal/token"
@@ -79,6 +81,7 @@ type Node struct {
 	Installation *installation.Installation
 	Sites        *site.Sites
 	Clients      *site.Clients
+	APITokens    *site.APITokens
 	Accounts     *account.Accounts
 	SignIn       *signin.SignIn
 	Codes        *signin.Codes
@@ -139,7 +142,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	hasher := secret.NewHasher(o.Argon2, permits)
 	messages := &message.Messages{Store: st, Master: master, Now: o.Now, Host: hostOf(o.PublicURL)}
 	n := &Node{
-		Store: st, Messages: messages, Once: &once.Keeper{Store: st, Master: master, Now: o.Now}, Master: master,
+		Store: st, Messages: messages, Once: &once.Keeper{Store: st, Master: master, Now: o.Now}, Master: master, APITokens: &site.APITokens{Store: st, Key: master.Derive("api tokens"), Now: o.Now},
 		Events: &event.Log{Store: st, Log: o.Log},
 		Outbox: &outbox.Queue{Store: st, Messages: messages, Senders: o.Senders, Now: o.Now, Log: o.Log}, Installation: in, Limits: limits, Feed: &session.Feed{Store: st, Now: o.Now}, log: o.Log,
 		Sites:    &site.Sites{Store: st, Now: o.Now},
@@ -169,12 +172,16 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 		SignIn: n.SignIn, Codes: n.Codes, Clients: n.Clients, Accounts: n.Accounts, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},
 		Pace: n.pace(), JWKS: n.Installation.Identity.JWKS, Now: o.Now,
 	})
+	login := onelogin.New(onelogin.Options{
+		Tokens: n.APITokens, Clients: n.Clients, Numbers: &number.Numbers{Store: n.Store}, Pace: n.pace(), Now: o.Now,
+	})
 	metrics := server.NewMetrics(map[string]string{"version": o.Version, "go": runtime.Version()})
 	n.measure(metrics, hasher)
 	n.Server = server.New(server.Options{
 		Mounts: append(dev(o.Dev), []server.Mount{
 			{Patterns: []string{"/"}, Handler: pages.New(n.Codes, native.Fail), Fail: native.Fail},
 			{Patterns: []string{"/cis/", "/v1/", "/oidc/"}, Handler: wire, Fail: transmit.Fail},
+			{Patterns: onelogin.Paths(), Handler: login, Fail: onelogin.Fail},
 			{Patterns: []string{"/api/", "/api", "/openapi.json", "/.well-known/jwks.json"}, Handler: n.Native, Fail: native.Fail},
 		}...),
 		Ready: func(ctx context.Context) error {
@@ -243,6 +250,7 @@ func (n *Node) Run(ctx context.Context) {
 		{"prune one-time secrets", 3600, n.Accounts.PruneTickets},
 		{"prune kept answers", 300, n.Once.Prune},
 		{"prune messages", 3600, n.Outbox.Prune},
+		{"prune API tokens", 3600, n.APITokens.Prune},
 		{"purge deleted sites", 3600, n.Sites.Purge},
 		{"prune the revocation feed", 3600, n.Feed.Prune},
 		{"prune sessions", 3600, func(ctx context.Context) error { _, err := n.SignIn.Prune(ctx); return err }},

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"hash/crc32"
 	"strings"
 	"time"
@@ -60,6 +61,13 @@ func CodeDigest(key []byte, code string, bound ...string) []byte {
 		h.Write(sum[:])
 	}
 	return h.Sum(nil)
+}
+
+// DerivedToken gives the token that belongs to what it is for, 64 hexadecimal
+// characters: always the same for the same key of 32 random bytes, and of no use to
+// learn another.
+func DerivedToken(key []byte, bound ...string) Text {
+	return NewText(hex.EncodeToString(CodeDigest(key, "", bound...)))
 }
 
 // Digest gives the SHA-256 of a random token: what is stored in its place

@@ -76,6 +76,8 @@ type Tx struct {
 	Messages     Messages
 	Answers      Answers
 	Clients      Clients
+	APITokens    APITokens
+	Numbers      Numbers
 }
 
 // conn runs one statement. *sql.DB, *sql.Tx and the prepared statements of
@@ -107,6 +109,8 @@ func newTx(c conn, changed *changes) *Tx {
 		Messages{g},
 		Answers{g},
 		Clients{g},
+		APITokens{g},
+		Numbers{g},
 	}
 }
 

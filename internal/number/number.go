@@ -1,0 +1,61 @@
+package number
+
+import (
+	"context"
+	"errors"
+	"math"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// Kind says what a number stands for. A number of one kind is none of another.
+type Kind string
+
+// The kinds.
+const (
+	Account Kind = "account" // a site
+	User    Kind = "user"    // a person
+	Device  Kind = "device"  // a second factor
+	Role    Kind = "role"    // a role of a site
+)
+
+// Numbers gives numbers and finds what they stand for.
+type Numbers struct{ Store *store.Store }
+
+// Of gives the number of a thing: 1 or more, below 2^31, the same for ever. It is
+// given at the first question and never to anything else.
+func (s *Numbers) Of(ctx context.Context, k Kind, ref string) (n int, err error) {
+	if n, err = s.Store.Read.Numbers.Of(ctx, string(k), ref); !errors.Is(err, store.ErrNotFound) {
+		return n, err
+	}
+	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		n, err = tx.Numbers.Give(ctx, string(k), ref)
+		return err
+	})
+	return n, err
+}
+
+// All gives the numbers of several things, in their order.
+func (s *Numbers) All(ctx context.Context, k Kind, refs []string) ([]int, error) {
+	out := make([]int, len(refs))
+	for i, ref := range refs {
+		var err error
+		if out[i], err = s.Of(ctx, k, ref); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Ref gives what a number stands for. The error is NotFound.
+func (s *Numbers) Ref(ctx context.Context, k Kind, n int) (string, error) {
+	if n < 1 || n > math.MaxInt32 {
+		return "", otl.NoSuch(string(k))
+	}
+	ref, err := s.Store.Read.Numbers.Ref(ctx, string(k), n)
+	if errors.Is(err, store.ErrNotFound) {
+		err = otl.NoSuch(string(k))
+	}
+	return ref, err
+}

@@ -1,0 +1,93 @@
+package number_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/onetimelogin/otl/internal/number"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// TestTE08_ANumberIsOneThingsForEver: also when many ask at once, and after what it
+// stood for is gone.
+func TestTE08_ANumberIsOneThingsForEver(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		numbers := &number.Numbers{Store: st}
+		of := func(k number.Kind, ref string) int {
+			n, err := numbers.Of(t.Context(), k, ref)
+			if err != nil || n < 1 {
+				t.Fatal(n, err)
+			}
+			return n
+		}
+		got := make([]int, 20)
+		var wg sync.WaitGroup
+		for i := range got {
+			wg.Go(func() { got[i] = of(number.User, "a") })
+		}
+		wg.Wait()
+		if a := got[0]; slices.ContainsFunc(got, func(n int) bool { return n != a }) {
+			t.Errorf("one person has several numbers: %v", got)
+		}
+		seen := map[int]string{got[0]: "user a"}
+		for _, k := range []number.Kind{number.User, number.Device, number.Account, number.Role} {
+			all, err := numbers.All(t.Context(), k, []string{"b", "c", "b"})
+			if err != nil || all[0] != all[2] {
+				t.Fatal(all, err)
+			}
+			for _, n := range all[:2] {
+				if seen[n] != "" {
+					t.Errorf("%d stands for %s and another %s", n, seen[n], k)
+				}
+				seen[n] = string(k)
+			}
+		}
+	})
+}
+
+// TestANumberOfOneKindIsNoneOfAnother: nor is one that was never given.
+func TestANumberOfOneKindIsNoneOfAnother(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		numbers := &number.Numbers{Store: w.Store}
+		u := w.Person(t, "jane@dev.test", w.Notes.Site)
+		n, err := numbers.Of(t.Context(), number.User, u.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ref, err := numbers.Ref(t.Context(), number.User, n); err != nil || ref != u.ID {
+			t.Errorf("%q %v", ref, err)
+		}
+		for _, bad := range []int{0, -1, n + 1, 1 << 31, 1 << 40} {
+			if ref, err := numbers.Ref(t.Context(), number.User, bad); otl.As(err).Kind != otl.NotFound {
+				t.Errorf("%d is %q (%v)", bad, ref, err)
+			}
+		}
+		if _, err := numbers.Ref(t.Context(), number.Device, n); otl.As(err).Kind != otl.NotFound {
+			t.Error(err)
+		}
+		if err := w.Accounts.Delete(t.Context(), u.ID); err != nil {
+			t.Fatal(err)
+		}
+		next, err := numbers.Of(t.Context(), number.User, secret.NewID(w.Clock.Now()))
+		if err != nil || next <= n {
+			t.Errorf("a number is used again: %d after %d (%v)", next, n, err)
+		}
+		// A transaction that is given up gives none.
+		_ = w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+			if _, err := tx.Numbers.Give(ctx, string(number.User), "x"); err != nil {
+				t.Error(err)
+			}
+			return context.Canceled
+		})
+		if again, err := numbers.Of(t.Context(), number.User, "x"); err != nil || again <= next {
+			t.Errorf("%d after %d (%v)", again, next, err)
+		}
+	})
+}

@@ -1,0 +1,35 @@
+package store
+
+import (
+	"context"
+	"errors"
+)
+
+// Numbers is the group of statements about integers that stand for ids.
+type Numbers struct{ group }
+
+// Of gives the number of a thing, or ErrNotFound for one that has none yet.
+func (g Numbers) Of(ctx context.Context, kind, ref string) (n int, err error) {
+	err = g.one(ctx, `SELECT number FROM numbers WHERE kind = $1 AND ref = $2`, []any{kind, ref}, &n)
+	return n, err
+}
+
+// Ref gives the thing a number stands for, or ErrNotFound.
+func (g Numbers) Ref(ctx context.Context, kind string, n int) (ref string, err error) {
+	err = g.one(ctx, `SELECT ref FROM numbers WHERE number = $1 AND kind = $2`, []any{n, kind}, &ref)
+	return ref, err
+}
+
+// Give gives a thing the next number, unless it has one, and gives that. The row of
+// the counter is locked until the transaction ends: nobody else gives one meanwhile.
+func (g Numbers) Give(ctx context.Context, kind, ref string) (int, error) {
+	var next int
+	if err := g.one(ctx, `UPDATE counters SET value = value + 1 WHERE name = 'numbers' RETURNING value`, nil, &next); err != nil {
+		return 0, err
+	}
+	if n, err := g.Of(ctx, kind, ref); !errors.Is(err, ErrNotFound) {
+		return n, err
+	}
+	_, err := g.exec(ctx, `INSERT INTO numbers (number, kind, ref) VALUES ($1, $2, $3)`, next, kind, ref)
+	return next, err
+}

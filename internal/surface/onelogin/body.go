@@ -1,0 +1,44 @@
+package onelogin
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+)
+
+// maxBody is the longest body in bytes.
+const maxBody = 16 << 10
+
+// mediaType gives the type of a body, "" where none is told.
+func mediaType(r *http.Request) string {
+	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return t
+}
+
+// read reads a JSON object. Members nobody knows are passed over: clients of other
+// versions send some. An empty body, which one client sends after a 401, is as
+// malformed as any other.
+func read(w http.ResponseWriter, r *http.Request, in any) error {
+	if mediaType(r) != "application/json" {
+		return errContentType
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil || !bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{")) || bytes.Contains(raw, []byte(`\u0000`)) {
+		return errJSON
+	}
+	err = json.Unmarshal(raw, in)
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) && wrong.Field != "" {
+		return invalid(wrong.Field, "must be a "+wrong.Type.String())
+	}
+	if err != nil {
+		return errJSON
+	}
+	return nil
+}

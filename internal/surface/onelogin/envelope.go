@@ -1,0 +1,64 @@
+package onelogin
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// status is the head of every answer of version 1 (contract 2.1).
+type status struct {
+	Error   bool   `json:"error"`
+	Code    int    `json:"code"`
+	Type    string `json:"type"`
+	Message any    `json:"message"` // a text, or the member at fault
+}
+
+// envelope is an answer of version 1.
+type envelope struct {
+	Status     status      `json:"status"`
+	Pagination *pagination `json:"pagination,omitempty"`
+	Data       any         `json:"data,omitempty"`
+}
+
+// pagination stands in the answers of lists of version 1.
+type pagination struct {
+	Before       *string `json:"before_cursor"`
+	After        *string `json:"after_cursor"`
+	PreviousLink *string `json:"previous_link"`
+	NextLink     *string `json:"next_link"`
+}
+
+// reply is what an operation answers.
+type reply struct {
+	code int
+	body any // nil for none
+}
+
+// success is the answer of version 1 to what was done.
+func success(data any) reply { return done("Success", data) }
+
+// done is success in other words.
+func done(message string, data any) reply {
+	return reply{http.StatusOK, envelope{Status: status{Code: http.StatusOK, Type: "success", Message: message}, Data: data}}
+}
+
+// write sends an answer. Its body begins with its first bracket: some clients look
+// at nothing else.
+func write(w http.ResponseWriter, a reply) {
+	w.Header().Set("Cache-Control", "no-store")
+	if a.body == nil {
+		w.WriteHeader(a.code)
+		return
+	}
+	b, err := json.Marshal(a.body)
+	if err != nil {
+		panic(err) // types of ours
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(a.code)
+	_, _ = w.Write(append(b, '\n'))
+}
+
+// bare reports whether a path is one of version 2, whose answers have no envelope.
+func bare(path string) bool { return strings.HasPrefix(path, "/api/2/") }

@@ -1,0 +1,134 @@
+package onelogin
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/site"
+)
+
+// refusal is an error with the literal text this wire has for it.
+type refusal struct {
+	code int
+	text string
+}
+
+// Error gives the text.
+func (r *refusal) Error() string { return r.text }
+
+// The literals of contract 2.1. None of them is "Unauthorized" alone: some clients
+// send the request again at that.
+var (
+	errAuthorization = &refusal{http.StatusBadRequest, "Authorization Information is incorrect"}
+	errNoClient      = &refusal{http.StatusBadRequest, "The authorization information is missing"}
+	errGrantType     = &refusal{http.StatusBadRequest, "grant_type is incorrect/absent"}
+	errNoAccessToken = &refusal{http.StatusBadRequest, "Access Token Missing"}
+	errContentType   = &refusal{http.StatusBadRequest, "Content Type is not specified or specified incorrectly. Content-Type header must be set to application/json"}
+	errJSON          = &refusal{http.StatusBadRequest, "Input JSON is not valid"}
+	errAuthenticate  = &refusal{http.StatusUnauthorized, "Authentication Failure"}
+	errPermission    = &refusal{http.StatusUnauthorized, "Insufficient Permission"}
+	errRoute         = &refusal{http.StatusNotFound, "No Route Exists"}
+)
+
+// kind gives the word version 1 has for a status.
+func kind(code int) string {
+	switch code {
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound:
+		return strings.ToLower(http.StatusText(code))
+	}
+	return http.StatusText(code)
+}
+
+// name gives the word version 2 has for a status.
+func name(code int) string {
+	return strings.TrimSuffix(strings.ReplaceAll(http.StatusText(code), " ", ""), "Error") + "Error"
+}
+
+// statusOf gives the status of an error of the rules. There is no 409: clients of
+// this wire cannot read it.
+func statusOf(e *otl.Error) int {
+	switch e.Kind {
+	case otl.Malformed, otl.Invalid:
+		return http.StatusBadRequest
+	case otl.Unauthenticated:
+		return http.StatusUnauthorized
+	case otl.Forbidden:
+		return http.StatusForbidden
+	case otl.NotFound:
+		return http.StatusNotFound
+	case otl.Conflict:
+		return http.StatusUnprocessableEntity
+	case otl.Limited:
+		return http.StatusTooManyRequests
+	case otl.Unavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+// field is the member at fault, as version 1 names it.
+type field struct {
+	Attribute   string `json:"attribute"`
+	Description string `json:"description"`
+}
+
+// invalid is the error for a member at fault.
+func invalid(attribute, description string) error {
+	return otl.InvalidField(attribute, "invalid", description)
+}
+
+// Fail writes an error in the shape of its path.
+func Fail(w http.ResponseWriter, r *http.Request, err error) {
+	req := otl.RequestOf(r.Context())
+	req.Err = err
+	var own *refusal
+	if errors.Is(err, site.ErrClient) || errors.Is(err, otl.ErrToken) {
+		err = errAuthenticate
+	}
+	if errors.As(err, &own) {
+		write(w, failure(r, own.code, own.text, ""))
+		return
+	}
+	e := otl.As(err)
+	if e.Kind == otl.Internal && r.Context().Err() != nil {
+		e = otl.Busy(time.Second).Because(err) // the time of a request is over, or its client gone
+	}
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	}
+	write(w, failure(r, statusOf(e), e.Text, e.Field))
+}
+
+func failure(r *http.Request, code int, text, attribute string) reply {
+	if bare(r.URL.Path) {
+		return bareFailure(code, text, attribute)
+	}
+	s := status{Error: true, Code: code, Type: kind(code), Message: text}
+	if attribute != "" {
+		s.Message = field{attribute, text}
+	}
+	return reply{code, envelope{Status: s}}
+}
+
+// bareOut is an error of version 2.
+type bareOut struct {
+	Code    int    `json:"statusCode"`
+	Name    string `json:"name"`
+	Message string `json:"message"`
+	Field   string `json:"field,omitempty"`
+}
+
+func bareFailure(code int, text, attribute string) reply {
+	if attribute != "" {
+		code = http.StatusUnprocessableEntity
+	}
+	return reply{code, bareOut{code, name(code), text, attribute}}
+}
+
+// NotFound answers a path nobody serves, or not with this method.
+func NotFound(w http.ResponseWriter, r *http.Request) { Fail(w, r, errRoute) }

@@ -1,0 +1,137 @@
+package onelogin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/onetimelogin/otl/internal/number"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/site"
+)
+
+// tokenIn is what a client asks a pair of tokens with.
+type tokenIn struct {
+	Grant   string      `json:"grant_type"`
+	Access  secret.Text `json:"access_token"`
+	Refresh secret.Text `json:"refresh_token"`
+
+	client credential // of a form, which may hold it
+}
+
+// tokenOut is a pair of tokens (contract 2.2). It has no member status: clients take
+// that for an error.
+type tokenOut struct {
+	Access    string `json:"access_token"`
+	CreatedAt string `json:"created_at"`
+	ExpiresIn int    `json:"expires_in"` // seconds after created_at
+	Refresh   string `json:"refresh_token"`
+	Type      string `json:"token_type"`
+	Account   int    `json:"account_id"`
+}
+
+// token is POST /auth/oauth2/v2/token: a client has one pair of tokens and is given
+// it whenever it asks.
+func (s *Surface) token(w http.ResponseWriter, r *http.Request) {
+	out, err := s.tokens(w, r, s.Tokens.Get)
+	if err != nil {
+		Fail(w, r, err)
+		return
+	}
+	write(w, reply{http.StatusOK, out})
+}
+
+// legacyToken is POST /auth/oauth2/token (contract 2.3): each new pair ends those
+// before it.
+func (s *Surface) legacyToken(w http.ResponseWriter, r *http.Request) {
+	out, err := s.tokens(w, r, s.Tokens.Replace)
+	if err != nil {
+		Fail(w, r, err)
+		return
+	}
+	write(w, success([]tokenOut{out}))
+}
+
+// tokens gives the pair that is asked for; make does where it is not by an older one.
+func (s *Surface) tokens(w http.ResponseWriter, r *http.Request, pairOf func(context.Context, otl.Client) (site.APITokenPair, error)) (tokenOut, error) {
+	in, err := readToken(w, r)
+	if err != nil {
+		return tokenOut{}, err
+	}
+	var p site.APITokenPair
+	var of otl.Site
+	switch in.Grant {
+	case "client_credentials":
+		var c otl.Client
+		if c, of, err = s.prove(r, in.client); err == nil {
+			p, err = pairOf(r.Context(), c)
+		}
+	case "refresh_token":
+		p, of, err = s.Tokens.Exchange(r.Context(), in.Access, in.Refresh)
+	default:
+		err = errGrantType
+	}
+	if err != nil {
+		return tokenOut{}, err
+	}
+	account, err := s.Numbers.Of(r.Context(), number.Account, of.ID)
+	return tokenOut{
+		p.Access.Reveal(), p.CreatedAt.UTC().Format("2006-01-02T15:04:05.000Z"), int(site.APITokenTTL.Seconds()), p.Refresh.Reveal(), "bearer", account,
+	}, err
+}
+
+// readToken reads a request for tokens, in JSON or as a form with the credential in it.
+func readToken(w http.ResponseWriter, r *http.Request) (in tokenIn, err error) {
+	if mediaType(r) != "application/x-www-form-urlencoded" {
+		return in, read(w, r, &in)
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if err := r.ParseForm(); err != nil {
+		return in, errContentType
+	}
+	f := r.PostForm
+	in = tokenIn{Grant: f.Get("grant_type"), Access: secret.NewText(f.Get("access_token")), Refresh: secret.NewText(f.Get("refresh_token"))}
+	if f.Get("client_id") != "" && f.Get("client_secret") != "" {
+		in.client = credential{f.Get("client_id"), secret.NewText(f.Get("client_secret"))}
+	}
+	return in, nil
+}
+
+// prove finds the client of a request: that of the header, or where there is none
+// that of the form.
+func (s *Surface) prove(r *http.Request, form credential) (otl.Client, otl.Site, error) {
+	given, err := client(authorization(r))
+	if errors.Is(err, errNoClient) && form.id != "" {
+		given, err = form, nil
+	}
+	if err != nil {
+		return otl.Client{}, otl.Site{}, err
+	}
+	c, of, err := s.Clients.Authenticate(r.Context(), given.id, given.secret)
+	req := otl.RequestOf(r.Context())
+	req.SiteID, req.SiteKeyID = of.ID, c.ID
+	return c, of, err
+}
+
+// revoke is POST /auth/oauth2/revoke (contract 2.4). A token that is unknown, or
+// another client's, is answered like one that was revoked.
+func (s *Surface) revoke(w http.ResponseWriter, r *http.Request) {
+	var in tokenIn
+	err := read(w, r, &in)
+	var c otl.Client
+	if err == nil {
+		c, _, err = s.prove(r, credential{})
+	}
+	if err == nil && in.Access.Empty() {
+		err = errNoAccessToken
+	}
+	if err == nil {
+		err = s.Tokens.Revoke(r.Context(), c, in.Access)
+	}
+	if err != nil {
+		Fail(w, r, err)
+		return
+	}
+	write(w, success(nil))
+}
