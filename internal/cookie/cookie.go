@@ -1,0 +1,87 @@
+package cookie
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/secret"
+)
+
+// Jar sets and reads cookies. Where people reach the server by https they have the
+// prefix __Host-, with which a browser takes them from this host alone and sends them
+// by https alone. On http, which is for this machine's loopback, they have neither
+// that nor Secure: programs that are no browsers would not send them.
+type Jar struct{ HTTPS bool }
+
+// The cookies, by the end of their names.
+const (
+	Session  = "session"  // holds the browser session
+	Across   = "across"   // holds one that a script of another site's page opened
+	Handover = "handover" // a session token, until the browser comes back by itself
+	Flow     = "flow"     // binds visits to the hosted pages to the browser
+)
+
+func (j Jar) name(name string) string {
+	if j.HTTPS {
+		return "__Host-otl_" + name
+	}
+	return "otl_" + name
+}
+
+// Get gives the value of a cookie, empty where there is none. Of several of one name,
+// which no browser sends, there is none.
+func (j Jar) Get(r *http.Request, name string) secret.Text {
+	if all := r.CookiesNamed(j.name(name)); len(all) == 1 {
+		return secret.NewText(all[0].Value)
+	}
+	return secret.Text{}
+}
+
+// Set sets a cookie for a time, or until the browser is closed for 0. Pages of other
+// sites do not make a browser send it, but for links to us.
+func (j Jar) Set(w http.ResponseWriter, name string, value secret.Text, life time.Duration) {
+	j.set(w, name, value.Reveal(), int(life.Seconds()), http.SameSiteLaxMode)
+}
+
+// Clear deletes a cookie.
+func (j Jar) Clear(w http.ResponseWriter, name string) {
+	j.set(w, name, "", -1, http.SameSiteLaxMode)
+}
+
+func (j Jar) set(w http.ResponseWriter, name, value string, seconds int, mode http.SameSite) {
+	http.SetCookie(w, &http.Cookie{Name: j.name(name), Value: value, Path: "/", MaxAge: seconds, HttpOnly: true, Secure: j.HTTPS, SameSite: mode}) //nolint:gosec // G124: not Secure on loopback only
+}
+
+// Held gives the value of the cookie that holds the browser session. One that a script
+// of another site's page opened counts where there is none of our own pages' only: no
+// site can put another person in the place of the one who is signed in (AD-02).
+func (j Jar) Held(r *http.Request) secret.Text {
+	if own := j.Get(r, Session); !own.Empty() {
+		return own
+	}
+	return j.Get(r, Across)
+}
+
+// Hold sets the cookie of a browser session that a page of ours opened, for the longest
+// it may live.
+func (j Jar) Hold(w http.ResponseWriter, value secret.Text, life time.Duration) {
+	j.Set(w, Session, value, life)
+	j.Clear(w, Across)
+}
+
+// HoldAcross sets the cookie of a browser session that a script of another site's page
+// opened. A browser takes and sends it in calls of such pages, which it does by https
+// only (SameSite=None).
+func (j Jar) HoldAcross(w http.ResponseWriter, value secret.Text, life time.Duration) {
+	mode := http.SameSiteNoneMode
+	if !j.HTTPS {
+		mode = http.SameSiteLaxMode
+	}
+	j.set(w, Across, value.Reveal(), int(life.Seconds()), mode)
+}
+
+// Drop deletes what holds a browser session.
+func (j Jar) Drop(w http.ResponseWriter) {
+	j.Clear(w, Session)
+	j.Clear(w, Across)
+}
