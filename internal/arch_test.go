@@ -55,7 +55,7 @@ func rooms() map[string]room {
 		"cookie":           {[]string{"secret"}, []string{"database/sql", "encoding/json", "html/template"}, "names and flags of cookies, for whichever surface sets one"},
 		"outbox":           {[]string{"otl", "store", "message", "egress"}, []string{"database/sql", "html/template"}, "the outbox carries and never decides"},
 		"surface/dev":      {[]string{"otl", "secret", "outbox"}, []string{"database/sql"}, "a surface translates"},
-		"surface/pages":    {[]string{"otl", "message", "signin", "../docs"}, []string{"database/sql"}, "a surface translates"},
+		"surface/pages":    {[]string{"otl", "secret", "cookie", "message", "session", "factor", "signin", "account", "../docs"}, []string{"database/sql"}, "a surface translates"},
 		"server":           {[]string{"otl"}, []string{"database/sql"}, "the server mounts handlers and knows no domain"},
 		"bench":            {[]string{"secret"}, []string{"database/sql"}, "a load knows the server from outside only"},
 		"node": {[]string{

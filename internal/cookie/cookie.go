@@ -19,6 +19,8 @@ const (
 	Across   = "across"   // holds one that a script of another site's page opened
 	Handover = "handover" // a session token, until the browser comes back by itself
 	Flow     = "flow"     // binds visits to the hosted pages to the browser
+	Step     = "step"     // the second step under way
+	Lang     = "lang"     // the language somebody chose
 )
 
 func (j Jar) name(name string) string {

@@ -32,6 +32,7 @@ var (
 	Register           = Rate{"register", 20, time.Minute}
 	Refresh            = Rate{"refresh", 60, time.Minute}
 	Calls              = Rate{"calls", 200, time.Second}
+	Flows              = Rate{"flows", 240, time.Minute}
 )
 
 // Sends are the rates of messages that were asked for by an address alone, each

@@ -54,7 +54,7 @@ func TestEveryLanguageSaysEverything(t *testing.T) {
 			if own[key] == "" {
 				t.Errorf("%s lacks %s", tag, key)
 			}
-			for _, member := range []string{"{code}", "{site}", "{minutes}"} {
+			for _, member := range []string{"{code}", "{site}", "{minutes}", "{address}", "{device}", "{name}", "{date}"} {
 				if strings.Contains(english[key], member) != strings.Contains(own[key], member) {
 					t.Errorf("%s %s: %s", tag, key, member)
 				}

@@ -3,6 +3,7 @@ package message
 import (
 	"embed"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -92,3 +93,22 @@ func (v Voice) Dir() string {
 	}
 	return "ltr"
 }
+
+// Language is one there are words in.
+type Language struct {
+	Tag  string // BCP 47
+	Name string // in itself
+}
+
+// Languages gives all languages there are words in.
+func Languages() []Language {
+	c := load()
+	out := make([]Language, len(tags))
+	for i, tag := range tags {
+		out[i] = Language{tag, c.words[tag]["name"]}
+	}
+	return out
+}
+
+// Spoken reports whether there are words in the language of a tag, to the letter.
+func Spoken(tag string) bool { return slices.Contains(tags, tag) }

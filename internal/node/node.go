@@ -175,11 +175,12 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	login := onelogin.New(onelogin.Options{
 		Tokens: n.APITokens, Clients: n.Clients, Numbers: &number.Numbers{Store: n.Store}, Pace: n.pace(), Now: o.Now,
 	})
+	hosted := pages.New(pages.Options{Codes: n.Codes, PublicURL: o.PublicURL, Plain: native.Fail})
 	metrics := server.NewMetrics(map[string]string{"version": o.Version, "go": runtime.Version()})
 	n.measure(metrics, hasher)
 	n.Server = server.New(server.Options{
 		Mounts: append(dev(o.Dev), []server.Mount{
-			{Patterns: []string{"/"}, Handler: pages.New(n.Codes, native.Fail), Fail: native.Fail},
+			{Patterns: []string{"/"}, Handler: hosted, Fail: hosted.Fail},
 			{Patterns: []string{"/cis/", "/v1/", "/oidc/"}, Handler: wire, Fail: transmit.Fail},
 			{Patterns: onelogin.Paths(), Handler: login, Fail: onelogin.Fail},
 			{Patterns: []string{"/api/", "/api", "/openapi.json", "/.well-known/jwks.json"}, Handler: n.Native, Fail: native.Fail},

@@ -148,6 +148,7 @@ const (
 	EndUserDeleted      EndReason = "user_deleted"
 	EndSuperseded       EndReason = "superseded" // too many sessions, the oldest went
 	EndUnproven         EndReason = "first_proof_of_address"
+	EndCodeReuse        EndReason = "code_reuse" // the code that opened it was presented again
 )
 
 // RaisesVersion reports whether ending a session for this reason raises the
@@ -161,6 +162,7 @@ type Grant struct {
 	UserID    string
 	SiteID    string
 	Fields    Fields
+	Asked     Fields // what the site asked for when the person last decided, granted or not
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	RevokedAt time.Time

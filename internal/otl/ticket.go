@@ -10,6 +10,7 @@ const (
 	PurposeReset    Purpose = "password_reset" // lets somebody choose a new password
 	PurposeSignIn   Purpose = "signin"         // signs somebody in at one site
 	PurposeLinkCode Purpose = "link_code"      // what an opened link gave a site
+	PurposeFlow     Purpose = "flow_code"      // what a visit to the hosted pages gave a site
 )
 
 // Ticket is a one-time secret that was handed to somebody: a link, a code, or

@@ -128,7 +128,9 @@ func TestSecurityHeaders(t *testing.T) {
 		h := ask(s, http.MethodGet, "/").Header()
 		for name, want := range map[string]string{
 			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin",
-			"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+			"Content-Security-Policy":    "default-src 'none'; frame-ancestors 'none'",
+			"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
+			"Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()", // AD-10
 		} {
 			if h.Get(name) != want {
 				t.Errorf("%s: %q", name, h.Get(name))

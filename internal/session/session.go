@@ -54,13 +54,18 @@ func (s *Sessions) Tokens(o Opened) (Tokens, error) { return s.Issue(o.Standing,
 const maxUserAgent = 255
 
 // Open begins a session inside a transaction for the person, site and grant of
-// st, and gives its first refresh token; the session itself is written into st.
+// st, and gives its first refresh token; the session itself is written into st. Where
+// he proved himself earlier than now, st says when (Session.AuthAt).
 // Sessions of the same person on the same site beyond PerSite end, the oldest
 // first (SE-19). Issue makes the tokens after the commit.
 func (s *Sessions) Open(ctx context.Context, tx *store.Tx, st *store.Standing, methods otl.Methods, from *otl.Request) (secret.Text, error) {
 	now := s.Now()
+	proven := st.Session.AuthAt
+	if proven.IsZero() {
+		proven = now
+	}
 	sess := otl.Session{
-		ID: secret.NewID(now), UserID: st.User.ID, SiteID: st.Site.ID, Methods: methods, AuthAt: now, CreatedAt: now, LastSeenAt: now,
+		ID: secret.NewID(now), UserID: st.User.ID, SiteID: st.Site.ID, Methods: methods, AuthAt: proven, CreatedAt: now, LastSeenAt: now,
 		RefreshBy: now.Add(min(s.RefreshTTL, s.MaxAge)), ExpiresAt: now.Add(s.MaxAge), UserAgent: userAgent(from.UserAgent),
 	}
 	if from.Client.IsValid() {

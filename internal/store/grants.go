@@ -13,23 +13,24 @@ import (
 // they are there.
 type Grants struct{ group }
 
-const grantColumns = `g.user_id, g.site_id, g.fields, g.created_at, g.updated_at, g.revoked_at, g.roles, g.last_login_at`
+const grantColumns = `g.user_id, g.site_id, g.fields, g.created_at, g.updated_at, g.revoked_at, g.roles, g.last_login_at, g.asked`
 
 func grantDest(g *otl.Grant) []any {
 	return []any{
 		text(&g.UserID), text(&g.SiteID), words(&g.Fields, otl.StoredFields),
 		at(&g.CreatedAt), at(&g.UpdatedAt), at(&g.RevokedAt), words(&g.Roles, strings.Fields), at(&g.LastLoginAt),
+		words(&g.Asked, otl.StoredFields),
 	}
 }
 
 // Put writes a grant, replacing what the person granted the site before.
 func (g Grants) Put(ctx context.Context, gr otl.Grant) error {
 	g.changes.person(gr.UserID)
-	_, err := g.exec(ctx, `INSERT INTO grants (user_id, site_id, fields, created_at, updated_at, roles, last_login_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)
-		ON CONFLICT (user_id, site_id) DO UPDATE SET fields = $3, updated_at = $5, revoked_at = NULL, roles = $6, last_login_at = $7`,
+	_, err := g.exec(ctx, `INSERT INTO grants (user_id, site_id, fields, created_at, updated_at, roles, last_login_at, asked)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (user_id, site_id) DO UPDATE SET fields = $3, updated_at = $5, revoked_at = NULL, roles = $6, last_login_at = $7, asked = $8`,
 		gr.UserID, gr.SiteID, gr.Fields.String(), millis(gr.CreatedAt), millis(gr.UpdatedAt), strings.Join(gr.Roles, " "),
-		millis(gr.LastLoginAt))
+		millis(gr.LastLoginAt), gr.Asked.String())
 	return err
 }
 

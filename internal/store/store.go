@@ -78,6 +78,7 @@ type Tx struct {
 	Clients      Clients
 	APITokens    APITokens
 	Numbers      Numbers
+	Flows        Flows
 }
 
 // conn runs one statement. *sql.DB, *sql.Tx and the prepared statements of
@@ -111,6 +112,7 @@ func newTx(c conn, changed *changes) *Tx {
 		Clients{g},
 		APITokens{g},
 		Numbers{g},
+		Flows{g},
 	}
 }
 

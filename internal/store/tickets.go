@@ -90,6 +90,21 @@ func (g Tickets) Newest(ctx context.Context, userID string, p otl.Purpose, siteI
 		ORDER BY created_at DESC, id DESC LIMIT 1`, []any{userID, string(p), siteID, slot})
 }
 
+// Spent gives a ticket that was used, or ErrNotFound.
+func (g Tickets) Spent(ctx context.Context, p otl.Purpose, digest []byte) (otl.Ticket, error) {
+	return g.ticket(ctx, `SELECT `+ticketColumns+` FROM tickets WHERE digest = $1 AND purpose = $2 AND used_at IS NOT NULL`, []any{digest, string(p)})
+}
+
+// Note writes what goes with a ticket anew.
+func (g Tickets) Note(ctx context.Context, t otl.Ticket) error {
+	data, err := json.Marshal(t.Data)
+	if err != nil {
+		return err
+	}
+	_, err = g.exec(ctx, `UPDATE tickets SET data = $1 WHERE id = $2`, string(data), t.ID)
+	return err
+}
+
 // Spend uses up a ticket whose code was guessed right, and reports whether it was
 // the first to.
 func (g Tickets) Spend(ctx context.Context, id string, now time.Time) (bool, error) {

@@ -1,98 +1,83 @@
 package pages
 
 import (
-	"bytes"
 	"errors"
 	"net/http"
-	"strings"
 
-	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
 )
 
 // linkPage is the page of a one-time link, or of one that no longer works.
 type linkPage struct {
-	Lang, Dir              string
-	Heading, Body          string
-	Token, Confirm, Refuse string // Token is "" where there is nothing to do
+	Link string // "" where there is nothing to do
+	Body string
+}
+
+func (p *Pages) linkPages() {
+	p.get("/l/{token}", p.link)
+	p.post("/l/{token}", p.confirmLink)
+	p.post("/l/{token}/deny", p.denyLink)
 }
 
 // link shows what a link would do, and does nothing (OT-14): mail scanners, previews
 // and prefetches open links too. Only a client that asked for no page has its link
 // used up by being fetched.
-func (p *Pages) link(w http.ResponseWriter, r *http.Request) {
+func (p *Pages) link(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodHead {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		return
+		return nil
 	}
-	token := r.PathValue("token")
-	o, err := p.codes.Look(r.Context(), token)
+	link := r.PathValue("token")
+	o, err := p.Codes.Look(r.Context(), link)
 	if err != nil {
-		p.deadLink(w, r, err)
-		return
+		return p.deadLink(w, r, err)
 	}
 	if o.Confirm == otl.ConfirmNever && r.Header.Get("Sec-Purpose") == "" {
-		p.follow(w, r, token)
-		return
+		return p.follow(w, r, link)
 	}
-	v := message.Speak(map[string]string{"site": o.SiteName}, o.Locale, r.Header.Get("Accept-Language"))
-	// A browser holds the address the form's answer leads to against form-action too.
-	w.Header().Set("Content-Security-Policy", strings.Replace(policy, "form-action 'self'", "form-action 'self' "+o.Origin, 1))
-	p.showLink(w, http.StatusOK, linkPage{
-		Lang: v.Lang, Dir: v.Dir(), Heading: v.Say("link_page_heading"), Token: token, Confirm: v.Say("signin_link"), Refuse: v.Say("link_deny"),
+	v := p.voice(w, r, map[string]string{"site": isolate(o.SiteName)}, o.Locale)
+	p.show(w, http.StatusOK, "link.html", o.Origin, screen{
+		Voice: v, Title: v.Say("link_page_heading"), Token: token(p.bind(w, r)), Data: linkPage{Link: link},
 	})
+	return nil
 }
 
 // confirmLink uses the link up. A page of another site cannot: its visitor would be
 // signed in as somebody else.
-func (p *Pages) confirmLink(w http.ResponseWriter, r *http.Request) {
-	if err := p.origin.Check(r); err != nil {
-		p.fail(w, r, &otl.Error{Kind: otl.Forbidden, Code: "cross_site", Text: "Another site may not call this."})
-		return
-	}
-	p.follow(w, r, r.PathValue("token"))
+func (p *Pages) confirmLink(w http.ResponseWriter, r *http.Request) error {
+	return p.follow(w, r, r.PathValue("token"))
 }
 
-func (p *Pages) follow(w http.ResponseWriter, r *http.Request, token string) {
-	to, err := p.codes.Confirm(r.Context(), token)
+func (p *Pages) follow(w http.ResponseWriter, r *http.Request, link string) error {
+	to, err := p.Codes.Confirm(r.Context(), link)
 	if err != nil {
-		p.deadLink(w, r, err)
-		return
+		return p.deadLink(w, r, err)
 	}
+	p.leave(w, r, to)
+	return nil
+}
+
+// leave sends the browser to an address that was checked against those registered.
+func (p *Pages) leave(w http.ResponseWriter, r *http.Request, to string) {
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // G710: an address that was checked against those registered
+	http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // G710: see above
 }
 
-func (p *Pages) denyLink(w http.ResponseWriter, r *http.Request) {
-	if err := p.origin.Check(r); err != nil {
-		p.fail(w, r, &otl.Error{Kind: otl.Forbidden, Code: "cross_site", Text: "Another site may not call this."})
-		return
+func (p *Pages) denyLink(w http.ResponseWriter, r *http.Request) error {
+	if err := p.Codes.Deny(r.Context(), r.PathValue("token")); err != nil {
+		return p.deadLink(w, r, err)
 	}
-	if err := p.codes.Deny(r.Context(), r.PathValue("token")); err != nil {
-		p.deadLink(w, r, err)
-		return
-	}
-	v := message.Speak(nil, r.Header.Get("Accept-Language"))
-	p.showLink(w, http.StatusOK, linkPage{Lang: v.Lang, Dir: v.Dir(), Heading: v.Say("link_deny"), Body: v.Say("link_denied_body")})
+	v := p.voice(w, r, nil)
+	p.show(w, http.StatusOK, "link.html", "", screen{Voice: v, Title: v.Say("link_deny"), Data: linkPage{Body: v.Say("link_denied_body")}})
+	return nil
 }
 
-func (p *Pages) deadLink(w http.ResponseWriter, r *http.Request, err error) {
+func (p *Pages) deadLink(w http.ResponseWriter, r *http.Request, err error) error {
 	if !errors.Is(err, signin.ErrLink) {
-		p.fail(w, r, err)
-		return
+		return err
 	}
-	v := message.Speak(nil, r.Header.Get("Accept-Language"))
-	p.showLink(w, http.StatusGone, linkPage{Lang: v.Lang, Dir: v.Dir(), Heading: v.Say("link_dead_heading"), Body: v.Say("link_dead_body")})
-}
-
-func (p *Pages) showLink(w http.ResponseWriter, status int, data linkPage) {
-	var b bytes.Buffer
-	if err := p.templates.ExecuteTemplate(&b, "link.html", data); err != nil {
-		panic(err) // a template of ours; the server answers 500
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes())
+	v := p.voice(w, r, nil)
+	p.show(w, http.StatusGone, "link.html", "", screen{Voice: v, Title: v.Say("link_dead_heading"), Data: linkPage{Body: v.Say("link_dead_body")}})
+	return nil
 }

@@ -127,7 +127,7 @@ func TestOT14_OpeningALinkUsesNothingUp(t *testing.T) {
 				h["Sec-Purpose"] = "prefetch"
 			}
 			r := x.Do(t, otltest.Call{Path: path, Headers: h}).Want(t, http.StatusOK)
-			if page := string(r.Raw); !strings.Contains(page, `<form id="confirm" method="post" action="`+path+`">`) || strings.Contains(page, "http://") || strings.Contains(page, "<script") ||
+			if page := string(r.Raw); !strings.Contains(page, `<form id="confirm" method="post" action="`+path+`">`) || strings.Contains(page, "http://") || strings.Contains(page, "<script>") ||
 				!strings.Contains(r.Header.Get("Content-Security-Policy"), "form-action 'self' https://notes.test;") || r.Header.Get("Referrer-Policy") != "same-origin" || r.Header.Get("Cache-Control") != "no-store" {
 				t.Fatalf("%v\n%s", r.Header, page)
 			}

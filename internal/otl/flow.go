@@ -1,0 +1,46 @@
+package otl
+
+import "time"
+
+// Flow is one visit of a browser to the hosted pages on behalf of a site, from what
+// the site asked for to the way back. Its id stands in addresses and opens nothing
+// without the cookie of the browser it belongs to.
+type Flow struct {
+	ID        string
+	Browser   []byte // digest of the browser's cookie
+	SiteID    string
+	UserID    string // who proved himself for it by a link that another browser opened; "" for nobody
+	Asked     Asked
+	Progress  Progress
+	CreatedAt time.Time
+	ExpiresAt time.Time // half an hour after the latest step
+}
+
+// Asked is what a site asked for when it sent the browser here. It never changes.
+type Asked struct {
+	Client    string            `json:"client,omitempty"`    // id of the client that exchanges the code, "" for the site's key
+	Redirect  string            `json:"redirect,omitempty"`  // registered, to the letter
+	State     string            `json:"state,omitempty"`     // handed back
+	Challenge string            `json:"challenge,omitempty"` // S256 (RFC 7636), "" for none
+	Return    string            `json:"return,omitempty"`    // for the installation's own pages: the path to go on at
+	Hint      string            `json:"hint,omitempty"`      // who the site thinks it is
+	Locales   string            `json:"locales,omitempty"`   // languages, the preferred first
+	MaxAge    int               `json:"max_age,omitempty"`   // seconds since the person proved himself at most; 0 for any, -1 for anew
+	Consent   bool              `json:"consent,omitempty"`   // ask for consent whatever was granted
+	More      map[string]string `json:"more,omitempty"`      // what the wire that began it needs at the exchange
+}
+
+// Progress is how far a flow has come.
+type Progress struct {
+	Name   string    `json:"name,omitempty"`       // what the person called himself
+	Number string    `json:"number,omitempty"`     // what the page of a link asks for in another browser
+	Others []string  `json:"others,omitempty"`     // wrong ones beside it
+	Way    Method    `json:"way,omitempty"`        // how UserID proved himself
+	New    bool      `json:"new,omitempty"`        // he is creating an account
+	Hash   string    `json:"hash,omitempty"`       // of a new person's password, set at the first proof of his address
+	Scheme string    `json:"scheme,omitempty"`     // of Hash
+	Step   string    `json:"step,omitempty"`       // names the second step under way
+	Agreed time.Time `json:"agreed,omitzero"`      // when he decided what the site may see, in this flow
+	IP     string    `json:"ip,omitempty"`         // of the browser
+	Agent  string    `json:"user_agent,omitempty"` // of the browser
+}

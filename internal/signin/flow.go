@@ -1,0 +1,303 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// Flows leads a browser from what a site asked for to the site's callback URL: who is
+// he, what may the site see, and a code that the site exchanges. The pages show what a
+// flow says is next and decide nothing.
+type Flows struct {
+	Store      *store.Store
+	Sessions   *session.Sessions
+	SignIn     *SignIn
+	Codes      *Codes
+	Limits     *limit.Limits
+	Now        func() time.Time
+	Issuer     string // public URL of the installation
+	FirstParty string // id of the installation's own site
+}
+
+// Members of the data of the ticket at the end of a flow.
+const (
+	dataChallenge = "challenge"
+	dataHolder    = "holder"  // the browser session it came from
+	dataSession   = "session" // the session it opened
+	dataIP        = "ip"
+	dataAgent     = "user_agent"
+	dataMore      = "more_" // begins what the wire that began the flow added
+)
+
+// Step is what a visit needs next.
+type Step string
+
+// The steps, in the order they come.
+const (
+	StepSignIn  Step = "signin"  // the person is to prove who he is
+	StepConsent Step = "consent" // he is to say what the site may see
+	StepDone    Step = "done"    // the browser can go back
+)
+
+// Visit is a flow with the site it is for and with whom the browser is signed in as.
+type Visit struct {
+	otl.Flow
+	Site otl.Site
+	Who  session.Browser
+}
+
+// Known reports whether the browser is signed in.
+func (v Visit) Known() bool { return v.Who.Session.ID != "" }
+
+const (
+	flowPrefix    = "fl_"
+	browserPrefix = "otl_fb_"
+	flowTTL       = 30 * time.Minute
+)
+
+// Errors of flows.
+var (
+	// ErrFlow is the answer to a flow that is unknown, over, or another browser's.
+	ErrFlow = &otl.Error{Kind: otl.NotFound, Code: "flow_unknown", Text: "This took too long or was begun in another browser. Start again at the site."}
+	// ErrRedirect is the answer to a callback URL that is not registered, to the letter.
+	ErrRedirect = &otl.Error{Kind: otl.Invalid, Code: "redirect_not_registered", Text: "is not one of the callback URLs registered for this site", Field: "redirect_uri"}
+	// ErrSite is the answer to a request on behalf of a site that there is not.
+	ErrSite = &otl.Error{Kind: otl.Invalid, Code: "site_unknown", Text: "No such site.", Field: "site"}
+)
+
+// NewBrowser makes the value of the cookie that binds flows to a browser.
+func NewBrowser() secret.Text { return secret.NewKey(browserPrefix) }
+
+// ValidBrowser reports whether a cookie has the form of those made here.
+func ValidBrowser(v secret.Text) bool {
+	_, ok := secret.CheckKey(browserPrefix, v.Reveal())
+	return ok
+}
+
+// Site gives the site a browser is sent from and reports with ErrSite or ErrRedirect,
+// before anything is believed of the request, that there is none or that the address
+// is none of its own (OA-02, OA-03).
+func (s *Flows) Site(ctx context.Context, id, redirect string) (otl.Site, error) {
+	if !secret.ValidID(id) {
+		return otl.Site{}, ErrSite
+	}
+	site, err := s.Store.Read.Sites.ByID(ctx, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && site.FirstParty {
+		return otl.Site{}, ErrSite
+	}
+	if err != nil {
+		return otl.Site{}, err
+	}
+	if site.CallbackURLs, err = s.Store.Read.Sites.Callbacks(ctx, id); err != nil {
+		return otl.Site{}, err
+	}
+	if !slices.Contains(site.CallbackURLs, redirect) {
+		return site, ErrRedirect
+	}
+	return site, nil
+}
+
+// Home gives the installation's own site, for visits on nobody else's behalf.
+func (s *Flows) Home(ctx context.Context) (otl.Site, error) {
+	return s.Store.Read.Sites.ByID(ctx, s.FirstParty)
+}
+
+// Begin starts a flow in a browser for what a site asked, which the caller has checked.
+func (s *Flows) Begin(ctx context.Context, site otl.Site, browser secret.Text, a otl.Asked) (otl.Flow, error) {
+	from, now := otl.RequestOf(ctx), s.Now()
+	if err := s.Limits.Take(ctx, limit.Use{Rate: limit.Flows, By: []string{limit.Network(from.Client)}}); err != nil {
+		return otl.Flow{}, err
+	}
+	f := otl.Flow{
+		ID: secret.NewKey(flowPrefix).Reveal(), Browser: secret.Digest(browser.Reveal()), SiteID: site.ID, Asked: a,
+		Progress:  otl.Progress{Name: a.Hint, IP: from.Client.String(), Agent: userAgent(from)},
+		CreatedAt: now, ExpiresAt: now.Add(flowTTL),
+	}
+	if !from.Client.IsValid() {
+		f.Progress.IP = ""
+	}
+	return f, s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Flows.Insert(ctx, f) })
+}
+
+// Visit gives a flow to the browser it belongs to, with whom its session cookie says
+// it is signed in as. The error is ErrFlow.
+func (s *Flows) Visit(ctx context.Context, id string, browser, held secret.Text) (Visit, error) {
+	f, err := s.live(ctx, id)
+	if err != nil {
+		return Visit{}, err
+	}
+	if !secret.SameDigest(secret.Digest(browser.Reveal()), f.Browser) {
+		return Visit{}, ErrFlow
+	}
+	v := Visit{Flow: f}
+	if v.Site, err = s.Store.Read.Sites.ByID(ctx, f.SiteID); err != nil {
+		if errors.Is(err, store.ErrNotFound) {
+			err = ErrFlow
+		}
+		return v, err
+	}
+	if v.Who, err = s.Sessions.Browser(ctx, held); err != nil && !errors.Is(err, session.ErrNoBrowserSession) {
+		return v, err
+	}
+	otl.RequestOf(ctx).SiteID, otl.RequestOf(ctx).UserID = f.SiteID, v.Who.User.ID
+	return v, nil
+}
+
+func (s *Flows) live(ctx context.Context, id string) (otl.Flow, error) {
+	if _, ok := secret.CheckKey(flowPrefix, id); !ok {
+		return otl.Flow{}, ErrFlow
+	}
+	f, err := s.Store.Read.Flows.Live(ctx, id, s.Now())
+	if errors.Is(err, store.ErrNotFound) {
+		err = ErrFlow
+	}
+	return f, err
+}
+
+// Next gives what a visit needs before the browser can go back.
+func (s *Flows) Next(ctx context.Context, v Visit) (Step, error) {
+	if !v.Known() || !s.fresh(v) {
+		return StepSignIn, nil
+	}
+	if v.Site.FirstParty {
+		return StepDone, nil
+	}
+	g, err := s.Store.Read.Grants.Of(ctx, v.Who.User.ID, v.Site.ID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return StepSignIn, err
+	}
+	if v.Asked.Consent && v.Progress.Agreed.IsZero() || consentDue(v.Site, g) {
+		return StepConsent, nil
+	}
+	return StepDone, nil
+}
+
+// fresh reports whether the person proved himself as lately as the site asks.
+func (s *Flows) fresh(v Visit) bool {
+	switch at := v.Who.Session.AuthAt; {
+	case v.Asked.MaxAge < 0:
+		return !at.Before(v.CreatedAt)
+	case v.Asked.MaxAge > 0:
+		return s.Now().Sub(at) <= time.Duration(v.Asked.MaxAge)*time.Second || !at.Before(v.CreatedAt)
+	}
+	return true
+}
+
+// consentDue reports whether a site asks for something its person has not decided on.
+func consentDue(site otl.Site, g otl.Grant) bool {
+	return !g.Live() || slices.ContainsFunc(site.Requested, func(f otl.Field) bool { return !g.Fields.Has(f) && !g.Asked.Has(f) })
+}
+
+// Agreed notes that the person decided what the site may see.
+func (s *Flows) Agreed(ctx context.Context, v Visit) error {
+	v.Progress.Agreed = s.Now()
+	return s.save(ctx, v)
+}
+
+// save keeps how far a visit has come, and the flow alive.
+func (s *Flows) save(ctx context.Context, v Visit) error {
+	v.ExpiresAt = s.Now().Add(flowTTL)
+	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Flows.Save(ctx, v.Flow) })
+}
+
+// redeemable is how long the code at the end of a flow is good (OA-05).
+const redeemable = time.Minute
+
+// Finish ends a flow whose next step is StepDone and gives where the browser goes: to
+// the site with a code, or to a page of our own. The error is ErrFlow for one that
+// ended already.
+func (s *Flows) Finish(ctx context.Context, v Visit) (string, error) {
+	code, now := secret.NewKey("otl_ac_").Reveal(), s.Now()
+	t := otl.Ticket{
+		ID: secret.NewID(now), Purpose: otl.PurposeFlow, UserID: v.Who.User.ID, SiteID: v.Site.ID, CreatedAt: now, ExpiresAt: now.Add(redeemable),
+		Data: map[string]string{
+			dataRedirect: v.Asked.Redirect, dataChallenge: v.Asked.Challenge, dataClient: v.Asked.Client, dataHolder: v.Who.Session.ID,
+			dataIP: v.Progress.IP, dataAgent: v.Progress.Agent,
+		},
+	}
+	for k, more := range v.Asked.More {
+		t.Data[dataMore+k] = more
+	}
+	t.Slot = t.ID
+	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		first, err := tx.Flows.Finish(ctx, v.ID, now)
+		if err == nil && !first {
+			err = ErrFlow
+		}
+		if err != nil || v.Site.FirstParty {
+			return err
+		}
+		return tx.Tickets.Insert(ctx, t, secret.Digest(code), nil)
+	})
+	if v.Site.FirstParty {
+		return v.Asked.Return, err
+	}
+	return s.Back(v.Asked, "code", code), err
+}
+
+// Refuse ends a flow on behalf of the person and gives where the browser goes: to the
+// site with an error of RFC 6749 section 4.1.2.1.
+func (s *Flows) Refuse(ctx context.Context, v Visit, word string) (string, error) {
+	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if first, err := tx.Flows.Finish(ctx, v.ID, s.Now()); err != nil || !first {
+			if err == nil {
+				err = ErrFlow
+			}
+			return err
+		}
+		return nil
+	})
+	if v.Site.FirstParty {
+		return "/", err
+	}
+	return s.Back(v.Asked, "error", word), err
+}
+
+// Back gives the address of a site with an answer, the state it sent, and who answers
+// (RFC 9207). The address's own query stays.
+func (s *Flows) Back(a otl.Asked, name, value string) string {
+	join := "?"
+	if strings.Contains(a.Redirect, "?") {
+		join = "&"
+	}
+	out := a.Redirect + join + name + "=" + url.QueryEscape(value)
+	if a.State != "" {
+		out += "&state=" + url.QueryEscape(a.State)
+	}
+	return out + "&iss=" + url.QueryEscape(s.Issuer)
+}
+
+// CheckChallenge refuses a request without a challenge of S256 (OA-04, decision D13).
+func CheckChallenge(challenge, method string) error {
+	if method != "S256" {
+		return otl.InvalidField("code_challenge_method", "unknown_value", "must be S256")
+	}
+	if len(challenge) != 43 || strings.Trim(challenge, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+		return otl.InvalidField("code_challenge", "bad_challenge", "must be the SHA-256 of the verifier in base64url, 43 characters")
+	}
+	return nil
+}
+
+// Prune deletes flows that expired a day ago.
+func (s *Flows) Prune(ctx context.Context) error {
+	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.Flows.Prune(ctx, s.Now().Add(-24*time.Hour), 1000)
+		return err
+	})
+}
+
+// Minutes gives a time in whole minutes, at least one, for people to read.
+func Minutes(d time.Duration) string {
+	return strconv.Itoa(max(int((d+time.Minute-1)/time.Minute), 1))
+}

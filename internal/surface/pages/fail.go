@@ -1,0 +1,95 @@
+package pages
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/cookie"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// status gives the HTTP status of an error.
+func status(e *otl.Error) int {
+	switch e.Code {
+	case "body_too_large":
+		return http.StatusRequestEntityTooLarge
+	case "unsupported_media_type":
+		return http.StatusUnsupportedMediaType
+	}
+	switch e.Kind {
+	case otl.Malformed, otl.Invalid:
+		return http.StatusBadRequest
+	case otl.Unauthenticated:
+		return http.StatusUnauthorized
+	case otl.Forbidden:
+		return http.StatusForbidden
+	case otl.NotFound:
+		return http.StatusNotFound
+	case otl.Conflict:
+		return http.StatusConflict
+	case otl.Limited:
+		return http.StatusTooManyRequests
+	case otl.Unavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+// problem is what the page of an error shows besides its words.
+type problem struct {
+	Code      string
+	Detail    string // for those who run sites, in English; "" where the person can do without
+	Reference string // the request id
+	Again     string // path to go on at
+}
+
+// Fail answers an error with a page, or in the shape of the API to whoever asks for
+// no page.
+func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		p.Plain(w, r, err)
+		return
+	}
+	e := otl.As(err)
+	if e.Kind == otl.Internal && r.Context().Err() != nil {
+		e = otl.Busy(time.Second).Because(err) // the time of a request is over, or its client gone
+	}
+	req := otl.RequestOf(r.Context())
+	req.Err = err
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	}
+	p.problem(w, r, e, "")
+}
+
+// problem shows the page of an error that may name the site at fault.
+func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, site string) {
+	v := p.voice(w, r, map[string]string{"site": isolate(site), "minutes": signin.Minutes(e.RetryAfter)})
+	title, words := v.Say("problem_heading"), "problem_ours"
+	about := problem{Code: e.Code, Reference: otl.RequestOf(r.Context()).ID, Again: "/"}
+	switch {
+	case e.Code == signin.ErrFlow.Code && p.jar.Get(r, cookie.Flow).Empty():
+		words = "problem_cookies"
+	case e.Code == signin.ErrFlow.Code, e.Code == errForeign.Code:
+		words = "problem_flow"
+	case e.Code == signin.ErrRedirect.Code:
+		words, about.Detail = "problem_redirect", e.Error()
+	case e.Kind == otl.NotFound:
+		title, words = v.Say("missing_heading"), ""
+	case e.Kind == otl.Limited:
+		words = "too_many"
+	case e.Kind == otl.Unavailable:
+		words = "problem_busy"
+	case e.Kind != otl.Internal:
+		words, about.Detail = "problem_site", e.Error()
+	}
+	s := screen{Voice: v, Title: title, Data: about}
+	if words != "" {
+		s.Problem = v.Say(words)
+	}
+	p.show(w, status(e), "problem.html", "", s)
+}

@@ -1,0 +1,77 @@
+package pages
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/cookie"
+	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/secret"
+)
+
+// Policies of pages: they use what this server serves and nothing else. A browser
+// holds the address that the answer to a form leads to against form-action too.
+const (
+	documentPolicy = "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+	hostedPolicy   = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; " +
+		"form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+
+// screen is what the template of a hosted page is given.
+type screen struct {
+	message.Voice
+	Title   string // its one heading
+	Site    string // whom the browser comes from, "" for nobody
+	Wide    bool
+	Problem string            // what went wrong
+	Good    string            // what went well
+	Wrong   map[string]string // what is wrong with a field, by its name
+	Flow    string            // id of the flow, "" for none
+	Token   string            // against forgery, of every form
+	Langs   []message.Language
+	Data    any // the page's own
+}
+
+// show answers with a hosted page. Leads is the origin a form of it may lead to, ""
+// for none but ours.
+func (p *Pages) show(w http.ResponseWriter, status int, name, leads string, s screen) {
+	var b bytes.Buffer
+	s.Langs = message.Languages()
+	if err := p.templates.ExecuteTemplate(&b, name, s); err != nil {
+		panic(err) // a template of ours; the server answers 500
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Robots-Tag", "noindex")
+	h.Set("Content-Security-Policy", policyFor(leads))
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes())
+}
+
+func policyFor(leads string) string {
+	if leads == "" {
+		return hostedPolicy
+	}
+	return strings.Replace(hostedPolicy, "form-action 'self'", "form-action 'self' "+leads, 1)
+}
+
+// year is how long a chosen language is kept.
+const year = 365 * 24 * time.Hour
+
+// voice speaks to whoever asks: in the language he chose, else the first of the wishes
+// there is, else what his browser prefers. A choice that comes with the request is kept.
+func (p *Pages) voice(w http.ResponseWriter, r *http.Request, data map[string]string, wishes ...string) message.Voice {
+	chosen := r.URL.Query().Get("lang")
+	if chosen != "" && message.Spoken(chosen) {
+		p.jar.Set(w, cookie.Lang, secret.NewText(chosen), year)
+	} else {
+		chosen = p.jar.Get(r, cookie.Lang).Reveal()
+	}
+	return message.Speak(data, append(append([]string{chosen}, wishes...), r.Header.Get("Accept-Language"))...)
+}
+
+// isolate keeps a name or an address from changing the direction of the text around it.
+func isolate(s string) string { return "\u2068" + s + "\u2069" }

@@ -1,0 +1,137 @@
+package pages_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/otltest"
+)
+
+const html = "text/html,application/xhtml+xml"
+
+// TestAProblemIsAPage to a browser, and an answer of the API to everybody else.
+func TestAProblemIsAPage(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	w.Do(t, otltest.Call{Path: "/nothing"}).Want(t, http.StatusNotFound, "no_such_path")
+	r := w.Do(t, otltest.Call{Path: "/nothing", Headers: map[string]string{"Accept": html, "Accept-Language": "de-AT,en;q=0.5"}}).Want(t, http.StatusNotFound)
+	page := string(r.Raw)
+	for _, want := range []string{`<html lang="de" dir="ltr">`, "<h1>Diese Seite gibt es nicht</h1>", r.Header.Get("X-Request-Id")} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %s in\n%s", want, page)
+		}
+	}
+	for name, want := range map[string]string{"Cache-Control": "no-store", "X-Robots-Tag": "noindex", "Referrer-Policy": "same-origin", "Content-Type": "text/html; charset=utf-8"} {
+		if r.Header.Get(name) != want {
+			t.Errorf("%s: %q", name, r.Header.Get(name))
+		}
+	}
+	if p := r.Header.Get("Content-Security-Policy"); !strings.Contains(p, "script-src 'self';") || strings.Contains(p, "unsafe") || !strings.Contains(p, "trusted-types 'none'") {
+		t.Errorf("the policy %q", p)
+	}
+}
+
+// TestAChosenLanguageStays: by the parameter, then by the cookie, before what the
+// browser prefers; what is no language of ours changes nothing.
+func TestAChosenLanguageStays(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	for _, l := range message.Languages() {
+		r := w.Do(t, otltest.Call{Path: "/nothing?lang=" + l.Tag, Headers: map[string]string{"Accept": html, "Accept-Language": "fr"}})
+		dir := "ltr"
+		if l.Tag == "ar" || l.Tag == "he" {
+			dir = "rtl"
+		}
+		if want := `<html lang="` + l.Tag + `" dir="` + dir + `">`; !strings.Contains(string(r.Raw), want) || !strings.Contains(string(r.Raw), ">"+l.Name+"</option>") {
+			t.Errorf("no %s in %s", want, r.Raw)
+		}
+		cookie, _, _ := strings.Cut(r.Header.Get("Set-Cookie"), ";")
+		if cookie != "__Host-otl_lang="+l.Tag {
+			t.Fatalf("the cookie %q", cookie)
+		}
+		r = w.Do(t, otltest.Call{Path: "/nothing", Headers: map[string]string{"Accept": html, "Accept-Language": "fr", "Cookie": cookie}})
+		if !strings.Contains(string(r.Raw), `<html lang="`+l.Tag+`"`) {
+			t.Errorf("%s was forgotten", l.Tag)
+		}
+	}
+	for _, strange := range []string{"xx", "EN", "en,de", `"><script>`, "%00"} {
+		r := w.Do(t, otltest.Call{Path: "/nothing?lang=" + strange, Headers: map[string]string{"Accept": html, "Accept-Language": "fr"}})
+		if r.Header.Get("Set-Cookie") != "" || !strings.Contains(string(r.Raw), `<html lang="fr"`) {
+			t.Errorf("%q was taken: %v", strange, r.Header)
+		}
+	}
+}
+
+// TestAD01_AFormNeedsItsToken: with the cookies of a browser but without the token of
+// its page, a form is refused, whatever it says of its origin.
+func TestAD01_AFormNeedsItsToken(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	send := func(body string, headers map[string]string) otltest.Reply {
+		h := map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Cookie": "__Host-otl_flow=otl_fb_x"}
+		for k, v := range headers {
+			h[k] = v
+		}
+		return w.Do(t, otltest.Call{Method: http.MethodPost, Path: "/l/otl_ln_x", Body: body, Headers: h})
+	}
+	for name, headers := range map[string]map[string]string{
+		"no origin": nil, "ours": {"Sec-Fetch-Site": "same-origin"}, "another's": {"Sec-Fetch-Site": "cross-site"}, "a sibling's": {"Sec-Fetch-Site": "same-site"},
+		"another origin": {"Origin": "https://evil.test"},
+	} {
+		for _, body := range []string{"", "token=", "token=x", "token=x&token=y"} {
+			if r := send(body, headers); r.Status/100 != 4 || r.Status == http.StatusGone {
+				t.Errorf("%s, %q: %d", name, body, r.Status)
+			}
+		}
+	}
+	for _, c := range []struct {
+		kind, body string
+		status     int
+	}{
+		{"text/plain", "token=x", http.StatusUnsupportedMediaType},
+		{"application/json", `{"token":"x"}`, http.StatusUnsupportedMediaType},
+		{"application/x-www-form-urlencoded", "a=%zz", http.StatusBadRequest},
+		{"application/x-www-form-urlencoded", strings.Repeat("a", 70<<10), http.StatusRequestEntityTooLarge},
+	} {
+		send(c.body, map[string]string{"Content-Type": c.kind}).Want(t, c.status)
+	}
+}
+
+// TestPagesAreLight holds the pages to their weight: 14 kB of markup and style, 8 kB
+// of script, compressed.
+func TestPagesAreLight(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	get := func(path string) []byte {
+		return w.Do(t, otltest.Call{Path: path, Headers: map[string]string{"Accept": html}}).Raw
+	}
+	if n := packed(t, get("/nothing"), get("/static/style.css")); n > 14<<10 {
+		t.Errorf("markup and style are %d bytes", n)
+	}
+	if n := packed(t, get("/static/page.js")); n > 8<<10 {
+		t.Errorf("the script is %d bytes", n)
+	}
+}
+
+// packed gives how long parts are compressed.
+func packed(t *testing.T, parts ...[]byte) int {
+	t.Helper()
+	total := 0
+	for _, p := range parts {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		_, err := z.Write(p)
+		if err == nil {
+			err = z.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += b.Len()
+	}
+	return total
+}
