@@ -53,7 +53,7 @@ func rooms() map[string]room {
 		"surface/transmit": {[]string{"otl", "secret", "limit", "message", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
 		"surface/onelogin": {[]string{"otl", "secret", "limit", "number", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
 		"cookie":           {[]string{"secret"}, []string{"database/sql", "encoding/json", "html/template"}, "names and flags of cookies, for whichever surface sets one"},
-		"outbox":           {[]string{"otl", "store", "message", "egress"}, []string{"database/sql", "html/template"}, "the outbox carries and never decides"},
+		"outbox":           {[]string{"otl", "secret", "store", "message", "egress"}, []string{"database/sql", "html/template"}, "the outbox carries and never decides"},
 		"surface/dev":      {[]string{"otl", "secret", "outbox"}, []string{"database/sql"}, "a surface translates"},
 		"surface/pages":    {[]string{"otl", "secret", "cookie", "message", "session", "factor", "signin", "account", "../docs"}, []string{"database/sql"}, "a surface translates"},
 		"server":           {[]string{"otl"}, []string{"database/sql"}, "the server mounts handlers and knows no domain"},

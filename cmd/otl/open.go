@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -20,6 +21,7 @@ import (
 	"github.com/onetimelogin/otl/internal/egress"
 	"github.com/onetimelogin/otl/internal/installation"
 	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
 )
@@ -147,7 +149,17 @@ func (a *app) withNode(c *cobra.Command, how opening, do func(context.Context, *
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(c.Context(), n), n.Close())
+	ctx := otl.WithRequest(c.Context(), &otl.Request{By: otl.Actor{Kind: otl.ActorCommand, ID: systemUser()}})
+	return errors.Join(do(ctx, n), n.Close())
+}
+
+// systemUser names who runs a command, as far as the operating system tells.
+func systemUser() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	return oneLine(u.Username)
 }
 
 // missing reports whether the configured database is a file that does not exist.

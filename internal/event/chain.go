@@ -3,29 +3,46 @@ package event
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
-	"strconv"
 
-	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
-// Link gives the hash of an event at a place of a log: SHA-256 over the hash of the
-// entry before, the place, and everything the event says, each part behind its
-// length (AU-03).
-func Link(before []byte, seq int64, e otl.Event) []byte {
-	h := sha256.New()
-	var data []byte
-	if len(e.Data) > 0 {
-		data, _ = json.Marshal(e.Data) // sorted by key; texts can always be written
-	}
-	for _, part := range [][]byte{
-		before, []byte(strconv.FormatInt(seq, 10)), []byte(e.ID), []byte(e.Type), []byte(e.UserID), []byte(e.SiteID), []byte(e.SessionID), data,
-		[]byte(strconv.FormatInt(e.CreatedAt.UnixMilli(), 10)),
+// digest is the hash of everything an event says, as it is stored: SHA-256 over its
+// members, each behind its length (AU-03).
+func digest(e store.Entry) [sha256.Size]byte {
+	buf := make([]byte, 0, 512)
+	for _, part := range []string{
+		e.ID, string(e.Type), e.UserID, e.SiteID, e.SessionID, e.Data, string(e.By.Kind), e.By.ID, e.Via, e.From, e.RequestID, e.Changes,
 	} {
-		var length [8]byte
-		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
-		h.Write(length[:])
-		h.Write(part)
+		buf = binary.BigEndian.AppendUint64(buf, uint64(len(part)))
+		buf = append(buf, part...)
 	}
-	return h.Sum(nil)
+	buf = binary.BigEndian.AppendUint64(buf, uint64(e.CreatedAt.UnixMilli()))
+	return sha256.Sum256(buf)
+}
+
+// link gives the hash of an entry of the installation's log: over that of the entry
+// before, its place and what it says.
+func link(before []byte, seq int64, what [sha256.Size]byte) []byte {
+	buf := make([]byte, 0, 80)
+	buf = append(buf, before...) // one length but at the beginning, where it is empty
+	buf = binary.BigEndian.AppendUint64(buf, uint64(seq))
+	buf = append(buf, what[:]...)
+	sum := sha256.Sum256(buf)
+	return sum[:]
+}
+
+// linkSite gives the hash of an entry of a site's log, which also says whether the
+// site is told of it and as the how manieth about a person.
+func linkSite(before []byte, seq int64, what [sha256.Size]byte, told bool, userSeq int64) []byte {
+	buf := make([]byte, 0, 96)
+	buf = append(buf, before...)
+	buf = binary.BigEndian.AppendUint64(buf, uint64(seq))
+	buf = append(buf, what[:]...)
+	buf = binary.BigEndian.AppendUint64(buf, uint64(userSeq))
+	if told {
+		buf = append(buf, 1)
+	}
+	sum := sha256.Sum256(buf)
+	return sum[:]
 }

@@ -2,6 +2,7 @@ package event
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"strings"
@@ -91,18 +92,6 @@ func (p *placer) head(ctx context.Context, siteID string) (otl.Head, error) {
 	return h, err
 }
 
-// extend adds an event to a log and gives its place and hash there.
-func (p *placer) extend(ctx context.Context, siteID string, e otl.Event) (otl.Head, error) {
-	h, err := p.head(ctx, siteID)
-	if err != nil {
-		return h, err
-	}
-	h.Length++
-	h.Hash = Link(h.Hash, h.Length, e)
-	p.heads[siteID] = h
-	return h, nil
-}
-
 func (p *placer) save(ctx context.Context) error {
 	for siteID, h := range p.heads {
 		if err := p.tx.Logs.SetHead(ctx, siteID, h); err != nil {
@@ -112,11 +101,15 @@ func (p *placer) save(ctx context.Context) error {
 	return nil
 }
 
-func (p *placer) place(ctx context.Context, e otl.Event) error {
-	h, err := p.extend(ctx, "", e)
+func (p *placer) place(ctx context.Context, stored store.Entry) error {
+	h, err := p.head(ctx, "")
 	if err != nil {
 		return err
 	}
+	what := digest(stored)
+	h = otl.Head{Length: h.Length + 1, Hash: link(h.Hash, h.Length+1, what)}
+	p.heads[""] = h
+	e := stored.Event
 	e.Seq, e.Hash = h.Length, h.Hash
 	if err := p.tx.Events.Place(ctx, e); err != nil {
 		return err
@@ -126,7 +119,7 @@ func (p *placer) place(ctx context.Context, e otl.Event) error {
 		return err
 	}
 	for _, siteID := range sites {
-		if err := p.enter(ctx, siteID, e); err != nil {
+		if err := p.enter(ctx, siteID, e, what); err != nil {
 			return err
 		}
 	}
@@ -134,17 +127,19 @@ func (p *placer) place(ctx context.Context, e otl.Event) error {
 }
 
 // enter adds an event to the log of a site.
-func (p *placer) enter(ctx context.Context, siteID string, e otl.Event) error {
-	h, err := p.extend(ctx, siteID, e)
+func (p *placer) enter(ctx context.Context, siteID string, e otl.Event, what [sha256.Size]byte) error {
+	h, err := p.head(ctx, siteID)
 	if err != nil {
 		return err
 	}
-	entry := otl.SiteEvent{Event: e, SiteID: siteID, Seq: h.Length, Hash: h.Hash, Told: e.Type.Told()}
+	entry := otl.SiteEvent{Event: e, SiteID: siteID, Seq: h.Length + 1, Told: e.Type.Told()}
 	if entry.Told && e.UserID != "" {
 		if entry.UserSeq, err = p.tx.Logs.Heard(ctx, siteID, e.UserID); err != nil {
 			return err
 		}
 	}
+	entry.Hash = linkSite(h.Hash, entry.Seq, what, entry.Told, entry.UserSeq)
+	p.heads[siteID] = otl.Head{Length: entry.Seq, Hash: entry.Hash}
 	return p.tx.Logs.Append(ctx, entry)
 }
 

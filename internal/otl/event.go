@@ -22,10 +22,15 @@ const (
 	EventSiteUpdated     EventType = "site.updated"
 	EventSiteDeleted     EventType = "site.deleted"
 	EventSiteRestored    EventType = "site.restored"
+	EventSitePurged      EventType = "site.purged" // for good
 	EventSiteKeyCreated  EventType = "site_key.created"
+	EventSiteKeyRolled   EventType = "site_key.rolled"
 	EventSiteKeyRevoked  EventType = "site_key.revoked"
 	EventClientCreated   EventType = "client.created"
 	EventClientRevoked   EventType = "client.revoked"
+	EventRoleCreated     EventType = "role.created"
+	EventRoleUpdated     EventType = "role.updated"
+	EventRoleDeleted     EventType = "role.deleted"
 	EventRoleAssigned    EventType = "role.assigned"
 	EventRoleRemoved     EventType = "role.removed"
 	EventPaymentDone     EventType = "payment.completed"
@@ -39,6 +44,7 @@ const (
 	EventLinkDenied      EventType = "link.denied"
 	EventPasswordRemoved EventType = "user.password_removed"
 	EventKeyRotated      EventType = "signing_key.rotated"
+	EventMessageRetried  EventType = "message.retried"
 )
 
 // ToldEvents lists the types sites are told of, by webhook or when they ask; the
@@ -63,6 +69,15 @@ type Event struct {
 	SessionID string
 	Data      map[string]string
 	CreatedAt time.Time
+
+	// Who did it, with the key or token of which site, from which address of the
+	// network and in which request; Append takes them from the context. All but the
+	// first are "" for commands and jobs.
+	By        Actor
+	Via       string
+	From      string
+	RequestID string
+	Changes   []Change // what an administrative act changed, without secrets
 
 	Seq  int64  // its place in the log of the installation, 0 until it has one
 	Hash []byte // of this entry and, through the one before it, of all before
@@ -99,4 +114,10 @@ type SiteEvent struct {
 type Head struct {
 	Length int64
 	Hash   []byte // of the newest entry, empty where there is none
+}
+
+// Span is where a log begins and ends.
+type Span struct {
+	Pruned Head // what retention took from its beginning
+	Head   Head
 }

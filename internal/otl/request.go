@@ -22,6 +22,9 @@ type Request struct {
 	// Once is set where the caller may ask again for what creates something.
 	Once *Once
 
+	// By is who calls, where the door or the command line says so; see Actor.
+	By Actor
+
 	// What the door learned on the way, for the one log line at the end.
 	SiteID, SiteKeyID, UserID string
 	Err                       error

@@ -12,6 +12,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
 )
 
@@ -141,7 +142,11 @@ func (q *Queue) Retry(ctx context.Context, id string) error {
 		if err == nil && !ok {
 			err = otl.NoSuch("message that was given up and is still of use")
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		now := q.Now()
+		return tx.Events.Append(ctx, otl.Event{ID: "evt_" + secret.NewID(now), Type: otl.EventMessageRetried, Data: map[string]string{"message_id": id}, CreatedAt: now})
 	})
 }
 

@@ -75,7 +75,7 @@ func (s *Clients) Create(ctx context.Context, siteID string, n NewClient) (MadeC
 		if err := tx.Clients.Insert(ctx, made.Client, secret.Digest(made.Secret.Reveal())); err != nil {
 			return err
 		}
-		if err := appendEvent(ctx, tx, otl.EventClientCreated, siteID, now, map[string]string{"client_id": made.ID, "scopes": made.Scopes.String()}); err != nil {
+		if err := appendEvent(ctx, tx, otl.EventClientCreated, siteID, now, map[string]string{"client_id": made.ID, "scopes": made.Scopes.String()}, otl.Changes(nil, clientState(made.Client))...); err != nil {
 			return err
 		}
 		return tx.Answers.Keep(ctx, again, now, made)

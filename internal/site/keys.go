@@ -123,7 +123,7 @@ func (s *Sites) addKey(ctx context.Context, tx *store.Tx, siteID string, n NewKe
 	if !fresh {
 		return MadeKey{}, &otl.Error{Kind: otl.Conflict, Code: "site_key_exists", Text: "This site key is in use already."}
 	}
-	return MadeKey{row, key}, appendEvent(ctx, tx, otl.EventSiteKeyCreated, siteID, now, map[string]string{"key_id": row.ID, "scopes": row.Scopes.String()})
+	return MadeKey{row, key}, appendEvent(ctx, tx, otl.EventSiteKeyCreated, siteID, now, map[string]string{"key_id": row.ID, "scopes": row.Scopes.String()}, otl.Changes(nil, keyState(row))...)
 }
 
 // RollKey makes a successor with the same name and scopes and lets the old key
@@ -142,10 +142,17 @@ func (s *Sites) RollKey(ctx context.Context, siteID, keyID string, overlap time.
 		if err != nil {
 			return err
 		}
-		if err := tx.SiteKeys.Expire(ctx, siteID, keyID, s.Now().Add(overlap)); err != nil {
+		now := s.Now()
+		if err := tx.SiteKeys.Expire(ctx, siteID, keyID, now.Add(overlap)); err != nil {
 			return err
 		}
 		if made, err = s.addKey(ctx, tx, siteID, NewKey{Name: old.Name, Scopes: old.Scopes}); err != nil {
+			return err
+		}
+		expiring := old
+		expiring.ExpiresAt = now.Add(overlap)
+		if err := appendEvent(ctx, tx, otl.EventSiteKeyRolled, siteID, now, map[string]string{"key_id": keyID, "successor": made.ID},
+			otl.Changes(keyState(old), keyState(expiring))...); err != nil {
 			return err
 		}
 		return tx.Answers.Keep(ctx, again, s.Now(), made)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -114,7 +113,8 @@ func (s *Sites) Update(ctx context.Context, owner, id string, version int, c Cha
 			func(o string) error { return tx.Sites.RemoveOrigin(ctx, id, o) }); err != nil {
 			return err
 		}
-		return appendEvent(ctx, tx, otl.EventSiteUpdated, id, now, map[string]string{"by": owner, "changed": strings.Join(changed(was, out), " ")})
+		changes := otl.Changes(siteState(was), siteState(out))
+		return appendEvent(ctx, tx, otl.EventSiteUpdated, id, now, map[string]string{otl.DataBy: owner, otl.DataChanged: fieldsOf(changes)}, changes...)
 	})
 	return out, err
 }
@@ -138,22 +138,6 @@ func replace(was, now []string, add, remove func(string) error) error {
 	return nil
 }
 
-// changed names the members in which two states of a site differ.
-func changed(was, now otl.Site) []string {
-	var out []string
-	for name, differs := range map[string]bool{
-		"name": was.Name != now.Name, "domain": was.Domain != now.Domain, "region": was.Region != now.Region,
-		"callback_urls": !slices.Equal(was.CallbackURLs, now.CallbackURLs), "allowed_origins": !slices.Equal(was.Origins, now.Origins),
-		"requested_fields": was.Requested.String() != now.Requested.String(),
-	} {
-		if differs {
-			out = append(out, name)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
 // Delete turns a site off at once: its keys and its tokens are refused from the
 // next call on. Within Grace its owner can restore it; then it is gone. It gives
 // the end of the grace.
@@ -170,7 +154,7 @@ func (s *Sites) Delete(ctx context.Context, owner, id string) (time.Time, error)
 		if err != nil {
 			return err
 		}
-		return appendEvent(ctx, tx, otl.EventSiteDeleted, id, now, map[string]string{"by": owner})
+		return appendEvent(ctx, tx, otl.EventSiteDeleted, id, now, map[string]string{otl.DataBy: owner})
 	})
 }
 
@@ -190,7 +174,7 @@ func (s *Sites) Restore(ctx context.Context, owner, id string) (otl.Site, error)
 		if err != nil {
 			return err
 		}
-		if err := appendEvent(ctx, tx, otl.EventSiteRestored, id, now, map[string]string{"by": owner}); err != nil {
+		if err := appendEvent(ctx, tx, otl.EventSiteRestored, id, now, map[string]string{otl.DataBy: owner}); err != nil {
 			return err
 		}
 		out, err = owned(ctx, tx, owner, id, false)
@@ -202,8 +186,17 @@ func (s *Sites) Restore(ctx context.Context, owner, id string) (otl.Site, error)
 // Purge removes sites whose grace has ended, a few at a time.
 func (s *Sites) Purge(ctx context.Context) error {
 	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.Sites.Purge(ctx, s.Now().Add(-Grace), 10)
-		return err
+		now := s.Now()
+		gone, err := tx.Sites.Purge(ctx, now.Add(-Grace), 10)
+		if err != nil {
+			return err
+		}
+		for _, id := range gone {
+			if err := appendEvent(ctx, tx, otl.EventSitePurged, id, now, nil); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -58,6 +58,9 @@ func (s *Roles) Create(ctx context.Context, r otl.Role) (otl.Role, error) {
 		if err != nil {
 			return err
 		}
+		if err := appendEvent(ctx, tx, otl.EventRoleCreated, r.SiteID, r.CreatedAt, map[string]string{otl.DataRole: r.Name}, otl.Changes(nil, roleState(r))...); err != nil {
+			return err
+		}
 		return tx.Answers.Keep(ctx, again, s.Now(), r)
 	})
 }
@@ -71,12 +74,15 @@ func (s *Roles) Update(ctx context.Context, siteID, name string, change func(*ot
 		if r, err = findRole(ctx, tx, siteID, name); err != nil {
 			return err
 		}
+		was := roleState(r)
 		change(&r)
 		if err := checkRole(&r); err != nil {
 			return err
 		}
-		_, err = tx.Roles.Update(ctx, r)
-		return err
+		if _, err = tx.Roles.Update(ctx, r); err != nil {
+			return err
+		}
+		return appendEvent(ctx, tx, otl.EventRoleUpdated, siteID, s.Now(), map[string]string{otl.DataRole: name}, otl.Changes(was, roleState(r))...)
 	})
 	return r, err
 }
@@ -102,10 +108,14 @@ func (s *Roles) Delete(ctx context.Context, siteID, name string) error {
 		if err := tx.Roles.Lock(ctx, siteID); err != nil {
 			return err
 		}
-		if _, err := findRole(ctx, tx, siteID, name); err != nil {
+		r, err := findRole(ctx, tx, siteID, name)
+		if err != nil {
 			return err
 		}
 		if _, err := tx.Roles.Delete(ctx, siteID, name); err != nil {
+			return err
+		}
+		if err := appendEvent(ctx, tx, otl.EventRoleDeleted, siteID, s.Now(), map[string]string{otl.DataRole: name}, otl.Changes(roleState(r), nil)...); err != nil {
 			return err
 		}
 		for {
@@ -190,6 +200,6 @@ func (s *Roles) setRoles(ctx context.Context, tx *store.Tx, g otl.Grant, roles [
 	now := s.Now()
 	return tx.Events.Append(ctx, otl.Event{
 		ID: "evt_" + secret.NewID(now), Type: t, UserID: g.UserID, SiteID: g.SiteID,
-		Data: map[string]string{otl.DataRole: name}, CreatedAt: now,
+		Data: map[string]string{otl.DataRole: name}, Changes: otl.Changes(rolesState(g.Roles), rolesState(roles)), CreatedAt: now,
 	})
 }

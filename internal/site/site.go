@@ -79,7 +79,7 @@ func (s *Sites) Register(ctx context.Context, r Registration) (Registered, error
 				return err
 			}
 		}
-		if err := appendEvent(ctx, tx, otl.EventSiteCreated, out.Site.ID, now, map[string]string{"name": r.Name, "owner": r.Owner}); err != nil {
+		if err := appendEvent(ctx, tx, otl.EventSiteCreated, out.Site.ID, now, map[string]string{"name": r.Name, "owner": r.Owner}, otl.Changes(nil, siteState(out.Site))...); err != nil {
 			return err
 		}
 		first, err := s.addKey(ctx, tx, out.Site.ID, NewKey{Name: "first key", Scopes: r.Scopes, Key: r.Key})
@@ -186,10 +186,6 @@ func slugOf(name string) string {
 	return slug
 }
 
-func appendEvent(ctx context.Context, tx *store.Tx, t otl.EventType, siteID string, now time.Time, data map[string]string) error {
-	return tx.Events.Append(ctx, otl.Event{ID: "evt_" + secret.NewID(now), Type: t, SiteID: siteID, Data: data, CreatedAt: now})
-}
-
 // Get gives one site with its callback URLs, by id or slug.
 func (s *Sites) Get(ctx context.Context, idOrSlug string) (otl.Site, error) {
 	site, err := s.Store.Read.Sites.ByID(ctx, idOrSlug)
@@ -246,13 +242,27 @@ func (s *Sites) AddCallback(ctx context.Context, siteID, url string) error {
 		if err := tx.Sites.Touch(ctx, siteID, s.Now()); err != nil {
 			return err
 		}
-		return appendEvent(ctx, tx, otl.EventSiteUpdated, siteID, s.Now(), map[string]string{"callback_added": url})
+		return s.callbacksChanged(ctx, tx, siteID, have)
 	})
+}
+
+// callbacksChanged writes that a site has other callback URLs than it had.
+func (s *Sites) callbacksChanged(ctx context.Context, tx *store.Tx, siteID string, had []string) error {
+	have, err := tx.Sites.Callbacks(ctx, siteID)
+	if err != nil {
+		return err
+	}
+	changes := otl.Changes(siteState(otl.Site{CallbackURLs: had}), siteState(otl.Site{CallbackURLs: have}))
+	return appendEvent(ctx, tx, otl.EventSiteUpdated, siteID, s.Now(), map[string]string{otl.DataChanged: fieldsOf(changes)}, changes...)
 }
 
 // RemoveCallback unregisters a callback URL, or fails with NotFound.
 func (s *Sites) RemoveCallback(ctx context.Context, siteID, url string) error {
 	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		had, err := tx.Sites.Callbacks(ctx, siteID)
+		if err != nil {
+			return err
+		}
 		removed, err := tx.Sites.RemoveCallback(ctx, siteID, url)
 		if err != nil {
 			return err
@@ -263,6 +273,6 @@ func (s *Sites) RemoveCallback(ctx context.Context, siteID, url string) error {
 		if err := tx.Sites.Touch(ctx, siteID, s.Now()); err != nil {
 			return err
 		}
-		return appendEvent(ctx, tx, otl.EventSiteUpdated, siteID, s.Now(), map[string]string{"callback_removed": url})
+		return s.callbacksChanged(ctx, tx, siteID, had)
 	})
 }

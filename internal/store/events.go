@@ -10,10 +10,32 @@ import (
 // Events is the group of statements about what happened.
 type Events struct{ group }
 
-const eventColumns = `id, type, user_id, site_id, session_id, data, created_at, COALESCE(seq, 0), hash`
+const eventColumns = `id, type, user_id, site_id, session_id, data, created_at, actor_kind, actor_id, via, address, request_id, changes, COALESCE(seq, 0), hash`
 
 func eventDest(e *otl.Event) []any {
-	return []any{&e.ID, &e.Type, &e.UserID, &e.SiteID, &e.SessionID, words(&e.Data, storedData), at(&e.CreatedAt), &e.Seq, &e.Hash}
+	return rawDest(e, words(&e.Data, storedData), words(&e.Changes, storedChanges))
+}
+
+func rawDest(e *otl.Event, data, changes any) []any {
+	return []any{
+		&e.ID, &e.Type, &e.UserID, &e.SiteID, &e.SessionID, data, at(&e.CreatedAt),
+		&e.By.Kind, &e.By.ID, &e.Via, &e.From, &e.RequestID, changes, &e.Seq, &e.Hash,
+	}
+}
+
+// Entry is an event as it is stored, which is what its hash is about: Data and
+// Changes are the texts in the database, not what was read from them.
+type Entry struct {
+	otl.Event
+	Data, Changes string
+}
+
+func entryDest(e *Entry) []any { return rawDest(&e.Event, &e.Data, &e.Changes) }
+
+// read gives the entry with its event read from the stored texts.
+func (e Entry) read() Entry {
+	e.Event.Data, e.Event.Changes = storedData(e.Data), storedChanges(e.Changes)
+	return e
 }
 
 // Append writes one event, in the transaction of the change it tells of. Its
@@ -25,17 +47,31 @@ func (g Events) Append(ctx context.Context, e otl.Event) error {
 	if err != nil {
 		return err
 	}
+	changes, err := storeChanges(e.Changes)
+	if err != nil {
+		return err
+	}
+	from := otl.RequestOf(ctx)
+	by, address := from.Actor(), ""
+	if from.Peer.IsValid() {
+		address = from.Peer.String()
+	}
 	g.changes.event()
-	_, err = g.exec(ctx, `INSERT INTO events (id, type, user_id, site_id, session_id, data, created_at, position)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, COALESCE((SELECT position FROM events WHERE seq IS NULL ORDER BY position DESC LIMIT 1), 0) + 1)`,
-		e.ID, string(e.Type), e.UserID, e.SiteID, e.SessionID, string(data), millis(e.CreatedAt))
+	_, err = g.exec(ctx, `INSERT INTO events (id, type, user_id, site_id, session_id, data, created_at, actor_kind, actor_id, via, address, request_id, changes, position)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, COALESCE((SELECT position FROM events WHERE seq IS NULL ORDER BY position DESC LIMIT 1), 0) + 1)`,
+		e.ID, string(e.Type), e.UserID, e.SiteID, e.SessionID, string(data), millis(e.CreatedAt),
+		string(by.Kind), by.ID, from.SiteID, address, from.ID, changes)
 	return err
 }
 
 // Unplaced gives events that have no place in the log yet, in the order in which
 // they were appended.
-func (g Events) Unplaced(ctx context.Context, limit int) ([]otl.Event, error) {
-	return all(ctx, g.group, `SELECT `+eventColumns+` FROM events WHERE seq IS NULL ORDER BY position, id LIMIT $1`, []any{limit}, eventDest)
+func (g Events) Unplaced(ctx context.Context, limit int) ([]Entry, error) {
+	found, err := all(ctx, g.group, `SELECT `+eventColumns+` FROM events WHERE seq IS NULL ORDER BY position, id LIMIT $1`, []any{limit}, entryDest)
+	for i := range found {
+		found[i] = found[i].read()
+	}
+	return found, err
 }
 
 // Place gives an event its place in the log of the installation, once.
@@ -47,6 +83,12 @@ func (g Events) Place(ctx context.Context, e otl.Event) error {
 // After gives events behind a place of the log, in its order.
 func (g Events) After(ctx context.Context, seq int64, limit int) ([]otl.Event, error) {
 	return all(ctx, g.group, `SELECT `+eventColumns+` FROM events WHERE seq > $1 ORDER BY seq LIMIT $2`, []any{seq, limit}, eventDest)
+}
+
+// Stored gives entries behind a place of the log up to another, in its order, as
+// they are stored.
+func (g Events) Stored(ctx context.Context, after, upTo int64, limit int) ([]Entry, error) {
+	return all(ctx, g.group, `SELECT `+eventColumns+` FROM events WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3`, []any{after, upTo, limit}, entryDest)
 }
 
 // List gives events before the given id ("" for the newest), newest first.
@@ -75,6 +117,29 @@ func storedData(s string) map[string]string {
 	return out
 }
 
+// storeChanges gives the stored form of changes: "" for none, else a list of
+// field, before and after.
+func storeChanges(changes []otl.Change) (string, error) {
+	if len(changes) == 0 {
+		return "", nil
+	}
+	var rows [][3]string
+	for _, c := range changes {
+		rows = append(rows, [3]string{c.Field, c.Before, c.After})
+	}
+	raw, err := json.Marshal(rows)
+	return string(raw), err
+}
+
+func storedChanges(s string) (out []otl.Change) {
+	var rows [][3]string
+	_ = json.Unmarshal([]byte(s), &rows) // a damaged row shows as empty
+	for _, r := range rows {
+		out = append(out, otl.Change{Field: r[0], Before: r[1], After: r[2]})
+	}
+	return out
+}
+
 // Logs is the group of statements about the logs: the one of the installation and
 // those of its sites.
 type Logs struct{ group }
@@ -85,6 +150,19 @@ func (g Logs) Head(ctx context.Context, siteID string) (otl.Head, error) {
 	var h otl.Head
 	err := g.one(ctx, `UPDATE chains SET length = length WHERE site_id = $1 RETURNING length, hash`, []any{siteID}, &h.Length, &h.Hash)
 	return h, err
+}
+
+// Span gives where the log of a site begins and ends, as Head does but without
+// keeping anybody waiting.
+func (g Logs) Span(ctx context.Context, siteID string) (otl.Span, error) {
+	var s otl.Span
+	err := g.one(ctx, `SELECT pruned, pruned_hash, length, hash FROM chains WHERE site_id = $1`, []any{siteID}, &s.Pruned.Length, &s.Pruned.Hash, &s.Head.Length, &s.Head.Hash)
+	return s, err
+}
+
+// Sites gives the sites that have a log, by id, behind one.
+func (g Logs) Sites(ctx context.Context, after string, limit int) ([]string, error) {
+	return all(ctx, g.group, `SELECT site_id FROM chains WHERE site_id > $1 ORDER BY site_id LIMIT $2`, []any{after, limit}, func(s *string) []any { return []any{s} })
 }
 
 // SetHead writes it.
@@ -111,7 +189,7 @@ func (g Logs) Append(ctx context.Context, e otl.SiteEvent) error {
 }
 
 const siteEventColumns = `l.site_id, l.seq, l.user_seq, l.told, l.hash,
-	e.id, e.type, e.user_id, e.site_id, e.session_id, e.data, e.created_at, COALESCE(e.seq, 0), e.hash`
+	e.id, e.type, e.user_id, e.site_id, e.session_id, e.data, e.created_at, e.actor_kind, e.actor_id, e.via, e.address, e.request_id, e.changes, COALESCE(e.seq, 0), e.hash`
 
 func siteEventDest(s *otl.SiteEvent) []any {
 	return append([]any{&s.SiteID, &s.Seq, &s.UserSeq, &s.Told, &s.Hash}, eventDest(&s.Event)...)
@@ -122,4 +200,19 @@ func siteEventDest(s *otl.SiteEvent) []any {
 func (g Logs) Of(ctx context.Context, siteID string, after int64, told bool, limit int) ([]otl.SiteEvent, error) {
 	return all(ctx, g.group, `SELECT `+siteEventColumns+` FROM site_events l JOIN events e ON e.id = l.event_id
 		WHERE l.site_id = $1 AND l.seq > $2 AND (l.told OR NOT $3) ORDER BY l.seq LIMIT $4`, []any{siteID, after, told, limit}, siteEventDest)
+}
+
+// SiteEntry is an entry of a site's log as it is stored.
+type SiteEntry struct {
+	otl.SiteEvent
+	Data, Changes string
+}
+
+// Stored gives entries of a site's log behind a number up to another, in its order,
+// as they are stored.
+func (g Logs) Stored(ctx context.Context, siteID string, after, upTo int64, limit int) ([]SiteEntry, error) {
+	return all(ctx, g.group, `SELECT `+siteEventColumns+` FROM site_events l JOIN events e ON e.id = l.event_id
+		WHERE l.site_id = $1 AND l.seq > $2 AND l.seq <= $3 ORDER BY l.seq LIMIT $4`, []any{siteID, after, upTo, limit}, func(s *SiteEntry) []any {
+		return append([]any{&s.SiteID, &s.SiteEvent.Seq, &s.UserSeq, &s.Told, &s.SiteEvent.Hash}, rawDest(&s.Event, &s.Data, &s.Changes)...)
+	})
 }

@@ -142,10 +142,11 @@ func (g Sites) Restore(ctx context.Context, id string, since, now time.Time) (bo
 }
 
 // Purge removes sites that were deleted before a time, with everything that is
-// theirs; at most limit of them. It says how many.
-func (g Sites) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
+// theirs; at most limit of them. It gives their ids.
+func (g Sites) Purge(ctx context.Context, before time.Time, limit int) ([]string, error) {
 	g.changes.site()
-	return g.exec(ctx, `DELETE FROM sites WHERE id IN (SELECT id FROM sites WHERE deleted_at <= $1 LIMIT $2)`, millis(before), limit)
+	return all(ctx, g.group, `DELETE FROM sites WHERE id IN (SELECT id FROM sites WHERE deleted_at <= $1 LIMIT $2) RETURNING id`, []any{millis(before), limit},
+		func(s *string) []any { return []any{s} })
 }
 
 // Origins gives the origins a site allows.

@@ -41,7 +41,8 @@ type writer struct {
 // job is one caller's transaction.
 type job struct {
 	fn    func(context.Context, *Tx) error
-	taken atomic.Bool // by the writer, or by the caller who gave up
+	from  *otl.Request // whose write it is
+	taken atomic.Bool  // by the writer, or by the caller who gave up
 	err   error
 	panic any // what fn panicked with
 	done  chan struct{}
@@ -73,7 +74,7 @@ func startWriter(ctx context.Context, db *sql.DB, o Options, told nudge) (*write
 // up before the writer took his transaction leaves nothing behind; afterwards he
 // waits for the outcome, which is near.
 func (w *writer) do(ctx context.Context, fn func(context.Context, *Tx) error) error {
-	j := &job{fn: fn, done: make(chan struct{})}
+	j := &job{fn: fn, from: otl.RequestOf(ctx), done: make(chan struct{})}
 	select {
 	case w.jobs <- j:
 	case <-ctx.Done():
@@ -225,7 +226,7 @@ func (w *writer) call(ctx context.Context, j *job) (err error) {
 			j.panic = fmt.Errorf("panic in a transaction: %v", p)
 		}
 	}()
-	return j.fn(ctx, w.tx)
+	return j.fn(otl.WithRequest(ctx, j.from), w.tx)
 }
 
 func (w *writer) exec(ctx context.Context, text string) error {

@@ -105,6 +105,7 @@ func (s *Surface) authoriseSite(c *call, o *operation, raw string) error {
 		return &otl.Error{Kind: otl.Forbidden, Code: "scope_missing", Text: "This site key lacks the scope " + string(o.scope) + "."}
 	}
 	c.key, c.site = key, site
+	req.By = otl.Actor{Kind: otl.ActorSiteKey, ID: key.ID}
 	// The site's server calls for a person; where he sits only the site can say
 	// (contract 1.11).
 	req.Client, req.UserAgent = netip.Addr{}, c.r.Header.Get(headerClientAgent)
@@ -123,7 +124,8 @@ func (s *Surface) authorisePerson(c *call, o *operation) error {
 		return otl.ErrToken // a token of one site with the key of another (TE-04)
 	}
 	c.bearer = &b
-	otl.RequestOf(c.ctx).SiteID = b.Site.ID
+	req := otl.RequestOf(c.ctx)
+	req.SiteID, req.By = b.Site.ID, otl.Actor{Kind: otl.ActorPerson, ID: b.User.ID}
 	if o.access == bySiteOrAdmin {
 		return c.asAdmin(b)
 	}

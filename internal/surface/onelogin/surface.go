@@ -92,7 +92,7 @@ func (s *Surface) authorise(w http.ResponseWriter, r *http.Request, scope otl.Sc
 		return nil, err
 	}
 	req := otl.RequestOf(r.Context())
-	req.SiteID, req.SiteKeyID = c.site.ID, c.client.ID
+	req.SiteID, req.SiteKeyID, req.By = c.site.ID, c.client.ID, otl.Actor{Kind: otl.ActorClient, ID: c.client.ID}
 	// The client's server calls for a person; where he sits only the client can say.
 	req.Client, req.UserAgent = netip.Addr{}, ""
 	err = s.Pace.Take(r.Context(), c.client.ID)

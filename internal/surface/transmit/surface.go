@@ -141,7 +141,7 @@ func (s *Surface) authorise(r *http.Request, scope otl.Scope) (*call, error) {
 		}
 	}
 	req := otl.RequestOf(r.Context())
-	req.SiteID, req.SiteKeyID = c.site.ID, c.client.ID
+	req.SiteID, req.SiteKeyID, req.By = c.site.ID, c.client.ID, otl.Actor{Kind: otl.ActorClient, ID: c.client.ID}
 	// The client's server calls for a person; where he sits only the client can say.
 	req.Client, req.UserAgent = netip.Addr{}, ""
 	if err := s.Pace.Take(r.Context(), c.client.ID); err != nil {

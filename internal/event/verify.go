@@ -1,0 +1,108 @@
+package event
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// Report is what became of the check of one log.
+type Report struct {
+	SiteID string // "" for the installation
+	First  int64  // the place the log begins at: 1, or behind what retention took
+	Head   otl.Head
+	Faults []Fault
+}
+
+// Fault is a place at which a log is not what it was.
+type Fault struct {
+	Seq     int64
+	EventID string // "" for one that is gone
+	What    string
+}
+
+// verifyPage is how many entries are read at once.
+const verifyPage = 2000
+
+// Verify goes through a log, that of the installation for "", and says where an
+// entry was changed, removed, moved or put in (AU-03). Only who can also write
+// every later entry and the head anew escapes it: keep the head of a Report
+// elsewhere, and compare.
+func (l *Log) Verify(ctx context.Context, siteID string) (Report, error) {
+	span, err := l.Store.Read.Logs.Span(ctx, siteID)
+	if err != nil {
+		return Report{}, fmt.Errorf("read the ends of the log: %w", err)
+	}
+	c := checker{Report: Report{SiteID: siteID, First: span.Pruned.Length + 1, Head: span.Head}, at: span.Pruned}
+	for more := true; more; {
+		before := c.at.Length
+		if siteID == "" {
+			err = c.installation(ctx, l.Store.Read)
+		} else {
+			err = c.site(ctx, l.Store.Read)
+		}
+		if err != nil {
+			return c.Report, err
+		}
+		more = c.at.Length > before
+	}
+	c.end()
+	return c.Report, nil
+}
+
+// checker is how far a check has come.
+type checker struct {
+	Report
+	at otl.Head
+}
+
+func (c *checker) installation(ctx context.Context, tx *store.Tx) error {
+	page, err := tx.Events.Stored(ctx, c.at.Length, c.Head.Length, verifyPage)
+	for _, e := range page {
+		c.entry(e.Seq, e.ID, e.Hash, link(c.at.Hash, e.Seq, digest(e)))
+	}
+	return err
+}
+
+func (c *checker) site(ctx context.Context, tx *store.Tx) error {
+	page, err := tx.Logs.Stored(ctx, c.SiteID, c.at.Length, c.Head.Length, verifyPage)
+	for _, e := range page {
+		what := digest(store.Entry{Event: e.Event, Data: e.Data, Changes: e.Changes})
+		c.entry(e.SiteEvent.Seq, e.ID, e.SiteEvent.Hash, linkSite(c.at.Hash, e.SiteEvent.Seq, what, e.Told, e.UserSeq))
+	}
+	return err
+}
+
+// entry looks at one entry: it stands right behind the one before, and its hash is
+// what follows from both.
+func (c *checker) entry(seq int64, id string, have, want []byte) {
+	c.gap(seq)
+	if len(have) != sha256.Size || !bytes.Equal(have, want) {
+		c.fault(Fault{seq, id, "the entry was changed, or is not the one that stood here"})
+	}
+	c.at = otl.Head{Length: seq, Hash: have}
+}
+
+// gap names the entries missing before a place.
+func (c *checker) gap(seq int64) {
+	switch missing := seq - c.at.Length - 1; {
+	case missing == 1:
+		c.fault(Fault{seq - 1, "", "the entry is missing"})
+	case missing > 1:
+		c.fault(Fault{c.at.Length + 1, "", fmt.Sprintf("the entries up to %d are missing", seq-1)})
+	}
+}
+
+// end compares where the log ends with where it says it does.
+func (c *checker) end() {
+	c.gap(c.Head.Length + 1)
+	if c.at.Length == c.Head.Length && !bytes.Equal(c.at.Hash, c.Head.Hash) {
+		c.fault(Fault{c.Head.Length, "", "the log does not end with this entry"})
+	}
+}
+
+func (c *checker) fault(f Fault) { c.Faults = append(c.Faults, f) }
