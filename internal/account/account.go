@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -17,6 +18,7 @@ import (
 type Accounts struct {
 	Store    *store.Store
 	Sessions *session.Sessions
+	Factors  *factor.Factors
 	Hasher   *secret.Hasher
 	Limits   *limit.Limits
 	Messages *message.Messages
@@ -34,7 +36,8 @@ type Registration struct {
 }
 
 // Register adds a person and signs him in at the site he registered with. A
-// known address is otl.ErrEmailTaken; every other faulty field is named at once.
+// site that demands a second factor of everybody cannot do that: the error is
+// factor.ErrEnrolment. A known address is otl.ErrEmailTaken; every other faulty field is named at once.
 func (a *Accounts) Register(ctx context.Context, r Registration) (session.Tokens, error) {
 	u, grant, err := a.newUser(r, func(e otl.Email) error { return a.Rules.Check(r.Password, e, r.Site.Name) })
 	if err != nil {
@@ -69,7 +72,11 @@ func (a *Accounts) Register(ctx context.Context, r Registration) (session.Tokens
 		if st.Grant, err = a.Sessions.Join(ctx, tx, grant); err != nil {
 			return err
 		}
-		refresh, err := a.Sessions.Open(ctx, tx, &st, otl.Methods{otl.MethodPassword}, from)
+		pass, _, err := a.Factors.Admit(ctx, tx, st, otl.Methods{otl.MethodPassword}, nil)
+		if err != nil {
+			return err // and nobody was registered
+		}
+		refresh, err := a.Sessions.Open(ctx, tx, &st, pass, from)
 		if err != nil {
 			return err
 		}

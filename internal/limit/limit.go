@@ -48,6 +48,10 @@ func Sending(to string) []Use {
 	return uses
 }
 
+// Prompts is the rate of codes sent to somebody as a second step: three at once, and
+// no more than three in any ten minutes (MF-11).
+var Prompts = Rate{"prompts", 3, 30 * time.Minute}
+
 // SMSNeighbours is the rate of SMS to numbers that differ in their last four digits
 // alone.
 var SMSNeighbours = Rate{"sms-neighbours", 20, time.Hour}
@@ -188,15 +192,38 @@ func (l *Limits) Clear(ctx context.Context, tx *store.Tx, a Account) error {
 // code has few tries, and it counts whatever OTL_RATE_LIMITS says.
 func Codes(userID string) Account { return Account{"codes:" + userID} }
 
-// TryCode counts a guess at a one-time code of a person before it is looked at, at
-// whatever site (OT-08). After 100 wrong ones in a row codes are closed to him
-// until he proves himself in another way (OT-07).
-func TryCode(ctx context.Context, tx *store.Tx, userID string, now time.Time) error {
-	ok, due, err := tx.Failures.Try(ctx, Codes(userID).name, now, maxFailures+1, maxFailures)
+// Factors is the account of the codes of a person's second factors, at whatever door
+// and in whatever step (OT-08). A right password does not clear it: whoever guesses at
+// a second factor has the password.
+func Factors(userID string) Account { return Account{"factors:" + userID} }
+
+// Recovery is the account of a person's recovery codes, which stay good when guesses
+// have closed his other factors (PW-13).
+func Recovery(userID string) Account { return Account{"recovery:" + userID} }
+
+// TryFactor counts a guess at one of a person's second factors before it is looked
+// at. After 100 wrong ones in a row the account is closed until it is cleared.
+func TryFactor(ctx context.Context, tx *store.Tx, a Account, now time.Time) error {
+	ok, due, err := tx.Failures.Try(ctx, a.name, now, maxFailures+1, maxFailures)
 	if err != nil || ok {
 		return err
 	}
 	return Exceeded(due.Sub(now))
+}
+
+// ClearFactors forgets wrong guesses at a person's second factors after a right one.
+func ClearFactors(ctx context.Context, tx *store.Tx, userID string) error {
+	if err := tx.Failures.Clear(ctx, Factors(userID).name); err != nil {
+		return err
+	}
+	return tx.Failures.Clear(ctx, Recovery(userID).name)
+}
+
+// TryCode counts a guess at a one-time code of a person before it is looked at, at
+// whatever site (OT-08). After 100 wrong ones in a row codes are closed to him
+// until he proves himself in another way (OT-07).
+func TryCode(ctx context.Context, tx *store.Tx, userID string, now time.Time) error {
+	return TryFactor(ctx, tx, Codes(userID), now)
 }
 
 // ClearCodes forgets a person's wrong codes after he has proven himself.

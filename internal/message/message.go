@@ -40,6 +40,8 @@ const (
 	DataToken   = "token"   // a one-time token to be copied
 	DataMinutes = "minutes" // how long they are good
 	DataCustom  = "custom"  // Custom, as JSON
+	DataLabel   = "label"   // what somebody calls a factor of his
+	DataLeft    = "left"    // how many recovery codes are left
 	DataThread  = "thread"  // what messages of one conversation share
 )
 

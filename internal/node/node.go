@@ -15,6 +15,7 @@ import (
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/egress"
 	"github.com/onetimelogin/otl/internal/event"
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/installation"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/message"
@@ -85,6 +86,8 @@ type Node struct {
 	Accounts     *account.Accounts
 	SignIn       *signin.SignIn
 	Codes        *signin.Codes
+	Factors      *factor.Factors
+	Setup        *factor.Setup
 	Limits       *limit.Limits
 	Feed         *session.Feed
 	Messages     *message.Messages
@@ -139,8 +142,14 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	if permits == 0 {
 		permits = runtime.GOMAXPROCS(0)
 	}
+	factors := &factor.Factors{
+		Store: st, Master: master, Limits: limits, SMS: limit.SMS{Limits: limits, Numbers: o.SMSCountries, DailyCap: o.SMSDailyCap}, Now: o.Now,
+		Key: master.Derive("factor codes"), Length: o.CodeLength, Tries: o.CodeTries,
+	}
+	second := &signin.SecondStep{Store: st, Sessions: sessions, Factors: factors, Limits: limits, Now: o.Now, Tries: o.CodeTries}
 	hasher := secret.NewHasher(o.Argon2, permits)
 	messages := &message.Messages{Store: st, Master: master, Now: o.Now, Host: hostOf(o.PublicURL)}
+	factors.Messages = messages
 	n := &Node{
 		Store: st, Messages: messages, Once: &once.Keeper{Store: st, Master: master, Now: o.Now}, Master: master, APITokens: &site.APITokens{Store: st, Key: master.Derive("api tokens"), Now: o.Now},
 		Events: &event.Log{Store: st, Log: o.Log},
@@ -148,10 +157,12 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		Sites:    &site.Sites{Store: st, Now: o.Now},
 		Clients:  &site.Clients{Store: st, Now: o.Now},
 		Egress:   egress.New(o.Egress),
-		Accounts: &account.Accounts{Store: st, Sessions: sessions, Hasher: hasher, Limits: limits, Messages: messages, Rules: o.Rules, Now: o.Now},
-		SignIn:   &signin.SignIn{Store: st, Sessions: sessions, Hasher: hasher, Limits: limits, Now: o.Now},
+		Factors:  factors,
+		Setup:    &factor.Setup{Factors: factors},
+		Accounts: &account.Accounts{Store: st, Sessions: sessions, Factors: factors, Hasher: hasher, Limits: limits, Messages: messages, Rules: o.Rules, Now: o.Now},
+		SignIn:   &signin.SignIn{Store: st, Sessions: sessions, Second: second, Hasher: hasher, Limits: limits, Now: o.Now},
 		Codes: &signin.Codes{
-			Store: st, Sessions: sessions, Limits: limits, Messages: messages, Now: o.Now,
+			Store: st, Sessions: sessions, Second: second, Limits: limits, Messages: messages, Now: o.Now,
 			Key: master.Derive("codes"), PublicURL: o.PublicURL, Numbers: o.SMSCountries, DailyCap: o.SMSDailyCap, TTL: o.CodeTTL, LinkTTL: o.LinkTTL, Length: o.CodeLength, Tries: o.CodeTries,
 		},
 	}
@@ -165,7 +176,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 // serve builds the surfaces and the server in front of them.
 func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	n.Native = native.New(native.Options{
-		SignIn: n.SignIn, Codes: n.Codes, Accounts: n.Accounts, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
+		SignIn: n.SignIn, Codes: n.Codes, Second: n.SignIn.Second, Factors: n.Factors, Accounts: n.Accounts, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
 		JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
 	})
 	wire := transmit.New(transmit.Options{

@@ -43,6 +43,8 @@ const (
 	EventLinkOpened      EventType = "link.opened"
 	EventLinkDenied      EventType = "link.denied"
 	EventPasswordRemoved EventType = "user.password_removed"
+	EventRecoveryUsed    EventType = "factor.recovery_used"
+	EventSessionElevated EventType = "session.elevated"
 	EventKeyRotated      EventType = "signing_key.rotated"
 	EventMessageRetried  EventType = "message.retried"
 )

@@ -10,6 +10,9 @@ const (
 	MessageSignIn          MessageKind = "signin"
 	MessageReset           MessageKind = "reset_password"
 	MessagePasswordChanged MessageKind = "password_changed"
+	MessageFactorAdded     MessageKind = "factor_added"
+	MessageFactorRemoved   MessageKind = "factor_removed"
+	MessageRecoveryUsed    MessageKind = "recovery_used"
 )
 
 // Channel is the way a message takes.

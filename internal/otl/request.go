@@ -14,6 +14,10 @@ type Request struct {
 	Client    netip.Addr // the person's address as far as it is known
 	UserAgent string
 
+	// Device is the digest of the token by which the person's device says that it is
+	// trusted; nil for none.
+	Device []byte
+
 	// Patient gives a context for an answer that may take longer than others: it
 	// ends with the caller's connection or after d. Nil outside a server.
 	Patient func(d time.Duration) (context.Context, context.CancelFunc)

@@ -61,6 +61,9 @@ const (
 	MethodMailLink Method = "eml"  // a link by mail
 	MethodSMS      Method = "sms"  // a code by SMS
 	MethodDirect   Method = "otp"  // a code the site was handed (decision D14)
+	MethodTOTP     Method = "totp" // a code of an authenticator app; "otp" in amr
+	MethodKey      Method = "webauthn"
+	MethodRecovery Method = "recovery" // a recovery code
 	MethodAdmin    Method = "admin"
 )
 
@@ -98,6 +101,12 @@ func (m Method) kind() string {
 		return "mail"
 	case MethodSMS:
 		return "telephone"
+	case MethodTOTP:
+		return "app"
+	case MethodKey:
+		return "key"
+	case MethodRecovery:
+		return "paper"
 	}
 	return ""
 }
@@ -113,10 +122,21 @@ func (ms Methods) Factors() int {
 	return len(seen)
 }
 
+// Adds reports whether a method is proof of another kind than all of these.
+func (ms Methods) Adds(m Method) bool { return ms.With(m).Factors() > ms.Factors() }
+
 // AMR gives the methods as the claim of that name: with "mfa" once they are two
-// factors (RFC 8176).
+// factors (RFC 8176, which calls every kind of one-time password "otp").
 func (ms Methods) AMR() []string {
-	out := ms.Strings()
+	var out []string
+	for _, m := range ms {
+		if m == MethodTOTP {
+			m = "otp"
+		}
+		if !slices.Contains(out, string(m)) {
+			out = append(out, string(m))
+		}
+	}
 	if ms.Factors() > 1 {
 		out = append(out, "mfa")
 	}

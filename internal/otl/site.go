@@ -29,6 +29,8 @@ type Site struct {
 	Requested    Fields // fields the site would like to see
 	CallbackURLs []string
 	Origins      []string // whose scripts may call with a person's access token
+	MFA          MFAPolicy
+	MFARoles     []string // who must have two factors under MFARoles
 	Version      int
 	CreatedAt    time.Time
 	UpdatedAt    time.Time

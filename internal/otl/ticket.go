@@ -11,6 +11,10 @@ const (
 	PurposeSignIn   Purpose = "signin"         // signs somebody in at one site
 	PurposeLinkCode Purpose = "link_code"      // what an opened link gave a site
 	PurposeFlow     Purpose = "flow_code"      // what a visit to the hosted pages gave a site
+	PurposeStep     Purpose = "second_step"    // lets somebody who proved himself once do so again
+	PurposeFactor   Purpose = "factor"         // proves that somebody has a factor; in the slot of what it is for
+	PurposeRecovery Purpose = "recovery"       // stands in for a factor that is lost
+	PurposeDevice   Purpose = "trusted_device" // lets a device in without a second step
 )
 
 // Ticket is a one-time secret that was handed to somebody: a link, a code, or

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
@@ -49,11 +50,11 @@ func cookieSession(value string) (string, bool) {
 
 // OpenBrowser begins a browser session inside a transaction for a person who has
 // just proven himself. St needs the person and the first-party site.
-func (s *Sessions) OpenBrowser(ctx context.Context, tx *store.Tx, st store.Standing, methods otl.Methods, from *otl.Request) (Browser, error) {
+func (s *Sessions) OpenBrowser(ctx context.Context, tx *store.Tx, st store.Standing, pass factor.Pass, from *otl.Request) (Browser, error) {
 	if !st.Site.FirstParty {
 		return Browser{}, errors.New("a browser session at a partner site")
 	}
-	if _, err := s.Open(ctx, tx, &st, methods, from); err != nil {
+	if _, err := s.Open(ctx, tx, &st, pass, from); err != nil {
 		return Browser{}, err
 	}
 	b := Browser{st, newCookie(st.Session.ID)}
@@ -93,16 +94,13 @@ func (s *Sessions) Browser(ctx context.Context, cookie secret.Text) (Browser, er
 }
 
 // Elevate opens a new browser session in the place of one whose person has proven
-// himself in further ways: id and cookie are new at each level (SE-04). The error is
+// himself in further ways, those of the pass: id and cookie are new at each level
+// (SE-04). The error is
 // store.ErrNotFound where the one before has ended meanwhile; the transaction must
 // then be given up.
-func (s *Sessions) Elevate(ctx context.Context, tx *store.Tx, was store.Standing, more otl.Methods, from *otl.Request) (Browser, error) {
+func (s *Sessions) Elevate(ctx context.Context, tx *store.Tx, was store.Standing, pass factor.Pass, from *otl.Request) (Browser, error) {
 	if _, err := s.End(ctx, tx, was.User.ID, was.Session.ID, otl.EndSuperseded); err != nil {
 		return Browser{}, err
 	}
-	methods := was.Session.Methods
-	for _, m := range more {
-		methods = methods.With(m)
-	}
-	return s.OpenBrowser(ctx, tx, store.Standing{User: was.User, Site: was.Site}, methods, from)
+	return s.OpenBrowser(ctx, tx, store.Standing{User: was.User, Site: was.Site}, pass, from)
 }

@@ -24,7 +24,8 @@ func browse(t *testing.T, w *otltest.World, u otl.User) session.Browser {
 	from := &otl.Request{Client: netip.MustParseAddr("192.0.2.7"), UserAgent: "Firefox"}
 	var b session.Browser
 	if err := write(t, w, func(ctx context.Context, tx *store.Tx) error {
-		b, err = w.SignIn.Sessions.OpenBrowser(ctx, tx, store.Standing{User: u, Site: first}, otl.Methods{otl.MethodPassword}, from)
+		st := store.Standing{User: u, Site: first}
+		b, err = w.SignIn.Sessions.OpenBrowser(ctx, tx, st, pass(t, w, tx, st, otl.MethodPassword), from)
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -114,7 +115,7 @@ func TestSE04_EachLevelHasItsOwnIDAndCookie(t *testing.T) {
 		var high session.Browser
 		elevate := func() error {
 			return write(t, w, func(ctx context.Context, tx *store.Tx) (err error) {
-				high, err = w.SignIn.Sessions.Elevate(ctx, tx, low.Standing, otl.Methods{otl.MethodSMS, otl.MethodPassword}, &otl.Request{})
+				high, err = w.SignIn.Sessions.Elevate(ctx, tx, low.Standing, pass(t, w, tx, low.Standing, otl.MethodPassword, otl.MethodSMS), &otl.Request{})
 				return err
 			})
 		}

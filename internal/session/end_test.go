@@ -100,7 +100,7 @@ func TestEndAll_EndsWhatItIsAskedTo(t *testing.T) {
 		var foreign store.Standing
 		foreign.User, foreign.Site = john, w.Notes.Site
 		if err := write(t, w, func(ctx context.Context, tx *store.Tx) error {
-			_, err := w.SignIn.Sessions.Open(ctx, tx, &foreign, nil, &otl.Request{})
+			_, err := w.SignIn.Sessions.Open(ctx, tx, &foreign, pass(t, w, tx, foreign), &otl.Request{})
 			return err
 		}); err != nil {
 			t.Fatal(err)

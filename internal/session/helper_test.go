@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -29,6 +30,16 @@ func openFrom(t *testing.T, w *otltest.World, site otl.Site, from *otl.Request) 
 		t.Fatal(err)
 	}
 	return tokens
+}
+
+// pass lets a person in who has no second factor, or two of the methods.
+func pass(t *testing.T, w *otltest.World, tx *store.Tx, st store.Standing, methods ...otl.Method) factor.Pass {
+	t.Helper()
+	p, offers, err := w.Factors.Admit(t.Context(), tx, st, methods, nil)
+	if err != nil || len(offers) > 0 {
+		t.Fatalf("not let in: %v %v", offers, err)
+	}
+	return p
 }
 
 // renew exchanges a refresh token that must be good.

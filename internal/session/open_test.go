@@ -49,7 +49,7 @@ func TestOpen_NothingStaysOfATransactionGivenUp(t *testing.T) {
 		st := store.Standing{User: u, Site: w.Notes.Site}
 		no := errors.New("no")
 		err := write(t, w, func(ctx context.Context, tx *store.Tx) error {
-			if _, err := w.SignIn.Sessions.Open(ctx, tx, &st, nil, &otl.Request{}); err != nil {
+			if _, err := w.SignIn.Sessions.Open(ctx, tx, &st, pass(t, w, tx, st), &otl.Request{}); err != nil {
 				return err
 			}
 			return no

@@ -132,7 +132,7 @@ func TestEndAll_LeavesNoSignInBehindThatItOvertook(t *testing.T) {
 		if _, err := tx.Users.SignedIn(ctx, u.ID, who.PasswordVersion, w.Clock.Now()); err != nil {
 			return err
 		}
-		if _, err := w.SignIn.Sessions.Open(ctx, tx, &st, nil, &otl.Request{}); err != nil {
+		if _, err := w.SignIn.Sessions.Open(ctx, tx, &st, pass(t, w, tx, st), &otl.Request{}); err != nil {
 			return err
 		}
 		go func() {

@@ -21,7 +21,7 @@ import (
 // somebody else or after it was stolen: the session ends (SE-12).
 //
 // The errors are otl.ErrRefresh, otl.ErrRefreshReused, otl.ErrSessionRevoked,
-// and limit.Exceeded beyond the rate of refreshes.
+// ErrStronger, and limit.Exceeded beyond the rate of refreshes.
 func (s *Sessions) Renew(ctx context.Context, raw secret.Text, siteID string) (Tokens, error) {
 	presented, err := s.Refresher.Read(raw)
 	if err != nil {
@@ -60,6 +60,8 @@ func (s *Sessions) standing(ctx context.Context, presented token.Refresh, siteID
 		return st, otl.ErrSessionRevoked
 	case !st.Session.Live(s.Now()), !st.User.DisabledAt.IsZero(), !st.Site.FirstParty && !st.Grant.Live():
 		return st, otl.ErrRefresh
+	case !st.Session.Methods.Meets(st.Site, st.Grant.Roles):
+		return st, ErrStronger
 	}
 	return st, nil
 }

@@ -12,10 +12,14 @@ import (
 // ErrNone means that there is no live session of this id at the site.
 var ErrNone = otl.NoSuch("session")
 
+// ErrStronger means that the site has come to demand two factors of the person since
+// the session was opened with one (MF-05).
+var ErrStronger = &otl.Error{Kind: otl.Unauthenticated, Code: "second_factor_demanded", Text: "The site now asks for a second factor. Sign in again."}
+
 // Resume gives a new refresh token of a live session to its site, which names it by its id
 // alone, and with a method notes that the person has just proven himself in that
 // way too. The refresh token before it is exchanged, as if it had been presented.
-// The error is ErrNone for any session that is not a live one of this site, and of
+// The error is ErrStronger where that is not enough, and ErrNone for any session that is not a live one of this site, and of
 // this person unless userID is "".
 func (s *Sessions) Resume(ctx context.Context, tx *store.Tx, siteID, userID, id string, method otl.Method) (Opened, error) {
 	if !secret.ValidID(id) {
@@ -39,6 +43,9 @@ func (s *Sessions) Resume(ctx context.Context, tx *store.Tx, siteID, userID, id 
 		if err := tx.Sessions.AddMethod(ctx, st.Session, st.Session.Methods, now); err != nil {
 			return Opened{}, err
 		}
+	}
+	if !st.Session.Methods.Meets(st.Site, st.Grant.Roles) {
+		return Opened{}, ErrStronger
 	}
 	was := st.Session.Refresh
 	refresh, err := s.Refresher.At(id, was.Generation+1)

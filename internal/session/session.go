@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -50,22 +51,28 @@ type Opened struct {
 // than all else.
 func (s *Sessions) Tokens(o Opened) (Tokens, error) { return s.Issue(o.Standing, o.Refresh) }
 
+// errNotAdmitted is a mistake of ours: a door that did not ask factor.Admit.
+var errNotAdmitted = errors.New("a session for somebody who was not admitted")
+
 // maxUserAgent is how much of a User-Agent header is kept, in bytes.
 const maxUserAgent = 255
 
 // Open begins a session inside a transaction for the person, site and grant of
 // st, and gives its first refresh token; the session itself is written into st. Where
-// he proved himself earlier than now, st says when (Session.AuthAt).
+// he proved himself earlier than now, st says when (Session.AuthAt). Without a pass for this person and site there is none (MF-02).
 // Sessions of the same person on the same site beyond PerSite end, the oldest
 // first (SE-19). Issue makes the tokens after the commit.
-func (s *Sessions) Open(ctx context.Context, tx *store.Tx, st *store.Standing, methods otl.Methods, from *otl.Request) (secret.Text, error) {
+func (s *Sessions) Open(ctx context.Context, tx *store.Tx, st *store.Standing, pass factor.Pass, from *otl.Request) (secret.Text, error) {
+	if !pass.Good(st.User.ID, st.Site.ID) {
+		return secret.Text{}, errNotAdmitted
+	}
 	now := s.Now()
 	proven := st.Session.AuthAt
 	if proven.IsZero() {
 		proven = now
 	}
 	sess := otl.Session{
-		ID: secret.NewID(now), UserID: st.User.ID, SiteID: st.Site.ID, Methods: methods, AuthAt: proven, CreatedAt: now, LastSeenAt: now,
+		ID: secret.NewID(now), UserID: st.User.ID, SiteID: st.Site.ID, Methods: pass.Methods(), AuthAt: proven, CreatedAt: now, LastSeenAt: now,
 		RefreshBy: now.Add(min(s.RefreshTTL, s.MaxAge)), ExpiresAt: now.Add(s.MaxAge), UserAgent: userAgent(from.UserAgent),
 	}
 	if from.Client.IsValid() {

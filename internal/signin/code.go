@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +20,7 @@ import (
 type Codes struct {
 	Store    *store.Store
 	Sessions *session.Sessions
+	Second   *SecondStep
 	Limits   *limit.Limits
 	Messages *message.Messages
 	Now      func() time.Time
@@ -86,7 +86,7 @@ var (
 	ErrDisabled    = &otl.Error{Kind: otl.Forbidden, Code: "user_disabled", Text: "The person is disabled."}
 	ErrNoAddress   = &otl.Error{Kind: otl.NotFound, Code: "no_address", Text: "The person has no e-mail address that the site may see."}
 	ErrNoPhone     = &otl.Error{Kind: otl.NotFound, Code: "no_phone", Text: "The person has no telephone number that the site may see."}
-	ErrNumber      = &otl.Error{Kind: otl.Forbidden, Code: "sms_not_allowed", Text: "SMS are not sent to this country."}
+	ErrNumber      = limit.ErrNumber
 	ErrNoDirect    = &otl.Error{Kind: otl.Forbidden, Code: "direct_refused", Text: "Codes of people who own sites are not handed over."}
 )
 
@@ -198,13 +198,9 @@ func (r CodeRequest) typed() string {
 }
 
 // reaches reports whether SMS are sent to a number, and counts it among its
-// neighbours: numbers that differ in the last four digits alone are often one
-// owner's, who is paid for what they receive (OT-20).
+// neighbours (OT-20).
 func (s *Codes) reaches(ctx context.Context, number string) error {
-	if !slices.ContainsFunc(s.Numbers, func(code string) bool { return code == "*" || strings.HasPrefix(number, "+"+code) }) {
-		return ErrNumber
-	}
-	return s.Limits.Take(ctx, limit.Use{Rate: limit.SMSNeighbours, By: []string{number[:max(len(number)-4, 0)]}})
+	return limit.SMS{Limits: s.Limits, Numbers: s.Numbers}.Reaches(ctx, number)
 }
 
 // find gives the person an identifier names: anybody of the network, or one of the
@@ -334,11 +330,12 @@ type CodeAttempt struct {
 	RequestID string // needed where one was made
 	Known     bool   // as in CodeRequest
 	Join      string // id of a live session that the proof is added to; "" opens one
+	Door      *Door  // for a second step that may be due; nil where the wire has none
 }
 
 // Proven is a sign-in by a ticket.
 type Proven struct {
-	session.Tokens
+	Entered
 	Ticket otl.Ticket
 }
 
@@ -356,7 +353,7 @@ func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
 	}
 	var refused error
 	var p Proven
-	var opened session.Opened
+	var e entrance
 	from := otl.RequestOf(ctx)
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		p, refused = Proven{}, nil
@@ -369,7 +366,7 @@ func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
 			}
 			return err
 		}
-		opened, err = s.enter(ctx, tx, entry{a.Site, a.Join, p.Ticket, methodOf(p.Ticket.Channel)}, from)
+		e, err = s.enter(ctx, tx, entry{a.Site, a.Door, a.Join, p.Ticket, methodOf(p.Ticket.Channel)}, from)
 		return err
 	})
 	if err == nil {
@@ -379,7 +376,7 @@ func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
 		return Proven{}, a.shown(err)
 	}
 	from.UserID = u.ID
-	p.Tokens, err = s.Sessions.Tokens(opened)
+	p.Entered, err = s.Second.entered(e, nil)
 	return p, err
 }
 

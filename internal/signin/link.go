@@ -10,7 +10,6 @@ import (
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
-	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/store"
 )
 
@@ -173,6 +172,7 @@ type LinkAttempt struct {
 	Code      secret.Text
 	RequestID string
 	Join      string // as in CodeAttempt
+	Door      *Door  // as in CodeAttempt
 }
 
 // Redeem signs a person in with the code of a link he opened. The error is ErrLink,
@@ -180,7 +180,7 @@ type LinkAttempt struct {
 // by somebody it is not for.
 func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 	var p Proven
-	var opened session.Opened
+	var e entrance
 	from := otl.RequestOf(ctx)
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		t, err := tx.Tickets.Use(ctx, otl.PurposeLinkCode, secret.Digest(a.Code.Reveal()), s.Now())
@@ -198,14 +198,14 @@ func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 			method = otl.MethodDirect
 		}
 		p.Ticket = t
-		opened, err = s.enter(ctx, tx, entry{a.Site, a.Join, t, method}, from)
+		e, err = s.enter(ctx, tx, entry{a.Site, a.Door, a.Join, t, method}, from)
 		return err
 	})
 	if err != nil {
 		return Proven{}, err
 	}
 	from.UserID = p.Ticket.UserID
-	p.Tokens, err = s.Sessions.Tokens(opened)
+	p.Entered, err = s.Second.entered(e, nil)
 	return p, err
 }
 

@@ -5,49 +5,48 @@ import (
 	"errors"
 
 	"github.com/onetimelogin/otl/internal/otl"
-	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/store"
 )
 
 // entry is a way in that was just proven.
 type entry struct {
 	site   otl.Site
+	door   *Door  // for a second step that may be due
 	join   string // id of the session it is added to; "" opens one
 	ticket otl.Ticket
 	method otl.Method
 }
 
-// enter opens a session for the person of a ticket that was just used up, or adds
-// the proof to one.
-func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Request) (session.Opened, error) {
-	now, site, t := s.Now(), e.site, e.ticket
-	u, err := tx.Users.Came(ctx, t.UserID, now)
-	if errors.Is(err, store.ErrNotFound) {
-		return session.Opened{}, ErrDisabled
+// enter leads the person of a ticket that was just used up to a session, or a second
+// step, or adds the proof to a session.
+func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Request) (entrance, error) {
+	u, err := tx.Users.ByID(ctx, e.ticket.UserID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !u.DisabledAt.IsZero() {
+		return entrance{}, ErrDisabled
 	}
 	if err != nil {
-		return session.Opened{}, err
+		return entrance{}, err
 	}
-	if u, err = s.prove(ctx, tx, u, site.ID, t); err != nil {
-		return session.Opened{}, err
+	if u, err = s.prove(ctx, tx, u, e.site.ID, e.ticket); err != nil {
+		return entrance{}, err
 	}
 	if e.join != "" {
-		return s.Sessions.Resume(ctx, tx, site.ID, u.ID, e.join, e.method)
+		if _, err := tx.Users.Came(ctx, u.ID, s.Now()); err != nil {
+			return entrance{}, err
+		}
+		opened, err := s.Sessions.Resume(ctx, tx, e.site.ID, u.ID, e.join, e.method)
+		return entrance{opened: opened}, err
 	}
-	st := store.Standing{User: u, Site: site}
-	if st.Grant, err = tx.Grants.Of(ctx, u.ID, site.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return session.Opened{}, err
+	p := Proved{Standing: store.Standing{User: u, Site: e.site}, Methods: otl.Methods{e.method}}
+	if p.Grant, err = tx.Grants.Of(ctx, u.ID, e.site.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return entrance{}, err
 	}
-	if st.Grant, err = firstGrant(ctx, tx, s.Sessions, st, now); err != nil {
-		return session.Opened{}, err
-	}
-	refresh, err := s.Sessions.Open(ctx, tx, &st, otl.Methods{e.method}, from)
-	return session.Opened{Standing: st, Refresh: refresh}, err
+	return s.Second.admit(ctx, tx, p, e.door, from)
 }
 
 // prove notes that a person holds the address or number his ticket was sent to.
-// When nobody had proven the address before, whoever set a password or opened a
-// session did not either: both go (OT-16).
+// When nobody had proven the address before, whoever set a password, opened a session
+// or set up a factor did not either: all of them go (OT-16).
 func (s *Codes) prove(ctx context.Context, tx *store.Tx, u otl.User, siteID string, t otl.Ticket) (otl.User, error) {
 	proven, now := t.Data[dataProves], s.Now()
 	var first bool
@@ -92,6 +91,9 @@ func (s *Codes) uproot(ctx context.Context, tx *store.Tx, userID, siteID string)
 		}
 	}
 	if err := tx.Tickets.Void(ctx, userID, otl.PurposeReset, s.Now()); err != nil {
+		return err
+	}
+	if err := s.Second.Factors.RemoveAll(ctx, tx, userID, siteID, "first proof of the address"); err != nil {
 		return err
 	}
 	_, err = s.Sessions.EndAll(ctx, tx, userID, "", "", otl.EndUnproven)

@@ -18,6 +18,7 @@ import (
 type SignIn struct {
 	Store    *store.Store
 	Sessions *session.Sessions
+	Second   *SecondStep
 	Hasher   *secret.Hasher
 	Limits   *limit.Limits
 	Now      func() time.Time
@@ -55,43 +56,72 @@ func (a Attempt) key() (string, error) {
 // MaxPassword is the longest password that is looked at, in bytes (PW-01).
 const MaxPassword = 1024
 
-// Password signs a person in at a site. Whatever is wrong (nobody has the
+// Proved is somebody who has proven who he is at a site, and for whom no session was
+// opened yet.
+type Proved struct {
+	store.Standing // of person, site and grant; there is no session
+	Methods        otl.Methods
+
+	passwordVersion int // of the password that was right; 0 for none
+	password        *rightPassword
+}
+
+// rightPassword is what is still to be written after a right password.
+type rightPassword struct {
+	account    limit.Account
+	old, fresh string // stored hashes, where the old one is to be replaced
+}
+
+// Prove checks a password, and opens nothing. Whatever is wrong (nobody has the
 // address, the person is disabled, has no password, or another one) the error is
-// otl.ErrCredentials after the same work (PW-09). The first sign-in at a site
-// grants it the minimal fields (contract 1.4). Beyond the rates of sign-ins the
-// error is limit.Exceeded. A hash made elsewhere, or with
-// other parameters than today's, is replaced on the way.
-func (s *SignIn) Password(ctx context.Context, a Attempt) (session.Tokens, error) {
+// otl.ErrCredentials after the same work (PW-09). Beyond the rates of sign-ins it is
+// limit.Exceeded.
+func (s *SignIn) Prove(ctx context.Context, a Attempt) (Proved, error) {
 	key, err := a.key()
 	if err != nil {
-		return session.Tokens{}, err
+		return Proved{}, err
 	}
 	if n := len(a.Password.Reveal()); n == 0 || n > MaxPassword {
-		return session.Tokens{}, otl.InvalidField("password", "bad_length", "must be 1 to 1024 bytes")
+		return Proved{}, otl.InvalidField("password", "bad_length", "must be 1 to 1024 bytes")
 	}
 	who, err := s.Store.Read.Users.Credential(ctx, key, a.Site.ID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return session.Tokens{}, err
+		return Proved{}, err
 	}
 	account, err := s.try(ctx, a.Site.ID, key, who.User)
 	if err != nil {
-		return session.Tokens{}, err
+		return Proved{}, err
 	}
 	checked, err := s.Hasher.Check(ctx, a.Site.ID, secret.Stored{Hash: who.Hash, Imported: who.Imported}, a.Password)
 	if err != nil {
-		return session.Tokens{}, err
+		return Proved{}, err
 	}
 	if !checked.Match || !who.User.DisabledAt.IsZero() {
-		return session.Tokens{}, otl.ErrCredentials
+		return Proved{}, otl.ErrCredentials
 	}
 	otl.RequestOf(ctx).UserID = who.User.ID
-	var rehash string
+	right := &rightPassword{account: account, old: who.Hash}
 	if checked.Rehash {
-		if rehash, _, err = s.Hasher.Hash(ctx, a.Site.ID, a.Password); err != nil {
-			return session.Tokens{}, err
+		if right.fresh, _, err = s.Hasher.Hash(ctx, a.Site.ID, a.Password); err != nil {
+			return Proved{}, err
 		}
 	}
-	return s.open(ctx, a.Site, who, account, rehash)
+	return Proved{
+		Standing: store.Standing{User: who.User, Site: a.Site, Grant: who.Grant}, Methods: otl.Methods{otl.MethodPassword},
+		passwordVersion: who.PasswordVersion, password: right,
+	}, nil
+}
+
+// Password signs a person in at a site by a wire that knows no second step: where one
+// is due, the error is ErrSecondStep. The first sign-in at a site grants it the
+// minimal fields (contract 1.4).
+func (s *SignIn) Password(ctx context.Context, a Attempt) (session.Tokens, error) {
+	p, err := s.Prove(ctx, a)
+	if err != nil {
+		return session.Tokens{}, err
+	}
+	in, err := s.Second.Enter(ctx, p, nil)
+	return in.Tokens, err
 }
 
 // try counts the attempt before the password is looked at, under the person's
@@ -121,44 +151,6 @@ func (s *SignIn) known(ctx context.Context, userID string, from netip.Addr) (net
 		return netip.Addr{}, err
 	}
 	return from, nil
-}
-
-// open writes everything a right password leads to in one transaction.
-func (s *SignIn) open(ctx context.Context, site otl.Site, who store.Credential, account limit.Account, rehash string) (session.Tokens, error) {
-	st := store.Standing{User: who.User, Site: site, Grant: who.Grant}
-	from := otl.RequestOf(ctx)
-	var refresh secret.Text
-	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		now := s.Now()
-		version, err := tx.Users.SignedIn(ctx, who.User.ID, who.PasswordVersion, now)
-		if errors.Is(err, store.ErrNotFound) {
-			return otl.ErrCredentials // disabled, or given a new password, meanwhile
-		}
-		if err != nil {
-			return err
-		}
-		st.User.SessionVersion, st.User.LastLoginAt = version, now
-		if err := s.Limits.Clear(ctx, tx, account); err != nil {
-			return err
-		}
-		if err := limit.ClearCodes(ctx, tx, who.User.ID); err != nil {
-			return err
-		}
-		if rehash != "" {
-			if err := tx.Passwords.Rehash(ctx, who.User.ID, who.Hash, rehash); err != nil {
-				return err
-			}
-		}
-		if st.Grant, err = firstGrant(ctx, tx, s.Sessions, st, now); err != nil {
-			return err
-		}
-		refresh, err = s.Sessions.Open(ctx, tx, &st, otl.Methods{otl.MethodPassword}, from)
-		return err
-	})
-	if err != nil {
-		return session.Tokens{}, err
-	}
-	return s.Sessions.Issue(st, refresh)
 }
 
 // firstGrant lets the site see the minimal fields if the person has not
@@ -193,7 +185,11 @@ func (s *SignIn) Admin(ctx context.Context, userID, firstPartySite string) (sess
 		if st.Site, err = tx.Sites.ByID(ctx, firstPartySite); err != nil {
 			return err
 		}
-		refresh, err = s.Sessions.Open(ctx, tx, &st, otl.Methods{otl.MethodAdmin}, from)
+		pass, _, err := s.Second.Factors.Admit(ctx, tx, st, otl.Methods{otl.MethodAdmin}, nil)
+		if err != nil {
+			return err
+		}
+		refresh, err = s.Sessions.Open(ctx, tx, &st, pass, from)
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {

@@ -79,6 +79,7 @@ type Tx struct {
 	APITokens    APITokens
 	Numbers      Numbers
 	Flows        Flows
+	Factors      Factors
 }
 
 // conn runs one statement. *sql.DB, *sql.Tx and the prepared statements of
@@ -113,6 +114,7 @@ func newTx(c conn, changed *changes) *Tx {
 		APITokens{g},
 		Numbers{g},
 		Flows{g},
+		Factors{g},
 	}
 }
 

@@ -105,6 +105,24 @@ func (g Tickets) Note(ctx context.Context, t otl.Ticket) error {
 	return err
 }
 
+// Try counts a guess at what a ticket asks for besides its secret, and gives the
+// ticket. It is ErrNotFound when it cannot be used, or most guesses were made: of any
+// number of guesses at once no more are let through than one after the other would
+// be. On PostgreSQL the ticket stays locked until the transaction ends.
+func (g Tickets) Try(ctx context.Context, p otl.Purpose, digest []byte, now time.Time, most int) (otl.Ticket, error) {
+	return g.ticket(ctx, `UPDATE tickets SET tries = tries + 1
+		WHERE digest = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3 AND tries < $4 AND user_id IS NOT NULL
+		RETURNING `+ticketColumns, []any{digest, string(p), millis(now), most})
+}
+
+// Count gives how many tickets a person has for a purpose that can be used.
+func (g Tickets) Count(ctx context.Context, userID string, p otl.Purpose, now time.Time) (int, error) {
+	var n int
+	err := g.one(ctx, `SELECT count(*) FROM tickets WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3`,
+		[]any{userID, string(p), millis(now)}, &n)
+	return n, err
+}
+
 // Spend uses up a ticket whose code was guessed right, and reports whether it was
 // the first to.
 func (g Tickets) Spend(ctx context.Context, id string, now time.Time) (bool, error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 )
@@ -14,14 +16,21 @@ type auth struct{ *Surface }
 type loginIn struct {
 	Email    string `json:"email" maxLength:"254" minLength:"1" doc:"The person's address; case does not matter."`
 	Password hidden `json:"password" doc:"1 to 1024 bytes."`
+	MFACode  hidden `json:"mfa_code,omitempty" doc:"A code of the person's authenticator app, to save the second call where a second step is due."`
+	Device   hidden `json:"device_token,omitempty" doc:"Of a sign-in that trusted this device."`
 }
 
 func (s auth) login(c *call, in *loginIn) (*loginOut, error) {
-	t, err := s.SignIn.Password(c.ctx, signin.Attempt{Site: c.site, Email: in.Email, Password: in.Password.Text})
+	p, err := s.SignIn.Prove(c.ctx, signin.Attempt{Site: c.site, Email: in.Email, Password: in.Password.Text})
 	if err != nil {
 		return nil, err
 	}
-	return newLoginOut(t), nil
+	otl.RequestOf(c.ctx).Device = factor.DeviceDigest(in.Device.Text)
+	entered, err := s.Second.Enter(c.ctx, p, door())
+	if err == nil && entered.Step != nil && !in.MFACode.Empty() {
+		return s.finish(c, entered.Step, in.MFACode.Text)
+	}
+	return s.enter(entered, err)
 }
 
 type registerIn struct {

@@ -87,11 +87,8 @@ func (s codes) verify(c *call, in *verifyCodeIn) (*loginOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.Codes.Verify(c.ctx, signin.CodeAttempt{Site: c.site, Who: who, Code: in.Code.Text, RequestID: in.RequestID})
-	if err != nil {
-		return nil, err
-	}
-	return newLoginOut(p.Tokens), nil
+	p, err := s.Codes.Verify(c.ctx, signin.CodeAttempt{Site: c.site, Who: who, Code: in.Code.Text, RequestID: in.RequestID, Door: door()})
+	return s.enter(p.Entered, err)
 }
 
 type sendLinkIn struct {
@@ -129,14 +126,11 @@ type verifyLinkIn struct {
 }
 
 func (s codes) verifyLink(c *call, in *verifyLinkIn) (*loginOut, error) {
-	p, err := s.Codes.Redeem(c.ctx, signin.LinkAttempt{Site: c.site, Code: in.Code.Text, RequestID: in.RequestID})
+	p, err := s.Codes.Redeem(c.ctx, signin.LinkAttempt{Site: c.site, Code: in.Code.Text, RequestID: in.RequestID, Door: door()})
 	if errors.Is(err, signin.ErrDisabled) {
 		err = signin.ErrLink
 	}
-	if err != nil {
-		return nil, err
-	}
-	return newLoginOut(p.Tokens), nil
+	return s.enter(p.Entered, err)
 }
 
 func (s codes) routes() {

@@ -2,6 +2,7 @@ package native
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"net/http"
 	"strconv"
@@ -85,6 +86,11 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if e.Kind == otl.Unauthenticated {
 		w.Header().Set("WWW-Authenticate", challenge(e))
+	}
+	var due *stepDue
+	if errors.As(err, &due) {
+		write(w, status(e), due.body(f))
+		return
 	}
 	write(w, status(e), f)
 }

@@ -22,12 +22,14 @@ const (
 	sampleSite    = "01HKZ2A7R4T6Y8W3E5P9S1K0MH"
 	sampleSession = "01HKZ4C9F2G5H8J1L3N6Q7R0ST"
 	sampleEmail   = "user@example.com"
+	sampleFactor  = "01HKZ5D2E4R6T8Y0U1I3O5P7AS"
 )
 
 // routes is every operation of this wire.
 func (s *Surface) routes() {
 	auth{s}.routes()
 	codes{s}.routes()
+	mfa{s}.routes()
 	users{s}.routes()
 	members{s}.routes()
 	roles{s}.routes()

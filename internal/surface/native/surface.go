@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/once"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -21,6 +22,8 @@ import (
 type Options struct {
 	SignIn   *signin.SignIn
 	Codes    *signin.Codes
+	Second   *signin.SecondStep
+	Factors  *factor.Factors
 	Accounts *account.Accounts
 	Sites    *site.Sites
 	Clients  *site.Clients

@@ -59,6 +59,7 @@ type loginOut struct {
 	TokenType    string    `json:"token_type" enum:"Bearer"`
 	ExpiresIn    int       `json:"expires_in" doc:"Seconds until the access token expires."`
 	User         loginUser `json:"user"`
+	DeviceToken  *shown    `json:"device_token,omitempty" doc:"Where trust_device was asked for: send it with the next login of this device."`
 }
 
 type loginUser struct {

@@ -1,0 +1,182 @@
+package factor
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// Factors keeps people's second factors.
+type Factors struct {
+	Store    *store.Store
+	Master   secret.Master
+	Limits   *limit.Limits
+	SMS      limit.SMS
+	Messages *message.Messages
+	Now      func() time.Time
+
+	Key    []byte // of the digests of codes; 32 bytes
+	Length int    // digits of a code that is sent
+	Tries  int    // wrong guesses that make it worthless
+}
+
+// Errors of the second step.
+var (
+	// ErrEnrolment is the answer where a site demands a second factor of somebody
+	// who has none.
+	ErrEnrolment = &otl.Error{Kind: otl.Forbidden, Code: "mfa_enrollment_required", Text: "This site asks for a second factor and the person has none. It is set up at the pages of this server."}
+	// ErrKind is the answer where none of the person's factors is of another kind
+	// than what he has just proven himself with (MF-06).
+	ErrKind = &otl.Error{Kind: otl.Forbidden, Code: "mfa_kind", Text: "No second factor of the person differs in kind from how he signed in. Sign in in another way."}
+	// ErrProof is the answer to a wrong proof of a second factor.
+	ErrProof = &otl.Error{Kind: otl.Unauthenticated, Code: "mfa_code_invalid", Text: "The code is wrong, was used already or has expired."}
+	// ErrNone is the answer to the id of a factor that the person does not have:
+	// somebody else's is as unknown as one that never was (MF-04).
+	ErrNone = &otl.Error{Kind: otl.NotFound, Code: "mfa_factor_unknown", Text: "No such factor."}
+)
+
+// Pass says that nothing more is asked of somebody before a session is opened for him
+// at a site. Only Admit makes one that is good.
+type Pass struct {
+	user, site string
+	methods    otl.Methods
+}
+
+// Good reports whether the pass is one for a person at a site.
+func (p Pass) Good(userID, siteID string) bool {
+	return p.user != "" && p.user == userID && p.site == siteID
+}
+
+// Methods gives how the person has proven who he is.
+func (p Pass) Methods() otl.Methods { return p.methods }
+
+// Offer is a factor that a person may use for his second step.
+type Offer struct {
+	otl.Factor
+	Hint string // end of the number, or the address in part; "" for other kinds
+}
+
+// Admit decides whether somebody who has proven himself by some methods gets a
+// session at a site: from the policy of the site, what he is there, the factors he
+// has and the device he uses, read in the transaction that opens the session (MF-02).
+// It gives a pass, or the factors to choose from for the step that is due, or
+// ErrEnrolment or ErrKind. St needs person, site and grant; device is the digest of
+// the token of a trusted device.
+func (f *Factors) Admit(ctx context.Context, tx *store.Tx, st store.Standing, methods otl.Methods, device []byte) (Pass, []Offer, error) {
+	pass, demanded := Pass{st.User.ID, st.Site.ID, methods}, st.Site.Demands(st.Grant.Roles)
+	if methods.Factors() > 1 || st.Site.MFA == otl.MFAOff || admin(methods) {
+		return pass, nil, nil
+	}
+	has, err := tx.Factors.Of(ctx, st.User.ID)
+	if err != nil {
+		return Pass{}, nil, err
+	}
+	if !enrolled(has) {
+		if demanded {
+			return Pass{}, nil, ErrEnrolment
+		}
+		return pass, nil, nil
+	}
+	if !demanded && len(device) > 0 {
+		trusted, err := f.trusts(ctx, tx, st.User.ID, device)
+		if err != nil || trusted {
+			return pass, nil, err
+		}
+	}
+	offers := offer(st.User, has, methods)
+	if reach(methods, offers) < 2 {
+		return Pass{}, nil, ErrKind
+	}
+	return Pass{}, offers, nil
+}
+
+func admin(methods otl.Methods) bool { return len(methods) == 1 && methods[0] == otl.MethodAdmin }
+
+// enrolled reports whether somebody has a factor: recovery codes alone are none.
+func enrolled(has []otl.Factor) bool {
+	for _, one := range has {
+		if one.Kind != otl.FactorRecovery {
+			return true
+		}
+	}
+	return false
+}
+
+// offer gives those of a person's factors that differ in kind from what he has used.
+func offer(u otl.User, has []otl.Factor, used otl.Methods) []Offer {
+	var out []Offer
+	for _, one := range has {
+		if usable(u, one, used) {
+			out = append(out, Offer{one, hint(u, one)})
+		}
+	}
+	return out
+}
+
+// usable reports whether a factor is confirmed, differs in kind from what was used
+// and, where it is an address, was proven.
+func usable(u otl.User, one otl.Factor, used otl.Methods) bool {
+	if one.Kind == otl.FactorMail && u.EmailVerifiedAt.IsZero() {
+		return false
+	}
+	return !one.ConfirmedAt.IsZero() && used.Adds(one.Kind.Method())
+}
+
+// reach gives how many kinds of proof somebody could have given in the end.
+func reach(methods otl.Methods, offers []Offer) int {
+	for _, o := range offers {
+		methods = methods.With(o.Kind.Method())
+	}
+	return methods.Factors()
+}
+
+// hint gives what of a number or an address is shown to somebody who may not be him.
+func hint(u otl.User, f otl.Factor) string {
+	switch f.Kind {
+	case otl.FactorSMS:
+		return "•••• " + f.Target[max(len(f.Target)-2, 0):]
+	case otl.FactorMail:
+		name, host, _ := strings.Cut(u.Email.Address, "@")
+		return name[:min(len(name), 1)] + "•••@" + host
+	}
+	return ""
+}
+
+// trusts reports whether a digest is that of a device the person trusts.
+func (f *Factors) trusts(ctx context.Context, tx *store.Tx, userID string, device []byte) (bool, error) {
+	t, err := tx.Tickets.Live(ctx, otl.PurposeDevice, device, f.Now())
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && t.UserID == userID, err
+}
+
+const (
+	devicePrefix = "otl_td_"
+	// trustTTL is how long a trusted device is let in without a second step.
+	trustTTL = 30 * 24 * time.Hour
+)
+
+// Trust gives a token by which a person's device is let in without a second step for
+// 30 days, where the site does not demand one.
+func (f *Factors) Trust(ctx context.Context, tx *store.Tx, userID, siteID string) (secret.Text, error) {
+	now, token := f.Now(), secret.NewKey(devicePrefix)
+	t := otl.Ticket{ID: secret.NewID(now), Purpose: otl.PurposeDevice, UserID: userID, SiteID: siteID, CreatedAt: now, ExpiresAt: now.Add(trustTTL)}
+	t.Slot = t.ID
+	return token, tx.Tickets.Insert(ctx, t, secret.Digest(token.Reveal()), nil)
+}
+
+// DeviceDigest gives what Admit knows a trusted device by; nil for no token.
+func DeviceDigest(token secret.Text) []byte {
+	if token.Empty() {
+		return nil
+	}
+	return secret.Digest(token.Reveal())
+}

@@ -1,0 +1,258 @@
+package factor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+const (
+	// enrolTTL is how long a factor that was begun to be set up can be confirmed.
+	enrolTTL = 15 * time.Minute
+	// maxFactors is how many factors one person can have.
+	maxFactors = 20
+)
+
+// Errors of setting factors up.
+var (
+	// ErrUnproven is the answer to somebody who has a second factor and signed in
+	// without one: only both together may change what factors he has (MF-08).
+	ErrUnproven = &otl.Error{Kind: otl.Unauthenticated, Code: "mfa_proof_required", Text: "Prove one of your second factors first: this changes what they are."}
+	// ErrTooMany is the answer to one factor too many.
+	ErrTooMany = &otl.Error{Kind: otl.Conflict, Code: "mfa_too_many", Text: "A person has at most 20 factors. Remove one first."}
+)
+
+// Setup changes what factors people have.
+type Setup struct{ *Factors }
+
+// New is a factor somebody would like to have.
+type New struct {
+	Kind   otl.FactorKind // all but FactorRecovery
+	Label  string         // "" for the usual one of the kind
+	Number string         // of FactorSMS, E.164
+}
+
+// Enrolment is a factor that has just been begun to be set up.
+type Enrolment struct {
+	otl.Factor
+	Seed      secret.Text // of an authenticator app, in base32; shown this once (MF-12)
+	Link      secret.Text // otpauth URL of the same, for a QR code
+	ExpiresAt time.Time   // until when it can be confirmed
+}
+
+// Enrol begins to set a factor up for the person of a session. It opens nothing until
+// it is confirmed. The errors are ErrUnproven, ErrTooMany, and those of Send for a
+// factor that is a code we send.
+func (f *Setup) Enrol(ctx context.Context, b store.Standing, n New) (Enrolment, error) {
+	one, err := f.fresh(b.User, &n)
+	if err != nil {
+		return Enrolment{}, err
+	}
+	if one.Kind.Sent() {
+		if err := f.pace(ctx, b.User.ID, b.Site.ID, one); err != nil {
+			return Enrolment{}, err
+		}
+	}
+	e := Enrolment{Factor: one, ExpiresAt: one.CreatedAt.Add(enrolTTL)}
+	var sealed []byte
+	if one.Kind == otl.FactorTOTP {
+		seed := secret.NewTOTPSeed()
+		e.Seed, e.Link = secret.EncodeTOTPSeed(seed), secret.TOTPLink(seed, f.Messages.Host, b.User.Email.Address)
+		sealed = f.Master.Seal([]byte(seed.Reveal()), place(one))
+	}
+	return e, f.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := f.may(ctx, tx, b); err != nil {
+			return err
+		}
+		if has, err := tx.Factors.Of(ctx, b.User.ID); err != nil || len(has) >= maxFactors {
+			return cmp.Or(err, error(ErrTooMany))
+		}
+		if err := tx.Factors.DeletePending(ctx, b.User.ID, one.Kind); err != nil {
+			return err
+		}
+		if err := tx.Factors.Insert(ctx, one, sealed); err != nil || !one.Kind.Sent() {
+			return err
+		}
+		return f.write(ctx, tx, Prompt{User: b.User, SiteID: b.Site.ID, Slot: one.ID, Until: e.ExpiresAt}, one)
+	})
+}
+
+// fresh checks what somebody would like and gives it as a factor not yet confirmed.
+func (f *Setup) fresh(u otl.User, n *New) (otl.Factor, error) {
+	now := f.Now()
+	one := otl.Factor{ID: secret.NewID(now), UserID: u.ID, Kind: n.Kind, CreatedAt: now}
+	usual := map[otl.FactorKind]string{otl.FactorTOTP: "Authenticator app", otl.FactorSMS: "Telephone", otl.FactorMail: "E-mail"}[n.Kind]
+	var err error
+	switch {
+	case usual == "":
+		return one, otl.InvalidField("kind", "unknown_value", "must be totp, sms_otp or email_otp")
+	case n.Kind == otl.FactorSMS:
+		if one.Target, err = otl.ParsePhone(n.Number); err != nil {
+			return one, err
+		}
+	case n.Kind == otl.FactorMail && u.EmailVerifiedAt.IsZero():
+		return one, otl.InvalidField("kind", "address_unproven", "needs an address that was proven: sign in with a code or link sent there")
+	}
+	one.Label, err = checkLabel(n.Label)
+	if one.Label == "" {
+		one.Label = usual
+	}
+	return one, err
+}
+
+func checkLabel(s string) (string, error) { return otl.CheckText("label", s, otl.MaxLabel) }
+
+// may reports whether the person of a session may change what factors he has.
+func (f *Setup) may(ctx context.Context, tx *store.Tx, b store.Standing) error {
+	has, err := tx.Factors.Of(ctx, b.User.ID)
+	switch {
+	case err != nil:
+		return err
+	case enrolled(has) && b.Session.Methods.Factors() < 2 && !admin(b.Session.Methods):
+		return ErrUnproven
+	}
+	return nil
+}
+
+// Confirmed is a factor that was just set up, with recovery codes where it is the
+// first one, and the session version that was raised by it.
+type Confirmed struct {
+	otl.Factor
+	RecoveryCodes []secret.Text // shown this once
+	Version       int
+}
+
+// Confirm finishes setting a factor up with a proof of it. The person is told by
+// mail, and all his access tokens are void (MF-08). The errors are ErrNone, ErrProof,
+// ErrUnproven and limit.Exceeded.
+func (f *Setup) Confirm(ctx context.Context, b store.Standing, id string, proof secret.Text) (Confirmed, error) {
+	var c Confirmed
+	var refused error
+	err := f.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		c, err = f.confirm(ctx, tx, b, id, proof)
+		if refused = nil; err != nil && Safe(err) {
+			refused, err = err, nil
+		}
+		return err
+	})
+	if err == nil {
+		err = refused
+	}
+	return c, err
+}
+
+func (f *Setup) confirm(ctx context.Context, tx *store.Tx, b store.Standing, id string, proof secret.Text) (Confirmed, error) {
+	now := f.Now()
+	if err := f.may(ctx, tx, b); err != nil {
+		return Confirmed{}, err
+	}
+	one, sealed, err := tx.Factors.ByID(ctx, b.User.ID, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (!one.ConfirmedAt.IsZero() || !now.Before(one.CreatedAt.Add(enrolTTL))) {
+		return Confirmed{}, ErrNone
+	}
+	if err != nil {
+		return Confirmed{}, err
+	}
+	if err := limit.TryFactor(ctx, tx, limit.Factors(b.User.ID), now); err != nil {
+		return Confirmed{}, err
+	}
+	step, err := f.shows(ctx, tx, b, one, sealed, plain(proof))
+	if err != nil {
+		return Confirmed{}, err
+	}
+	return f.added(ctx, tx, b, one, step)
+}
+
+// shows reports whether a proof is one of a factor that is being set up, and the time
+// step of a code that has one.
+func (f *Setup) shows(ctx context.Context, tx *store.Tx, b store.Standing, one otl.Factor, sealed []byte, code string) (int64, error) {
+	if one.Kind != otl.FactorTOTP {
+		return 0, f.spend(ctx, tx, one, Claim{User: b.User, SiteID: b.Site.ID, Slot: one.ID}, code)
+	}
+	seed, err := f.Master.Open(sealed, place(one))
+	if err != nil {
+		return 0, err
+	}
+	step, ok := secret.MatchTOTP(secret.NewText(string(seed)), secret.NewText(code), f.Now())
+	if !ok {
+		return 0, ErrProof
+	}
+	return step, nil
+}
+
+// added writes that a factor is confirmed and everything that goes with it.
+func (f *Setup) added(ctx context.Context, tx *store.Tx, b store.Standing, one otl.Factor, step int64) (c Confirmed, err error) {
+	has, err := tx.Factors.Of(ctx, b.User.ID)
+	if err != nil {
+		return c, err
+	}
+	one.ConfirmedAt, one.LastStep, one.Default = f.Now(), step, !enrolled(has)
+	c.Factor = one
+	if err := proven(tx.Factors.Confirm(ctx, one.ID, step, one.Default, one.ConfirmedAt)); err != nil {
+		return c, err
+	}
+	if err := limit.ClearFactors(ctx, tx, b.User.ID); err != nil {
+		return c, err
+	}
+	if len(has) == 0 {
+		if c.RecoveryCodes, err = f.makeCodes(ctx, tx, b.User.ID, b.Site.ID); err != nil {
+			return c, err
+		}
+	}
+	c.Version, err = f.changed(ctx, tx, b, otl.EventFactorAdded, otl.MessageFactorAdded, one)
+	return c, err
+}
+
+// changed voids the person's access tokens, appends the event and queues the mail that
+// go with every change of his factors (MF-08).
+func (f *Setup) changed(ctx context.Context, tx *store.Tx, b store.Standing, e otl.EventType, kind otl.MessageKind, one otl.Factor) (int, error) {
+	version, err := tx.Users.RaiseSessionVersion(ctx, b.User.ID)
+	if err != nil {
+		return 0, err
+	}
+	if err := tx.Revocations.Append(ctx, []otl.Revocation{{UserID: b.User.ID, SessionVersion: version, At: f.Now()}}); err != nil {
+		return 0, err
+	}
+	if err := tx.Events.Append(ctx, f.event(e, b.User.ID, b.Site.ID, map[string]string{"factor": one.ID, "kind": string(one.Kind)})); err != nil {
+		return 0, err
+	}
+	return version, f.Messages.Mail(ctx, tx, kind, b.User, b.Site.ID, map[string]string{message.DataLabel: one.Label})
+}
+
+// Given is a factor that an operator gives somebody, without a proof.
+type Given struct {
+	New
+	Seed secret.Text // of FactorTOTP
+}
+
+// Give adds a factor to a person on behalf of an operator at the server's own command
+// line.
+func (f *Setup) Give(ctx context.Context, u otl.User, g Given) (otl.Factor, error) {
+	one, err := f.fresh(u, &g.New)
+	if err != nil {
+		return one, err
+	}
+	one.ConfirmedAt = one.CreatedAt
+	var sealed []byte
+	if one.Kind == otl.FactorTOTP {
+		sealed = f.Master.Seal([]byte(g.Seed.Reveal()), place(one))
+	}
+	return one, f.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		has, err := tx.Factors.Of(ctx, u.ID)
+		if err != nil {
+			return err
+		}
+		one.Default = !enrolled(has)
+		if err := tx.Factors.Insert(ctx, one, sealed); err != nil {
+			return err
+		}
+		return tx.Events.Append(ctx, f.event(otl.EventFactorAdded, u.ID, "", map[string]string{"factor": one.ID, "kind": string(one.Kind), "by": "operator"}))
+	})
+}

@@ -1,0 +1,149 @@
+package native
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// mfa are the operations on second factors (contract 1.4).
+type mfa struct{ *Surface }
+
+// door is this wire as a place where people come in.
+func door() *signin.Door { return &signin.Door{Name: "native"} }
+
+// offerOut is a factor that can be chosen for a second step.
+type offerOut struct {
+	ID      string `json:"id"`
+	Kind    string `json:"kind" enum:"totp,sms_otp,email_otp,webauthn,recovery_code"`
+	Label   string `json:"label" doc:"What the person calls it."`
+	Hint    string `json:"hint" doc:"End of the number or part of the address a code goes to; empty for other kinds."`
+	Default bool   `json:"default" doc:"Whether it is to be offered first."`
+}
+
+func newOfferOut(o factor.Offer) offerOut {
+	return offerOut{o.ID, string(o.Kind), o.Label, o.Hint, o.Default}
+}
+
+// stepDue is the 401 to a right first proof where a second step is due. It must not
+// be a success: a site that takes a 200 for signed in would skip the step (contract
+// 1.4).
+type stepDue struct {
+	step *signin.Pending
+	now  time.Time
+}
+
+var errStepDue = &otl.Error{Kind: otl.Unauthenticated, Code: "mfa_required", Text: "mfa_required"}
+
+// Error implements error.
+func (d *stepDue) Error() string { return errStepDue.Error() }
+
+// Unwrap gives the error as every wire knows it.
+func (d *stepDue) Unwrap() error { return errStepDue }
+
+// stepFailure is a Failure with what the second step needs.
+type stepFailure struct {
+	failure
+	Token     shown      `json:"mfa_token"`
+	Methods   []string   `json:"methods"`
+	Factors   []offerOut `json:"factors"`
+	ExpiresIn int        `json:"expires_in"`
+}
+
+func (d *stepDue) body(f failure) stepFailure {
+	out := stepFailure{failure: f, Token: shown{d.step.Token}, ExpiresIn: int(d.step.ExpiresAt.Sub(d.now).Seconds())}
+	seen := map[otl.FactorKind]bool{}
+	for _, o := range d.step.Factors {
+		out.Factors = append(out.Factors, newOfferOut(o))
+		if !seen[o.Kind] {
+			seen[o.Kind] = true
+			out.Methods = append(out.Methods, string(o.Kind))
+		}
+	}
+	return out
+}
+
+// enter gives the answer of a door: tokens, or the 401 of a second step.
+func (s *Surface) enter(in signin.Entered, err error) (*loginOut, error) {
+	if err != nil {
+		return nil, err
+	}
+	if in.Step != nil {
+		return nil, &stepDue{in.Step, s.Now()}
+	}
+	out := newLoginOut(in.Tokens)
+	if !in.Device.Empty() {
+		out.DeviceToken = &shown{in.Device}
+	}
+	return out, nil
+}
+
+type verifyFactorIn struct {
+	MFAToken hidden `json:"mfa_token" doc:"Of the 401 that asked for the second step."`
+	Code     hidden `json:"code" doc:"As the person typed it; blanks and hyphens do not matter."`
+	FactorID string `json:"factor_id,omitempty" maxLength:"26" doc:"Which of the factors offered it is of."`
+	Method   string `json:"method,omitempty" enum:"totp,sms_otp,email_otp,recovery_code" doc:"Its kind, where no factor_id is given; totp if left out."`
+	Trust    bool   `json:"trust_device,omitempty" doc:"Give a device_token, with which this device needs no second step for 30 days where the site does not demand one."`
+}
+
+func (s mfa) verify(c *call, in *verifyFactorIn) (*loginOut, error) {
+	return s.enter(s.Second.Complete(c.ctx, signin.StepProof{
+		Token: in.MFAToken.Text, Site: c.site, Door: *door(), FactorID: in.FactorID, Kind: kindOf(in.Method), Proof: in.Code.Text, Trust: in.Trust,
+	}))
+}
+
+func kindOf(method string) otl.FactorKind {
+	if method == "" {
+		return otl.FactorTOTP
+	}
+	return otl.FactorKind(method)
+}
+
+type challengeIn struct {
+	MFAToken hidden `json:"mfa_token" doc:"Of the 401 that asked for the second step."`
+	FactorID string `json:"factor_id" minLength:"1" maxLength:"26" doc:"One of the factors offered."`
+}
+
+type challengedOut struct {
+	Sent      bool     `json:"sent" doc:"Whether a code was sent: not for kinds that need none."`
+	ExpiresIn int      `json:"expires_in" doc:"Seconds until the sign-in has to begin again."`
+	Factor    offerOut `json:"factor"`
+}
+
+func (s mfa) challenge(c *call, in *challengeIn) (*challengedOut, error) {
+	o, until, err := s.Second.Challenge(c.ctx, signin.StepProof{Token: in.MFAToken.Text, Site: c.site, Door: *door(), FactorID: in.FactorID})
+	if err != nil {
+		return nil, err
+	}
+	return &challengedOut{o.Kind.Sent(), int(until.Sub(s.Now()).Seconds()), newOfferOut(o)}, nil
+}
+
+// finish proves the second factor of a login in the same call.
+func (s auth) finish(c *call, step *signin.Pending, code secret.Text) (*loginOut, error) {
+	return s.enter(s.Second.Complete(c.ctx, signin.StepProof{
+		Token: step.Token, Site: c.site, Door: *door(), Kind: otl.FactorTOTP, Proof: code,
+	}))
+}
+
+func (s mfa) routes() {
+	route(s.Surface, operation{
+		id: "verifyFactor", method: http.MethodPost, path: "/auth/mfa/verify", tag: tagAuth,
+		summary: "Finish a sign-in with a second factor",
+		text: "Opens the session that a 401 mfa_required held back. The token of that answer survives wrong codes up to five, and lives for five minutes. " +
+			"A code is good once; a hundred wrong ones in a row, in whatever sign-ins, close codes to the person until a recovery code or a passkey.",
+		access: bySite, scope: otl.ScopeAuth, success: http.StatusOK, errors: []int{401, 404},
+		request: map[string]any{"mfa_token": "otl_mt_2f8Kq0…", "code": "482917"}, answer: sampleLogin(),
+	}, s.verify)
+	route(s.Surface, operation{
+		id: "challengeFactor", method: http.MethodPost, path: "/auth/mfa/challenge", tag: tagAuth,
+		summary: "Send the code of a second factor",
+		text:    "Sends a code by SMS or mail for the sign-in of the token; a later one takes the place of the one before. At most three in ten minutes to one person.",
+		access:  bySite, scope: otl.ScopeAuth, success: http.StatusOK, errors: []int{401, 404},
+		request: map[string]any{"mfa_token": "otl_mt_2f8Kq0…", "factor_id": sampleFactor},
+		answer:  challengedOut{true, 287, offerOut{sampleFactor, "sms_otp", "Telephone", "•••• 42", false}},
+	}, s.challenge)
+}
