@@ -52,7 +52,7 @@ func rooms() map[string]room {
 			"a surface translates: it neither stores nor signs, and knows no other surface",
 		},
 		"surface/transmit": {[]string{"otl", "secret", "limit", "message", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
-		"surface/onelogin": {[]string{"otl", "secret", "limit", "number", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
+		"surface/onelogin": {[]string{"otl", "secret", "limit", "number", "cookie", "factor", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
 		"cookie":           {[]string{"secret"}, []string{"database/sql", "encoding/json", "html/template"}, "names and flags of cookies, for whichever surface sets one"},
 		"outbox":           {[]string{"otl", "secret", "store", "message", "egress"}, []string{"database/sql", "html/template"}, "the outbox carries and never decides"},
 		"surface/dev":      {[]string{"otl", "secret", "outbox"}, []string{"database/sql"}, "a surface translates"},
@@ -62,7 +62,7 @@ func rooms() map[string]room {
 		"node": {[]string{
 			"otl", "secret", "token", "store", "installation", "limit", "once", "event", "message", "egress", "factor", "outbox", "session", "signin", "site", "account", "server",
 			"surface/native", "surface/pages", "surface/transmit",
-			"number", "surface/onelogin",
+			"number", "cookie", "surface/onelogin",
 		}, []string{"database/sql"}, "the node wires, and does not decide"},
 		"otltest": {[]string{"otl", "secret", "token", "store", "installation", "limit", "message", "factor", "session", "signin", "site", "account", "outbox", "server", "node"}, nil, "tests build on the node"},
 	}

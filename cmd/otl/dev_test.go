@@ -110,7 +110,7 @@ func TestDevEnvNamesWhatScriptsRelyOn(t *testing.T) {
 	path := filepath.Join(dir, "it's a \"world\"", "dev.env")
 	v := sourced(t, path)
 	want := strings.Fields(`OTL_URL OTL_SITE_ID OTL_SITE_KEY OTL_CALLBACK_URL OTL_SITE2_ID OTL_SITE2_KEY OTL_SITE2_CALLBACK_URL
-		OTL_CLIENT_ID OTL_CLIENT_SECRET OTL_REDIRECT_URI OTL_USER_ID OTL_USER_EMAIL OTL_USER_PASSWORD OTL_USER_USERNAME OTL_USER_PHONE OTL_OWNER_EMAIL OTL_OWNER_PASSWORD`)
+		OTL_SUBDOMAIN OTL_CLIENT_ID OTL_CLIENT_SECRET OTL_REDIRECT_URI OTL_USER_ID OTL_USER_EMAIL OTL_USER_PASSWORD OTL_USER_USERNAME OTL_USER_PHONE OTL_OWNER_EMAIL OTL_OWNER_PASSWORD`)
 	if got := slices.Sorted(maps.Keys(v)); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
 		t.Errorf("got %v", got)
 	}

@@ -97,6 +97,7 @@ func nodeOptions(c *config.Config, log *slog.Logger, serve bool) (node.Options, 
 		return node.Options{}, err
 	}
 	return node.Options{
+		StrictSubdomain: strictSubdomain(c), HostInPath: c.HostInPath,
 		Senders: post,
 		Store:   store.Options{URL: url, MaxConns: c.DBMaxConns, Serve: serve, Migrate: c.AutoMigrate, Log: log},
 		Master:  master, Now: now, Log: log, PublicURL: c.PublicURL, Version: version(),
@@ -106,6 +107,15 @@ func nodeOptions(c *config.Config, log *slog.Logger, serve bool) (node.Options, 
 		Argon2: c.Argon2, HashConcurrency: c.HashConcurrency, Rules: rules, Limits: c.RateLimits,
 		Egress: egress.Policy{Networks: c.EgressAllow, Ports: c.EgressPorts}, TrustedProxies: c.TrustedProxies, HTTPS: strings.HasPrefix(c.PublicURL, "https:"), PII: c.LogPII,
 	}, nil
+}
+
+// strictSubdomain is nil where the number of sites decides.
+func strictSubdomain(c *config.Config) *bool {
+	if c.StrictSubdomain == "auto" {
+		return nil
+	}
+	strict := c.StrictSubdomain == "true"
+	return &strict
 }
 
 // now gives the time as it is stored, so that a thing looks the same when it is

@@ -149,6 +149,7 @@ func (w world) env() [][2]string {
 		{"OTL_SITE_ID", w.notes.Site.ID},
 		{"OTL_SITE_KEY", w.notes.Key.Reveal()},
 		{"OTL_CALLBACK_URL", notesCallback},
+		{"OTL_SUBDOMAIN", w.notes.Site.Slug},
 		{"OTL_CLIENT_ID", w.client.ID},
 		{"OTL_CLIENT_SECRET", w.client.Secret.Reveal()},
 		{"OTL_REDIRECT_URI", notesCallback},

@@ -54,6 +54,9 @@ type Config struct {
 	EgressAllow []netip.Prefix
 	EgressPorts []uint16
 
+	StrictSubdomain string // of the OneLogin wire: auto, true or false
+	HostInPath      bool   // of the OneLogin wire
+
 	LogLevel  string
 	LogFormat string
 	LogPII    string

@@ -49,6 +49,8 @@ func (c *Config) keys() []Key {
 		concealed(key("sms.url", "", "Who delivers SMS: twilio://SID:TOKEN@?from=NUMBER, vonage://KEY:SECRET@?from=SENDER, webhook:https://… or dir:/path; empty for nobody.", hiddenText(&c.SMSURL))),
 		key("sms.countries", "", "Calling codes SMS are sent to, comma-separated, such as 49,43; * for all. None until some are named.", callingCodes(&c.SMSCountries)),
 		key("sms.daily_cap", "200", "SMS sent in 24 hours for one site.", number(&c.SMSDailyCap, 1, 1000000)),
+		key("onelogin.strict_subdomain", "auto", "Whether OneLogin's wire takes only the subdomain of the site that calls: true, false, or auto: where there are several sites.", oneOf(&c.StrictSubdomain, "auto", "true", "false")),
+		key("onelogin.host_in_path", "false", "Serve OneLogin's wire below /<name>.onelogin.com/ too, for clients whose host cannot be set otherwise.", boolean(&c.HostInPath)),
 		key("egress.allow", "", "Networks, comma-separated, of your own that sites may name as receivers of webhooks; public addresses need no entry.", prefixes(&c.EgressAllow)),
 		key("egress.ports", "443,8443", "Ports, comma-separated, that sites may name in the address of a receiver.", ports(&c.EgressPorts)),
 		key("log.level", "info", "debug, info, warn or error.", oneOf(&c.LogLevel, "debug", "info", "warn", "error")),

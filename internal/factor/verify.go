@@ -31,6 +31,7 @@ type Prompt struct {
 	Slot     string         // id of the step or session it is for; a later code takes the place of the one before
 	Used     otl.Methods    // what he has proven himself with: a factor of the same kind is none (MF-06)
 	Until    time.Time      // end of the step
+	Quiet    bool           // send nothing: only the factor is asked for
 }
 
 // Send sends the code of a factor that is one, and gives the factor. Of others, such
@@ -43,7 +44,7 @@ func (f *Factors) Send(ctx context.Context, p Prompt) (Offer, error) {
 		return Offer{}, err
 	}
 	o := Offer{one, hint(p.User, one)}
-	if !one.Kind.Sent() {
+	if !one.Kind.Sent() || p.Quiet {
 		return o, nil
 	}
 	if err := f.pace(ctx, p.User.ID, p.SiteID, one); err != nil {

@@ -9,10 +9,12 @@ import (
 	"net/netip"
 	"net/url"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/egress"
 	"github.com/onetimelogin/otl/internal/event"
 	"github.com/onetimelogin/otl/internal/factor"
@@ -67,7 +69,10 @@ type Options struct {
 	Rules           *account.PasswordRules
 	Limits          bool // of requests and of failures
 
-	Egress         egress.Policy // of addresses that sites name
+	Egress          egress.Policy // of addresses that sites name
+	StrictSubdomain *bool         // of the OneLogin wire; nil for where there are several sites
+	HostInPath      bool          // of the OneLogin wire: serve it below /<name>.onelogin.com/ too
+
 	TrustedProxies []netip.Prefix
 	HTTPS          bool
 	Senders        map[otl.Channel][]outbox.Sender // who delivers messages
@@ -146,7 +151,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		Store: st, Master: master, Limits: limits, SMS: limit.SMS{Limits: limits, Numbers: o.SMSCountries, DailyCap: o.SMSDailyCap}, Now: o.Now,
 		Key: master.Derive("factor codes"), Length: o.CodeLength, Tries: o.CodeTries,
 	}
-	second := &signin.SecondStep{Store: st, Sessions: sessions, Factors: factors, Limits: limits, Now: o.Now, Tries: o.CodeTries}
+	second := &signin.SecondStep{Store: st, Sessions: sessions, Factors: factors, Limits: limits, Now: o.Now, Tries: o.CodeTries, Home: in.SiteID}
 	hasher := secret.NewHasher(o.Argon2, permits)
 	messages := &message.Messages{Store: st, Master: master, Now: o.Now, Host: hostOf(o.PublicURL)}
 	factors.Messages = messages
@@ -183,15 +188,16 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 		SignIn: n.SignIn, Codes: n.Codes, Clients: n.Clients, Accounts: n.Accounts, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},
 		Pace: n.pace(), JWKS: n.Installation.Identity.JWKS, Now: o.Now,
 	})
+	hosted := pages.New(pages.Options{Codes: n.Codes, PublicURL: o.PublicURL, Plain: native.Fail})
 	login := onelogin.New(onelogin.Options{
+		SignIn: n.SignIn, Second: n.SignIn.Second, Sites: n.Sites, Jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https:")}, PublicURL: o.PublicURL, Strict: o.StrictSubdomain, Ask: hosted.Switch,
 		Tokens: n.APITokens, Clients: n.Clients, Numbers: &number.Numbers{Store: n.Store}, Pace: n.pace(), Now: o.Now,
 	})
-	hosted := pages.New(pages.Options{Codes: n.Codes, PublicURL: o.PublicURL, Plain: native.Fail})
 	metrics := server.NewMetrics(map[string]string{"version": o.Version, "go": runtime.Version()})
 	n.measure(metrics, hasher)
 	n.Server = server.New(server.Options{
 		Mounts: append(dev(o.Dev), []server.Mount{
-			{Patterns: []string{"/"}, Handler: hosted, Fail: hosted.Fail},
+			{Patterns: []string{"/"}, Handler: front(hosted, login, o.HostInPath), Fail: hosted.Fail},
 			{Patterns: []string{"/cis/", "/v1/", "/oidc/"}, Handler: wire, Fail: transmit.Fail},
 			{Patterns: onelogin.Paths(), Handler: login, Fail: onelogin.Fail},
 			{Patterns: []string{"/api/", "/api", "/openapi.json", "/.well-known/jwks.json"}, Handler: n.Native, Fail: native.Fail},
@@ -204,6 +210,14 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 		},
 		TrustedProxies: o.TrustedProxies, HTTPS: o.HTTPS, PII: o.PII, Log: o.Log, Metrics: metrics,
 	})
+}
+
+// front is what serves the paths that are no other surface's.
+func front(hosted http.Handler, login *onelogin.Surface, hostInPath bool) http.Handler {
+	if hostInPath {
+		return login.Below(hosted)
+	}
+	return hosted
 }
 
 func dev(h http.Handler) []server.Mount {

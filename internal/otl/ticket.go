@@ -15,6 +15,7 @@ const (
 	PurposeFactor   Purpose = "factor"         // proves that somebody has a factor; in the slot of what it is for
 	PurposeRecovery Purpose = "recovery"       // stands in for a factor that is lost
 	PurposeDevice   Purpose = "trusted_device" // lets a device in without a second step
+	PurposeHandover Purpose = "session_token"  // lets a browser in that a site vouches for
 )
 
 // Ticket is a one-time secret that was handed to somebody: a link, a code, or

@@ -224,6 +224,9 @@ func (w *World) Do(t testing.TB, c Call) Reply {
 	for k, v := range c.Headers {
 		req.Header.Set(k, v)
 	}
+	if host := req.Header.Get("Host"); host != "" {
+		req.Host = host
+	}
 	return send(t, req)
 }
 

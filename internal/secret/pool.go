@@ -33,6 +33,7 @@ type Pool struct {
 	turn    []string             // owners with waiters, next one first
 	took    time.Duration        // moving average of one piece of work
 	refused uint64
+	done    uint64
 }
 
 type waiter struct {
@@ -48,6 +49,7 @@ func NewPool(permits int) *Pool {
 type PoolStats struct {
 	Permits, Running, Waiting int
 	Refused                   uint64        // since the start
+	Done                      uint64        // pieces of work since the start
 	Took                      time.Duration // moving average of one piece of work
 }
 
@@ -55,7 +57,7 @@ type PoolStats struct {
 func (p *Pool) Stats() PoolStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return PoolStats{p.permits, p.running, p.waiting, p.refused, p.took}
+	return PoolStats{p.permits, p.running, p.waiting, p.refused, p.done, p.took}
 }
 
 // errTransaction is a mistake in our own code: hashing takes long enough to
@@ -135,6 +137,7 @@ func (p *Pool) release(took time.Duration) {
 	defer p.mu.Unlock()
 	p.took += (took - p.took) / 16
 	p.running--
+	p.done++
 	p.next()
 }
 

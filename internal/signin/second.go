@@ -21,7 +21,8 @@ type SecondStep struct {
 	Factors  *factor.Factors
 	Limits   *limit.Limits
 	Now      func() time.Time
-	Tries    int // wrong proofs that end a step
+	Tries    int    // wrong proofs that end a step
+	Home     string // id of the first-party site
 }
 
 // Entered is what a door gives: tokens, or a step that is due.

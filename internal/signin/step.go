@@ -27,6 +27,7 @@ type Door struct {
 	Name   string            // the wire: a step that began at one does not end at another
 	Client string            // id of the client, "" for the site itself
 	TTL    time.Duration     // of the step; 0 for five minutes
+	Token  secret.Text       // of the step, where the wire has a form for it; at least 160 random bits
 	Data   map[string]string // what the door would like back after the step; no secrets
 }
 
@@ -55,7 +56,10 @@ const (
 
 // begin writes a step.
 func (s *SecondStep) begin(ctx context.Context, tx *store.Tx, p Proved, d Door, offers []factor.Offer) (*Pending, error) {
-	now, token := s.Now(), secret.NewKey(stepPrefix)
+	now, token := s.Now(), d.Token
+	if token.Empty() {
+		token = secret.NewKey(stepPrefix)
+	}
 	if d.TTL == 0 {
 		d.TTL = stepTTL
 	}
@@ -80,6 +84,7 @@ type StepProof struct {
 	Kind     otl.FactorKind // used where FactorID is "": the first of the kind
 	Proof    secret.Text
 	Trust    bool // trust the device from now on
+	Quiet    bool // of Challenge: send nothing, only tell of the factor
 }
 
 // mine reports whether a step belongs to the door it is presented at.
@@ -213,6 +218,6 @@ func (s *SecondStep) Challenge(ctx context.Context, sp StepProof) (factor.Offer,
 	if err != nil {
 		return factor.Offer{}, time.Time{}, err
 	}
-	o, err := s.Factors.Send(ctx, factor.Prompt{User: p.User, SiteID: t.SiteID, FactorID: sp.FactorID, Kind: sp.Kind, Slot: t.ID, Used: p.Methods, Until: t.ExpiresAt})
+	o, err := s.Factors.Send(ctx, factor.Prompt{User: p.User, SiteID: t.SiteID, FactorID: sp.FactorID, Kind: sp.Kind, Slot: t.ID, Used: p.Methods, Until: t.ExpiresAt, Quiet: sp.Quiet})
 	return o, t.ExpiresAt, err
 }

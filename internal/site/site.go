@@ -222,6 +222,12 @@ func (s *Sites) List(ctx context.Context, owner, after string, limit int) ([]otl
 	return sites, nil
 }
 
+// Several reports whether the installation has more than one partner site.
+func (s *Sites) Several(ctx context.Context) (bool, error) {
+	some, err := s.Store.Read.Sites.List(ctx, "", 2)
+	return len(some) > 1, err
+}
+
 // AddCallback registers one more callback URL of a site; twice is once.
 func (s *Sites) AddCallback(ctx context.Context, siteID, url string) error {
 	if err := otl.CheckCallbackURL("callback_url", url); err != nil {

@@ -137,8 +137,30 @@ func (g Tickets) Void(ctx context.Context, userID string, p otl.Purpose, now tim
 	return err
 }
 
+// aheadOf is how far an announcement of an origin runs ahead of what it is for.
+const aheadOf = 10 * time.Minute
+
+// Announce notes that a ticket which is good until a time names an origin.
+func (g Tickets) Announce(ctx context.Context, origin string, until time.Time) error {
+	_, err := g.exec(ctx, `INSERT INTO announced_origins (origin, until) VALUES ($1, $2)
+		ON CONFLICT (origin) DO UPDATE SET until = $2 WHERE announced_origins.until < $3`,
+		origin, millis(until.Add(aheadOf)), millis(until))
+	return err
+}
+
+// Announced reports whether a ticket that is good at the given time, or was a few
+// minutes before, names an origin.
+func (g Tickets) Announced(ctx context.Context, origin string, now time.Time) (bool, error) {
+	var n int
+	err := g.one(ctx, `SELECT count(*) FROM announced_origins WHERE origin = $1 AND until > $2`, []any{origin, millis(now)}, &n)
+	return n > 0, err
+}
+
 // Prune deletes tickets that expired before a time, at most limit of them, and
 // says how many.
 func (g Tickets) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
+	if _, err := g.exec(ctx, `DELETE FROM announced_origins WHERE until < $1`, millis(before)); err != nil {
+		return 0, err
+	}
 	return g.exec(ctx, `DELETE FROM tickets WHERE id IN (SELECT id FROM tickets WHERE expires_at < $1 LIMIT $2)`, millis(before), limit)
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
+	"strings"
 )
 
 // maxBody is the longest body in bytes.
@@ -40,5 +42,18 @@ func read(w http.ResponseWriter, r *http.Request, in any) error {
 	if err != nil {
 		return errJSON
 	}
+	return nil
+}
+
+// integer is a number that some clients write as a text.
+type integer int
+
+// UnmarshalJSON takes 7 and "7".
+func (i *integer) UnmarshalJSON(b []byte) error {
+	n, err := strconv.Atoi(strings.Trim(string(b), `"`))
+	if err != nil {
+		return errJSON
+	}
+	*i = integer(n)
 	return nil
 }

@@ -14,25 +14,39 @@ import (
 
 // refusal is an error with the literal text this wire has for it.
 type refusal struct {
-	code int
-	text string
+	code  int
+	text  string
+	cause error // for the log, and for when to come back; nil for none
 }
 
-// Error gives the text.
-func (r *refusal) Error() string { return r.text }
+// Error gives the text, and the cause for the log.
+func (r *refusal) Error() string {
+	if r.cause == nil {
+		return r.text
+	}
+	return r.text + " (" + r.cause.Error() + ")"
+}
+
+// Unwrap gives the cause, which is never shown.
+func (r *refusal) Unwrap() error { return r.cause }
+
+// because gives the refusal with a cause.
+func (r *refusal) because(cause error) *refusal { return &refusal{r.code, r.text, cause} }
+
+func literal(code int, text string) *refusal { return &refusal{code, text, nil} }
 
 // The literals of contract 2.1. None of them is "Unauthorized" alone: some clients
 // send the request again at that.
 var (
-	errAuthorization = &refusal{http.StatusBadRequest, "Authorization Information is incorrect"}
-	errNoClient      = &refusal{http.StatusBadRequest, "The authorization information is missing"}
-	errGrantType     = &refusal{http.StatusBadRequest, "grant_type is incorrect/absent"}
-	errNoAccessToken = &refusal{http.StatusBadRequest, "Access Token Missing"}
-	errContentType   = &refusal{http.StatusBadRequest, "Content Type is not specified or specified incorrectly. Content-Type header must be set to application/json"}
-	errJSON          = &refusal{http.StatusBadRequest, "Input JSON is not valid"}
-	errAuthenticate  = &refusal{http.StatusUnauthorized, "Authentication Failure"}
-	errPermission    = &refusal{http.StatusUnauthorized, "Insufficient Permission"}
-	errRoute         = &refusal{http.StatusNotFound, "No Route Exists"}
+	errAuthorization = literal(http.StatusBadRequest, "Authorization Information is incorrect")
+	errNoClient      = literal(http.StatusBadRequest, "The authorization information is missing")
+	errGrantType     = literal(http.StatusBadRequest, "grant_type is incorrect/absent")
+	errNoAccessToken = literal(http.StatusBadRequest, "Access Token Missing")
+	errContentType   = literal(http.StatusBadRequest, "Content Type is not specified or specified incorrectly. Content-Type header must be set to application/json")
+	errJSON          = literal(http.StatusBadRequest, "Input JSON is not valid")
+	errAuthenticate  = literal(http.StatusUnauthorized, "Authentication Failure")
+	errPermission    = literal(http.StatusUnauthorized, "Insufficient Permission")
+	errRoute         = literal(http.StatusNotFound, "No Route Exists")
 )
 
 // kind gives the word version 1 has for a status.
@@ -90,16 +104,16 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, site.ErrClient) || errors.Is(err, otl.ErrToken) {
 		err = errAuthenticate
 	}
-	if errors.As(err, &own) {
-		write(w, failure(r, own.code, own.text, ""))
-		return
-	}
 	e := otl.As(err)
 	if e.Kind == otl.Internal && r.Context().Err() != nil {
 		e = otl.Busy(time.Second).Because(err) // the time of a request is over, or its client gone
 	}
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	}
+	if errors.As(err, &own) {
+		write(w, failure(r, own.code, own.text, ""))
+		return
 	}
 	write(w, failure(r, statusOf(e), e.Text, e.Field))
 }

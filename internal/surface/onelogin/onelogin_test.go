@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -319,4 +320,18 @@ func TestRateLimit(t *testing.T) {
 			left = int(n)
 		}
 	}, func(o *node.Options) { o.Limits = true })
+}
+
+// addOrigin registers an origin of a site.
+func addOrigin(siteID, origin string) func(context.Context, *store.Tx) error {
+	return func(ctx context.Context, tx *store.Tx) error { return tx.Sites.AddOrigin(ctx, siteID, origin) }
+}
+
+func read(t *testing.T, r io.Reader) string {
+	t.Helper()
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
 }

@@ -1,45 +1,65 @@
 package onelogin
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/number"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
 )
 
 // Options are the rules this wire translates to.
 type Options struct {
-	Tokens  *site.APITokens
-	Clients *site.Clients
-	Numbers *number.Numbers
-	Pace    *limit.Pace // of requests
-	Now     func() time.Time
+	SignIn    *signin.SignIn
+	Second    *signin.SecondStep
+	Sites     *site.Sites
+	Tokens    *site.APITokens
+	Clients   *site.Clients
+	Numbers   *number.Numbers
+	Pace      *limit.Pace // of requests
+	Jar       cookie.Jar
+	PublicURL string // where people reach this server
+	Strict    *bool  // the subdomain must be the account's own; nil: where there are several
+	Now       func() time.Time
+	// Ask shows the page that asks whether somebody wants to be signed in in the place
+	// of another. Its form goes to the path, with the field switch as yes or no.
+	Ask func(w http.ResponseWriter, r *http.Request, path string, a signin.Handed)
 }
 
 // Surface is the wire as an http.Handler.
 type Surface struct {
 	Options
-	mux *http.ServeMux
+	mux          *http.ServeMux
+	origin, host string // of PublicURL
+	crossOrigin  *http.CrossOriginProtection
 }
 
 // Paths are what the surface serves, as patterns of http.ServeMux.
 func Paths() []string {
-	return []string{"/api/1/", "/api/2/", "/auth/oauth2/", "/auth/rate_limit", "/auth/rate_limit/"}
+	return []string{"/api/1/", "/api/2/", "/auth/oauth2/", "/auth/rate_limit", "/auth/rate_limit/", sessionPath, sessionPath + "/"}
 }
 
 // New builds the surface. Every path is served with and without a slash at its end.
 func New(o Options) *Surface {
-	s := &Surface{Options: o, mux: http.NewServeMux()}
-	s.mux.HandleFunc("POST /auth/oauth2/v2/token", s.token)
-	s.mux.HandleFunc("POST /auth/oauth2/token", s.legacyToken)
-	s.mux.HandleFunc("POST /auth/oauth2/revoke", s.revoke)
+	s := &Surface{Options: o, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection()}
+	s.origin, s.host = originOf(o.PublicURL)
+	t, l := tokens{s}, logins{s}
+	s.mux.HandleFunc("POST /auth/oauth2/v2/token", t.current)
+	s.mux.HandleFunc("POST /auth/oauth2/token", t.fresh)
+	s.mux.HandleFunc("POST /auth/oauth2/revoke", t.revoke)
 	s.mux.HandleFunc("GET /auth/rate_limit", s.byClient(otl.ScopeUsers, s.rateLimit))
+	s.mux.HandleFunc("POST /api/1/login/auth", withBody(s, otl.ScopeAuth, l.login))
+	s.mux.HandleFunc("POST /api/1/login/verify_factor", withBody(s, otl.ScopeAuth, l.verify))
+	s.mux.HandleFunc("POST /api/1/verify_factor", withBody(s, otl.ScopeAuth, l.verify))
+	browsers{s}.serve()
 	s.mux.HandleFunc("/", NotFound)
 	return s
 }
@@ -57,12 +77,27 @@ func (s *Surface) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Pattern = bare.Pattern // for the log
 }
 
+// Below serves the surface below a first segment such as /notes.onelogin.com too, and
+// leaves everything else to next.
+func (s *Surface) Below(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		if !strings.HasSuffix(host, ".onelogin.com") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		http.StripPrefix("/"+host, s).ServeHTTP(w, r)
+	})
+}
+
 // call is one request of a client on its way through an operation.
 type call struct {
 	r      *http.Request
 	client otl.Client
 	site   otl.Site
 }
+
+func (c *call) ctx() context.Context { return c.r.Context() }
 
 // byClient serves an operation that a client with a scope calls.
 func (s *Surface) byClient(scope otl.Scope, do func(*call) (reply, error)) http.HandlerFunc {
@@ -77,6 +112,19 @@ func (s *Surface) byClient(scope otl.Scope, do func(*call) (reply, error)) http.
 			return
 		}
 		write(w, out)
+	}
+}
+
+// withBody serves an operation that a client with a scope calls with a JSON body.
+func withBody[In any](s *Surface, scope otl.Scope, do func(*call, *In) (reply, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s.byClient(scope, func(c *call) (reply, error) {
+			in := new(In)
+			if err := read(w, r, in); err != nil {
+				return reply{}, err
+			}
+			return do(c, in)
+		})(w, r)
 	}
 }
 

@@ -11,6 +11,9 @@ import (
 	"github.com/onetimelogin/otl/internal/site"
 )
 
+// tokens are the calls by which clients get what they call everything else with.
+type tokens struct{ *Surface }
+
 // tokenIn is what a client asks a pair of tokens with.
 type tokenIn struct {
 	Grant   string      `json:"grant_type"`
@@ -31,10 +34,10 @@ type tokenOut struct {
 	Account   int    `json:"account_id"`
 }
 
-// token is POST /auth/oauth2/v2/token: a client has one pair of tokens and is given
+// current is POST /auth/oauth2/v2/token: a client has one pair of tokens and is given
 // it whenever it asks.
-func (s *Surface) token(w http.ResponseWriter, r *http.Request) {
-	out, err := s.tokens(w, r, s.Tokens.Get)
+func (s tokens) current(w http.ResponseWriter, r *http.Request) {
+	out, err := s.pair(w, r, s.Tokens.Get)
 	if err != nil {
 		Fail(w, r, err)
 		return
@@ -42,10 +45,10 @@ func (s *Surface) token(w http.ResponseWriter, r *http.Request) {
 	write(w, reply{http.StatusOK, out})
 }
 
-// legacyToken is POST /auth/oauth2/token (contract 2.3): each new pair ends those
+// fresh is POST /auth/oauth2/token (contract 2.3): each new pair ends those
 // before it.
-func (s *Surface) legacyToken(w http.ResponseWriter, r *http.Request) {
-	out, err := s.tokens(w, r, s.Tokens.Replace)
+func (s tokens) fresh(w http.ResponseWriter, r *http.Request) {
+	out, err := s.pair(w, r, s.Tokens.Replace)
 	if err != nil {
 		Fail(w, r, err)
 		return
@@ -53,8 +56,8 @@ func (s *Surface) legacyToken(w http.ResponseWriter, r *http.Request) {
 	write(w, success([]tokenOut{out}))
 }
 
-// tokens gives the pair that is asked for; make does where it is not by an older one.
-func (s *Surface) tokens(w http.ResponseWriter, r *http.Request, pairOf func(context.Context, otl.Client) (site.APITokenPair, error)) (tokenOut, error) {
+// pair gives the pair that is asked for; make does where it is not by an older one.
+func (s tokens) pair(w http.ResponseWriter, r *http.Request, pairOf func(context.Context, otl.Client) (site.APITokenPair, error)) (tokenOut, error) {
 	in, err := readToken(w, r)
 	if err != nil {
 		return tokenOut{}, err
@@ -100,7 +103,7 @@ func readToken(w http.ResponseWriter, r *http.Request) (in tokenIn, err error) {
 
 // prove finds the client of a request: that of the header, or where there is none
 // that of the form.
-func (s *Surface) prove(r *http.Request, form credential) (otl.Client, otl.Site, error) {
+func (s tokens) prove(r *http.Request, form credential) (otl.Client, otl.Site, error) {
 	given, err := client(authorization(r))
 	if errors.Is(err, errNoClient) && form.id != "" {
 		given, err = form, nil
@@ -116,7 +119,7 @@ func (s *Surface) prove(r *http.Request, form credential) (otl.Client, otl.Site,
 
 // revoke is POST /auth/oauth2/revoke (contract 2.4). A token that is unknown, or
 // another client's, is answered like one that was revoked.
-func (s *Surface) revoke(w http.ResponseWriter, r *http.Request) {
+func (s tokens) revoke(w http.ResponseWriter, r *http.Request) {
 	var in tokenIn
 	err := read(w, r, &in)
 	var c otl.Client

@@ -59,6 +59,7 @@ func New(o Options) *Pages {
 	p.documents()
 	p.get("/static/{name}", p.static)
 	p.linkPages()
+	p.get("/account", p.portal)
 	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.Fail(w, r, errNoPath) })
 	return p
 }

@@ -1,0 +1,309 @@
+package signin
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// A session token is what a site's server is given for a person who proved himself to
+// it by his password. It stands for that proof; to be signed in the person's browser
+// presents it here, within two minutes, once (contract 2.6 and 2.8).
+
+// SessionTokenTTL is how long a session token is good.
+const SessionTokenTTL = 2 * time.Minute
+
+// maxOrigins bounds the origins of one session token.
+const maxOrigins = 20
+
+// Errors of session tokens.
+var (
+	// ErrSessionToken is the answer to a session token that is unknown, used or
+	// expired, or whose person can no longer sign in.
+	ErrSessionToken = &otl.Error{Kind: otl.Unauthenticated, Code: "session_token_invalid", Text: "Session token is invalid or has expired"}
+	// ErrOrigin is the answer to a page whose origin the site did not name.
+	ErrOrigin = &otl.Error{Kind: otl.Unauthenticated, Code: "origin_not_allowed", Text: "Origin is not allowed for this session token"}
+	// ErrOther is the answer where the browser is signed in as somebody else.
+	ErrOther = &otl.Error{Kind: otl.Forbidden, Code: "other_user_signed_in", Text: "Another user is signed in in this browser"}
+)
+
+// Handover says what a session token is for.
+type Handover struct {
+	Origins  []string // of the pages that present it; none for any form and no script
+	ReturnTo string   // where the browser goes afterwards, "" for our own pages
+}
+
+// Members of the data of a session token's ticket, beside those of its proof. They are
+// those of a step too, where one comes first.
+const (
+	dataOrigins = "origins"
+	dataReturn  = "return_to"
+)
+
+// with gives data with what is kept of it until the browser comes.
+func (h Handover) with(data map[string]string) map[string]string {
+	out := map[string]string{}
+	maps.Copy(out, data)
+	out[dataOrigins], out[dataReturn] = strings.Join(h.Origins, " "), h.ReturnTo
+	return out
+}
+
+// HandoverOf reads it from the data of a second step that came first.
+func HandoverOf(data map[string]string) Handover {
+	return Handover{Origins: strings.Fields(data[dataOrigins]), ReturnTo: data[dataReturn]}
+}
+
+// With gives it with further origins.
+func (h Handover) With(origins []string) Handover {
+	h.Origins = slices.Clone(h.Origins)
+	for _, o := range origins {
+		if !slices.Contains(h.Origins, o) {
+			h.Origins = append(h.Origins, o)
+		}
+	}
+	return h
+}
+
+// CheckOrigins checks the origins a site names, each of them as browsers send it.
+func CheckOrigins(member string, origins []string) error {
+	if len(origins) > maxOrigins {
+		return otl.InvalidField(member, "too_many", "must be at most 20 origins")
+	}
+	for _, o := range origins {
+		if err := otl.CheckOrigin(member, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SessionToken is a session token, or the second step that comes before it.
+type SessionToken struct {
+	store.Standing             // of person, site and grant; there is no session
+	Token          secret.Text // 40 hexadecimal characters
+	ExpiresAt      time.Time
+	Step           *Pending
+}
+
+// HandOver gives a session token for somebody who has proven who he is, or begins the
+// second step that is due. No session is opened. The errors are those of Enter.
+func (s *SecondStep) HandOver(ctx context.Context, p Proved, d Door, h Handover) (SessionToken, error) {
+	known := h
+	if ok, err := s.returns(ctx, p.Site.ID, h); err != nil {
+		return SessionToken{}, err
+	} else if !ok {
+		known.ReturnTo = ""
+	}
+	from := otl.RequestOf(ctx)
+	var out SessionToken
+	var refused error
+	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		out, refused = SessionToken{}, nil
+		p := p // each run begins anew
+		_, offers, no, err := s.pass(ctx, tx, &p, from)
+		if refused = no; err != nil || no != nil {
+			return err
+		}
+		if len(offers) > 0 {
+			d := d
+			d.Data = h.with(d.Data)
+			out.Step, err = s.begin(ctx, tx, p, d, offers)
+			out.Standing = p.Standing
+			return err
+		}
+		if err := s.came(ctx, tx, &p); err != nil {
+			return err
+		}
+		if p.Grant, err = firstGrant(ctx, tx, s.Sessions, p.Standing, s.Now()); err != nil {
+			return err
+		}
+		out, err = s.hand(ctx, tx, p, known)
+		return err
+	})
+	if err == nil {
+		err = refused
+	}
+	return out, err
+}
+
+// hand writes a session token.
+func (s *SecondStep) hand(ctx context.Context, tx *store.Tx, p Proved, h Handover) (SessionToken, error) {
+	now, token := s.Now(), hex.EncodeToString(secret.Bytes(20))
+	t := otl.Ticket{
+		ID: secret.NewID(now), Purpose: otl.PurposeHandover, UserID: p.User.ID, SiteID: p.Site.ID, Data: h.with(p.pack()), CreatedAt: now, ExpiresAt: now.Add(SessionTokenTTL),
+	}
+	t.Slot = t.ID
+	for _, o := range h.Origins {
+		if err := tx.Tickets.Announce(ctx, o, t.ExpiresAt); err != nil {
+			return SessionToken{}, err
+		}
+	}
+	return SessionToken{Standing: p.Standing, Token: secret.NewText(token), ExpiresAt: t.ExpiresAt}, tx.Tickets.Insert(ctx, t, secret.Digest(token), nil)
+}
+
+// returns reports whether a browser may be sent where a site would like it to go: to
+// an address that is registered, or to a page of an origin that is the site's or that
+// it named. Anywhere else would make this server a way to anywhere (OA-07).
+func (s *SecondStep) returns(ctx context.Context, siteID string, h Handover) (bool, error) {
+	if bad := otl.CheckCallbackURL(dataReturn, h.ReturnTo); bad != nil {
+		return false, nil //nolint:nilerr // it is nowhere to go
+	}
+	origin := originOf(h.ReturnTo)
+	if slices.Contains(h.Origins, origin) {
+		return true, nil
+	}
+	if ok, err := s.Store.Read.Sites.Allows(ctx, siteID, origin); ok || err != nil {
+		return ok, err
+	}
+	all, err := s.Store.Read.Sites.Callbacks(ctx, siteID)
+	if err != nil {
+		return false, err
+	}
+	if slices.Contains(all, h.ReturnTo) {
+		return true, nil
+	}
+	clients, err := s.Store.Read.Clients.OfSite(ctx, siteID)
+	return slices.ContainsFunc(clients, func(c otl.Client) bool { return c.Redirects(h.ReturnTo) }), err
+}
+
+// originOf gives the origin of a URL, "" where there is none.
+func originOf(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// Presented is a session token as a browser presents it.
+type Presented struct {
+	Token  secret.Text
+	Origin string      // of the page that does, "" where nobody said
+	Script bool        // it is a script that does, not a form
+	Back   bool        // it was presented before, and the browser came back by itself
+	Held   secret.Text // the cookie that holds the browser session there is
+	Switch bool        // the person wants to be signed in in the place of another
+}
+
+// Handed is what a session token that a browser presents comes to.
+type Handed struct {
+	session.Browser          // opened by Arrive
+	Person          otl.User // of the token
+	From            otl.Site // that handed it over
+	ReturnTo        string   // "" for our own pages
+	Across          bool     // the site named origins
+	Was             session.Browser
+}
+
+// Announced reports whether a session token that is good, or was a moment ago, names an
+// origin: what a browser asks before its page's script presents one.
+func (s *SecondStep) Announced(ctx context.Context, origin string) (bool, error) {
+	return s.Store.Read.Tickets.Announced(ctx, origin, s.Now())
+}
+
+// Present looks at a session token and uses nothing up. The errors are ErrSessionToken
+// and ErrOrigin.
+func (s *SecondStep) Present(ctx context.Context, p Presented) (Handed, error) {
+	t, err := s.Store.Read.Tickets.Live(ctx, otl.PurposeHandover, secret.Digest(p.Token.Reveal()), s.Now())
+	if errors.Is(err, store.ErrNotFound) {
+		return Handed{}, ErrSessionToken
+	}
+	if err != nil {
+		return Handed{}, err
+	}
+	otl.RequestOf(ctx).SiteID, otl.RequestOf(ctx).UserID = t.SiteID, t.UserID
+	h := HandoverOf(t.Data)
+	if !p.Back && !h.from(p) {
+		return Handed{}, ErrOrigin
+	}
+	a := Handed{ReturnTo: h.ReturnTo, Across: len(h.Origins) > 0}
+	if a.From, err = s.Store.Read.Sites.ByID(ctx, t.SiteID); err == nil {
+		a.Person, err = s.Store.Read.Users.ByID(ctx, t.UserID)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return a, ErrSessionToken
+	}
+	if err != nil {
+		return a, err
+	}
+	if a.Was, err = s.Sessions.Browser(ctx, p.Held); errors.Is(err, session.ErrNoBrowserSession) {
+		err = nil
+	}
+	return a, err
+}
+
+// from reports whether a page may present a token: a script only of an origin that was
+// named, a form of any where none was. Programs that are no browsers name no origin.
+func (h Handover) from(p Presented) bool {
+	if p.Origin == "" || !p.Script && len(h.Origins) == 0 {
+		return true
+	}
+	return slices.Contains(h.Origins, p.Origin)
+}
+
+// Arrive uses a session token up and opens the browser session. One there was of the
+// same person ends, as at every new sign-in (SE-04); one of somebody else only if that
+// is what the person wants (AD-02). The errors are those of Present, ErrOther and
+// ErrSecondStep.
+func (s *SecondStep) Arrive(ctx context.Context, p Presented) (Handed, error) {
+	a, err := s.Present(ctx, p)
+	if err != nil {
+		return a, err
+	}
+	if a.Was.Session.ID != "" && a.Was.User.ID != a.Person.ID && !p.Switch {
+		return a, ErrOther
+	}
+	from := otl.RequestOf(ctx)
+	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		t, err := tx.Tickets.Use(ctx, otl.PurposeHandover, secret.Digest(p.Token.Reveal()), s.Now())
+		if errors.Is(err, store.ErrNotFound) {
+			return ErrSessionToken
+		}
+		if err != nil {
+			return err
+		}
+		a.Browser, err = s.arrive(ctx, tx, t, a, from)
+		return err
+	})
+	if errors.Is(err, ErrStep) {
+		err = ErrSessionToken // disabled, or given another password, meanwhile
+	}
+	return a, err
+}
+
+func (s *SecondStep) arrive(ctx context.Context, tx *store.Tx, t otl.Ticket, a Handed, from *otl.Request) (b session.Browser, err error) {
+	home, err := tx.Sites.ByID(ctx, s.Home)
+	if err != nil {
+		return b, err
+	}
+	p, err := s.proved(ctx, tx, t, home)
+	if err != nil {
+		return b, err
+	}
+	pass, offers, err := s.Factors.Admit(ctx, tx, p.Standing, p.Methods, from.Device)
+	if err == nil && len(offers) > 0 {
+		err = ErrSecondStep
+	}
+	if err != nil {
+		return b, err
+	}
+	if err := s.came(ctx, tx, &p); err != nil {
+		return b, err
+	}
+	if a.Was.Session.ID != "" {
+		if _, err := s.Sessions.End(ctx, tx, a.Was.User.ID, a.Was.Session.ID, otl.EndSuperseded); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return b, err
+		}
+	}
+	return s.Sessions.OpenBrowser(ctx, tx, p.Standing, pass, from)
+}

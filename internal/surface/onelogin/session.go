@@ -1,0 +1,210 @@
+package onelogin
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/onetimelogin/otl/internal/cookie"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// sessionPath is where a browser presents a session token (contract 2.8).
+const sessionPath = "/session_via_api_token"
+
+// Where a browser goes that has no other way to go, and the one that could not come in
+// (decision D17).
+const (
+	portalPath = "/account"
+	failedPath = "/signin?error=session_token"
+)
+
+type sessionIn struct {
+	Token secret.Text `json:"session_token"`
+}
+
+// browsers are the calls that browsers make.
+type browsers struct{ *Surface }
+
+// serve serves them.
+func (s browsers) serve() {
+	s.mux.HandleFunc("OPTIONS "+sessionPath, s.preflight)
+	s.mux.HandleFunc("GET "+sessionPath, s.comeBack)
+	s.mux.HandleFunc("POST "+sessionPath, func(w http.ResponseWriter, r *http.Request) {
+		if mediaType(r) == "application/json" {
+			s.byScript(w, r)
+			return
+		}
+		s.byForm(w, r)
+	})
+}
+
+// presented gives what a browser presents.
+func (s browsers) presented(r *http.Request, token secret.Text) signin.Presented {
+	p := signin.Presented{Token: token, Origin: r.Header.Get("Origin"), Held: s.Jar.Held(r)}
+	if p.Origin == s.origin {
+		p.Origin = "" // a page of our own
+	}
+	return p
+}
+
+// preflight answers the question a browser asks before a page's script may present a
+// token. It carries none: an origin that a token names which is good at this moment is
+// let through, and so is one that a site registered.
+func (s browsers) preflight(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Vary", "Origin")
+	from := r.Header.Get("Origin")
+	known, err := s.Second.Announced(r.Context(), from)
+	if err == nil && !known {
+		known, err = s.Sites.Allows(r.Context(), "", from)
+	}
+	if err != nil {
+		Fail(w, r, err)
+		return
+	}
+	if known {
+		allow(w, from)
+		h.Set("Access-Control-Allow-Methods", http.MethodPost)
+		h.Set("Access-Control-Allow-Headers", "content-type")
+		h.Set("Access-Control-Max-Age", "120")
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// allow lets the pages of an origin read an answer that cookies went with (AD-11).
+func allow(w http.ResponseWriter, origin string) {
+	w.Header().Set("Access-Control-Allow-Origin", origin)
+	w.Header().Set("Access-Control-Allow-Credentials", "true")
+}
+
+// byScript opens the session of a token that a page's script presents, which only one
+// of an origin the site named may.
+func (s browsers) byScript(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Vary", "Origin")
+	var in sessionIn
+	if err := read(w, r, &in); err != nil {
+		Fail(w, r, err)
+		return
+	}
+	p := s.presented(r, in.Token)
+	p.Script = true
+	a, err := s.Second.Arrive(r.Context(), p)
+	if p.Origin != "" && (err == nil || otl.Is(err, signin.ErrOther.Code)) {
+		allow(w, p.Origin)
+	}
+	if err != nil {
+		Fail(w, r, err)
+		return
+	}
+	s.Jar.HoldAcross(w, a.Cookie, a.Session.ExpiresAt.Sub(s.Now()))
+	write(w, reply{http.StatusOK, struct{}{}})
+}
+
+// byForm opens the session of a token that a form presents. A browser that comes from
+// another site's page did not say who it is signed in as; it is sent back here, with the
+// token in a cookie, and says so then.
+func (s browsers) byForm(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if mediaType(r) != "application/x-www-form-urlencoded" || r.ParseForm() != nil {
+		s.send(w, r, failedPath)
+		return
+	}
+	if choice := r.PostForm.Get("switch"); choice != "" {
+		s.choose(w, r, choice == "yes")
+		return
+	}
+	p := s.presented(r, secret.NewText(r.PostForm.Get("session_token")))
+	if !foreign(r) && p.Origin == "" {
+		s.arrive(w, r, p)
+		return
+	}
+	if _, err := s.Second.Present(r.Context(), p); err != nil {
+		s.turnAway(w, r, err)
+		return
+	}
+	s.Jar.Set(w, cookie.Handover, p.Token, signin.SessionTokenTTL)
+	s.send(w, r, sessionPath)
+}
+
+// foreign reports whether a browser says that a page of another site sent it.
+func foreign(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return site == "cross-site" || site == "same-site"
+}
+
+// comeBack goes on where byForm left off.
+func (s browsers) comeBack(w http.ResponseWriter, r *http.Request) {
+	token := s.Jar.Get(r, cookie.Handover)
+	if token.Empty() || r.Method != http.MethodGet {
+		s.send(w, r, failedPath)
+		return
+	}
+	p := s.presented(r, token)
+	p.Back = true
+	s.arrive(w, r, p)
+}
+
+// choose goes on after the person was asked whether to be signed in in the place of
+// another (AD-02). Only the page that asked can say.
+func (s browsers) choose(w http.ResponseWriter, r *http.Request, change bool) {
+	token := s.Jar.Get(r, cookie.Handover)
+	if s.crossOrigin.Check(r) != nil || token.Empty() {
+		s.send(w, r, failedPath)
+		return
+	}
+	if !change {
+		s.Jar.Clear(w, cookie.Handover)
+		s.send(w, r, portalPath)
+		return
+	}
+	p := s.presented(r, token)
+	p.Back, p.Switch = true, true
+	s.arrive(w, r, p)
+}
+
+// arrive opens the session and sends the browser on.
+func (s browsers) arrive(w http.ResponseWriter, r *http.Request, p signin.Presented) {
+	a, err := s.Second.Arrive(r.Context(), p)
+	if otl.Is(err, signin.ErrOther.Code) {
+		s.Jar.Set(w, cookie.Handover, p.Token, signin.SessionTokenTTL)
+		s.Ask(w, r, sessionPath, a)
+		return
+	}
+	s.Jar.Clear(w, cookie.Handover)
+	if err != nil {
+		s.turnAway(w, r, err)
+		return
+	}
+	s.Jar.Hold(w, a.Cookie, a.Session.ExpiresAt.Sub(s.Now()))
+	if a.ReturnTo == "" {
+		a.ReturnTo = portalPath
+	}
+	s.send(w, r, a.ReturnTo)
+}
+
+// turnAway sends a browser to the sign-in page, unless the fault is ours.
+func (s browsers) turnAway(w http.ResponseWriter, r *http.Request, err error) {
+	if k := otl.As(err).Kind; k == otl.Internal || k == otl.Unavailable {
+		Fail(w, r, err)
+		return
+	}
+	otl.RequestOf(r.Context()).Err = err
+	s.send(w, r, failedPath)
+}
+
+// send sends a browser on; a form it sent is not sent there too.
+func (s browsers) send(w http.ResponseWriter, r *http.Request, to string) {
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, to, http.StatusSeeOther)
+}
+
+// originOf gives the origin of a URL.
+func originOf(raw string) (origin, host string) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "", ""
+	}
+	return u.Scheme + "://" + u.Host, u.Hostname()
+}

@@ -1,0 +1,104 @@
+package onelogin
+
+import (
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/number"
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// A person's status and state as this wire counts them.
+const (
+	statusActive    = 1
+	statusSuspended = 2
+	stateApproved   = 1
+)
+
+// userOut is a person as this wire shows him: only what he granted the site. Members
+// are those of contract 2.14 that there is anything to say about, and null where there
+// is nothing.
+type userOut map[string]any
+
+// user gives a person.
+func (s *Surface) user(c *call, m account.Member) (userOut, error) {
+	id, err := s.Numbers.Of(c.ctx(), number.User, m.User.ID)
+	if err != nil {
+		return nil, err
+	}
+	roles, err := s.Numbers.All(c.ctx(), number.Role, roleRefs(c.site.ID, m.Grant.Roles))
+	if err != nil {
+		return nil, err
+	}
+	u, see := m.User, visible(m.Grant)
+	first, last, _ := strings.Cut(granted(see, otl.FieldName, u.Name), " ")
+	out := userOut{
+		"id": id, "email": granted(see, otl.FieldEmail, u.Email.Address), "username": granted(see, otl.FieldUsername, u.Username.Name),
+		"firstname": first, "lastname": last, "phone": orNull(granted(see, otl.FieldPhone, u.Phone)), "locale_code": orNull(granted(see, otl.FieldLocale, u.Locale)),
+		"openid_name": nil, "external_id": nil, "group_id": nil, "role_id": roles, "role_ids": roles, "status": statusActive, "state": stateApproved,
+		"created_at": moment(u.CreatedAt), "updated_at": moment(u.UpdatedAt), "activated_at": moment(m.Grant.CreatedAt), "last_login": moment(m.Grant.LastLoginAt),
+	}
+	if out["username"] == "" { // people without one are known by their address
+		out["username"] = out["email"]
+	}
+	if !u.DisabledAt.IsZero() {
+		out["status"] = statusSuspended
+	}
+	return out, nil
+}
+
+// visible gives what a site may see of a person: before he has joined it, what his
+// sign-in there grants.
+func visible(g otl.Grant) otl.Fields {
+	if g.Live() {
+		return g.Fields
+	}
+	return otl.MinimalFields()
+}
+
+func granted(see otl.Fields, f otl.Field, value string) string {
+	if !see.Has(f) {
+		return ""
+	}
+	return value
+}
+
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// moment writes a time as this wire does nearly everywhere, nil for none.
+func moment(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+// brief gives the members that the answer to a sign-in has, and those that were asked
+// for besides. Who called himself by his username sees it, whatever he granted.
+func (u userOut) brief(person otl.User, a asked) userOut {
+	out := userOut{}
+	for _, name := range append([]string{"id", "email", "username", "firstname", "lastname"}, strings.Split(a.fields, ",")...) {
+		if v, known := u[strings.TrimSpace(name)]; known {
+			out[strings.TrimSpace(name)] = v
+		}
+	}
+	if person.Username.Key != "" && strings.EqualFold(a.typed, person.Username.Name) {
+		out["username"] = person.Username.Name
+	}
+	return out
+}
+
+// roleRefs gives what the numbers of a site's roles stand for.
+func roleRefs(siteID string, names []string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = siteID + " " + n
+	}
+	return out
+}
