@@ -33,6 +33,8 @@ type Registration struct {
 	Password secret.Text
 	Profile  Profile
 	Fields   []string // what he grants the site; nil for the minimum and what he filled in
+
+	unaddressed bool // an address may be missing
 }
 
 // Register adds a person and signs him in at the site he registered with. A
@@ -108,8 +110,10 @@ func (a *Accounts) newUser(r Registration, rule func(otl.Email) error) (otl.User
 		}
 	}
 	var err error
-	u.Email, err = otl.ParseEmail(r.Email)
-	note(err)
+	if r.Email != "" || !r.unaddressed {
+		u.Email, err = otl.ParseEmail(r.Email)
+		note(err)
+	}
 	note(rule(u.Email))
 	note(r.Profile.apply(&u))
 	fields := otl.MinimalFields().With(r.Profile.fields()...)
@@ -127,6 +131,12 @@ func (a *Accounts) newUser(r Registration, rule func(otl.Email) error) (otl.User
 }
 
 func (a *Accounts) insert(ctx context.Context, tx *store.Tx, u otl.User, source, siteID string) error {
+	if reserved, err := tx.Tickets.Reserved(ctx, u.Email.Key, u.ID, a.Now()); err != nil || reserved {
+		if err == nil {
+			err = otl.ErrEmailTaken // by whom it may go back to
+		}
+		return err
+	}
 	ok, err := tx.Users.Insert(ctx, u)
 	if err != nil {
 		return err
@@ -139,7 +149,7 @@ func (a *Accounts) insert(ctx context.Context, tx *store.Tx, u otl.User, source,
 
 // clash says what of a new person somebody else has.
 func clash(ctx context.Context, tx *store.Tx, u otl.User) error {
-	if _, err := tx.Users.ByEmail(ctx, u.Email.Key); !errors.Is(err, store.ErrNotFound) {
+	if _, err := tx.Users.ByEmail(ctx, u.Email.Key); u.Email.Key != "" && !errors.Is(err, store.ErrNotFound) {
 		if err == nil {
 			err = otl.ErrEmailTaken
 		}
@@ -162,25 +172,30 @@ func (a *Accounts) setPassword(ctx context.Context, tx *store.Tx, userID string,
 }
 
 func (a *Accounts) event(t otl.EventType, userID, siteID string, data map[string]string) otl.Event {
-	now := a.Now()
+	return event(a.Now(), t, userID, siteID, data)
+}
+
+func event(now time.Time, t otl.EventType, userID, siteID string, data map[string]string) otl.Event {
 	return otl.Event{ID: "evt_" + secret.NewID(now), Type: t, UserID: userID, SiteID: siteID, Data: data, CreatedAt: now}
 }
 
 // Creation is a person added by an operator rather than by himself.
 type Creation struct {
-	Email    string
+	Email    string // may be missing where he has a number or a username
 	Profile  Profile
 	Password secret.Text // one of Password and Hash, or neither
 	Hash     string      // a hash made elsewhere
 	Site     *otl.Site   // joined at once, nil for none
 	Fields   otl.Fields  // granted to that site; nil for the minimum and what is filled in
 	Verified bool        // the operator knows that address and number are his
+	// Change says what the site keeps of him.
+	Change MemberChange
 }
 
 // Create adds a person without signing him in. The grant is of the site he
 // joined, if any.
 func (a *Accounts) Create(ctx context.Context, c Creation) (Member, error) {
-	r := Registration{Email: c.Email, Profile: c.Profile}
+	r := Registration{Email: c.Email, Profile: c.Profile, unaddressed: c.Profile.names()}
 	if c.Site != nil {
 		r.Site = *c.Site
 	}
@@ -193,11 +208,14 @@ func (a *Accounts) Create(ctx context.Context, c Creation) (Member, error) {
 	if err != nil {
 		return Member{}, err
 	}
+	u.CreatedBy = r.Site.ID
 	if c.Fields != nil {
 		grant.Fields = c.Fields
 	}
 	if c.Verified {
-		u.EmailVerifiedAt = u.CreatedAt
+		if u.Email.Key != "" {
+			u.EmailVerifiedAt = u.CreatedAt
+		}
 		if u.Phone != "" {
 			u.PhoneVerifiedAt = u.CreatedAt
 		}
@@ -218,6 +236,13 @@ func (a *Accounts) Create(ctx context.Context, c Creation) (Member, error) {
 		}
 		if c.Site != nil {
 			if m.Grant, err = a.Sessions.Join(ctx, tx, grant); err != nil {
+				return err
+			}
+			next, err := c.Change.record(m.Record, u.CreatedAt)
+			if err != nil {
+				return err
+			}
+			if err := keep(ctx, tx, &m, next); err != nil {
 				return err
 			}
 		}

@@ -47,27 +47,6 @@ func (a *Accounts) Member(ctx context.Context, siteID, userID string) (Member, e
 	return m, err
 }
 
-// ByPhone gives the id of the one of a site's people who granted it this number. It is
-// NotFound where nobody did, or several.
-func (a *Accounts) ByPhone(ctx context.Context, siteID, number string) (string, error) {
-	number, err := otl.ParsePhone(number)
-	if err != nil {
-		return "", otl.NoSuch("user")
-	}
-	u, err := a.Store.Read.Users.ByPhone(ctx, number, siteID)
-	if errors.Is(err, store.ErrNotFound) {
-		return "", otl.NoSuch("user")
-	}
-	if err != nil {
-		return "", err
-	}
-	m, err := a.Member(ctx, siteID, u.ID)
-	if err == nil && !m.Grant.Fields.Has(otl.FieldPhone) {
-		err = otl.NoSuch("user")
-	}
-	return m.User.ID, err
-}
-
 // Leave ends what a person granted a site, and his sessions there.
 func (a *Accounts) Leave(ctx context.Context, siteID, userID string) error {
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -77,6 +56,9 @@ func (a *Accounts) Leave(ctx context.Context, siteID, userID string) error {
 		}
 		if !was {
 			return otl.NoSuch("user")
+		}
+		if err := tx.Records.Delete(ctx, siteID, userID); err != nil {
+			return err
 		}
 		if err := tx.Events.Append(ctx, a.event(otl.EventConsentRevoked, userID, siteID, nil)); err != nil {
 			return err

@@ -19,6 +19,11 @@ type Profile struct {
 	Preferences                                         *string // a JSON object as text
 }
 
+// names reports whether the profile holds something to know a person by.
+func (p Profile) names() bool {
+	return p.Phone != nil && *p.Phone != "" || p.Username != nil && *p.Username != ""
+}
+
 // fields gives the fields the profile would set.
 func (p Profile) fields() otl.Fields {
 	var out otl.Fields
@@ -130,13 +135,8 @@ func (a *Accounts) Update(ctx context.Context, userID string, version int, allow
 	if p.Username != nil && len(allowed) < len(otl.AllFields()) {
 		return otl.User{}, otl.ErrFirstParty
 	}
-	for _, f := range p.fields() {
-		if !allowed.Has(f) {
-			return otl.User{}, &otl.Error{
-				Kind: otl.Forbidden, Code: "consent_required", Field: string(f),
-				Text: "The user has not granted this field to the site.",
-			}
-		}
+	if err := p.within(allowed); err != nil {
+		return otl.User{}, err
 	}
 	var u otl.User
 	err := a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -151,8 +151,8 @@ func (a *Accounts) Update(ctx context.Context, userID string, version int, allow
 		if err := p.apply(&u); err != nil {
 			return err
 		}
-		if u.Phone != before.Phone && !before.PhoneVerifiedAt.IsZero() {
-			return otl.InvalidField("phone", "verified", "is verified; a new number must be proven before it replaces it")
+		if err := keepsNumber(before, u); err != nil {
+			return err
 		}
 		if u == before {
 			return nil
@@ -163,6 +163,28 @@ func (a *Accounts) Update(ctx context.Context, userID string, version int, allow
 		return u, otl.NoSuch("user")
 	}
 	return u, err
+}
+
+// keepsNumber refuses to replace a proven number by one that is not.
+func keepsNumber(before, u otl.User) error {
+	if u.Phone != before.Phone && !before.PhoneVerifiedAt.IsZero() {
+		return otl.InvalidField("phone", "verified", "is verified; a new number must be proven before it replaces it")
+	}
+	return nil
+}
+
+// within refuses fields that were not granted.
+func (p Profile) within(allowed otl.Fields) error {
+	for _, f := range p.fields() {
+		if !allowed.Has(f) {
+			return consentFor(f)
+		}
+	}
+	return nil
+}
+
+func consentFor(f otl.Field) error {
+	return &otl.Error{Kind: otl.Forbidden, Code: "consent_required", Field: string(f), Text: "The user has not granted this field to the site."}
 }
 
 func (a *Accounts) saveProfile(ctx context.Context, tx *store.Tx, u *otl.User, changed otl.Fields) error {

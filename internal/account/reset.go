@@ -37,10 +37,10 @@ func (a *Accounts) Forgot(ctx context.Context, siteID, address string) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if !u.DisabledAt.IsZero() {
-		u = otl.User{}
-	}
 	now := a.Now()
+	if !u.DisabledAt.IsZero() || u.Held(otl.ChannelMail, "", now) {
+		u = otl.User{} // a password would open what the address does not yet
+	}
 	token := secret.NewKey(resetPrefix)
 	t := otl.Ticket{ID: secret.NewID(now), Purpose: otl.PurposeReset, UserID: u.ID, SiteID: siteID, CreatedAt: now, ExpiresAt: now.Add(resetTTL)}
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {

@@ -81,7 +81,12 @@ func (m *Messages) Write(one otl.Message, siteName string) (Letter, error) {
 	}
 	v := Speak(data, one.Locale)
 	if one.Channel == otl.ChannelSMS {
-		l.Text, l.From = m.sms(v, c), c.SMSFrom
+		switch l.Text, l.From = m.sms(v, c), c.SMSFrom; one.Kind {
+		case otl.MessageConfirmChange:
+			l.Text = v.Say("sms_change")
+		case otl.MessageChangeAsked:
+			l.Text = v.Say("change_asked_body") + "\n" + v.Say("change_asked_link") + ": " + v.data[DataLink]
+		}
 		return l, nil
 	}
 	s := lay(v, one.Kind)
@@ -117,6 +122,10 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 		s.Info, s.Footer = "", v.Say("password_changed_footer")
 	case otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed:
 		s.Info, s.Footer = "", v.Say("factor_footer")
+	case otl.MessageConfirmChange:
+		s.LinkText = v.Say("confirm_change_link")
+	case otl.MessageChangeAsked:
+		s.LinkText, s.Footer = v.Say("change_asked_link"), v.Say("change_asked_footer")
 	}
 	return s
 }

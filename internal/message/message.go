@@ -39,6 +39,7 @@ const (
 	DataLink    = "link"    // a one-time link
 	DataToken   = "token"   // a one-time token to be copied
 	DataMinutes = "minutes" // how long they are good
+	DataTo      = "to"      // a new address or number, masked
 	DataCustom  = "custom"  // Custom, as JSON
 	DataLabel   = "label"   // what somebody calls a factor of his
 	DataLeft    = "left"    // how many recovery codes are left
@@ -63,6 +64,9 @@ func (m *Messages) Queue(ctx context.Context, tx *store.Tx, n Note) (string, err
 // Mail queues a mail to the address a person has on record, never to one that
 // came with a request (PW-16).
 func (m *Messages) Mail(ctx context.Context, tx *store.Tx, kind otl.MessageKind, to otl.User, siteID string, data map[string]string) error {
+	if to.Email.Key == "" {
+		return nil // he has none
+	}
 	_, err := m.Queue(ctx, tx, Note{
 		Kind: kind, Channel: otl.ChannelMail, To: to.Email.Address, UserID: to.ID, SiteID: siteID, Locale: to.Locale, Data: data,
 	})

@@ -54,7 +54,7 @@ func TestEveryLanguageSaysEverything(t *testing.T) {
 			if own[key] == "" {
 				t.Errorf("%s lacks %s", tag, key)
 			}
-			for _, member := range []string{"{code}", "{site}", "{minutes}", "{address}", "{device}", "{name}", "{date}"} {
+			for _, member := range []string{"{code}", "{site}", "{minutes}", "{address}", "{device}", "{name}", "{date}", "{to}", "{link}"} {
 				if strings.Contains(english[key], member) != strings.Contains(own[key], member) {
 					t.Errorf("%s %s: %s", tag, key, member)
 				}
@@ -79,9 +79,9 @@ func signIn(locale string, channel otl.Channel, data map[string]string) otl.Mess
 func TestEveryMessageInEveryLanguage(t *testing.T) {
 	t.Parallel()
 	m := &message.Messages{Host: "id.example.com"}
-	data := map[string]string{"code": "048291", "link": "https://id.example.com/l/abc", "token": "otl_pr_x", "minutes": "5"}
+	data := map[string]string{"code": "048291", "link": "https://id.example.com/l/abc", "token": "otl_pr_x", "minutes": "5", "to": "n***@dev.test"}
 	for _, tag := range append(tags(t), "", "de-AT", "pt", "zh-CN", "xx", "not a tag") {
-		for _, kind := range []otl.MessageKind{otl.MessageSignIn, otl.MessageReset, otl.MessagePasswordChanged} {
+		for _, kind := range []otl.MessageKind{otl.MessageSignIn, otl.MessageReset, otl.MessagePasswordChanged, otl.MessageConfirmChange, otl.MessageChangeAsked} {
 			one := signIn(tag, otl.ChannelMail, data)
 			one.Kind = kind
 			l, err := m.Write(one, `Acme & "Söhne" <b>`)

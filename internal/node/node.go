@@ -89,6 +89,7 @@ type Node struct {
 	Clients      *site.Clients
 	APITokens    *site.APITokens
 	Accounts     *account.Accounts
+	Members      *account.Members
 	SignIn       *signin.SignIn
 	Codes        *signin.Codes
 	Factors      *factor.Factors
@@ -171,6 +172,10 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 			Key: master.Derive("codes"), PublicURL: o.PublicURL, Numbers: o.SMSCountries, DailyCap: o.SMSDailyCap, TTL: o.CodeTTL, LinkTTL: o.LinkTTL, Length: o.CodeLength, Tries: o.CodeTries,
 		},
 	}
+	n.Members = &account.Members{Accounts: n.Accounts, Changes: &account.Changes{
+		Store: st, Sessions: sessions, Factors: factors, Limits: limits, Messages: messages, PublicURL: o.PublicURL, Now: o.Now,
+		SMS: limit.SMS{Limits: limits, Numbers: o.SMSCountries, DailyCap: o.SMSDailyCap},
+	}}
 	if err := n.Accounts.LearnSchemes(ctx); err != nil {
 		return nil, fmt.Errorf("read password schemes: %w", err)
 	}
@@ -185,10 +190,10 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 		JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
 	})
 	wire := transmit.New(transmit.Options{
-		SignIn: n.SignIn, Codes: n.Codes, Clients: n.Clients, Accounts: n.Accounts, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},
+		SignIn: n.SignIn, Codes: n.Codes, Clients: n.Clients, Members: n.Members, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},
 		Pace: n.pace(), JWKS: n.Installation.Identity.JWKS, Now: o.Now,
 	})
-	hosted := pages.New(pages.Options{Codes: n.Codes, PublicURL: o.PublicURL, Plain: native.Fail})
+	hosted := pages.New(pages.Options{Codes: n.Codes, Changes: n.Members.Changes, PublicURL: o.PublicURL, Plain: native.Fail})
 	login := onelogin.New(onelogin.Options{
 		SignIn: n.SignIn, Second: n.SignIn.Second, Sites: n.Sites, Jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https:")}, PublicURL: o.PublicURL, Strict: o.StrictSubdomain, Ask: hosted.Switch,
 		Tokens: n.APITokens, Clients: n.Clients, Numbers: &number.Numbers{Store: n.Store}, Pace: n.pace(), Now: o.Now,

@@ -47,6 +47,10 @@ const (
 	EventSessionElevated EventType = "session.elevated"
 	EventKeyRotated      EventType = "signing_key.rotated"
 	EventMessageRetried  EventType = "message.retried"
+	EventMemberSuspended EventType = "member.suspended" // by the site, from the site
+	EventMemberRestored  EventType = "member.restored"
+	EventChangeAsked     EventType = "user.change_asked" // of an address or number, which waits to be proven
+	EventChangeUndone    EventType = "user.change_undone"
 )
 
 // ToldEvents lists the types sites are told of, by webhook or when they ask; the

@@ -13,6 +13,8 @@ const (
 	MessageFactorAdded     MessageKind = "factor_added"
 	MessageFactorRemoved   MessageKind = "factor_removed"
 	MessageRecoveryUsed    MessageKind = "recovery_used"
+	MessageConfirmChange   MessageKind = "confirm_change" // to a new address or number
+	MessageChangeAsked     MessageKind = "change_asked"   // to the address on record
 )
 
 // Channel is the way a message takes.

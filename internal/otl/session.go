@@ -169,6 +169,8 @@ const (
 	EndSuperseded       EndReason = "superseded" // too many sessions, the oldest went
 	EndUnproven         EndReason = "first_proof_of_address"
 	EndCodeReuse        EndReason = "code_reuse" // the code that opened it was presented again
+	EndSuspended        EndReason = "suspended"  // by the site, from the site
+	EndAddressRestored  EndReason = "address_restored"
 )
 
 // RaisesVersion reports whether ending a session for this reason raises the
@@ -189,7 +191,10 @@ type Grant struct {
 
 	Roles       []string  // of the person at the site, by name
 	LastLoginAt time.Time // at the site
+	SuspendedAt time.Time // when the site barred him; zero: it did not
 }
 
-// Live reports whether the person still lets the site in.
-func (g Grant) Live() bool { return g.SiteID != "" && g.RevokedAt.IsZero() }
+// Live reports whether the person still lets the site in, and the site him.
+func (g Grant) Live() bool {
+	return g.SiteID != "" && g.RevokedAt.IsZero() && g.SuspendedAt.IsZero()
+}

@@ -16,6 +16,10 @@ const (
 	PurposeRecovery Purpose = "recovery"       // stands in for a factor that is lost
 	PurposeDevice   Purpose = "trusted_device" // lets a device in without a second step
 	PurposeHandover Purpose = "session_token"  // lets a browser in that a site vouches for
+
+	PurposeEmailChange Purpose = "email_change" // proves a new address, which then replaces the one before
+	PurposePhoneChange Purpose = "phone_change" // does the same for a number
+	PurposeUndo        Purpose = "change_undo"  // refuses such a change, or takes it back
 )
 
 // Ticket is a one-time secret that was handed to somebody: a link, a code, or

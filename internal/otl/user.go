@@ -13,7 +13,7 @@ import (
 // User is one person of the network, known once, whatever sites he uses.
 type User struct {
 	ID              string
-	Email           Email
+	Email           Email     // empty for somebody known by a number or a username alone
 	EmailVerifiedAt time.Time // zero until the address was proven
 	Username        Username  // empty if none
 	Name            string
@@ -29,6 +29,19 @@ type User struct {
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	LastLoginAt     time.Time
+	CreatedBy       string // id of the site that added him, "" for none
+
+	// Until HeldUntil the address or number behind HeldChannel opens the site HeldFor
+	// alone: that site asked for it in the place of a proven one, whose holder may still
+	// undo it.
+	HeldFor     string
+	HeldChannel Channel
+	HeldUntil   time.Time
+}
+
+// Held reports whether what is sent by a channel may not yet open a site.
+func (u User) Held(by Channel, siteID string, now time.Time) bool {
+	return by == u.HeldChannel && siteID != u.HeldFor && now.Before(u.HeldUntil)
 }
 
 // Field is one piece of a profile a person can grant to a site.

@@ -158,7 +158,7 @@ func add(to token.Claims, names []string, known map[string]any) {
 // (OpenID Connect Core section 5.1).
 func about(st store.Standing) map[string]any {
 	see, out := Visible(st), map[string]any{}
-	if see.Has(otl.FieldEmail) {
+	if see.Has(otl.FieldEmail) && st.User.Email.Key != "" {
 		out["email"], out["email_verified"] = st.User.Email.Address, !st.User.EmailVerifiedAt.IsZero()
 	}
 	if see.Has(otl.FieldName) && st.User.Name != "" {

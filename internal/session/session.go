@@ -199,6 +199,10 @@ func (s *Sessions) EndAll(ctx context.Context, tx *store.Tx, userID, siteID, kee
 	if err != nil {
 		return 0, err
 	}
+	// Whoever asked for another address may be whom the sessions are ended for (OT-17).
+	if err := tx.Tickets.VoidChanges(ctx, userID, s.Now()); err != nil {
+		return 0, err
+	}
 	return version, s.tell(ctx, tx, userID, ended, reason, version)
 }
 

@@ -50,9 +50,10 @@ type IdentifierType string
 
 // The types of identifiers (contract 3.3).
 const (
-	ByEmail IdentifierType = "email"
-	ByPhone IdentifierType = "phone_number"
-	ByID    IdentifierType = "user_id"
+	ByEmail    IdentifierType = "email"
+	ByPhone    IdentifierType = "phone_number"
+	ByUsername IdentifierType = "username"
+	ByID       IdentifierType = "user_id"
 )
 
 // CodeRequest asks for a code to be sent to somebody.
@@ -87,7 +88,9 @@ var (
 	ErrNoAddress   = &otl.Error{Kind: otl.NotFound, Code: "no_address", Text: "The person has no e-mail address that the site may see."}
 	ErrNoPhone     = &otl.Error{Kind: otl.NotFound, Code: "no_phone", Text: "The person has no telephone number that the site may see."}
 	ErrNumber      = limit.ErrNumber
-	ErrNoDirect    = &otl.Error{Kind: otl.Forbidden, Code: "direct_refused", Text: "Codes of people who own sites are not handed over."}
+	// ErrHeld is the answer to a new address that opens one site alone by now.
+	ErrHeld     = &otl.Error{Kind: otl.Forbidden, Code: "address_held", Text: "A site changed this address a short while ago. Until that can no longer be undone, it opens that site alone."}
+	ErrNoDirect = &otl.Error{Kind: otl.Forbidden, Code: "direct_refused", Text: "Codes of people who own sites are not handed over."}
 )
 
 // Members of a ticket's data.
@@ -167,10 +170,14 @@ func (i *Identifier) check() error {
 	case ByPhone:
 		_, err := otl.ParsePhone(i.Value)
 		return err
+	case ByUsername:
+		u, err := otl.ParseUsername(i.Value)
+		i.Value = u.Key
+		return err
 	case ByID:
 		return nil
 	}
-	return otl.InvalidField("identifier_type", "unknown_value", "must be email, phone_number or user_id")
+	return otl.InvalidField("identifier_type", "unknown_value", "must be email, phone_number, username or user_id")
 }
 
 // pace counts a message by who is to get it, so that nobody is flooded (OT-19).
@@ -205,16 +212,24 @@ func (s *Codes) reaches(ctx context.Context, number string) error {
 
 // find gives the person an identifier names: anybody of the network, or one of the
 // site's people for members. An id or a number names people of the site only: the
-// one is known to nobody else, the other is not unique.
+// one is known to nobody else, the other is not unique. A username names only those
+// of its people who let it see that.
 func (s *Codes) find(ctx context.Context, site otl.Site, who Identifier, members bool) (otl.User, error) {
-	if who.Type == ByPhone {
-		return s.Store.Read.Users.ByPhone(ctx, who.Value, site.ID)
-	}
 	var u otl.User
 	var err error
-	if who.Type == ByEmail {
-		u, err = s.Store.Read.Users.ByEmail(ctx, who.Value)
-		if err != nil || !members {
+	switch who.Type {
+	case ByPhone:
+		if u, err = s.Store.Read.Users.ByPhone(ctx, who.Value, site.ID); err != nil {
+			return u, err
+		}
+		who.Value = u.ID
+	case ByEmail:
+		if u, err = s.Store.Read.Users.ByEmail(ctx, who.Value); err != nil || !members {
+			return u, err
+		}
+		who.Value = u.ID
+	case ByUsername:
+		if u, err = s.Store.Read.Users.ByUsername(ctx, who.Value); err != nil {
 			return u, err
 		}
 		who.Value = u.ID
@@ -223,6 +238,12 @@ func (s *Codes) find(ctx context.Context, site otl.Site, who Identifier, members
 		return u, store.ErrNotFound
 	}
 	m, err := s.Store.Read.Grants.Member(ctx, site.ID, who.Value)
+	if err == nil && who.Type == ByUsername && !m.Grant.Fields.Has(otl.FieldUsername) {
+		err = store.ErrNotFound
+	}
+	if !m.Grant.SuspendedAt.IsZero() {
+		m.User.DisabledAt = m.Grant.SuspendedAt // at this site he is
+	}
 	return m.User, err
 }
 
@@ -382,7 +403,7 @@ func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
 
 // shown gives the error as the wire may show it.
 func (a CodeAttempt) shown(err error) error {
-	if !a.Known && (errors.Is(err, ErrCodeExpired) || errors.Is(err, ErrCodeLocked) || errors.Is(err, ErrDisabled)) {
+	if !a.Known && (errors.Is(err, ErrCodeExpired) || errors.Is(err, ErrCodeLocked) || errors.Is(err, ErrDisabled) || errors.Is(err, ErrHeld)) {
 		return ErrCode
 	}
 	return err

@@ -27,6 +27,9 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 	if err != nil {
 		return entrance{}, err
 	}
+	if e.ticket.Data[dataProves] != "" && u.Held(e.ticket.Channel, e.site.ID, s.Now()) {
+		return entrance{}, ErrHeld
+	}
 	if u, err = s.prove(ctx, tx, u, e.site.ID, e.ticket); err != nil {
 		return entrance{}, err
 	}
@@ -60,6 +63,11 @@ func (s *Codes) prove(ctx context.Context, tx *store.Tx, u otl.User, siteID stri
 		if first, err = tx.Users.VerifyPhone(ctx, u.ID, proven, now); err != nil || !first {
 			return u, err
 		}
+		if u.Email.Key == "" { // then the number is what he is known by
+			if err := s.Sessions.Uproot(ctx, tx, s.Second.Factors, u.ID, siteID); err != nil {
+				return u, err
+			}
+		}
 	default:
 		e, bad := otl.ParseEmail(proven)
 		if bad != nil {
@@ -68,7 +76,7 @@ func (s *Codes) prove(ctx context.Context, tx *store.Tx, u otl.User, siteID stri
 		if first, err = tx.Users.VerifyEmail(ctx, u.ID, e.Key, now); err != nil || !first {
 			return u, err
 		}
-		if err := s.uproot(ctx, tx, u.ID, siteID); err != nil {
+		if err := s.Sessions.Uproot(ctx, tx, s.Second.Factors, u.ID, siteID); err != nil {
 			return u, err
 		}
 	}
@@ -76,26 +84,4 @@ func (s *Codes) prove(ctx context.Context, tx *store.Tx, u otl.User, siteID stri
 		return u, err
 	}
 	return tx.Users.ByID(ctx, u.ID)
-}
-
-// uproot removes what somebody planted in an account whose address he had not
-// proven to hold.
-func (s *Codes) uproot(ctx context.Context, tx *store.Tx, userID, siteID string) error {
-	had, err := tx.Passwords.Remove(ctx, userID)
-	if err != nil {
-		return err
-	}
-	if had {
-		if err := tx.Events.Append(ctx, s.event(otl.EventPasswordRemoved, userID, siteID, map[string]string{"by": "first proof of the address"})); err != nil {
-			return err
-		}
-	}
-	if err := tx.Tickets.Void(ctx, userID, otl.PurposeReset, s.Now()); err != nil {
-		return err
-	}
-	if err := s.Second.Factors.RemoveAll(ctx, tx, userID, siteID, "first proof of the address"); err != nil {
-		return err
-	}
-	_, err = s.Sessions.EndAll(ctx, tx, userID, "", "", otl.EndUnproven)
-	return err
 }

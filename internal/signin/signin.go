@@ -96,7 +96,7 @@ func (s *SignIn) Prove(ctx context.Context, a Attempt) (Proved, error) {
 	if err != nil {
 		return Proved{}, err
 	}
-	if !checked.Match || !who.User.DisabledAt.IsZero() {
+	if !checked.Match || !who.User.DisabledAt.IsZero() || !who.Grant.SuspendedAt.IsZero() {
 		return Proved{}, otl.ErrCredentials
 	}
 	otl.RequestOf(ctx).UserID = who.User.ID
@@ -154,10 +154,14 @@ func (s *SignIn) known(ctx context.Context, userID string, from netip.Addr) (net
 }
 
 // firstGrant lets the site see the minimal fields if the person has not
-// decided otherwise before. The first-party site needs no grant.
+// decided otherwise before. The first-party site needs no grant. It is ErrDisabled
+// for somebody whom the site has barred.
 func firstGrant(ctx context.Context, tx *store.Tx, s *session.Sessions, st store.Standing, now time.Time) (otl.Grant, error) {
 	if st.Site.FirstParty {
 		return st.Grant, nil
+	}
+	if !st.Grant.SuspendedAt.IsZero() {
+		return st.Grant, ErrDisabled
 	}
 	if st.Grant.Live() {
 		st.Grant.LastLoginAt = now

@@ -13,13 +13,14 @@ import (
 // they are there.
 type Grants struct{ group }
 
-const grantColumns = `g.user_id, g.site_id, g.fields, g.created_at, g.updated_at, g.revoked_at, g.roles, g.last_login_at, g.asked`
+const grantColumns = `g.user_id, g.site_id, g.fields, g.created_at, g.updated_at, g.revoked_at, g.roles, g.last_login_at, g.asked, g.suspended_at`
 
 func grantDest(g *otl.Grant) []any {
 	return []any{
 		text(&g.UserID), text(&g.SiteID), words(&g.Fields, otl.StoredFields),
 		at(&g.CreatedAt), at(&g.UpdatedAt), at(&g.RevokedAt), words(&g.Roles, strings.Fields), at(&g.LastLoginAt),
 		words(&g.Asked, otl.StoredFields),
+		at(&g.SuspendedAt),
 	}
 }
 
@@ -76,6 +77,22 @@ func (g Grants) Revoke(ctx context.Context, userID, siteID string, now time.Time
 	return n == 1, err
 }
 
+// Suspend bars a person from a site at a time, or lets him in again for the zero time,
+// and reports whether that changed anything.
+func (g Grants) Suspend(ctx context.Context, userID, siteID string, at time.Time) (bool, error) {
+	g.changes.person(userID)
+	n, err := g.exec(ctx, `UPDATE grants SET suspended_at = $1 WHERE user_id = $2 AND site_id = $3 AND revoked_at IS NULL AND (suspended_at IS NULL) = $4`,
+		millis(at), userID, siteID, !at.IsZero())
+	return n == 1, err
+}
+
+// Elsewhere reports whether a person has joined another site than this one.
+func (g Grants) Elsewhere(ctx context.Context, userID, siteID string) (bool, error) {
+	var n int
+	err := g.one(ctx, `SELECT count(*) FROM grants WHERE user_id = $1 AND site_id <> $2 AND revoked_at IS NULL`, []any{userID, siteID}, &n)
+	return n > 0, err
+}
+
 // SetRoles replaces the roles of a person at a site, if they still are what they
 // were read as, and reports whether they were.
 func (g Grants) SetRoles(ctx context.Context, gr otl.Grant, roles []string) (bool, error) {
@@ -94,16 +111,20 @@ func (g Grants) WithRole(ctx context.Context, siteID, role string, limit int) ([
 
 // Member is a person as one of a site's.
 type Member struct {
-	User  otl.User
-	Grant otl.Grant
+	User   otl.User
+	Grant  otl.Grant
+	Record otl.Record // what the site keeps of him
 }
 
-func memberDest(m *Member) []any { return append(userDest(&m.User), grantDest(&m.Grant)...) }
+func memberDest(m *Member) []any {
+	return append(append(userDest(&m.User), grantDest(&m.Grant)...), recordDest(&m.Record)...)
+}
 
 // Member gives a person who has joined a site and not left it.
 func (g Grants) Member(ctx context.Context, siteID, userID string) (Member, error) {
 	var m Member
-	err := g.one(ctx, `SELECT `+userColumns+`, `+grantColumns+` FROM grants g JOIN users u ON u.id = g.user_id
+	err := g.one(ctx, `SELECT `+userColumns+`, `+grantColumns+`, `+recordColumns+` FROM grants g JOIN users u ON u.id = g.user_id
+		LEFT JOIN records r ON r.site_id = g.site_id AND r.user_id = g.user_id
 		WHERE g.site_id = $1 AND g.user_id = $2 AND g.revoked_at IS NULL`, []any{siteID, userID}, memberDest(&m)...)
 	return m, err
 }
@@ -117,7 +138,8 @@ type Search struct {
 
 // Members gives people of a site after an id, oldest first.
 func (g Grants) Members(ctx context.Context, siteID string, s Search, after string, limit int) ([]Member, error) {
-	return all(ctx, g.group, `SELECT `+userColumns+`, `+grantColumns+` FROM grants g JOIN users u ON u.id = g.user_id
+	return all(ctx, g.group, `SELECT `+userColumns+`, `+grantColumns+`, `+recordColumns+` FROM grants g JOIN users u ON u.id = g.user_id
+		LEFT JOIN records r ON r.site_id = g.site_id AND r.user_id = g.user_id
 		WHERE g.site_id = $1 AND g.user_id > $2 AND g.revoked_at IS NULL
 		AND ($3 = '' OR u.email_key = $3 AND ' ' || g.fields || ' ' LIKE '% email %')
 		AND ($4 = '' OR u.email_key LIKE $5 ESCAPE '!' AND ' ' || g.fields || ' ' LIKE '% email %'

@@ -80,6 +80,7 @@ type Tx struct {
 	Numbers      Numbers
 	Flows        Flows
 	Factors      Factors
+	Records      Records
 }
 
 // conn runs one statement. *sql.DB, *sql.Tx and the prepared statements of
@@ -115,6 +116,7 @@ func newTx(c conn, changed *changes) *Tx {
 		Numbers{g},
 		Flows{g},
 		Factors{g},
+		Records{g},
 	}
 }
 

@@ -12,13 +12,15 @@ type Users struct{ group }
 
 const userColumns = `u.id, u.email, u.email_key, u.email_verified_at, u.name, u.display_name, u.phone,
 	u.phone_verified_at, u.picture, u.locale, u.preferences, u.session_version, u.version, u.disabled_at,
-	u.created_at, u.updated_at, u.last_login_at, u.username, u.username_key`
+	u.created_at, u.updated_at, u.last_login_at, u.username, u.username_key,
+	u.created_by, u.held_for, u.held_channel, u.held_until`
 
 func userDest(u *otl.User) []any {
 	return []any{
 		&u.ID, &u.Email.Address, &u.Email.Key, at(&u.EmailVerifiedAt), &u.Name, &u.DisplayName, &u.Phone,
 		at(&u.PhoneVerifiedAt), &u.Picture, &u.Locale, &u.Preferences, &u.SessionVersion, &u.Version, at(&u.DisabledAt),
 		at(&u.CreatedAt), at(&u.UpdatedAt), at(&u.LastLoginAt), &u.Username.Name, &u.Username.Key,
+		&u.CreatedBy, &u.HeldFor, &u.HeldChannel, at(&u.HeldUntil),
 	}
 }
 
@@ -27,12 +29,12 @@ func userDest(u *otl.User) []any {
 func (g Users) Insert(ctx context.Context, u otl.User) (bool, error) {
 	n, err := g.exec(ctx, `INSERT INTO users (id, email, email_key, email_verified_at, name, display_name, phone,
 		phone_verified_at, picture, locale, preferences, session_version, password_version, version, disabled_at,
-		created_at, updated_at, last_login_at, name_key, username, username_key)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15, $16, $17, $18, $19, $20)
+		created_at, updated_at, last_login_at, name_key, username, username_key, created_by)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 		ON CONFLICT DO NOTHING`,
 		u.ID, u.Email.Address, u.Email.Key, millis(u.EmailVerifiedAt), u.Name, u.DisplayName, u.Phone,
 		millis(u.PhoneVerifiedAt), u.Picture, u.Locale, u.Preferences, u.SessionVersion, u.Version,
-		millis(u.DisabledAt), millis(u.CreatedAt), millis(u.UpdatedAt), millis(u.LastLoginAt), otl.Fold(u.Name), u.Username.Name, u.Username.Key)
+		millis(u.DisabledAt), millis(u.CreatedAt), millis(u.UpdatedAt), millis(u.LastLoginAt), otl.Fold(u.Name), u.Username.Name, u.Username.Key, u.CreatedBy)
 	return n == 1, err
 }
 
@@ -167,6 +169,26 @@ func (g Users) UpdateProfile(ctx context.Context, u otl.User) (bool, error) {
 	return n == 1, err
 }
 
+// ChangeEmail gives a person another address if he still has the one with key was, and
+// reports whether he had. The address of u, when it was proven, and what it is held for
+// are written. It fails with ErrTaken where somebody else has the address.
+func (g Users) ChangeEmail(ctx context.Context, u otl.User, was string, now time.Time) (bool, error) {
+	g.changes.person(u.ID)
+	n, err := g.exec(ctx, `UPDATE users SET email = $1, email_key = $2, email_verified_at = $3, held_for = $4, held_channel = $5, held_until = $6,
+		updated_at = $7, version = version + 1 WHERE id = $8 AND email_key = $9`,
+		u.Email.Address, u.Email.Key, millis(u.EmailVerifiedAt), u.HeldFor, string(u.HeldChannel), millis(u.HeldUntil), millis(now), u.ID, was)
+	return n == 1, err
+}
+
+// ChangePhone does the same for the number.
+func (g Users) ChangePhone(ctx context.Context, u otl.User, was string, now time.Time) (bool, error) {
+	g.changes.person(u.ID)
+	n, err := g.exec(ctx, `UPDATE users SET phone = $1, phone_verified_at = $2, held_for = $3, held_channel = $4, held_until = $5,
+		updated_at = $6, version = version + 1 WHERE id = $7 AND phone = $8`,
+		u.Phone, millis(u.PhoneVerifiedAt), u.HeldFor, string(u.HeldChannel), millis(u.HeldUntil), millis(now), u.ID, was)
+	return n == 1, err
+}
+
 // SetDisabled disables a person at the given time, or enables him for the zero
 // time. It reports whether that changed anything.
 func (g Users) SetDisabled(ctx context.Context, id string, at time.Time) (bool, error) {
@@ -197,6 +219,13 @@ func (g Passwords) Set(ctx context.Context, userID, hash string, imported bool, 
 	}
 	_, err := g.exec(ctx, `UPDATE users SET password_version = password_version + 1 WHERE id = $1`, userID)
 	return err
+}
+
+// Has reports whether a person has a password.
+func (g Passwords) Has(ctx context.Context, userID string) (bool, error) {
+	var n int
+	err := g.one(ctx, `SELECT count(*) FROM passwords WHERE user_id = $1`, []any{userID}, &n)
+	return n > 0, err
 }
 
 // Remove takes a person's password away and reports whether he had one. A sign-in

@@ -31,6 +31,7 @@ type Options struct {
 	Codes     *signin.Codes
 	SignIn    *signin.SignIn
 	Accounts  *account.Accounts
+	Changes   *account.Changes
 	PublicURL string // cookies are for https where it is
 	Now       func() time.Time
 	// Plain answers an error to whoever asks for no page.
@@ -60,6 +61,7 @@ func New(o Options) *Pages {
 	p.get("/static/{name}", p.static)
 	p.linkPages()
 	p.get("/account", p.portal)
+	changes{p}.routes()
 	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.Fail(w, r, errNoPath) })
 	return p
 }

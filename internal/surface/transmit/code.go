@@ -113,18 +113,15 @@ func custom(mail *emailContent, sms *smsInput) (string, error) {
 	return string(b), err
 }
 
-// who reads an identifier. A user name or a type of the client's own names nobody
-// here.
+// who reads an identifier. A type of the client's own names nobody here.
 func who(kind, value string) (signin.Identifier, error) {
 	if value == "" {
 		return signin.Identifier{}, otl.InvalidField("identifier", "required", "is required")
 	}
 	switch t := signin.IdentifierType(kind); t {
-	case signin.ByEmail, signin.ByPhone:
-		return signin.Identifier{Type: t, Value: value}, nil
 	case "":
 		return signin.Identifier{}, otl.InvalidField("identifier_type", "required", "is required")
-	case signin.ByID:
+	case signin.ByEmail, signin.ByPhone, signin.ByUsername, signin.ByID:
 		return signin.Identifier{Type: t, Value: value}, nil
 	}
 	return signin.Identifier{Type: signin.ByID}, nil

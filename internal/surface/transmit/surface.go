@@ -23,7 +23,7 @@ type Options struct {
 	SignIn   *signin.SignIn
 	Codes    *signin.Codes
 	Clients  *site.Clients
-	Accounts *account.Accounts
+	Members  *account.Members
 	Identity *session.Identity
 	Pace     *limit.Pace // of requests; nil for none
 	JWKS     func() []byte
@@ -54,8 +54,7 @@ func New(o Options) *Surface {
 	s.serve("POST /v1/auth/token/refresh", byClient(s, linkShape, s.refresh))
 	s.serve("POST /v1/auth/password/authenticate", byClient(s, linkShape, s.password))
 	s.serve("POST /v1/auth/logout", s.logout)
-	s.serve("POST /v1/users", s.createUser)
-	s.users()
+	users{s}.routes()
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { NotFound(w, r) })
 	return s
 }
@@ -84,6 +83,7 @@ func (s *Surface) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.Serv
 
 // call is one request of a client on its way through an operation.
 type call struct {
+	w      http.ResponseWriter // for the bounds of the body
 	r      *http.Request
 	client otl.Client
 	site   otl.Site

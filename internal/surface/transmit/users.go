@@ -4,29 +4,41 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
-	"github.com/onetimelogin/otl/internal/secret"
 )
 
 // userOut is a person as this wire shows him (contract 3.9): only what he granted the
-// site. Times are milliseconds since 1970.
+// site, and what the site keeps of him. Times are milliseconds since 1970.
 type userOut struct {
-	ID        string     `json:"user_id"`
-	Status    string     `json:"status"` // Active or Disabled
-	CreatedAt int64      `json:"created_at"`
-	UpdatedAt int64      `json:"updated_at"`
-	LastAuth  *int64     `json:"last_auth,omitempty"`
-	Email     *emailOut  `json:"email,omitempty"`
-	Phone     *phoneOut  `json:"phone_number,omitempty"`
-	Username  string     `json:"username,omitempty"`
-	Name      *nameInOut `json:"name,omitempty"`
-	Picture   string     `json:"picture,omitempty"`
-	Language  string     `json:"language,omitempty"`
+	ID         string     `json:"user_id"`
+	Status     string     `json:"status"` // Active, Disabled or Pending
+	CreatedAt  int64      `json:"created_at"`
+	UpdatedAt  int64      `json:"updated_at"`
+	LastAuth   *int64     `json:"last_auth,omitempty"`
+	Email      *emailOut  `json:"email,omitempty"`
+	Phone      *phoneOut  `json:"phone_number,omitempty"`
+	Username   string     `json:"username,omitempty"`
+	Name       *nameInOut `json:"name,omitempty"`
+	Picture    string     `json:"picture,omitempty"`
+	Language   string     `json:"language,omitempty"`
+	ExternalID string     `json:"external_user_id,omitempty"`
+
+	kept map[string]json.RawMessage // members of the site's own
+}
+
+// MarshalJSON puts the site's own members beside the others.
+func (u userOut) MarshalJSON() ([]byte, error) {
+	type plain userOut
+	raw, err := json.Marshal(plain(u))
+	if err != nil || len(u.kept) == 0 {
+		return raw, err
+	}
+	own, err := json.Marshal(u.kept)
+	return append(append(raw[:len(raw)-1], ','), own[1:]...), err
 }
 
 type emailOut struct {
@@ -65,21 +77,37 @@ type resultOut struct {
 	Result any `json:"result"`
 }
 
-func newUserOut(m account.Member) resultOut {
+func newUserOut(m account.Member) (userOut, error) {
 	u, see := m.User, m.Grant.Fields
-	out := userOut{ID: u.ID, Status: "Active", CreatedAt: u.CreatedAt.UnixMilli(), UpdatedAt: u.UpdatedAt.UnixMilli(), LastAuth: millis(m.Grant.LastLoginAt)}
-	if !u.DisabledAt.IsZero() {
-		out.Status = "Disabled"
+	out := userOut{
+		ID: u.ID, Status: statusOf(m), CreatedAt: u.CreatedAt.UnixMilli(), UpdatedAt: u.UpdatedAt.UnixMilli(), LastAuth: millis(m.Grant.LastLoginAt),
+		ExternalID: m.Record.ExternalID,
 	}
-	if see.Has(otl.FieldEmail) {
-		out.Email, out.Username = &emailOut{u.Email.Address, !u.EmailVerifiedAt.IsZero(), millis(u.EmailVerifiedAt)}, u.Email.Address
+	if m.Record.Data != "" {
+		if err := json.Unmarshal([]byte(m.Record.Data), &out.kept); err != nil {
+			return out, err
+		}
+	}
+	var name nameInOut
+	if raw := out.kept[keptName]; raw != nil {
+		_ = json.Unmarshal(raw, &name) // of a shape that was checked
+		delete(out.kept, keptName)
+	}
+	if see.Has(otl.FieldEmail) && u.Email.Key != "" {
+		out.Email = &emailOut{u.Email.Address, !u.EmailVerifiedAt.IsZero(), millis(u.EmailVerifiedAt)}
 	}
 	if see.Has(otl.FieldPhone) && u.Phone != "" {
 		out.Phone = &phoneOut{u.Phone, !u.PhoneVerifiedAt.IsZero(), millis(u.PhoneVerifiedAt)}
 	}
+	if see.Has(otl.FieldUsername) {
+		out.Username = u.Username.Name
+	}
 	if see.Has(otl.FieldName) && u.Name != "" {
-		first, last, _ := strings.Cut(u.Name, " ")
-		out.Name = &nameInOut{First: first, Last: last}
+		if name.whole() != u.Name { // it is another one by now
+			first, last, _ := strings.Cut(u.Name, " ")
+			name = nameInOut{First: first, Last: last}
+		}
+		out.Name = &name
 	}
 	if see.Has(otl.FieldPicture) {
 		out.Picture = u.Picture
@@ -87,66 +115,114 @@ func newUserOut(m account.Member) resultOut {
 	if see.Has(otl.FieldLocale) {
 		out.Language = u.Locale
 	}
-	return resultOut{out}
+	return out, nil
 }
 
-// users serves the calls about people of the site. All need the scope users.
-func (s *Surface) users() {
-	s.both("GET /v1/users/{id}", s.byUsers(http.StatusOK, func(c *call, r *http.Request) (any, error) {
-		return s.member(c, r.Context(), r.PathValue("id"))
-	}))
-	for path, field := range map[string]string{"email": "email", "username": "email", "phone-number": "phone", "phone": "phone"} {
-		s.both("GET /v1/users/"+path+"/{value}", s.byUsers(http.StatusOK, func(c *call, r *http.Request) (any, error) {
-			id, err := s.named(c, r.Context(), field, r.PathValue("value"))
-			if err != nil {
-				return nil, err
-			}
-			return s.member(c, r.Context(), id)
-		}))
+// statusOf gives the status of a person at the site.
+func statusOf(m account.Member) string {
+	switch {
+	case !m.User.DisabledAt.IsZero(), !m.Grant.SuspendedAt.IsZero():
+		return "Disabled"
+	case m.Grant.LastLoginAt.Before(m.Record.PendingAt):
+		return "Pending"
 	}
-	s.both("DELETE /v1/users/{id}/apps", s.byUsers(http.StatusNoContent, func(c *call, r *http.Request) (any, error) {
-		m, err := s.Accounts.Member(r.Context(), c.site.ID, r.PathValue("id"))
-		if err != nil {
-			return nil, err
-		}
-		return nil, s.Accounts.Leave(r.Context(), c.site.ID, m.User.ID)
-	}))
+	return "Active"
 }
 
-// member gives one of the site's people; anybody else is as unknown as nobody.
-func (s *Surface) member(c *call, ctx context.Context, id string) (any, error) {
-	m, err := s.Accounts.Member(ctx, c.site.ID, id)
+func result(m account.Member) (any, error) {
+	out, err := newUserOut(m)
+	return resultOut{out}, err
+}
+
+// users are the calls about people of the site. All need the scope users.
+type users struct{ *Surface }
+
+func (s users) routes() {
+	get := func(path string, do func(*call, *http.Request) (any, error)) {
+		s.both("GET /v1/users/"+path, s.byUsers(http.StatusOK, do))
+	}
+	get("{id}", func(c *call, r *http.Request) (any, error) { return s.member(c, r.Context(), r.PathValue("id")) })
+	for path, kind := range map[string]string{
+		"email": "email", "username": "username", "phone-number": "phone_number", "phone": "phone_number", "external-user-id": "external_user_id",
+	} {
+		get(path+"/{value}", func(c *call, r *http.Request) (any, error) {
+			return s.named(c, r.Context(), kind, r.PathValue("value"))
+		})
+	}
+	get("identifier", s.byIdentifier)
+	s.both("GET /v1/users", s.byUsers(http.StatusOK, s.searchUsers))
+	get("count", s.countUsers)
+	s.both("POST /v1/users", s.byUsers(http.StatusCreated, s.createUser))
+	s.both("PUT /v1/users/{id}", s.byUsers(http.StatusOK, s.updateUser))
+	s.both("POST /v1/users/{id}/password", s.byPassword(http.StatusCreated, false))
+	s.both("PUT /v1/users/{id}/password", s.byPassword(http.StatusOK, true))
+	s.both("DELETE /v1/users/{id}/apps", s.byUsers(http.StatusNoContent, s.removeUser))
+	s.both("DELETE /v1/manage/users/{id}", s.byUsers(http.StatusNoContent, s.removeUser))
+}
+
+// removeUser lets a person leave the site: what he is elsewhere is not the site's to
+// delete (decision D2).
+func (s users) removeUser(c *call, r *http.Request) (any, error) {
+	m, err := s.Members.Member(r.Context(), c.site.ID, r.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
-	return newUserOut(m), nil
+	return nil, s.Members.Leave(r.Context(), c.site.ID, m.User.ID)
 }
 
-// named gives the id of the one of the site's people with an address or a number that
-// he granted the site.
-func (s *Surface) named(c *call, ctx context.Context, field, value string) (string, error) {
-	if field == "phone" {
-		id, err := s.Accounts.ByPhone(ctx, c.site.ID, value)
-		return id, err
+// member gives one of the site's people; anybody else is as unknown as nobody.
+func (s users) member(c *call, ctx context.Context, id string) (any, error) {
+	m, err := s.Members.Member(ctx, c.site.ID, id)
+	if err != nil {
+		return nil, err
 	}
-	found, err := s.Accounts.Members(ctx, c.site.ID, value, "", "", 1)
-	if err != nil || len(found) == 0 {
-		if err == nil || otl.As(err).Kind == otl.Invalid {
-			err = otl.NoSuch("user")
-		}
-		return "", err
+	return result(m)
+}
+
+// named gives the one of the site's people who granted it this address, number or
+// username, or whom the site calls this.
+func (s users) named(c *call, ctx context.Context, kind, value string) (any, error) {
+	by := map[string]func(context.Context, string, string) (account.Member, error){
+		"email": s.Members.ByEmail, "phone_number": s.Members.ByPhone, "username": s.Members.ByUsername, "external_user_id": s.Members.ByExternalID,
 	}
-	return found[0].User.ID, nil
+	m, err := by[kind](ctx, c.site.ID, value)
+	if err != nil {
+		return nil, err
+	}
+	return result(m)
+}
+
+// byIdentifier is GET /v1/users/identifier.
+func (s users) byIdentifier(c *call, r *http.Request) (any, error) {
+	q := r.URL.Query()
+	value := q.Get("identifier_value")
+	if value == "" {
+		return nil, otl.InvalidField("identifier_value", "required", "is required")
+	}
+	switch name := q.Get("identifier_name"); name {
+	case "email", "username":
+		return s.named(c, r.Context(), name, value)
+	case "phoneNumber", "phone_number":
+		return s.named(c, r.Context(), "phone_number", value)
+	case "externalUserId", "external_user_id":
+		return s.named(c, r.Context(), "external_user_id", value)
+	case "user_id":
+		return s.member(c, r.Context(), value)
+	case "":
+		return nil, otl.InvalidField("identifier_name", "required", "is required")
+	}
+	return nil, otl.InvalidField("identifier_name", "unknown_value", "must be email, phoneNumber, username or externalUserId")
 }
 
 // byUsers serves an operation on people.
-func (s *Surface) byUsers(success int, do func(*call, *http.Request) (any, error)) http.HandlerFunc {
+func (s users) byUsers(success int, do func(*call, *http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := s.authorise(r, otl.ScopeUsers)
 		if err != nil {
 			fail(w, r, restShape, err)
 			return
 		}
+		c.w = w
 		out, err := do(c, r)
 		switch {
 		case err != nil:
@@ -166,7 +242,7 @@ func failUsers(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case e.Code == otl.NoSuch("").Code:
 		write(w, http.StatusNotFound, map[string]any{"message": "User not found", "error_code": http.StatusNotFound})
-	case e.Kind == otl.Conflict:
+	case e.Code == otl.ErrEmailTaken.Code, e.Code == otl.ErrUsernameTaken.Code, e.Code == account.ErrExternalIDTaken.Code:
 		write(w, http.StatusConflict, map[string]any{"message": "A user with this identifier exists already", "error_code": http.StatusConflict, "ts_error_code": "identifier_already_in_use"})
 	case e.Kind == otl.Invalid || e.Kind == otl.Malformed:
 		var all []string
@@ -180,66 +256,4 @@ func failUsers(w http.ResponseWriter, r *http.Request, err error) {
 	default:
 		fail(w, r, restShape, err)
 	}
-}
-
-type createUserIn struct {
-	Email       string     `json:"email"`
-	Phone       string     `json:"phone_number"`
-	Name        *nameInOut `json:"name"`
-	Picture     string     `json:"picture"`
-	Language    string     `json:"language"`
-	Credentials struct {
-		Password string `json:"password"`
-	} `json:"credentials"`
-}
-
-// createUser is POST /v1/users. Whoever is known in the network is a 409: he joins by
-// signing in.
-func (s *Surface) createUser(w http.ResponseWriter, r *http.Request) {
-	c, err := s.authorise(r, otl.ScopeUsers)
-	if err != nil {
-		fail(w, r, restShape, err)
-		return
-	}
-	var all map[string]json.RawMessage
-	if err := read(w, r, &all); err != nil {
-		failUsers(w, r, err)
-		return
-	}
-	m, err := s.create(c, r.Context(), all)
-	if err != nil {
-		failUsers(w, r, err)
-		return
-	}
-	write(w, http.StatusCreated, newUserOut(m))
-}
-
-func (s *Surface) create(c *call, ctx context.Context, all map[string]json.RawMessage) (account.Member, error) {
-	for name := range all {
-		if !slices.Contains([]string{"email", "phone_number", "name", "picture", "language", "credentials"}, name) {
-			return account.Member{}, otl.InvalidField(name, "unsupported", "is not kept by this server")
-		}
-	}
-	raw, err := json.Marshal(all)
-	if err != nil {
-		return account.Member{}, err
-	}
-	var in createUserIn
-	if err := json.Unmarshal(raw, &in); err != nil {
-		return account.Member{}, otl.InvalidField("body", "wrong_type", "holds a member of the wrong type")
-	}
-	cr := account.Creation{Email: in.Email, Site: &c.site, Password: secret.NewText(in.Credentials.Password)}
-	for _, one := range []struct {
-		given string
-		dst   **string
-	}{{in.Phone, &cr.Profile.Phone}, {in.Picture, &cr.Profile.Picture}, {in.Language, &cr.Profile.Locale}} {
-		if one.given != "" {
-			*one.dst = &one.given
-		}
-	}
-	if in.Name != nil {
-		name := in.Name.whole()
-		cr.Profile.Name = &name
-	}
-	return s.Accounts.Create(ctx, cr)
 }

@@ -1,0 +1,290 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// ErrIndependent is the answer to a site that would act on somebody's account rather
+// than on what it knows of him (decision D1).
+var ErrIndependent = &otl.Error{
+	Kind: otl.Forbidden, Code: "user_independent", Text: "This person is known to other sites or has proven an address. Only he himself can change that.",
+}
+
+// Errors of what sites keep of their people, and of the passwords they give them.
+var (
+	ErrExternalIDTaken = &otl.Error{Kind: otl.Conflict, Code: "external_id_taken", Text: "Another of the site's people has this external id.", Field: "external_id"}
+	ErrHasPassword     = &otl.Error{Kind: otl.Conflict, Code: "password_exists", Text: "The person has a password already."}
+	ErrNoPassword      = &otl.Error{Kind: otl.Conflict, Code: "password_missing", Text: "The person has no password yet."}
+)
+
+// Members is what a site may do with its people.
+type Members struct {
+	*Accounts
+	Changes *Changes
+}
+
+// MemberChange is what a site wants to be different about one of its people; nil and
+// empty members leave things as they are.
+type MemberChange struct {
+	Profile
+	Email      *string // pending until it is proven
+	ExternalID *string
+	Data       map[string]json.RawMessage // members of what the site keeps; null takes one away
+	Merge      []string                   // those of them that are objects, whose members are changed one by one
+	Suspended  *bool
+	Pending    bool // the site waits for him to sign in
+}
+
+// Change changes what a site may change about one of its people, all of it or
+// nothing. His profile it changes as far as he granted it, or wholly where the person
+// is its own (Owns). A new address, or a number in the place of a proven one, waits
+// until somebody proves to hold it (OT-17). Suspending ends his sessions at the site.
+func (a *Members) Change(ctx context.Context, site otl.Site, userID string, c MemberChange) (Member, error) {
+	m, err := a.Member(ctx, site.ID, userID)
+	if err != nil {
+		return m, err
+	}
+	asked, err := a.Changes.asks(ctx, site, m, &c)
+	if err != nil {
+		return m, err
+	}
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		if m, err = tx.Grants.Member(ctx, site.ID, userID); err != nil {
+			return err
+		}
+		if err := a.changeProfile(ctx, tx, site.ID, &m, c.Profile); err != nil {
+			return err
+		}
+		next, err := c.record(m.Record, a.Now())
+		if err != nil {
+			return err
+		}
+		if err := keep(ctx, tx, &m, next); err != nil {
+			return err
+		}
+		if err := a.suspend(ctx, tx, &m, c.Suspended); err != nil {
+			return err
+		}
+		return a.Changes.send(ctx, tx, asked)
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		err = otl.NoSuch("user")
+	}
+	return m, err
+}
+
+// changeProfile writes the parts of a profile, and grants the site those of a person
+// of its own.
+func (a *Members) changeProfile(ctx context.Context, tx *store.Tx, siteID string, m *Member, p Profile) error {
+	owns, err := a.owns(ctx, tx, siteID, m.User)
+	if err != nil {
+		return err
+	}
+	if more := m.Grant.Fields.With(p.fields()...); owns && len(more) > len(m.Grant.Fields) {
+		m.Grant.Fields, m.Grant.UpdatedAt = more, a.Now()
+		if err := tx.Grants.Put(ctx, m.Grant); err != nil {
+			return err
+		}
+	}
+	allowed := m.Grant.Fields
+	if !owns {
+		allowed = allowed.Without(otl.FieldUsername)
+	}
+	if err := p.within(allowed); err != nil {
+		return err
+	}
+	before := m.User
+	if err := p.apply(&m.User); err != nil || m.User == before {
+		return err
+	}
+	if err := keepsNumber(before, m.User); err != nil {
+		return err
+	}
+	return a.saveProfile(ctx, tx, &m.User, p.fields())
+}
+
+// Owns reports whether a person is a site's own: it added him, no other site knows
+// him, and he has proven no address or number. Of such a person alone it may set what
+// he signs in with (decision D1).
+func (a *Members) Owns(ctx context.Context, siteID string, u otl.User) (bool, error) {
+	return a.owns(ctx, a.Store.Read, siteID, u)
+}
+
+func (a *Members) owns(ctx context.Context, tx *store.Tx, siteID string, u otl.User) (bool, error) {
+	if u.CreatedBy != siteID || siteID == "" || !u.EmailVerifiedAt.IsZero() || !u.PhoneVerifiedAt.IsZero() {
+		return false, nil
+	}
+	elsewhere, err := tx.Grants.Elsewhere(ctx, u.ID, siteID)
+	return !elsewhere, err
+}
+
+// suspend bars a person from a site or lets him in again.
+func (a *Members) suspend(ctx context.Context, tx *store.Tx, m *Member, suspended *bool) error {
+	if suspended == nil {
+		return nil
+	}
+	m.Grant.SuspendedAt = time.Time{}
+	if *suspended {
+		m.Grant.SuspendedAt = a.Now()
+	}
+	changed, err := tx.Grants.Suspend(ctx, m.User.ID, m.Grant.SiteID, m.Grant.SuspendedAt)
+	if err != nil || !changed {
+		return err
+	}
+	event := otl.EventMemberRestored
+	if *suspended {
+		event = otl.EventMemberSuspended
+		if _, err := a.Sessions.EndAll(ctx, tx, m.User.ID, m.Grant.SiteID, "", otl.EndSuspended); err != nil {
+			return err
+		}
+	}
+	return tx.Events.Append(ctx, a.event(event, m.User.ID, m.Grant.SiteID, nil))
+}
+
+// keep writes what a site keeps of a person, if that is anything new.
+func keep(ctx context.Context, tx *store.Tx, m *Member, r otl.Record) error {
+	if r == m.Record {
+		return nil
+	}
+	if len(r.Data) > otl.MaxRecord {
+		return otl.InvalidField("data", "too_long", "holds more than "+strconv.Itoa(otl.MaxRecord)+" bytes of JSON in all")
+	}
+	id, err := otl.CheckText("external_id", r.ExternalID, otl.MaxExternalID)
+	if err != nil {
+		return err
+	}
+	r.ExternalID = id
+	err = tx.Records.Put(ctx, m.Grant.SiteID, m.User.ID, r)
+	if errors.Is(err, store.ErrTaken) {
+		err = ErrExternalIDTaken
+	}
+	m.Record = r
+	return err
+}
+
+// record applies the change to what the site keeps.
+func (c MemberChange) record(r otl.Record, now time.Time) (otl.Record, error) {
+	if c.ExternalID != nil {
+		r.ExternalID = *c.ExternalID
+	}
+	switch {
+	case c.Pending:
+		r.PendingAt = now
+	case c.Suspended != nil:
+		r.PendingAt = time.Time{}
+	}
+	if len(c.Data) == 0 {
+		return r, nil
+	}
+	kept := map[string]json.RawMessage{}
+	if r.Data != "" {
+		if err := json.Unmarshal([]byte(r.Data), &kept); err != nil {
+			return r, err
+		}
+	}
+	if err := c.merge(kept); err != nil {
+		return r, err
+	}
+	raw, err := json.Marshal(kept)
+	r.Data = string(raw)
+	return r, err
+}
+
+func (c MemberChange) merge(kept map[string]json.RawMessage) error {
+	for name, value := range c.Data {
+		if slices.Contains(c.Merge, name) {
+			var object map[string]json.RawMessage
+			if err := json.Unmarshal(value, &object); err != nil || object == nil {
+				return otl.InvalidField(name, "not_an_object", "must be a JSON object")
+			}
+			all := map[string]json.RawMessage{}
+			if kept[name] != nil {
+				if err := json.Unmarshal(kept[name], &all); err != nil {
+					return err
+				}
+			}
+			maps.Copy(all, object)
+			maps.DeleteFunc(all, func(_ string, v json.RawMessage) bool { return string(v) == "null" })
+			raw, err := json.Marshal(all)
+			if err != nil {
+				return err
+			}
+			value = raw
+		}
+		if kept[name] = value; string(value) == "null" {
+			delete(kept, name)
+		}
+	}
+	return nil
+}
+
+// GivenPassword is a password that a site gives one of its own people.
+type GivenPassword struct {
+	Password secret.Text
+	Replace  bool    // the one he has, rather than his first one
+	Profile  Profile // changed with it
+}
+
+// SetPassword gives a person of the site's own a password. The errors are
+// ErrIndependent, ErrHasPassword and ErrNoPassword. The first proof of his address
+// takes it away again: until then nobody knows whose it is (OT-16).
+func (a *Members) SetPassword(ctx context.Context, site otl.Site, userID string, g GivenPassword) error {
+	m, err := a.Member(ctx, site.ID, userID)
+	if err != nil {
+		return err
+	}
+	if err := a.mayGive(ctx, a.Store.Read, site.ID, m.User, g.Replace); err != nil {
+		return err
+	}
+	if err := a.Rules.Check(g.Password, m.User.Email, site.Name); err != nil {
+		return err
+	}
+	hash, scheme, err := a.Hasher.Hash(ctx, site.ID, g.Password)
+	if err != nil {
+		return err
+	}
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		m, err := tx.Grants.Member(ctx, site.ID, userID)
+		if err != nil {
+			return err
+		}
+		if err := a.mayGive(ctx, tx, site.ID, m.User, g.Replace); err != nil {
+			return err // somebody was faster
+		}
+		if err := a.changeProfile(ctx, tx, site.ID, &m, g.Profile); err != nil {
+			return err
+		}
+		_, err = a.changed(ctx, tx, m.User, site.ID, password{hash, scheme, false}, "site", "")
+		return err
+	})
+}
+
+func (a *Members) mayGive(ctx context.Context, tx *store.Tx, siteID string, u otl.User, replace bool) error {
+	owns, err := a.owns(ctx, tx, siteID, u)
+	if err != nil {
+		return err
+	}
+	if !owns {
+		return ErrIndependent
+	}
+	has, err := tx.Passwords.Has(ctx, u.ID)
+	switch {
+	case err != nil:
+		return err
+	case has && !replace:
+		return ErrHasPassword
+	case !has && replace:
+		return ErrNoPassword
+	}
+	return nil
+}

@@ -1,0 +1,33 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// VoidChanges makes every change of an address or a number of a person worthless that
+// waits to be proven.
+func (g Tickets) VoidChanges(ctx context.Context, userID string, now time.Time) error {
+	_, err := g.exec(ctx, `UPDATE tickets SET used_at = $1 WHERE user_id = $2 AND purpose IN ('email_change', 'phone_change') AND used_at IS NULL`,
+		millis(now), userID)
+	return err
+}
+
+// VoidLater makes tickets of a person for a purpose worthless that were given out after
+// one of them.
+func (g Tickets) VoidLater(ctx context.Context, t otl.Ticket, now time.Time) error {
+	_, err := g.exec(ctx, `UPDATE tickets SET used_at = $1 WHERE user_id = $2 AND purpose = $3 AND created_at >= $4 AND used_at IS NULL`,
+		millis(now), t.UserID, string(t.Purpose), millis(t.CreatedAt))
+	return err
+}
+
+// Reserved reports whether somebody else than this person may still have an address
+// back, which is given by its key.
+func (g Tickets) Reserved(ctx context.Context, key, userID string, now time.Time) (bool, error) {
+	var n int
+	err := g.one(ctx, `SELECT count(*) FROM tickets WHERE slot = $1 AND purpose = 'change_undo' AND used_at IS NULL AND expires_at > $2 AND user_id <> $3`,
+		[]any{key, millis(now), userID}, &n)
+	return n > 0, err
+}

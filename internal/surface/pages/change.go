@@ -1,0 +1,70 @@
+package pages
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// changePage asks whether an address or number is to be changed, or a change undone.
+type changePage struct {
+	Link  string // "" where there is nothing to press
+	Press string
+	Body  string
+}
+
+// changes are the pages behind the links of changes.
+type changes struct{ *Pages }
+
+func (p changes) routes() {
+	p.get("/c/{token}", p.change)
+	p.post("/c/{token}", p.confirmChange)
+}
+
+// change shows what the link of a change would do, and does nothing: mail scanners
+// open links too (OT-14).
+func (p changes) change(w http.ResponseWriter, r *http.Request) error {
+	link := r.PathValue("token")
+	c, err := p.Changes.Look(r.Context(), link)
+	if err != nil {
+		return p.deadChange(w, r, err)
+	}
+	v := p.voice(w, r, map[string]string{message.DataTo: isolate(c.To)}, c.Locale)
+	title, press := v.Say("change_page_heading"), v.Say("confirm_change_link")
+	if c.Undo {
+		title, press = v.Say("undo_page_heading"), v.Say("change_asked_link")
+	}
+	p.show(w, http.StatusOK, "change.html", "", screen{Voice: v, Title: title, Token: token(p.bind(w, r)), Data: changePage{Link: link, Press: press}})
+	return nil
+}
+
+// confirmChange does it.
+func (p changes) confirmChange(w http.ResponseWriter, r *http.Request) error {
+	link := r.PathValue("token")
+	c, err := p.Changes.Look(r.Context(), link)
+	if err == nil {
+		err = p.Changes.Follow(r.Context(), link)
+	}
+	if err != nil {
+		return p.deadChange(w, r, err)
+	}
+	v := p.voice(w, r, nil, c.Locale)
+	body := v.Say("change_done_body")
+	if c.Undo {
+		body = v.Say("undo_done_body")
+	}
+	p.show(w, http.StatusOK, "change.html", "", screen{Voice: v, Title: v.Say("change_done_heading"), Data: changePage{Body: body}})
+	return nil
+}
+
+func (p changes) deadChange(w http.ResponseWriter, r *http.Request, err error) error {
+	if !errors.Is(err, account.ErrChange) && !errors.Is(err, otl.ErrEmailTaken) {
+		return err
+	}
+	v := p.voice(w, r, nil)
+	p.show(w, http.StatusGone, "change.html", "", screen{Voice: v, Title: v.Say("link_dead_heading"), Data: changePage{Body: v.Say("change_dead_body")}})
+	return nil
+}
