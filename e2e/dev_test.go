@@ -16,12 +16,18 @@ import (
 // dir, and waits for the environment file that says it is ready.
 func dev(t testing.TB, program, dir string) *process {
 	t.Helper()
+	return devAt(t, program, dir, "127.0.0.1:0")
+}
+
+// devAt does so at an address, with settings.
+func devAt(t testing.TB, program, dir, listen string, settings ...string) *process {
+	t.Helper()
 	file := filepath.Join(dir, ".otl", "dev.env")
 	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err) // one of an earlier start is no sign
 	}
-	cmd := exec.Command(program, "dev", "--listen", "127.0.0.1:0")
-	cmd.Dir, cmd.Env = dir, environ()
+	cmd := exec.Command(program, "dev", "--listen", listen)
+	cmd.Dir, cmd.Env = dir, environ(settings...)
 	p := start(t, cmd)
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()

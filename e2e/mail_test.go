@@ -107,7 +107,7 @@ func (m *mailServer) take(t *testing.T) mail {
 }
 
 // certificate writes a certificate for 127.0.0.1 and its key.
-func certificate(t *testing.T, cert, key string) {
+func certificate(t *testing.T, cert, key string, names ...string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -115,7 +115,7 @@ func certificate(t *testing.T, cert, key string) {
 	}
 	of := &x509.Certificate{
 		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: names, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, of, of, private.Public(), private)
 	if err != nil {

@@ -1,0 +1,246 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// oneLogin calls the OneLogin wire of a development world as a site's server does.
+type oneLogin struct {
+	http   *http.Client
+	url    string
+	vars   map[string]string
+	bearer string
+}
+
+// newOneLogin gets the API token of the world's client.
+func newOneLogin(t *testing.T, c *http.Client, vars map[string]string) *oneLogin {
+	t.Helper()
+	o := &oneLogin{http: c, url: vars["OTL_URL"], vars: vars}
+	var token struct {
+		Access string `json:"access_token"`
+	}
+	o.post(t, "/auth/oauth2/v2/token", "client_id:"+vars["OTL_CLIENT_ID"]+", client_secret:"+vars["OTL_CLIENT_SECRET"], map[string]string{"grant_type": "client_credentials"}, &token)
+	o.bearer = token.Access
+	return o
+}
+
+func (o *oneLogin) post(t *testing.T, path, authorization string, body, out any, headers ...string) {
+	t.Helper()
+	raw, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, o.url+path, bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", authorization)
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := o.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s %s %v", path, res.Status, answer, err)
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sessionToken proves the person of the world and gives a session token.
+func (o *oneLogin) sessionToken(t *testing.T, headers ...string) string {
+	t.Helper()
+	var out struct {
+		Data []struct {
+			Token string `json:"session_token"`
+		}
+	}
+	o.post(t, "/api/1/login/auth", "bearer:"+o.bearer,
+		map[string]string{"username_or_email": o.vars["OTL_USER_USERNAME"], "password": o.vars["OTL_USER_PASSWORD"], "subdomain": o.vars["OTL_SUBDOMAIN"]}, &out, headers...)
+	return out.Data[0].Token
+}
+
+// formPage is the page of seed 001, "Example HTML Form Page", with its two variables.
+const formPage = `<!doctype html>
+<html>
+    <head>
+        <meta charset="utf-8">
+    </head>
+    <body>
+        <p>Auth API Test</p>
+        <form action=
+         "%s/session_via_api_token" method="POST">
+            <input type="hidden" name="session_token" value="%s">
+            <input type="submit" placeholder="GO">
+            <input id="auth_token" type="hidden">
+        </form>
+    </body>
+</html>`
+
+// TestSeedFormInABrowser opens the seed's page at another origin in a real browser, with
+// and without scripts, and presses its button: the portal knows the person. A browser
+// that is signed in as him already gets a new session, and one that has no cookies yet
+// is not asked anything.
+func TestSeedFormInABrowser(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	o := newOneLogin(t, http.DefaultClient, w.vars)
+	var page string
+	login := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { // 127.0.0.1, where the world is localhost
+		rw.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(rw, page)
+	}))
+	t.Cleanup(login.Close)
+	file := filepath.Join(t.TempDir(), "login.html")
+	chrome := chromium(t)
+	for _, one := range []struct {
+		name, address string
+		tab           *tab
+	}{
+		{"another origin", login.URL, profile(t, chrome)},
+		{"scripts off", login.URL, profile(t, chrome).scriptless()},
+		{"a file", "file://" + file, profile(t, chrome)},
+	} {
+		for range 2 {
+			page = fmt.Sprintf(formPage, w.url, o.sessionToken(t))
+			if err := os.WriteFile(file, []byte(page), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			one.tab.visit(one.address)
+			one.tab.press("input[type=submit]")
+			one.tab.at(w.url + "/account")
+			one.tab.do(chromedp.WaitVisible(chromedp.CSS("footer")))
+			if got := one.tab.text("main"); !strings.Contains(got, "Jane Doe") {
+				t.Errorf("%s: the portal shows %q", one.name, got)
+			}
+		}
+		one.tab.visit(one.address) // the token was used
+		one.tab.press("input[type=submit]")
+		one.tab.at("/signin?error=session_token")
+	}
+}
+
+// corsPage holds the function of seed 001, "Example CORS Post", and a way to see what
+// came of it.
+const corsPage = `<!doctype html><html lang="en"><meta charset="utf-8"><title>login</title><link rel="icon" href="data:,"><body><p id="state">ready</p><script>
+function makeCors(session_token) {
+   var xhr = new XMLHttpRequest();
+   xhr.withCredentials = true;
+   method = "POST";
+   var url = "%s/session_via_api_token";
+   xhr.open(method, url, true);
+   xhr.setRequestHeader("Content-Type", "application/json");
+   body = {"session_token": session_token};
+   xhr.send(JSON.stringify(body));
+   xhr.onloadend = function () { document.getElementById("state").textContent = "status " + xhr.status; };
+ };
+makeCors("%s");
+</script></body></html>`
+
+// TestSeedCORSInABrowser runs the seed's function at another registrable name, over
+// https: afterwards the browser is signed in at ours. From an origin that the site did
+// not name nothing happens.
+func TestSeedCORSInABrowser(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	certificate(t, cert, key, "id.network.test")
+	listen := freePort(t)
+	public := "https://id.network.test:" + portOf(t, listen)
+	devAt(t, binary(t), dir, listen, "OTL_PUBLIC_URL="+public, "OTL_TLS_CERT="+cert, "OTL_TLS_KEY="+key)
+	local := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, listen)
+		},
+	}}
+	o := newOneLogin(t, local, sourced(t, dir))
+	var page string
+	login := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(rw, page)
+	}))
+	t.Cleanup(login.Close)
+	port := portOf(t, strings.TrimPrefix(login.URL, "https://"))
+	// Browsers that refuse cookies across sites, as Debian's does unless it is told
+	// otherwise, leave a site the form.
+	user := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(user, "Default"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(user, "Default", "Preferences"), []byte(`{"profile":{"cookie_controls_mode":0}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	chrome := chromium(t, chromedp.UserDataDir(user), chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1"), chromedp.Flag("ignore-certificate-errors", true))
+	named := "https://login.notes.test:" + port
+
+	stranger := open(t, chrome)
+	page = fmt.Sprintf(corsPage, public, o.sessionToken(t, "Custom-Allowed-Origin-Header-1", named))
+	stranger.visit("https://evil.test:" + port)
+	stranger.do(chromedp.WaitVisible(chromedp.CSS("#state")))
+	for stranger.text("#state") == "ready" {
+		continue
+	}
+	if got := stranger.text("#state"); got != "status 0" {
+		t.Errorf("an origin that was not named got %q", got)
+	}
+	stranger.visit(public + "/account")
+	stranger.at("/signin")
+
+	person := open(t, chrome)
+	page = fmt.Sprintf(corsPage, public, o.sessionToken(t, "Custom-Allowed-Origin-Header-1", named))
+	person.visit(named)
+	for person.text("#state") == "ready" {
+		continue
+	}
+	if got := person.text("#state"); got != "status 200" {
+		t.Fatalf("the call ended with %q", got)
+	}
+	person.visit(public + "/account")
+	person.do(chromedp.WaitVisible(chromedp.CSS("footer")))
+	if got := person.text("main"); !strings.Contains(got, "Jane Doe") {
+		t.Errorf("the portal shows %q", got)
+	}
+	person.quiet("id.network.test:"+portOf(t, listen), "login.notes.test:"+port)
+}
+
+// freePort gives an address of this machine that nobody listens at.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func portOf(t *testing.T, address string) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
