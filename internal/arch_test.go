@@ -36,7 +36,7 @@ func rooms() map[string]room {
 		"installation": {[]string{"otl", "secret", "token", "store"}, wires[:1], "rules know no wire"},
 		"limit":        {[]string{"otl", "store"}, wires, "rules know no wire"},
 		"egress":       {nil, []string{"database/sql"}, "egress knows addresses, and nobody who is called"},
-		"event":        {[]string{"otl", "store"}, wires[:1], "the log knows no wire, and nobody who reads it"},
+		"event":        {[]string{"otl", "secret", "store"}, wires[:1], "the log knows no wire, and nobody who reads it"},
 		"once":         {[]string{"otl", "secret", "store"}, wires, "rules know no wire"},
 		"message":      {[]string{"otl", "secret", "store"}, wires[:1], "rules know no wire"},
 		"number":       {[]string{"otl", "store"}, wires, "rules know no wire"},

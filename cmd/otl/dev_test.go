@@ -188,7 +188,7 @@ func TestDevStartsAgainTheSame(t *testing.T) {
 	in := call(t, "POST", v["OTL_URL"]+"/api/v1/auth/login", `{"email":"jane@dev.test","password":"correct-horse-7"}`,
 		"X-OTL-Site-Key", v["OTL_SITE_KEY"]).wantStatus(t, 200)
 	first.stop(t)
-	commands := [][]string{{"sites", "list"}, {"users", "list"}, {"keys", "list"}, {"site-keys", "list", "--site", "notes"}, {"events", "list"}}
+	commands := [][]string{{"sites", "list"}, {"users", "list"}, {"keys", "list"}, {"site-keys", "list", "--site", "notes"}, {"audit", "list", "--user", "jane@dev.test"}}
 	look := func() (out []string) {
 		for _, c := range commands {
 			raw, err := json.Marshal(object(t, dir, []string{"OTL_DATA_DIR=.otl"}, c...))

@@ -22,6 +22,7 @@ const (
 	exitNotFound    = 3
 	exitForbidden   = 4
 	exitInvalid     = 5
+	exitFindings    = 6
 	exitUnreachable = 7
 	exitUnsafe      = 10
 	exitDatabase    = 11
@@ -52,7 +53,10 @@ func explain(err error) (code int, text, try string) {
 	var known *otl.Error
 	var network *net.OpError
 	var name *net.DNSError
+	var found findings
 	switch {
+	case errors.As(err, &found):
+		return exitFindings, text, ""
 	case errors.As(err, &usage):
 		return exitUsage, text, usage.try
 	case errors.As(err, &unsafe):

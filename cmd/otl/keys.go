@@ -119,67 +119,6 @@ func tokenCommand(a *app) *cobra.Command {
 	return c
 }
 
-// eventJSON is an event as commands print it.
-type eventJSON struct {
-	ID        string            `json:"id"`
-	Type      string            `json:"type"`
-	UserID    string            `json:"user_id"`
-	SiteID    string            `json:"site_id"`
-	SessionID string            `json:"session_id"`
-	Data      map[string]string `json:"data"`
-	CreatedAt time.Time         `json:"created_at"`
-}
-
-func eventsCommand(a *app) *cobra.Command {
-	c := &cobra.Command{Use: "events", Short: "Show what happened"}
-	var user, siteID, before string
-	var limit int
-	list := &cobra.Command{
-		Use: "list", Short: "List events, newest first", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := checkLimit(c, limit); err != nil {
-				return err
-			}
-			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
-				if user != "" {
-					u, err := n.Accounts.Find(ctx, user)
-					if err != nil {
-						return err
-					}
-					user = u.ID
-				}
-				if siteID != "" {
-					s, err := n.Sites.Get(ctx, siteID)
-					if err != nil {
-						return err
-					}
-					siteID = s.ID
-				}
-				found, err := n.Store.Read.Events.List(ctx, user, siteID, before, limit)
-				if err != nil {
-					return err
-				}
-				out := []eventJSON{}
-				for _, e := range found {
-					out = append(out, eventJSON{e.ID, string(e.Type), e.UserID, e.SiteID, e.SessionID, e.Data, e.CreatedAt})
-				}
-				return a.print(map[string]any{"data": out}, func() {
-					table(a.stdout, []string{"TIME", "TYPE", "USER", "SITE", "DATA"}, out, func(e eventJSON) []string {
-						return []string{moment(e.CreatedAt), e.Type, e.UserID, e.SiteID, pairs(e.Data)}
-					})
-				})
-			})
-		},
-	}
-	f := list.Flags()
-	f.StringVar(&user, "user", "", "user id or e-mail address")
-	f.StringVar(&siteID, "site", "", "site id or slug")
-	f.StringVar(&before, "before", "", "go on behind this event id")
-	f.IntVar(&limit, "limit", 50, "how many, 1 to 1000")
-	c.AddCommand(list)
-	return c
-}
-
 // checkLimit checks how many rows a list may have.
 func checkLimit(c *cobra.Command, n int) error {
 	if n < 1 || n > 1000 {

@@ -57,6 +57,8 @@ type Config struct {
 	StrictSubdomain string // of the OneLogin wire: auto, true or false
 	HostInPath      bool   // of the OneLogin wire
 
+	AuditRetention time.Duration // 0: for ever
+
 	LogLevel  string
 	LogFormat string
 	LogPII    string

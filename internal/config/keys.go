@@ -53,6 +53,7 @@ func (c *Config) keys() []Key {
 		key("onelogin.host_in_path", "false", "Serve OneLogin's wire below /<name>.onelogin.com/ too, for clients whose host cannot be set otherwise.", boolean(&c.HostInPath)),
 		key("egress.allow", "", "Networks, comma-separated, of your own that sites may name as receivers of webhooks; public addresses need no entry.", prefixes(&c.EgressAllow)),
 		key("egress.ports", "443,8443", "Ports, comma-separated, that sites may name in the address of a receiver.", ports(&c.EgressPorts)),
+		key("audit.retention", "0", "How long the log of events is kept, such as 400d; 0 for ever. At least 31d, because deliveries of webhooks are kept for 30.", retention(&c.AuditRetention)),
 		key("log.level", "info", "debug, info, warn or error.", oneOf(&c.LogLevel, "debug", "info", "warn", "error")),
 		key("log.format", "auto", "text, json or auto: text on a terminal.", oneOf(&c.LogFormat, "auto", "text", "json")),
 		key("log.pii", "mask", "Addresses in the log: mask (network only), full or none.", oneOf(&c.LogPII, "mask", "full", "none")),
@@ -184,6 +185,18 @@ func duration(dst *time.Duration, least, most time.Duration) func(string) error 
 		d, err := parseDuration(s)
 		if err != nil || d < least || d > most {
 			return fmt.Errorf("must be a duration from %s to %s, such as %s", brief(least), brief(most), brief(most))
+		}
+		*dst = d
+		return nil
+	}
+}
+
+// retention takes 0 for ever, or a duration that keeps what else is kept.
+func retention(dst *time.Duration) func(string) error {
+	return func(s string) error {
+		d, err := parseDuration(s)
+		if err != nil || d != 0 && d < 31*24*time.Hour {
+			return errors.New("must be 0, or a duration of 31d or more")
 		}
 		*dst = d
 		return nil

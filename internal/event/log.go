@@ -19,6 +19,9 @@ import (
 type Log struct {
 	Store *store.Store
 	Log   *slog.Logger
+	Now   func() time.Time
+	// Keep is how long entries are kept; 0 for ever.
+	Keep time.Duration
 }
 
 const (

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/store"
@@ -12,8 +13,9 @@ import (
 
 // Report is what became of the check of one log.
 type Report struct {
-	SiteID string // "" for the installation
-	First  int64  // the place the log begins at: 1, or behind what retention took
+	SiteID string    // "" for the installation
+	First  int64     // the place the log begins at: 1, or behind what retention took
+	Since  time.Time // when its first entry was written; zero without one
 	Head   otl.Head
 	Faults []Fault
 }
@@ -60,10 +62,24 @@ type checker struct {
 	at otl.Head
 }
 
+// At gives the hash at a place of the installation's log, or false where there is no
+// entry any more or yet.
+func (l *Log) At(ctx context.Context, seq int64) ([]byte, bool, error) {
+	found, err := l.Store.Read.Events.Stored(ctx, seq-1, seq, 1)
+	if err != nil {
+		return nil, false, err
+	}
+	if len(found) == 1 {
+		return found[0].Hash, true, nil
+	}
+	span, err := l.Store.Read.Logs.Span(ctx, "")
+	return span.Pruned.Hash, err == nil && seq > 0 && span.Pruned.Length == seq, err
+}
+
 func (c *checker) installation(ctx context.Context, tx *store.Tx) error {
 	page, err := tx.Events.Stored(ctx, c.at.Length, c.Head.Length, verifyPage)
 	for _, e := range page {
-		c.entry(e.Seq, e.ID, e.Hash, link(c.at.Hash, e.Seq, digest(e)))
+		c.entry(e.Event, e.Seq, e.Hash, link(c.at.Hash, e.Seq, digest(e)))
 	}
 	return err
 }
@@ -72,17 +88,20 @@ func (c *checker) site(ctx context.Context, tx *store.Tx) error {
 	page, err := tx.Logs.Stored(ctx, c.SiteID, c.at.Length, c.Head.Length, verifyPage)
 	for _, e := range page {
 		what := digest(store.Entry{Event: e.Event, Data: e.Data, Changes: e.Changes})
-		c.entry(e.SiteEvent.Seq, e.ID, e.SiteEvent.Hash, linkSite(c.at.Hash, e.SiteEvent.Seq, what, e.Told, e.UserSeq))
+		c.entry(e.Event, e.SiteEvent.Seq, e.SiteEvent.Hash, linkSite(c.at.Hash, e.SiteEvent.Seq, what, e.Told, e.UserSeq))
 	}
 	return err
 }
 
 // entry looks at one entry: it stands right behind the one before, and its hash is
 // what follows from both.
-func (c *checker) entry(seq int64, id string, have, want []byte) {
+func (c *checker) entry(e otl.Event, seq int64, have, want []byte) {
 	c.gap(seq)
+	if c.Since.IsZero() {
+		c.Since = e.CreatedAt
+	}
 	if len(have) != sha256.Size || !bytes.Equal(have, want) {
-		c.fault(Fault{seq, id, "the entry was changed, or is not the one that stood here"})
+		c.fault(Fault{seq, e.ID, "the entry was changed, or is not the one that stood here"})
 	}
 	c.at = otl.Head{Length: seq, Hash: have}
 }

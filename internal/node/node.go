@@ -64,6 +64,8 @@ type Options struct {
 	CodeLength   int
 	CodeTries    int
 
+	AuditRetention time.Duration // 0: for ever
+
 	Argon2          secret.Argon2
 	HashConcurrency int // 0: one for each processor
 	Rules           *account.PasswordRules
@@ -158,7 +160,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	factors.Messages = messages
 	n := &Node{
 		Store: st, Messages: messages, Once: &once.Keeper{Store: st, Master: master, Now: o.Now}, Master: master, APITokens: &site.APITokens{Store: st, Key: master.Derive("api tokens"), Now: o.Now},
-		Events: &event.Log{Store: st, Log: o.Log},
+		Events: &event.Log{Store: st, Log: o.Log, Now: o.Now, Keep: o.AuditRetention},
 		Outbox: &outbox.Queue{Store: st, Messages: messages, Senders: o.Senders, Now: o.Now, Log: o.Log}, Installation: in, Limits: limits, Feed: &session.Feed{Store: st, Now: o.Now}, log: o.Log,
 		Sites:    &site.Sites{Store: st, Now: o.Now},
 		Clients:  &site.Clients{Store: st, Now: o.Now},
@@ -284,6 +286,7 @@ func (n *Node) Run(ctx context.Context) {
 		{"prune API tokens", 3600, n.APITokens.Prune},
 		{"purge deleted sites", 3600, n.Sites.Purge},
 		{"prune the revocation feed", 3600, n.Feed.Prune},
+		{"prune the log of events", 3600, n.Events.Prune},
 		{"prune sessions", 3600, func(ctx context.Context) error { _, err := n.SignIn.Prune(ctx); return err }},
 	}
 	if err := n.Installation.Maintain(ctx); err != nil && ctx.Err() == nil { // what starting did not wait for

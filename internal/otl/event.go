@@ -51,6 +51,9 @@ const (
 	EventMemberRestored  EventType = "member.restored"
 	EventChangeAsked     EventType = "user.change_asked" // of an address or number, which waits to be proven
 	EventChangeUndone    EventType = "user.change_undone"
+	EventAuditRead       EventType = "audit.read"
+	EventAuditExported   EventType = "audit.exported"
+	EventAuditPruned     EventType = "audit.pruned"
 )
 
 // ToldEvents lists the types sites are told of, by webhook or when they ask; the

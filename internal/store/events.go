@@ -91,6 +91,12 @@ func (g Events) Stored(ctx context.Context, after, upTo int64, limit int) ([]Ent
 	return all(ctx, g.group, `SELECT `+eventColumns+` FROM events WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3`, []any{after, upTo, limit}, entryDest)
 }
 
+// Cut removes entries behind a place up to another.
+func (g Events) Cut(ctx context.Context, after, upTo int64) error {
+	_, err := g.exec(ctx, `DELETE FROM events WHERE seq > $1 AND seq <= $2`, after, upTo)
+	return err
+}
+
 // List gives events before the given id ("" for the newest), newest first.
 // Naming a person or a site, or both, leaves only their events.
 func (g Events) List(ctx context.Context, userID, siteID, before string, limit int) ([]otl.Event, error) {
@@ -215,4 +221,17 @@ func (g Logs) Stored(ctx context.Context, siteID string, after, upTo int64, limi
 		WHERE l.site_id = $1 AND l.seq > $2 AND l.seq <= $3 ORDER BY l.seq LIMIT $4`, []any{siteID, after, upTo, limit}, func(s *SiteEntry) []any {
 		return append([]any{&s.SiteID, &s.SiteEvent.Seq, &s.UserSeq, &s.Told, &s.SiteEvent.Hash}, rawDest(&s.Event, &s.Data, &s.Changes)...)
 	})
+}
+
+// Cut removes the entries of every site's log about events behind a place of the
+// installation's log up to another, and gives site, place and hash of each.
+func (g Logs) Cut(ctx context.Context, after, upTo int64) ([]otl.SiteEvent, error) {
+	return all(ctx, g.group, `DELETE FROM site_events WHERE event_id IN (SELECT id FROM events WHERE seq > $1 AND seq <= $2)
+		RETURNING site_id, seq, hash`, []any{after, upTo}, func(s *otl.SiteEvent) []any { return []any{&s.SiteID, &s.Seq, &s.Hash} })
+}
+
+// SetBeginning writes up to where a log was pruned.
+func (g Logs) SetBeginning(ctx context.Context, siteID string, h otl.Head) error {
+	_, err := g.exec(ctx, `UPDATE chains SET pruned = $1, pruned_hash = $2 WHERE site_id = $3`, h.Length, h.Hash, siteID)
+	return err
 }

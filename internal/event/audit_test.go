@@ -1,0 +1,160 @@
+package event_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+)
+
+func audit(t *testing.T, w *otltest.World, siteID string) []otl.SiteEvent {
+	t.Helper()
+	place(t, w.Events)
+	all, more, err := w.Events.Audit(t.Context(), siteID, 0, 1000)
+	if err != nil || more {
+		t.Fatal(more, err)
+	}
+	return all
+}
+
+func newest(t *testing.T, all []otl.SiteEvent, kind otl.EventType) otl.SiteEvent {
+	t.Helper()
+	for _, e := range slices.Backward(all) {
+		if e.Type == kind {
+			return e
+		}
+	}
+	t.Fatalf("no %s among %d entries", kind, len(all))
+	return otl.SiteEvent{}
+}
+
+// TestAU06_ASiteSeesItsOwn: a site reads who acted at it, and of what comes from
+// elsewhere neither who nor where.
+func TestAU06_ASiteSeesItsOwn(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		jane := w.Person(t, "jane@dev.test", w.Notes.Site, w.Shop.Site)
+		w.Do(t, otltest.Call{Path: "/api/v1/roles", Key: w.Notes.Key, Body: map[string]any{"name": "editor"}}).Want(t, http.StatusCreated)
+		r := w.Do(t, otltest.Call{Method: http.MethodPatch, Path: "/api/v1/users/" + jane.ID, Key: w.Shop.Key, Body: map[string]any{"name": "Jane Roe", "version": jane.Version}}).Want(t, http.StatusOK)
+		notes, shop := audit(t, w, w.Notes.Site.ID), audit(t, w, w.Shop.Site.ID)
+
+		role := newest(t, notes, otl.EventRoleCreated)
+		if want := (otl.Actor{Kind: otl.ActorSiteKey, ID: w.Notes.KeyRow.ID}); role.By != want || role.From != "127.0.0.1" || role.RequestID == "" || len(role.Changes) == 0 {
+			t.Errorf("%+v", role)
+		}
+		its := newest(t, shop, otl.EventUserUpdated)
+		if its.By.ID != w.Shop.KeyRow.ID || its.RequestID != r.Header.Get("X-Request-Id") || its.Data[otl.DataChanged] != "name" {
+			t.Errorf("Shop, which did it: %+v", its)
+		}
+		other := newest(t, notes, otl.EventUserUpdated)
+		if other.By != (otl.Actor{}) || other.From != "" || other.RequestID != "" || other.Data[otl.DataChanged] != "name" {
+			t.Errorf("Notes, which hears of it: %+v", other)
+		}
+		raw, err := json.Marshal(notes)
+		if err != nil || strings.Contains(string(raw), w.Shop.KeyRow.ID) || strings.Contains(string(raw), w.Shop.Site.ID) {
+			t.Errorf("Notes learns of Shop: %s %v", raw, err)
+		}
+		if err := w.Accounts.Delete(t.Context(), jane.ID); err != nil {
+			t.Fatal(err)
+		}
+		gone := newest(t, audit(t, w, w.Notes.Site.ID), otl.EventUserDeleted)
+		if gone.UserID != jane.ID || gone.Data[otl.DataSites] != "" {
+			t.Errorf("%+v", gone)
+		}
+	})
+}
+
+// TestAU06_FieldsThatWereNotGranted are not named.
+func TestAU06_FieldsThatWereNotGranted(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		jane := w.Person(t, "jane@dev.test", w.Notes.Site)
+		name, locale := "Jane Roe", "de"
+		if _, err := w.Accounts.Update(t.Context(), jane.ID, jane.Version, otl.AllFields(), account.Profile{Name: &name, Locale: &locale}); err != nil {
+			t.Fatal(err)
+		}
+		if e := newest(t, audit(t, w, w.Notes.Site.ID), otl.EventUserUpdated); e.Data[otl.DataChanged] != "name" {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
+// TestAU05_ReadingIsAnEntry, and following the log comes to an end all the same.
+func TestAU05_ReadingIsAnEntry(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		reader := otl.Actor{Kind: otl.ActorSiteKey, ID: "reader"}
+		ctx := otl.WithRequest(t.Context(), &otl.Request{ID: "r", By: reader, SiteID: w.Notes.Site.ID})
+		read := func(ctx context.Context, after int64) (last int64) {
+			t.Helper()
+			place(t, w.Events)
+			found, _, err := w.Events.Audit(ctx, w.Notes.Site.ID, after, 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range found {
+				after = e.Seq
+			}
+			return after
+		}
+		first := read(ctx, 0)
+		second := read(ctx, first) // his own reading
+		if second != first+1 || read(ctx, second) != second {
+			t.Errorf("he reads up to %d, then %d", first, second)
+		}
+		all := audit(t, w, w.Notes.Site.ID)
+		e := newest(t, all, otl.EventAuditRead)
+		if e.By != reader || e.Data["from"] != "1" || e.RequestID != "r" {
+			t.Errorf("%+v", e)
+		}
+		if read(ctx, second) != second+1 { // somebody else's reading is news
+			t.Error("another's reading is not seen")
+		}
+	})
+}
+
+// TestAU08_RetentionLeavesAChain: what is old goes, what is left verifies, and so
+// does what comes.
+func TestAU08_RetentionLeavesAChain(t *testing.T) {
+	t.Parallel()
+	for _, e := range otltest.Engines() {
+		t.Run(string(e), func(t *testing.T) {
+			t.Parallel()
+			l := newTampered(t, e, 500) // one a second
+			l.Now, l.Keep = func() time.Time { return start.Add(time.Hour) }, time.Hour-300*time.Second
+			for range 2 { // the second time there is nothing
+				if err := l.Prune(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			place(t, l.Log)
+			for siteID, want := range map[string]int64{"": 203, "site": 201} { // two steps are entries themselves
+				r, err := l.Verify(t.Context(), siteID)
+				if err != nil || len(r.Faults) != 0 || r.First != 300 || r.Head.Length-r.First+1 != want {
+					t.Errorf("%q: %+v %v", siteID, r, err)
+				}
+			}
+			if _, known, err := l.At(t.Context(), 299); err != nil || !known {
+				t.Error("the place the log begins behind is not known", err)
+			}
+			if _, known, _ := l.At(t.Context(), 298); known {
+				t.Error("an entry that is gone is known")
+			}
+			l.exec(t, `UPDATE events SET data = '{}' WHERE seq = 300`)
+			if found := l.faults(t, ""); len(found) != 1 || found[0].Seq != 300 {
+				t.Errorf("%+v", found)
+			}
+			l.Keep = 0
+			if err := l.Prune(t.Context()); err != nil || len(l.faults(t, "site")) != 1 {
+				t.Error("0 is not for ever", err)
+			}
+		})
+	}
+}
