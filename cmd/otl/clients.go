@@ -23,13 +23,15 @@ type clientJSON struct {
 	RedirectURIs []string  `json:"redirect_uris"`
 	Resources    []string  `json:"resources"`
 	LinkConfirm  string    `json:"link_confirm"`
+	SignUp       bool      `json:"allow_signup"`
+	NoPKCE       bool      `json:"no_pkce"`
 	CreatedAt    time.Time `json:"created_at"`
 }
 
 func newClientJSON(c otl.Client) clientJSON {
 	return clientJSON{
 		ID: c.ID, SiteID: c.SiteID, Name: c.Name, Scopes: strings.Fields(c.Scopes.String()), RedirectURIs: append([]string{}, c.RedirectURIs...),
-		Resources: append([]string{}, c.Resources...), LinkConfirm: string(c.LinkConfirm), CreatedAt: c.CreatedAt,
+		Resources: append([]string{}, c.Resources...), LinkConfirm: string(c.LinkConfirm), SignUp: c.SignUp, NoPKCE: c.NoPKCE, CreatedAt: c.CreatedAt,
 	}
 }
 
@@ -86,6 +88,8 @@ func clientsCreate(a *app, on onClients) *cobra.Command {
 	f.StringArrayVar(&n.RedirectURIs, "redirect-uri", nil, "where people may be sent back to; may be repeated")
 	f.StringArrayVar(&n.Resources, "resource", nil, "audience it may ask tokens for; may be repeated")
 	f.StringVar(&n.LinkConfirm, "link-confirm", "", "whether the page of a one-time link asks for a press: auto, always or never (default auto)")
+	f.BoolVar(&n.SignUp, "allow-signup", false, "let it have people created whom nobody knows")
+	f.BoolVar(&n.NoPKCE, "no-pkce", false, "let it do without PKCE at /oidc/authorize; for programs that know none")
 	f.StringSliceVar(&scopes, "scopes", nil, "auth, users, admin, otp:direct (default all)")
 	return c
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
@@ -31,6 +32,34 @@ var (
 type Members struct {
 	*Accounts
 	Changes *Changes
+}
+
+// Welcome adds a person with an address or a number whom nobody knows yet, on behalf of
+// a site whose visitor he seems to be, and reports whether it did: an address is looked
+// for in the whole network, a number among the site's people. He has proven nothing.
+func (a *Members) Welcome(ctx context.Context, site otl.Site, address, number string) (bool, error) {
+	c := Creation{Email: address, Site: &site}
+	var err error
+	if address != "" {
+		var e otl.Email
+		if e, err = otl.ParseEmail(address); err != nil {
+			return false, err
+		}
+		_, err = a.Store.Read.Users.ByEmail(ctx, e.Key)
+	} else {
+		if c.Profile.Phone = &number; number == "" {
+			return false, otl.InvalidField("phone_number", "required", "is required")
+		}
+		_, err = a.Store.Read.Users.ByPhone(ctx, number, site.ID)
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return false, err
+	}
+	if err := a.Limits.Take(ctx, limit.Use{Rate: limit.Register, By: []string{site.ID}}); err != nil {
+		return false, err
+	}
+	_, err = a.Create(ctx, c)
+	return err == nil, err
 }
 
 // MemberChange is what a site wants to be different about one of its people; nil and

@@ -193,7 +193,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	})
 	wire := transmit.New(transmit.Options{
 		SignIn: n.SignIn, Codes: n.Codes, Clients: n.Clients, Members: n.Members, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},
-		Pace: n.pace(), JWKS: n.Installation.Identity.JWKS, Now: o.Now,
+		Pace: n.pace(), JWKS: n.Installation.Identity.JWKS, Now: o.Now, URL: strings.TrimSuffix(o.PublicURL, "/"),
 	})
 	hosted := pages.New(pages.Options{Codes: n.Codes, Changes: n.Members.Changes, PublicURL: o.PublicURL, Plain: native.Fail})
 	login := onelogin.New(onelogin.Options{

@@ -15,6 +15,8 @@ type Client struct {
 	RedirectURIs []string
 	Resources    []string // audiences it may ask tokens for, besides the usual one
 	LinkConfirm  Confirm
+	SignUp       bool // it may have people created whom nobody knows
+	NoPKCE       bool // it may do without PKCE (decision D13)
 	CreatedAt    time.Time
 	RevokedAt    time.Time
 }

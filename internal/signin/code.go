@@ -66,9 +66,15 @@ type CodeRequest struct {
 	Custom  string        // message.Custom as JSON
 	Bound   bool          // make a request id, without which the code is no good
 	Data    map[string]string
+	// Client is the id of the client that alone can redeem what comes of it, "" for the
+	// site itself, and Redirect where the browser goes afterwards, which the caller has
+	// checked; "" where there is none.
+	Client   string
+	Redirect string
 	// Known reports nobody as an error instead of seeming to send: for wires whose
 	// contract has it so. It knows people of the site only.
 	Known bool
+	Joins bool // with Known: anybody of the network, who joins the site by it
 }
 
 // CodeSent is what became of a request.
@@ -128,6 +134,9 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 	if r.TTL == 0 {
 		r.TTL = s.TTL
 	}
+	if r.Redirect != "" {
+		r.Data = withData(r.Data, map[string]string{dataRedirect: r.Redirect, dataClient: r.Client})
+	}
 	// Nobody knows the long secret of a ticket that has a code alone.
 	return s.issue(ctx, r, u, to, secret.Bytes(32), "")
 }
@@ -137,7 +146,7 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 func (s *Codes) receiver(ctx context.Context, r CodeRequest) (otl.User, string, error) {
 	// Whoever is handed somebody's code can be him at the site: only its own people's
 	// codes are, or any site could sign in anybody it knows the address of (D1).
-	u, err := s.find(ctx, r.Site, r.Who, r.Known || r.Channel == otl.ChannelDirect)
+	u, err := s.find(ctx, r.Site, r.Who, r.Known && !r.Joins || r.Channel == otl.ChannelDirect)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && r.Known:
 		return u, "", otl.NoSuch("user")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"maps"
 	"net/url"
 	"strings"
 	"time"
@@ -16,10 +17,8 @@ import (
 // LinkRequest asks for a link to be sent to somebody, by mail or the channel direct.
 type LinkRequest struct {
 	CodeRequest
-	Client   string // id of the client, which alone can redeem the code; "" for the site itself
-	Redirect string // where the browser goes afterwards; the caller has checked it
-	State    string // handed back there
-	Confirm  otl.Confirm
+	State   string // handed back there
+	Confirm otl.Confirm
 }
 
 // LinkSent is what became of a request.
@@ -63,7 +62,7 @@ func (s *Codes) SendLink(ctx context.Context, r LinkRequest) (LinkSent, error) {
 	if r.TTL == 0 {
 		r.TTL = s.LinkTTL
 	}
-	r.Data = map[string]string{dataRedirect: r.Redirect, dataState: r.State, dataClient: r.Client, dataConfirm: string(r.Confirm), dataLocale: u.Locale}
+	r.Data = withData(r.Data, map[string]string{dataRedirect: r.Redirect, dataState: r.State, dataClient: r.Client, dataConfirm: string(r.Confirm), dataLocale: u.Locale})
 	token := secret.NewKey(linkPrefix).Reveal()
 	link := strings.TrimSuffix(s.PublicURL, "/") + "/l/" + token
 	sent, err := s.issue(ctx, r.CodeRequest, u, to, secret.Digest(token), link)
@@ -72,6 +71,13 @@ func (s *Codes) SendLink(ctx context.Context, r LinkRequest) (LinkSent, error) {
 		out.Link = secret.NewText(link)
 	}
 	return out, err
+}
+
+// withData puts members together.
+func withData(a, b map[string]string) map[string]string {
+	out := maps.Clone(b)
+	maps.Copy(out, a)
+	return out
 }
 
 // linkPrefix starts the secret of every link.
@@ -119,21 +125,18 @@ func userAgent(r *otl.Request) string { return r.UserAgent[:min(len(r.UserAgent)
 // that the site redeems within a minute. The code goes to the browser that confirmed,
 // never to one that only asked (OT-18).
 func (s *Codes) Confirm(ctx context.Context, token string) (string, error) {
-	code := secret.NewKey("otl_lc_").Reveal()
+	code := secret.NewKey("otl_lc_")
 	var to string
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		now := s.Now()
-		t, err := tx.Tickets.Use(ctx, otl.PurposeSignIn, secret.Digest(token), now)
+		t, err := tx.Tickets.Use(ctx, otl.PurposeSignIn, secret.Digest(token), s.Now())
 		if errors.Is(err, store.ErrNotFound) || err == nil && t.Tries >= s.Tries {
 			return ErrLink
 		}
 		if err != nil {
 			return err
 		}
-		next := t
-		next.ID, next.Purpose, next.CreatedAt, next.ExpiresAt = secret.NewID(now), otl.PurposeLinkCode, now, now.Add(redeemTime)
-		to = landing(t.Data[dataRedirect], code, t.Data[dataState])
-		return tx.Tickets.Insert(ctx, next, secret.Digest(code), nil)
+		to = landing(t.Data[dataRedirect], code.Reveal(), t.Data[dataState])
+		return s.follow(ctx, tx, t, code)
 	})
 	return to, err
 }
@@ -170,6 +173,7 @@ type LinkAttempt struct {
 	Site      otl.Site
 	Client    string
 	Code      secret.Text
+	Redirect  string // as it was registered, where the wire sends it again
 	RequestID string
 	Join      string // as in CodeAttempt
 	Door      *Door  // as in CodeAttempt
@@ -190,11 +194,13 @@ func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 		if err != nil {
 			return err
 		}
-		if t.SiteID != a.Site.ID || t.Data[dataClient] != a.Client || !requested(t, a.RequestID) {
+		if t.SiteID != a.Site.ID || t.Data[dataClient] != a.Client || a.Redirect != "" && a.Redirect != t.Data[dataRedirect] || !requested(t, a.RequestID) {
 			return ErrLink // and nothing of this remains
 		}
 		method := otl.MethodMailLink
-		if t.Channel == otl.ChannelDirect {
+		if how := t.Data[dataHow]; how != "" {
+			method = otl.Method(how)
+		} else if t.Channel == otl.ChannelDirect {
 			method = otl.MethodDirect
 		}
 		p.Ticket = t

@@ -36,6 +36,8 @@ type NewClient struct {
 	RedirectURIs []string
 	Resources    []string
 	LinkConfirm  string // auto if empty
+	SignUp       bool
+	NoPKCE       bool
 }
 
 // MadeClient is a new client with its secret, which is shown this once.
@@ -55,7 +57,7 @@ func (s *Clients) Create(ctx context.Context, siteID string, n NewClient) (MadeC
 	}
 	now := s.Now()
 	made := MadeClient{Secret: n.Secret, Client: otl.Client{
-		ID: n.ID, SiteID: siteID, Name: n.Name, Scopes: n.Scopes, RedirectURIs: n.RedirectURIs, Resources: n.Resources, LinkConfirm: otl.Confirm(n.LinkConfirm), CreatedAt: now,
+		ID: n.ID, SiteID: siteID, Name: n.Name, Scopes: n.Scopes, RedirectURIs: n.RedirectURIs, Resources: n.Resources, LinkConfirm: otl.Confirm(n.LinkConfirm), SignUp: n.SignUp, NoPKCE: n.NoPKCE, CreatedAt: now,
 	}}
 	if made.ID == "" {
 		made.ID = secret.NewID(now)

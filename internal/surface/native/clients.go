@@ -21,6 +21,8 @@ type ClientOut struct {
 	RedirectURIs []string  `json:"redirect_uris"`
 	Resources    []string  `json:"resources" doc:"Audiences it may ask tokens for."`
 	LinkConfirm  string    `json:"link_confirm" doc:"Whether the page of a one-time link asks for a press: auto, always or never."`
+	SignUp       bool      `json:"allow_signup" doc:"Whether it may have people created whom nobody knows."`
+	NoPKCE       bool      `json:"no_pkce" doc:"Whether it may do without PKCE at /oidc/authorize."`
 	CreatedAt    time.Time `json:"created_at"`
 }
 
@@ -29,7 +31,7 @@ func newClientOut(c otl.Client) ClientOut {
 	for i, one := range c.Scopes {
 		scopes[i] = string(one)
 	}
-	return ClientOut{c.ID, c.Name, scopes, orEmpty(c.RedirectURIs), orEmpty(c.Resources), string(c.LinkConfirm), c.CreatedAt}
+	return ClientOut{c.ID, c.Name, scopes, orEmpty(c.RedirectURIs), orEmpty(c.Resources), string(c.LinkConfirm), c.SignUp, c.NoPKCE, c.CreatedAt}
 }
 
 func orEmpty(all []string) []string {
@@ -65,6 +67,8 @@ type createClientIn struct {
 	Scopes       []string `json:"scopes,omitempty" maxItems:"8" doc:"auth, users, admin, otp:direct; auth and users if left out."`
 	RedirectURIs []string `json:"redirect_uris,omitempty" maxItems:"50" doc:"Where people may be sent back to: https, or http on localhost."`
 	Resources    []string `json:"resources,omitempty" maxItems:"20" doc:"Audiences it may ask tokens for: URIs."`
+	SignUp       bool     `json:"allow_signup,omitempty" doc:"Let it have people created whom nobody knows."`
+	NoPKCE       bool     `json:"no_pkce,omitempty" doc:"Let it do without PKCE at /oidc/authorize; for programs that know none."`
 	LinkConfirm  string   `json:"link_confirm,omitempty" enum:"auto,always,never" doc:"auto if left out. never lets whoever fetches a link use it up, scanners of mails too."`
 }
 
@@ -82,7 +86,7 @@ func (s clients) create(c *call, in *createClientIn) (*newClientShown, error) {
 	if _, err := s.Sites.Owned(c.ctx, c.bearer.User.ID, in.ID); err != nil {
 		return nil, err
 	}
-	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, Resources: in.Resources, LinkConfirm: in.LinkConfirm, Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}}
+	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, Resources: in.Resources, LinkConfirm: in.LinkConfirm, SignUp: in.SignUp, NoPKCE: in.NoPKCE, Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}}
 	if in.Scopes != nil {
 		var err error
 		if n.Scopes, err = otl.ParseScopes(in.Scopes); err != nil {

@@ -111,8 +111,8 @@ func (s codes) sendLink(c *call, in *sendLinkIn) (*sentOut, error) {
 		return nil, otl.InvalidField("callback_url", "not_registered", "must be one of the site's callback URLs, to the letter")
 	}
 	sent, err := s.Codes.SendLink(c.ctx, signin.LinkRequest{
-		CodeRequest: signin.CodeRequest{Site: c.site, Who: who, Channel: otl.ChannelMail, Bound: in.RequestID},
-		Redirect:    in.CallbackURL, State: in.State, Confirm: otl.ConfirmAuto,
+		CodeRequest: signin.CodeRequest{Site: c.site, Who: who, Channel: otl.ChannelMail, Bound: in.RequestID, Redirect: in.CallbackURL},
+		State:       in.State, Confirm: otl.ConfirmAuto,
 	})
 	if err != nil {
 		return nil, err

@@ -41,6 +41,12 @@ func FuzzBodies(f *testing.F) {
 		}
 		var link sendLinkIn
 		_ = read(httptest.NewRecorder(), request(), &link) // must not panic
+		var front frontSMSIn
+		_ = read(httptest.NewRecorder(), request(), &front)
+		var user userIn
+		if err := read(httptest.NewRecorder(), request(), &user); err == nil && user.check() == nil && len(user.SecondaryEmails) > maxKept {
+			t.Errorf("%d addresses were let through", len(user.SecondaryEmails))
+		}
 		var verify verifyCodeIn
 		_ = read(httptest.NewRecorder(), request(), &verify)
 	})

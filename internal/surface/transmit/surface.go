@@ -28,6 +28,7 @@ type Options struct {
 	Pace     *limit.Pace // of requests; nil for none
 	JWKS     func() []byte
 	Now      func() time.Time
+	URL      string // of the installation
 }
 
 // Surface is the wire as an http.Handler.
@@ -55,6 +56,7 @@ func New(o Options) *Surface {
 	s.serve("POST /v1/auth/password/authenticate", byClient(s, linkShape, s.password))
 	s.serve("POST /v1/auth/logout", s.logout)
 	users{s}.routes()
+	front{s}.routes()
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { NotFound(w, r) })
 	return s
 }

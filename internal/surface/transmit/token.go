@@ -3,6 +3,7 @@ package transmit
 import (
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -52,13 +53,19 @@ func (s *Surface) token(w http.ResponseWriter, r *http.Request) {
 		Fail(w, r, err)
 		return
 	}
-	otl.RequestOf(r.Context()).SiteID = of.ID
+	req := otl.RequestOf(r.Context())
+	req.SiteID, req.SiteKeyID, req.By = of.ID, c.ID, otl.Actor{Kind: otl.ActorClient, ID: c.ID}
+	req.Client, req.UserAgent = netip.Addr{}, "" // of the client's server, not of a person
 	resource := r.PostForm.Get("resource")
 	switch grant := r.PostForm.Get("grant_type"); {
 	case grant == "":
 		refused(w, r, http.StatusBadRequest, "invalid_request", "grant_type is missing.", nil)
+	case grant == "authorization_code":
+		s.exchangeCode(w, r, c, of)
+	case grant == "refresh_token":
+		s.exchangeRefresh(w, r, c, of)
 	case grant != "client_credentials":
-		refused(w, r, http.StatusBadRequest, "unsupported_grant_type", "grant_type must be client_credentials.", nil)
+		refused(w, r, http.StatusBadRequest, "unsupported_grant_type", "grant_type must be client_credentials, authorization_code or refresh_token.", nil)
 	case resource != "" && !slices.Contains(c.Resources, resource):
 		refused(w, r, http.StatusBadRequest, "invalid_target", "The resource is not one of this client's.", nil)
 	default:
@@ -72,6 +79,48 @@ func (s *Surface) token(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		write(w, http.StatusOK, map[string]any{"access_token": access.Reveal(), "token_type": "Bearer", "expires_in": expiresIn})
+	}
+}
+
+// exchangeCode redeems a code that a browser brought (contract 3.2).
+func (s *Surface) exchangeCode(w http.ResponseWriter, r *http.Request, c otl.Client, of otl.Site) {
+	if !c.Scopes.Has(otl.ScopeAuth) {
+		refused(w, r, http.StatusBadRequest, "unauthorized_client", "This client lacks the scope auth.", nil)
+		return
+	}
+	p, a, err := s.redeem(r, c, of, secret.NewText(r.PostForm.Get("code")), r.PostForm.Get("redirect_uri"))
+	s.granted(w, r, p.Tokens, a, err)
+}
+
+// exchangeRefresh renews a session of the client's site.
+func (s *Surface) exchangeRefresh(w http.ResponseWriter, r *http.Request, c otl.Client, of otl.Site) {
+	if !c.Scopes.Has(otl.ScopeAuth) {
+		refused(w, r, http.StatusBadRequest, "unauthorized_client", "This client lacks the scope auth.", nil)
+		return
+	}
+	t, err := s.SignIn.Refresh(r.Context(), secret.NewText(r.PostForm.Get("refresh_token")), of)
+	s.granted(w, r, t, session.Ask{Client: c}, err)
+}
+
+// granted answers with the tokens of a person, or words the error as RFC 6749 does:
+// whatever is wrong with what was presented is an invalid grant.
+func (s *Surface) granted(w http.ResponseWriter, r *http.Request, t session.Tokens, a session.Ask, err error) {
+	if err == nil {
+		err = s.Identity.Wait(r.Context())
+	}
+	var out any
+	if err == nil {
+		out, err = s.answer(t, a)
+	}
+	if err == nil {
+		write(w, http.StatusOK, out)
+		return
+	}
+	switch otl.As(err).Kind {
+	case otl.Unauthenticated, otl.Forbidden, otl.NotFound, otl.Invalid:
+		refused(w, r, http.StatusBadRequest, "invalid_grant", otl.As(err).Text, err)
+	default:
+		Fail(w, r, err)
 	}
 }
 

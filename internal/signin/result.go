@@ -1,0 +1,94 @@
+package signin
+
+import (
+	"context"
+	"errors"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// Members of the data of a ticket whose code leads back to a site in a browser.
+const (
+	dataHow    = "how"    // the method it proved
+	dataNonce  = "nonce"  // of the ID token
+	dataAnswer = "answer" // what the browser brings back: a code, or "id_token"
+)
+
+// Result is a code that somebody entered at a site whose browser is to bring the
+// answer back to it.
+type Result struct {
+	CodeAttempt
+	Client string // that sent the code, and alone can redeem what comes of it
+	Nonce  string
+	Answer string // "code" or "id_token"
+}
+
+// Enter checks a one-time code and gives what a browser takes to the address that was
+// named when the code was sent: a code that the client redeems within a minute. Nobody
+// is signed in yet. The errors are those of Verify; a code that was sent without an
+// address is none.
+func (s *Codes) Enter(ctx context.Context, r Result) (code secret.Text, err error) {
+	if err := r.Who.check(); err != nil {
+		return code, err
+	}
+	u, err := s.find(ctx, r.Site, r.Who, r.Known)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return code, err
+	}
+	code = secret.NewKey("otl_lc_")
+	var refused error
+	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		refused = nil
+		t, err := s.guess(ctx, tx, u.ID, r.CodeAttempt)
+		if err == nil && (t.Data[dataClient] != r.Client || t.Data[dataRedirect] == "") {
+			err = ErrCode
+		}
+		if err != nil {
+			switch otl.As(err).Kind {
+			case otl.Unauthenticated, otl.Forbidden, otl.Limited:
+				refused = err // and what was counted stays counted
+				return nil
+			}
+			return err
+		}
+		t.Data[dataHow], t.Data[dataNonce], t.Data[dataAnswer] = string(methodOf(t.Channel)), r.Nonce, r.Answer
+		return s.follow(ctx, tx, t, code)
+	})
+	if err == nil {
+		err = refused
+	}
+	return code, r.shown(err)
+}
+
+// follow writes the code that a ticket which was just used up leads to.
+func (s *Codes) follow(ctx context.Context, tx *store.Tx, t otl.Ticket, code secret.Text) error {
+	now := s.Now()
+	t.ID, t.Purpose, t.CreatedAt, t.ExpiresAt = secret.NewID(now), otl.PurposeLinkCode, now, now.Add(redeemTime)
+	return tx.Tickets.Insert(ctx, t, secret.Digest(code.Reveal()), nil)
+}
+
+// Landing is where a browser takes the code of Enter.
+type Landing struct {
+	Client   string // whose code it is
+	Redirect string // registered address, its own query kept
+	Answer   string // as in Result
+	To       string // the address with the code
+}
+
+// Land gives where a browser takes a code, and uses nothing up. The error is ErrLink.
+func (s *Codes) Land(ctx context.Context, code secret.Text) (Landing, error) {
+	t, err := s.Store.Read.Tickets.Live(ctx, otl.PurposeLinkCode, secret.Digest(code.Reveal()), s.Now())
+	if errors.Is(err, store.ErrNotFound) {
+		err = ErrLink
+	}
+	if err != nil {
+		return Landing{}, err
+	}
+	to := t.Data[dataRedirect]
+	return Landing{t.Data[dataClient], to, t.Data[dataAnswer], landing(to, code.Reveal(), t.Data[dataState])}, nil
+}
+
+// Nonce gives what a client sent along to have in the ID token.
+func (p Proven) Nonce() string { return p.Ticket.Data[dataNonce] }

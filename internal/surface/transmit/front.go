@@ -1,0 +1,351 @@
+package transmit
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
+	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/site"
+)
+
+// front are the calls whose answer a browser takes to the client (contract 3.8): they
+// name an address when they send, and end in a code there.
+type front struct{ *Surface }
+
+func (s front) routes() {
+	s.serve("POST /v1/auth/links/email", byFront(s, s.sendLink))
+	s.serve("POST /v1/auth/otp/email", byFront(s, s.sendMail))
+	s.serve("POST /v1/auth/otp/email/validation", byFront(s, s.enterMail))
+	s.serve("POST /v1/auth/otp/sms", byFront(s, s.sendSMS))
+	s.serve("POST /v1/auth/otp/sms/validation", byFront(s, s.enterSMS))
+	s.serve("GET /v1/auth/result/{code}", s.result)
+	s.serve("POST /v1/token", s.exchange)
+}
+
+// byFront serves a call of a client that words its errors like the Users calls.
+func byFront[In any](s front, do func(*call, *In) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c, err := s.authorise(r, otl.ScopeAuth)
+		if err != nil {
+			fail(w, r, restShape, err)
+			return
+		}
+		in := new(In)
+		if err = read(w, r, in); err == nil {
+			var out any
+			if out, err = do(c, in); err == nil {
+				write(w, http.StatusOK, out)
+				return
+			}
+		}
+		failFront(w, r, err)
+	}
+}
+
+// failFront words errors as these calls do: what is wrong with a code is a 400 too.
+func failFront(w http.ResponseWriter, r *http.Request, err error) {
+	switch e := otl.As(err); e.Code {
+	case signin.ErrCode.Code, signin.ErrCodeExpired.Code, signin.ErrCodeLocked.Code, signin.ErrLink.Code, site.ErrClient.Code:
+		otl.RequestOf(r.Context()).Err = err
+		write(w, http.StatusBadRequest, map[string]any{"message": []string{e.Text}, "error_code": http.StatusBadRequest})
+	default:
+		failUsers(w, r, err)
+	}
+}
+
+// frontIn is what every call that sends has.
+type frontIn struct {
+	Redirect   string        `json:"redirect_uri"`
+	Create     bool          `json:"create_new_user"`
+	RequireMFA bool          `json:"require_mfa"`
+	Resource   string        `json:"resource"`
+	Claims     claimsIn      `json:"claims"`
+	Approval   approvalData  `json:"approval_data"`
+	Mail       *emailContent `json:"email_content"`
+	Attributes attributes    `json:"client_attributes"`
+}
+
+type approvalData map[string]string
+
+// claimsIn names claims, as the parameter of OpenID Connect Core section 5.5 does.
+type claimsIn struct {
+	ID     map[string]any `json:"id_token"`
+	Access map[string]any `json:"access_token"`
+}
+
+type frontMailIn struct {
+	Email string `json:"email"`
+	frontIn
+}
+
+type frontSMSIn struct {
+	Phone   string `json:"phone_number"`
+	Message string `json:"custom_message"`
+	Sender  string `json:"sender_id"`
+	frontIn
+}
+
+// Members of a ticket's data: what the tokens at its end are to hold, and whether the
+// person was created on the way.
+const (
+	dataWanted  = "wanted"
+	dataCreated = "created"
+)
+
+// request checks what the calls that send have in common.
+func (s front) request(c *call, in frontIn, who signin.Identifier, channel otl.Channel) (signin.CodeRequest, error) {
+	r := signin.CodeRequest{Site: c.site, Who: who, Channel: channel, Known: true, Client: c.client.ID, Redirect: in.Redirect}
+	if err := needed("redirect_uri", in.Redirect); err != nil {
+		return r, err
+	}
+	if !c.client.Redirects(in.Redirect) {
+		return r, errRedirect
+	}
+	if in.RequireMFA {
+		return r, otl.InvalidField("require_mfa", "unsupported", "is what the policy of the site says, not the call")
+	}
+	data, err := approval(in.Approval)
+	if err != nil {
+		return r, err
+	}
+	if _, err := c.ask(wanted{Resource: in.Resource, Attributes: in.Attributes}); err != nil {
+		return r, err
+	}
+	ask, err := json.Marshal(wantedData{in.Resource, names(in.Claims.ID), names(in.Claims.Access)})
+	if err != nil {
+		return r, err
+	}
+	if r.Data = data; data == nil {
+		r.Data = map[string]string{}
+	}
+	r.Data[dataWanted] = string(ask)
+	return r, s.welcome(c, in.Create, &r)
+}
+
+// wantedData is what the tokens at the end are to hold, as a ticket keeps it.
+type wantedData struct {
+	Resource   string
+	ID, Access []string
+}
+
+// welcome adds somebody whom nobody knows, where the client may have that done.
+func (s front) welcome(c *call, create bool, r *signin.CodeRequest) error {
+	if !create || !c.client.SignUp {
+		return nil
+	}
+	var address, number string
+	if r.Joins = true; r.Who.Type == signin.ByEmail {
+		address = r.Who.Value
+	} else {
+		number = r.Who.Value
+	}
+	made, err := s.Members.Welcome(c.r.Context(), c.site, address, number)
+	if made {
+		r.Data[dataCreated] = "true"
+	}
+	return err
+}
+
+// sendLink is POST /v1/auth/links/email.
+func (s front) sendLink(c *call, in *frontMailIn) (any, error) {
+	if err := needed("email", in.Email); err != nil {
+		return nil, err
+	}
+	r, err := s.request(c, in.frontIn, signin.Identifier{Type: signin.ByEmail, Value: in.Email}, otl.ChannelMail)
+	if err == nil {
+		r.Custom, err = custom(in.Mail, nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.Codes.SendLink(c.r.Context(), signin.LinkRequest{CodeRequest: r, Confirm: c.client.LinkConfirm})
+	return map[string]string{"message": "Email sent successfully"}, err
+}
+
+// sendMail is POST /v1/auth/otp/email.
+func (s front) sendMail(c *call, in *frontMailIn) (any, error) {
+	if err := needed("email", in.Email); err != nil {
+		return nil, err
+	}
+	r, err := s.request(c, in.frontIn, signin.Identifier{Type: signin.ByEmail, Value: in.Email}, otl.ChannelMail)
+	if err == nil {
+		r.Custom, err = custom(in.Mail, nil)
+	}
+	if err == nil {
+		_, err = s.Codes.Send(c.r.Context(), r)
+	}
+	return sentOut{Message: "OTP email sent", Approval: in.Approval}, err
+}
+
+// sendSMS is POST /v1/auth/otp/sms.
+func (s front) sendSMS(c *call, in *frontSMSIn) (any, error) {
+	if err := needed("phone_number", in.Phone); err != nil {
+		return nil, err
+	}
+	r, err := s.request(c, in.frontIn, signin.Identifier{Type: signin.ByPhone, Value: in.Phone}, otl.ChannelSMS)
+	if err == nil {
+		r.Custom, err = custom(nil, &smsInput{in.Message, in.Sender})
+	}
+	if err == nil {
+		_, err = s.Codes.Send(c.r.Context(), r)
+	}
+	return sentOut{Message: "SMS sent", Approval: in.Approval}, err
+}
+
+type enterIn struct {
+	Email    string `json:"email"`
+	Phone    string `json:"phone_number"`
+	Passcode string `json:"passcode"`
+	Answer   string `json:"response_type"`
+	Nonce    string `json:"nonce"`
+}
+
+// enterMail is POST /v1/auth/otp/email/validation.
+func (s front) enterMail(c *call, in *enterIn) (any, error) {
+	if err := needed("email", in.Email); err != nil {
+		return nil, err
+	}
+	return s.enter(c, in, signin.Identifier{Type: signin.ByEmail, Value: in.Email})
+}
+
+// enterSMS is POST /v1/auth/otp/sms/validation.
+func (s front) enterSMS(c *call, in *enterIn) (any, error) {
+	if err := needed("phone_number", in.Phone); err != nil {
+		return nil, err
+	}
+	return s.enter(c, in, signin.Identifier{Type: signin.ByPhone, Value: in.Phone})
+}
+
+// maxNonce is the longest nonce in bytes.
+const maxNonce = 512
+
+func (s front) enter(c *call, in *enterIn, who signin.Identifier) (any, error) {
+	if err := needed("passcode", in.Passcode); err != nil {
+		return nil, err
+	}
+	if in.Answer == "" {
+		in.Answer = "code"
+	}
+	if in.Answer != "code" && in.Answer != "id_token" {
+		return nil, otl.InvalidField("response_type", "unknown_value", "must be code or id_token")
+	}
+	if len(in.Nonce) > maxNonce {
+		return nil, otl.InvalidField("nonce", "too_long", "must be at most 512 bytes")
+	}
+	code, err := s.Codes.Enter(c.r.Context(), signin.Result{
+		CodeAttempt: signin.CodeAttempt{Site: c.site, Who: who, Code: secret.NewText(in.Passcode)}, Client: c.client.ID, Nonce: in.Nonce, Answer: in.Answer,
+	})
+	return map[string]string{"result": s.URL + "/v1/auth/result/" + code.Reveal()}, err
+}
+
+// result is GET /v1/auth/result/{code}, to which a validation leads: it sends the
+// browser to the client, with the code or the ID token.
+func (s front) result(w http.ResponseWriter, r *http.Request) {
+	code := secret.NewText(r.PathValue("code"))
+	l, err := s.Codes.Land(r.Context(), code)
+	if err == nil && l.Answer == "id_token" {
+		l.To, err = s.identify(r, l, code)
+	}
+	if err != nil {
+		failFront(w, r, err)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer") // the code stands in this address
+	http.Redirect(w, r, l.To, http.StatusSeeOther)   //nolint:gosec // G710: an address that was checked against those registered
+}
+
+// identify signs the person in and gives the address with the ID token, behind "#":
+// what stands there reaches no server.
+func (s front) identify(r *http.Request, l signin.Landing, code secret.Text) (string, error) {
+	c, of, err := s.Clients.Find(r.Context(), l.Client)
+	if err != nil {
+		return "", err
+	}
+	t, a, err := s.redeem(r, c, of, code, "")
+	if err != nil {
+		return "", err
+	}
+	if err := s.Identity.Wait(r.Context()); err != nil {
+		return "", err
+	}
+	pair, err := s.Identity.Person(t.Standing, a)
+	return l.Redirect + "#" + url.Values{"id_token": {pair.ID.Reveal()}}.Encode(), err
+}
+
+// redeem signs a person in with the code that a browser brought, and gives what the
+// tokens are to hold.
+func (s *Surface) redeem(r *http.Request, c otl.Client, of otl.Site, code secret.Text, redirect string) (signin.Proven, session.Ask, error) {
+	a := session.Ask{Client: c}
+	p, err := s.Codes.Redeem(r.Context(), signin.LinkAttempt{Site: of, Client: c.ID, Code: code, Redirect: redirect})
+	if err != nil {
+		return p, a, err
+	}
+	if raw := p.Ticket.Data[dataWanted]; raw != "" {
+		var w wantedData
+		if err := json.Unmarshal([]byte(raw), &w); err != nil {
+			return p, a, err
+		}
+		a.Resource, a.ID, a.Access = w.Resource, w.ID, w.Access
+	}
+	if raw := p.Ticket.Data[dataApproval]; raw != "" {
+		if err := json.Unmarshal([]byte(raw), &a.Approval); err != nil {
+			return p, a, err
+		}
+	}
+	a.Nonce = p.Nonce()
+	return p, a, nil
+}
+
+type exchangeIn struct {
+	Code   string `json:"code"`
+	Client string `json:"client_id"`
+	Secret string `json:"client_secret"`
+}
+
+// maxCredential is the longest id or secret of a client on this call, in bytes.
+const maxCredential = 50
+
+// exchange is POST /v1/token: a client that proves itself in the body redeems a code.
+func (s front) exchange(w http.ResponseWriter, r *http.Request) {
+	var in exchangeIn
+	err := read(w, r, &in)
+	for _, one := range [][2]string{{"code", in.Code}, {"client_id", in.Client}, {"client_secret", in.Secret}} {
+		if err == nil {
+			err = needed(one[0], one[1])
+		}
+		if err == nil && one[0] != "code" && len(one[1]) > maxCredential {
+			err = otl.InvalidField(one[0], "too_long", "must be at most "+strconv.Itoa(maxCredential)+" characters")
+		}
+	}
+	if err != nil {
+		failFront(w, r, err)
+		return
+	}
+	c, of, err := s.Clients.Authenticate(r.Context(), in.Client, secret.NewText(in.Secret))
+	if err != nil {
+		failFront(w, r, err)
+		return
+	}
+	p, a, err := s.redeem(r, c, of, secret.NewText(in.Code), "")
+	if err == nil {
+		err = s.Identity.Wait(r.Context())
+	}
+	if err != nil {
+		failFront(w, r, err)
+		return
+	}
+	pair, err := s.Identity.Person(p.Standing, a)
+	if err != nil {
+		failFront(w, r, err)
+		return
+	}
+	write(w, http.StatusOK, map[string]any{
+		"id_token": pair.ID.Reveal(), "access_token": pair.Access.Reveal(), "refresh_token": p.Refresh.Reveal(), "is_user_created": p.Ticket.Data[dataCreated] == "true",
+	})
+}

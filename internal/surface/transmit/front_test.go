@@ -1,0 +1,193 @@
+package transmit_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/site"
+)
+
+// welcoming makes the client one that may have people created.
+func (x *tenant) welcoming(t *testing.T) {
+	t.Helper()
+	made, err := x.Clients.Create(t.Context(), x.Notes.Site.ID, site.NewClient{
+		Name: "front", RedirectURIs: []string{callback}, Resources: []string{"https://api.notes.test"}, SignUp: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.client = made
+	x.bearer = x.token(t, nil).Text("access_token")
+}
+
+// enter validates a code and gives where the result leads.
+func (x *tenant) enter(t *testing.T, path string, body object) *url.URL {
+	t.Helper()
+	result := x.post(t, path, body).Want(t, http.StatusOK).Text("result")
+	at, ok := strings.CutPrefix(result, otltest.Issuer)
+	if !ok {
+		t.Fatal(result)
+	}
+	to, err := url.Parse(x.Do(t, otltest.Call{Path: at}).Want(t, http.StatusSeeOther).Header.Get("Location"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// grant redeems a code at the token endpoint.
+func (x *tenant) grant(t *testing.T, code string, more url.Values) otltest.Reply {
+	t.Helper()
+	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}}
+	for k, v := range more {
+		form[k] = v
+	}
+	return x.token(t, form)
+}
+
+// TestFrontCodes is the mail half of contract 3.8, with the exchange at /oidc/token.
+func TestFrontCodes(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		send := object{
+			"email": "jane@dev.test", "redirect_uri": callback, "approval_data": object{"a": "1"}, "resource": "https://api.notes.test",
+			"claims": object{"id_token": object{"email": nil}},
+		}
+		failed(t, x.post(t, "/cis/v1/auth/otp/email", send), http.StatusOK, `{"message":"OTP email sent","approval_data":{"a":"1"}}`)
+		code := x.Letters(t, "jane@dev.test")[0].Code
+		if r := x.post(t, "/v1/auth/otp/email/validation", object{"email": "jane@dev.test", "passcode": wrong(code)}); r.Status != http.StatusBadRequest || fmt.Sprint(r.JSON["message"]) != "[The code is wrong, was used already or has expired.]" {
+			t.Errorf("%d %s", r.Status, r.Raw)
+		}
+		to := x.enter(t, "/v1/auth/otp/email/validation", object{"email": "jane@dev.test", "passcode": code, "nonce": "n-1"})
+		if !strings.HasPrefix(to.String(), callback+"?code=otl_lc_") {
+			t.Fatal(to)
+		}
+		got := to.Query().Get("code")
+		// Of another address, another client or nobody it is no code, and stays good.
+		if r := x.grant(t, got, url.Values{"redirect_uri": {callback + "/"}}); r.Status != http.StatusBadRequest || r.Text("error") != "invalid_grant" {
+			t.Errorf("%d %s", r.Status, r.Raw)
+		}
+		mine := x.client
+		x.welcoming(t)
+		if r := x.grant(t, got, nil); r.Text("error") != "invalid_grant" {
+			t.Errorf("another client: %d %s", r.Status, r.Raw)
+		}
+		x.client = mine
+		r := x.grant(t, got, url.Values{"redirect_uri": {callback}}).Want(t, http.StatusOK)
+		id, access := x.claims(t, r.Text("id_token")), x.claims(t, r.Text("access_token"))
+		if id["sub"] != x.jane.ID || id["nonce"] != "n-1" || fmt.Sprint(id["amr"], id["approval_data"]) != "[eotp] map[a:1]" || id["email"] != "jane@dev.test" || access["aud"] != "https://api.notes.test" {
+			t.Errorf("%v %v", id, access)
+		}
+		if r := x.grant(t, got, nil); r.Text("error") != "invalid_grant" {
+			t.Errorf("a second time: %d %s", r.Status, r.Raw)
+		}
+		again := x.token(t, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {r.Text("refresh_token")}}).Want(t, http.StatusOK)
+		if again.Text("session_id") != r.Text("session_id") || again.Text("refresh_token") == r.Text("refresh_token") {
+			t.Errorf("%s", again.Raw)
+		}
+		if r := x.token(t, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}}); r.Status != http.StatusBadRequest || r.Text("error") != "invalid_grant" {
+			t.Errorf("%d %s", r.Status, r.Raw)
+		}
+	})
+}
+
+// TestFrontIDToken: the result can bring the ID token itself, behind "#", and is used
+// up by that.
+func TestFrontIDToken(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		x.post(t, "/v1/auth/otp/email", object{"email": "jane@dev.test", "redirect_uri": callback}).Want(t, http.StatusOK)
+		result := x.post(t, "/v1/auth/otp/email/validation", object{
+			"email": "jane@dev.test", "passcode": x.Letters(t, "jane@dev.test")[0].Code, "response_type": "id_token", "nonce": "n-2",
+		}).Want(t, http.StatusOK).Text("result")
+		at := strings.TrimPrefix(result, otltest.Issuer)
+		to := x.Do(t, otltest.Call{Path: at}).Want(t, http.StatusSeeOther).Header.Get("Location")
+		raw, ok := strings.CutPrefix(to, callback+"#id_token=")
+		if id := x.claims(t, raw); !ok || id["nonce"] != "n-2" || id["sub"] != x.jane.ID {
+			t.Errorf("%s", to)
+		}
+		x.Do(t, otltest.Call{Path: at}).Want(t, http.StatusBadRequest)
+	})
+}
+
+// TestFrontSignUp: a client that may has people created, who have proven nothing until
+// they come; one that may not has them unknown.
+func TestFrontSignUp(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		const nobody = `{"error_code":404,"message":"User not found"}`
+		fresh := object{"email": "fresh@dev.test", "redirect_uri": callback, "create_new_user": true}
+		failed(t, x.post(t, "/v1/auth/otp/email", fresh), http.StatusNotFound, nobody)
+		x.Person(t, "shopper@dev.test", x.Shop.Site)
+		x.welcoming(t)
+		failed(t, x.post(t, "/v1/auth/otp/email", object{"email": "fresh@dev.test", "redirect_uri": callback}), http.StatusNotFound, nobody)
+		failed(t, x.post(t, "/v1/auth/links/email", fresh), http.StatusOK, `{"message":"Email sent successfully"}`)
+		l := x.Letters(t, "fresh@dev.test")
+		x.post(t, "/v1/auth/password/authenticate", object{"username": "fresh@dev.test", "password": otltest.Password}).Want(t, http.StatusBadRequest)
+		to, err := url.Parse(x.Do(t, otltest.Call{Method: http.MethodPost, Path: strings.TrimPrefix(l[0].Link, otltest.Issuer)}).Want(t, http.StatusSeeOther).Header.Get("Location"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := object{"code": to.Query().Get("code"), "client_id": x.client.ID, "client_secret": x.client.Secret.Reveal()}
+		r := x.Do(t, otltest.Call{Path: "/cis/v1/token", Body: body}).Want(t, http.StatusOK)
+		if len(r.JSON) != 4 || r.JSON["is_user_created"] != true || r.Text("refresh_token") == "" || fmt.Sprint(x.claims(t, r.Text("id_token"))["amr"]) != "[eml]" {
+			t.Errorf("%s", r.Raw)
+		}
+		x.Do(t, otltest.Call{Path: "/v1/token", Body: body}).Want(t, http.StatusBadRequest)
+		// Somebody the network knows joins the site by it.
+		x.Clock.Advance(time.Minute)
+		x.post(t, "/v1/auth/otp/email", object{"email": "shopper@dev.test", "redirect_uri": callback, "create_new_user": true}).Want(t, http.StatusOK)
+		got := x.enter(t, "/v1/auth/otp/email/validation", object{"email": "shopper@dev.test", "passcode": x.Letters(t, "shopper@dev.test")[0].Code})
+		body["code"] = got.Query().Get("code")
+		if r := x.Do(t, otltest.Call{Path: "/v1/token", Body: body}).Want(t, http.StatusOK); r.JSON["is_user_created"] != false {
+			t.Errorf("%s", r.Raw)
+		}
+		// By SMS.
+		sms := object{"phone_number": "+491705550177", "redirect_uri": callback, "create_new_user": true, "custom_message": "{otp} for {app}"}
+		failed(t, x.post(t, "/v1/auth/otp/sms", sms), http.StatusOK, `{"message":"SMS sent"}`)
+		got = x.enter(t, "/v1/auth/otp/sms/validation", object{"phone_number": "+491705550177", "passcode": x.Letters(t, "+491705550177")[0].Code})
+		if id := x.claims(t, x.grant(t, got.Query().Get("code"), nil).Want(t, http.StatusOK).Text("id_token")); fmt.Sprint(id["amr"]) != "[sms]" {
+			t.Errorf("%v", id)
+		}
+	})
+}
+
+func TestFrontErrors(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		for path, bodies := range map[string][]any{
+			"/v1/auth/otp/email": {
+				object{},
+				object{"email": "jane@dev.test"},
+				object{"email": "x", "redirect_uri": callback},
+				object{"email": "jane@dev.test", "redirect_uri": "https://evil.test"},
+				object{"email": "jane@dev.test", "redirect_uri": callback, "require_mfa": true},
+				object{"email": "jane@dev.test", "redirect_uri": callback, "resource": "https://other.test"},
+				object{"email": 7},
+				"[]",
+			},
+			"/v1/auth/otp/sms":              {object{"phone_number": "1", "redirect_uri": callback}, object{"redirect_uri": callback}},
+			"/v1/auth/links/email":          {object{"redirect_uri": callback}, object{"email": "jane@dev.test", "redirect_uri": callback, "email_content": object{"subject": ""}}},
+			"/v1/auth/otp/email/validation": {object{"email": "jane@dev.test"}, object{"passcode": "1"}, object{"email": "jane@dev.test", "passcode": "1", "response_type": "token"}, object{"email": "nobody@dev.test", "passcode": "123456"}},
+			"/v1/token":                     {object{}, object{"code": "x", "client_id": "x", "client_secret": "x"}, object{"code": "x", "client_id": strings.Repeat("x", 51), "client_secret": "x"}},
+		} {
+			for _, body := range bodies {
+				r := x.post(t, path, body)
+				if all, _ := r.JSON["message"].([]any); r.Status != http.StatusBadRequest || len(all) == 0 || r.JSON["error_code"] != 400.0 {
+					t.Errorf("%s %v: %d %s", path, body, r.Status, r.Raw)
+				}
+			}
+		}
+		// A code that was sent without an address leads nowhere.
+		code := x.code(t, nil)
+		x.post(t, "/v1/auth/otp/email/validation", object{"email": "jane@dev.test", "passcode": code}).Want(t, http.StatusBadRequest)
+		x.Do(t, otltest.Call{Path: "/v1/auth/result/otl_lc_x"}).Want(t, http.StatusBadRequest)
+		x.bearer = ""
+		x.post(t, "/v1/auth/otp/email", object{}).Want(t, http.StatusUnauthorized)
+	})
+}
