@@ -34,7 +34,7 @@ fuzz: ## Fuzz every parser of foreign bytes for FUZZTIME each (10s)
 	done
 
 crash: $(PYTHON) ## The long crash and race rigs: 200 kill -9 cycles, 1,000 rounds of 100 exchanges and of 1,000 codes at once
-	OTL_E2E_CYCLES=200 OTL_E2E_ROUNDS=1000 OTL_E2E_CONSUMERS=1000 e2e/with-postgres env PATH="$(PYTHON)/bin:$$PATH" $(GO) test -timeout 120m -count 1 -v -run 'TestCrash|TestRefreshRace|TestCodeRace|TestHT14|TestNoMail' ./e2e
+	OTL_E2E_EVENTS=100000 OTL_E2E_CYCLES=200 OTL_E2E_ROUNDS=1000 OTL_E2E_CONSUMERS=1000 e2e/with-postgres env PATH="$(PYTHON)/bin:$$PATH" $(GO) test -timeout 120m -count 1 -v -run 'TestCrash|TestRefreshRace|TestCodeRace|TestHT14|TestNoMail|TestWH04' ./e2e
 
 bench: ## Run the Go benchmarks for BENCHTIME each (3s)
 	e2e/with-postgres $(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/...

@@ -109,6 +109,11 @@ func whole() [][2]string {
 			WHERE u.session_version <> 1 + COALESCE(e.n, 0)`},
 		{"an exchange without all of its parts", `SELECT count(*) FROM sessions WHERE (refresh_generation = 0) <> (refresh_previous IS NULL)
 			OR (refresh_generation = 0) <> (refresh_nonce IS NULL) OR (refresh_generation = 0) <> (refresh_rotated_at IS NULL)`},
+		{"a person who joined a site without exactly one event of it", `SELECT count(*) FROM grants g
+			LEFT JOIN ` + events + ` e ON e.user_id = g.user_id AND e.type = 'consent.granted' WHERE COALESCE(e.n, 0) <> 1`},
+		{"a gap in the log", `SELECT count(*) FROM (SELECT COALESCE(max(seq), 0) AS top, count(seq) AS n FROM events) l WHERE l.top <> l.n`},
+		{"an event with a place that is not in the log of its site", `SELECT count(*) FROM events e
+			WHERE e.seq IS NOT NULL AND e.site_id <> '' AND NOT EXISTS (SELECT 1 FROM site_events s WHERE s.event_id = e.id AND s.site_id = e.site_id)`},
 		{"an installation without its site or its key", `SELECT count(*) FROM installation i WHERE i.site_id NOT IN (SELECT id FROM sites)
 			OR NOT EXISTS (SELECT 1 FROM signing_keys)`},
 	}

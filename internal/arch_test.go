@@ -37,6 +37,7 @@ func rooms() map[string]room {
 		"limit":        {[]string{"otl", "store"}, wires, "rules know no wire"},
 		"egress":       {nil, []string{"database/sql"}, "egress knows addresses, and nobody who is called"},
 		"event":        {[]string{"otl", "secret", "store"}, wires[:1], "the log knows no wire, and nobody who reads it"},
+		"webhook":      {[]string{"otl", "secret", "store", "event"}, wires[:1], "what is told and how it is signed; the outbox sends it"},
 		"once":         {[]string{"otl", "secret", "store"}, wires, "rules know no wire"},
 		"message":      {[]string{"otl", "secret", "store"}, wires[:1], "rules know no wire"},
 		"number":       {[]string{"otl", "store"}, wires, "rules know no wire"},
@@ -47,24 +48,24 @@ func rooms() map[string]room {
 		"account":      {rules, []string{"net/http", "html/template"}, "rules know no wire, and not each other"},
 		"config":       {[]string{"otl", "secret", "token"}, []string{"net/http", "database/sql"}, "configuration is values, not behaviour"},
 		"surface/native": {
-			[]string{"otl", "secret", "limit", "once", "factor", "session", "signin", "site", "account"},
+			[]string{"otl", "secret", "limit", "once", "webhook", "factor", "session", "signin", "site", "account"},
 			[]string{"database/sql"},
 			"a surface translates: it neither stores nor signs, and knows no other surface",
 		},
 		"surface/transmit": {[]string{"otl", "secret", "limit", "message", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
 		"surface/onelogin": {[]string{"otl", "secret", "limit", "number", "cookie", "factor", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
 		"cookie":           {[]string{"secret"}, []string{"database/sql", "encoding/json", "html/template"}, "names and flags of cookies, for whichever surface sets one"},
-		"outbox":           {[]string{"otl", "secret", "store", "message", "egress"}, []string{"database/sql", "html/template"}, "the outbox carries and never decides"},
+		"outbox":           {[]string{"otl", "secret", "store", "message", "webhook", "egress"}, []string{"database/sql", "html/template"}, "the outbox carries and never decides"},
 		"surface/dev":      {[]string{"otl", "secret", "outbox"}, []string{"database/sql"}, "a surface translates"},
 		"surface/pages":    {[]string{"otl", "secret", "cookie", "message", "session", "factor", "signin", "account", "../docs"}, []string{"database/sql"}, "a surface translates"},
 		"server":           {[]string{"otl"}, []string{"database/sql"}, "the server mounts handlers and knows no domain"},
 		"bench":            {[]string{"secret"}, []string{"database/sql"}, "a load knows the server from outside only"},
 		"node": {[]string{
-			"otl", "secret", "token", "store", "installation", "limit", "once", "event", "message", "egress", "factor", "outbox", "session", "signin", "site", "account", "server",
+			"otl", "secret", "token", "store", "installation", "limit", "once", "event", "webhook", "message", "egress", "factor", "outbox", "session", "signin", "site", "account", "server",
 			"surface/native", "surface/pages", "surface/transmit",
 			"number", "cookie", "surface/onelogin",
 		}, []string{"database/sql"}, "the node wires, and does not decide"},
-		"otltest": {[]string{"otl", "secret", "token", "store", "installation", "limit", "message", "factor", "session", "signin", "site", "account", "outbox", "server", "node"}, nil, "tests build on the node"},
+		"otltest": {[]string{"otl", "secret", "token", "store", "installation", "limit", "message", "factor", "session", "signin", "site", "account", "webhook", "egress", "outbox", "server", "node"}, nil, "tests build on the node"},
 	}
 }
 

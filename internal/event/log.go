@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +24,8 @@ type Log struct {
 	Now   func() time.Time
 	// Keep is how long entries are kept; 0 for ever.
 	Keep time.Duration
+	// Queued is called when deliveries to endpoints were queued; nil for nobody.
+	Queued func(endpoints []string)
 }
 
 const (
@@ -57,8 +61,9 @@ func (l *Log) Place(ctx context.Context) (n int, err error) {
 	if found, err := l.Store.Read.Events.Unplaced(ctx, 1); err != nil || len(found) == 0 {
 		return 0, err
 	}
+	var queued map[string]bool
 	err = l.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		p := placer{tx: tx, heads: map[string]otl.Head{}}
+		p := placer{tx: tx, now: l.Now(), heads: map[string]otl.Head{}, endpoints: map[string][]store.StoredEndpoint{}, queued: map[string]bool{}}
 		if _, err := p.head(ctx, ""); err != nil { // from here on this node is alone
 			return err
 		}
@@ -72,15 +77,22 @@ func (l *Log) Place(ctx context.Context) (n int, err error) {
 				return err
 			}
 		}
+		queued = p.queued
 		return p.save(ctx)
 	})
+	if err == nil && len(queued) > 0 && l.Queued != nil {
+		l.Queued(slices.Collect(maps.Keys(queued)))
+	}
 	return n, err
 }
 
 // placer is one transaction that places events.
 type placer struct {
-	tx    *store.Tx
-	heads map[string]otl.Head // by site, "" for the installation
+	tx        *store.Tx
+	now       time.Time
+	heads     map[string]otl.Head // by site, "" for the installation
+	endpoints map[string][]store.StoredEndpoint
+	queued    map[string]bool // endpoints by id
 }
 
 func (p *placer) head(ctx context.Context, siteID string) (otl.Head, error) {
@@ -135,15 +147,49 @@ func (p *placer) enter(ctx context.Context, siteID string, e otl.Event, what [sh
 	if err != nil {
 		return err
 	}
-	entry := otl.SiteEvent{Event: e, SiteID: siteID, Seq: h.Length + 1, Told: e.Type.Told()}
-	if entry.Told && e.UserID != "" {
+	entry := otl.SiteEvent{Event: e, SiteID: siteID, Seq: h.Length + 1, Told: e.Type.Told() || e.Type == otl.EventWebhookTest}
+	if entry.Told && e.UserID != "" && !Stranger(e, siteID) {
 		if entry.UserSeq, err = p.tx.Logs.Heard(ctx, siteID, e.UserID); err != nil {
 			return err
 		}
 	}
 	entry.Hash = linkSite(h.Hash, entry.Seq, what, entry.Told, entry.UserSeq)
 	p.heads[siteID] = otl.Head{Length: entry.Seq, Hash: entry.Hash}
-	return p.tx.Logs.Append(ctx, entry)
+	if err := p.tx.Logs.Append(ctx, entry); err != nil || !entry.Told {
+		return err
+	}
+	return p.queue(ctx, entry)
+}
+
+// Stranger reports whether a site is told only that somebody registered elsewhere.
+func Stranger(e otl.Event, siteID string) bool {
+	return e.Type == otl.EventUserCreated && e.SiteID != siteID
+}
+
+// queue writes a delivery for each endpoint of the site that hears of an event.
+func (p *placer) queue(ctx context.Context, e otl.SiteEvent) error {
+	all, known := p.endpoints[e.SiteID]
+	if !known {
+		var err error
+		if all, err = p.tx.Endpoints.OfSite(ctx, e.SiteID); err != nil {
+			return err
+		}
+		p.endpoints[e.SiteID] = all
+	}
+	for _, to := range all {
+		hears := to.Hears(e.Type)
+		if e.Type == otl.EventWebhookTest {
+			hears = to.ID == e.Data[otl.DataEndpoint]
+		}
+		if !hears {
+			continue
+		}
+		if err := p.tx.Deliveries.Insert(ctx, to.ID, e.Seq, p.now); err != nil {
+			return err
+		}
+		p.queued[to.ID] = true
+	}
+	return nil
 }
 
 // concerned gives the sites in whose logs an event belongs: the one it happened at,
@@ -153,6 +199,12 @@ func (p *placer) concerned(ctx context.Context, e otl.Event) ([]string, error) {
 	switch {
 	case e.Type == otl.EventUserUpdated:
 		return p.seeing(ctx, e)
+	case e.Type == otl.EventUserCreated: // anywhere in the network (contract 1.7)
+		hearing, err := p.tx.Endpoints.Hearing(ctx, e.Type)
+		if e.SiteID != "" && !slices.Contains(hearing, e.SiteID) {
+			hearing = append(hearing, e.SiteID)
+		}
+		return hearing, err
 	case e.Type == otl.EventUserDeleted: // his grants went with him
 		return strings.Fields(e.Data[otl.DataSites]), nil
 	case e.SiteID != "":

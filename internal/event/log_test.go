@@ -91,7 +91,7 @@ func TestMN12_PlacesAreGivenOnce(t *testing.T) {
 		defer stop()
 		var nodes, appending sync.WaitGroup
 		for range 3 {
-			l := &event.Log{Store: st, Log: quiet()}
+			l := &event.Log{Store: st, Now: time.Now, Log: quiet()}
 			nodes.Go(func() {
 				for ctx.Err() == nil {
 					if _, err := l.Place(ctx); err != nil && ctx.Err() == nil {
@@ -155,7 +155,7 @@ func TestMN12_PlacesAreGivenOnce(t *testing.T) {
 func TestAU07_ClocksDoNotDecide(t *testing.T) {
 	t.Parallel()
 	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
-		l := &event.Log{Store: st, Log: quiet()}
+		l := &event.Log{Store: st, Now: time.Now, Log: quiet()}
 		want := []string{"evt_9", "evt_5", "evt_7", "evt_1", "evt_3"}
 		for i, id := range want {
 			appendOne(t, st, otl.Event{ID: id, Type: otl.EventKeyRotated, CreatedAt: start.Add(-time.Duration(i) * time.Hour)})

@@ -37,7 +37,7 @@ func newTampered(t testing.TB, e otltest.Engine, entries int) tampered {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close(); _ = st.Close() })
-	l := tampered{&event.Log{Store: st, Log: quiet()}, db}
+	l := tampered{&event.Log{Store: st, Now: time.Now, Log: quiet()}, db}
 	ctx := otl.WithRequest(t.Context(), &otl.Request{ID: "request", By: otl.Actor{Kind: otl.ActorSiteKey, ID: "key"}})
 	for n := 0; n < entries; {
 		err := st.Write(ctx, func(ctx context.Context, tx *store.Tx) error {

@@ -118,6 +118,8 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 		}
 	case otl.MessageReset:
 		s.Subject, s.Heading, s.Body, s.Info = v.Say("reset_subject"), v.Say("reset_heading"), v.Say("reset_body"), v.Say("reset_info")
+	case otl.MessageWebhookFailing, otl.MessageWebhookStopped:
+		s.Footer = ""
 	case otl.MessagePasswordChanged:
 		s.Info, s.Footer = "", v.Say("password_changed_footer")
 	case otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed:

@@ -36,6 +36,7 @@ import (
 	"github.com/onetimelogin/otl/internal/surface/pages"
 	"github.com/onetimelogin/otl/internal/surface/transmit"
 	"github.com/onetimelogin/otl/internal/token"
+	"github.com/onetimelogin/otl/internal/webhook"
 )
 
 // Options are what a node needs from outside.
@@ -101,6 +102,8 @@ type Node struct {
 	Messages     *message.Messages
 	Once         *once.Keeper
 	Events       *event.Log
+	Webhooks     *webhook.Webhooks
+	Couriers     *outbox.Couriers
 	Outbox       *outbox.Queue
 	Egress       *egress.Client // calls what sites name
 	Native       *native.Surface
@@ -178,6 +181,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		Store: st, Sessions: sessions, Factors: factors, Limits: limits, Messages: messages, PublicURL: o.PublicURL, Now: o.Now,
 		SMS: limit.SMS{Limits: limits, Numbers: o.SMSCountries, DailyCap: o.SMSDailyCap},
 	}}
+	n.webhooks(o)
 	if err := n.Accounts.LearnSchemes(ctx); err != nil {
 		return nil, fmt.Errorf("read password schemes: %w", err)
 	}
@@ -185,10 +189,20 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	return n, nil
 }
 
+// webhooks puts together what tells sites of events: who has something queued tells
+// who delivers it.
+func (n *Node) webhooks(o Options) {
+	n.Webhooks = &webhook.Webhooks{Store: n.Store, Master: n.Master, Now: o.Now, Check: n.Egress.Check}
+	n.Couriers = &outbox.Couriers{
+		Store: n.Store, Webhooks: n.Webhooks, Messages: n.Messages, Client: n.Egress, Node: secret.NewID(o.Now()), Now: o.Now, Log: o.Log,
+	}
+	n.Webhooks.Queued, n.Events.Queued = n.Couriers.Wake, n.Couriers.Wake
+}
+
 // serve builds the surfaces and the server in front of them.
 func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	n.Native = native.New(native.Options{
-		SignIn: n.SignIn, Codes: n.Codes, Second: n.SignIn.Second, Factors: n.Factors, Accounts: n.Accounts, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
+		SignIn: n.SignIn, Codes: n.Codes, Second: n.SignIn.Second, Factors: n.Factors, Accounts: n.Accounts, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Webhooks: n.Webhooks, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
 		JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
 	})
 	wire := transmit.New(transmit.Options{
@@ -284,6 +298,7 @@ func (n *Node) Run(ctx context.Context) {
 		{"prune kept answers", 300, n.Once.Prune},
 		{"prune messages", 3600, n.Outbox.Prune},
 		{"prune API tokens", 3600, n.APITokens.Prune},
+		{"prune deliveries", 3600, n.Webhooks.Prune},
 		{"purge deleted sites", 3600, n.Sites.Purge},
 		{"prune the revocation feed", 3600, n.Feed.Prune},
 		{"prune the log of events", 3600, n.Events.Prune},
@@ -295,6 +310,7 @@ func (n *Node) Run(ctx context.Context) {
 	var beside sync.WaitGroup
 	beside.Go(func() { n.Events.Run(ctx) })
 	beside.Go(func() { n.Outbox.Run(ctx) })
+	beside.Go(func() { n.Couriers.Run(ctx) })
 	defer beside.Wait()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

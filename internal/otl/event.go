@@ -34,6 +34,12 @@ const (
 	EventRoleAssigned    EventType = "role.assigned"
 	EventRoleRemoved     EventType = "role.removed"
 	EventPaymentDone     EventType = "payment.completed"
+	EventEndpointCreated EventType = "endpoint.created"
+	EventEndpointUpdated EventType = "endpoint.updated"
+	EventEndpointDeleted EventType = "endpoint.deleted"
+	EventEndpointRotated EventType = "endpoint.secret_rotated"
+	EventEndpointStopped EventType = "endpoint.stopped" // by itself: it failed for days, or answered 410
+	EventWebhookTest     EventType = "webhook.test"     // goes to one endpoint, because somebody asked
 	EventFactorAdded     EventType = "factor.added"
 	EventFactorRemoved   EventType = "factor.removed"
 	EventConsentGranted  EventType = "consent.granted"
@@ -107,6 +113,12 @@ const (
 	DataBy             = "by" // who did it: a site key or a person by id, or in words
 	DataFactor         = "factor"
 	DataFactorID       = "factor_id"
+	DataEndpoint       = "endpoint" // the one a test goes to
+	DataAs             = "as"       // the type a test plays; empty for none
+	DataOrder          = "order"    // id of an order
+	DataPlan           = "plan"
+	DataAmount         = "amount" // in the smallest unit of its currency
+	DataCurrency       = "currency"
 )
 
 // SiteEvent is an event in the log of a site.

@@ -13,8 +13,10 @@ const (
 	MessageFactorAdded     MessageKind = "factor_added"
 	MessageFactorRemoved   MessageKind = "factor_removed"
 	MessageRecoveryUsed    MessageKind = "recovery_used"
-	MessageConfirmChange   MessageKind = "confirm_change" // to a new address or number
-	MessageChangeAsked     MessageKind = "change_asked"   // to the address on record
+	MessageConfirmChange   MessageKind = "confirm_change"  // to a new address or number
+	MessageChangeAsked     MessageKind = "change_asked"    // to the address on record
+	MessageWebhookFailing  MessageKind = "webhook_failing" // to the owners of a site
+	MessageWebhookStopped  MessageKind = "webhook_stopped" // to the owners of a site
 )
 
 // Channel is the way a message takes.

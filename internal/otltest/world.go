@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/egress"
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/outbox"
@@ -62,6 +63,7 @@ func New(t testing.TB, e Engine, change ...func(*node.Options)) *World {
 		Algorithm: token.ES256, KeyRotation: 90 * 24 * time.Hour, AccessTTL: 30 * time.Minute, RefreshTTL: 30 * 24 * time.Hour,
 		SessionMaxAge: 90 * 24 * time.Hour, RefreshGrace: 10 * time.Second, SessionLimit: 50,
 		SMSCountries: []string{"49"}, SMSDailyCap: 200, CodeTTL: 5 * time.Minute, LinkTTL: 15 * time.Minute, CodeLength: 6, CodeTries: 5,
+		Egress: egress.Policy{Loopback: true},
 		Argon2: weak(), Rules: &account.PasswordRules{}, PII: "mask",
 	}
 	for _, c := range change {
@@ -163,6 +165,25 @@ func (w *World) Letters(t testing.TB, to string) []outbox.Received {
 		}
 		if n == 0 {
 			return w.Inbox.Letters(to)
+		}
+	}
+}
+
+// Deliver gives events their places and delivers to endpoints what is due, until
+// nothing is left to do at this moment.
+func (w *World) Deliver(t testing.TB) {
+	t.Helper()
+	for {
+		placed, err := w.Events.Place(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		called, err := w.Couriers.Deliver(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if placed+called == 0 {
+			return
 		}
 	}
 }

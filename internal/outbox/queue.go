@@ -120,7 +120,7 @@ func (q *Queue) deliver(ctx context.Context, stored store.StoredMessage) error {
 		q.Log.Warn("message given up", "id", m.ID, "kind", string(m.Kind), "channel", string(m.Channel), "tries", m.Tries, "problem", m.Problem)
 	default:
 		pause := retries[m.Tries-1]
-		m.DueAt = now.Add(pause*9/10 + spread(m, pause/5))
+		m.DueAt = now.Add(pause*9/10 + spread(m.ID, m.Tries, pause/5))
 		q.Log.Info("message put off", "id", m.ID, "kind", string(m.Kind), "channel", string(m.Channel), "tries", m.Tries, "problem", m.Problem)
 		return q.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Messages.Defer(ctx, m) })
 	}
@@ -150,12 +150,12 @@ func (q *Queue) Retry(ctx context.Context, id string) error {
 	})
 }
 
-// spread gives a share of d that differs between messages, so that what failed
-// together is not tried again together.
-func spread(m otl.Message, d time.Duration) time.Duration {
+// spread gives a share of d that differs between what is sent and between its tries,
+// so that what failed together is not tried again together.
+func spread(id string, try int, d time.Duration) time.Duration {
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(m.ID))
-	_, _ = h.Write([]byte{byte(m.Tries)})
+	_, _ = h.Write([]byte(id))
+	_, _ = h.Write([]byte{byte(try)})
 	return d * time.Duration(h.Sum32()%1000) / 1000
 }
 

@@ -235,3 +235,19 @@ func (g Logs) SetBeginning(ctx context.Context, siteID string, h otl.Head) error
 	_, err := g.exec(ctx, `UPDATE chains SET pruned = $1, pruned_hash = $2 WHERE site_id = $3`, h.Length, h.Hash, siteID)
 	return err
 }
+
+// ByEvent gives the entry of an event in the log of a site that is told of it.
+func (g Logs) ByEvent(ctx context.Context, siteID, eventID string) (otl.SiteEvent, error) {
+	var s otl.SiteEvent
+	err := g.one(ctx, `SELECT `+siteEventColumns+` FROM site_events l JOIN events e ON e.id = l.event_id
+		WHERE l.site_id = $1 AND l.event_id = $2 AND l.told`, []any{siteID, eventID}, siteEventDest(&s)...)
+	return s, err
+}
+
+// Newest gives the number of the newest entry in the log of a site, 0 where there is
+// none.
+func (g Logs) Newest(ctx context.Context, siteID string) (int64, error) {
+	var n int64
+	err := g.one(ctx, `SELECT COALESCE(max(length), 0) FROM chains WHERE site_id = $1`, []any{siteID}, &n)
+	return n, err
+}

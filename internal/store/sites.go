@@ -25,6 +25,12 @@ func (g Businesses) AddOwner(ctx context.Context, businessID, userID string, now
 	return err
 }
 
+// Owners gives the people who own the business of a site, by id.
+func (g Businesses) Owners(ctx context.Context, siteID string) ([]otl.User, error) {
+	return all(ctx, g.group, `SELECT `+userColumns+` FROM users u JOIN business_members m ON m.user_id = u.id AND m.role = 'owner'
+		JOIN sites s ON s.business_id = m.business_id WHERE s.id = $1 AND u.disabled_at IS NULL ORDER BY u.id`, []any{siteID}, userDest)
+}
+
 // OwnedBy gives the oldest business a person owns, or ErrNotFound.
 func (g Businesses) OwnedBy(ctx context.Context, userID string) (otl.Business, error) {
 	var b otl.Business

@@ -68,6 +68,8 @@ type Tx struct {
 	SigningKeys  SigningKeys
 	Events       Events
 	Logs         Logs
+	Endpoints    Endpoints
+	Deliveries   Deliveries
 	Rates        Rates
 	Failures     Failures
 	Revocations  Revocations
@@ -104,6 +106,8 @@ func newTx(c conn, changed *changes) *Tx {
 		SigningKeys{g},
 		Events{g},
 		Logs{g},
+		Endpoints{g},
+		Deliveries{g},
 		Rates{g},
 		Failures{g},
 		Revocations{g},

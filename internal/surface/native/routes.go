@@ -38,6 +38,7 @@ func (s *Surface) routes() {
 	ownedSites{s}.routes()
 	clients{s}.routes()
 	feed{s}.routes()
+	webhooks{s}.routes()
 }
 
 func (s auth) routes() {

@@ -16,6 +16,7 @@ import (
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/webhook"
 )
 
 // Options are the rules this wire translates to.
@@ -29,6 +30,7 @@ type Options struct {
 	Clients  *site.Clients
 	Roles    *site.Roles
 	Feed     *session.Feed
+	Webhooks *webhook.Webhooks
 	Once     *once.Keeper
 	Pace     *limit.Pace // of requests; nil for none
 	Now      func() time.Time

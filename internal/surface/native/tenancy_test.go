@@ -13,6 +13,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/site"
 )
 
 // thing is a kind of thing a request names: one of the caller's own, and what
@@ -66,13 +67,32 @@ func things(t *testing.T, w *otltest.World, own, stranger string) map[string]thi
 	client, over := newClient(own, mine), newClient(own, mine)
 	as(t, w, own)(http.MethodDelete, "/sites/"+mine+"/clients/"+over, nil).Want(t, http.StatusOK)
 
+	w.Deliver(t)
+	hooks := map[bool]string{}
+	events := map[bool]string{}
+	for mine, s := range map[bool]site.Registered{true: w.Notes, false: w.Shop} {
+		_, m := w.Hook(t, s)
+		var err error
+		if events[mine], err = w.Webhooks.Test(t.Context(), s.Site.ID, m.ID, ""); err != nil {
+			t.Fatal(err)
+		}
+		hooks[mine] = m.ID
+	}
+	w.Deliver(t)
+	_, dropped := w.Hook(t, w.Notes)
+	call(t, w, w.Notes, http.MethodDelete, "/webhooks/"+dropped.ID, nil).Want(t, http.StatusOK)
+	w.Deliver(t)
+
 	return map[string]thing{
-		"clients":  {client, map[string]string{"another owner's": newClient(stranger, theirs), "revoked": over, "of another kind": mine}},
-		"users":    {jane.ID, map[string]string{"another site's": john.ID, "left": left.ID, "deleted": gone.ID, "of another kind": mine}},
-		"sessions": {session(one), map[string]string{"another site's": session(foreign), "ended": session(ended), "of another kind": jane.ID}},
-		"sites":    {mine, map[string]string{"another owner's": theirs, "deleted": deleted, "nobody's": w.Shop.Site.ID, "the installation's": w.Installation.SiteID, "of another kind": jane.ID}},
-		"keys":     {key, map[string]string{"another owner's": newKey(stranger, theirs), "revoked": revoked, "of another kind": mine}},
-		"roles":    {"editor", map[string]string{"another site's": "seller", "removed": "removed"}},
+		"webhooks":   {hooks[true], map[string]string{"another site's": hooks[false], "deleted": dropped.ID, "of another kind": jane.ID}},
+		"deliveries": {events[true], map[string]string{"another site's": events[false], "of another kind": hooks[true]}},
+		"events":     {events[true], map[string]string{"another site's": events[false], "of another kind": hooks[true]}},
+		"clients":    {client, map[string]string{"another owner's": newClient(stranger, theirs), "revoked": over, "of another kind": mine}},
+		"users":      {jane.ID, map[string]string{"another site's": john.ID, "left": left.ID, "deleted": gone.ID, "of another kind": mine}},
+		"sessions":   {session(one), map[string]string{"another site's": session(foreign), "ended": session(ended), "of another kind": jane.ID}},
+		"sites":      {mine, map[string]string{"another owner's": theirs, "deleted": deleted, "nobody's": w.Shop.Site.ID, "the installation's": w.Installation.SiteID, "of another kind": jane.ID}},
+		"keys":       {key, map[string]string{"another owner's": newKey(stranger, theirs), "revoked": revoked, "of another kind": mine}},
+		"roles":      {"editor", map[string]string{"another site's": "seller", "removed": "removed"}},
 	}
 }
 
@@ -255,7 +275,7 @@ func TestTE02_AnotherSiteIsNotFelt(t *testing.T) {
 		asked := func() string {
 			var all []string
 			for _, path := range []string{
-				"/users", "/users?limit=1", "/users?q=j", "/users?email=john@dev.test", "/users/" + jane.ID, "/roles", "/sessions?user_id=" + jane.ID, "/revocations",
+				"/users", "/users?limit=1", "/users?q=j", "/users?email=john@dev.test", "/users/" + jane.ID, "/roles", "/sessions?user_id=" + jane.ID, "/revocations", "/webhooks", "/events",
 			} {
 				all = append(all, answer(t, call(t, w, w.Notes, http.MethodGet, path, nil)))
 			}

@@ -1,0 +1,272 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/egress"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+	"github.com/onetimelogin/otl/internal/webhook"
+)
+
+// pauses are those between the tries of a delivery (decision D20), each give or take a
+// fifth.
+var pauses = [...]time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour}
+
+const (
+	// warnAfter is how long an endpoint fails until its owners hear of it, stopAfter
+	// until nothing is sent to it any more.
+	warnAfter = 3 * time.Hour
+	stopAfter = 5 * 24 * time.Hour
+	// longestWait bounds what an endpoint may ask for by Retry-After.
+	longestWait = 24 * time.Hour
+)
+
+// trip is one load of deliveries on its way to an endpoint.
+type trip struct {
+	*Couriers
+	to      store.StoredEndpoint
+	secrets []secret.Text
+	until   time.Time // of the lease
+	wide    int
+	failed  atomic.Bool
+}
+
+// outcome is what became of one attempt.
+type outcome struct {
+	otl.Delivery
+	attempt   otl.Attempt
+	gone      bool
+	withdrawn bool
+	err       error // nothing was attempted
+}
+
+// make delivers a load. When an attempt fails the rest stays for the next round, which
+// is more careful. What became of attempts is written while others are under way,
+// as many in one transaction as there are by then.
+func (t *trip) make(ctx context.Context, due []store.Queued) error {
+	done := make(chan outcome, len(due))
+	go func() {
+		var all sync.WaitGroup
+		room := make(chan struct{}, t.wide)
+		for _, d := range due {
+			room <- struct{}{}
+			if t.failed.Load() || ctx.Err() != nil || t.Now().Add(egress.DefaultTimeout).After(t.until) {
+				break
+			}
+			all.Go(func() {
+				o := t.try(ctx, d)
+				done <- o
+				<-room
+			})
+		}
+		all.Wait()
+		close(done)
+	}()
+	var problems []error
+	for first := range done {
+		some := []outcome{first}
+		for more := true; more; {
+			select {
+			case o, open := <-done:
+				if more = open; open {
+					some = append(some, o)
+				}
+			default:
+				more = false
+			}
+		}
+		problems = append(problems, t.settle(context.WithoutCancel(ctx), some))
+	}
+	return errors.Join(problems...)
+}
+
+// try makes one attempt.
+func (t *trip) try(ctx context.Context, d store.Queued) outcome {
+	o := outcome{Delivery: d.Delivery}
+	told, ok, err := t.Webhooks.Tell(ctx, d.Event)
+	if err != nil || !ok {
+		o.err, o.withdrawn = err, err == nil
+		return o
+	}
+	body, err := told.Body(d.Attempts + 1)
+	if err != nil {
+		o.err = err
+		return o
+	}
+	o.attempt = otl.Attempt{Number: d.Attempts + 1, StartedAt: t.Now(), Request: t.head(told, d.Attempts+1, body)}
+	asking, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(parting, cancel) })()
+	start := time.Now()
+	a, err := t.Client.Do(asking, http.MethodPost, t.to.URL, o.attempt.Request, body)
+	if asking.Err() != nil {
+		o.err = asking.Err() // the node stops: whether it arrived nobody knows
+		return o
+	}
+	o.attempt.Took = time.Since(start)
+	t.judge(&o, a, err)
+	return o
+}
+
+func (t *trip) head(told webhook.Told, attempt int, body []byte) http.Header {
+	h := http.Header(webhook.Sign(t.secrets, told.ID, t.Now(), body))
+	h.Set("Content-Type", "application/json")
+	h.Set("User-Agent", "OneTimeLogin-Webhooks/1")
+	h.Set(webhook.HeaderEvent, string(told.Type))
+	h.Set(webhook.HeaderDelivery, told.ID)
+	h.Set(webhook.HeaderAttempt, strconv.Itoa(attempt))
+	return h
+}
+
+// judge says what an answer means for the delivery: any 2xx is success, all else is
+// not, 410 is for good (WH-03).
+func (t *trip) judge(o *outcome, a egress.Answer, err error) {
+	now := t.Now()
+	at := &o.attempt
+	at.Status, at.Response, at.Body = a.Status, a.Header, a.Body
+	switch {
+	case err != nil && a.Status != 0:
+		at.Problem = "the answer broke off"
+	case err != nil:
+		at.Problem = egress.Problem(err)
+	case a.Status/100 == 2:
+	case a.Status/100 == 3:
+		at.Problem = "answered " + strconv.Itoa(a.Status) + "; redirects are not followed"
+	default:
+		at.Problem = "answered " + strconv.Itoa(a.Status)
+	}
+	o.Attempts++
+	o.Tries++
+	o.Status, o.Problem = a.Status, at.Problem
+	if at.Problem == "" {
+		o.State, o.SettledAt = otl.DeliveryDone, now
+		t.Delivered.Add(1)
+		return
+	}
+	t.failed.Store(true)
+	t.Failed.Add(1)
+	o.gone = a.Status == http.StatusGone
+	if o.gone || o.Tries > len(pauses) {
+		o.State, o.SettledAt = otl.DeliveryDead, now
+		t.Log.Warn("delivery given up", "endpoint", o.EndpointID, "seq", o.Seq, "tries", o.Tries, "problem", o.Problem)
+		return
+	}
+	pause := pauses[o.Tries-1]
+	o.DueAt = now.Add(max(pause*8/10+spread(o.EndpointID+strconv.FormatInt(o.Seq, 10), o.Tries, pause*4/10), asked(a.RetryAfter, now)))
+}
+
+// asked reads a Retry-After: seconds, or a date (RFC 9110 section 10.2.3).
+func asked(header string, now time.Time) time.Duration {
+	if n, err := strconv.Atoi(header); err == nil {
+		return min(max(time.Duration(min(n, int(longestWait/time.Second)))*time.Second, 0), longestWait)
+	}
+	if date, err := http.ParseTime(header); err == nil {
+		return min(max(date.Sub(now), 0), longestWait)
+	}
+	return 0
+}
+
+// settle writes what became of attempts, and what it says of the endpoint.
+func (t *trip) settle(ctx context.Context, all []outcome) error {
+	var problems []error
+	err := t.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		problems = nil
+		var good, bad, gone bool
+		for _, o := range all {
+			switch {
+			case errors.Is(o.err, context.Canceled):
+				continue
+			case o.err != nil:
+				problems = append(problems, o.err)
+				continue
+			case o.withdrawn:
+				if err := tx.Deliveries.Withdraw(ctx, o.EndpointID, o.Seq, t.Now()); err != nil {
+					return err
+				}
+				continue
+			}
+			mine, err := tx.Deliveries.Settle(ctx, o.Delivery)
+			if err != nil {
+				return err
+			}
+			if !mine { // another node had the lease meanwhile
+				continue
+			}
+			if err := tx.Deliveries.Attempted(ctx, o.Delivery, o.attempt); err != nil {
+				return err
+			}
+			good, bad, gone = good || o.State == otl.DeliveryDone, bad || o.Problem != "", gone || o.gone
+		}
+		return t.mark(ctx, tx, good, bad, gone)
+	})
+	return errors.Join(append(problems, err)...)
+}
+
+// mark notes whether the endpoint takes what it is sent, and acts when it has not for
+// long.
+func (t *trip) mark(ctx context.Context, tx *store.Tx, good, bad, gone bool) error {
+	switch {
+	case gone:
+		return t.stop(ctx, tx, otl.EndpointDisabled, otl.ReasonGone)
+	case good && (bad || t.failed.Load() || !t.to.FailingSince.IsZero()):
+		return tx.Endpoints.Answered(ctx, t.to.ID)
+	case good || !bad:
+		return nil
+	}
+	since, warned, err := tx.Endpoints.Failed(ctx, t.to.ID, t.Now())
+	if errors.Is(err, store.ErrNotFound) { // it was deleted meanwhile
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	failing := t.Now().Sub(since)
+	if failing >= stopAfter {
+		return t.stop(ctx, tx, otl.EndpointPaused, otl.ReasonFailing)
+	}
+	if failing < warnAfter || !warned.IsZero() {
+		return nil
+	}
+	if err := tx.Endpoints.Warned(ctx, t.to.ID, t.Now()); err != nil {
+		return err
+	}
+	return t.tell(ctx, tx, otl.MessageWebhookFailing)
+}
+
+// stop turns the endpoint off and tells its owners.
+func (t *trip) stop(ctx context.Context, tx *store.Tx, state otl.EndpointState, reason string) error {
+	was, err := tx.Endpoints.Stop(ctx, t.to.ID, state, reason, t.Now())
+	if err != nil || !was {
+		return err
+	}
+	now := t.Now()
+	if err := tx.Events.Append(ctx, otl.Event{
+		ID: "evt_" + secret.NewID(now), Type: otl.EventEndpointStopped, SiteID: t.to.SiteID, CreatedAt: now,
+		Data: map[string]string{otl.DataEndpoint: t.to.ID, otl.DataReason: reason},
+	}); err != nil {
+		return err
+	}
+	return t.tell(ctx, tx, otl.MessageWebhookStopped)
+}
+
+// tell queues a mail to each owner of the site.
+func (t *trip) tell(ctx context.Context, tx *store.Tx, kind otl.MessageKind) error {
+	owners, err := tx.Businesses.Owners(ctx, t.to.SiteID)
+	if err != nil {
+		return err
+	}
+	for _, o := range owners {
+		if err := t.Messages.Mail(ctx, tx, kind, o, t.to.SiteID, map[string]string{"url": t.to.URL}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

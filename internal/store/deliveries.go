@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// Deliveries is the group of statements about events on their way to endpoints.
+type Deliveries struct{ group }
+
+// Queued is a delivery with the event it brings.
+type Queued struct {
+	otl.Delivery
+	Event otl.SiteEvent
+}
+
+const deliveryColumns = `d.endpoint_id, d.seq, d.state, d.tries, d.attempts, d.status, d.problem, d.due_at, d.created_at, d.settled_at`
+
+func deliveryDest(d *otl.Delivery) []any {
+	return []any{
+		&d.EndpointID, &d.Seq, &d.State, &d.Tries, &d.Attempts, &d.Status, &d.Problem, at(&d.DueAt), at(&d.CreatedAt), at(&d.SettledAt),
+	}
+}
+
+const queuedFrom = deliveryColumns + `, ` + siteEventColumns + ` FROM deliveries d JOIN endpoints p ON p.id = d.endpoint_id
+	JOIN site_events l ON l.site_id = p.site_id AND l.seq = d.seq JOIN events e ON e.id = l.event_id `
+
+func queuedDest(q *Queued) []any {
+	return append(deliveryDest(&q.Delivery), siteEventDest(&q.Event)...)
+}
+
+// Insert queues an event of the log of a site for an endpoint; twice is once.
+func (g Deliveries) Insert(ctx context.Context, endpointID string, seq int64, now time.Time) error {
+	_, err := g.exec(ctx, `INSERT INTO deliveries (endpoint_id, seq, state, tries, attempts, status, problem, due_at, created_at)
+		VALUES ($1, $2, 'waiting', 0, 0, 0, '', $3, $3) ON CONFLICT (endpoint_id, seq) DO NOTHING`, endpointID, seq, millis(now))
+	return err
+}
+
+// Due gives what is to be sent to an endpoint by now, in the order in which it is
+// due.
+func (g Deliveries) Due(ctx context.Context, endpointID string, now time.Time, limit int) ([]Queued, error) {
+	return all(ctx, g.group, `SELECT `+queuedFrom+`WHERE d.endpoint_id = $1 AND d.state = 'waiting' AND d.due_at <= $2 ORDER BY d.due_at, d.seq LIMIT $3`,
+		[]any{endpointID, millis(now), limit}, queuedDest)
+}
+
+// Settle writes what became of a delivery by its latest attempt, if that is the
+// next one still, and reports whether it was.
+func (g Deliveries) Settle(ctx context.Context, d otl.Delivery) (bool, error) {
+	n, err := g.exec(ctx, `UPDATE deliveries SET state = $1, tries = $2, attempts = $3, status = $4, problem = $5, due_at = $6, settled_at = $7
+		WHERE endpoint_id = $8 AND seq = $9 AND state = 'waiting' AND attempts = $10`,
+		string(d.State), d.Tries, d.Attempts, d.Status, d.Problem, millis(d.DueAt), millis(d.SettledAt), d.EndpointID, d.Seq, d.Attempts-1)
+	return n == 1, err
+}
+
+// Withdraw ends a delivery of which nothing may be told any more.
+func (g Deliveries) Withdraw(ctx context.Context, endpointID string, seq int64, now time.Time) error {
+	_, err := g.exec(ctx, `UPDATE deliveries SET state = 'withdrawn', settled_at = $1 WHERE endpoint_id = $2 AND seq = $3 AND state = 'waiting'`,
+		millis(now), endpointID, seq)
+	return err
+}
+
+// Attempted writes one attempt.
+func (g Deliveries) Attempted(ctx context.Context, d otl.Delivery, a otl.Attempt) error {
+	request, err := json.Marshal(a.Request)
+	if err != nil {
+		return err
+	}
+	response, err := json.Marshal(a.Response)
+	if err != nil {
+		return err
+	}
+	if a.Body == nil {
+		a.Body = []byte{}
+	}
+	_, err = g.exec(ctx, `INSERT INTO attempts (endpoint_id, seq, number, started_at, took, status, problem, request, response, body)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		d.EndpointID, d.Seq, a.Number, millis(a.StartedAt), a.Took.Milliseconds(), a.Status, a.Problem, string(request), string(response), a.Body)
+	return err
+}
+
+// Attempts gives the attempts of a delivery, the first one first.
+func (g Deliveries) Attempts(ctx context.Context, endpointID string, seq int64) ([]otl.Attempt, error) {
+	return all(ctx, g.group, `SELECT number, started_at, took, status, problem, request, response, body FROM attempts
+		WHERE endpoint_id = $1 AND seq = $2 ORDER BY number`, []any{endpointID, seq}, func(a *otl.Attempt) []any {
+		return []any{
+			&a.Number, at(&a.StartedAt), words(&a.Took, storedMillis), &a.Status, &a.Problem, words(&a.Request, storedHead), words(&a.Response, storedHead), &a.Body,
+		}
+	})
+}
+
+func storedMillis(s string) time.Duration {
+	d, _ := time.ParseDuration(s + "ms") // an integer, by the type of its column
+	return d
+}
+
+func storedHead(s string) map[string][]string {
+	var h map[string][]string
+	_ = json.Unmarshal([]byte(s), &h) // written by Attempted
+	return h
+}
+
+// List gives deliveries of an endpoint before a place of the log, newest first;
+// those in one state, or all for "".
+func (g Deliveries) List(ctx context.Context, endpointID string, state otl.DeliveryState, before int64, limit int) ([]Queued, error) {
+	return all(ctx, g.group, `SELECT `+queuedFrom+`WHERE d.endpoint_id = $1 AND ($2 = '' OR d.state = $2) AND ($3 = 0 OR d.seq < $3) ORDER BY d.seq DESC LIMIT $4`,
+		[]any{endpointID, string(state), before, limit}, queuedDest)
+}
+
+// Of gives the deliveries of one event of a site, by endpoint.
+func (g Deliveries) Of(ctx context.Context, siteID, eventID string) ([]Queued, error) {
+	return all(ctx, g.group, `SELECT `+queuedFrom+`WHERE p.site_id = $1 AND e.id = $2 ORDER BY d.endpoint_id`, []any{siteID, eventID}, queuedDest)
+}
+
+// Between gives the deliveries of events of a site from one place of its log to
+// another.
+func (g Deliveries) Between(ctx context.Context, siteID string, from, to int64) ([]otl.Delivery, error) {
+	return all(ctx, g.group, `SELECT `+deliveryColumns+` FROM deliveries d JOIN endpoints p ON p.id = d.endpoint_id
+		WHERE p.site_id = $1 AND d.seq >= $2 AND d.seq <= $3 ORDER BY d.endpoint_id, d.seq`, []any{siteID, from, to}, deliveryDest)
+}
+
+// Again has a delivery sent again, from the first try on, unless it waits.
+func (g Deliveries) Again(ctx context.Context, endpointID string, seq int64, now time.Time) error {
+	_, err := g.exec(ctx, `UPDATE deliveries SET state = 'waiting', tries = 0, due_at = $1, settled_at = NULL WHERE endpoint_id = $2 AND seq = $3`,
+		millis(now), endpointID, seq)
+	return err
+}
+
+// Replayable gives places of the log of a site, after one, of events in a span of
+// time: those an endpoint is to be told of once more. With failed true they are
+// those of its deliveries that were given up.
+func (g Deliveries) Replayable(ctx context.Context, r otl.Replay, after int64, limit int) ([]otl.SiteEvent, error) {
+	if r.Failed {
+		return all(ctx, g.group, `SELECT `+siteEventColumns+` FROM deliveries d JOIN site_events l ON l.site_id = $1 AND l.seq = d.seq JOIN events e ON e.id = l.event_id
+			WHERE d.endpoint_id = $2 AND d.state = 'dead' AND d.seq > $3 AND e.created_at >= $4 AND e.created_at < $5 ORDER BY d.seq LIMIT $6`,
+			[]any{r.SiteID, r.EndpointID, after, millis(r.Since), millis(r.Until), limit}, siteEventDest)
+	}
+	return all(ctx, g.group, `SELECT `+siteEventColumns+` FROM site_events l JOIN events e ON e.id = l.event_id
+		WHERE l.site_id = $1 AND l.seq > $2 AND l.told AND e.created_at >= $3 AND e.created_at < $4 AND ($5 = '' OR ' ' || $5 || ' ' LIKE '% ' || e.type || ' %')
+		ORDER BY l.seq LIMIT $6`, []any{r.SiteID, after, millis(r.Since), millis(r.Until), r.Events.String(), limit}, siteEventDest)
+}
+
+// Counts gives how many deliveries wait, and since when the oldest of them is due.
+func (g Deliveries) Counts(ctx context.Context, now time.Time) (waiting int, oldest time.Time, err error) {
+	err = g.one(ctx, `SELECT count(*), min(due_at) FROM deliveries WHERE state = 'waiting' AND due_at <= $1`, []any{millis(now)}, &waiting, at(&oldest))
+	return waiting, oldest, err
+}
+
+// Prune deletes deliveries that were queued before a time, with their attempts, at
+// most limit of them, and says how many.
+func (g Deliveries) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
+	return g.exec(ctx, `DELETE FROM deliveries WHERE (endpoint_id, seq) IN (SELECT endpoint_id, seq FROM deliveries WHERE created_at < $1 LIMIT $2)`,
+		millis(before), limit)
+}

@@ -1,0 +1,106 @@
+package native
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/webhook"
+)
+
+// eventOut is an event as the site is told of it.
+type eventOut struct {
+	ID         string          `json:"id"`
+	Type       string          `json:"type"`
+	CreatedAt  time.Time       `json:"created_at"`
+	SiteID     string          `json:"site_id"`
+	Sequence   int64           `json:"sequence" doc:"Rises from event to event of the site."`
+	UserSeq    *int64          `json:"user_sequence" doc:"Of the events about one person: 1, 2, 3 … without a gap; null where it is about none of the site's people."`
+	Test       bool            `json:"test" doc:"Whether it was sent because somebody asked for a test."`
+	Data       facts           `json:"data" doc:"By type; see the guide on webhooks."`
+	Deliveries []eventDelivery `json:"deliveries" doc:"What became of it at each endpoint."`
+}
+
+// facts are what an event says; their members differ by its type.
+type facts map[string]any
+
+// Schema implements huma.SchemaProvider.
+func (facts) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "By type; see the guide on webhooks."}
+}
+
+type eventDelivery struct {
+	EndpointID string `json:"webhook_id"`
+	State      string `json:"state" enum:"waiting,delivered,dead,withdrawn"`
+	Attempts   int    `json:"attempts"`
+}
+
+func newEventOut(p webhook.Past) eventOut {
+	out := eventOut{
+		ID: p.ID, Type: string(p.Type), CreatedAt: p.CreatedAt, SiteID: p.SiteID, Sequence: p.Seq, Test: p.Test, Data: p.Data, Deliveries: []eventDelivery{},
+	}
+	if p.UserSeq != 0 {
+		out.UserSeq = &p.UserSeq
+	}
+	for _, d := range p.Deliveries {
+		out.Deliveries = append(out.Deliveries, eventDelivery{d.EndpointID, string(d.State), d.Attempts})
+	}
+	return out
+}
+
+type listEventsIn struct {
+	From   string `query:"from" json:"-" doc:"start, or end to begin behind the newest event; start if left out."`
+	Limit  int    `query:"limit" json:"-" doc:"1 to 200; 50 if left out."`
+	Cursor string `query:"cursor" json:"-" doc:"cursor of an answer before."`
+}
+
+type eventsOut struct {
+	Data       []eventOut `json:"data"`
+	NextCursor *string    `json:"next_cursor" doc:"null where there is nothing more by now."`
+	Cursor     string     `json:"cursor" doc:"Where to go on later; never null."`
+}
+
+func (s webhooks) events(c *call, in *listEventsIn) (*eventsOut, error) {
+	list := "events|" + c.site.ID
+	after, limit, err := s.place(paging{in.Limit, in.Cursor}, list)
+	if err != nil {
+		return nil, err
+	}
+	switch in.From {
+	case "", "start":
+	case "end":
+		if in.Cursor == "" {
+			if after, err = s.Webhooks.End(c.ctx, c.site.ID); err != nil {
+				return nil, err
+			}
+		}
+	default:
+		return nil, otl.InvalidField("from", "unknown_value", "must be start or end")
+	}
+	past, last, more, err := s.Webhooks.Events(c.ctx, c.site.ID, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	out := &eventsOut{Data: []eventOut{}, Cursor: s.cursor(strconv.FormatInt(last, 10), list)}
+	if more {
+		out.NextCursor = &out.Cursor
+	}
+	for _, p := range past {
+		out.Data = append(out.Data, newEventOut(p))
+	}
+	return out, nil
+}
+
+type eventIn struct {
+	ID string `path:"id" json:"-" doc:"Event id."`
+}
+
+func (s webhooks) replayEvent(c *call, in *eventIn) (*resentOut, error) {
+	n, err := s.Webhooks.Replay(c.ctx, c.site.ID, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &resentOut{n}, nil
+}

@@ -1,0 +1,229 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// Kept is how long deliveries are kept, and so how far back something can be sent
+// again (WH-05).
+const Kept = 30 * 24 * time.Hour
+
+// page is how many events are sent again in one transaction.
+const page = 200
+
+// Delivery is a delivery with the event it brings.
+type Delivery = store.Queued
+
+// Deliveries gives deliveries of an endpoint before a place of the site's log,
+// newest first; those in one state, or all for "".
+func (w *Webhooks) Deliveries(ctx context.Context, siteID, id, state string, before int64, limit int) ([]Delivery, error) {
+	switch otl.DeliveryState(state) {
+	case "", otl.DeliveryWaiting, otl.DeliveryDone, otl.DeliveryDead, otl.DeliveryWithdrawn:
+	default:
+		return nil, otl.InvalidField("state", "unknown_value", "must be one of waiting, delivered, dead, withdrawn")
+	}
+	if _, err := find(ctx, w.Store.Read, siteID, id); err != nil {
+		return nil, err
+	}
+	return w.Store.Read.Deliveries.List(ctx, id, otl.DeliveryState(state), before, limit)
+}
+
+// Delivery gives one delivery of an endpoint with its attempts.
+func (w *Webhooks) Delivery(ctx context.Context, siteID, id, eventID string) (Delivery, []otl.Attempt, error) {
+	d, err := w.delivery(ctx, w.Store.Read, siteID, id, eventID)
+	if err != nil {
+		return d, nil, err
+	}
+	attempts, err := w.Store.Read.Deliveries.Attempts(ctx, id, d.Seq)
+	return d, attempts, err
+}
+
+func (w *Webhooks) delivery(ctx context.Context, tx *store.Tx, siteID, id, eventID string) (Delivery, error) {
+	if _, err := find(ctx, tx, siteID, id); err != nil {
+		return Delivery{}, err
+	}
+	if !validEvent(eventID) {
+		return Delivery{}, noEvent()
+	}
+	all, err := tx.Deliveries.Of(ctx, siteID, eventID)
+	if err != nil {
+		return Delivery{}, err
+	}
+	for _, d := range all {
+		if d.EndpointID == id {
+			return d, nil
+		}
+	}
+	return Delivery{}, noEvent()
+}
+
+func noEvent() error { return otl.NoSuch("event") }
+
+func validEvent(id string) bool {
+	ulid, ok := strings.CutPrefix(id, "evt_")
+	return ok && secret.ValidID(ulid)
+}
+
+// Resend has one event sent to one endpoint again, under the same id, whatever became
+// of it before.
+func (w *Webhooks) Resend(ctx context.Context, siteID, id, eventID string) error {
+	err := w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		d, err := w.delivery(ctx, tx, siteID, id, eventID)
+		if err != nil {
+			return err
+		}
+		return tx.Deliveries.Again(ctx, id, d.Seq, w.Now())
+	})
+	if err == nil {
+		w.wake(id)
+	}
+	return err
+}
+
+// Replay has one event of a site sent again to each of its endpoints that hears of
+// such events, and says how many they are.
+func (w *Webhooks) Replay(ctx context.Context, siteID, eventID string) (int, error) {
+	if !validEvent(eventID) {
+		return 0, noEvent()
+	}
+	var told []string
+	err := w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		told = nil
+		e, err := tx.Logs.ByEvent(ctx, siteID, eventID)
+		if errors.Is(err, store.ErrNotFound) {
+			return noEvent()
+		}
+		if err != nil {
+			return err
+		}
+		endpoints, err := tx.Endpoints.OfSite(ctx, siteID)
+		if err != nil {
+			return err
+		}
+		for _, p := range endpoints {
+			if !p.Hears(e.Type) && p.ID != e.Data[otl.DataEndpoint] {
+				continue
+			}
+			if err := w.again(ctx, tx, p.ID, e.Seq); err != nil {
+				return err
+			}
+			told = append(told, p.ID)
+		}
+		return nil
+	})
+	if err == nil {
+		w.wake(told...)
+	}
+	return len(told), err
+}
+
+func (w *Webhooks) again(ctx context.Context, tx *store.Tx, endpointID string, seq int64) error {
+	if err := tx.Deliveries.Insert(ctx, endpointID, seq, w.Now()); err != nil {
+		return err
+	}
+	return tx.Deliveries.Again(ctx, endpointID, seq, w.Now())
+}
+
+// ReplayMany has an endpoint told again of the events of a span of time: those it was
+// given up on, or all. A dry run changes nothing. It says how many they are.
+func (w *Webhooks) ReplayMany(ctx context.Context, r otl.Replay, dry bool) (n int, err error) {
+	e, err := find(ctx, w.Store.Read, r.SiteID, r.EndpointID)
+	if err != nil {
+		return 0, err
+	}
+	if !r.Since.Before(r.Until) {
+		return 0, otl.InvalidField("until", "out_of_range", "must be later than since")
+	}
+	if !dry && e.State == otl.EndpointDisabled {
+		return 0, &otl.Error{Kind: otl.Conflict, Code: "endpoint_disabled", Text: "The endpoint is disabled. Turn it on first."}
+	}
+	r.Events = e.Events
+	for after := int64(0); ; {
+		found, err := w.Store.Read.Deliveries.Replayable(ctx, r, after, page)
+		if err != nil || len(found) == 0 {
+			if n > 0 && !dry {
+				w.wake(r.EndpointID)
+			}
+			return n, err
+		}
+		after = found[len(found)-1].Seq
+		n += len(found)
+		if dry {
+			continue
+		}
+		if err := w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+			for _, e := range found {
+				if err := w.again(ctx, tx, r.EndpointID, e.Seq); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return n, err
+		}
+	}
+}
+
+// Past is an event a site was told of, with what became of it.
+type Past struct {
+	Told
+	Deliveries []otl.Delivery
+}
+
+// Events gives what a site is told of behind a place of its log, oldest first, and
+// the place to go on from, which may be behind the last event given: what must not be
+// told any more is left out.
+func (w *Webhooks) Events(ctx context.Context, siteID string, after int64, limit int) (past []Past, last int64, more bool, err error) {
+	found, err := w.Store.Read.Logs.Of(ctx, siteID, after, true, limit+1)
+	if err != nil || len(found) == 0 {
+		return nil, after, false, err
+	}
+	if more = len(found) > limit; more {
+		found = found[:limit]
+	}
+	last = found[len(found)-1].Seq
+	sent, err := w.Store.Read.Deliveries.Between(ctx, siteID, found[0].Seq, last)
+	if err != nil {
+		return nil, after, false, err
+	}
+	by := map[int64][]otl.Delivery{}
+	for _, d := range sent {
+		by[d.Seq] = append(by[d.Seq], d)
+	}
+	for _, e := range found {
+		told, ok, err := w.Tell(ctx, e)
+		if err != nil {
+			return nil, after, false, err
+		}
+		if ok {
+			past = append(past, Past{told, by[e.Seq]})
+		}
+	}
+	return past, last, more, nil
+}
+
+// End gives the place of the newest event a site is told of.
+func (w *Webhooks) End(ctx context.Context, siteID string) (int64, error) {
+	return w.Store.Read.Logs.Newest(ctx, siteID)
+}
+
+// Prune deletes deliveries that are older than Kept.
+func (w *Webhooks) Prune(ctx context.Context) error {
+	for {
+		var n int
+		err := w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+			n, err = tx.Deliveries.Prune(ctx, w.Now().Add(-Kept), page)
+			return err
+		})
+		if err != nil || n < page {
+			return err
+		}
+	}
+}

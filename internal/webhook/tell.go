@@ -1,0 +1,169 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/event"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// MaxBody is the most a body may be, in bytes (WH-13).
+const MaxBody = 20 << 10
+
+// Told is what a site is told of an event: the body of a delivery but for the number
+// of the attempt (contract 1.7).
+type Told struct {
+	ID        string         `json:"id"`
+	Type      otl.EventType  `json:"type"`
+	CreatedAt time.Time      `json:"created_at"`
+	SiteID    string         `json:"site_id"`
+	Seq       int64          `json:"sequence"`                // rises from event to event of the site
+	UserSeq   int64          `json:"user_sequence,omitempty"` // of the events about one person: 1, 2, 3 … without a gap
+	Attempt   int            `json:"attempt,omitempty"`
+	Test      bool           `json:"test,omitempty"`
+	Data      map[string]any `json:"data"`
+}
+
+// Body writes the bytes that are sent and signed.
+func (t Told) Body(attempt int) ([]byte, error) {
+	t.Attempt = attempt
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // it stands in no page, and would be longer
+	if err := enc.Encode(t); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// Tell gives what a site is told of an event of its log. What it holds of the person
+// is what he is at this moment, and what he lets the site see at this moment: nothing
+// is copied that a withdrawal or an erasure would have to find again. Ok is false where
+// nothing may be told any more (PR-06).
+func (w *Webhooks) Tell(ctx context.Context, e otl.SiteEvent) (told Told, ok bool, err error) {
+	told = Told{ID: e.ID, Type: e.Type, CreatedAt: e.CreatedAt, SiteID: e.SiteID, Seq: e.Seq, UserSeq: e.UserSeq}
+	if e.Type == otl.EventWebhookTest {
+		told.Test = true
+		if as := otl.EventType(e.Data[otl.DataAs]); as != "" {
+			told.Type = as
+		}
+		told.Data = sample(told.Type, e.SiteID, e.CreatedAt)
+		return told, true, nil
+	}
+	told.Data, ok, err = w.data(ctx, e)
+	return told, ok, err
+}
+
+func (w *Webhooks) data(ctx context.Context, e otl.SiteEvent) (map[string]any, bool, error) {
+	d := map[string]any{"user_id": e.UserID}
+	switch e.Type {
+	case otl.EventUserCreated, otl.EventUserUpdated, otl.EventSessionCreated:
+		return w.personal(ctx, e)
+	case otl.EventSessionRevoked:
+		version, _ := strconv.Atoi(e.Data[otl.DataSessionVersion])
+		d["session"] = map[string]any{"id": e.SessionID}
+		d["reason"], d["session_version"] = e.Data[otl.DataReason], version
+	case otl.EventConsentGranted:
+		d["fields"] = otl.StoredFields(e.Data[otl.DataFields])
+	case otl.EventRoleAssigned:
+		d["role"], d["assigned_by"] = e.Data[otl.DataRole], e.By.ID
+	case otl.EventRoleRemoved:
+		d["role"], d["removed_by"] = e.Data[otl.DataRole], e.By.ID
+	case otl.EventFactorAdded, otl.EventFactorRemoved:
+		d["factor"] = map[string]any{"id": e.Data[otl.DataFactorID], "kind": e.Data[otl.DataFactor]}
+	case otl.EventPaymentDone:
+		amount, _ := strconv.ParseInt(e.Data[otl.DataAmount], 10, 64)
+		d = map[string]any{"order": map[string]any{
+			"id": e.Data[otl.DataOrder], "plan": e.Data[otl.DataPlan], "amount": amount, "currency": e.Data[otl.DataCurrency],
+		}}
+	}
+	return d, true, nil
+}
+
+// personal gives the data of events that hold more of a person than his id: only
+// while he lets the site in.
+func (w *Webhooks) personal(ctx context.Context, e otl.SiteEvent) (map[string]any, bool, error) {
+	onlyID := map[string]any{"user": map[string]any{"id": e.UserID}}
+	if event.Stranger(e.Event, e.SiteID) {
+		return onlyID, true, nil
+	}
+	m, err := w.Store.Read.Grants.Member(ctx, e.SiteID, e.UserID)
+	if errors.Is(err, store.ErrNotFound) {
+		return onlyID, e.Type == otl.EventUserCreated, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	switch e.Type {
+	case otl.EventUserCreated:
+		return map[string]any{"user": person(m), "source": e.Data[otl.DataSource]}, true, nil
+	case otl.EventUserUpdated:
+		changed := event.Seen(m.Grant.Fields, e.Event)
+		return map[string]any{"user": person(m), "changed": changed, "version": m.User.Version}, len(changed) > 0, nil
+	}
+	return map[string]any{"user_id": e.UserID, "session": map[string]any{
+		"id": e.SessionID, "site_id": e.SiteID, "created_at": e.CreatedAt, "ip": e.Data[otl.DataIP], "user_agent": e.Data[otl.DataUserAgent],
+		"amr": otl.StoredMethods(e.Data[otl.DataMethods]).AMR(),
+	}}, true, nil
+}
+
+// person gives what a person lets a site see of him.
+func person(m store.Member) map[string]any {
+	u, out := m.User, map[string]any{"id": m.User.ID, "version": m.User.Version, "updated_at": m.User.UpdatedAt}
+	for _, f := range m.Grant.Fields {
+		switch f {
+		case otl.FieldEmail:
+			out["email"], out["email_verified"] = u.Email.Address, !u.EmailVerifiedAt.IsZero()
+		case otl.FieldName:
+			out["name"] = u.Name
+		case otl.FieldDisplayName:
+			out["display_name"] = u.DisplayName
+		case otl.FieldPhone:
+			out["phone"], out["phone_verified"] = u.Phone, !u.PhoneVerifiedAt.IsZero()
+		case otl.FieldPicture:
+			out["picture"] = u.Picture
+		case otl.FieldLocale:
+			out["locale"] = u.Locale
+		case otl.FieldPreferences:
+			out["preferences"] = json.RawMessage(u.Preferences)
+		}
+	}
+	return out
+}
+
+// sample gives the data of a test that plays a type of event.
+func sample(t otl.EventType, siteID string, now time.Time) map[string]any {
+	const user, session = "01HKZ3M5Q8J9X2V7C4B6N1D0FG", "01HKZ4C9F2G5H8J1K3N6Q7R0ST"
+	jane := map[string]any{"id": user, "email": "jane@example.com", "email_verified": true, "name": "Jane Doe", "version": 2, "updated_at": now}
+	d := map[string]any{"user_id": user}
+	switch t {
+	case otl.EventUserCreated:
+		d = map[string]any{"user": jane, "source": "register"}
+	case otl.EventUserUpdated:
+		d = map[string]any{"user": jane, "changed": []string{"name"}, "version": 2}
+	case otl.EventSessionCreated:
+		d["session"] = map[string]any{"id": session, "site_id": siteID, "created_at": now, "ip": "192.0.2.7", "user_agent": "Mozilla/5.0", "amr": []string{"pwd"}}
+	case otl.EventSessionRevoked:
+		d["session"], d["reason"], d["session_version"] = map[string]any{"id": session}, string(otl.EndLogout), 3
+	case otl.EventConsentGranted:
+		d["fields"] = []string{"email", "name"}
+	case otl.EventRoleAssigned:
+		d["role"], d["assigned_by"] = "editor", user
+	case otl.EventRoleRemoved:
+		d["role"], d["removed_by"] = "editor", user
+	case otl.EventFactorAdded, otl.EventFactorRemoved:
+		d["factor"] = map[string]any{"id": session, "kind": "totp"}
+	case otl.EventPaymentDone:
+		d = map[string]any{"order": map[string]any{"id": session, "plan": "pro", "amount": 4900, "currency": "EUR"}}
+	case otl.EventUserDeleted, otl.EventConsentRevoked:
+	default:
+		d = map[string]any{"message": "This is a test of a webhook endpoint."}
+	}
+	return d
+}
