@@ -102,7 +102,7 @@ func (a *Changes) asks(ctx context.Context, site otl.Site, m Member, c *MemberCh
 		}
 		uses := append(limit.Sending(one.to), limit.Sending("change "+one.user.ID+string(one.purpose))...)
 		if one.purpose == otl.PurposePhoneChange {
-			if err := a.SMS.Reaches(ctx, one.to); err != nil {
+			if err := a.SMS.Reaches(ctx, site.ID, one.to); err != nil {
 				return nil, err
 			}
 			uses = append(uses, a.SMS.Day(site.ID))
@@ -169,6 +169,11 @@ func (a *Changes) sendOne(ctx context.Context, tx *store.Tx, k ask) error {
 	if err := tx.Events.Append(ctx, event(a.Now(), otl.EventChangeAsked, k.user.ID, k.site.ID, map[string]string{"changed": kind})); err != nil {
 		return err
 	}
+	if channel == otl.ChannelSMS {
+		if err := a.countSMS(ctx, tx, k); err != nil {
+			return err
+		}
+	}
 	if _, err := a.Messages.Queue(ctx, tx, message.Note{
 		Kind: otl.MessageConfirmChange, Channel: channel, To: k.to, UserID: k.user.ID, SiteID: k.site.ID, Locale: k.user.Locale, Expires: t.ExpiresAt,
 		Data: map[string]string{message.DataLink: a.link(confirm), message.DataTo: mask(k.to)},
@@ -176,6 +181,15 @@ func (a *Changes) sendOne(ctx context.Context, tx *store.Tx, k ask) error {
 		return err
 	}
 	return a.tell(ctx, tx, k, map[string]string{message.DataLink: a.link(refuse), message.DataTo: mask(k.to)})
+}
+
+// countSMS counts a link by SMS as the codes are (OT-20).
+func (a *Changes) countSMS(ctx context.Context, tx *store.Tx, k ask) error {
+	stopped, err := limit.Sent(ctx, tx, k.site.ID, k.to, a.Now())
+	if err != nil || !stopped {
+		return err
+	}
+	return tx.Events.Append(ctx, event(a.Now(), otl.EventSMSStopped, "", k.site.ID, map[string]string{"range": limit.Range(k.to)}))
 }
 
 // tell says to whoever a person was so far what was asked for, by mail or, where he
@@ -280,6 +294,9 @@ func (a *Changes) replace(ctx context.Context, tx *store.Tx, u otl.User, t otl.T
 		u.HeldFor, u.HeldChannel, u.HeldUntil = t.SiteID, t.Channel, now.Add(holdTTL)
 	}
 	if t.Purpose == otl.PurposePhoneChange {
+		if err := limit.Entered(ctx, tx, t.SiteID, t.Data[dataTo], t.CreatedAt); err != nil {
+			return err
+		}
 		u.Phone, u.PhoneVerifiedAt = t.Data[dataTo], now
 		return a.swap(ctx, tx, t, "phone", func() (bool, error) { return tx.Users.ChangePhone(ctx, u, t.Data[dataWas], now) })
 	}

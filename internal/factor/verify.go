@@ -57,7 +57,7 @@ func (f *Factors) Send(ctx context.Context, p Prompt) (Offer, error) {
 func (f *Factors) pace(ctx context.Context, userID, siteID string, one otl.Factor) error {
 	uses := []limit.Use{{Rate: limit.Prompts, By: []string{userID}}}
 	if one.Kind == otl.FactorSMS {
-		if err := f.SMS.Reaches(ctx, one.Target); err != nil {
+		if err := f.SMS.Reaches(ctx, siteID, one.Target); err != nil {
 			return err
 		}
 		uses = append(uses, f.SMS.Day(siteID))
@@ -81,6 +81,15 @@ func (f *Factors) write(ctx context.Context, tx *store.Tx, p Prompt, one otl.Fac
 	}
 	if err := tx.Tickets.Insert(ctx, t, secret.Bytes(32), f.digest(t, code)); err != nil {
 		return err
+	}
+	if one.Kind == otl.FactorSMS {
+		stopped, err := limit.Sent(ctx, tx, p.SiteID, to, now)
+		if err == nil && stopped {
+			err = tx.Events.Append(ctx, f.event(otl.EventSMSStopped, "", p.SiteID, map[string]string{"range": limit.Range(to)}))
+		}
+		if err != nil {
+			return err
+		}
 	}
 	minutes := max(int(t.ExpiresAt.Sub(now).Minutes()), 1)
 	_, err := f.Messages.Queue(ctx, tx, message.Note{
@@ -210,7 +219,10 @@ func (f *Factors) spend(ctx context.Context, tx *store.Tx, one otl.Factor, c Cla
 	if t.Data[dataFactor] != one.ID || !secret.SameDigest(f.digest(t, code), digest) {
 		return ErrProof
 	}
-	return proven(tx.Tickets.Spend(ctx, t.ID, now))
+	if err := proven(tx.Tickets.Spend(ctx, t.ID, now)); err != nil || one.Kind != otl.FactorSMS {
+		return err
+	}
+	return limit.Entered(ctx, tx, t.SiteID, one.Target, t.CreatedAt)
 }
 
 // Safe reports whether what was counted on the way to an error of Verify is to be

@@ -4,29 +4,105 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
 // SMS says where SMS are sent and how many (OT-20).
 type SMS struct {
 	Limits   *Limits
+	Store    *store.Store
+	Now      func() time.Time
 	Numbers  []string // calling codes, "*" for all
 	DailyCap int      // of one site
 }
 
-// ErrNumber is the answer where SMS are not sent to a country.
-var ErrNumber = &otl.Error{Kind: otl.Forbidden, Code: "sms_not_allowed", Text: "SMS are not sent to this country."}
+// ErrNumber is the answer where SMS are not sent to a country, ErrStopped where the
+// codes a site sent to a range of numbers were not entered.
+var (
+	ErrNumber  = &otl.Error{Kind: otl.Forbidden, Code: "sms_not_allowed", Text: "SMS are not sent to this country."}
+	ErrStopped = &otl.Error{Kind: otl.Forbidden, Code: "sms_stopped", Text: "SMS of this site to such numbers were stopped, because hardly any of the codes were entered. The operator can lift that."}
+)
 
-// Reaches reports whether SMS are sent to a number, and counts it among its
+// Reaches reports whether a site sends SMS to a number, and counts it among its
 // neighbours: numbers that differ in the last four digits alone are often one
 // owner's, who is paid for what they receive.
-func (s SMS) Reaches(ctx context.Context, number string) error {
+func (s SMS) Reaches(ctx context.Context, siteID, number string) error {
 	if !slices.ContainsFunc(s.Numbers, func(code string) bool { return code == "*" || strings.HasPrefix(number, "+"+code) }) {
 		return ErrNumber
+	}
+	stopped, err := s.Store.Read.SMSCounts.Stopped(ctx, siteID, Range(number))
+	if err == nil && stopped {
+		err = ErrStopped
+	}
+	if err != nil {
+		return err
 	}
 	return s.Limits.Take(ctx, Use{Rate: SMSNeighbours, By: []string{number[:max(len(number)-4, 0)]}})
 }
 
 // Day is one more SMS of a site.
 func (s SMS) Day(siteID string) Use { return Use{Rate: SMSADay(s.DailyCap), By: []string{siteID}} }
+
+// Range gives the range a number is in: "+" and its first five digits, which name the
+// country and the network.
+func Range(number string) string { return number[:min(len(number), 6)] }
+
+// The brake: of the codes sent in a day, those of the last minutes apart, at least a
+// share must have been entered once there are enough to tell. People need minutes to
+// enter a code; whoever pumps SMS through a site enters none.
+const (
+	brakeDay    = 24 * time.Hour
+	brakeBucket = 5 * time.Minute
+	brakeSends  = 50
+	brakeShare  = 5 // one in so many
+)
+
+// Sent counts a code that is sent to a number in the transaction that sends it. It
+// reports true where that stops the site's SMS to the range: this one is the last.
+func Sent(ctx context.Context, tx *store.Tx, siteID, number string, now time.Time) (stopped bool, err error) {
+	prefix := Range(number)
+	if err := tx.SMSCounts.Add(ctx, siteID, prefix, now.Truncate(brakeBucket), 1, 0); err != nil {
+		return false, err
+	}
+	sent, proven, err := tx.SMSCounts.Sum(ctx, siteID, prefix, now.Add(-brakeDay), now.Add(-2*brakeBucket))
+	if err != nil || sent < brakeSends || proven*brakeShare >= sent {
+		return false, err
+	}
+	return tx.SMSCounts.Stop(ctx, siteID, prefix, now)
+}
+
+// Entered counts a code that was sent to a number at a time and has been entered.
+func Entered(ctx context.Context, tx *store.Tx, siteID, number string, sentAt time.Time) error {
+	return tx.SMSCounts.Add(ctx, siteID, Range(number), sentAt.Truncate(brakeBucket), 0, 1)
+}
+
+// Stops lists the ranges to which sites send no more.
+func (s SMS) Stops(ctx context.Context) ([]otl.SMSStop, error) {
+	return s.Store.Read.SMSCounts.Stops(ctx)
+}
+
+// Lift lets a site send to a range again, or fails with NotFound. The event is appended
+// with it.
+func (s SMS) Lift(ctx context.Context, siteID, prefix string, e otl.Event) error {
+	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		was, err := tx.SMSCounts.Lift(ctx, siteID, prefix)
+		if err != nil {
+			return err
+		}
+		if !was {
+			return otl.NoSuch("stop of SMS")
+		}
+		return tx.Events.Append(ctx, e)
+	})
+}
+
+// Prune deletes counts that no longer count.
+func (s SMS) Prune(ctx context.Context) error {
+	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.SMSCounts.Prune(ctx, s.Now().Add(-2*brakeDay), 1000)
+		return err
+	})
+}

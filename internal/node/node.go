@@ -98,6 +98,7 @@ type Node struct {
 	Factors      *factor.Factors
 	Setup        *factor.Setup
 	Limits       *limit.Limits
+	SMS          limit.SMS
 	Feed         *session.Feed
 	Messages     *message.Messages
 	Once         *once.Keeper
@@ -149,12 +150,13 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		Store: st, Now: o.Now, Limits: limits, Ring: in.Ring, Refresher: token.NewRefresher(master.DeriveAll("refresh")...), Issuer: o.PublicURL,
 		AccessTTL: o.AccessTTL, RefreshTTL: o.RefreshTTL, MaxAge: o.SessionMaxAge, Grace: o.RefreshGrace, PerSite: o.SessionLimit,
 	}
+	sms := limit.SMS{Limits: limits, Store: st, Now: o.Now, Numbers: o.SMSCountries, DailyCap: o.SMSDailyCap}
 	permits := o.HashConcurrency
 	if permits == 0 {
 		permits = runtime.GOMAXPROCS(0)
 	}
 	factors := &factor.Factors{
-		Store: st, Master: master, Limits: limits, SMS: limit.SMS{Limits: limits, Numbers: o.SMSCountries, DailyCap: o.SMSDailyCap}, Now: o.Now,
+		Store: st, Master: master, Limits: limits, SMS: sms, Now: o.Now,
 		Key: master.Derive("factor codes"), Length: o.CodeLength, Tries: o.CodeTries,
 	}
 	second := &signin.SecondStep{Store: st, Sessions: sessions, Factors: factors, Limits: limits, Now: o.Now, Tries: o.CodeTries, Home: in.SiteID}
@@ -174,12 +176,13 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		SignIn:   &signin.SignIn{Store: st, Sessions: sessions, Second: second, Hasher: hasher, Limits: limits, Now: o.Now},
 		Codes: &signin.Codes{
 			Store: st, Sessions: sessions, Second: second, Limits: limits, Messages: messages, Now: o.Now,
-			Key: master.Derive("codes"), PublicURL: o.PublicURL, Numbers: o.SMSCountries, DailyCap: o.SMSDailyCap, TTL: o.CodeTTL, LinkTTL: o.LinkTTL, Length: o.CodeLength, Tries: o.CodeTries,
+			Key: master.Derive("codes"), PublicURL: o.PublicURL, SMS: sms, TTL: o.CodeTTL, LinkTTL: o.LinkTTL, Length: o.CodeLength, Tries: o.CodeTries,
 		},
 	}
+	n.SMS = sms
 	n.Members = &account.Members{Accounts: n.Accounts, Changes: &account.Changes{
 		Store: st, Sessions: sessions, Factors: factors, Limits: limits, Messages: messages, PublicURL: o.PublicURL, Now: o.Now,
-		SMS: limit.SMS{Limits: limits, Numbers: o.SMSCountries, DailyCap: o.SMSDailyCap},
+		SMS: sms,
 	}}
 	n.webhooks(o)
 	if err := n.Accounts.LearnSchemes(ctx); err != nil {
@@ -295,6 +298,7 @@ func (n *Node) Run(ctx context.Context) {
 		{"learn password schemes", 60, n.Accounts.LearnSchemes},
 		{"prune counters", 300, n.Limits.Prune},
 		{"prune one-time secrets", 3600, n.Accounts.PruneTickets},
+		{"prune counts of SMS", 3600, n.SMS.Prune},
 		{"prune kept answers", 300, n.Once.Prune},
 		{"prune messages", 3600, n.Outbox.Prune},
 		{"prune API tokens", 3600, n.APITokens.Prune},

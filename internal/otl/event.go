@@ -53,6 +53,8 @@ const (
 	EventSessionElevated EventType = "session.elevated"
 	EventKeyRotated      EventType = "signing_key.rotated"
 	EventMessageRetried  EventType = "message.retried"
+	EventSMSStopped      EventType = "sms.stopped" // to a range of numbers, by a site
+	EventSMSResumed      EventType = "sms.resumed"
 	EventMemberSuspended EventType = "member.suspended" // by the site, from the site
 	EventMemberRestored  EventType = "member.restored"
 	EventChangeAsked     EventType = "user.change_asked" // of an address or number, which waits to be proven

@@ -59,3 +59,11 @@ type Message struct {
 	Provider  string    // that took it
 	Problem   string    // of the latest try that failed
 }
+
+// SMSStop is a range of numbers to which one site sends no more SMS, because hardly any
+// of the codes it sent there were entered.
+type SMSStop struct {
+	SiteID string
+	Prefix string // the first digits of the numbers, with "+"
+	At     time.Time
+}

@@ -25,10 +25,7 @@ type Codes struct {
 	Messages *message.Messages
 	Now      func() time.Time
 
-	// Numbers are the calling codes SMS are sent to, "*" for all; DailyCap is how many
-	// SMS one site sends in a day (OT-20).
-	Numbers  []string
-	DailyCap int
+	SMS limit.SMS // where SMS are sent (OT-20)
 
 	Key       []byte // of the digests of codes; 32 bytes
 	PublicURL string // links lead there, whatever a request calls the server (OT-12)
@@ -102,6 +99,7 @@ var (
 // Members of a ticket's data.
 const (
 	dataRequest = "request" // digest of the request id
+	dataNumber  = "number"  // it was sent to by SMS
 	dataProves  = "proves"  // address or number that using the ticket proves
 )
 
@@ -113,7 +111,7 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 		return CodeSent{}, err
 	}
 	if number := r.typed(); r.Channel == otl.ChannelSMS && number != "" {
-		if err := s.reaches(ctx, number); err != nil { // the same for a number that nobody has
+		if err := s.reaches(ctx, r.Site.ID, number); err != nil { // the same for a number that nobody has
 			return CodeSent{}, err
 		}
 	}
@@ -125,7 +123,7 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 		return CodeSent{}, err
 	}
 	if r.Channel == otl.ChannelSMS && u.ID != "" && r.typed() == "" {
-		if err := s.reaches(ctx, to); err != nil && r.Known {
+		if err := s.reaches(ctx, r.Site.ID, to); err != nil && r.Known {
 			return CodeSent{}, err
 		} else if err != nil {
 			u = otl.User{} // the caller may not learn whose number it is
@@ -200,7 +198,7 @@ func (s *Codes) pace(ctx context.Context, r CodeRequest) error {
 	}
 	uses := limit.Sending(by)
 	if r.Channel == otl.ChannelSMS {
-		uses = append(uses, limit.Use{Rate: limit.SMSADay(s.DailyCap), By: []string{r.Site.ID}})
+		uses = append(uses, s.SMS.Day(r.Site.ID))
 	}
 	return s.Limits.Take(ctx, uses...)
 }
@@ -215,8 +213,8 @@ func (r CodeRequest) typed() string {
 
 // reaches reports whether SMS are sent to a number, and counts it among its
 // neighbours (OT-20).
-func (s *Codes) reaches(ctx context.Context, number string) error {
-	return limit.SMS{Limits: s.Limits, Numbers: s.Numbers}.Reaches(ctx, number)
+func (s *Codes) reaches(ctx context.Context, siteID, number string) error {
+	return s.SMS.Reaches(ctx, siteID, number)
 }
 
 // find gives the person an identifier names: anybody of the network, or one of the
@@ -298,6 +296,9 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 	if r.To == "" && r.Channel != otl.ChannelDirect {
 		t.Data[dataProves] = to
 	}
+	if r.Channel == otl.ChannelSMS {
+		t.Data[dataNumber] = to
+	}
 	sent := CodeSent{ExpiresAt: t.ExpiresAt}
 	if r.Bound {
 		sent.RequestID = secret.NewKey("otl_rq_").Reveal()
@@ -317,6 +318,9 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 		if r.Channel == otl.ChannelDirect || u.ID == "" {
 			return nil
 		}
+		if err := s.countSMS(ctx, tx, t); err != nil {
+			return err
+		}
 		_, err := s.Messages.Queue(ctx, tx, message.Note{
 			Kind: otl.MessageSignIn, Channel: r.Channel, To: to, UserID: u.ID, SiteID: r.Site.ID, Locale: u.Locale, Expires: t.ExpiresAt,
 			Data: map[string]string{
@@ -329,6 +333,18 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 		sent.Code = secret.NewText(code)
 	}
 	return sent, err
+}
+
+// countSMS counts a code by SMS among those of its site and range (OT-20).
+func (s *Codes) countSMS(ctx context.Context, tx *store.Tx, t otl.Ticket) error {
+	if t.Channel != otl.ChannelSMS {
+		return nil
+	}
+	stopped, err := limit.Sent(ctx, tx, t.SiteID, t.Data[dataNumber], s.Now())
+	if err != nil || !stopped {
+		return err
+	}
+	return tx.Events.Append(ctx, s.event(otl.EventSMSStopped, "", t.SiteID, map[string]string{"range": limit.Range(t.Data[dataNumber])}))
 }
 
 // handOver notes who was given whose code (OT-22). Codes of people who own sites
@@ -454,6 +470,11 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, userID string, a CodeAt
 			err = ErrCode
 		}
 		return t, err
+	}
+	if t.Channel == otl.ChannelSMS {
+		if err := limit.Entered(ctx, tx, t.SiteID, t.Data[dataNumber], t.CreatedAt); err != nil {
+			return t, err
+		}
 	}
 	return t, limit.ClearCodes(ctx, tx, userID)
 }

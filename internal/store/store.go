@@ -83,6 +83,7 @@ type Tx struct {
 	Flows        Flows
 	Factors      Factors
 	Records      Records
+	SMSCounts    SMSCounts
 }
 
 // conn runs one statement. *sql.DB, *sql.Tx and the prepared statements of
@@ -121,6 +122,7 @@ func newTx(c conn, changed *changes) *Tx {
 		Flows{g},
 		Factors{g},
 		Records{g},
+		SMSCounts{g},
 	}
 }
 
