@@ -97,8 +97,10 @@ func (a *Accounts) Reset(ctx context.Context, site otl.Site, token, chosen secre
 		if !u.DisabledAt.IsZero() {
 			return ErrResetToken
 		}
-		if _, err := tx.Users.VerifyEmail(ctx, u.ID, u.Email.Key, a.Now()); err != nil {
-			return err // the token came by mail
+		if proves(t, u) {
+			if _, err := tx.Users.VerifyEmail(ctx, u.ID, u.Email.Key, a.Now()); err != nil {
+				return err
+			}
 		}
 		_, err = a.changed(ctx, tx, u, site.ID, password{hash, scheme, false}, "reset", "")
 		return err

@@ -215,6 +215,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	hosted := pages.New(pages.Options{Codes: n.Codes, Changes: n.Members.Changes, PublicURL: o.PublicURL, Plain: native.Fail})
 	login := onelogin.New(onelogin.Options{
 		SignIn: n.SignIn, Second: n.SignIn.Second, Sites: n.Sites, Jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https:")}, PublicURL: o.PublicURL, Strict: o.StrictSubdomain, Ask: hosted.Switch,
+		Roles: &site.Roles{Store: n.Store, Now: o.Now}, Members: n.Members, Factors: n.Setup,
 		Tokens: n.APITokens, Clients: n.Clients, Numbers: &number.Numbers{Store: n.Store}, Pace: n.pace(), Now: o.Now,
 	})
 	metrics := server.NewMetrics(map[string]string{"version": o.Version, "go": runtime.Version()})

@@ -46,6 +46,7 @@ const (
 	EventConsentRevoked  EventType = "consent.revoked"
 	EventUserDeleted     EventType = "user.deleted"
 	EventCodeHandedOver  EventType = "code.handed_over" // to a site, by the channel direct
+	EventUserInvited     EventType = "user.invited"     // to choose a password
 	EventLinkOpened      EventType = "link.opened"
 	EventLinkDenied      EventType = "link.denied"
 	EventPasswordRemoved EventType = "user.password_removed"

@@ -305,5 +305,26 @@ func (s *SecondStep) arrive(ctx context.Context, tx *store.Tx, t otl.Ticket, a H
 			return b, err
 		}
 	}
-	return s.Sessions.OpenBrowser(ctx, tx, p.Standing, pass, from)
+	if b, err = s.Sessions.OpenBrowser(ctx, tx, p.Standing, pass, from); err != nil {
+		return b, err
+	}
+	return b, tx.Sessions.Handed(ctx, b.Session.ID, t.SiteID)
+}
+
+// LogOut ends the sessions of a person at a site, and the browser sessions that the
+// site's session tokens opened; those he opened himself stay (decision D2).
+func (s *SecondStep) LogOut(ctx context.Context, siteID, userID string) error {
+	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		handed, err := tx.Sessions.HandedBy(ctx, userID, siteID)
+		if err != nil {
+			return err
+		}
+		for _, id := range handed {
+			if _, err := s.Sessions.End(ctx, tx, userID, id, otl.EndAdmin); err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+		_, err = s.Sessions.EndAll(ctx, tx, userID, siteID, "", otl.EndAdmin)
+		return err
+	})
 }

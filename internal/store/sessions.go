@@ -125,6 +125,18 @@ func (g Sessions) EndAll(ctx context.Context, userID, siteID, keep string, reaso
 		RETURNING id, user_id, site_id`, []any{millis(now), string(reason), userID, siteID, keep}, endedDest)
 }
 
+// Handed notes that a session was opened by a session token of a site.
+func (g Sessions) Handed(ctx context.Context, id, siteID string) error {
+	_, err := g.exec(ctx, `INSERT INTO handed_sessions (session_id, site_id) VALUES ($1, $2)`, id, siteID)
+	return err
+}
+
+// HandedBy gives the live sessions of a person that session tokens of a site opened.
+func (g Sessions) HandedBy(ctx context.Context, userID, siteID string) ([]string, error) {
+	return all(ctx, g.group, `SELECT s.id FROM handed_sessions h JOIN sessions s ON s.id = h.session_id
+		WHERE s.user_id = $1 AND h.site_id = $2 AND s.ended_at IS NULL`, []any{userID, siteID}, func(s *string) []any { return []any{s} })
+}
+
 // LiveFrom reports whether a person has a live session from an address.
 func (g Sessions) LiveFrom(ctx context.Context, userID, ip string, now time.Time) (bool, error) {
 	var n int

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/site"
 )
@@ -46,6 +47,7 @@ var (
 	errJSON          = literal(http.StatusBadRequest, "Input JSON is not valid")
 	errAuthenticate  = literal(http.StatusUnauthorized, "Authentication Failure")
 	errPermission    = literal(http.StatusUnauthorized, "Insufficient Permission")
+	errIndependent   = literal(http.StatusForbidden, "user is not authorized to access this User")
 	errRoute         = literal(http.StatusNotFound, "No Route Exists")
 )
 
@@ -103,6 +105,9 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	var own *refusal
 	if errors.Is(err, site.ErrClient) || errors.Is(err, otl.ErrToken) {
 		err = errAuthenticate
+	}
+	if errors.Is(err, account.ErrIndependent) {
+		err = errIndependent.because(err)
 	}
 	e := otl.As(err)
 	if e.Kind == otl.Internal && r.Context().Err() != nil {

@@ -70,7 +70,7 @@ func (s logins) login(c *call, in *loginIn) (reply, error) {
 // when to come back to whoever looks.
 func refused(err error) error {
 	e := otl.As(err)
-	if e.Kind == otl.Unauthenticated || e.Kind == otl.Invalid || e.Kind == otl.Limited {
+	if e.Kind == otl.Unauthenticated || e.Kind == otl.Invalid || e.Kind == otl.Limited || e.Code == signin.ErrDisabled.Code {
 		return errCredentials.because(err)
 	}
 	return err

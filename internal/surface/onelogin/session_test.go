@@ -333,8 +333,11 @@ func TestPlainHTTPCookies(t *testing.T) {
 		if !strings.HasSuffix(c, "; HttpOnly; SameSite=Lax") {
 			t.Error(c)
 		}
-	}, func(o *node.Options) { o.PublicURL = "http://localhost:8787" })
+	}, loopback)
 }
+
+// loopback is a server that people reach by http.
+func loopback(o *node.Options) { o.PublicURL = "http://localhost:8787" }
 
 // follow is a client that keeps cookies and follows redirects, as programs do that sign
 // in for people.
@@ -365,5 +368,5 @@ func TestContract42_9_AFormEndsIn200(t *testing.T) {
 		if page := read(t, res.Body); res.StatusCode != http.StatusOK || res.Request.URL.Path != "/account" || !strings.Contains(page, "Jane Doe") {
 			t.Errorf("%d %s %s", res.StatusCode, res.Request.URL, page)
 		}
-	}, func(o *node.Options) { o.PublicURL = "http://localhost:8787" })
+	}, loopback)
 }

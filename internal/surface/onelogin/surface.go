@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/cookie"
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/number"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -23,6 +25,9 @@ type Options struct {
 	Sites     *site.Sites
 	Tokens    *site.APITokens
 	Clients   *site.Clients
+	Roles     *site.Roles
+	Members   *account.Members
+	Factors   *factor.Setup
 	Numbers   *number.Numbers
 	Pace      *limit.Pace // of requests
 	Jar       cookie.Jar
@@ -44,7 +49,7 @@ type Surface struct {
 
 // Paths are what the surface serves, as patterns of http.ServeMux.
 func Paths() []string {
-	return []string{"/api/1/", "/api/2/", "/auth/oauth2/", "/auth/rate_limit", "/auth/rate_limit/", sessionPath, sessionPath + "/"}
+	return []string{"/api/1/", "/api/2/", "/auth/oauth2/", "/auth/rate_limit", "/auth/rate_limit/", resetPath, sessionPath, sessionPath + "/"}
 }
 
 // New builds the surface. Every path is served with and without a slash at its end.
@@ -60,6 +65,10 @@ func New(o Options) *Surface {
 	s.mux.HandleFunc("POST /api/1/login/verify_factor", withBody(s, otl.ScopeAuth, l.verify))
 	s.mux.HandleFunc("POST /api/1/verify_factor", withBody(s, otl.ScopeAuth, l.verify))
 	browsers{s}.serve()
+	people{s}.serve()
+	roles{s}.serve()
+	devices{s}.serve()
+	invites{s}.serve()
 	s.mux.HandleFunc("/", NotFound)
 	return s
 }
@@ -93,6 +102,7 @@ func (s *Surface) Below(next http.Handler) http.Handler {
 // call is one request of a client on its way through an operation.
 type call struct {
 	r      *http.Request
+	header http.Header // of the answer
 	client otl.Client
 	site   otl.Site
 }
@@ -135,7 +145,7 @@ func (s *Surface) authorise(w http.ResponseWriter, r *http.Request, scope otl.Sc
 	if err != nil {
 		return nil, err
 	}
-	c := &call{r: r}
+	c := &call{r: r, header: w.Header()}
 	if c.client, c.site, err = s.Tokens.Authenticate(r.Context(), raw); err != nil {
 		return nil, err
 	}

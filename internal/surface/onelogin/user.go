@@ -14,6 +14,7 @@ const (
 	statusActive    = 1
 	statusSuspended = 2
 	stateApproved   = 1
+	stateRejected   = 2
 )
 
 // userOut is a person as this wire shows him: only what he granted the site. Members
@@ -36,14 +37,17 @@ func (s *Surface) user(c *call, m account.Member) (userOut, error) {
 	out := userOut{
 		"id": id, "email": granted(see, otl.FieldEmail, u.Email.Address), "username": granted(see, otl.FieldUsername, u.Username.Name),
 		"firstname": first, "lastname": last, "phone": orNull(granted(see, otl.FieldPhone, u.Phone)), "locale_code": orNull(granted(see, otl.FieldLocale, u.Locale)),
-		"openid_name": nil, "external_id": nil, "group_id": nil, "role_id": roles, "role_ids": roles, "status": statusActive, "state": stateApproved,
+		"openid_name": nil, "external_id": orNull(m.Record.ExternalID), "group_id": nil, "role_id": roles, "role_ids": roles, "status": statusActive, "state": stateApproved,
 		"created_at": moment(u.CreatedAt), "updated_at": moment(u.UpdatedAt), "activated_at": moment(m.Grant.CreatedAt), "last_login": moment(m.Grant.LastLoginAt),
 	}
 	if out["username"] == "" { // people without one are known by their address
 		out["username"] = out["email"]
 	}
-	if !u.DisabledAt.IsZero() {
+	if !u.DisabledAt.IsZero() || !m.Grant.SuspendedAt.IsZero() {
 		out["status"] = statusSuspended
+	}
+	if !m.Grant.SuspendedAt.IsZero() {
+		out["state"] = stateRejected
 	}
 	return out, nil
 }
@@ -51,7 +55,7 @@ func (s *Surface) user(c *call, m account.Member) (userOut, error) {
 // visible gives what a site may see of a person: before he has joined it, what his
 // sign-in there grants.
 func visible(g otl.Grant) otl.Fields {
-	if g.Live() {
+	if g.SiteID != "" && g.RevokedAt.IsZero() {
 		return g.Fields
 	}
 	return otl.MinimalFields()
@@ -90,15 +94,6 @@ func (u userOut) brief(person otl.User, a asked) userOut {
 	}
 	if person.Username.Key != "" && strings.EqualFold(a.typed, person.Username.Name) {
 		out["username"] = person.Username.Name
-	}
-	return out
-}
-
-// roleRefs gives what the numbers of a site's roles stand for.
-func roleRefs(siteID string, names []string) []string {
-	out := make([]string, len(names))
-	for i, n := range names {
-		out[i] = siteID + " " + n
 	}
 	return out
 }

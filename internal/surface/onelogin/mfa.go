@@ -1,0 +1,328 @@
+package onelogin
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/google/uuid"
+	"github.com/oklog/ulid/v2"
+
+	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/number"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// devices are the calls about second factors of a site's people (contract 2.11 and
+// 2.12). To read them is a matter of every site that signs somebody in; what they are is
+// for the person himself to change, but for people of the site's own (decision D1).
+type devices struct{ *Surface }
+
+func (s devices) serve() {
+	const v1, v2 = "/api/1/users/{id}", "/api/2/mfa/users/{id}"
+	for _, path := range []string{"auth_factors", "auth_factor"} {
+		s.mux.HandleFunc("GET "+v1+"/"+path, s.byClient(otl.ScopeUsers, s.kinds))
+	}
+	s.mux.HandleFunc("GET "+v2+"/factors", s.byClient(otl.ScopeUsers, s.kinds))
+	s.mux.HandleFunc("GET "+v1+"/otp_devices", s.byClient(otl.ScopeUsers, s.listV1))
+	s.mux.HandleFunc("GET "+v2+"/devices", s.byClient(otl.ScopeAuth, s.list))
+	s.mux.HandleFunc("POST "+v1+"/otp_devices", withBody(s.Surface, otl.ScopeUsers, s.enrolV1))
+	s.mux.HandleFunc("POST "+v1+"/otp_devices/{device}/verify", withBody(s.Surface, otl.ScopeUsers, s.confirmV1))
+	s.mux.HandleFunc("POST "+v2+"/registrations", withBody(s.Surface, otl.ScopeUsers, s.register))
+	s.mux.HandleFunc("PUT "+v2+"/registrations/{registration}", withBody(s.Surface, otl.ScopeUsers, s.confirm))
+	s.mux.HandleFunc("DELETE "+v1+"/otp_devices/{device}", s.byClient(otl.ScopeUsers, s.remove))
+	s.mux.HandleFunc("DELETE "+v2+"/devices/{device}", s.byClient(otl.ScopeUsers, s.remove))
+}
+
+// kind is a kind of factor that can be set up here, under the number and the names that
+// this wire has for it.
+type kindOut struct {
+	ID   int    `json:"factor_id"`
+	Name string `json:"name"`
+	Auth string `json:"auth_factor_name,omitempty"`
+
+	kind otl.FactorKind
+}
+
+func enrollable() []kindOut {
+	return []kindOut{{1, "Google Authenticator", "Google Authenticator", otl.FactorTOTP}, {2, "OneLogin SMS", "SMS", otl.FactorSMS}}
+}
+
+// authName gives the name clients match a factor by (contract 2.12).
+func authName(k otl.FactorKind) string {
+	switch k {
+	case otl.FactorTOTP:
+		return "Google Authenticator"
+	case otl.FactorSMS:
+		return "SMS"
+	case otl.FactorMail:
+		return "OneLogin Email"
+	}
+	return factorName(k)
+}
+
+// person gives the one of the site's people a path names, with the literal these calls
+// have for nobody.
+func (s devices) person(c *call) (account.Member, error) {
+	m, err := s.member(c)
+	if err == errNoUser && !bare(c.r.URL.Path) { //nolint:errorlint // it is a value to compare with
+		err = literal(http.StatusBadRequest, errNoUser.text)
+	}
+	return m, err
+}
+
+func (s devices) kinds(c *call) (reply, error) {
+	if _, err := s.person(c); err != nil {
+		return reply{}, err
+	}
+	if bare(c.r.URL.Path) {
+		return reply{http.StatusOK, enrollable()}, nil
+	}
+	out := enrollable()
+	for i := range out {
+		out[i].Auth = ""
+	}
+	return success(map[string][]kindOut{"auth_factors": out}), nil
+}
+
+// deviceV1 is a second factor in version 1.
+type deviceV1 struct {
+	ID      int    `json:"id"`
+	Active  bool   `json:"active"`
+	Default bool   `json:"default"`
+	Name    string `json:"auth_factor_name"`
+	Type    string `json:"type_display_name"`
+	Label   string `json:"user_display_name"`
+	Phone   string `json:"phone_number,omitempty"`
+	Trigger bool   `json:"needs_trigger"`
+	State   string `json:"state_token,omitempty"`
+}
+
+// deviceV2 is one in version 2, where its id is a text.
+type deviceV2 struct {
+	ID      string `json:"device_id"`
+	Label   string `json:"user_display_name"`
+	Type    string `json:"type_display_name"`
+	Name    string `json:"auth_factor_name"`
+	Default bool   `json:"default"`
+}
+
+// owned gives the factors of a person that can be used on this wire, with their numbers.
+func (s devices) owned(c *call, u otl.User) ([]factor.Offer, []int, error) {
+	has, err := s.Factors.List(c.ctx(), u)
+	if err != nil {
+		return nil, nil, err
+	}
+	var offers []factor.Offer
+	var refs []string
+	for _, o := range has.Factors {
+		if factorName(o.Kind) != "" {
+			offers, refs = append(offers, o), append(refs, o.ID)
+		}
+	}
+	ids, err := s.Numbers.All(c.ctx(), number.Device, refs)
+	return offers, ids, err
+}
+
+func (s devices) list(c *call) (reply, error) {
+	m, err := s.person(c)
+	if err != nil {
+		return reply{}, err
+	}
+	has, ids, err := s.owned(c, m.User)
+	out := make([]deviceV2, len(has))
+	for i, o := range has {
+		out[i] = deviceV2{strconv.Itoa(ids[i]), o.Label, factorName(o.Kind), authName(o.Kind), o.Default}
+	}
+	return reply{http.StatusOK, out}, err
+}
+
+func (s devices) listV1(c *call) (reply, error) {
+	m, err := s.person(c)
+	if err != nil {
+		return reply{}, err
+	}
+	has, ids, err := s.owned(c, m.User)
+	out := make([]deviceV1, len(has))
+	for i, o := range has {
+		out[i] = newDeviceV1(ids[i], o.Factor)
+	}
+	return success(map[string][]deviceV1{"otp_devices": out}), err
+}
+
+func newDeviceV1(id int, f otl.Factor) deviceV1 {
+	return deviceV1{ID: id, Active: !f.ConfirmedAt.IsZero(), Default: f.Default, Name: authName(f.Kind), Type: factorName(f.Kind), Label: f.Label, Trigger: f.Kind.Sent()}
+}
+
+// own gives a person of the site's own, as the one whose factors are to change. The
+// error is account.ErrIndependent for everybody else.
+func (s devices) own(c *call) (signin.Bearer, error) {
+	var b signin.Bearer
+	m, err := s.person(c)
+	if err != nil {
+		return b, err
+	}
+	owns, err := s.Members.Owns(c.ctx(), c.site.ID, m.User)
+	if err == nil && !owns {
+		err = account.ErrIndependent
+	}
+	b.User, b.Site, b.Grant = m.User, c.site, m.Grant
+	return b, err
+}
+
+type enrolIn struct {
+	Factor integer `json:"factor_id"`
+	Label  string  `json:"display_name"`
+	Number string  `json:"number"`
+}
+
+// enrol begins to set a factor up for a person of the site's own.
+func (s devices) enrol(c *call, in *enrolIn) (b signin.Bearer, e factor.Enrolment, id int, err error) {
+	if b, err = s.own(c); err != nil {
+		return b, e, 0, err
+	}
+	n := factor.New{Label: in.Label, Number: in.Number}
+	for _, k := range enrollable() {
+		if k.ID == int(in.Factor) {
+			n.Kind = k.kind
+		}
+	}
+	if n.Kind == "" {
+		return b, e, 0, invalid("factor_id", "is none that can be set up here")
+	}
+	if n.Kind == otl.FactorSMS && n.Number == "" {
+		n.Number = b.User.Phone
+	}
+	if e, err = s.Factors.Enrol(c.ctx(), b.Standing, n); err != nil {
+		return b, e, 0, err
+	}
+	id, err = s.Numbers.Of(c.ctx(), number.Device, e.ID)
+	return b, e, id, err
+}
+
+// enrolV1 is POST /api/1/users/{id}/otp_devices.
+func (s devices) enrolV1(c *call, in *enrolIn) (reply, error) {
+	_, e, id, err := s.enrol(c, in)
+	if err != nil {
+		return reply{}, err
+	}
+	d := newDeviceV1(id, e.Factor)
+	d.Phone, d.State = e.Target, registration(e.ID)
+	return success([]deviceV1{d}), nil
+}
+
+// registrationOut is a factor that is being set up (contract 2.12).
+type registrationOut struct {
+	ID        string            `json:"id"`
+	Status    string            `json:"status"`
+	Name      string            `json:"auth_factor_name,omitempty"`
+	Type      string            `json:"type_display_name,omitempty"`
+	Label     string            `json:"user_display_name,omitempty"`
+	ExpiresAt any               `json:"expires_at,omitempty"`
+	Data      map[string]string `json:"factor_data,omitempty"`
+	Device    string            `json:"device_id"`
+	User      int               `json:"user_id,omitempty"`
+}
+
+// registration gives the id of a factor in the form of a UUID, and factorOf the id back.
+func registration(factorID string) string {
+	id, err := ulid.ParseStrict(factorID)
+	if err != nil {
+		return ""
+	}
+	return uuid.UUID(id).String()
+}
+
+func factorOf(registration string) string {
+	id, err := uuid.Parse(registration)
+	if err != nil {
+		return ""
+	}
+	return ulid.ULID(id).String()
+}
+
+// register is POST /api/2/mfa/users/{id}/registrations.
+func (s devices) register(c *call, in *enrolIn) (reply, error) {
+	b, e, id, err := s.enrol(c, in)
+	if err != nil {
+		return reply{}, err
+	}
+	user, err := s.Numbers.Of(c.ctx(), number.User, b.User.ID)
+	out := registrationOut{
+		registration(e.ID), "pending", authName(e.Kind), factorName(e.Kind), e.Label, moment(e.ExpiresAt), map[string]string{}, strconv.Itoa(id), user,
+	}
+	if !e.Seed.Empty() {
+		out.Data["verification_token"], out.Data["totp_url"] = e.Seed.Reveal(), e.Link.Reveal()
+	}
+	return reply{http.StatusCreated, out}, err
+}
+
+type confirmIn struct {
+	Code  secret.Text `json:"otp"`
+	Token secret.Text `json:"otp_token"`
+}
+
+// confirm is PUT /api/2/mfa/users/{id}/registrations/{registration}.
+func (s devices) confirm(c *call, in *confirmIn) (reply, error) {
+	b, err := s.own(c)
+	if err != nil {
+		return reply{}, err
+	}
+	one, err := s.Factors.Confirm(c.ctx(), b.Standing, factorOf(c.r.PathValue("registration")), in.Code)
+	if err != nil {
+		return reply{}, failedFactor(err)
+	}
+	id, err := s.Numbers.Of(c.ctx(), number.Device, one.ID)
+	return reply{http.StatusOK, registrationOut{ID: registration(one.ID), Status: "accepted", Device: strconv.Itoa(id)}}, err
+}
+
+// confirmV1 is POST /api/1/users/{id}/otp_devices/{device}/verify for a device that is
+// being set up.
+func (s devices) confirmV1(c *call, in *confirmIn) (reply, error) {
+	b, err := s.own(c)
+	if err != nil {
+		return reply{}, err
+	}
+	id, err := s.device(c)
+	if err == nil {
+		_, err = s.Factors.Confirm(c.ctx(), b.Standing, id, in.Token)
+	}
+	if err != nil {
+		return reply{}, failedFactor(err)
+	}
+	return success(nil), nil
+}
+
+// device gives the id of the factor a path names, "" for one that is unknown.
+func (s devices) device(c *call) (string, error) {
+	n, err := strconv.Atoi(c.r.PathValue("device"))
+	if err != nil {
+		return "", invalid("device_id", "is none")
+	}
+	id, err := s.Numbers.Ref(c.ctx(), number.Device, n)
+	if err != nil && otl.As(err).Kind == otl.NotFound {
+		return "", nil
+	}
+	return id, err
+}
+
+// remove takes a factor away from a person of the site's own.
+func (s devices) remove(c *call) (reply, error) {
+	b, err := s.own(c)
+	if err != nil {
+		return reply{}, err
+	}
+	id, err := s.device(c)
+	if err == nil {
+		_, err = s.Factors.Remove(c.ctx(), b.Standing, id)
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	if bare(c.r.URL.Path) {
+		return reply{http.StatusNoContent, nil}, nil
+	}
+	return success(nil), nil
+}

@@ -1,0 +1,379 @@
+package onelogin
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/number"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+)
+
+// people are the calls about a site's people (contract 2.9 and 2.14), in both versions.
+type people struct{ *Surface }
+
+func (s people) serve() {
+	for _, v := range []string{"/api/1", "/api/2"} {
+		s.mux.HandleFunc("GET "+v+"/users", s.byClient(otl.ScopeUsers, s.list))
+		s.mux.HandleFunc("POST "+v+"/users", withBody(s.Surface, otl.ScopeUsers, s.create))
+		s.mux.HandleFunc("GET "+v+"/users/{id}", s.byClient(otl.ScopeUsers, s.get))
+		s.mux.HandleFunc("PUT "+v+"/users/{id}", withBody(s.Surface, otl.ScopeUsers, s.update))
+		s.mux.HandleFunc("DELETE "+v+"/users/{id}", s.byClient(otl.ScopeUsers, s.remove))
+		s.mux.HandleFunc("GET "+v+"/users/{id}/apps", s.byClient(otl.ScopeUsers, s.none))
+		s.mux.HandleFunc("GET "+v+"/users/custom_attributes", s.byClient(otl.ScopeUsers, s.none))
+	}
+	who := roles(s)
+	acts := map[string]http.HandlerFunc{
+		"logout": s.byClient(otl.ScopeAuth, s.logout), "set_state": withBody(s.Surface, otl.ScopeUsers, s.setState),
+		"add_roles": withBody(s.Surface, otl.ScopeUsers, who.add), "remove_roles": withBody(s.Surface, otl.ScopeUsers, who.take),
+	}
+	setPassword := withBody(s.Surface, otl.ScopeUsers, s.setPassword)
+	s.mux.HandleFunc("PUT /api/1/users/{id}/{act}", func(w http.ResponseWriter, r *http.Request) {
+		do := acts[r.PathValue("act")]
+		if r.PathValue("id") == "set_password_clear_text" { // whose path has the id at its end
+			r.SetPathValue("id", r.PathValue("act"))
+			do = setPassword
+		}
+		if do == nil {
+			do = NotFound
+		}
+		do(w, r)
+	})
+}
+
+// errNoUser is the answer to the id of nobody, and of nobody of this site.
+var errNoUser = literal(http.StatusNotFound, "User does not exist")
+
+// member gives the one of the site's people that a path names; anybody else is as
+// unknown as nobody.
+func (s *Surface) member(c *call) (account.Member, error) {
+	n, err := strconv.Atoi(c.r.PathValue("id"))
+	if err != nil {
+		return account.Member{}, invalid("id", "ID is incorrect")
+	}
+	id, err := s.Numbers.Ref(c.ctx(), number.User, n)
+	var m account.Member
+	if err == nil {
+		m, err = s.Members.Member(c.ctx(), c.site.ID, id)
+	}
+	if err != nil && otl.As(err).Kind == otl.NotFound {
+		err = errNoUser
+	}
+	if err == nil {
+		otl.RequestOf(c.ctx()).UserID = m.User.ID
+	}
+	return m, err
+}
+
+// told answers with a person, as the version of the path does.
+func (s people) told(c *call, code int, m account.Member) (reply, error) {
+	u, err := s.user(c, m)
+	if bare(c.r.URL.Path) {
+		return reply{code, u}, err
+	}
+	return success([]userOut{u}), err
+}
+
+func (s people) get(c *call) (reply, error) {
+	m, err := s.member(c)
+	if err != nil {
+		return reply{}, err
+	}
+	return s.told(c, http.StatusOK, m)
+}
+
+// none answers with an empty list of what there is none of here.
+func (s people) none(c *call) (reply, error) {
+	if c.r.PathValue("id") != "" {
+		if _, err := s.member(c); err != nil {
+			return reply{}, err
+		}
+	}
+	if bare(c.r.URL.Path) {
+		return reply{http.StatusOK, []any{}}, nil
+	}
+	return success([]any{}), nil
+}
+
+// pageSize is how many people a page has unless it is told.
+const pageSize = 50
+
+// question reads what people are asked for. A filter that is not known is refused rather
+// than passed over: the answer would hold people that nobody asked for.
+func question(in url.Values) (q account.Query, page int, err error) {
+	page, q.Limit = 1, pageSize
+	if cursor := in.Get("after_cursor") + in.Get("cursor"); cursor != "" {
+		raw, err := base64.StdEncoding.DecodeString(cursor)
+		more, bad := url.ParseQuery(string(raw))
+		if err != nil || bad != nil {
+			return q, 0, invalid("after_cursor", "is none that was given")
+		}
+		for name, values := range more {
+			in[name] = values
+		}
+	}
+	for name, values := range in {
+		value := values[0]
+		switch name {
+		case "after_cursor", "cursor":
+		case "email", "username", "external_id":
+			attr := map[string]otl.Attribute{"email": otl.AttrEmail, "username": otl.AttrUsername, "external_id": otl.AttrExternalID}[name]
+			one := otl.Filter{Op: otl.OpEqual, Attr: attr, Text: value}
+			q.Filter = otl.Filter{Op: otl.OpAnd, Parts: append(q.Filter.Parts, one)}
+		case "limit":
+			if q.Limit, err = strconv.Atoi(value); err != nil || q.Limit < 1 || q.Limit > 1000 {
+				return q, 0, invalid(name, "must be a number from 1 to 1000")
+			}
+		case "page":
+			if page, err = strconv.Atoi(value); err != nil || page < 1 || page > 1e6 {
+				return q, 0, invalid(name, "must be a number from 1 to 1000000")
+			}
+		default:
+			return q, 0, invalid(name, "is nothing people can be asked for by here")
+		}
+	}
+	q.Offset = (page - 1) * q.Limit
+	return q, page, nil
+}
+
+// list is GET /users. The cursor of a page is what asks for it, in base64: some clients
+// read it and send that instead.
+func (s people) list(c *call) (reply, error) {
+	in := c.r.URL.Query()
+	q, page, err := question(in)
+	if err != nil {
+		return reply{}, err
+	}
+	found, total, err := s.Members.Search(c.ctx(), c.site.ID, q)
+	if err != nil {
+		return reply{}, err
+	}
+	out := make([]userOut, len(found))
+	for i, m := range found {
+		if out[i], err = s.user(c, m); err != nil {
+			return reply{}, err
+		}
+	}
+	in.Del("after_cursor")
+	in.Del("cursor")
+	cursor := func(n int) *string {
+		if n < 1 || (n-1)*q.Limit >= total {
+			return nil
+		}
+		in.Set("page", strconv.Itoa(n))
+		at := base64.StdEncoding.EncodeToString([]byte(in.Encode()))
+		return &at
+	}
+	p := pagination{Before: cursor(page - 1), After: cursor(page + 1)}
+	if bare(c.r.URL.Path) {
+		c.paged(p, page, len(found), total, (total+q.Limit-1)/q.Limit)
+		return reply{http.StatusOK, out}, nil
+	}
+	p.PreviousLink, p.NextLink = s.at(c, p.Before), s.at(c, p.After)
+	answer := success(out)
+	all, _ := answer.body.(envelope)
+	all.Pagination = &p
+	return reply{answer.code, all}, nil
+}
+
+// at gives the address of a page.
+func (s people) at(c *call, cursor *string) *string {
+	if cursor == nil {
+		return nil
+	}
+	to := s.PublicURL + c.r.URL.Path + "?after_cursor=" + url.QueryEscape(*cursor)
+	return &to
+}
+
+// paged tells in headers where a page of version 2 is.
+func (c *call) paged(p pagination, page, items, total, pages int) {
+	for name, n := range map[string]int{"Current-Page": page, "Page-Items": items, "Total-Count": total, "Total-Pages": pages} {
+		c.header.Set(name, strconv.Itoa(n))
+	}
+	for name, cursor := range map[string]*string{"Before-Cursor": p.Before, "After-Cursor": p.After} {
+		if cursor != nil {
+			c.header.Set(name, *cursor)
+		}
+	}
+}
+
+// personIn is what a person is made of, or what is to be different about him: members
+// that are not there stay as they are.
+type personIn map[string]json.RawMessage
+
+// textOf gives a member that is a text, nil where it is not there or null.
+func (in personIn) textOf(name string) (*string, error) {
+	var out *string
+	if raw := in[name]; raw != nil {
+		if err := json.Unmarshal(raw, &out); err != nil {
+			return nil, invalid(name, "must be a string")
+		}
+	}
+	return out, nil
+}
+
+// known are the members of a person that this server keeps.
+func known() []string {
+	return []string{"email", "username", "firstname", "lastname", "phone", "locale_code", "external_id", "state", "password", "password_confirmation"}
+}
+
+// change reads what is to be different; the name of a person of before is kept where
+// only a part of it is given.
+func (in personIn) change(before string) (c account.MemberChange, err error) {
+	for name, raw := range in {
+		if !slices.Contains(known(), name) && string(raw) != "null" {
+			return c, literal(http.StatusBadRequest, "unknown attribute: "+name)
+		}
+	}
+	first, last, _ := strings.Cut(before, " ")
+	texts := map[string]**string{
+		"email": &c.Email, "username": &c.Username, "phone": &c.Phone, "locale_code": &c.Locale, "external_id": &c.ExternalID, "firstname": nil, "lastname": nil,
+	}
+	for name, dst := range texts {
+		given, err := in.textOf(name)
+		if err != nil {
+			return c, err
+		}
+		switch {
+		case given == nil:
+		case name == "firstname":
+			first = *given
+		case name == "lastname":
+			last = *given
+		default:
+			*dst = given
+		}
+	}
+	if whole := strings.TrimSpace(first + " " + last); whole != before {
+		c.Name = &whole
+	}
+	if raw := in["state"]; raw != nil && string(raw) != "null" {
+		suspended := strings.Trim(string(raw), `"`) != strconv.Itoa(stateApproved)
+		c.Suspended = &suspended
+	}
+	return c, nil
+}
+
+// create is POST /users. Whoever is known in the network joins by signing in.
+func (s people) create(c *call, in *personIn) (reply, error) {
+	ch, err := in.change("")
+	if err != nil {
+		return reply{}, err
+	}
+	made := account.Creation{Profile: ch.Profile, Site: &c.site}
+	if ch.Email != nil {
+		made.Email = *ch.Email
+	}
+	if made.Password, err = in.password(); err != nil {
+		return reply{}, err
+	}
+	made.Change = account.MemberChange{ExternalID: ch.ExternalID, Suspended: ch.Suspended}
+	m, err := s.Members.Create(c.ctx(), made)
+	if err != nil {
+		return reply{}, err
+	}
+	return s.told(c, http.StatusCreated, m)
+}
+
+// password gives the password that somebody is to start with, and its confirmation's
+// error.
+func (in personIn) password() (secret.Text, error) {
+	given, err := in.textOf("password")
+	if err != nil || given == nil {
+		return secret.Text{}, err
+	}
+	if again, err := in.textOf("password_confirmation"); err != nil || again == nil || *again != *given {
+		return secret.Text{}, invalid("password_confirmation", "must be the password")
+	}
+	return secret.NewText(*given), nil
+}
+
+func (s people) update(c *call, in *personIn) (reply, error) {
+	m, err := s.member(c)
+	if err != nil {
+		return reply{}, err
+	}
+	if _, there := (*in)["password"]; there {
+		return reply{}, invalid("password", "is set by set_password_clear_text")
+	}
+	ch, err := in.change(granted(visible(m.Grant), otl.FieldName, m.User.Name))
+	if err == nil {
+		m, err = s.Members.Change(c.ctx(), c.site, m.User.ID, ch)
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	return s.told(c, http.StatusOK, m)
+}
+
+// remove is DELETE /users/{id}: the person leaves the site (decision D2).
+func (s people) remove(c *call) (reply, error) {
+	m, err := s.member(c)
+	if err == nil {
+		err = s.Members.Leave(c.ctx(), c.site.ID, m.User.ID)
+	}
+	if bare(c.r.URL.Path) {
+		return reply{http.StatusNoContent, nil}, err
+	}
+	return success(nil), err
+}
+
+// logout is PUT /api/1/users/{id}/logout (contract 2.9).
+func (s people) logout(c *call) (reply, error) {
+	m, err := s.member(c)
+	if err == errNoUser { //nolint:errorlint // it is a value to compare with
+		err = invalid("id", "ID is incorrect")
+	}
+	if err == nil {
+		err = s.Second.LogOut(c.ctx(), c.site.ID, m.User.ID)
+	}
+	return success(nil), err
+}
+
+type stateIn struct {
+	State *integer `json:"state"`
+}
+
+// setState bars a person from the site, or lets him in again.
+func (s people) setState(c *call, in *stateIn) (reply, error) {
+	if in.State == nil || *in.State < 0 || *in.State > 3 {
+		return reply{}, invalid("state", "must be a number from 0 to 3")
+	}
+	m, err := s.member(c)
+	if err != nil {
+		return reply{}, err
+	}
+	suspended := *in.State != stateApproved
+	_, err = s.Members.Change(c.ctx(), c.site, m.User.ID, account.MemberChange{Suspended: &suspended})
+	return success(nil), err
+}
+
+// setPassword is PUT /api/1/users/set_password_clear_text/{id}, for people of the site's
+// own (decision D1). Passwords are always held against the rules.
+func (s people) setPassword(c *call, in *personIn) (reply, error) {
+	m, err := s.member(c)
+	if err != nil {
+		return reply{}, err
+	}
+	given, err := in.password()
+	if err == nil && given.Empty() {
+		err = invalid("password", "is required")
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	set := func(ctx context.Context, replace bool) error {
+		return s.Members.SetPassword(ctx, c.site, m.User.ID, account.GivenPassword{Password: given, Replace: replace})
+	}
+	if err = set(c.ctx(), true); otl.Is(err, account.ErrNoPassword.Code) {
+		err = set(c.ctx(), false)
+	}
+	return success(nil), err
+}
