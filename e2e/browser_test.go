@@ -17,7 +17,7 @@ import (
 )
 
 // browserTime bounds one step of a browser. It only ends a test that hangs.
-const browserTime = 30 * time.Second
+const browserTime = 20 * time.Second
 
 // chromium starts a real browser, headless, that ends with the test.
 func chromium(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
@@ -158,11 +158,37 @@ func (b *tab) press(selector string) {
 	b.do(chromedp.WaitVisible(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector)))
 }
 
+// fill types into the field of a name.
+func (b *tab) fill(name, value string) {
+	b.t.Helper()
+	field := chromedp.CSS(`[name="` + name + `"]:not([type=hidden])`)
+	b.do(chromedp.WaitVisible(field), chromedp.Clear(field), chromedp.SendKeys(field, value))
+}
+
+// heading waits for the page with this heading.
+func (b *tab) heading(want string) {
+	b.t.Helper()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for limit := time.Now().Add(browserTime); ; <-again.C {
+		got := ask(b, chromedp.Evaluate[string](`document.querySelector("h1")?.textContent ?? ""`))
+		if strings.Contains(plain(got), want) {
+			return
+		}
+		if time.Now().After(limit) {
+			b.t.Fatalf("the page is %q, not %q\n%s", got, want, b.html())
+		}
+	}
+}
+
 // text gives what a visible element says.
 func (b *tab) text(selector string) string {
 	b.t.Helper()
-	return ask(b, chromedp.Text(chromedp.CSS(selector)))
+	return plain(ask(b, chromedp.Text(chromedp.CSS(selector))))
 }
+
+// plain takes away what keeps names from changing the direction of a text.
+func plain(s string) string { return strings.NewReplacer("\u2068", "", "\u2069", "").Replace(s) }
 
 // at waits until the address of the tab contains a text, and gives it.
 func (b *tab) at(part string) string {

@@ -29,11 +29,11 @@ type world struct {
 	vars map[string]string
 }
 
-// newWorld runs the development world until the test ends.
-func newWorld(t *testing.T) *world {
+// newWorld runs the development world, with settings, until the test ends.
+func newWorld(t *testing.T, settings ...string) *world {
 	t.Helper()
 	dir := t.TempDir()
-	dev(t, binary(t), dir)
+	devAt(t, binary(t), dir, "127.0.0.1:0", settings...)
 	vars := sourced(t, dir)
 	return &world{url: vars["OTL_URL"], dir: dir, vars: vars}
 }
@@ -111,4 +111,12 @@ func (w *world) letter(t *testing.T, to string) letter {
 	}
 	t.Fatalf("no message to %s came", to)
 	panic("unreachable")
+}
+
+// member adds a person of a partner and gives the address.
+func (w *world) member(t *testing.T, p *partner) string {
+	t.Helper()
+	const who = "mia@dev.test"
+	must(t, http.StatusCreated)(p.register(who, password, "Mia Member"))
+	return who
 }

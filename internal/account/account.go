@@ -24,6 +24,8 @@ type Accounts struct {
 	Messages *message.Messages
 	Rules    *PasswordRules
 	Now      func() time.Time
+
+	PublicURL string // links in mails lead there, whatever a request calls the server (OT-12)
 }
 
 // Registration is what a new person tells a site.

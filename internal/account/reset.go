@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/limit"
@@ -16,8 +17,8 @@ import (
 const (
 	// resetPrefix starts every reset token.
 	resetPrefix = "otl_pr_"
-	// resetTTL is how long a reset token can be used (PW-15, at most an hour).
-	resetTTL = 30 * time.Minute
+	// ResetTTL is how long a reset token can be used (PW-15, at most an hour).
+	ResetTTL = 30 * time.Minute
 )
 
 // ErrResetToken is the answer to a reset token that is unknown, used or expired.
@@ -42,7 +43,7 @@ func (a *Accounts) Forgot(ctx context.Context, siteID, address string) error {
 		u = otl.User{} // a password would open what the address does not yet
 	}
 	token := secret.NewKey(resetPrefix)
-	t := otl.Ticket{ID: secret.NewID(now), Purpose: otl.PurposeReset, UserID: u.ID, SiteID: siteID, CreatedAt: now, ExpiresAt: now.Add(resetTTL)}
+	t := otl.Ticket{ID: secret.NewID(now), Purpose: otl.PurposeReset, UserID: u.ID, SiteID: siteID, CreatedAt: now, ExpiresAt: now.Add(ResetTTL)}
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if err := tx.Tickets.Void(ctx, u.ID, otl.PurposeReset, now); err != nil {
 			return err
@@ -52,7 +53,10 @@ func (a *Accounts) Forgot(ctx context.Context, siteID, address string) error {
 		}
 		_, err := a.Messages.Queue(ctx, tx, message.Note{
 			Kind: otl.MessageReset, Channel: otl.ChannelMail, To: u.Email.Address, UserID: u.ID, SiteID: siteID, Locale: u.Locale, Expires: t.ExpiresAt,
-			Data: map[string]string{message.DataToken: token.Reveal(), message.DataMinutes: strconv.Itoa(int(resetTTL.Minutes()))},
+			Data: map[string]string{
+				message.DataToken: token.Reveal(), message.DataLink: strings.TrimSuffix(a.PublicURL, "/") + "/reset/" + token.Reveal(),
+				message.DataMinutes: strconv.Itoa(int(ResetTTL.Minutes())),
+			},
 		})
 		return err
 	})

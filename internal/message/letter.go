@@ -107,6 +107,12 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 	name := string(kind)
 	s.Subject, s.Heading, s.Body, s.Info = v.Say(name+"_subject"), v.Say(name+"_heading"), v.Say(name+"_body"), v.Say(name+"_info")
 	switch kind {
+	case otl.MessageVerify, otl.MessageExisting:
+		s.LinkText, s.Warning = v.Say("signin_link"), v.Say("never_share")
+		s.Subject, s.Heading, s.Body, s.Info = v.Say("verify_subject"), v.Say("verify_subject"), v.Say("signin_both_body"), v.Say("signin_info")
+		if kind == otl.MessageExisting {
+			s.Subject, s.Heading, s.Body = v.Say("existing_subject"), v.Say("existing_subject"), v.Say("existing_body")
+		}
 	case otl.MessageSignIn:
 		s.LinkText, s.Warning = v.Say("signin_link"), v.Say("never_share")
 		switch {
@@ -118,6 +124,9 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 		}
 	case otl.MessageReset:
 		s.Subject, s.Heading, s.Body, s.Info = v.Say("reset_subject"), v.Say("reset_heading"), v.Say("reset_body"), v.Say("reset_info")
+		if s.Link != "" {
+			s.Body, s.LinkText, s.Token = v.Say("reset_link_body"), v.Say("reset_link"), ""
+		}
 	case otl.MessageWebhookFailing, otl.MessageWebhookStopped:
 		s.Footer = ""
 	case otl.MessagePasswordChanged:

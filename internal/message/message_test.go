@@ -81,7 +81,7 @@ func TestEveryMessageInEveryLanguage(t *testing.T) {
 	m := &message.Messages{Host: "id.example.com"}
 	data := map[string]string{"code": "048291", "link": "https://id.example.com/l/abc", "token": "otl_pr_x", "minutes": "5", "to": "n***@dev.test"}
 	for _, tag := range append(tags(t), "", "de-AT", "pt", "zh-CN", "xx", "not a tag") {
-		for _, kind := range []otl.MessageKind{otl.MessageSignIn, otl.MessageReset, otl.MessagePasswordChanged, otl.MessageConfirmChange, otl.MessageChangeAsked} {
+		for _, kind := range []otl.MessageKind{otl.MessageSignIn, otl.MessageVerify, otl.MessageExisting, otl.MessageReset, otl.MessagePasswordChanged, otl.MessageConfirmChange, otl.MessageChangeAsked} {
 			one := signIn(tag, otl.ChannelMail, data)
 			one.Kind = kind
 			l, err := m.Write(one, `Acme & "Söhne" <b>`)

@@ -3,6 +3,7 @@ package message
 import (
 	"embed"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -84,6 +85,17 @@ func (v Voice) fill(text string) string {
 		pairs = append(pairs, "{"+name+"}", value)
 	}
 	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// With gives a voice that has one member more.
+func (v Voice) With(member, value string) Voice {
+	data := maps.Clone(v.data)
+	if data == nil {
+		data = map[string]string{}
+	}
+	data[member] = value
+	v.data = data
+	return v
 }
 
 // Dir gives the direction the language is written in, as HTML has it.

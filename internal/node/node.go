@@ -95,6 +95,7 @@ type Node struct {
 	Members      *account.Members
 	SignIn       *signin.SignIn
 	Codes        *signin.Codes
+	Flows        *signin.Flows
 	Factors      *factor.Factors
 	Setup        *factor.Setup
 	Limits       *limit.Limits
@@ -172,7 +173,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		Egress:   egress.New(o.Egress),
 		Factors:  factors,
 		Setup:    &factor.Setup{Factors: factors},
-		Accounts: &account.Accounts{Store: st, Sessions: sessions, Factors: factors, Hasher: hasher, Limits: limits, Messages: messages, Rules: o.Rules, Now: o.Now},
+		Accounts: &account.Accounts{Store: st, Sessions: sessions, Factors: factors, Hasher: hasher, Limits: limits, Messages: messages, Rules: o.Rules, Now: o.Now, PublicURL: o.PublicURL},
 		SignIn:   &signin.SignIn{Store: st, Sessions: sessions, Second: second, Hasher: hasher, Limits: limits, Now: o.Now},
 		Codes: &signin.Codes{
 			Store: st, Sessions: sessions, Second: second, Limits: limits, Messages: messages, Now: o.Now,
@@ -185,6 +186,9 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		SMS: sms,
 	}}
 	n.webhooks(o)
+	n.Flows = &signin.Flows{
+		Store: st, Sessions: sessions, SignIn: n.SignIn, Second: second, Codes: n.Codes, Limits: limits, Now: o.Now, Issuer: o.PublicURL, FirstParty: in.SiteID,
+	}
 	if err := n.Accounts.LearnSchemes(ctx); err != nil {
 		return nil, fmt.Errorf("read password schemes: %w", err)
 	}
@@ -205,14 +209,17 @@ func (n *Node) webhooks(o Options) {
 // serve builds the surfaces and the server in front of them.
 func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	n.Native = native.New(native.Options{
-		SignIn: n.SignIn, Codes: n.Codes, Second: n.SignIn.Second, Factors: n.Factors, Accounts: n.Accounts, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Webhooks: n.Webhooks, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
+		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Second: n.SignIn.Second, Factors: n.Factors, Accounts: n.Accounts, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Webhooks: n.Webhooks, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
 		JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
 	})
 	wire := transmit.New(transmit.Options{
 		SignIn: n.SignIn, Codes: n.Codes, Clients: n.Clients, Members: n.Members, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},
 		Pace: n.pace(), JWKS: n.Installation.Identity.JWKS, Now: o.Now, URL: strings.TrimSuffix(o.PublicURL, "/"),
 	})
-	hosted := pages.New(pages.Options{Codes: n.Codes, Changes: n.Members.Changes, PublicURL: o.PublicURL, Plain: native.Fail})
+	hosted := pages.New(pages.Options{
+		Flows: n.Flows, Arrivals: signin.Arrivals{Flows: n.Flows}, Codes: n.Codes, SignIn: n.SignIn,
+		Accounts: n.Accounts, Consents: account.Consents{Accounts: n.Accounts}, Changes: n.Members.Changes, PublicURL: o.PublicURL, Now: o.Now, Plain: native.Fail,
+	})
 	login := onelogin.New(onelogin.Options{
 		SignIn: n.SignIn, Second: n.SignIn.Second, Sites: n.Sites, Jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https:")}, PublicURL: o.PublicURL, Strict: o.StrictSubdomain, Ask: hosted.Switch,
 		Roles: &site.Roles{Store: n.Store, Now: o.Now}, Members: n.Members, Factors: n.Setup,
@@ -301,6 +308,7 @@ func (n *Node) Run(ctx context.Context) {
 		{"prune one-time secrets", 3600, n.Accounts.PruneTickets},
 		{"prune counts of SMS", 3600, n.SMS.Prune},
 		{"prune kept answers", 300, n.Once.Prune},
+		{"prune visits to the pages", 300, n.Flows.Prune},
 		{"prune messages", 3600, n.Outbox.Prune},
 		{"prune API tokens", 3600, n.APITokens.Prune},
 		{"prune deliveries", 3600, n.Webhooks.Prune},

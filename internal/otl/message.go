@@ -10,6 +10,8 @@ const (
 	MessageSignIn          MessageKind = "signin"
 	MessageReset           MessageKind = "reset_password"
 	MessagePasswordChanged MessageKind = "password_changed"
+	MessageVerify          MessageKind = "verify_email"     // to whoever creates an account
+	MessageExisting        MessageKind = "existing_account" // to whoever would and has one
 	MessageFactorAdded     MessageKind = "factor_added"
 	MessageFactorRemoved   MessageKind = "factor_removed"
 	MessageRecoveryUsed    MessageKind = "recovery_used"

@@ -163,6 +163,15 @@ func CheckOrigin(field, s string) error {
 	return nil
 }
 
+// Origin gives the origin of an address (RFC 6454 section 4), "" for what is none.
+func Origin(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme == "" || u.Host == "" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
 // CheckResource checks an audience that tokens can be asked for: an absolute URI
 // without a fragment (RFC 8707 section 2).
 func CheckResource(field, s string) error {

@@ -72,6 +72,7 @@ type CodeRequest struct {
 	// contract has it so. It knows people of the site only.
 	Known bool
 	Joins bool // with Known: anybody of the network, who joins the site by it
+	Opens bool // the person is creating an account: the message says so
 }
 
 // CodeSent is what became of a request.
@@ -322,7 +323,7 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 			return err
 		}
 		_, err := s.Messages.Queue(ctx, tx, message.Note{
-			Kind: otl.MessageSignIn, Channel: r.Channel, To: to, UserID: u.ID, SiteID: r.Site.ID, Locale: u.Locale, Expires: t.ExpiresAt,
+			Kind: r.kind(u), Channel: r.Channel, To: to, UserID: u.ID, SiteID: r.Site.ID, Locale: u.Locale, Expires: t.ExpiresAt,
 			Data: map[string]string{
 				message.DataCode: code, message.DataLink: link, message.DataMinutes: strconv.Itoa(int(r.TTL.Minutes())), message.DataCustom: r.Custom,
 			},
@@ -376,6 +377,7 @@ type CodeAttempt struct {
 	RequestID string // needed where one was made
 	Known     bool   // as in CodeRequest
 	Join      string // id of a live session that the proof is added to; "" opens one
+	Flow      string // id of the visit to the hosted pages it was mailed for; "" for none
 	Door      *Door  // for a second step that may be due; nil where the wire has none
 }
 
@@ -458,7 +460,7 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, userID string, a CodeAt
 		return t, err
 	}
 	plain := strings.NewReplacer(" ", "", "-", "").Replace(a.Code.Reveal())
-	right, asked := secret.SameDigest(s.codeDigest(t, plain), digest), requested(t, a.RequestID)
+	right, asked := secret.SameDigest(s.codeDigest(t, plain), digest), requested(t, a.RequestID) && t.Data[dataFlow] == a.Flow
 	if !right || !asked {
 		if t.Tries >= s.Tries {
 			return t, ErrCodeLocked

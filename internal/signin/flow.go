@@ -23,6 +23,7 @@ type Flows struct {
 	Store      *store.Store
 	Sessions   *session.Sessions
 	SignIn     *SignIn
+	Second     *SecondStep
 	Codes      *Codes
 	Limits     *limit.Limits
 	Now        func() time.Time
@@ -40,14 +41,15 @@ const (
 	dataMore      = "more_" // begins what the wire that began the flow added
 )
 
-// Step is what a visit needs next.
-type Step string
+// Next is what a visit needs next.
+type Next string
 
 // The steps, in the order they come.
 const (
-	StepSignIn  Step = "signin"  // the person is to prove who he is
-	StepConsent Step = "consent" // he is to say what the site may see
-	StepDone    Step = "done"    // the browser can go back
+	StepSignIn  Next = "signin"  // the person is to prove who he is
+	StepSecond  Next = "second"  // the site demands a second factor
+	StepConsent Next = "consent" // he is to say what the site may see
+	StepDone    Next = "done"    // the browser can go back
 )
 
 // Visit is a flow with the site it is for and with whom the browser is signed in as.
@@ -147,11 +149,9 @@ func (s *Flows) Visit(ctx context.Context, id string, browser, held secret.Text)
 		}
 		return v, err
 	}
-	if v.Who, err = s.Sessions.Browser(ctx, held); err != nil && !errors.Is(err, session.ErrNoBrowserSession) {
-		return v, err
-	}
-	otl.RequestOf(ctx).SiteID, otl.RequestOf(ctx).UserID = f.SiteID, v.Who.User.ID
-	return v, nil
+	otl.RequestOf(ctx).SiteID = f.SiteID
+	v.Who, err = s.Who(ctx, held)
+	return v, err
 }
 
 func (s *Flows) live(ctx context.Context, id string) (otl.Flow, error) {
@@ -166,7 +166,7 @@ func (s *Flows) live(ctx context.Context, id string) (otl.Flow, error) {
 }
 
 // Next gives what a visit needs before the browser can go back.
-func (s *Flows) Next(ctx context.Context, v Visit) (Step, error) {
+func (s *Flows) Next(ctx context.Context, v Visit) (Next, error) {
 	if !v.Known() || !s.fresh(v) {
 		return StepSignIn, nil
 	}
@@ -176,6 +176,13 @@ func (s *Flows) Next(ctx context.Context, v Visit) (Step, error) {
 	g, err := s.Store.Read.Grants.Of(ctx, v.Who.User.ID, v.Site.ID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return StepSignIn, err
+	}
+	_, offers, err := s.Second.Factors.Admit(ctx, s.Store.Read, store.Standing{User: v.Who.User, Site: v.Site, Grant: g}, v.Who.Session.Methods, nil)
+	if err != nil {
+		return StepSignIn, err
+	}
+	if len(offers) > 0 {
+		return StepSecond, nil
 	}
 	if v.Asked.Consent && v.Progress.Agreed.IsZero() || consentDue(v.Site, g) {
 		return StepConsent, nil
@@ -200,9 +207,9 @@ func consentDue(site otl.Site, g otl.Grant) bool {
 }
 
 // Agreed notes that the person decided what the site may see.
-func (s *Flows) Agreed(ctx context.Context, v Visit) error {
+func (s *Flows) Agreed(ctx context.Context, v Visit) (Visit, error) {
 	v.Progress.Agreed = s.Now()
-	return s.save(ctx, v)
+	return v, s.save(ctx, v)
 }
 
 // save keeps how far a visit has come, and the flow alive.

@@ -19,6 +19,7 @@ type LinkRequest struct {
 	CodeRequest
 	State   string // handed back there
 	Confirm otl.Confirm
+	Flow    string // id of the visit to the hosted pages it is for; "" for none
 }
 
 // LinkSent is what became of a request.
@@ -38,6 +39,7 @@ const (
 	dataClient   = "client"
 	dataConfirm  = "confirm"
 	dataLocale   = "locale"
+	dataFlow     = "flow"
 )
 
 // redeemTime is how long the code of an opened link is good (OT-15).
@@ -62,7 +64,7 @@ func (s *Codes) SendLink(ctx context.Context, r LinkRequest) (LinkSent, error) {
 	if r.TTL == 0 {
 		r.TTL = s.LinkTTL
 	}
-	r.Data = withData(r.Data, map[string]string{dataRedirect: r.Redirect, dataState: r.State, dataClient: r.Client, dataConfirm: string(r.Confirm), dataLocale: u.Locale})
+	r.Data = withData(r.Data, map[string]string{dataRedirect: r.Redirect, dataState: r.State, dataClient: r.Client, dataConfirm: string(r.Confirm), dataLocale: u.Locale, dataFlow: r.Flow})
 	token := secret.NewKey(linkPrefix).Reveal()
 	link := strings.TrimSuffix(s.PublicURL, "/") + "/l/" + token
 	sent, err := s.issue(ctx, r.CodeRequest, u, to, secret.Digest(token), link)
@@ -89,6 +91,17 @@ type Opened struct {
 	Locale   string
 	Origin   string // of where the browser goes afterwards
 	Confirm  otl.Confirm
+	Flow     string // id of the visit to the hosted pages it is for; "" for none
+}
+
+// FlowOf gives the id of the visit to the hosted pages that a link is for, "" for none,
+// and reads only. The error is ErrLink.
+func (s *Codes) FlowOf(ctx context.Context, token string) (string, error) {
+	t, err := s.Store.Read.Tickets.Live(ctx, otl.PurposeSignIn, secret.Digest(token), s.Now())
+	if errors.Is(err, store.ErrNotFound) {
+		err = ErrLink
+	}
+	return t.Data[dataFlow], err
 }
 
 // Look gives what the page of a link shows and notes that it was opened. Nothing is
@@ -112,10 +125,8 @@ func (s *Codes) Look(ctx context.Context, token string) (Opened, error) {
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		return tx.Events.Append(ctx, s.event(otl.EventLinkOpened, t.UserID, t.SiteID, map[string]string{"ip": from.Client.String(), "user_agent": userAgent(from)}))
 	})
-	o := Opened{SiteName: site.Name, Locale: t.Data[dataLocale], Confirm: otl.Confirm(t.Data[dataConfirm])}
-	if u, bad := url.Parse(t.Data[dataRedirect]); bad == nil {
-		o.Origin = u.Scheme + "://" + u.Host
-	}
+	o := Opened{SiteName: site.Name, Locale: t.Data[dataLocale], Confirm: otl.Confirm(t.Data[dataConfirm]), Flow: t.Data[dataFlow]}
+	o.Origin = otl.Origin(t.Data[dataRedirect])
 	return o, err
 }
 
@@ -129,7 +140,7 @@ func (s *Codes) Confirm(ctx context.Context, token string) (string, error) {
 	var to string
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		t, err := tx.Tickets.Use(ctx, otl.PurposeSignIn, secret.Digest(token), s.Now())
-		if errors.Is(err, store.ErrNotFound) || err == nil && t.Tries >= s.Tries {
+		if errors.Is(err, store.ErrNotFound) || err == nil && (t.Tries >= s.Tries || t.Data[dataFlow] != "") {
 			return ErrLink
 		}
 		if err != nil {
@@ -224,4 +235,16 @@ func requested(t otl.Ticket, id string) bool {
 	}
 	known, err := hex.DecodeString(want)
 	return err == nil && secret.SameDigest(secret.Digest(id), known)
+}
+
+// kind says what the message is about: to whoever would create an account, that he has
+// one, or that the address is to be confirmed.
+func (r CodeRequest) kind(u otl.User) otl.MessageKind {
+	switch {
+	case !r.Opens:
+		return otl.MessageSignIn
+	case u.EmailVerifiedAt.IsZero():
+		return otl.MessageVerify
+	}
+	return otl.MessageExisting
 }

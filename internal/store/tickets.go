@@ -95,6 +95,11 @@ func (g Tickets) Spent(ctx context.Context, p otl.Purpose, digest []byte) (otl.T
 	return g.ticket(ctx, `SELECT `+ticketColumns+` FROM tickets WHERE digest = $1 AND purpose = $2 AND used_at IS NOT NULL`, []any{digest, string(p)})
 }
 
+// Any gives a ticket in whatever state, or ErrNotFound.
+func (g Tickets) Any(ctx context.Context, p otl.Purpose, digest []byte) (otl.Ticket, error) {
+	return g.ticket(ctx, `SELECT `+ticketColumns+` FROM tickets WHERE digest = $1 AND purpose = $2 AND user_id IS NOT NULL`, []any{digest, string(p)})
+}
+
 // Note writes what goes with a ticket anew.
 func (g Tickets) Note(ctx context.Context, t otl.Ticket) error {
 	data, err := json.Marshal(t.Data)

@@ -122,7 +122,7 @@ func goodCalls(t *testing.T, w *otltest.World) map[string]otltest.Call {
 	return map[string]otltest.Call{
 		"login": {Key: w.Notes.Key}, "register": {Key: w.Notes.Key}, "refresh": {Key: w.Notes.Key}, "introspect": {Key: w.Notes.Key},
 		"logout": {Key: w.Notes.Key, Bearer: bearer}, "updateMe": {Bearer: bearer}, "replaceMe": {Bearer: bearer},
-		"sendCode": {Key: w.Notes.Key}, "verifyCode": {Key: w.Notes.Key}, "sendLink": {Key: w.Notes.Key}, "verifyLink": {Key: w.Notes.Key},
+		"sendCode": {Key: w.Notes.Key}, "verifyCode": {Key: w.Notes.Key}, "sendLink": {Key: w.Notes.Key}, "verifyLink": {Key: w.Notes.Key}, "exchangeCode": {Key: w.Notes.Key},
 		"verifyFactor": {Key: w.Notes.Key}, "challengeFactor": {Key: w.Notes.Key},
 		"forgotPassword": {Key: w.Notes.Key}, "resetPassword": {Key: w.Notes.Key}, "changePassword": {Bearer: bearer},
 		"registerSite": {Bearer: own}, "createUser": {Key: w.Notes.Key}, "createRole": {Key: w.Notes.Key},

@@ -29,6 +29,7 @@ const (
 func (s *Surface) routes() {
 	auth{s}.routes()
 	codes{s}.routes()
+	hosted{s}.routes()
 	mfa{s}.routes()
 	users{s}.routes()
 	members{s}.routes()

@@ -23,6 +23,7 @@ import (
 type Options struct {
 	SignIn   *signin.SignIn
 	Codes    *signin.Codes
+	Flows    *signin.Flows
 	Second   *signin.SecondStep
 	Factors  *factor.Factors
 	Accounts *account.Accounts

@@ -21,8 +21,11 @@ type document struct {
 	Body  template.HTML
 }
 
-// documents serves the front page and the documentation.
-func (p *Pages) documents() {
+// library is the front page and the documentation.
+type library struct{ *Pages }
+
+// routes serves the front page and the documentation.
+func (p library) routes() {
 	p.get("/{$}", func(w http.ResponseWriter, _ *http.Request) error {
 		p.render(w, "front.html", document{Title: "OneTimeLogin"})
 		return nil
@@ -32,7 +35,7 @@ func (p *Pages) documents() {
 	p.get("/docs/errors/{code}", p.errorCode)
 }
 
-func (p *Pages) render(w http.ResponseWriter, name string, data document) {
+func (p library) render(w http.ResponseWriter, name string, data document) {
 	var b bytes.Buffer
 	if err := p.templates.ExecuteTemplate(&b, name, data); err != nil {
 		panic(err) // a template of ours; the server answers 500
@@ -43,7 +46,7 @@ func (p *Pages) render(w http.ResponseWriter, name string, data document) {
 }
 
 // doc shows one document, the index for none.
-func (p *Pages) doc(w http.ResponseWriter, r *http.Request) error {
+func (p library) doc(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
 	if name == "" {
 		name = "index"
@@ -85,7 +88,7 @@ func (links) Transform(doc *ast.Document, _ text.Reader, _ parser.Context) {
 }
 
 // errorCode shows what one error code means: its section of errors.md.
-func (p *Pages) errorCode(w http.ResponseWriter, r *http.Request) error {
+func (p library) errorCode(w http.ResponseWriter, r *http.Request) error {
 	raw, err := docs.Files.ReadFile("errors.md")
 	if err != nil {
 		return err
@@ -99,7 +102,7 @@ func (p *Pages) errorCode(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (p *Pages) write(w http.ResponseWriter, raw []byte) {
+func (p library) write(w http.ResponseWriter, raw []byte) {
 	var body bytes.Buffer
 	if err := p.markdown.Convert(raw, &body); err != nil {
 		panic(err) // it writes to memory

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/cookie"
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
 )
@@ -76,6 +77,8 @@ func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, si
 		words = "problem_cookies"
 	case e.Code == signin.ErrFlow.Code, e.Code == errForeign.Code:
 		words = "problem_flow"
+	case e.Code == factor.ErrEnrolment.Code, e.Code == factor.ErrKind.Code:
+		words = "mfa_enroll"
 	case e.Code == signin.ErrRedirect.Code:
 		words, about.Detail = "problem_redirect", e.Error()
 	case e.Kind == otl.NotFound:

@@ -4,26 +4,39 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
 )
 
 // linkPage is the page of a one-time link, or of one that no longer works.
 type linkPage struct {
-	Link string // "" where there is nothing to do
-	Body string
+	Link    string // "" where there is nothing to do
+	Body    string
+	Auto    bool     // goes on by itself where scripts run
+	Numbers []string // of which one is shown where the link was asked for
+	Again   string   // the link that a new one can be sent in the place of
 }
 
-func (p *Pages) linkPages() {
+// sending are the pages around what is mailed: links and codes.
+type sending struct{ *Pages }
+
+func (p sending) routes() {
+	p.get("/signin/code", p.code)
+	p.post("/signin/code", p.codeSent)
+	p.post("/signin/again", p.again)
+	p.get("/signin/wait", p.wait)
+	p.post("/signin/continue", p.goOn)
 	p.get("/l/{token}", p.link)
 	p.post("/l/{token}", p.confirmLink)
 	p.post("/l/{token}/deny", p.denyLink)
+	p.post("/l/{token}/again", p.linkAgain)
 }
 
 // link shows what a link would do, and does nothing (OT-14): mail scanners, previews
 // and prefetches open links too. Only a client that asked for no page has its link
 // used up by being fetched.
-func (p *Pages) link(w http.ResponseWriter, r *http.Request) error {
+func (p sending) link(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodHead {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		return nil
@@ -36,35 +49,84 @@ func (p *Pages) link(w http.ResponseWriter, r *http.Request) error {
 	if o.Confirm == otl.ConfirmNever && r.Header.Get("Sec-Purpose") == "" {
 		return p.follow(w, r, link)
 	}
-	v := p.voice(w, r, map[string]string{"site": isolate(o.SiteName)}, o.Locale)
-	p.show(w, http.StatusOK, "link.html", o.Origin, screen{
-		Voice: v, Title: v.Say("link_page_heading"), Token: token(p.bind(w, r)), Data: linkPage{Link: link},
-	})
+	s := screen{Token: token(p.bind(w, r))}
+	s.Voice = p.voice(w, r, map[string]string{"site": isolate(o.SiteName)}, o.Locale)
+	s.Title = s.Say("link_page_heading")
+	page := linkPage{Link: link}
+	if o.Flow != "" {
+		l, err := p.Arrivals.Linked(r.Context(), o.Flow, p.jar.Get(r, cookie.Flow))
+		if err != nil {
+			return p.deadLink(w, r, err)
+		}
+		o.Origin = l.Origin
+		switch {
+		case l.Same && o.Confirm != otl.ConfirmAlways:
+			page.Auto, page.Body = true, s.Say("link_signing_in")
+		case !l.Same:
+			page.Numbers, page.Body = l.Numbers, s.With("device", isolate(device(l.Agent))).Say("link_asked")
+		}
+	}
+	s.Data = page
+	p.show(w, http.StatusOK, "link.html", o.Origin, s)
 	return nil
 }
 
 // confirmLink uses the link up. A page of another site cannot: its visitor would be
 // signed in as somebody else.
-func (p *Pages) confirmLink(w http.ResponseWriter, r *http.Request) error {
-	return p.follow(w, r, r.PathValue("token"))
+func (p sending) confirmLink(w http.ResponseWriter, r *http.Request) error {
+	link := r.PathValue("token")
+	flow, err := p.Codes.FlowOf(r.Context(), link)
+	if err != nil {
+		return p.deadLink(w, r, err)
+	}
+	switch {
+	case flow == "":
+		return p.follow(w, r, link)
+	case r.PostForm.Get("where") == "start":
+		return p.approveLink(w, r, link)
+	}
+	v, a, err := p.Arrivals.Press(r.Context(), link, p.bind(w, r), p.jar.Held(r))
+	if err != nil {
+		return p.deadLink(w, r, err)
+	}
+	return p.arrived(w, r, v, a)
 }
 
-func (p *Pages) follow(w http.ResponseWriter, r *http.Request, link string) error {
+// approveLink lets the browser in that asked for the link, if the number is its.
+func (p sending) approveLink(w http.ResponseWriter, r *http.Request, link string) error {
+	right, err := p.Arrivals.Approve(r.Context(), link, r.PostForm.Get("number"))
+	if err != nil {
+		return p.deadLink(w, r, err)
+	}
+	s := screen{Voice: p.voice(w, r, nil)}
+	if s.Title = s.Say("number_heading"); right {
+		s.Good = s.Say("link_approved")
+	} else {
+		s.Problem = s.Say("link_wrong_number")
+	}
+	s.Data = linkPage{}
+	p.show(w, http.StatusOK, "link.html", "", s)
+	return nil
+}
+
+// follow uses up a link that a site asked for, and goes there.
+func (p sending) follow(w http.ResponseWriter, r *http.Request, link string) error {
 	to, err := p.Codes.Confirm(r.Context(), link)
 	if err != nil {
 		return p.deadLink(w, r, err)
 	}
-	p.leave(w, r, to)
+	p.send(w, r, to)
 	return nil
 }
 
-// leave sends the browser to an address that was checked against those registered.
-func (p *Pages) leave(w http.ResponseWriter, r *http.Request, to string) {
+// send sends the browser to a page of ours, or to an address that was checked against
+// those registered; always with 303, so that no form goes there (OA-07).
+func (p *Pages) send(w http.ResponseWriter, r *http.Request, to string) {
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // G710: see above
 }
 
-func (p *Pages) denyLink(w http.ResponseWriter, r *http.Request) error {
+func (p sending) denyLink(w http.ResponseWriter, r *http.Request) error {
 	if err := p.Codes.Deny(r.Context(), r.PathValue("token")); err != nil {
 		return p.deadLink(w, r, err)
 	}
@@ -73,11 +135,33 @@ func (p *Pages) denyLink(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (p *Pages) deadLink(w http.ResponseWriter, r *http.Request, err error) error {
+// deadLink says that a link no longer works, and offers another where the browser is
+// still on the visit it was for.
+func (p sending) deadLink(w http.ResponseWriter, r *http.Request, err error) error {
 	if !errors.Is(err, signin.ErrLink) {
 		return err
 	}
-	v := p.voice(w, r, nil)
-	p.show(w, http.StatusGone, "link.html", "", screen{Voice: v, Title: v.Say("link_dead_heading"), Data: linkPage{Body: v.Say("link_dead_body")}})
+	page := linkPage{}
+	if p.Arrivals.CanAgain(r.Context(), r.PathValue("token"), p.jar.Get(r, cookie.Flow)) {
+		page.Again = r.PathValue("token")
+	}
+	s := screen{Voice: p.voice(w, r, nil), Token: token(p.bind(w, r))}
+	s.Title, page.Body = s.Say("link_dead_heading"), s.Say("link_dead_body")
+	s.Data = page
+	p.show(w, http.StatusGone, "link.html", "", s)
+	return nil
+}
+
+// linkAgain sends a new link in the place of one that no longer works.
+func (p sending) linkAgain(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.Arrivals.Again(r.Context(), r.PathValue("token"), p.jar.Get(r, cookie.Flow), p.jar.Held(r))
+	if err != nil && !mendable(err) {
+		return p.deadLink(w, r, err)
+	}
+	if err != nil {
+		p.showCode(w, r, v, err)
+		return nil
+	}
+	p.send(w, r, at("/signin/code", v.ID))
 	return nil
 }

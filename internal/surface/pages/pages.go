@@ -28,10 +28,12 @@ var staticFiles embed.FS
 // Options are what the pages are made of.
 type Options struct {
 	Flows     *signin.Flows
+	Arrivals  signin.Arrivals
 	Codes     *signin.Codes
 	SignIn    *signin.SignIn
 	Accounts  *account.Accounts
 	Changes   *account.Changes
+	Consents  account.Consents
 	PublicURL string // cookies are for https where it is
 	Now       func() time.Time
 	// Plain answers an error to whoever asks for no page.
@@ -57,10 +59,11 @@ func New(o Options) *Pages {
 			goldmark.WithParserOptions(parser.WithASTTransformers(util.Prioritized(links{}, 1)))),
 		templates: template.Must(template.ParseFS(templateFiles, "templates/*.html")),
 	}
-	p.documents()
+	library{p}.routes()
+	entry{p}.routes()
+	sending{p}.routes()
+	accounts{p}.routes()
 	p.get("/static/{name}", p.static)
-	p.linkPages()
-	p.get("/account", p.portal)
 	changes{p}.routes()
 	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.Fail(w, r, errNoPath) })
 	return p

@@ -1,0 +1,99 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// Consents keeps what people let sites see.
+type Consents struct{ *Accounts }
+
+// Consent sets what a person lets a site see, of what the site asks for and what it
+// saw so far. The first time it makes him one of the site's people, with the roles
+// everybody has there. What he left out is not asked for again (grant.Asked).
+func (a Consents) Consent(ctx context.Context, userID string, site otl.Site, chosen otl.Fields) (g otl.Grant, err error) {
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		now := a.Now()
+		g, err = tx.Grants.Of(ctx, userID, site.ID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if !g.Live() {
+			g = otl.Grant{UserID: userID, SiteID: site.ID, CreatedAt: now}
+		}
+		was := g.Fields
+		may := was.With(site.Requested...)
+		g.Fields, g.Asked, g.UpdatedAt = nil, may, now
+		for _, f := range may {
+			if slices.Contains(chosen, f) {
+				g.Fields = g.Fields.With(f)
+			}
+		}
+		if g.CreatedAt.Equal(now) {
+			g, err = a.Sessions.Join(ctx, tx, g)
+			return err
+		}
+		if err := tx.Grants.Put(ctx, g); err != nil || slices.Equal(was, g.Fields) {
+			return err
+		}
+		return tx.Events.Append(ctx, a.event(otl.EventConsentGranted, userID, site.ID, map[string]string{otl.DataFields: g.Fields.String()}))
+	})
+	return g, err
+}
+
+// Connected is a site that a person let in.
+type Connected struct {
+	Site  otl.Site
+	Grant otl.Grant
+}
+
+// Sites gives the sites a person let in, by name.
+func (a Consents) Sites(ctx context.Context, userID string) ([]Connected, error) {
+	grants, err := a.Store.Read.Grants.OfPerson(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Connected, 0, len(grants))
+	for _, g := range grants {
+		s, err := a.Store.Read.Sites.ByID(ctx, g.SiteID)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // deleted meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Connected{s, g})
+	}
+	slices.SortFunc(out, func(a, b Connected) int { return strings.Compare(otl.Fold(a.Site.Name), otl.Fold(b.Site.Name)) })
+	return out, nil
+}
+
+// Limit sets what a site that a person let in may see from now on. A site he did not
+// let in is as unknown as one that never was.
+func (a Consents) Limit(ctx context.Context, userID, siteID string, chosen otl.Fields) error {
+	if !secret.ValidID(siteID) {
+		return otl.NoSuch("site")
+	}
+	g, err := a.Store.Read.Grants.Of(ctx, userID, siteID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !g.Live() {
+		return otl.NoSuch("site")
+	}
+	if err != nil {
+		return err
+	}
+	site, err := a.Store.Read.Sites.ByID(ctx, siteID)
+	if errors.Is(err, store.ErrNotFound) {
+		return otl.NoSuch("site")
+	}
+	if err != nil {
+		return err
+	}
+	_, err = a.Consent(ctx, userID, site, chosen)
+	return err
+}

@@ -1,0 +1,49 @@
+package account
+
+import (
+	"context"
+	"errors"
+
+	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// SignUp takes down somebody who wants an account, without letting him in: whether the
+// address is his he proves afterwards, and the password becomes his only then. What
+// the caller learns, and the work, is the same where somebody has the address already;
+// that person's account stays as it is.
+func (a *Accounts) SignUp(ctx context.Context, r Registration) (hash, scheme string, err error) {
+	u, _, err := a.newUser(r, func(e otl.Email) error { return a.Rules.Check(r.Password, e, r.Site.Name) })
+	if err != nil {
+		return "", "", err
+	}
+	if err := a.Limits.Take(ctx, limit.Use{Rate: limit.Register, By: []string{r.Site.ID}}); err != nil {
+		return "", "", err
+	}
+	if hash, scheme, err = a.Hasher.Hash(ctx, r.Site.ID, r.Password); err != nil {
+		return "", "", err
+	}
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		err := a.insert(ctx, tx, u, "signup", r.Site.ID)
+		if errors.Is(err, otl.ErrEmailTaken) {
+			err = nil
+		}
+		return err
+	})
+	return hash, scheme, err
+}
+
+// ResetFor gives the address a reset token is for, without using it up. The error is
+// ErrResetToken.
+func (a *Accounts) ResetFor(ctx context.Context, digest []byte) (otl.Email, error) {
+	t, err := a.Store.Read.Tickets.Live(ctx, otl.PurposeReset, digest, a.Now())
+	if errors.Is(err, store.ErrNotFound) {
+		return otl.Email{}, ErrResetToken
+	}
+	if err != nil {
+		return otl.Email{}, err
+	}
+	u, err := a.Store.Read.Users.ByID(ctx, t.UserID)
+	return u.Email, err
+}

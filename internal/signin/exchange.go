@@ -1,0 +1,146 @@
+package signin
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/netip"
+	"strings"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// Exchange is the code at the end of a flow that a site redeems.
+type Exchange struct {
+	Site     otl.Site
+	Client   string // id of the client, "" for the site's key
+	Code     secret.Text
+	Verifier string // RFC 7636
+	Redirect string // as in the request of the flow; "" where the wire does not send it again
+}
+
+// Exchanged is a session with what the wire that began the flow added.
+type Exchanged struct {
+	session.Tokens
+	More map[string]string
+}
+
+// Exchange opens a session at a site for the person whose code it is, in the ways he
+// proved himself to the browser session, which must still stand. A code is good for a
+// minute, once, for the site, client, address and verifier it was made for (OA-05);
+// whatever is wrong the error is ErrCode. One that is presented again was stolen, or
+// its answer was: the session it opened ends.
+func (s *Flows) Exchange(ctx context.Context, e Exchange) (Exchanged, error) {
+	digest := secret.Digest(e.Code.Reveal())
+	var opened session.Opened
+	var t otl.Ticket
+	var refused error
+	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		opened, refused = session.Opened{}, nil
+		var err error
+		t, err = tx.Tickets.Use(ctx, otl.PurposeFlow, digest, s.Now())
+		if errors.Is(err, store.ErrNotFound) {
+			refused = ErrCode
+			return s.reused(ctx, tx, e, digest)
+		}
+		if err != nil {
+			return err
+		}
+		if t.SiteID != e.Site.ID || t.Data[dataClient] != e.Client || e.Redirect != "" && e.Redirect != t.Data[dataRedirect] || !verifies(t.Data[dataChallenge], e.Verifier) {
+			return ErrCode // and it stays good for whom it is for
+		}
+		if opened, err = s.arrive(ctx, tx, e.Site, t); err != nil {
+			return err
+		}
+		t.Data[dataSession] = opened.Session.ID
+		return tx.Tickets.Note(ctx, t)
+	})
+	if err == nil {
+		err = refused
+	}
+	if err != nil {
+		return Exchanged{}, err
+	}
+	otl.RequestOf(ctx).UserID = t.UserID
+	out := Exchanged{More: map[string]string{}}
+	for k, v := range t.Data {
+		if name, ok := strings.CutPrefix(k, dataMore); ok {
+			out.More[name] = v
+		}
+	}
+	out.Tokens, err = s.Sessions.Tokens(opened)
+	return out, err
+}
+
+// verifies holds a verifier against a challenge: both, or neither (OA-04).
+func verifies(challenge, verifier string) bool {
+	if challenge == "" || verifier == "" {
+		return challenge == verifier
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	return len(verifier) >= 43 && len(verifier) <= 128 && secret.SameDigest(secret.Digest(base64.RawURLEncoding.EncodeToString(sum[:])), secret.Digest(challenge))
+}
+
+// arrive opens the session at the site.
+func (s *Flows) arrive(ctx context.Context, tx *store.Tx, site otl.Site, t otl.Ticket) (session.Opened, error) {
+	now := s.Now()
+	held, err := tx.Sessions.Standing(ctx, t.Data[dataHolder])
+	if errors.Is(err, store.ErrNotFound) || err == nil && !held.Session.Live(now) {
+		return session.Opened{}, ErrCode // he signed out meanwhile
+	}
+	if err != nil {
+		return session.Opened{}, err
+	}
+	st := store.Standing{Site: site, Session: otl.Session{AuthAt: held.Session.AuthAt}}
+	if st.User, err = tx.Users.Came(ctx, t.UserID, now); err != nil {
+		if errors.Is(err, store.ErrNotFound) {
+			err = ErrCode // disabled
+		}
+		return session.Opened{}, err
+	}
+	if st.Grant, err = tx.Grants.Of(ctx, t.UserID, site.ID); errors.Is(err, store.ErrNotFound) || err == nil && !st.Grant.Live() {
+		return session.Opened{}, ErrCode // he disconnected the site meanwhile
+	}
+	if err != nil {
+		return session.Opened{}, err
+	}
+	st.Grant.LastLoginAt = now
+	if err := tx.Grants.SignedIn(ctx, t.UserID, site.ID, now); err != nil {
+		return session.Opened{}, err
+	}
+	from := &otl.Request{UserAgent: t.Data[dataAgent]}
+	from.Client, _ = netip.ParseAddr(t.Data[dataIP]) // none where the browser's was not known
+	pass, offers, err := s.Second.Factors.Admit(ctx, tx, st, held.Session.Methods, nil)
+	if err == nil && len(offers) > 0 || err != nil && otl.As(err).Kind == otl.Forbidden {
+		return session.Opened{}, ErrCode // the site has come to demand more meanwhile
+	}
+	if err != nil {
+		return session.Opened{}, err
+	}
+	refresh, err := s.Sessions.Open(ctx, tx, &st, pass, from)
+	return session.Opened{Standing: st, Refresh: refresh}, err
+}
+
+// reused ends the session that a code presented again has opened.
+func (s *Flows) reused(ctx context.Context, tx *store.Tx, e Exchange, digest []byte) error {
+	t, err := tx.Tickets.Spent(ctx, otl.PurposeFlow, digest)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (t.SiteID != e.Site.ID || t.Data[dataSession] == "") {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	st, err := tx.Sessions.Standing(ctx, t.Data[dataSession])
+	if errors.Is(err, store.ErrNotFound) || err == nil && !st.Session.EndedAt.IsZero() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = s.Sessions.End(ctx, tx, t.UserID, st.Session.ID, otl.EndCodeReuse)
+	return err
+}

@@ -1,0 +1,151 @@
+package pages
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/onetimelogin/otl/internal/cookie"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+const maxState = 1024 // bytes
+
+// authorize is where a site sends a browser to (contract 1.12). Until site and address
+// are known to belong together, what is wrong is shown here and nobody is sent
+// anywhere (OA-03).
+func (p entry) authorize(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	site, err := p.Flows.Site(r.Context(), single(q, "site"), single(q, "redirect_uri"))
+	if errors.Is(err, signin.ErrRedirect) {
+		p.problem(w, r, otl.As(err), site.Name)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	a, err := asked(q)
+	if err != nil {
+		otl.RequestOf(r.Context()).Err = err
+		p.send(w, r, p.Flows.Back(a, "error", "invalid_request")+"&error_description="+url.QueryEscape(otl.As(err).Field+" "+otl.As(err).Text))
+		return nil
+	}
+	f, err := p.Flows.Begin(r.Context(), site, p.bind(w, r), a)
+	if err != nil {
+		return err
+	}
+	return p.begun(w, r, f, site)
+}
+
+// begun goes on with a flow that was just begun: its browser may have no cookie yet.
+func (p *Pages) begun(w http.ResponseWriter, r *http.Request, f otl.Flow, site otl.Site) error {
+	v := signin.Visit{Flow: f, Site: site}
+	var err error
+	if v.Who, err = p.Flows.Who(r.Context(), p.jar.Held(r)); err != nil {
+		return err
+	}
+	return p.proceed(w, r, v)
+}
+
+// single gives a parameter, "" where it is given twice: what is there twice is read
+// differently by everybody.
+func single(q url.Values, name string) string {
+	if len(q[name]) != 1 {
+		return ""
+	}
+	return q.Get(name)
+}
+
+// asked reads what a site asks for. What could be read is given along with an error.
+func asked(q url.Values) (otl.Asked, error) {
+	a := otl.Asked{
+		Redirect: single(q, "redirect_uri"), State: single(q, "state"), Challenge: single(q, "code_challenge"),
+		Hint: single(q, "login_hint"), Locales: single(q, "ui_locales"),
+	}
+	for name, values := range q {
+		if len(values) > 1 {
+			return a, otl.InvalidField(name, "duplicate", "must be given once")
+		}
+	}
+	if len(a.State) > maxState {
+		a.State = ""
+		return a, otl.InvalidField("state", "too_long", "must be at most 1024 bytes")
+	}
+	if len(a.Hint) > 254 || len(a.Locales) > 100 {
+		a.Hint, a.Locales = "", "" // no reason to refuse anybody
+	}
+	switch q.Get("prompt") {
+	case "":
+	case "login":
+		a.MaxAge = -1
+	case "consent":
+		a.Consent = true
+	default:
+		return a, otl.InvalidField("prompt", "unknown_value", "must be login or consent")
+	}
+	if age := q.Get("max_age"); age != "" && a.MaxAge == 0 {
+		n, err := strconv.Atoi(age)
+		if err != nil || n < 0 {
+			return a, otl.InvalidField("max_age", "not_a_number", "must be a number of seconds")
+		}
+		if a.MaxAge = n; n == 0 {
+			a.MaxAge = -1
+		}
+	}
+	return a, signin.CheckChallenge(a.Challenge, q.Get("code_challenge_method"))
+}
+
+// at gives the address of a page of ours for a visit.
+func at(path, flow string) string { return path + "?f=" + url.QueryEscape(flow) }
+
+// visit gives the visit a request is part of.
+func (p *Pages) visit(r *http.Request) (signin.Visit, error) {
+	id := r.URL.Query().Get("f")
+	if r.Method == http.MethodPost {
+		id = r.PostForm.Get("f")
+	}
+	return p.Flows.Visit(r.Context(), id, p.jar.Get(r, cookie.Flow), p.jar.Held(r))
+}
+
+// proceed sends the browser to the page of the next step, or back.
+func (p *Pages) proceed(w http.ResponseWriter, r *http.Request, v signin.Visit) error {
+	step, err := p.Flows.Next(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	switch step {
+	case signin.StepSignIn:
+		p.send(w, r, at("/signin", v.ID))
+	case signin.StepSecond:
+		due, err := p.Arrivals.Raise(r.Context(), v)
+		if err != nil {
+			return err
+		}
+		return p.arrived(w, r, v, signin.Arrival{Browser: v.Who, Step: due})
+	case signin.StepConsent:
+		p.send(w, r, at("/consent", v.ID))
+	case signin.StepDone:
+		to, err := p.Flows.Finish(r.Context(), v)
+		if err != nil {
+			return err
+		}
+		p.send(w, r, to)
+	}
+	return nil
+}
+
+// arrived goes on after somebody has proven who he is.
+func (p *Pages) arrived(w http.ResponseWriter, r *http.Request, v signin.Visit, a signin.Arrival) error {
+	if a.Step != nil {
+		p.jar.Set(w, cookie.Step, a.Step.Token, a.Step.ExpiresAt.Sub(p.Now()))
+		p.send(w, r, at("/mfa", v.ID))
+		return nil
+	}
+	if !a.Browser.Cookie.Empty() {
+		p.jar.Hold(w, a.Browser.Cookie, a.Browser.Session.ExpiresAt.Sub(p.Now()))
+	}
+	v.Who = a.Browser
+	return p.proceed(w, r, v)
+}

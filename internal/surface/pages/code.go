@@ -1,0 +1,117 @@
+package pages
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// codePage is the page that waits for a link or a code.
+type codePage struct {
+	Body   string
+	Number string // what the link asks for in another browser
+	Digits int
+}
+
+func (p sending) code(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	if v.Progress.Number == "" { // nothing was sent
+		return p.proceed(w, r, v)
+	}
+	p.showCode(w, r, v, nil)
+	return nil
+}
+
+func (p sending) showCode(w http.ResponseWriter, r *http.Request, v signin.Visit, err error) {
+	s := p.screen(w, r, v, map[string]string{"address": isolate(v.Progress.Name), "minutes": signin.Minutes(p.Codes.LinkTTL)})
+	page := codePage{Body: s.Say("sent_to"), Number: v.Progress.Number, Digits: p.Codes.Length}
+	s.Title = s.Say("check_mail")
+	if v.Progress.New {
+		s.Title, page.Body = s.Say("confirm_email"), s.Say("sent_new")
+	}
+	s.Data = page
+	code := p.wrong(&s, err)
+	switch {
+	case errors.Is(err, signin.ErrCode):
+		s.Problem = s.Say("wrong_code")
+	case errors.Is(err, signin.ErrWaiting):
+		s.Problem = s.Say("not_opened")
+	}
+	p.show(w, code, "code.html", otl.Origin(v.Asked.Redirect), s)
+}
+
+func (p sending) codeSent(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	a, err := p.Arrivals.Code(r.Context(), v, secret.NewText(r.PostForm.Get("code")))
+	if errors.Is(err, signin.ErrCode) || err != nil && mendable(err) {
+		p.showCode(w, r, v, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return p.arrived(w, r, v, a)
+}
+
+// again sends another link and code.
+func (p sending) again(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	if v.Progress.Number == "" {
+		return p.proceed(w, r, v)
+	}
+	if err := p.Arrivals.SendCode(r.Context(), v, v.Progress.Name); err != nil {
+		if !mendable(err) {
+			return err
+		}
+		p.showCode(w, r, v, err)
+		return nil
+	}
+	p.send(w, r, at("/signin/code", v.ID))
+	return nil
+}
+
+// wait tells the script of a page that waits whether the link was opened elsewhere.
+func (p sending) wait(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(map[string]bool{"ready": v.Ready()})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(b)
+	return nil
+}
+
+// goOn lets the browser in whose link was opened elsewhere.
+func (p sending) goOn(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	a, err := p.Arrivals.Continue(r.Context(), v)
+	if errors.Is(err, signin.ErrWaiting) {
+		p.showCode(w, r, v, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return p.arrived(w, r, v, a)
+}

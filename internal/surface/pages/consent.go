@@ -1,0 +1,114 @@
+package pages
+
+import (
+	"net/http"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// consentPage asks what a site may see.
+type consentPage struct {
+	Fields  []fieldChoice
+	Address string // as whom the browser is signed in
+}
+
+// fieldChoice is one field with the value that a site would see.
+type fieldChoice struct {
+	Field  otl.Field
+	Label  string
+	Value  string
+	Chosen bool
+}
+
+func (p entry) consent(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	step, err := p.Flows.Next(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	if step != signin.StepConsent {
+		return p.proceed(w, r, v)
+	}
+	s := p.screen(w, r, v, map[string]string{"address": isolate(v.Who.User.Email.Address)})
+	s.Title = s.Say("consent_heading")
+	s.Data = consentPage{Fields: choices(s, v.Who.User, v.Site.Requested, v.Site.Requested), Address: s.Say("signed_in_as")}
+	p.show(w, http.StatusOK, "consent.html", otl.Origin(v.Asked.Redirect), s)
+	return nil
+}
+
+// choices gives fields with their values as the person reads them.
+func choices(s screen, u otl.User, fields, chosen otl.Fields) []fieldChoice {
+	out := make([]fieldChoice, len(fields))
+	for i, f := range fields {
+		out[i] = fieldChoice{f, s.Say("field_" + string(f)), valueOf(u, f), chosen.Has(f)}
+		if out[i].Value == "" {
+			out[i].Value = s.Say("not_given")
+		}
+	}
+	return out
+}
+
+// valueOf gives what a site would see of a field.
+func valueOf(u otl.User, f otl.Field) string {
+	switch f {
+	case otl.FieldEmail:
+		return u.Email.Address
+	case otl.FieldUsername:
+		return u.Username.Name
+	case otl.FieldName:
+		return u.Name
+	case otl.FieldDisplayName:
+		return u.DisplayName
+	case otl.FieldPhone:
+		return u.Phone
+	case otl.FieldPicture:
+		return u.Picture
+	case otl.FieldLocale:
+		return u.Locale
+	case otl.FieldPreferences:
+		if u.Preferences != "{}" {
+			return u.Preferences
+		}
+	}
+	return ""
+}
+
+// chosen gives the fields whose boxes were ticked.
+func chosen(r *http.Request) (otl.Fields, error) {
+	return otl.ParseFields(fieldsField, r.PostForm[fieldsField])
+}
+
+func (p entry) consentSent(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	if r.PostForm.Get("decision") == "cancel" {
+		to, err := p.Flows.Refuse(r.Context(), v, "access_denied")
+		if err == nil {
+			p.send(w, r, to)
+		}
+		return err
+	}
+	fields, err := chosen(r)
+	if err != nil {
+		return err
+	}
+	step, err := p.Flows.Next(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	if step == signin.StepConsent { // nobody agrees to anything before he has proven who he is
+		if _, err := p.Consents.Consent(r.Context(), v.Who.User.ID, v.Site, fields); err != nil {
+			return err
+		}
+		if v, err = p.Flows.Agreed(r.Context(), v); err != nil {
+			return err
+		}
+	}
+	return p.proceed(w, r, v)
+}

@@ -1,0 +1,103 @@
+package pages
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/onetimelogin/otl/internal/cookie"
+	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// secondPage is the page of a second step.
+type secondPage struct {
+	Factor  factor.Offer
+	Body    string
+	Sent    bool // a code was sent, so that the field is shown
+	Sends   bool // its code has to be sent
+	Others  []factor.Offer
+	Numeric bool
+}
+
+// second shows one factor at a time: the one chosen, or the first.
+func (p entry) second(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	return p.showSecond(w, r, v, r.URL.Query().Get("with"), r.URL.Query().Get("sent") == "1", nil)
+}
+
+func (p entry) showSecond(w http.ResponseWriter, r *http.Request, v signin.Visit, chosen string, sent bool, wrong error) error {
+	step, err := p.Arrivals.Look(r.Context(), v, p.jar.Get(r, cookie.Step))
+	step.Factors = slices.DeleteFunc(step.Factors, func(o factor.Offer) bool { return o.Kind == otl.FactorKey }) // not on this page yet
+	if errors.Is(err, signin.ErrStep) || err == nil && len(step.Factors) == 0 {
+		p.jar.Clear(w, cookie.Step)
+		return p.proceed(w, r, v) // it is over: begin again
+	}
+	if err != nil {
+		return err
+	}
+	i := max(slices.IndexFunc(step.Factors, func(o factor.Offer) bool { return o.ID == chosen }), 0)
+	s := p.screen(w, r, v, nil)
+	page := secondPage{Factor: step.Factors[i], Sent: sent, Others: slices.Delete(slices.Clone(step.Factors), i, i+1)}
+	page.Sends, page.Numeric = page.Factor.Kind.Sent(), page.Factor.Kind != otl.FactorRecovery
+	page.Body = s.Say(factorWords(page.Factor.Kind))
+	s.Title, s.Data = s.Say("mfa"), page
+	code := p.wrong(&s, wrong)
+	if wrong != nil && s.Problem == "" {
+		s.Problem = s.Say("mfa_wrong")
+	}
+	p.show(w, code, "mfa.html", otl.Origin(v.Asked.Redirect), s)
+	return nil
+}
+
+// factorWords names the words that ask for a factor.
+func factorWords(k otl.FactorKind) string {
+	switch k {
+	case otl.FactorSMS:
+		return "mfa_sms"
+	case otl.FactorMail:
+		return "mfa_email"
+	case otl.FactorRecovery:
+		return "mfa_recovery"
+	}
+	return "mfa_totp"
+}
+
+// secondSend sends the code of a factor that is one.
+func (p entry) secondSend(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	chosen := r.PostForm.Get("factor")
+	if _, err := p.Arrivals.Challenge(r.Context(), v, p.jar.Get(r, cookie.Step), chosen); err != nil {
+		if errors.Is(err, signin.ErrStep) || mendable(err) {
+			return p.showSecond(w, r, v, chosen, false, err)
+		}
+		return err
+	}
+	p.send(w, r, at("/mfa", v.ID)+"&sent=1&with="+chosen)
+	return nil
+}
+
+func (p entry) secondSent(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	chosen := r.PostForm.Get("factor")
+	a, err := p.Arrivals.Complete(r.Context(), v, p.jar.Get(r, cookie.Step), chosen, secret.NewText(r.PostForm.Get("code")))
+	switch {
+	case errors.Is(err, factor.ErrProof), errors.Is(err, signin.ErrStep), errors.Is(err, factor.ErrNone), err != nil && mendable(err):
+		return p.showSecond(w, r, v, chosen, true, err)
+	case err != nil:
+		return err
+	}
+	p.jar.Clear(w, cookie.Step)
+	return p.arrived(w, r, v, a)
+}

@@ -1,0 +1,174 @@
+package pages
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// signInPage is the page on which somebody says who he is.
+type signInPage struct {
+	Name  string
+	Fixed bool // it must be the one who is signed in
+}
+
+// entry are the pages between a site's request and the way back.
+type entry struct{ *Pages }
+
+func (p entry) routes() {
+	p.get("/authorize", p.authorize)
+	p.get("/signin", p.signIn)
+	p.post("/signin", p.signInSent)
+	p.get("/mfa", p.second)
+	p.post("/mfa", p.secondSent)
+	p.post("/mfa/send", p.secondSend)
+	p.get("/signup", p.signUp)
+	p.post("/signup", p.signUpSent)
+	p.get("/forgot", p.forgot)
+	p.post("/forgot", p.forgotSent)
+	p.get("/reset/{token}", p.reset)
+	p.post("/reset/{token}", p.resetSent)
+	p.get("/consent", p.consent)
+	p.post("/consent", p.consentSent)
+}
+
+// home begins a visit to our own pages for a browser that comes by itself, and goes on
+// at a path of ours afterwards.
+func (p *Pages) home(w http.ResponseWriter, r *http.Request, then string) error {
+	site, err := p.Flows.Home(r.Context())
+	if err != nil {
+		return err
+	}
+	f, err := p.Flows.Begin(r.Context(), site, p.bind(w, r), otl.Asked{Return: then})
+	if err != nil {
+		return err
+	}
+	return p.begun(w, r, f, site)
+}
+
+// screen lays the page of a visit out.
+func (p *Pages) screen(w http.ResponseWriter, r *http.Request, v signin.Visit, data map[string]string) screen {
+	if data == nil {
+		data = map[string]string{}
+	}
+	s := screen{Flow: v.ID, Token: token(p.bind(w, r))}
+	data["site"] = "OneTimeLogin"
+	if !v.Site.FirstParty && v.Site.ID != "" {
+		s.Site, data["site"] = v.Site.Name, isolate(v.Site.Name)
+	}
+	s.Voice = p.voice(w, r, data, v.Asked.Locales, v.Who.User.Locale)
+	return s
+}
+
+func (p entry) signIn(w http.ResponseWriter, r *http.Request) error {
+	switch q := r.URL.Query(); {
+	case q.Get("f") != "":
+	case q.Get("error") != "": // H19: a session token that was no good
+		s := p.screen(w, r, signin.Visit{}, nil)
+		s.Title, s.Problem, s.Data = s.Say("problem_heading"), s.Say("problem_token"), signOutPage{Done: true}
+		p.show(w, http.StatusOK, "signout.html", "", s)
+		return nil
+	default:
+		return p.home(w, r, "/account")
+	}
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	other := r.URL.Query().Get("as") == "other"
+	if step, err := p.Flows.Next(r.Context(), v); err != nil || step != signin.StepSignIn && !other {
+		if err == nil {
+			err = p.proceed(w, r, v)
+		}
+		return err
+	}
+	page := signInPage{Name: v.Progress.Name}
+	if v.Known() && !other {
+		page = signInPage{Name: v.Who.User.Email.Address, Fixed: true}
+	}
+	p.showSignIn(w, r, v, page, nil)
+	return nil
+}
+
+func (p entry) showSignIn(w http.ResponseWriter, r *http.Request, v signin.Visit, page signInPage, err error) {
+	s := p.screen(w, r, v, nil)
+	s.Title = s.Say("signin")
+	if page.Fixed {
+		s.Title = s.Say("confirm_you")
+	}
+	s.Data = page
+	p.show(w, p.wrong(&s, err), "signin.html", otl.Origin(v.Asked.Redirect), s)
+}
+
+// wrong puts what is the matter on a page, and gives its status. What a person can
+// mend stays on the page he filled in.
+func (p *Pages) wrong(s *screen, err error) int {
+	if err == nil {
+		return http.StatusOK
+	}
+	e := otl.As(err)
+	s.Wrong = map[string]string{}
+	switch {
+	case errors.Is(err, otl.ErrCredentials):
+		s.Problem = s.Say("wrong_password")
+	case e.Kind == otl.Limited:
+		s.Problem = strings.ReplaceAll(s.Say("too_many"), "{minutes}", signin.Minutes(e.RetryAfter))
+	case e.Kind == otl.Unavailable:
+		s.Problem = s.Say("problem_busy")
+	case len(e.More) > 0:
+		for _, one := range e.More {
+			s.Wrong[one.Field] = s.Say(ruleWords(one.Code))
+		}
+		s.Problem = s.Wrong[e.More[0].Field]
+	}
+	return status(e)
+}
+
+// mendable reports whether a person can mend what is wrong on the page he filled in.
+func mendable(err error) bool {
+	e := otl.As(err)
+	return errors.Is(err, otl.ErrCredentials) || e.Kind == otl.Limited || e.Kind == otl.Unavailable || e.Kind == otl.Invalid && len(e.More) > 0
+}
+
+// ruleWords names the words for a rule that a field breaks.
+func ruleWords(rule string) string {
+	switch rule {
+	case "not_an_address":
+		return "bad_email"
+	case "too_short", "too_common", "too_personal":
+		return rule
+	}
+	return "bad_field"
+}
+
+// signInSent takes a password, or sends a code to who asked for one instead.
+func (p entry) signInSent(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	name := strings.TrimSpace(r.PostForm.Get("identifier"))
+	if r.PostForm.Get("way") == "code" {
+		if err = p.Arrivals.SendCode(r.Context(), v, name); err == nil {
+			p.send(w, r, at("/signin/code", v.ID))
+			return nil
+		}
+	} else {
+		var a signin.Arrival
+		if a, err = p.Arrivals.Password(r.Context(), v, name, secret.NewText(r.PostForm.Get("password"))); err == nil {
+			return p.arrived(w, r, v, a)
+		}
+		if otl.As(err).Kind == otl.Invalid {
+			err = otl.ErrCredentials // what is no name is nobody's
+		}
+	}
+	if !mendable(err) {
+		return err
+	}
+	p.showSignIn(w, r, v, signInPage{Name: name}, err)
+	return nil
+}

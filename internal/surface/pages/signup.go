@@ -1,0 +1,148 @@
+package pages
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// signUpPage keeps what somebody filled in.
+type signUpPage struct{ Email, Name string }
+
+func (p entry) signUp(w http.ResponseWriter, r *http.Request) error {
+	if r.URL.Query().Get("f") == "" {
+		return p.home(w, r, "/account")
+	}
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	page := signUpPage{Email: v.Progress.Name}
+	if !strings.Contains(page.Email, "@") {
+		page.Email = ""
+	}
+	p.showSignUp(w, r, v, page, nil)
+	return nil
+}
+
+func (p entry) showSignUp(w http.ResponseWriter, r *http.Request, v signin.Visit, page signUpPage, err error) {
+	s := p.screen(w, r, v, nil)
+	s.Title, s.Data = s.Say("signup"), page
+	p.show(w, p.wrong(&s, err), "signup.html", otl.Origin(v.Asked.Redirect), s)
+}
+
+// signUpSent takes down who wants an account. Whether the address has one already
+// shows nowhere but in the mail.
+func (p entry) signUpSent(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	page := signUpPage{strings.TrimSpace(r.PostForm.Get("email")), r.PostForm.Get("name")}
+	hash, scheme, err := p.Accounts.SignUp(r.Context(), account.Registration{
+		Site: v.Site, Email: page.Email, Password: secret.NewText(r.PostForm.Get("password")), Profile: account.Profile{Name: &page.Name},
+	})
+	if err == nil {
+		err = p.Arrivals.SignUp(r.Context(), v, page.Email, hash, scheme)
+	}
+	switch {
+	case err == nil:
+		p.send(w, r, at("/signin/code", v.ID))
+		return nil
+	case !mendable(err):
+		return err
+	}
+	p.showSignUp(w, r, v, page, err)
+	return nil
+}
+
+// forgotPage asks whose password is to be chosen anew, or says that a mail is on its way.
+type forgotPage struct {
+	Email string
+	Sent  string
+}
+
+func (p entry) forgot(w http.ResponseWriter, r *http.Request) error {
+	if r.URL.Query().Get("f") == "" {
+		return p.home(w, r, "/account")
+	}
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	s := p.screen(w, r, v, nil)
+	s.Title, s.Data = s.Say("forgot_heading"), forgotPage{Email: v.Progress.Name}
+	p.show(w, http.StatusOK, "forgot.html", "", s)
+	return nil
+}
+
+func (p entry) forgotSent(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	page := forgotPage{Email: strings.TrimSpace(r.PostForm.Get("email"))}
+	err = p.Accounts.Forgot(r.Context(), v.Site.ID, page.Email)
+	if err != nil && !mendable(err) {
+		return err
+	}
+	s := p.screen(w, r, v, map[string]string{"address": isolate(page.Email), "minutes": signin.Minutes(account.ResetTTL)})
+	s.Title = s.Say("forgot_heading")
+	if err == nil {
+		page.Sent = s.Say("forgot_sent")
+	}
+	s.Data = page
+	p.show(w, p.wrong(&s, err), "forgot.html", "", s)
+	return nil
+}
+
+// resetPage lets somebody with a reset token choose a password.
+type resetPage struct {
+	Link  string // the token; "" where it is worth nothing, or was used
+	Email string // for password managers
+}
+
+func (p entry) reset(w http.ResponseWriter, r *http.Request) error {
+	return p.showReset(w, r, r.PathValue("token"), nil)
+}
+
+func (p entry) showReset(w http.ResponseWriter, r *http.Request, link string, wrong error) error {
+	e, err := p.Accounts.ResetFor(r.Context(), secret.Digest(link))
+	s := screen{Voice: p.voice(w, r, nil), Token: token(p.bind(w, r))}
+	s.Title = s.Say("reset_heading")
+	if otl.Is(err, account.ErrResetToken.Code) || otl.Is(wrong, account.ErrResetToken.Code) {
+		s.Problem, s.Data = s.Say("reset_dead"), resetPage{}
+		p.show(w, http.StatusGone, "reset.html", "", s)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.Data = resetPage{Link: link, Email: e.Address}
+	p.show(w, p.wrong(&s, wrong), "reset.html", "", s)
+	return nil
+}
+
+func (p entry) resetSent(w http.ResponseWriter, r *http.Request) error {
+	link := r.PathValue("token")
+	site, err := p.Flows.Home(r.Context())
+	if err != nil {
+		return err
+	}
+	err = p.Accounts.Reset(r.Context(), site, secret.NewText(link), secret.NewText(r.PostForm.Get("password")))
+	if err != nil {
+		if !mendable(err) && !otl.Is(err, account.ErrResetToken.Code) {
+			return err
+		}
+		return p.showReset(w, r, link, err)
+	}
+	p.jar.Drop(w) // every session has ended, this browser's too
+	s := screen{Voice: p.voice(w, r, nil), Token: token(p.bind(w, r)), Data: resetPage{}}
+	s.Title, s.Good = s.Say("reset_heading"), s.Say("reset_done")
+	p.show(w, http.StatusOK, "reset.html", "", s)
+	return nil
+}
