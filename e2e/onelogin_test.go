@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -223,6 +224,19 @@ func TestSeedCORSInABrowser(t *testing.T) {
 		t.Errorf("the portal shows %q", got)
 	}
 	person.quiet("id.network.test:"+portOf(t, listen), "login.notes.test:"+port)
+}
+
+// TestOneLoginPythonSDK runs the vendor's own SDK against the world: tokens, rate limit,
+// people, second factors, invite links.
+func TestOneLoginPythonSDK(t *testing.T) {
+	t.Parallel()
+	need(t, "python3")
+	w := newWorld(t)
+	cmd := exec.CommandContext(t.Context(), "python3", "-W", "ignore", "onelogin.py",
+		w.url, w.vars["OTL_CLIENT_ID"], w.vars["OTL_CLIENT_SECRET"], w.vars["OTL_USER_EMAIL"], w.vars["OTL_USER_USERNAME"])
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "ok") {
+		t.Fatalf("%v\n%s", err, out)
+	}
 }
 
 // freePort gives an address of this machine that nobody listens at.

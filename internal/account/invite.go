@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/limit"
@@ -66,7 +67,7 @@ func (a *Members) invite(ctx context.Context, site otl.Site, userID, to string) 
 		}
 		_, err = a.Messages.Queue(ctx, tx, message.Note{
 			Kind: otl.MessageReset, Channel: otl.ChannelMail, To: to, UserID: userID, SiteID: site.ID, Locale: u.Locale, Expires: t.ExpiresAt,
-			Data: map[string]string{message.DataToken: token, message.DataMinutes: strconv.Itoa(int(inviteTTL.Minutes()))},
+			Data: map[string]string{message.DataToken: token, message.DataLink: strings.TrimSuffix(a.PublicURL, "/") + "/reset/" + token, message.DataMinutes: strconv.Itoa(int(inviteTTL.Minutes()))},
 		})
 		return err
 	})

@@ -184,6 +184,9 @@ func (s devices) enrol(c *call, in *enrolIn) (b signin.Bearer, e factor.Enrolmen
 		return b, e, 0, err
 	}
 	n := factor.New{Label: in.Label, Number: in.Number}
+	if in.Factor == 0 && in.Number != "" { // one client names none
+		n.Kind = otl.FactorSMS
+	}
 	for _, k := range enrollable() {
 		if k.ID == int(in.Factor) {
 			n.Kind = k.kind
@@ -223,7 +226,7 @@ type registrationOut struct {
 	ExpiresAt any               `json:"expires_at,omitempty"`
 	Data      map[string]string `json:"factor_data,omitempty"`
 	Device    string            `json:"device_id"`
-	User      int               `json:"user_id,omitempty"`
+	User      string            `json:"user_id,omitempty"`
 }
 
 // registration gives the id of a factor in the form of a UUID, and factorOf the id back.
@@ -251,7 +254,7 @@ func (s devices) register(c *call, in *enrolIn) (reply, error) {
 	}
 	user, err := s.Numbers.Of(c.ctx(), number.User, b.User.ID)
 	out := registrationOut{
-		registration(e.ID), "pending", authName(e.Kind), factorName(e.Kind), e.Label, moment(e.ExpiresAt), map[string]string{}, strconv.Itoa(id), user,
+		registration(e.ID), "pending", authName(e.Kind), factorName(e.Kind), e.Label, moment(e.ExpiresAt), map[string]string{}, strconv.Itoa(id), strconv.Itoa(user),
 	}
 	if !e.Seed.Empty() {
 		out.Data["verification_token"], out.Data["totp_url"] = e.Seed.Reveal(), e.Link.Reveal()

@@ -156,7 +156,7 @@ func (s *Surface) authorise(w http.ResponseWriter, r *http.Request, scope otl.Sc
 	err = s.Pace.Take(r.Context(), c.client.ID)
 	rate := s.rate(c)
 	for name, value := range map[string]int{headLimit: rate.Limit, headRemaining: rate.Remaining, headReset: rate.Reset} {
-		w.Header().Set(name, strconv.Itoa(value))
+		w.Header()[name] = []string{strconv.Itoa(value)} // spelled as OneLogin does
 	}
 	switch {
 	case err != nil:

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -251,6 +252,9 @@ func (in personIn) change(before string) (c account.MemberChange, err error) {
 			*dst = given
 		}
 	}
+	if c.Username != nil && c.Email != nil && strings.EqualFold(*c.Username, *c.Email) {
+		c.Username = nil // who has none is known by his address
+	}
 	if whole := strings.TrimSpace(first + " " + last); whole != before {
 		c.Name = &whole
 	}
@@ -259,6 +263,21 @@ func (in personIn) change(before string) (c account.MemberChange, err error) {
 		c.Suspended = &suspended
 	}
 	return c, nil
+}
+
+// pass passes over what is as it is: some clients send all that they were told of a
+// person.
+func (in personIn) pass(is userOut) {
+	for name, raw := range in {
+		now, err := json.Marshal(is[name])
+		if err != nil {
+			continue
+		}
+		var given, kept any
+		if json.Unmarshal(raw, &given) == nil && json.Unmarshal(now, &kept) == nil && reflect.DeepEqual(given, kept) {
+			delete(in, name)
+		}
+	}
 }
 
 // create is POST /users. Whoever is known in the network joins by signing in.
@@ -303,6 +322,11 @@ func (s people) update(c *call, in *personIn) (reply, error) {
 	if _, there := (*in)["password"]; there {
 		return reply{}, invalid("password", "is set by set_password_clear_text")
 	}
+	is, err := s.user(c, m)
+	if err != nil {
+		return reply{}, err
+	}
+	in.pass(is)
 	ch, err := in.change(granted(visible(m.Grant), otl.FieldName, m.User.Name))
 	if err == nil {
 		m, err = s.Members.Change(c.ctx(), c.site, m.User.ID, ch)

@@ -60,6 +60,16 @@ func TestUsers(t *testing.T) {
 		if got := one(t, x.call(t, http.MethodPut, "/api/1/users/"+id, object{"firstname": "Vero"})); got["firstname"] != "Vero" || got["lastname"] != "Four" {
 			t.Errorf("%v", got)
 		}
+		all := x.call(t, http.MethodGet, "/api/2/users/"+id, nil).JSON
+		all["firstname"] = "Vera"
+		if r := x.call(t, http.MethodPut, "/api/2/users/"+id, all).Want(t, http.StatusOK); r.Text("firstname") != "Vera" || r.Text("lastname") != "Four" {
+			t.Errorf("%s", r.Raw)
+		}
+		all["created_at"] = "2020-01-01T00:00:00.000Z"
+		x.call(t, http.MethodPut, "/api/2/users/"+id, all).Want(t, http.StatusBadRequest)
+		if u := x.call(t, http.MethodPost, "/api/2/users", object{"email": "same@dev.test", "username": "Same@dev.test"}).Want(t, http.StatusCreated); u.Text("username") != "same@dev.test" {
+			t.Errorf("%s", u.Raw)
+		}
 		// Who signs in with a password of the site's own choice.
 		own := x.made(t, object{"password": "staple-battery-8", "password_confirmation": "staple-battery-8"})
 		if got := one(t, x.login(t, object{"username_or_email": "own@dev.test", "password": "staple-battery-8"})); fmt.Sprint(got["user"].(object)["id"]) != own {
