@@ -59,6 +59,7 @@ func rooms() map[string]room {
 		"surface/dev":      {[]string{"otl", "secret", "outbox"}, []string{"database/sql"}, "a surface translates"},
 		"surface/pages":    {[]string{"otl", "secret", "cookie", "message", "session", "factor", "signin", "account", "../docs"}, []string{"database/sql"}, "a surface translates"},
 		"server":           {[]string{"otl"}, []string{"database/sql"}, "the server mounts handlers and knows no domain"},
+		"demo":             {[]string{"secret", "egress"}, []string{"database/sql"}, "a demo site knows the server from outside only"},
 		"bench":            {[]string{"secret"}, []string{"database/sql"}, "a load knows the server from outside only"},
 		"node": {[]string{
 			"otl", "secret", "token", "store", "installation", "limit", "once", "event", "webhook", "message", "egress", "factor", "outbox", "session", "signin", "site", "account", "server",

@@ -79,18 +79,28 @@ func (a *app) dev(ctx context.Context, f devFlags) error {
 		f.envFile = filepath.Join(c.DataDir, "dev.env")
 	}
 	var w world
+	var demos demoSites
+	var now func() time.Time
 	return a.serve(ctx, defaults, flags, hooks{
-		node: func(o *node.Options) error { return devNode(o, c.DataDir) },
-		log:  func(level *slog.LevelVar) *slog.Logger { return slog.New(newDevHandler(a.stderr, level)) },
+		node: func(o *node.Options) error {
+			err := devNode(o, c.DataDir)
+			now = o.Now
+			return err
+		},
+		log: func(level *slog.LevelVar) *slog.Logger { return slog.New(newDevHandler(a.stderr, level)) },
 		seed: func(ctx context.Context, n *node.Node) (err error) {
 			if err := clearEnv(f.envFile); err != nil {
 				return fmt.Errorf("write %s: %w", f.envFile, err)
 			}
-			w, err = seed(ctx, n)
+			if w, err = seed(ctx, n); err != nil {
+				return err
+			}
+			demos, err = listenDemos(ctx, n, w)
 			return err
 		},
 		ready: func(_ *node.Node, base, admin string) error {
-			w.url = base
+			w.url, w.notesURL, w.shopURL = base, demos.notes.url, demos.shop.url
+			demos.serve(ctx, base, now, slog.New(newDevHandler(a.stderr, slog.LevelWarn)))
 			if err := writeEnv(f.envFile, w.env()); err != nil {
 				return fmt.Errorf("write %s: %w", f.envFile, err)
 			}
@@ -100,6 +110,7 @@ func (a *app) dev(ctx context.Context, f devFlags) error {
 			a.banner(w, f.envFile, c.DataDir, admin, time.Since(start))
 			return nil
 		},
+		close: func(n *node.Node) error { return demos.close(n) },
 	})
 }
 
@@ -190,7 +201,7 @@ func (a *app) banner(w world, envFile, dir, admin string, took time.Duration) {
   Inbox      %s/dev/inbox       where mails and SMS end up
   Webhooks   %s/dev/catch       what came to /dev/catch/NAME
   Metrics    http://%s/metrics
-  Sites      %s and %s, owned by %s
+  Sites      %s %s and %s %s: partner sites to sign in at, owned by %s
   Person     %s / %s
   Data       %s      keys and ids: source %s
   Commands   %s --data %s sites list
@@ -199,6 +210,6 @@ func (a *app) banner(w world, envFile, dir, admin string, took time.Duration) {
              curl -s $OTL_URL/api/auth/login -H "X-OTL-Site-Key: $OTL_SITE_KEY" \
                -H 'Content-Type: application/json' -d '{"email":"%s","password":"%s"}'
 
-`, version(), took.Seconds(), w.url, w.url, w.url, w.url, w.url, admin, w.notes.Site.Name, w.shop.Site.Name, w.owner.Email.Address,
+`, version(), took.Seconds(), w.url, w.url, w.url, w.url, w.url, admin, w.notes.Site.Name, w.notesURL, w.shop.Site.Name, w.shopURL, w.owner.Email.Address,
 		w.user.Email.Address, userPassword, dir, envFile, program, dir, envFile, w.user.Email.Address, userPassword)
 }

@@ -42,6 +42,7 @@ type hooks struct {
 	log   func(*slog.LevelVar) *slog.Logger            // instead of the configured one
 	seed  func(context.Context, *node.Node) error      // before the first request
 	ready func(n *node.Node, base, admin string) error // once requests are answered
+	close func(*node.Node) error                       // after the last request, before the database is closed
 }
 
 // serve runs a node until ctx ends. Whatever can be refused is refused before
@@ -80,6 +81,11 @@ func (a *app) serve(ctx context.Context, defaults, flags map[string]string, h ho
 		return err
 	}
 	defer func() {
+		if h.close != nil {
+			if err := h.close(r.n); err != nil {
+				r.log.Error("close", "err", err)
+			}
+		}
 		if err := r.n.Close(); err != nil {
 			r.log.Error("close", "err", err)
 		}

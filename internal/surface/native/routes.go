@@ -31,7 +31,6 @@ func (s *Surface) routes() {
 	codes{s}.routes()
 	hosted{s}.routes()
 	mfa{s}.routes()
-	factors{s}.routes()
 	users{s}.routes()
 	members{s}.routes()
 	roles{s}.routes()
