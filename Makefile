@@ -55,5 +55,5 @@ clean: ## Delete what was built
 $(TOOLS)/golangci-lint: tools/go.mod
 	GOBIN=$(TOOLS) $(GO) install -C tools github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
-$(PYTHON): e2e/languages e2e/requirements.txt
+$(PYTHON): e2e/languages e2e/requirements.txt e2e/package-lock.json
 	e2e/languages $(PYTHON)

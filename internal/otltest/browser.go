@@ -186,3 +186,12 @@ func (b *Browser) Send(path string, values url.Values) Page {
 	b.t.Helper()
 	return b.follow(http.MethodPost, path, values)
 }
+
+// Actions gives where the forms of a page go.
+func (p Page) Actions() []string {
+	out := make([]string, len(p.forms))
+	for i, f := range p.forms {
+		out[i] = f.action
+	}
+	return out
+}

@@ -44,7 +44,7 @@ func TestChangePages(t *testing.T) {
 	confirm, undo := asked(t, w, "new@dev.test")
 	for _, l := range message.Languages() {
 		for _, path := range []string{confirm, undo} {
-			r := w.Do(t, otltest.Call{Path: path + "?lang=" + l.Tag, Headers: map[string]string{"Accept": html}}).Want(t, http.StatusOK)
+			r := w.Do(t, otltest.Call{Path: path + "?lang=" + l.Tag, Headers: map[string]string{"Accept": anyPage}}).Want(t, http.StatusOK)
 			page := string(r.Raw)
 			if !strings.Contains(page, `<html lang="`+l.Tag+`"`) || !strings.Contains(page, `id="confirm"`) || strings.ContainsAny(strings.ReplaceAll(page, "{{", "{"), "{}") || strings.Contains(page, "new@dev.test") {
 				t.Errorf("%s %s: %s", l.Tag, path, page)
@@ -58,7 +58,7 @@ func TestChangePages(t *testing.T) {
 		}
 	}
 	post := func(path string) otltest.Reply {
-		return w.Do(t, otltest.Call{Method: http.MethodPost, Path: path, Headers: map[string]string{"Accept": html, "Sec-Fetch-Site": "same-origin"}})
+		return w.Do(t, otltest.Call{Method: http.MethodPost, Path: path, Headers: map[string]string{"Accept": anyPage, "Sec-Fetch-Site": "same-origin"}})
 	}
 	if page := string(post(confirm).Want(t, http.StatusOK).Raw); !strings.Contains(page, "Your account is changed.") {
 		t.Error(page)
@@ -70,7 +70,7 @@ func TestChangePages(t *testing.T) {
 		if page := string(post(dead).Want(t, http.StatusGone).Raw); !strings.Contains(page, "the change was given up") || strings.Contains(page, "<form id") {
 			t.Errorf("%s: %s", dead, page)
 		}
-		w.Do(t, otltest.Call{Path: dead, Headers: map[string]string{"Accept": html}}).Want(t, http.StatusGone)
+		w.Do(t, otltest.Call{Path: dead, Headers: map[string]string{"Accept": anyPage}}).Want(t, http.StatusGone)
 	}
 }
 

@@ -11,14 +11,14 @@ import (
 	"github.com/onetimelogin/otl/internal/otltest"
 )
 
-const html = "text/html,application/xhtml+xml"
+const anyPage = "text/html,application/xhtml+xml"
 
 // TestAProblemIsAPage to a browser, and an answer of the API to everybody else.
 func TestAProblemIsAPage(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
 	w.Do(t, otltest.Call{Path: "/nothing"}).Want(t, http.StatusNotFound, "no_such_path")
-	r := w.Do(t, otltest.Call{Path: "/nothing", Headers: map[string]string{"Accept": html, "Accept-Language": "de-AT,en;q=0.5"}}).Want(t, http.StatusNotFound)
+	r := w.Do(t, otltest.Call{Path: "/nothing", Headers: map[string]string{"Accept": anyPage, "Accept-Language": "de-AT,en;q=0.5"}}).Want(t, http.StatusNotFound)
 	page := string(r.Raw)
 	for _, want := range []string{`<html lang="de" dir="ltr">`, "<h1>Diese Seite gibt es nicht</h1>", r.Header.Get("X-Request-Id")} {
 		if !strings.Contains(page, want) {
@@ -41,7 +41,7 @@ func TestAChosenLanguageStays(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
 	for _, l := range message.Languages() {
-		r := w.Do(t, otltest.Call{Path: "/nothing?lang=" + l.Tag, Headers: map[string]string{"Accept": html, "Accept-Language": "fr"}})
+		r := w.Do(t, otltest.Call{Path: "/nothing?lang=" + l.Tag, Headers: map[string]string{"Accept": anyPage, "Accept-Language": "fr"}})
 		dir := "ltr"
 		if l.Tag == "ar" || l.Tag == "he" {
 			dir = "rtl"
@@ -53,13 +53,13 @@ func TestAChosenLanguageStays(t *testing.T) {
 		if cookie != "__Host-otl_lang="+l.Tag {
 			t.Fatalf("the cookie %q", cookie)
 		}
-		r = w.Do(t, otltest.Call{Path: "/nothing", Headers: map[string]string{"Accept": html, "Accept-Language": "fr", "Cookie": cookie}})
+		r = w.Do(t, otltest.Call{Path: "/nothing", Headers: map[string]string{"Accept": anyPage, "Accept-Language": "fr", "Cookie": cookie}})
 		if !strings.Contains(string(r.Raw), `<html lang="`+l.Tag+`"`) {
 			t.Errorf("%s was forgotten", l.Tag)
 		}
 	}
 	for _, strange := range []string{"xx", "EN", "en,de", `"><script>`, "%00"} {
-		r := w.Do(t, otltest.Call{Path: "/nothing?lang=" + strange, Headers: map[string]string{"Accept": html, "Accept-Language": "fr"}})
+		r := w.Do(t, otltest.Call{Path: "/nothing?lang=" + strange, Headers: map[string]string{"Accept": anyPage, "Accept-Language": "fr"}})
 		if r.Header.Get("Set-Cookie") != "" || !strings.Contains(string(r.Raw), `<html lang="fr"`) {
 			t.Errorf("%q was taken: %v", strange, r.Header)
 		}
@@ -107,7 +107,7 @@ func TestPagesAreLight(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
 	get := func(path string) []byte {
-		return w.Do(t, otltest.Call{Path: path, Headers: map[string]string{"Accept": html}}).Raw
+		return w.Do(t, otltest.Call{Path: path, Headers: map[string]string{"Accept": anyPage}}).Raw
 	}
 	if n := packed(t, get("/nothing"), get("/static/style.css")); n > 14<<10 {
 		t.Errorf("markup and style are %d bytes", n)

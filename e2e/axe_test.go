@@ -1,0 +1,164 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// finding is something axe holds against a page.
+type finding struct {
+	ID    string
+	Help  string
+	Nodes []struct {
+		HTML           string
+		FailureSummary string
+	}
+}
+
+// looker looks at pages: with axe, and, where OTL_SHOTS names a directory, by pictures
+// for people.
+type looker struct {
+	*tab
+	axe   string
+	shots string
+}
+
+func newLooker(t *testing.T, b *tab) *looker {
+	t.Helper()
+	axe, err := os.ReadFile(filepath.Join("node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Fatalf("this test needs axe-core, which `make test` installs: %v", err)
+	}
+	b.do(protocol(page.SetBypassCSP, page.SetBypassCSPParams{Enabled: true})) // axe is no part of the page
+	return &looker{b, string(axe), os.Getenv("OTL_SHOTS")}
+}
+
+// look holds the page the browser is on against axe, in light and dark, in English and
+// Arabic where it can be opened again, and for width.
+func (l *looker) look(name string) {
+	l.t.Helper()
+	for _, theme := range []string{"light", "dark"} {
+		l.do(protocol(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}},
+		}))
+		for _, width := range []int64{320, 768, 1280} {
+			l.do(chromedp.EmulateViewport(width, 900))
+			if wide := ask(l.tab, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > innerWidth`)); wide {
+				l.t.Errorf("%s is wider than %d", name, width)
+			}
+			if l.shots != "" {
+				picture := ask(l.tab, chromedp.FullScreenshot(100))
+				if err := os.WriteFile(filepath.Join(l.shots, name+"-"+theme+"-"+strconv.FormatInt(width, 10)+".png"), picture, 0o600); err != nil {
+					l.t.Fatal(err)
+				}
+			}
+		}
+		ask(l.tab, chromedp.Evaluate[bool](l.axe+"; true"))
+		raw := ask(l.tab, chromedp.Evaluate[string](`axe.run(document, {resultTypes: ["violations"]}).then((r) => JSON.stringify(r.violations))`, chromedp.EvalAwaitPromise))
+		var found []finding
+		if err := json.Unmarshal([]byte(raw), &found); err != nil {
+			l.t.Fatal(err)
+		}
+		for _, f := range found {
+			for _, n := range f.Nodes {
+				l.t.Errorf("%s, %s: %s: %s\n%s\n%s", name, theme, f.ID, f.Help, n.HTML, n.FailureSummary)
+			}
+		}
+	}
+	small := ask(l.tab, chromedp.Evaluate[[]string](`[...document.querySelectorAll("button, select, input:not([type=hidden])")].filter((e) => e.offsetParent && (e.getBoundingClientRect().height < 20 || e.getBoundingClientRect().width < 20)).map((e) => e.outerHTML)`))
+	for _, s := range small {
+		l.t.Errorf("%s: too small to hit: %s", name, s)
+	}
+}
+
+// TestPagesForEverybody takes every page before axe: light and dark, from left and from
+// right, at three widths (WCAG 2.2 AA as far as a program can tell).
+func TestPagesForEverybody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "OTL_RATE_LIMITS=off")
+	notes := w.partner(t, "Acme Notes", "--fields", "email,name,phone,picture")
+	shop := w.partner(t, "A shop with quite a long name that goes on and on for a while")
+	jane, secret := w.vars["OTL_USER_EMAIL"], w.vars["OTL_USER_PASSWORD"]
+	chrome := chromium(t)
+	for _, lang := range []string{"en", "ar"} {
+		t.Run(lang, func(t *testing.T) {
+			b := profile(t, chrome)
+			l := newLooker(t, b)
+			at := func(name string) { l.look(lang + "-" + name) }
+			b.visit(w.url + "/nothing?lang=" + lang)
+			at("missing")
+			b.visit(strings.Replace(notes.authorize(), "callback", "other", 1))
+			at("redirect")
+			b.visit(notes.authorize())
+			at("signin")
+			b.fill("identifier", jane)
+			b.press(`button[value=password]`)
+			b.do(chromedp.WaitVisible(chromedp.CSS(".banner")))
+			at("signin-wrong")
+			b.press(`a[href^="/forgot"]`)
+			b.at("/forgot?")
+			at("forgot")
+			b.fill("email", "nobody@dev.test")
+			b.press("main form button")
+			b.do(chromedp.WaitNotPresent(chromedp.CSS("main form")))
+			at("forgot-sent")
+			b.visit(notes.authorize())
+			b.press(`a[href^="/signup"]`)
+			b.at("/signup?")
+			at("signup")
+			ask(b, chromedp.Evaluate[bool](`document.querySelector("main form").noValidate = true`))
+			b.press("main form button:not([type=button])")
+			b.do(chromedp.WaitVisible(chromedp.CSS(".wrong")))
+			at("signup-wrong")
+			b.visit(notes.authorize())
+			b.fill("identifier", jane)
+			b.press(`button[value=code]`)
+			b.at("/signin/code")
+			at("code")
+			link := w.letter(t, jane).Link
+			phone := profile(t, chrome)
+			other := newLooker(t, phone)
+			phone.visit(w.url + "/nothing?lang=" + lang)
+			phone.visit(link)
+			other.look(lang + "-link")
+			phone.press("#deny button")
+			phone.do(chromedp.WaitNotPresent(chromedp.CSS("#deny")))
+			other.look(lang + "-link-denied")
+			phone.visit(link)
+			other.look(lang + "-link-dead")
+			phone.visit(w.url + "/reset/otl_pr_nothing")
+			other.look(lang + "-reset-dead")
+			b.visit(shop.authorize("prompt", "consent"))
+			b.fill("identifier", jane)
+			b.fill("password", secret)
+			b.press(`button[value=password]`)
+			b.at("/consent")
+			at("consent")
+			b.visit(w.url + "/account")
+			at("account")
+			b.visit(w.url + "/signout")
+			at("signout")
+			b.press("#signout button")
+			b.do(chromedp.WaitNotPresent(chromedp.CSS("#signout")))
+			at("signed-out")
+			b.visit(notes.authorize())
+			b.fill("identifier", w.vars["OTL_MFA_EMAIL"])
+			b.fill("password", w.vars["OTL_MFA_PASSWORD"])
+			b.press(`button[value=password]`)
+			b.at("/mfa")
+			at("mfa")
+			must(t, http.StatusAccepted)(notes.do(http.MethodPost, "/api/v1/auth/password/forgot", "", map[string]string{"email": jane}))
+			b.visit(w.letter(t, jane).Link)
+			at("reset")
+		})
+	}
+}
