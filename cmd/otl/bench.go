@@ -105,6 +105,8 @@ type benchWorld struct {
 	dir     string
 	drop    func()
 	started []*exec.Cmd
+
+	receiver *bench.Receiver // nil where none was started
 }
 
 // stop ends what was started, in any state, and removes the database.
@@ -115,6 +117,9 @@ func (w *benchWorld) stop() {
 	}
 	if w.drop != nil {
 		w.drop()
+	}
+	if w.receiver != nil {
+		_ = w.receiver.Close()
 	}
 }
 
@@ -129,6 +134,15 @@ func (w *benchWorld) prepare(ctx context.Context, rep *bench.Report) (bench.Opti
 		return w.running(o, rep)
 	}
 	environ := []string{"OTL_DATA_DIR=" + w.dir, "OTL_RATE_LIMITS=off", "OTL_DRAIN_DELAY=0s"}
+	if o.Receiver, err = bench.NewReceiver(); err != nil {
+		return o, err
+	}
+	w.receiver = o.Receiver
+	cert := filepath.Join(w.dir, "receiver.pem")
+	if err := os.WriteFile(cert, o.Receiver.Cert, 0o600); err != nil {
+		return o, err
+	}
+	environ = append(environ, "SSL_CERT_FILE="+cert, "OTL_EGRESS_ALLOW=127.0.0.0/8", "OTL_EGRESS_PORTS="+o.Receiver.Port())
 	if w.f.database != "" {
 		url, drop, err := store.ThrowAway(ctx, w.f.database)
 		if err != nil {

@@ -22,7 +22,8 @@ type Options struct {
 	Duration    time.Duration // of one load
 	Overload    time.Duration // of the one at twice the limit; longer than a server lets people wait
 	Connections int
-	Storm       int // sign-ins sent at one moment; 0 leaves that load out
+	Receiver    *Receiver // of webhooks, which the server believes and may call; nil leaves those loads out
+	Storm       int       // sign-ins sent at one moment; 0 leaves that load out
 	Progress    func(name string)
 }
 
@@ -58,6 +59,7 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 		{"logins all at once", r.storm},
 		{"revoke", r.revocations},
 		{"feed", r.feed},
+		{"webhooks", r.webhooks},
 	} {
 		r.Progress(part.name)
 		if err := part.do(ctx); err != nil {

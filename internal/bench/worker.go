@@ -18,7 +18,11 @@ func (p Person) body() []byte {
 }
 
 // tokens are those of one session.
-type tokens struct{ access, refresh string }
+type tokens struct {
+	access, refresh string
+	user            string // id
+	role            bool   // whether the person has the role of the bench
+}
 
 func siteKey(key secret.Text) string { return "X-OTL-Site-Key: " + key.Reveal() + "\r\n" }
 
@@ -74,5 +78,5 @@ func (o Options) login(c *client, p Person) (*tokens, error) {
 	if status != http.StatusOK {
 		return nil, unexpected(status, c.body)
 	}
-	return &tokens{c.text("access_token"), c.text("refresh_token")}, nil
+	return &tokens{access: c.text("access_token"), refresh: c.text("refresh_token"), user: c.text("id")}, nil
 }

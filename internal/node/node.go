@@ -288,6 +288,8 @@ func (n *Node) measure(m *server.Metrics, hasher *secret.Hasher) {
 	}
 	m.Gauge("otl_sqlite_wal_bytes", "Size of SQLite's write-ahead log.", nil,
 		func() float64 { return float64(n.Store.Stats().WALBytes) })
+	m.Counter("otl_webhook_attempts_delivered_total", "Attempts to deliver an event that an endpoint took.", func() float64 { return float64(n.Couriers.Delivered.Load()) })
+	m.Counter("otl_webhook_attempts_failed_total", "Attempts to deliver an event that failed.", func() float64 { return float64(n.Couriers.Failed.Load()) })
 	m.Counter("otl_db_commits_total", "Transactions committed.", func() float64 { return float64(n.Store.Stats().Commits) })
 	m.Counter("otl_db_writes_total", "Writes those transactions carried.", func() float64 { return float64(n.Store.Stats().Writes) })
 }
