@@ -59,7 +59,7 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 		{"logins all at once", r.storm},
 		{"revoke", r.revocations},
 		{"feed", r.feed},
-		{"webhooks", r.webhooks},
+		{"webhooks", telling{r}.webhooks},
 	} {
 		r.Progress(part.name)
 		if err := part.do(ctx); err != nil {

@@ -41,8 +41,11 @@ func (w *toggler) step() (bool, error) {
 	return true, nil
 }
 
+// telling is the loads about what sites are told.
+type telling struct{ *run }
+
 // togglers makes one worker for each session. They may be used by several at once.
-func (r *run) togglers() ([]worker, error) {
+func (r telling) togglers() ([]worker, error) {
 	key := siteKey(r.SiteKey)
 	var workers []worker
 	for _, s := range r.sessions {
@@ -60,7 +63,7 @@ func (r *run) togglers() ([]worker, error) {
 }
 
 // floodOf makes events at a steady rate.
-func (r *run) floodOf(ctx context.Context, rate float64, d time.Duration) (load, error) {
+func (r telling) floodOf(ctx context.Context, rate float64, d time.Duration) (load, error) {
 	workers, err := r.togglers()
 	if err != nil {
 		return load{}, err
@@ -91,7 +94,7 @@ func (w limited) step() (bool, error) {
 }
 
 // call makes one request with the site key that must succeed.
-func (r *run) call(c *client, method, path string, body any, status int) error {
+func (r telling) call(c *client, method, path string, body any, status int) error {
 	var raw []byte
 	if body != nil {
 		raw = marshal(body)
@@ -105,7 +108,7 @@ func (r *run) call(c *client, method, path string, body any, status int) error {
 
 // webhooks measures what it takes to tell a site: how fast a backlog is delivered, how
 // soon an event arrives while many happen, and what is left for refreshes beside it.
-func (r *run) webhooks(ctx context.Context) error {
+func (r telling) webhooks(ctx context.Context) error {
 	if r.Receiver == nil {
 		return nil
 	}
@@ -132,7 +135,7 @@ func (r *run) webhooks(ctx context.Context) error {
 
 // deliverBesideHanging times deliveries while another endpoint of the site takes
 // requests and answers none.
-func (r *run) deliverBesideHanging(ctx context.Context, c *client, _ string) error {
+func (r telling) deliverBesideHanging(ctx context.Context, c *client, _ string) error {
 	told := map[string]any{"url": strings.TrimSuffix(r.Receiver.URL, "/") + hanging, "events": []string{"role.assigned", "role.removed"}}
 	if err := r.call(c, http.MethodPost, "/api/v1/webhooks", told, http.StatusCreated); err != nil {
 		return err
@@ -143,7 +146,7 @@ func (r *run) deliverBesideHanging(ctx context.Context, c *client, _ string) err
 }
 
 // deliverBacklog lets events pile up for an endpoint that is paused, then turns it on.
-func (r *run) deliverBacklog(ctx context.Context, c *client, path string) error {
+func (r telling) deliverBacklog(ctx context.Context, c *client, path string) error {
 	if err := r.call(c, http.MethodPatch, path, map[string]string{"state": "paused"}, http.StatusOK); err != nil {
 		return err
 	}
@@ -172,7 +175,7 @@ func (r *run) deliverBacklog(ctx context.Context, c *client, path string) error 
 }
 
 // happen makes about n events and says how many.
-func (r *run) happen(ctx context.Context, n int) (int, error) {
+func (r telling) happen(ctx context.Context, n int) (int, error) {
 	workers, err := r.togglers()
 	if err != nil {
 		return 0, err
@@ -210,11 +213,11 @@ func (w counting) step() (bool, error) {
 }
 
 // deliverFirst times each event from when it happened to when it arrived.
-func (r *run) deliverFirst(ctx context.Context, _ *client, _ string) error {
+func (r telling) deliverFirst(ctx context.Context, _ *client, _ string) error {
 	return r.deliver(ctx, "event to its first delivery")
 }
 
-func (r *run) deliver(ctx context.Context, name string) error {
+func (r telling) deliver(ctx context.Context, name string) error {
 	before, err := r.used(ctx)
 	if err != nil {
 		return err
@@ -240,7 +243,7 @@ const besideRate = 50
 
 // refreshBeside refreshes while nobody is told of anything, then while events happen
 // and are delivered, then as at first: the raw limit is the mean of the two.
-func (r *run) refreshBeside(ctx context.Context, c *client, path string) error {
+func (r telling) refreshBeside(ctx context.Context, c *client, path string) error {
 	var rates []float64
 	var told Result
 	for i, state := range []string{"paused", "on", "paused"} {
@@ -261,7 +264,7 @@ func (r *run) refreshBeside(ctx context.Context, c *client, path string) error {
 }
 
 // refreshWhile refreshes while events happen at a steady rate.
-func (r *run) refreshWhile(ctx context.Context) (Result, error) {
+func (r telling) refreshWhile(ctx context.Context) (Result, error) {
 	refreshing, err := r.refreshWorkers()
 	if err != nil {
 		return Result{}, err

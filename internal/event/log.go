@@ -72,13 +72,8 @@ func (l *Log) Place(ctx context.Context) (n int, err error) {
 			return err
 		}
 		n = len(found)
-		for _, e := range found {
-			if err := p.place(ctx, e); err != nil {
-				return err
-			}
-		}
 		queued = p.queued
-		return p.save(ctx)
+		return p.place(ctx, found)
 	})
 	if err == nil && len(queued) > 0 && l.Queued != nil {
 		l.Queued(slices.Collect(maps.Keys(queued)))
@@ -107,7 +102,58 @@ func (p *placer) head(ctx context.Context, siteID string) (otl.Head, error) {
 	return h, err
 }
 
-func (p *placer) save(ctx context.Context) error {
+// place gives events their places, in as few statements as will do: first those in
+// the log of the installation, then in the logs of the sites concerned, then the numbers
+// of what each site is told of each person, of which the hashes of its log say too.
+func (p *placer) place(ctx context.Context, found []store.Entry) error {
+	events := make([]otl.Event, len(found))
+	what := map[string][sha256.Size]byte{}
+	var entries []otl.SiteEvent
+	for i, stored := range found {
+		h, said := p.heads[""], digest(stored)
+		h = otl.Head{Length: h.Length + 1, Hash: link(h.Hash, h.Length+1, said)}
+		p.heads[""] = h
+		e := stored.Event
+		e.Seq, e.Hash = h.Length, h.Hash
+		events[i], what[e.ID] = e, said
+		sites, err := p.concerned(ctx, e)
+		if err != nil {
+			return err
+		}
+		for _, siteID := range sites {
+			entries = append(entries, otl.SiteEvent{Event: e, SiteID: siteID, Told: e.Type.Told() || e.Type == otl.EventWebhookTest})
+		}
+	}
+	if err := p.number(ctx, entries); err != nil {
+		return err
+	}
+	var deliveries []otl.Delivery
+	for i := range entries {
+		e := &entries[i]
+		h, err := p.head(ctx, e.SiteID)
+		if err != nil {
+			return err
+		}
+		e.Seq = h.Length + 1
+		e.Hash = linkSite(h.Hash, e.Seq, what[e.Event.ID], e.Told, e.UserSeq)
+		p.heads[e.SiteID] = otl.Head{Length: e.Seq, Hash: e.Hash}
+		if deliveries, err = p.queue(ctx, deliveries, *e); err != nil {
+			return err
+		}
+	}
+	return p.write(ctx, events, entries, deliveries)
+}
+
+func (p *placer) write(ctx context.Context, events []otl.Event, entries []otl.SiteEvent, deliveries []otl.Delivery) error {
+	if err := p.tx.Events.Place(ctx, events); err != nil {
+		return err
+	}
+	if err := p.tx.Logs.Append(ctx, entries); err != nil {
+		return err
+	}
+	if err := p.tx.Deliveries.Insert(ctx, p.now, deliveries); err != nil {
+		return err
+	}
 	for siteID, h := range p.heads {
 		if err := p.tx.Logs.SetHead(ctx, siteID, h); err != nil {
 			return err
@@ -116,49 +162,40 @@ func (p *placer) save(ctx context.Context) error {
 	return nil
 }
 
-func (p *placer) place(ctx context.Context, stored store.Entry) error {
-	h, err := p.head(ctx, "")
+// number counts what each site is told of each person.
+func (p *placer) number(ctx context.Context, entries []otl.SiteEvent) error {
+	type pair struct{ site, person string }
+	of := func(e otl.SiteEvent) (pair, bool) {
+		return pair{e.SiteID, e.UserID}, e.Told && e.UserID != "" && !Stranger(e.Event, e.SiteID)
+	}
+	more := map[pair]int64{}
+	var pairs []store.Hearing
+	for _, e := range entries {
+		if about, counts := of(e); counts {
+			if more[about]++; more[about] == 1 {
+				pairs = append(pairs, store.Hearing{SiteID: e.SiteID, UserID: e.UserID})
+			}
+		}
+	}
+	for i, one := range pairs {
+		pairs[i].N = more[pair{one.SiteID, one.UserID}]
+	}
+	now, err := p.tx.Logs.Heard(ctx, pairs)
 	if err != nil {
 		return err
 	}
-	what := digest(stored)
-	h = otl.Head{Length: h.Length + 1, Hash: link(h.Hash, h.Length+1, what)}
-	p.heads[""] = h
-	e := stored.Event
-	e.Seq, e.Hash = h.Length, h.Hash
-	if err := p.tx.Events.Place(ctx, e); err != nil {
-		return err
+	next := map[pair]int64{}
+	for _, h := range now {
+		about := pair{h.SiteID, h.UserID}
+		next[about] = h.N - more[about]
 	}
-	sites, err := p.concerned(ctx, e)
-	if err != nil {
-		return err
-	}
-	for _, siteID := range sites {
-		if err := p.enter(ctx, siteID, e, what); err != nil {
-			return err
+	for i, e := range entries {
+		if about, counts := of(e); counts {
+			next[about]++
+			entries[i].UserSeq = next[about]
 		}
 	}
 	return nil
-}
-
-// enter adds an event to the log of a site.
-func (p *placer) enter(ctx context.Context, siteID string, e otl.Event, what [sha256.Size]byte) error {
-	h, err := p.head(ctx, siteID)
-	if err != nil {
-		return err
-	}
-	entry := otl.SiteEvent{Event: e, SiteID: siteID, Seq: h.Length + 1, Told: e.Type.Told() || e.Type == otl.EventWebhookTest}
-	if entry.Told && e.UserID != "" && !Stranger(e, siteID) {
-		if entry.UserSeq, err = p.tx.Logs.Heard(ctx, siteID, e.UserID); err != nil {
-			return err
-		}
-	}
-	entry.Hash = linkSite(h.Hash, entry.Seq, what, entry.Told, entry.UserSeq)
-	p.heads[siteID] = otl.Head{Length: entry.Seq, Hash: entry.Hash}
-	if err := p.tx.Logs.Append(ctx, entry); err != nil || !entry.Told {
-		return err
-	}
-	return p.queue(ctx, entry)
 }
 
 // Stranger reports whether a site is told only that somebody registered elsewhere.
@@ -166,30 +203,30 @@ func Stranger(e otl.Event, siteID string) bool {
 	return e.Type == otl.EventUserCreated && e.SiteID != siteID
 }
 
-// queue writes a delivery for each endpoint of the site that hears of an event.
-func (p *placer) queue(ctx context.Context, e otl.SiteEvent) error {
+// queue adds a delivery for each endpoint of the site that hears of an event.
+func (p *placer) queue(ctx context.Context, to []otl.Delivery, e otl.SiteEvent) ([]otl.Delivery, error) {
+	if !e.Told {
+		return to, nil
+	}
 	all, known := p.endpoints[e.SiteID]
 	if !known {
 		var err error
 		if all, err = p.tx.Endpoints.OfSite(ctx, e.SiteID); err != nil {
-			return err
+			return to, err
 		}
 		p.endpoints[e.SiteID] = all
 	}
-	for _, to := range all {
-		hears := to.Hears(e.Type)
+	for _, one := range all {
+		hears := one.Hears(e.Type)
 		if e.Type == otl.EventWebhookTest {
-			hears = to.ID == e.Data[otl.DataEndpoint]
+			hears = one.ID == e.Data[otl.DataEndpoint]
 		}
-		if !hears {
-			continue
+		if hears {
+			to = append(to, otl.Delivery{EndpointID: one.ID, Seq: e.Seq})
+			p.queued[one.ID] = true
 		}
-		if err := p.tx.Deliveries.Insert(ctx, to.ID, e.Seq, p.now); err != nil {
-			return err
-		}
-		p.queued[to.ID] = true
 	}
-	return nil
+	return to, nil
 }
 
 // concerned gives the sites in whose logs an event belongs: the one it happened at,

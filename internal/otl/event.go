@@ -113,9 +113,9 @@ const (
 	DataIP             = "ip"
 	DataUserAgent      = "user_agent"
 	DataRole           = "role"
-	DataBy             = "by" // who did it: a site key or a person by id, or in words
-	DataFactor         = "factor"
-	DataFactorID       = "factor_id"
+	DataBy             = "by"       // who did it: a site key or a person by id, or in words
+	DataFactor         = "factor"   // id
+	DataKind           = "kind"     // of a factor
 	DataEndpoint       = "endpoint" // the one a test goes to
 	DataAs             = "as"       // the type a test plays; empty for none
 	DataOrder          = "order"    // id of an order

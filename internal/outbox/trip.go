@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -179,35 +180,48 @@ func (t *trip) settle(ctx context.Context, all []outcome) error {
 	var problems []error
 	err := t.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		problems = nil
-		var good, bad, gone bool
+		var made []outcome
 		for _, o := range all {
 			switch {
 			case errors.Is(o.err, context.Canceled):
-				continue
 			case o.err != nil:
 				problems = append(problems, o.err)
-				continue
 			case o.withdrawn:
 				if err := tx.Deliveries.Withdraw(ctx, o.EndpointID, o.Seq, t.Now()); err != nil {
 					return err
 				}
-				continue
+			default:
+				made = append(made, o)
 			}
-			mine, err := tx.Deliveries.Settle(ctx, o.Delivery)
-			if err != nil {
-				return err
-			}
-			if !mine { // another node had the lease meanwhile
-				continue
-			}
-			if err := tx.Deliveries.Attempted(ctx, o.Delivery, o.attempt); err != nil {
-				return err
-			}
-			good, bad, gone = good || o.State == otl.DeliveryDone, bad || o.Problem != "", gone || o.gone
 		}
-		return t.mark(ctx, tx, good, bad, gone)
+		return t.write(ctx, tx, made)
 	})
 	return errors.Join(append(problems, err)...)
+}
+
+// write writes attempts that were made.
+func (t *trip) write(ctx context.Context, tx *store.Tx, made []outcome) error {
+	settled := make([]otl.Delivery, len(made))
+	for i, o := range made {
+		settled[i] = o.Delivery
+	}
+	mine, err := tx.Deliveries.Settle(ctx, settled)
+	if err != nil {
+		return err
+	}
+	var attempts []store.Attempted
+	var good, bad, gone bool
+	for _, o := range made {
+		if !slices.Contains(mine, o.Seq) { // another node had the lease meanwhile
+			continue
+		}
+		attempts = append(attempts, store.Attempted{Delivery: o.Delivery, Attempt: o.attempt})
+		good, bad, gone = good || o.State == otl.DeliveryDone, bad || o.Problem != "", gone || o.gone
+	}
+	if err := tx.Deliveries.Attempted(ctx, attempts); err != nil {
+		return err
+	}
+	return t.mark(ctx, tx, good, bad, gone)
 }
 
 // mark notes whether the endpoint takes what it is sent, and acts when it has not for

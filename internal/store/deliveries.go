@@ -32,11 +32,18 @@ func queuedDest(q *Queued) []any {
 	return append(deliveryDest(&q.Delivery), siteEventDest(&q.Event)...)
 }
 
-// Insert queues an event of the log of a site for an endpoint; twice is once.
-func (g Deliveries) Insert(ctx context.Context, endpointID string, seq int64, now time.Time) error {
-	_, err := g.exec(ctx, `INSERT INTO deliveries (endpoint_id, seq, state, tries, attempts, status, problem, due_at, created_at)
-		VALUES ($1, $2, 'waiting', 0, 0, 0, '', $3, $3) ON CONFLICT (endpoint_id, seq) DO NOTHING`, endpointID, seq, millis(now))
-	return err
+// Insert queues events of the logs of sites for endpoints; twice is once. Of each
+// delivery it takes the endpoint and the place.
+func (g Deliveries) Insert(ctx context.Context, now time.Time, queued []otl.Delivery) error {
+	return inParts(queued, func(part []otl.Delivery) error {
+		var args []any
+		for _, d := range part {
+			args = append(args, d.EndpointID, d.Seq, string(otl.DeliveryWaiting), 0, 0, 0, "", millis(now), millis(now))
+		}
+		_, err := g.exec(ctx, `INSERT INTO deliveries (endpoint_id, seq, state, tries, attempts, status, problem, due_at, created_at) VALUES `+rows(len(part), 9)+`
+			ON CONFLICT (endpoint_id, seq) DO NOTHING`, args...)
+		return err
+	})
 }
 
 // Due gives what is to be sent to an endpoint by now, in the order in which it is
@@ -46,13 +53,25 @@ func (g Deliveries) Due(ctx context.Context, endpointID string, now time.Time, l
 		[]any{endpointID, millis(now), limit}, queuedDest)
 }
 
-// Settle writes what became of a delivery by its latest attempt, if that is the
-// next one still, and reports whether it was.
-func (g Deliveries) Settle(ctx context.Context, d otl.Delivery) (bool, error) {
-	n, err := g.exec(ctx, `UPDATE deliveries SET state = $1, tries = $2, attempts = $3, status = $4, problem = $5, due_at = $6, settled_at = $7
-		WHERE endpoint_id = $8 AND seq = $9 AND state = 'waiting' AND attempts = $10`,
-		string(d.State), d.Tries, d.Attempts, d.Status, d.Problem, millis(d.DueAt), millis(d.SettledAt), d.EndpointID, d.Seq, d.Attempts-1)
-	return n == 1, err
+// Settle writes what became of deliveries by their latest attempts, of each if that is
+// the next one still, and gives the places of those of which it was. They are all to one
+// endpoint.
+func (g Deliveries) Settle(ctx context.Context, settled []otl.Delivery) (mine []int64, err error) {
+	err = inParts(settled, func(part []otl.Delivery) error {
+		var args []any
+		for _, d := range part {
+			args = append(args, d.EndpointID, d.Seq, string(d.State), d.Tries, d.Attempts, d.Status, d.Problem, millis(d.DueAt), millis(d.SettledAt))
+		}
+		found, err := all(ctx, g.group, `WITH settled (endpoint_id, seq, state, tries, attempts, status, problem, due_at, settled_at) AS (VALUES `+
+			typed("deliveries", "endpoint_id", "seq", "state", "tries", "attempts", "status", "problem", "due_at", "settled_at")+rows(len(part), 9)+`)
+			UPDATE deliveries SET state = settled.state, tries = settled.tries, attempts = settled.attempts, status = settled.status, problem = settled.problem,
+				due_at = settled.due_at, settled_at = settled.settled_at FROM settled
+			WHERE deliveries.endpoint_id = settled.endpoint_id AND deliveries.seq = settled.seq AND deliveries.state = 'waiting'
+				AND deliveries.attempts = settled.attempts - 1 RETURNING deliveries.seq`, args, func(n *int64) []any { return []any{n} })
+		mine = append(mine, found...)
+		return err
+	})
+	return mine, err
 }
 
 // Withdraw ends a delivery of which nothing may be told any more.
@@ -62,23 +81,35 @@ func (g Deliveries) Withdraw(ctx context.Context, endpointID string, seq int64, 
 	return err
 }
 
-// Attempted writes one attempt.
-func (g Deliveries) Attempted(ctx context.Context, d otl.Delivery, a otl.Attempt) error {
-	request, err := json.Marshal(a.Request)
-	if err != nil {
+// Attempted is an attempt with the delivery it was for.
+type Attempted struct {
+	otl.Delivery
+	Attempt otl.Attempt
+}
+
+// Attempted writes attempts.
+func (g Deliveries) Attempted(ctx context.Context, made []Attempted) error {
+	return inParts(made, func(part []Attempted) error {
+		var args []any
+		for _, m := range part {
+			a := m.Attempt
+			request, err := json.Marshal(a.Request)
+			if err != nil {
+				return err
+			}
+			response, err := json.Marshal(a.Response)
+			if err != nil {
+				return err
+			}
+			if a.Body == nil {
+				a.Body = []byte{}
+			}
+			args = append(args, m.EndpointID, m.Seq, a.Number, millis(a.StartedAt), a.Took.Milliseconds(), a.Status, a.Problem, string(request), string(response), a.Body)
+		}
+		_, err := g.exec(ctx, `INSERT INTO attempts (endpoint_id, seq, number, started_at, took, status, problem, request, response, body) VALUES `+
+			rows(len(part), 10), args...)
 		return err
-	}
-	response, err := json.Marshal(a.Response)
-	if err != nil {
-		return err
-	}
-	if a.Body == nil {
-		a.Body = []byte{}
-	}
-	_, err = g.exec(ctx, `INSERT INTO attempts (endpoint_id, seq, number, started_at, took, status, problem, request, response, body)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		d.EndpointID, d.Seq, a.Number, millis(a.StartedAt), a.Took.Milliseconds(), a.Status, a.Problem, string(request), string(response), a.Body)
-	return err
+	})
 }
 
 // Attempts gives the attempts of a delivery, the first one first.

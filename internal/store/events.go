@@ -74,10 +74,17 @@ func (g Events) Unplaced(ctx context.Context, limit int) ([]Entry, error) {
 	return found, err
 }
 
-// Place gives an event its place in the log of the installation, once.
-func (g Events) Place(ctx context.Context, e otl.Event) error {
-	_, err := g.exec(ctx, `UPDATE events SET seq = $1, hash = $2 WHERE id = $3 AND seq IS NULL`, e.Seq, e.Hash, e.ID)
-	return err
+// Place gives events their places in the log of the installation, once.
+func (g Events) Place(ctx context.Context, events []otl.Event) error {
+	return inParts(events, func(part []otl.Event) error {
+		var args []any
+		for _, e := range part {
+			args = append(args, e.ID, e.Seq, e.Hash)
+		}
+		_, err := g.exec(ctx, `WITH placed (id, seq, hash) AS (VALUES `+typed("events", "id", "seq", "hash")+rows(len(part), 3)+`)
+			UPDATE events SET seq = placed.seq, hash = placed.hash FROM placed WHERE events.id = placed.id AND events.seq IS NULL`, args...)
+		return err
+	})
 }
 
 // After gives events behind a place of the log, in its order.
@@ -178,20 +185,39 @@ func (g Logs) SetHead(ctx context.Context, siteID string, h otl.Head) error {
 	return err
 }
 
-// Heard counts one more event about a person that a site is told of, and gives its
-// number.
-func (g Logs) Heard(ctx context.Context, siteID, userID string) (int64, error) {
-	var n int64
-	err := g.one(ctx, `INSERT INTO site_people (site_id, user_id, heard) VALUES ($1, $2, 1)
-		ON CONFLICT (site_id, user_id) DO UPDATE SET heard = site_people.heard + 1 RETURNING heard`, []any{siteID, userID}, &n)
-	return n, err
+// Hearing is how many events about a person a site is told of.
+type Hearing struct {
+	SiteID, UserID string
+	N              int64
 }
 
-// Append adds an entry to the log of a site.
-func (g Logs) Append(ctx context.Context, e otl.SiteEvent) error {
-	_, err := g.exec(ctx, `INSERT INTO site_events (site_id, seq, event_id, user_seq, told, hash) VALUES ($1, $2, $3, $4, $5, $6)`,
-		e.SiteID, e.Seq, e.Event.ID, e.UserSeq, e.Told, e.Hash)
-	return err
+// Heard adds numbers of events about people that sites are told of, each pair of
+// site and person once, and gives how many they are then.
+func (g Logs) Heard(ctx context.Context, more []Hearing) (now []Hearing, err error) {
+	err = inParts(more, func(part []Hearing) error {
+		var args []any
+		for _, h := range part {
+			args = append(args, h.SiteID, h.UserID, h.N)
+		}
+		found, err := all(ctx, g.group, `INSERT INTO site_people (site_id, user_id, heard) VALUES `+rows(len(part), 3)+`
+			ON CONFLICT (site_id, user_id) DO UPDATE SET heard = site_people.heard + excluded.heard RETURNING site_id, user_id, heard`, args,
+			func(h *Hearing) []any { return []any{&h.SiteID, &h.UserID, &h.N} })
+		now = append(now, found...)
+		return err
+	})
+	return now, err
+}
+
+// Append adds entries to the logs of sites.
+func (g Logs) Append(ctx context.Context, entries []otl.SiteEvent) error {
+	return inParts(entries, func(part []otl.SiteEvent) error {
+		var args []any
+		for _, e := range part {
+			args = append(args, e.SiteID, e.Seq, e.Event.ID, e.UserSeq, e.Told, e.Hash)
+		}
+		_, err := g.exec(ctx, `INSERT INTO site_events (site_id, seq, event_id, user_seq, told, hash) VALUES `+rows(len(part), 6), args...)
+		return err
+	})
 }
 
 const siteEventColumns = `l.site_id, l.seq, l.user_seq, l.told, l.hash,

@@ -24,7 +24,7 @@ func withEndpoints(t *testing.T, st *store.Store, ids ...string) {
 		if err := tx.Events.Append(ctx, e); err != nil {
 			return err
 		}
-		if err := tx.Logs.Append(ctx, otl.SiteEvent{Event: e, SiteID: "site", Seq: 1, Told: true, Hash: []byte("h")}); err != nil {
+		if err := tx.Logs.Append(ctx, []otl.SiteEvent{{Event: e, SiteID: "site", Seq: 1, Told: true, Hash: []byte("h")}}); err != nil {
 			return err
 		}
 		for _, id := range ids {
@@ -32,7 +32,7 @@ func withEndpoints(t *testing.T, st *store.Store, ids ...string) {
 			if err := tx.Endpoints.Insert(ctx, to); err != nil {
 				return err
 			}
-			if err := tx.Deliveries.Insert(ctx, id, 1, start); err != nil {
+			if err := tx.Deliveries.Insert(ctx, start, []otl.Delivery{{EndpointID: id, Seq: 1}}); err != nil {
 				return err
 			}
 		}
@@ -102,7 +102,10 @@ func TestADeliveryIsSettledOnce(t *testing.T) {
 		withEndpoints(t, st, "a")
 		settle := func(attempts int, state otl.DeliveryState) bool {
 			d := otl.Delivery{EndpointID: "a", Seq: 1, State: state, Attempts: attempts, Tries: attempts, DueAt: start.Add(time.Minute)}
-			return in(t, st, func(ctx context.Context, tx *store.Tx) (bool, error) { return tx.Deliveries.Settle(ctx, d) })
+			mine := in(t, st, func(ctx context.Context, tx *store.Tx) ([]int64, error) {
+				return tx.Deliveries.Settle(ctx, []otl.Delivery{d})
+			})
+			return slices.Equal(mine, []int64{1})
 		}
 		for i, c := range []struct {
 			attempts int
@@ -119,13 +122,12 @@ func TestADeliveryIsSettledOnce(t *testing.T) {
 			t.Errorf("%+v %v", due, err)
 		}
 		write(t, st, func(ctx context.Context, tx *store.Tx) error {
+			var made []store.Attempted
 			for n := 1; n <= 3; n++ {
 				a := otl.Attempt{Number: n, StartedAt: start, Took: 1500 * time.Millisecond, Status: 200 + n, Request: map[string][]string{"A": {fmt.Sprint(n)}}, Body: []byte{0, 0xff}}
-				if err := tx.Deliveries.Attempted(ctx, due[0].Delivery, a); err != nil {
-					return err
-				}
+				made = append(made, store.Attempted{Delivery: due[0].Delivery, Attempt: a})
 			}
-			return nil
+			return tx.Deliveries.Attempted(ctx, made)
 		})
 		all, err := st.Read.Deliveries.Attempts(t.Context(), "a", 1)
 		if err != nil || len(all) != 3 || all[2].Took != 1500*time.Millisecond || all[2].Status != 203 || all[2].Request["A"][0] != "3" || string(all[2].Body) != "\x00\xff" {
@@ -142,6 +144,86 @@ func TestADeliveryIsSettledOnce(t *testing.T) {
 		}
 		if all, err := st.Read.Deliveries.Attempts(t.Context(), "a", 1); err != nil || len(all) != 0 {
 			t.Errorf("attempts stay: %v %v", all, err)
+		}
+	})
+}
+
+// TestManyRowsInOneStatement, of any number: each row gets what is its own.
+func TestManyRowsInOneStatement(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		withEndpoints(t, st, "a")
+		const n = 150
+		var entries []otl.SiteEvent
+		var events []otl.Event
+		var queued, settled []otl.Delivery
+		var heard []store.Hearing
+		for i := 2; i <= n; i++ {
+			e := otl.Event{ID: fmt.Sprintf("evt_%03d", i), Type: otl.EventRoleAssigned, SiteID: "site", CreatedAt: start, Seq: int64(i), Hash: []byte{byte(i)}}
+			events = append(events, e)
+			entries = append(entries, otl.SiteEvent{Event: e, SiteID: "site", Seq: int64(i), UserSeq: int64(2 * i), Told: i%2 == 0, Hash: []byte{1, byte(i)}})
+			queued = append(queued, otl.Delivery{EndpointID: "a", Seq: int64(i)})
+			d := otl.Delivery{EndpointID: "a", Seq: int64(i), State: otl.DeliveryDone, Tries: 1, Attempts: 1, Status: 200 + i, DueAt: start, SettledAt: start.Add(time.Duration(i) * time.Second)}
+			if i%3 == 0 {
+				d.State, d.Problem, d.SettledAt = otl.DeliveryWaiting, fmt.Sprint("answered ", i), time.Time{}
+			}
+			if i == n {
+				d.Attempts = 2 // no longer the next one
+			}
+			settled = append(settled, d)
+			heard = append(heard, store.Hearing{SiteID: "site", UserID: fmt.Sprint(i), N: int64(i)})
+		}
+		write(t, st, func(ctx context.Context, tx *store.Tx) error {
+			for _, e := range events {
+				if err := tx.Events.Append(ctx, e); err != nil {
+					return err
+				}
+			}
+			if err := tx.Events.Place(ctx, events); err != nil {
+				return err
+			}
+			if err := tx.Logs.Append(ctx, entries); err != nil {
+				return err
+			}
+			if err := tx.Deliveries.Insert(ctx, start, append(queued, queued[0])); err != nil {
+				return err
+			}
+			mine, err := tx.Deliveries.Settle(ctx, settled)
+			if len(mine) != n-2 || slices.Contains(mine, n) {
+				t.Errorf("%d settled: %v", len(mine), mine)
+			}
+			return err
+		})
+		placed, err := st.Read.Events.After(t.Context(), 0, 1000)
+		if err != nil || len(placed) != n-1 {
+			t.Fatalf("%d placed, %v", len(placed), err)
+		}
+		for i, e := range placed {
+			if want := events[i]; e.ID != want.ID || e.Seq != want.Seq || !slices.Equal(e.Hash, want.Hash) {
+				t.Errorf("%+v, want %+v", e, want)
+			}
+		}
+		found, err := st.Read.Deliveries.List(t.Context(), "a", "", 0, 1000)
+		if err != nil || len(found) != n {
+			t.Fatalf("%d deliveries, %v", len(found), err)
+		}
+		slices.Reverse(found)
+		for i, q := range found[1 : n-1] {
+			want, entry := settled[i], entries[i]
+			if q.State != want.State || q.Status != want.Status || q.Problem != want.Problem || !q.SettledAt.Equal(want.SettledAt) || q.Event.UserSeq != entry.UserSeq || q.Event.Told != entry.Told {
+				t.Errorf("%+v, want %+v", q, want)
+			}
+		}
+		for round := int64(1); round <= 2; round++ {
+			now := in(t, st, func(ctx context.Context, tx *store.Tx) ([]store.Hearing, error) { return tx.Logs.Heard(ctx, heard) })
+			if len(now) != n-1 {
+				t.Fatalf("%d counted", len(now))
+			}
+			for _, h := range now {
+				if fmt.Sprint(h.N/round) != h.UserID {
+					t.Errorf("round %d: %+v", round, h)
+				}
+			}
 		}
 	})
 }

@@ -125,7 +125,7 @@ func (w *Webhooks) Replay(ctx context.Context, siteID, eventID string) (int, err
 }
 
 func (w *Webhooks) again(ctx context.Context, tx *store.Tx, endpointID string, seq int64) error {
-	if err := tx.Deliveries.Insert(ctx, endpointID, seq, w.Now()); err != nil {
+	if err := tx.Deliveries.Insert(ctx, w.Now(), []otl.Delivery{{EndpointID: endpointID, Seq: seq}}); err != nil {
 		return err
 	}
 	return tx.Deliveries.Again(ctx, endpointID, seq, w.Now())

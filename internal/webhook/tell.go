@@ -76,7 +76,7 @@ func (w *Webhooks) data(ctx context.Context, e otl.SiteEvent) (map[string]any, b
 	case otl.EventRoleRemoved:
 		d["role"], d["removed_by"] = e.Data[otl.DataRole], e.By.ID
 	case otl.EventFactorAdded, otl.EventFactorRemoved:
-		d["factor"] = map[string]any{"id": e.Data[otl.DataFactorID], "kind": e.Data[otl.DataFactor]}
+		d["factor"] = map[string]any{"id": e.Data[otl.DataFactor], "kind": e.Data[otl.DataKind]}
 	case otl.EventPaymentDone:
 		amount, _ := strconv.ParseInt(e.Data[otl.DataAmount], 10, 64)
 		d = map[string]any{"order": map[string]any{

@@ -136,8 +136,8 @@ func TestWH13_WhatEachTypeTells(t *testing.T) {
 		{otl.EventConsentRevoked, nil, `{"user_id":"$U"}`},
 		{otl.EventRoleAssigned, map[string]string{"role": "editor"}, `{"assigned_by":"key","role":"editor","user_id":"$U"}`},
 		{otl.EventRoleRemoved, map[string]string{"role": "editor"}, `{"removed_by":"key","role":"editor","user_id":"$U"}`},
-		{otl.EventFactorAdded, map[string]string{"factor": "totp", "factor_id": "f"}, `{"factor":{"id":"f","kind":"totp"},"user_id":"$U"}`},
-		{otl.EventFactorRemoved, map[string]string{"factor": "totp", "factor_id": "f"}, `{"factor":{"id":"f","kind":"totp"},"user_id":"$U"}`},
+		{otl.EventFactorAdded, map[string]string{"factor": "f", "kind": "totp"}, `{"factor":{"id":"f","kind":"totp"},"user_id":"$U"}`},
+		{otl.EventFactorRemoved, map[string]string{"factor": "f", "kind": "totp"}, `{"factor":{"id":"f","kind":"totp"},"user_id":"$U"}`},
 		{otl.EventPaymentDone, map[string]string{"order": "o", "plan": "pro", "amount": "4900", "currency": "EUR"}, `{"order":{"amount":4900,"currency":"EUR","id":"o","plan":"pro"}}`},
 	} {
 		t.Run(string(c.kind), func(t *testing.T) {
