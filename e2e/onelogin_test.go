@@ -72,13 +72,18 @@ func (o *oneLogin) post(t *testing.T, path, authorization string, body, out any,
 // sessionToken proves the person of the world and gives a session token.
 func (o *oneLogin) sessionToken(t *testing.T, headers ...string) string {
 	t.Helper()
+	return o.sessionTokenOf(t, o.vars["OTL_USER_USERNAME"], o.vars["OTL_USER_PASSWORD"], headers...)
+}
+
+func (o *oneLogin) sessionTokenOf(t *testing.T, name, password string, headers ...string) string {
+	t.Helper()
 	var out struct {
 		Data []struct {
 			Token string `json:"session_token"`
 		}
 	}
 	o.post(t, "/api/1/login/auth", "bearer:"+o.bearer,
-		map[string]string{"username_or_email": o.vars["OTL_USER_USERNAME"], "password": o.vars["OTL_USER_PASSWORD"], "subdomain": o.vars["OTL_SUBDOMAIN"]}, &out, headers...)
+		map[string]string{"username_or_email": name, "password": password, "subdomain": o.vars["OTL_SUBDOMAIN"]}, &out, headers...)
 	return out.Data[0].Token
 }
 
@@ -140,6 +145,50 @@ func TestSeedFormInABrowser(t *testing.T) {
 		one.tab.press("input[type=submit]")
 		one.tab.at("/signin?error=session_token")
 	}
+}
+
+// TestAD02_TwoUsersInABrowser: a page of another site that presents the token of somebody
+// else than the browser is signed in as puts nobody in his place: the person is asked,
+// scripts off too, and stays or changes as he says.
+func TestAD02_TwoUsersInABrowser(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	o := newOneLogin(t, http.DefaultClient, w.vars)
+	var made struct{ Data []map[string]any }
+	o.post(t, "/api/1/users", "bearer:"+o.bearer, map[string]string{
+		"email": "mallory@dev.test", "firstname": "Mallory", "lastname": "Mall", "password": password, "password_confirmation": password,
+	}, &made)
+	var page string
+	login := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(rw, page)
+	}))
+	t.Cleanup(login.Close)
+	b := profile(t, chromium(t)).scriptless()
+	present := func(token string) {
+		page = fmt.Sprintf(formPage, w.url, token)
+		b.visit(login.URL)
+		b.press("input[type=submit]")
+	}
+	at := func(name string) {
+		b.at(w.url + "/account")
+		b.do(chromedp.WaitVisible(chromedp.CSS("footer")))
+		if got := b.text("main"); !strings.Contains(got, name) {
+			t.Errorf("the portal is not %s's: %q", name, got)
+		}
+	}
+	present(o.sessionToken(t))
+	at("Jane Doe")
+	present(o.sessionTokenOf(t, "mallory@dev.test", password))
+	b.do(chromedp.WaitVisible(chromedp.CSS("#switch button")))
+	if got := b.text("main"); !strings.Contains(got, "mallory@dev.test") || !strings.Contains(got, "jane@dev.test") {
+		t.Errorf("the person is asked %q", got)
+	}
+	b.press("#stay button")
+	at("Jane Doe")
+	present(o.sessionTokenOf(t, "mallory@dev.test", password))
+	b.press("#switch button")
+	at("Mallory")
 }
 
 // corsPage holds the function of seed 001, "Example CORS Post", and a way to see what

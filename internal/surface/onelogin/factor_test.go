@@ -242,17 +242,7 @@ func TestOriginsOfBothCalls(t *testing.T) {
 func TestMF05_NoDoorSkipsTheFactor(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
-		if err := x.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-			notes, err := tx.Sites.ByID(ctx, x.Notes.Site.ID)
-			if err != nil {
-				return err
-			}
-			notes.MFA = otl.MFARequired
-			_, err = tx.Sites.Update(ctx, notes)
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
+		x.policy(t, otl.MFARequired)
 		r := x.login(t, nil)
 		if r.Status != http.StatusForbidden || r.Text("status", "type") != "forbidden" || strings.Contains(string(r.Raw), "session_token") {
 			t.Errorf("%d %s", r.Status, r.Raw)
@@ -266,4 +256,20 @@ func TestMF05_NoDoorSkipsTheFactor(t *testing.T) {
 			t.Errorf("%+v %v", live, err)
 		}
 	})
+}
+
+// policy sets when Notes asks for a second factor.
+func (x *tenant) policy(t *testing.T, p otl.MFAPolicy) {
+	t.Helper()
+	if err := x.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		notes, err := tx.Sites.ByID(ctx, x.Notes.Site.ID)
+		if err != nil {
+			return err
+		}
+		notes.MFA = p
+		_, err = tx.Sites.Update(ctx, notes)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
 }

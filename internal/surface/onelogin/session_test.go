@@ -1,6 +1,8 @@
 package onelogin_test
 
 import (
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/cookiejar"
@@ -13,6 +15,8 @@ import (
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
 )
 
 // form presents a session token as a form does.
@@ -369,4 +373,48 @@ func TestContract42_9_AFormEndsIn200(t *testing.T) {
 			t.Errorf("%d %s %s", res.StatusCode, res.Request.URL, page)
 		}
 	}, loopback)
+}
+
+// TestSE06_NoNeighbourOfASessionTokenIsGood: of ten thousand that differ from one in a
+// place, in length or wholly, none is taken; the token itself then is.
+func TestSE06_NoNeighbourOfASessionTokenIsGood(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		token, tried := x.sessionToken(t, nil), 0
+		refused := func(s string) {
+			tried++
+			if _, err := x.SignIn.Second.Present(t.Context(), signin.Presented{Token: secret.NewText(s)}); !errors.Is(err, signin.ErrSessionToken) {
+				t.Fatalf("%q of %q: %v", s, token, err)
+			}
+		}
+		for i := range token {
+			for _, c := range "0123456789abcdefABCDEFgz \x00" {
+				if s := token[:i] + string(c) + token[i+1:]; s != token {
+					refused(s)
+				}
+			}
+			refused(token[:i])
+			refused(token + token[:i+1])
+		}
+		for tried < 10_000 {
+			refused(hex.EncodeToString(secret.Bytes(20)))
+		}
+		if r := x.form(t, token, nil); r.Header.Get("Location") != "/account" {
+			t.Errorf("%v", r.Header)
+		}
+	})
+}
+
+// TestMF05_ThePagesAskForThemselves: a site that asks for no second factor hands over who
+// has one; the browser session is not opened without it.
+func TestMF05_ThePagesAskForThemselves(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		x.app(t, x.jane)
+		x.policy(t, otl.MFAOff)
+		r := x.form(t, x.sessionToken(t, nil), nil)
+		if r.Header.Get("Location") != failedSession || len(x.browserSessions(t)) != 0 || cookies(r)["__Host-otl_session"] != "" {
+			t.Errorf("%v", r.Header)
+		}
+	})
 }
