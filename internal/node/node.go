@@ -32,6 +32,7 @@ import (
 	"github.com/onetimelogin/otl/internal/site"
 	"github.com/onetimelogin/otl/internal/store"
 	"github.com/onetimelogin/otl/internal/surface/native"
+	"github.com/onetimelogin/otl/internal/surface/oidc"
 	"github.com/onetimelogin/otl/internal/surface/onelogin"
 	"github.com/onetimelogin/otl/internal/surface/pages"
 	"github.com/onetimelogin/otl/internal/surface/transmit"
@@ -213,7 +214,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 		JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
 	})
 	wire := transmit.New(transmit.Options{
-		SignIn: n.SignIn, Codes: n.Codes, Clients: n.Clients, Members: n.Members, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},
+		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Clients: n.Clients, Members: n.Members, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},
 		Pace: n.pace(), JWKS: n.Installation.Identity.JWKS, Now: o.Now, URL: strings.TrimSuffix(o.PublicURL, "/"),
 	})
 	hosted := pages.New(pages.Options{
@@ -225,12 +226,17 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 		Roles: &site.Roles{Store: n.Store, Now: o.Now}, Members: n.Members, Factors: n.Setup,
 		Tokens: n.APITokens, Clients: n.Clients, Numbers: &number.Numbers{Store: n.Store}, Pace: n.pace(), Now: o.Now,
 	})
+	provider := oidc.New(oidc.Options{
+		Flows: n.Flows, SignIn: n.SignIn, Clients: n.Clients, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},
+		Jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https:")}, URL: o.PublicURL, Page: hosted.Fail,
+	})
 	metrics := server.NewMetrics(map[string]string{"version": o.Version, "go": runtime.Version()})
 	n.measure(metrics, hasher)
 	n.Server = server.New(server.Options{
 		Mounts: append(dev(o.Dev), []server.Mount{
 			{Patterns: []string{"/"}, Handler: front(hosted, login, o.HostInPath), Fail: hosted.Fail},
 			{Patterns: []string{"/cis/", "/v1/", "/oidc/"}, Handler: wire, Fail: transmit.Fail},
+			{Patterns: oidc.Paths(), Handler: provider, Fail: oidc.Fail},
 			{Patterns: onelogin.Paths(), Handler: login, Fail: onelogin.Fail},
 			{Patterns: []string{"/api/", "/api", "/openapi.json", "/.well-known/jwks.json"}, Handler: n.Native, Fail: native.Fail},
 		}...),

@@ -22,6 +22,8 @@ type Session struct {
 	IP         string
 	UserAgent  string
 	Refresh    Rotation
+	Client     string // id of the client it was opened for, which alone can refresh it; "" for none
+	Scope      string // what that client asked for, separated by blanks
 }
 
 // Live reports whether the session can still be used or refreshed.

@@ -99,6 +99,59 @@ func (i *Identity) ReadPerson(raw secret.Text) (session, person string, version 
 	return c.Text("sid"), c.Text("sub"), int(c.Number("session_version")), nil
 }
 
+// Presented is what a genuine access token of a person says. Whether its session still
+// counts is not looked at.
+type Presented struct {
+	ID, Session, Person, Client, Audience string
+	Scopes                                []string
+	Version                               int
+	IssuedAt, ExpiresAt                   time.Time
+}
+
+// Present reads an access token of a person. The error is otl.ErrToken.
+func (i *Identity) Present(raw secret.Text) (Presented, error) {
+	c, err := i.Ring.VerifyClaims(token.TypeAccess, raw.Reveal(), i.Issuer, i.Now())
+	if err != nil {
+		return Presented{}, otl.ErrToken
+	}
+	return Presented{
+		ID: c.Text("jti"), Session: c.Text("sid"), Person: c.Text("sub"), Client: c.Text("client_id"), Audience: c.Text("aud"),
+		Scopes: strings.Fields(c.Text("scope")), Version: int(c.Number("session_version")),
+		IssuedAt: time.Unix(c.Number("iat"), 0).UTC(), ExpiresAt: time.Unix(c.Number("exp"), 0).UTC(),
+	}, nil
+}
+
+// Hint gives the client, the person and the session an ID token was issued for, which
+// may have expired. The error is otl.ErrToken.
+func (i *Identity) Hint(raw secret.Text) (client, person, session string, err error) {
+	c, err := i.Ring.VerifyPast(token.TypeID, raw.Reveal(), i.Issuer, i.Now())
+	if err != nil {
+		return "", "", "", otl.ErrToken
+	}
+	return c.Text("aud"), c.Text("sub"), c.Text("sid"), nil
+}
+
+// Scopes are what a client can ask for, with the claims each stands for (OpenID Connect
+// Core section 5.4).
+func Scopes() map[string][]string {
+	return map[string][]string{
+		"openid": nil, "offline_access": nil,
+		"profile": {"name", "nickname", "preferred_username", "picture", "locale", "updated_at"},
+		"email":   {"email", "email_verified"},
+		"phone":   {"phone_number", "phone_number_verified"},
+	}
+}
+
+// About gives what a client may know of a person by the scopes of its token: of what he
+// granted the site, the claims they stand for.
+func About(st store.Standing, scopes []string) map[string]any {
+	known, out := about(st), map[string]any{"sub": st.User.ID}
+	for _, s := range scopes {
+		add(out, Scopes()[s], known)
+	}
+	return out
+}
+
 // Ask is what a client would like to have in the tokens of a person.
 type Ask struct {
 	Client   otl.Client
@@ -119,8 +172,12 @@ func (i *Identity) Person(st store.Standing, a Ask) (Pair, error) {
 	if roles == nil {
 		roles = []string{}
 	}
+	scope := st.Session.Scope
+	if scope == "" {
+		scope = "openid"
+	}
 	access := token.Claims{
-		"jti": secret.NewID(i.Now()), "sub": st.User.ID, "aud": audience(a.Resource), "scope": "openid", "roles": roles, "tid": tenant(st.Site),
+		"jti": secret.NewID(i.Now()), "sub": st.User.ID, "aud": audience(a.Resource), "scope": scope, "roles": roles, "tid": tenant(st.Site),
 		"client_id": a.Client.ID, "app_name": st.Site.Name, "app_id": a.Client.ID, "sid": st.Session.ID, "session_version": st.User.SessionVersion,
 	}
 	id := token.Claims{
@@ -137,6 +194,9 @@ func (i *Identity) Person(st store.Standing, a Ask) (Pair, error) {
 	known["roles"] = roles
 	add(access, a.Access, known)
 	add(id, a.ID, known)
+	for _, s := range strings.Fields(st.Session.Scope) {
+		add(id, Scopes()[s], known)
+	}
 	var p Pair
 	var err error
 	if p.Access, err = i.sign(token.TypeAccess, access); err != nil {
@@ -167,11 +227,18 @@ func about(st store.Standing) map[string]any {
 	if see.Has(otl.FieldPhone) && st.User.Phone != "" {
 		out["phone_number"], out["phone_number_verified"] = st.User.Phone, !st.User.PhoneVerifiedAt.IsZero()
 	}
+	if see.Has(otl.FieldDisplayName) && st.User.DisplayName != "" {
+		out["nickname"] = st.User.DisplayName
+	}
+	if see.Has(otl.FieldUsername) && st.User.Username.Name != "" {
+		out["preferred_username"] = st.User.Username.Name
+	}
 	if see.Has(otl.FieldPicture) && st.User.Picture != "" {
 		out["picture"] = st.User.Picture
 	}
 	if see.Has(otl.FieldLocale) && st.User.Locale != "" {
 		out["locale"] = st.User.Locale
 	}
+	out["updated_at"] = st.User.UpdatedAt.Unix()
 	return out
 }

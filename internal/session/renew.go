@@ -23,6 +23,12 @@ import (
 // The errors are otl.ErrRefresh, otl.ErrRefreshReused, otl.ErrSessionRevoked,
 // ErrStronger, and limit.Exceeded beyond the rate of refreshes.
 func (s *Sessions) Renew(ctx context.Context, raw secret.Text, siteID string) (Tokens, error) {
+	return s.RenewFor(ctx, raw, siteID, "")
+}
+
+// RenewFor exchanges a refresh token that a client of the site presented. One that was
+// issued to a client is nobody else's (RFC 6749 section 6).
+func (s *Sessions) RenewFor(ctx context.Context, raw secret.Text, siteID, client string) (Tokens, error) {
 	presented, err := s.Refresher.Read(raw)
 	if err != nil {
 		return Tokens{}, otl.ErrRefresh
@@ -31,6 +37,9 @@ func (s *Sessions) Renew(ctx context.Context, raw secret.Text, siteID string) (T
 	// finds its own token to be the predecessor, or reused.
 	for range 3 {
 		st, err := s.standing(ctx, presented, siteID)
+		if err == nil && st.Session.Client != "" && st.Session.Client != client {
+			err = otl.ErrRefresh
+		}
 		if err != nil {
 			return Tokens{}, err
 		}

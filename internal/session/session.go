@@ -41,6 +41,9 @@ type Tokens struct {
 	store.Standing
 }
 
+// Standing is a session with everything that decides whether it still counts.
+type Standing = store.Standing
+
 // Opened is a session that has just been written, whose tokens are still to be made.
 type Opened struct {
 	store.Standing
@@ -74,6 +77,7 @@ func (s *Sessions) Open(ctx context.Context, tx *store.Tx, st *store.Standing, p
 	sess := otl.Session{
 		ID: secret.NewID(now), UserID: st.User.ID, SiteID: st.Site.ID, Methods: pass.Methods(), AuthAt: proven, CreatedAt: now, LastSeenAt: now,
 		RefreshBy: now.Add(min(s.RefreshTTL, s.MaxAge)), ExpiresAt: now.Add(s.MaxAge), UserAgent: userAgent(from.UserAgent),
+		Client: st.Session.Client, Scope: st.Session.Scope,
 	}
 	if from.Client.IsValid() {
 		sess.IP = from.Client.String()

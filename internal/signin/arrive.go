@@ -206,6 +206,9 @@ func (s Arrivals) holds(ctx context.Context, tx *store.Tx, f otl.Flow, t otl.Tic
 	if err != nil {
 		return Proved{}, err
 	}
+	if u.Held(t.Channel, "", s.Now()) {
+		return Proved{}, ErrHeld // the session of a browser opens every site
+	}
 	first := u.EmailVerifiedAt.IsZero()
 	if u, err = s.Codes.prove(ctx, tx, u, t.SiteID, t); err != nil {
 		return Proved{}, err

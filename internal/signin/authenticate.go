@@ -66,6 +66,33 @@ func (s *SignIn) stands(ctx context.Context, session, person string, version int
 	return st, nil
 }
 
+// Stands gives the session a genuine token names, if it still counts; the errors are
+// those of Authenticate.
+func (s *SignIn) Stands(ctx context.Context, session, person string, version int) (store.Standing, error) {
+	return s.stands(ctx, session, person, version)
+}
+
+// ByRefresh gives the session whose refresh token this is at this moment. It is
+// otl.ErrRefresh for every other, and for one of another site.
+func (s *SignIn) ByRefresh(ctx context.Context, raw secret.Text, site otl.Site) (store.Standing, error) {
+	presented, err := s.Sessions.Refresher.Read(raw)
+	if err != nil {
+		return store.Standing{}, otl.ErrRefresh
+	}
+	st, err := s.Store.Read.Sessions.Standing(ctx, presented.Session)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Standing{}, otl.ErrRefresh
+	}
+	if err != nil {
+		return st, err
+	}
+	if !secret.SameDigest(presented.Digest(), st.Session.Refresh.Digest) || st.Site.ID != site.ID || !st.Session.Live(s.Now()) ||
+		!st.User.DisabledAt.IsZero() || !st.Grant.Live() {
+		return store.Standing{}, otl.ErrRefresh
+	}
+	return st, nil
+}
+
 // LogoutEverywhere ends every session the person of a genuine token has at the site
 // of the token, and says how many.
 func (s *SignIn) LogoutEverywhere(ctx context.Context, session, person string, version int) (int, error) {

@@ -95,7 +95,7 @@ func (s *Flows) arrive(ctx context.Context, tx *store.Tx, site otl.Site, t otl.T
 	if err != nil {
 		return session.Opened{}, err
 	}
-	st := store.Standing{Site: site, Session: otl.Session{AuthAt: held.Session.AuthAt}}
+	st := store.Standing{Site: site, Session: otl.Session{AuthAt: held.Session.AuthAt, Client: t.Data[dataClient], Scope: t.Data[dataMore+MoreScope]}}
 	if st.User, err = tx.Users.Came(ctx, t.UserID, now); err != nil {
 		if errors.Is(err, store.ErrNotFound) {
 			err = ErrCode // disabled

@@ -41,6 +41,9 @@ const (
 	dataMore      = "more_" // begins what the wire that began the flow added
 )
 
+// MoreScope names the member of Asked.More that the session keeps as its scope.
+const MoreScope = "scope"
+
 // Next is what a visit needs next.
 type Next string
 

@@ -136,7 +136,7 @@ func userAgent(r *otl.Request) string { return r.UserAgent[:min(len(r.UserAgent)
 // that the site redeems within a minute. The code goes to the browser that confirmed,
 // never to one that only asked (OT-18).
 func (s *Codes) Confirm(ctx context.Context, token string) (string, error) {
-	code := secret.NewKey("otl_lc_")
+	code := secret.NewKey(LinkCodePrefix)
 	var to string
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		t, err := tx.Tickets.Use(ctx, otl.PurposeSignIn, secret.Digest(token), s.Now())

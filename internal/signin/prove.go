@@ -30,8 +30,19 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 	if e.ticket.Data[dataProves] != "" && u.Held(e.ticket.Channel, e.site.ID, s.Now()) {
 		return entrance{}, ErrHeld
 	}
+	before := u
 	if u, err = s.prove(ctx, tx, u, e.site.ID, e.ticket); err != nil {
 		return entrance{}, err
+	}
+	// Of somebody without an address the number is what he is known by: its first proof
+	// uproots too, unless it comes from the very session that was opened before.
+	if u.Email.Key == "" && before.PhoneVerifiedAt.IsZero() && !u.PhoneVerifiedAt.IsZero() && e.join == "" {
+		if err := s.Sessions.Uproot(ctx, tx, s.Second.Factors, u.ID, e.site.ID); err != nil {
+			return entrance{}, err
+		}
+		if u, err = tx.Users.ByID(ctx, u.ID); err != nil {
+			return entrance{}, err
+		}
 	}
 	if e.join != "" {
 		if _, err := tx.Users.Came(ctx, u.ID, s.Now()); err != nil {
@@ -62,11 +73,6 @@ func (s *Codes) prove(ctx context.Context, tx *store.Tx, u otl.User, siteID stri
 		changed = "phone_verified"
 		if first, err = tx.Users.VerifyPhone(ctx, u.ID, proven, now); err != nil || !first {
 			return u, err
-		}
-		if u.Email.Key == "" { // then the number is what he is known by
-			if err := s.Sessions.Uproot(ctx, tx, s.Second.Factors, u.ID, siteID); err != nil {
-				return u, err
-			}
 		}
 	default:
 		e, bad := otl.ParseEmail(proven)

@@ -16,6 +16,9 @@ const (
 	dataAnswer = "answer" // what the browser brings back: a code, or "id_token"
 )
 
+// LinkCodePrefix starts the codes that links and one-time codes lead to.
+const LinkCodePrefix = "otl_lc_"
+
 // Result is a code that somebody entered at a site whose browser is to bring the
 // answer back to it.
 type Result struct {
@@ -37,7 +40,7 @@ func (s *Codes) Enter(ctx context.Context, r Result) (code secret.Text, err erro
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return code, err
 	}
-	code = secret.NewKey("otl_lc_")
+	code = secret.NewKey(LinkCodePrefix)
 	var refused error
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		refused = nil

@@ -111,7 +111,7 @@ func (s *Surface) refresh(c *call, in *refreshIn) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.SignIn.Refresh(c.r.Context(), secret.NewText(in.Refresh), c.site)
+	t, err := s.SignIn.RefreshFor(c.r.Context(), secret.NewText(in.Refresh), c.site, c.client.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ import (
 type Options struct {
 	SignIn   *signin.SignIn
 	Codes    *signin.Codes
+	Flows    *signin.Flows
 	Clients  *site.Clients
 	Members  *account.Members
 	Identity *session.Identity

@@ -7,10 +7,12 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
+	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
 )
 
@@ -82,14 +84,21 @@ func (s *Surface) token(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// exchangeCode redeems a code that a browser brought (contract 3.2).
+// exchangeCode redeems a code that a browser brought: of a link or a one-time code
+// (contract 3.2, 3.8), or of a visit to the hosted pages (RFC 6749 section 4.1.3).
 func (s *Surface) exchangeCode(w http.ResponseWriter, r *http.Request, c otl.Client, of otl.Site) {
 	if !c.Scopes.Has(otl.ScopeAuth) {
 		refused(w, r, http.StatusBadRequest, "unauthorized_client", "This client lacks the scope auth.", nil)
 		return
 	}
-	p, a, err := s.redeem(r, c, of, secret.NewText(r.PostForm.Get("code")), r.PostForm.Get("redirect_uri"))
-	s.granted(w, r, p.Tokens, a, err)
+	code, redirect := secret.NewText(r.PostForm.Get("code")), r.PostForm.Get("redirect_uri")
+	if strings.HasPrefix(code.Reveal(), signin.LinkCodePrefix) {
+		p, a, err := s.redeem(r, c, of, code, redirect)
+		s.granted(w, r, p.Tokens, a, err)
+		return
+	}
+	e, err := s.Flows.Exchange(r.Context(), signin.Exchange{Site: of, Client: c.ID, Code: code, Verifier: r.PostForm.Get("code_verifier"), Redirect: redirect})
+	s.granted(w, r, e.Tokens, session.Ask{Client: c, Nonce: e.More["nonce"]}, err)
 }
 
 // exchangeRefresh renews a session of the client's site.
@@ -98,7 +107,7 @@ func (s *Surface) exchangeRefresh(w http.ResponseWriter, r *http.Request, c otl.
 		refused(w, r, http.StatusBadRequest, "unauthorized_client", "This client lacks the scope auth.", nil)
 		return
 	}
-	t, err := s.SignIn.Refresh(r.Context(), secret.NewText(r.PostForm.Get("refresh_token")), of)
+	t, err := s.SignIn.RefreshFor(r.Context(), secret.NewText(r.PostForm.Get("refresh_token")), of, c.ID)
 	s.granted(w, r, t, session.Ask{Client: c}, err)
 }
 

@@ -1,0 +1,46 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// script runs a JavaScript program beside the tests against a development world, whose
+// settings are in its environment, and fails unless it ends with "done".
+func script(t *testing.T, name string) {
+	t.Helper()
+	need(t, "node", "python3")
+	dir := t.TempDir()
+	p := dev(t, binary(t), dir)
+	defer p.stop(t)
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "node", name)
+	cmd.Env = append(os.Environ(), "NODE_NO_WARNINGS=1", "NODE_PATH="+filepath.Join(filepath.Dir(python), "..", "node", "node_modules"))
+	for k, v := range sourced(t, dir) {
+		cmd.Env = append(cmd.Env, k+"="+v)
+	}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "done") {
+		t.Errorf("%s: %v\n%s", name, err, out)
+	}
+}
+
+// TestVendorSamples makes the calls of the vendor's public samples in their order
+// (contract 4.4), in real Node.js.
+func TestVendorSamples(t *testing.T) {
+	t.Parallel()
+	script(t, "samples.js")
+}
+
+// TestOA10_RelyingParties signs in by two published OpenID Connect libraries, which hold
+// every answer against the specifications.
+func TestOA10_RelyingParties(t *testing.T) {
+	t.Parallel()
+	script(t, "relying.js")
+}

@@ -1,0 +1,55 @@
+package oidc
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/onetimelogin/otl/internal/session"
+)
+
+// metadata is what clients read at the start (OpenID Connect Discovery 1.0 section 3,
+// RFC 8414).
+type metadata struct {
+	Issuer        string   `json:"issuer"`
+	Authorization string   `json:"authorization_endpoint"`
+	Token         string   `json:"token_endpoint"`
+	UserInfo      string   `json:"userinfo_endpoint"`
+	JWKS          string   `json:"jwks_uri"`
+	Introspection string   `json:"introspection_endpoint"`
+	Revocation    string   `json:"revocation_endpoint"`
+	EndSession    string   `json:"end_session_endpoint"`
+	Scopes        []string `json:"scopes_supported"`
+	Answers       []string `json:"response_types_supported"`
+	Modes         []string `json:"response_modes_supported"`
+	Grants        []string `json:"grant_types_supported"`
+	Subjects      []string `json:"subject_types_supported"`
+	Algorithms    []string `json:"id_token_signing_alg_values_supported"`
+	ClientAuth    []string `json:"token_endpoint_auth_methods_supported"`
+	Challenges    []string `json:"code_challenge_methods_supported"`
+	Prompts       []string `json:"prompt_values_supported"`
+	Claims        []string `json:"claims_supported"`
+	Parameter     bool     `json:"claims_parameter_supported"`
+	Request       bool     `json:"request_parameter_supported"`
+	RequestURI    bool     `json:"request_uri_parameter_supported"`
+	Iss           bool     `json:"authorization_response_iss_parameter_supported"`
+}
+
+// discover is GET /.well-known/openid-configuration.
+func (s *Surface) discover(w http.ResponseWriter, _ *http.Request) {
+	claims := []string{"iss", "sub", "aud", "iat", "exp", "auth_time", "amr", "acr", "nonce", "sid", "roles"}
+	scopes := session.Scopes()
+	names := slices.Sorted(maps.Keys(scopes))
+	for _, name := range names {
+		claims = append(claims, scopes[name]...)
+	}
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	w.Header().Set("Access-Control-Allow-Origin", "*") // public by nature
+	write(w, http.StatusOK, metadata{
+		Issuer: s.URL, Authorization: s.URL + "/oidc/authorize", Token: s.URL + "/oidc/token", UserInfo: s.URL + "/oidc/userinfo", JWKS: s.URL + "/oidc/jwks",
+		Introspection: s.URL + "/oidc/introspect", Revocation: s.URL + "/oidc/revoke", EndSession: s.URL + "/oidc/logout",
+		Scopes: names, Answers: []string{"code"}, Modes: []string{"query"}, Grants: []string{"authorization_code", "refresh_token", "client_credentials"},
+		Subjects: []string{"public"}, Algorithms: []string{"RS256"}, ClientAuth: []string{"client_secret_basic", "client_secret_post"},
+		Challenges: []string{"S256"}, Prompts: []string{"none", "login", "consent", "select_account"}, Claims: claims, Iss: true,
+	})
+}

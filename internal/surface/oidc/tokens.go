@@ -1,0 +1,155 @@
+package oidc
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// userinfo is /oidc/userinfo (OpenID Connect Core section 5.3): what the client of an
+// access token may know of its person, by the token's scopes.
+func (s *Surface) userinfo(w http.ResponseWriter, r *http.Request) {
+	raw := bearer(r)
+	if raw.Empty() {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="oidc"`)
+		write(w, http.StatusUnauthorized, failure{"invalid_token", "Send an access token as Authorization: Bearer."})
+		return
+	}
+	p, st, err := s.present(r, raw)
+	if err != nil {
+		if otl.As(err).Kind != otl.Unauthenticated {
+			Fail(w, r, err)
+			return
+		}
+		otl.RequestOf(r.Context()).Err = err
+		w.Header().Set("WWW-Authenticate", `Bearer realm="oidc", error="invalid_token"`)
+		write(w, http.StatusUnauthorized, failure{"invalid_token", otl.As(err).Text})
+		return
+	}
+	write(w, http.StatusOK, session.About(st, p.Scopes))
+}
+
+// bearer gives the access token of a request: in the header, or in the form of a POST
+// (RFC 6750 section 2), never in the address.
+func bearer(r *http.Request) secret.Text {
+	scheme, raw, _ := strings.Cut(strings.Join(r.Header.Values("Authorization"), ", "), " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		return secret.NewText(strings.Trim(raw, " "))
+	}
+	return secret.NewText(single(r.PostForm, "access_token"))
+}
+
+// present reads an access token and finds its session, if that still counts and its
+// client may still act (OA-14).
+func (s *Surface) present(r *http.Request, raw secret.Text) (session.Presented, session.Standing, error) {
+	p, err := s.Identity.Present(raw)
+	if err != nil {
+		return p, session.Standing{}, err
+	}
+	st, err := s.SignIn.Stands(r.Context(), p.Session, p.Person, p.Version)
+	if err != nil {
+		return p, st, err
+	}
+	if _, of, err := s.Clients.Find(r.Context(), p.Client); err != nil || of.ID != st.Site.ID {
+		return p, st, otl.ErrToken
+	}
+	otl.RequestOf(r.Context()).UserID, otl.RequestOf(r.Context()).SiteID = p.Person, st.Site.ID
+	return p, st, nil
+}
+
+// active is the answer to an introspection (RFC 7662 section 2.2); the zero one says
+// that the token is none, and no more.
+type active struct {
+	Active   bool   `json:"active"`
+	Scope    string `json:"scope,omitempty"`
+	Client   string `json:"client_id,omitempty"`
+	Type     string `json:"token_type,omitempty"`
+	Subject  string `json:"sub,omitempty"`
+	Audience string `json:"aud,omitempty"`
+	Issuer   string `json:"iss,omitempty"`
+	ID       string `json:"jti,omitempty"`
+	Session  string `json:"sid,omitempty"`
+	IssuedAt int64  `json:"iat,omitempty"`
+	Expires  int64  `json:"exp,omitempty"`
+}
+
+// introspect is POST /oidc/introspect: it knows the client's own tokens alone (OA-09).
+func (s *Surface) introspect(w http.ResponseWriter, r *http.Request) {
+	c, of, ok := s.client(w, r)
+	if !ok {
+		return
+	}
+	raw := secret.NewText(single(r.PostForm, "token"))
+	if raw.Empty() {
+		refuse(w, r, http.StatusBadRequest, "invalid_request", "token is missing.", nil)
+		return
+	}
+	out, err := s.look(r, c, of, raw)
+	if err != nil {
+		Fail(w, r, err)
+		return
+	}
+	write(w, http.StatusOK, out)
+}
+
+func (s *Surface) look(r *http.Request, c otl.Client, of otl.Site, raw secret.Text) (active, error) {
+	if p, st, err := s.present(r, raw); err == nil {
+		if p.Client != c.ID || st.Site.ID != of.ID {
+			return active{}, nil
+		}
+		return active{
+			true, strings.Join(p.Scopes, " "), p.Client, "Bearer", p.Person, p.Audience, s.URL, p.ID, p.Session, p.IssuedAt.Unix(), p.ExpiresAt.Unix(),
+		}, nil
+	} else if otl.As(err).Kind != otl.Unauthenticated {
+		return active{}, err
+	}
+	st, err := s.SignIn.ByRefresh(r.Context(), raw, of)
+	if err != nil || !mine(st, c) {
+		if err != nil && otl.As(err).Kind != otl.Unauthenticated {
+			return active{}, err
+		}
+		return active{}, nil
+	}
+	return active{
+		Active: true, Scope: st.Session.Scope, Client: c.ID, Subject: st.User.ID, Issuer: s.URL, Session: st.Session.ID,
+		IssuedAt: st.Session.CreatedAt.Unix(), Expires: st.Session.RefreshBy.Unix(),
+	}, nil
+}
+
+// mine reports whether a session is the client's: opened for it, or for none.
+func mine(st session.Standing, c otl.Client) bool {
+	return st.Session.Client == "" || st.Session.Client == c.ID
+}
+
+// revoke is POST /oidc/revoke (RFC 7009): either token ends the session. Of a token
+// that is none, or another client's, nothing is said.
+func (s *Surface) revoke(w http.ResponseWriter, r *http.Request) {
+	c, of, ok := s.client(w, r)
+	if !ok {
+		return
+	}
+	raw := secret.NewText(single(r.PostForm, "token"))
+	if raw.Empty() {
+		refuse(w, r, http.StatusBadRequest, "invalid_request", "token is missing.", nil)
+		return
+	}
+	id, err := s.sessionOf(r, c, of, raw)
+	if err == nil && id != "" {
+		_, err = s.SignIn.Revoke(r.Context(), signin.Scope{SiteID: of.ID}, id, otl.EndLogout)
+	}
+	if err != nil && !otl.Is(err, otl.NoSuch("").Code) {
+		Fail(w, r, err)
+		return
+	}
+	write(w, http.StatusOK, struct{}{})
+}
+
+// sessionOf gives the session of a token of the client, "" for every other token.
+func (s *Surface) sessionOf(r *http.Request, c otl.Client, of otl.Site, raw secret.Text) (string, error) {
+	found, err := s.look(r, c, of, raw)
+	return found.Session, err
+}
