@@ -8,7 +8,7 @@ PYTHON    := $(CURDIR)/.cache/python
 
 TEST       = e2e/with-postgres env PATH="$(PYTHON)/bin:$$PATH" $(GO) test
 
-.PHONY: help dev build test race fuzz crash bench lint fmt openapi clean
+.PHONY: help dev build test race fuzz crash bench timing lint fmt openapi clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ crash: $(PYTHON) ## The long crash and race rigs: 200 kill -9 cycles, 1,000 roun
 
 bench: ## Run the Go benchmarks for BENCHTIME each (3s)
 	e2e/with-postgres $(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/...
+
+timing: ## Measure whether the time of an answer tells who has an address
+	OTL_TIMING_SAMPLES=2000 $(GO) test -count 1 -run TestTiming -v -timeout 60m ./internal/surface/native | grep median
 
 lint: $(TOOLS)/golangci-lint ## Check format and style
 	$(TOOLS)/golangci-lint run
