@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
 )
 
 // dev starts a development world and waits until it says that it is ready.
@@ -95,8 +96,12 @@ func useWorld(t *testing.T, v map[string]string) {
 	id := list[0].(map[string]any)["id"].(string)
 	call(t, "DELETE", v["OTL_URL"]+"/api/v1/sessions/"+id, "", bearer...).wantStatus(t, 200)
 	call(t, "GET", v["OTL_URL"]+"/api/v1/users/me", "", bearer...).wantStatus(t, 401)
-	// The second site has a key of its own, and the owner a password.
-	owner, err := json.Marshal(map[string]string{"email": v["OTL_OWNER_EMAIL"], "password": v["OTL_OWNER_PASSWORD"]})
+	// The second site has a key of its own, and the owner a password and an app.
+	seed, err := secret.ParseTOTPSeed(v["OTL_OWNER_TOTP_SECRET"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner, err := json.Marshal(map[string]string{"email": v["OTL_OWNER_EMAIL"], "password": v["OTL_OWNER_PASSWORD"], "mfa_code": secret.TOTP(seed, time.Now())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +115,8 @@ func TestDevEnvNamesWhatScriptsRelyOn(t *testing.T) {
 	path := filepath.Join(dir, "it's a \"world\"", "dev.env")
 	v := sourced(t, path)
 	want := strings.Fields(`OTL_URL OTL_SITE_ID OTL_SITE_KEY OTL_CALLBACK_URL OTL_SITE2_ID OTL_SITE2_KEY OTL_SITE2_CALLBACK_URL
-		OTL_SUBDOMAIN OTL_CLIENT_ID OTL_CLIENT_SECRET OTL_REDIRECT_URI OTL_USER_ID OTL_USER_EMAIL OTL_USER_PASSWORD OTL_USER_USERNAME OTL_USER_PHONE OTL_OWNER_EMAIL OTL_OWNER_PASSWORD`)
+		OTL_SUBDOMAIN OTL_CLIENT_ID OTL_CLIENT_SECRET OTL_REDIRECT_URI OTL_USER_ID OTL_USER_EMAIL OTL_USER_PASSWORD OTL_USER_USERNAME OTL_USER_PHONE
+		OTL_MFA_EMAIL OTL_MFA_PASSWORD OTL_MFA_TOTP_SECRET OTL_MFA_PHONE OTL_OWNER_EMAIL OTL_OWNER_PASSWORD OTL_OWNER_TOTP_SECRET`)
 	if got := slices.Sorted(maps.Keys(v)); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
 		t.Errorf("got %v", got)
 	}

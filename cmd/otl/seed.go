@@ -4,13 +4,15 @@ import (
 	"context"
 
 	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
 )
 
-// The people of a development world. Their passwords are public.
+// The people of a development world. Their passwords are public, and so are the
+// seeds of their authenticator apps.
 const (
 	userEmail     = "jane@dev.test"
 	userPassword  = "correct-horse-7"
@@ -18,6 +20,12 @@ const (
 	userUsername  = "jane.doe"
 	ownerEmail    = "owner@dev.test"
 	ownerPassword = "battery-staple-9"
+	mfaEmail      = "mfa@dev.test"
+	mfaPassword   = "correct-staple-8"
+	mfaPhone      = "+491705550142"
+
+	mfaSeed   = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ" //nolint:gosec // public
+	ownerSeed = "MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43U" //nolint:gosec // public
 
 	notesCallback = "http://localhost:8788/auth/callback"
 	shopCallback  = "http://localhost:8789/auth/callback"
@@ -31,6 +39,7 @@ type world struct {
 	notes, shop site.Registered
 	client      site.MadeClient
 	user, owner otl.User
+	mfa         otl.User // has an authenticator app and a telephone as second factors
 	remarks     []string // what whoever starts it should know
 }
 
@@ -71,7 +80,37 @@ func seed(ctx context.Context, n *node.Node) (world, error) {
 		Email: userEmail, Password: secret.NewText(userPassword), Site: &w.notes.Site, Verified: true,
 		Profile: account.Profile{Name: ptr("Jane Doe"), Username: ptr(userUsername), Phone: ptr(userPhone)},
 	})
-	return w, err
+	if err != nil {
+		return w, err
+	}
+	if w.mfa, err = seedUser(ctx, n, account.Creation{
+		Email: mfaEmail, Password: secret.NewText(mfaPassword), Site: &w.notes.Site, Verified: true,
+		Profile: account.Profile{Name: ptr("Max Factor"), Phone: ptr(mfaPhone)},
+	}); err != nil {
+		return w, err
+	}
+	if err := seedFactors(ctx, n, w.mfa, mfaSeed, mfaPhone); err != nil {
+		return w, err
+	}
+	return w, seedFactors(ctx, n, w.owner, ownerSeed, "")
+}
+
+// seedFactors gives a person an authenticator app, and a telephone unless phone is "",
+// if he has no second factor.
+func seedFactors(ctx context.Context, n *node.Node, u otl.User, shown, phone string) error {
+	has, err := n.Setup.List(ctx, u)
+	if err != nil || len(has.Factors) > 0 {
+		return err
+	}
+	seed, err := secret.ParseTOTPSeed(shown)
+	if err != nil {
+		return err
+	}
+	if _, err := n.Setup.Give(ctx, u, factor.Given{New: factor.New{Kind: otl.FactorTOTP}, Seed: seed}); err != nil || phone == "" {
+		return err
+	}
+	_, err = n.Setup.Give(ctx, u, factor.Given{New: factor.New{Kind: otl.FactorSMS, Number: phone}})
+	return err
 }
 
 // throwAway refuses a database that holds people and was not made by `otl dev`:
@@ -164,6 +203,11 @@ func (w world) env() [][2]string {
 		{"OTL_USER_USERNAME", w.user.Username.Name},
 		{"OTL_USER_PHONE", w.user.Phone},
 		{"OTL_OWNER_EMAIL", ownerEmail},
+		{"OTL_MFA_EMAIL", mfaEmail},
+		{"OTL_MFA_PASSWORD", mfaPassword},
+		{"OTL_MFA_TOTP_SECRET", mfaSeed},
+		{"OTL_MFA_PHONE", mfaPhone},
 		{"OTL_OWNER_PASSWORD", ownerPassword},
+		{"OTL_OWNER_TOTP_SECRET", ownerSeed},
 	}
 }

@@ -21,6 +21,8 @@ type siteJSON struct {
 	Domain       string    `json:"domain"`
 	Region       string    `json:"region"`
 	CallbackURLs []string  `json:"callback_urls"`
+	MFAPolicy    string    `json:"mfa_policy"`
+	MFARoles     []string  `json:"mfa_roles"`
 	CreatedAt    time.Time `json:"created_at"`
 	SiteKey      string    `json:"site_key,omitempty"` // only when it was just made
 	SiteKeyID    string    `json:"site_key_id,omitempty"`
@@ -31,12 +33,12 @@ func newSiteJSON(s otl.Site) siteJSON {
 	if urls == nil {
 		urls = []string{}
 	}
-	return siteJSON{ID: s.ID, Slug: s.Slug, Name: s.Name, Domain: s.Domain, Region: s.Region, CallbackURLs: urls, CreatedAt: s.CreatedAt}
+	return siteJSON{ID: s.ID, Slug: s.Slug, Name: s.Name, Domain: s.Domain, Region: s.Region, CallbackURLs: urls, MFAPolicy: string(s.MFA), MFARoles: s.MFARoles, CreatedAt: s.CreatedAt}
 }
 
 func sitesCommand(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "sites", Short: "Register and show partner sites"}
-	c.AddCommand(sitesList(a), sitesCreate(a), sitesShow(a), callbackCommand(a))
+	c.AddCommand(sitesList(a), sitesCreate(a), sitesShow(a), sitesPolicy(a), callbackCommand(a))
 	return c
 }
 

@@ -71,7 +71,7 @@ type Offer struct {
 // the token of a trusted device.
 func (f *Factors) Admit(ctx context.Context, tx *store.Tx, st store.Standing, methods otl.Methods, device []byte) (Pass, []Offer, error) {
 	pass, demanded := Pass{st.User.ID, st.Site.ID, methods}, st.Site.Demands(st.Grant.Roles)
-	if methods.Factors() > 1 || st.Site.MFA == otl.MFAOff || admin(methods) {
+	if st.Site.MFA == otl.MFAOff || methods.Strong() {
 		return pass, nil, nil
 	}
 	has, err := tx.Factors.Of(ctx, st.User.ID)
@@ -96,8 +96,6 @@ func (f *Factors) Admit(ctx context.Context, tx *store.Tx, st store.Standing, me
 	}
 	return Pass{}, offers, nil
 }
-
-func admin(methods otl.Methods) bool { return len(methods) == 1 && methods[0] == otl.MethodAdmin }
 
 // enrolled reports whether somebody has a factor: recovery codes alone are none.
 func enrolled(has []otl.Factor) bool {

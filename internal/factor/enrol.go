@@ -22,9 +22,10 @@ const (
 
 // Errors of setting factors up.
 var (
-	// ErrUnproven is the answer to somebody who has a second factor and signed in
-	// without one: only both together may change what factors he has (MF-08).
-	ErrUnproven = &otl.Error{Kind: otl.Unauthenticated, Code: "mfa_proof_required", Text: "Prove one of your second factors first: this changes what they are."}
+	// ErrUnproven is the answer to somebody who signed in with one factor where two are
+	// needed: to change what factors he has once he has some (MF-08), or to act as the
+	// owner of a site (decision D2).
+	ErrUnproven = &otl.Error{Kind: otl.Unauthenticated, Code: "mfa_proof_required", Text: "This needs a sign-in with a second factor. Prove one, or set one up first."}
 	// ErrTooMany is the answer to one factor too many.
 	ErrTooMany = &otl.Error{Kind: otl.Conflict, Code: "mfa_too_many", Text: "A person has at most 20 factors. Remove one first."}
 )
@@ -115,7 +116,7 @@ func (f *Setup) may(ctx context.Context, tx *store.Tx, b store.Standing) error {
 	switch {
 	case err != nil:
 		return err
-	case enrolled(has) && b.Session.Methods.Factors() < 2 && !admin(b.Session.Methods):
+	case enrolled(has) && !b.Session.Methods.Strong():
 		return ErrUnproven
 	}
 	return nil
@@ -210,14 +211,21 @@ func (f *Setup) added(ctx context.Context, tx *store.Tx, b store.Standing, one o
 	return c, err
 }
 
-// changed voids the person's access tokens, appends the event and queues the mail that
-// go with every change of his factors (MF-08).
-func (f *Setup) changed(ctx context.Context, tx *store.Tx, b store.Standing, e otl.EventType, kind otl.MessageKind, one otl.Factor) (int, error) {
-	version, err := tx.Users.RaiseSessionVersion(ctx, b.User.ID)
+// voidTokens raises the session version of a person, and tells whoever verifies tokens
+// by himself.
+func (f *Setup) voidTokens(ctx context.Context, tx *store.Tx, userID string) (int, error) {
+	version, err := tx.Users.RaiseSessionVersion(ctx, userID)
 	if err != nil {
 		return 0, err
 	}
-	if err := tx.Revocations.Append(ctx, []otl.Revocation{{UserID: b.User.ID, SessionVersion: version, At: f.Now()}}); err != nil {
+	return version, tx.Revocations.Append(ctx, []otl.Revocation{{UserID: userID, SessionVersion: version, At: f.Now()}})
+}
+
+// changed voids the person's access tokens, appends the event and queues the mail that
+// go with every change of his factors (MF-08).
+func (f *Setup) changed(ctx context.Context, tx *store.Tx, b store.Standing, e otl.EventType, kind otl.MessageKind, one otl.Factor) (int, error) {
+	version, err := f.voidTokens(ctx, tx, b.User.ID)
+	if err != nil {
 		return 0, err
 	}
 	if err := tx.Events.Append(ctx, f.event(e, b.User.ID, b.Site.ID, map[string]string{"factor": one.ID, "kind": string(one.Kind)})); err != nil {

@@ -3,7 +3,10 @@ package factor
 import (
 	"context"
 	"errors"
+	"strings"
 
+	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
@@ -120,6 +123,32 @@ func (f *Setup) remove(ctx context.Context, tx *store.Tx, one otl.Factor) error 
 		return err
 	}
 	return tx.Tickets.Void(ctx, one.UserID, otl.PurposeRecovery, now)
+}
+
+// Reset takes everything away from a person who has lost his factors, on behalf of an
+// operator, tells him by mail and gives the raised session version.
+func (f *Setup) Reset(ctx context.Context, u otl.User) (version int, err error) {
+	err = f.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		has, err := tx.Factors.Of(ctx, u.ID)
+		if err != nil {
+			return err
+		}
+		var labels []string
+		for _, one := range has {
+			labels = append(labels, one.Label)
+		}
+		if err := f.RemoveAll(ctx, tx, u.ID, "", "operator"); err != nil {
+			return err
+		}
+		if err := limit.ClearFactors(ctx, tx, u.ID); err != nil {
+			return err
+		}
+		if version, err = f.voidTokens(ctx, tx, u.ID); err != nil || len(has) == 0 {
+			return err
+		}
+		return f.Messages.Mail(ctx, tx, otl.MessageFactorRemoved, u, "", map[string]string{message.DataLabel: strings.Join(labels, ", ")})
+	})
+	return version, err
 }
 
 // ErrNoFactor is the answer to somebody who would like recovery codes and has nothing

@@ -92,6 +92,13 @@ func (f *Factors) acceptRecovery(ctx context.Context, tx *store.Tx, one otl.Fact
 	return f.Messages.Mail(ctx, tx, otl.MessageRecoveryUsed, c.User, c.SiteID, map[string]string{message.DataLeft: strconv.Itoa(left)})
 }
 
+// Elevated appends that a session has one more factor.
+func (f *Factors) Elevated(ctx context.Context, tx *store.Tx, s otl.Session) error {
+	e := f.event(otl.EventSessionElevated, s.UserID, s.SiteID, map[string]string{"amr": s.Methods.String()})
+	e.SessionID = s.ID
+	return tx.Events.Append(ctx, e)
+}
+
 func (f *Factors) event(t otl.EventType, userID, siteID string, data map[string]string) otl.Event {
 	now := f.Now()
 	return otl.Event{ID: "evt_" + secret.NewID(now), Type: t, UserID: userID, SiteID: siteID, Data: data, CreatedAt: now}

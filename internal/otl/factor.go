@@ -90,5 +90,9 @@ func (s Site) Demands(roles []string) bool {
 // Meets reports whether the methods are what a site demands of somebody with these
 // roles.
 func (ms Methods) Meets(s Site, roles []string) bool {
-	return !s.Demands(roles) || ms.Factors() > 1 || slices.Contains(ms, MethodAdmin)
+	return !s.Demands(roles) || ms.Strong()
 }
+
+// Strong reports whether the methods are two factors, or the authority of whoever can
+// run commands on the server.
+func (ms Methods) Strong() bool { return ms.Factors() > 1 || slices.Contains(ms, MethodAdmin) }

@@ -38,7 +38,7 @@ func (s *Sessions) Resume(ctx context.Context, tx *store.Tx, siteID, userID, id 
 		return Opened{}, ErrNone
 	}
 	if method != "" {
-		st.Session.Methods = append(st.Session.Methods, method)
+		st.Session.Methods = st.Session.Methods.With(method)
 		st.Session.AuthAt = now
 		if err := tx.Sessions.AddMethod(ctx, st.Session, st.Session.Methods, now); err != nil {
 			return Opened{}, err

@@ -50,6 +50,8 @@ func details(ctx context.Context, tx *store.Tx, site *otl.Site) (err error) {
 type Change struct {
 	Name, Domain, Region          *string
 	Callbacks, Origins, Requested *[]string
+	MFA                           *string
+	MFARoles                      *[]string
 }
 
 // apply checks a change and makes it to a site. Every faulty field is named at
@@ -77,7 +79,55 @@ func (c Change) apply(site *otl.Site) error {
 		site.Requested, err = otl.ParseFields("requested_fields", *c.Requested)
 		bad.note(err)
 	}
+	c.policy(site, &bad)
 	return bad.err()
+}
+
+// policy sets when a site asks for a second factor.
+func (c Change) policy(site *otl.Site, bad *faults) {
+	if c.MFA != nil {
+		var err error
+		site.MFA, err = otl.ParseMFAPolicy(*c.MFA)
+		bad.note(err)
+	}
+	if c.MFARoles != nil {
+		site.MFARoles = bad.list("mfa_roles", *c.MFARoles, otl.MaxRoles, otl.CheckRoleName)
+	}
+	if site.MFA == otl.MFARoles && len(site.MFARoles) == 0 {
+		bad.note(otl.InvalidField("mfa_roles", "required", "must name the roles that need a second factor"))
+	}
+}
+
+// SetPolicy sets on behalf of an operator when a site asks for a second factor: roles
+// are those that need one under otl.MFARoles.
+func (s *Sites) SetPolicy(ctx context.Context, id, policy string, roles []string) (otl.Site, error) {
+	c := Change{MFA: &policy, MFARoles: &roles}
+	var out otl.Site
+	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		was, err := tx.Sites.ByID(ctx, id)
+		if errors.Is(err, store.ErrNotFound) || err == nil && was.FirstParty {
+			return otl.NoSuch("site")
+		}
+		if err != nil {
+			return err
+		}
+		if err := details(ctx, tx, &was); err != nil {
+			return err
+		}
+		out = was
+		if err := c.apply(&out); err != nil {
+			return err
+		}
+		now := s.Now()
+		out.UpdatedAt = now
+		if _, err := tx.Sites.Update(ctx, out); err != nil {
+			return err
+		}
+		out.Version++
+		changes := otl.Changes(siteState(was), siteState(out))
+		return appendEvent(ctx, tx, otl.EventSiteUpdated, id, now, map[string]string{otl.DataBy: "operator", otl.DataChanged: fieldsOf(changes)}, changes...)
+	})
+	return out, err
 }
 
 // Update changes a site its owner read in the given version. Somebody else's

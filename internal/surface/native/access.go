@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -25,7 +26,8 @@ const (
 	bySiteFor            // a site key, and an access token or another proof in the body
 	bySiteOrAdmin        // a site key with the scope, or a person with the role admin at his token's site
 	bySiteOrOwn          // a site key with the scope for any of its people, or a person for himself
-	byOwner              // a first-party access token of a person who has just proven himself
+	byHimself            // a first-party access token of a person who has just proven himself
+	byOwner              // the same, of two factors (decision D2)
 )
 
 // recent is how fresh the proof of identity must be for what hands out power
@@ -129,11 +131,14 @@ func (s *Surface) authorisePerson(c *call, o *operation) error {
 	if o.access == bySiteOrAdmin {
 		return c.asAdmin(b)
 	}
-	if o.access != byOwner {
+	if o.access != byOwner && o.access != byHimself {
 		return nil
 	}
 	if !b.Site.FirstParty {
 		return &otl.Error{Kind: otl.Forbidden, Code: "role_missing", Text: "This needs a first-party access token, not one of a site."}
+	}
+	if o.access == byOwner && !b.Session.Methods.Strong() {
+		return factor.ErrUnproven
 	}
 	return s.recent(&b)
 }

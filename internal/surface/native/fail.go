@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 )
 
@@ -100,7 +101,7 @@ func challenge(e *otl.Error) string {
 	switch e.Code {
 	case otl.ErrToken.Code, otl.ErrSessionRevoked.Code, otl.ErrSessionStale.Code:
 		return `Bearer error="invalid_token"`
-	case codeRecent:
+	case codeRecent, factor.ErrUnproven.Code:
 		return `Bearer error="insufficient_user_authentication", max_age=` + seconds(recent)
 	}
 	return "Bearer"

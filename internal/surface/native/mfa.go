@@ -1,7 +1,6 @@
 package native
 
 import (
-	"net/http"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/factor"
@@ -16,8 +15,9 @@ type mfa struct{ *Surface }
 // door is this wire as a place where people come in.
 func door() *signin.Door { return &signin.Door{Name: "native"} }
 
-// offerOut is a factor that can be chosen for a second step.
-type offerOut struct {
+// OfferOut is a factor that can be chosen for a second step. It is exported because
+// schemas pass over embedded types that are not.
+type OfferOut struct {
 	ID      string `json:"id"`
 	Kind    string `json:"kind" enum:"totp,sms_otp,email_otp,webauthn,recovery_code"`
 	Label   string `json:"label" doc:"What the person calls it."`
@@ -25,8 +25,8 @@ type offerOut struct {
 	Default bool   `json:"default" doc:"Whether it is to be offered first."`
 }
 
-func newOfferOut(o factor.Offer) offerOut {
-	return offerOut{o.ID, string(o.Kind), o.Label, o.Hint, o.Default}
+func newOfferOut(o factor.Offer) OfferOut {
+	return OfferOut{o.ID, string(o.Kind), o.Label, o.Hint, o.Default}
 }
 
 // stepDue is the 401 to a right first proof where a second step is due. It must not
@@ -50,7 +50,7 @@ type stepFailure struct {
 	failure
 	Token     shown      `json:"mfa_token"`
 	Methods   []string   `json:"methods"`
-	Factors   []offerOut `json:"factors"`
+	Factors   []OfferOut `json:"factors"`
 	ExpiresIn int        `json:"expires_in"`
 }
 
@@ -83,7 +83,7 @@ func (s *Surface) enter(in signin.Entered, err error) (*loginOut, error) {
 }
 
 type verifyFactorIn struct {
-	MFAToken hidden `json:"mfa_token" doc:"Of the 401 that asked for the second step."`
+	MFAToken hidden `json:"mfa_token,omitempty" doc:"Of the 401 that asked for the second step; not beside an access token, whose session is raised."`
 	Code     hidden `json:"code" doc:"As the person typed it; blanks and hyphens do not matter."`
 	FactorID string `json:"factor_id,omitempty" maxLength:"26" doc:"Which of the factors offered it is of."`
 	Method   string `json:"method,omitempty" enum:"totp,sms_otp,email_otp,recovery_code" doc:"Its kind, where no factor_id is given; totp if left out."`
@@ -91,9 +91,36 @@ type verifyFactorIn struct {
 }
 
 func (s mfa) verify(c *call, in *verifyFactorIn) (*loginOut, error) {
+	if !c.token.Empty() {
+		u, err := s.stepUp(c)
+		if err != nil {
+			return nil, err
+		}
+		u.FactorID, u.Kind, u.Proof = in.FactorID, kindOf(in.Method), in.Code.Text
+		t, err := s.Second.Raise(c.ctx, u)
+		return s.enter(signin.Entered{Tokens: t}, err)
+	}
+	if c.site.ID == "" {
+		return nil, otl.ErrSiteKey
+	}
 	return s.enter(s.Second.Complete(c.ctx, signin.StepProof{
 		Token: in.MFAToken.Text, Site: c.site, Door: *door(), FactorID: in.FactorID, Kind: kindOf(in.Method), Proof: in.Code.Text, Trust: in.Trust,
 	}))
+}
+
+// stepUp gives the session that is to be raised: that of the access token, which must
+// be of the site of the key, or first-party where there is none.
+func (s mfa) stepUp(c *call) (signin.StepUp, error) {
+	b, err := s.SignIn.Authenticate(c.ctx, c.token)
+	switch {
+	case err != nil:
+		return signin.StepUp{}, err
+	case c.site.ID == "" && !b.Site.FirstParty:
+		return signin.StepUp{}, otl.ErrSiteKey
+	case c.site.ID != "" && b.Site.ID != c.site.ID:
+		return signin.StepUp{}, otl.ErrToken
+	}
+	return signin.StepUp{Bearer: b}, nil
 }
 
 func kindOf(method string) otl.FactorKind {
@@ -104,22 +131,31 @@ func kindOf(method string) otl.FactorKind {
 }
 
 type challengeIn struct {
-	MFAToken hidden `json:"mfa_token" doc:"Of the 401 that asked for the second step."`
+	MFAToken hidden `json:"mfa_token,omitempty" doc:"Of the 401 that asked for the second step; not beside an access token."`
 	FactorID string `json:"factor_id" minLength:"1" maxLength:"26" doc:"One of the factors offered."`
 }
 
 type challengedOut struct {
 	Sent      bool     `json:"sent" doc:"Whether a code was sent: not for kinds that need none."`
-	ExpiresIn int      `json:"expires_in" doc:"Seconds until the sign-in has to begin again."`
-	Factor    offerOut `json:"factor"`
+	ExpiresIn int      `json:"expires_in,omitempty" doc:"Seconds until the sign-in has to begin again."`
+	Factor    OfferOut `json:"factor"`
 }
 
 func (s mfa) challenge(c *call, in *challengeIn) (*challengedOut, error) {
-	o, until, err := s.Second.Challenge(c.ctx, signin.StepProof{Token: in.MFAToken.Text, Site: c.site, Door: *door(), FactorID: in.FactorID})
-	if err != nil {
-		return nil, err
+	if !c.token.Empty() {
+		u, err := s.stepUp(c)
+		if err != nil {
+			return nil, err
+		}
+		u.FactorID = in.FactorID
+		o, err := s.Second.Prompt(c.ctx, u)
+		return &challengedOut{Sent: o.Kind.Sent(), Factor: newOfferOut(o)}, err
 	}
-	return &challengedOut{o.Kind.Sent(), int(until.Sub(s.Now()).Seconds()), newOfferOut(o)}, nil
+	if c.site.ID == "" {
+		return nil, otl.ErrSiteKey
+	}
+	o, until, err := s.Second.Challenge(c.ctx, signin.StepProof{Token: in.MFAToken.Text, Site: c.site, Door: *door(), FactorID: in.FactorID})
+	return &challengedOut{o.Kind.Sent(), int(until.Sub(s.Now()).Seconds()), newOfferOut(o)}, err
 }
 
 // finish proves the second factor of a login in the same call.
@@ -127,23 +163,4 @@ func (s auth) finish(c *call, step *signin.Pending, code secret.Text) (*loginOut
 	return s.enter(s.Second.Complete(c.ctx, signin.StepProof{
 		Token: step.Token, Site: c.site, Door: *door(), Kind: otl.FactorTOTP, Proof: code,
 	}))
-}
-
-func (s mfa) routes() {
-	route(s.Surface, operation{
-		id: "verifyFactor", method: http.MethodPost, path: "/auth/mfa/verify", tag: tagAuth,
-		summary: "Finish a sign-in with a second factor",
-		text: "Opens the session that a 401 mfa_required held back. The token of that answer survives wrong codes up to five, and lives for five minutes. " +
-			"A code is good once; a hundred wrong ones in a row, in whatever sign-ins, close codes to the person until a recovery code or a passkey.",
-		access: bySite, scope: otl.ScopeAuth, success: http.StatusOK, errors: []int{401, 404},
-		request: map[string]any{"mfa_token": "otl_mt_2f8Kq0…", "code": "482917"}, answer: sampleLogin(),
-	}, s.verify)
-	route(s.Surface, operation{
-		id: "challengeFactor", method: http.MethodPost, path: "/auth/mfa/challenge", tag: tagAuth,
-		summary: "Send the code of a second factor",
-		text:    "Sends a code by SMS or mail for the sign-in of the token; a later one takes the place of the one before. At most three in ten minutes to one person.",
-		access:  bySite, scope: otl.ScopeAuth, success: http.StatusOK, errors: []int{401, 404},
-		request: map[string]any{"mfa_token": "otl_mt_2f8Kq0…", "factor_id": sampleFactor},
-		answer:  challengedOut{true, 287, offerOut{sampleFactor, "sms_otp", "Telephone", "•••• 42", false}},
-	}, s.challenge)
 }

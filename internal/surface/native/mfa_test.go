@@ -14,6 +14,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/site"
 	"github.com/onetimelogin/otl/internal/store"
 )
@@ -306,4 +307,35 @@ func TestOT08_StepsShareOneBudgetOfWrongCodes(t *testing.T) {
 		token := step(t, w, w.Notes, "jane@dev.test")
 		verifyFactor(t, w, w.Notes, object{"mfa_token": token, "code": u.code(w)}).Want(t, http.StatusTooManyRequests)
 	}, func(o *node.Options) { o.Limits = true })
+}
+
+// firstParty opens a session at the installation itself by the given methods, as its
+// pages do.
+func firstParty(t *testing.T, w *otltest.World, u otl.User, methods otl.Methods) session.Tokens {
+	t.Helper()
+	var opened session.Opened
+	if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		st := store.Standing{}
+		var err error
+		if st.Site, err = tx.Sites.ByID(ctx, w.Installation.SiteID); err != nil {
+			return err
+		}
+		if st.User, err = tx.Users.ByID(ctx, u.ID); err != nil {
+			return err
+		}
+		pass, offers, err := w.Factors.Admit(ctx, tx, st, methods, nil)
+		if err != nil || len(offers) > 0 {
+			t.Fatalf("not let in: %v %v", offers, err)
+		}
+		refresh, err := w.SignIn.Sessions.Open(ctx, tx, &st, pass, &otl.Request{})
+		opened = session.Opened{Standing: st, Refresh: refresh}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := w.SignIn.Sessions.Tokens(opened)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tokens
 }

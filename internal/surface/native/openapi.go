@@ -165,7 +165,7 @@ func (o *operation) security() []map[string][]string {
 		return []map[string][]string{{"siteKey": {}, "bearer": {}}, key}
 	case bySiteOrOwn, bySiteOrAdmin:
 		return []map[string][]string{key, bearer}
-	case byPerson, byOwner:
+	case byPerson, byHimself, byOwner:
 		return []map[string][]string{bearer}
 	}
 	return nil

@@ -20,6 +20,8 @@ type updateSiteIn struct {
 	CallbackURLs    *[]string `json:"callback_urls,omitempty" maxItems:"50" doc:"All of them: those left out are removed."`
 	AllowedOrigins  *[]string `json:"allowed_origins,omitempty" maxItems:"50" doc:"All of them: scheme, host and port of pages whose scripts call with a person's access token."`
 	RequestedFields *[]string `json:"requested_fields,omitempty" maxItems:"16"`
+	MFAPolicy       *string   `json:"mfa_policy,omitempty" enum:"off,optional,required,roles" doc:"When the site asks for a second factor: never, of people who have one, of everybody, or of everybody with one of mfa_roles."`
+	MFARoles        *[]string `json:"mfa_roles,omitempty" maxItems:"100" doc:"Who must have a second factor under the policy roles."`
 	Version         int       `json:"version,omitempty" minimum:"1" doc:"The version the change was made from. Or send it as If-Match."`
 	IfMatch         string    `header:"If-Match" json:"-" doc:"The ETag the change was made from."`
 }
@@ -34,6 +36,7 @@ func (s ownedSites) update(c *call, in *updateSiteIn) (*SiteOut, error) {
 	}
 	return owned(s.Sites.Update(c.ctx, c.bearer.User.ID, in.ID, version, site.Change{
 		Name: in.Name, Domain: in.Domain, Region: in.Region, Callbacks: in.CallbackURLs, Origins: in.AllowedOrigins, Requested: in.RequestedFields,
+		MFA: in.MFAPolicy, MFARoles: in.MFARoles,
 	}))
 }
 

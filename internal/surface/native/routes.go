@@ -31,6 +31,7 @@ func (s *Surface) routes() {
 	codes{s}.routes()
 	hosted{s}.routes()
 	mfa{s}.routes()
+	factors{s}.routes()
 	users{s}.routes()
 	members{s}.routes()
 	roles{s}.routes()

@@ -45,7 +45,7 @@ func sampleRevocations() revocationsOut {
 func sampleSiteOut() SiteOut {
 	return newSiteOut(otl.Site{
 		ID: sampleSite, Name: "Acme Notes", Slug: "acme-notes", Domain: "notes.example.com", Region: "eu", Version: 1,
-		CallbackURLs: []string{"https://notes.example.com/auth/callback"}, Requested: otl.MinimalFields(), CreatedAt: sampleTime(),
+		CallbackURLs: []string{"https://notes.example.com/auth/callback"}, Requested: otl.MinimalFields(), MFA: otl.MFAOptional, CreatedAt: sampleTime(),
 	})
 }
 

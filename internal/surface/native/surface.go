@@ -25,7 +25,7 @@ type Options struct {
 	Codes    *signin.Codes
 	Flows    *signin.Flows
 	Second   *signin.SecondStep
-	Factors  *factor.Factors
+	Setup    *factor.Setup
 	Accounts *account.Accounts
 	Sites    *site.Sites
 	Clients  *site.Clients

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -21,6 +22,20 @@ import (
 type thing struct {
 	mine  string
 	other map[string]string // by why it is unknown
+}
+
+// factorOf gives a person an authenticator app and its id.
+func factorOf(t *testing.T, w *otltest.World, email string) string {
+	t.Helper()
+	u, err := w.Accounts.Find(t.Context(), email)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := w.Setup.Give(t.Context(), u, factor.Given{New: factor.New{Kind: otl.FactorTOTP}, Seed: secret.NewTOTPSeed()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return one.ID
 }
 
 // things gives one of each kind the routes know, by the name that stands for it:
@@ -84,6 +99,7 @@ func things(t *testing.T, w *otltest.World, own, stranger string) map[string]thi
 	w.Deliver(t)
 
 	return map[string]thing{
+		"mfa":        {factorOf(t, w, "owner@dev.test"), map[string]string{"somebody else's": factorOf(t, w, "stranger@dev.test"), "of another kind": mine}},
 		"webhooks":   {hooks[true], map[string]string{"another site's": hooks[false], "deleted": dropped.ID, "of another kind": jane.ID}},
 		"deliveries": {events[true], map[string]string{"another site's": events[false], "of another kind": hooks[true]}},
 		"events":     {events[true], map[string]string{"another site's": events[false], "of another kind": hooks[true]}},

@@ -170,6 +170,8 @@ type SiteOut struct {
 	CallbackURLs    []string   `json:"callback_urls,omitempty" doc:"For owners."`
 	AllowedOrigins  []string   `json:"allowed_origins,omitempty" doc:"Whose scripts may call with a person's access token; for owners."`
 	RequestedFields []string   `json:"requested_fields,omitempty" doc:"For owners."`
+	MFAPolicy       string     `json:"mfa_policy,omitempty" enum:"off,optional,required,roles" doc:"When the site asks for a second factor; for owners."`
+	MFARoles        []string   `json:"mfa_roles,omitempty" doc:"Who must have one under the policy roles; for owners."`
 	Version         *int       `json:"version,omitempty" doc:"For owners."`
 	CreatedAt       *time.Time `json:"created_at,omitempty" doc:"For owners."`
 }
@@ -184,7 +186,7 @@ func (s SiteOut) version() int {
 func newSiteOut(s otl.Site) SiteOut {
 	return SiteOut{
 		ID: s.ID, Name: s.Name, Slug: s.Slug, Domain: s.Domain, Region: s.Region, Relation: "owner",
-		CallbackURLs: s.CallbackURLs, AllowedOrigins: s.Origins, RequestedFields: names(s.Requested), Version: &s.Version, CreatedAt: &s.CreatedAt,
+		CallbackURLs: s.CallbackURLs, AllowedOrigins: s.Origins, RequestedFields: names(s.Requested), MFAPolicy: string(s.MFA), MFARoles: s.MFARoles, Version: &s.Version, CreatedAt: &s.CreatedAt,
 	}
 }
 
