@@ -41,7 +41,7 @@ func rooms() map[string]room {
 		"once":         {[]string{"otl", "secret", "store"}, wires, "rules know no wire"},
 		"message":      {[]string{"otl", "secret", "store"}, wires[:1], "rules know no wire"},
 		"number":       {[]string{"otl", "store"}, wires, "rules know no wire"},
-		"factor":       {[]string{"otl", "secret", "store", "limit", "message"}, wires, "rules know no wire; who may open a session is decided here, the session is opened above"},
+		"factor":       {[]string{"otl", "secret", "store", "limit", "message"}, []string{"net/http", "html/template"}, "rules know no wire; who may open a session is decided here, the session is opened above"},
 		"session":      {[]string{"otl", "secret", "token", "store", "limit", "factor"}, wires, "rules know no wire"},
 		"signin":       {rules, wires, "rules know no wire, and not each other"},
 		"site":         {rules, wires, "rules know no wire, and not each other"},

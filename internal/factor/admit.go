@@ -20,6 +20,7 @@ type Factors struct {
 	Limits   *limit.Limits
 	SMS      limit.SMS
 	Messages *message.Messages
+	Keys     *Keys // nil where the installation has no host name for passkeys
 	Now      func() time.Time
 
 	Key    []byte // of the digests of codes; 32 bytes
@@ -61,6 +62,9 @@ func (p Pass) Methods() otl.Methods { return p.methods }
 type Offer struct {
 	otl.Factor
 	Hint string // end of the number, or the address in part; "" for other kinds
+	// Options are for navigator.credentials.get, as JSON, where the factor is a key that
+	// was just asked for; "" otherwise.
+	Options string
 }
 
 // Admit decides whether somebody who has proven himself by some methods gets a
@@ -112,7 +116,7 @@ func offer(u otl.User, has []otl.Factor, used otl.Methods) []Offer {
 	var out []Offer
 	for _, one := range has {
 		if usable(u, one, used) {
-			out = append(out, Offer{one, hint(u, one)})
+			out = append(out, Offer{Factor: one, Hint: hint(u, one)})
 		}
 	}
 	return out

@@ -45,6 +45,7 @@ type Enrolment struct {
 	otl.Factor
 	Seed      secret.Text // of an authenticator app, in base32; shown this once (MF-12)
 	Link      secret.Text // otpauth URL of the same, for a QR code
+	Options   string      // of a key: for navigator.credentials.create, as JSON
 	ExpiresAt time.Time   // until when it can be confirmed
 }
 
@@ -63,10 +64,15 @@ func (f *Setup) Enrol(ctx context.Context, b store.Standing, n New) (Enrolment, 
 	}
 	e := Enrolment{Factor: one, ExpiresAt: one.CreatedAt.Add(enrolTTL)}
 	var sealed []byte
-	if one.Kind == otl.FactorTOTP {
+	switch one.Kind {
+	case otl.FactorTOTP:
 		seed := secret.NewTOTPSeed()
 		e.Seed, e.Link = secret.EncodeTOTPSeed(seed), secret.TOTPLink(seed, f.Messages.Host, b.User.Email.Address)
 		sealed = f.Master.Seal([]byte(seed.Reveal()), place(one))
+	case otl.FactorKey:
+		if e.Options, sealed, err = f.begin(ctx, b.User, one); err != nil {
+			return Enrolment{}, err
+		}
 	}
 	return e, f.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if err := f.may(ctx, tx, b); err != nil {
@@ -89,11 +95,13 @@ func (f *Setup) Enrol(ctx context.Context, b store.Standing, n New) (Enrolment, 
 func (f *Setup) fresh(u otl.User, n *New) (otl.Factor, error) {
 	now := f.Now()
 	one := otl.Factor{ID: secret.NewID(now), UserID: u.ID, Kind: n.Kind, CreatedAt: now}
-	usual := map[otl.FactorKind]string{otl.FactorTOTP: "Authenticator app", otl.FactorSMS: "Telephone", otl.FactorMail: "E-mail"}[n.Kind]
+	usual := map[otl.FactorKind]string{otl.FactorTOTP: "Authenticator app", otl.FactorSMS: "Telephone", otl.FactorMail: "E-mail", otl.FactorKey: "Passkey"}[n.Kind]
 	var err error
 	switch {
 	case usual == "":
-		return one, otl.InvalidField("kind", "unknown_value", "must be totp, sms_otp or email_otp")
+		return one, otl.InvalidField("kind", "unknown_value", "must be totp, sms_otp, email_otp or webauthn")
+	case n.Kind == otl.FactorKey && f.Keys == nil:
+		return one, otl.InvalidField("kind", "no_host_name", "needs a server that is reached by a name, not by an address")
 	case n.Kind == otl.FactorSMS:
 		if one.Target, err = otl.ParsePhone(n.Number); err != nil {
 			return one, err
@@ -164,7 +172,7 @@ func (f *Setup) confirm(ctx context.Context, tx *store.Tx, b store.Standing, id 
 	if err := limit.TryFactor(ctx, tx, limit.Factors(b.User.ID), now); err != nil {
 		return Confirmed{}, err
 	}
-	step, err := f.shows(ctx, tx, b, one, sealed, plain(proof))
+	step, err := f.shows(ctx, tx, b, one, sealed, proof)
 	if err != nil {
 		return Confirmed{}, err
 	}
@@ -173,15 +181,18 @@ func (f *Setup) confirm(ctx context.Context, tx *store.Tx, b store.Standing, id 
 
 // shows reports whether a proof is one of a factor that is being set up, and the time
 // step of a code that has one.
-func (f *Setup) shows(ctx context.Context, tx *store.Tx, b store.Standing, one otl.Factor, sealed []byte, code string) (int64, error) {
-	if one.Kind != otl.FactorTOTP {
-		return 0, f.spend(ctx, tx, one, Claim{User: b.User, SiteID: b.Site.ID, Slot: one.ID}, code)
+func (f *Setup) shows(ctx context.Context, tx *store.Tx, b store.Standing, one otl.Factor, sealed []byte, proof secret.Text) (int64, error) {
+	if one.Kind.Sent() {
+		return 0, f.spend(ctx, tx, one, Claim{User: b.User, SiteID: b.Site.ID, Slot: one.ID}, plain(proof))
 	}
-	seed, err := f.Master.Open(sealed, place(one))
+	opened, err := f.Master.Open(sealed, place(one))
 	if err != nil {
 		return 0, err
 	}
-	step, ok := secret.MatchTOTP(secret.NewText(string(seed)), secret.NewText(code), f.Now())
+	if one.Kind == otl.FactorKey {
+		return 0, f.register(ctx, tx, b.User, one, opened, proof)
+	}
+	step, ok := secret.MatchTOTP(secret.NewText(string(opened)), secret.NewText(plain(proof)), f.Now())
 	if !ok {
 		return 0, ErrProof
 	}

@@ -26,7 +26,7 @@ func (f *Setup) List(ctx context.Context, u otl.User) (Owned, error) {
 	}
 	o := Owned{Factors: []Offer{}}
 	for _, one := range has {
-		o.Factors = append(o.Factors, Offer{one, hint(u, one)})
+		o.Factors = append(o.Factors, Offer{Factor: one, Hint: hint(u, one)})
 	}
 	o.CodesLeft, err = f.Store.Read.Tickets.Count(ctx, u.ID, otl.PurposeRecovery, f.Now())
 	return o, err
@@ -63,7 +63,7 @@ func (f *Setup) Update(ctx context.Context, b store.Standing, id string, label *
 		one, err = f.owned(ctx, tx, b.User.ID, id)
 		return err
 	})
-	return Offer{one, hint(b.User, one)}, err
+	return Offer{Factor: one, Hint: hint(b.User, one)}, err
 }
 
 // owned gives a confirmed factor of a person, or ErrNone.

@@ -34,17 +34,24 @@ type Prompt struct {
 	Quiet    bool           // send nothing: only the factor is asked for
 }
 
-// Send sends the code of a factor that is one, and gives the factor. Of others, such
-// as an authenticator app, there is nothing to send: only the factor is given. The
+// Send sends the code of a factor that is one, or makes the challenge of a key, and
+// gives the factor. Of an authenticator app there is nothing to send: only the factor
+// is given. The
 // errors are ErrNone, limit.ErrNumber, and limit.Exceeded beyond three prompts in ten
 // minutes (MF-11).
 func (f *Factors) Send(ctx context.Context, p Prompt) (Offer, error) {
-	one, _, err := f.factor(ctx, f.Store.Read, p.User, p.FactorID, p.Kind, p.Used)
+	one, sealed, err := f.factor(ctx, f.Store.Read, p.User, p.FactorID, p.Kind, p.Used)
 	if err != nil {
 		return Offer{}, err
 	}
-	o := Offer{one, hint(p.User, one)}
-	if !one.Kind.Sent() || p.Quiet {
+	o := Offer{Factor: one, Hint: hint(p.User, one)}
+	switch {
+	case p.Quiet:
+		return o, nil
+	case one.Kind == otl.FactorKey:
+		o.Options, err = f.ask(ctx, p, one, sealed)
+		return o, err
+	case !one.Kind.Sent():
 		return o, nil
 	}
 	if err := f.pace(ctx, p.User.ID, p.SiteID, one); err != nil {
@@ -145,11 +152,7 @@ func (f *Factors) Verify(ctx context.Context, tx *store.Tx, c Claim) (otl.Factor
 	if err != nil {
 		return one, err
 	}
-	account := limit.Factors(c.User.ID)
-	if one.Kind == otl.FactorRecovery {
-		account = limit.Recovery(c.User.ID)
-	}
-	if err := limit.TryFactor(ctx, tx, account, f.Now()); err != nil {
+	if err := f.count(ctx, tx, one); err != nil {
 		return one, err
 	}
 	code := plain(c.Proof)
@@ -160,6 +163,8 @@ func (f *Factors) Verify(ctx context.Context, tx *store.Tx, c Claim) (otl.Factor
 		err = f.acceptSent(ctx, tx, one, c, code)
 	case otl.FactorRecovery:
 		err = f.acceptRecovery(ctx, tx, one, c, code)
+	case otl.FactorKey:
+		err = f.acceptKey(ctx, tx, one, sealed, c)
 	default:
 		err = ErrProof
 	}
@@ -167,6 +172,18 @@ func (f *Factors) Verify(ctx context.Context, tx *store.Tx, c Claim) (otl.Factor
 		return one, err
 	}
 	return one, limit.ClearFactors(ctx, tx, c.User.ID)
+}
+
+// count counts a guess. Signatures of keys are not guessed at: they stay good whatever
+// else was (PW-13).
+func (f *Factors) count(ctx context.Context, tx *store.Tx, one otl.Factor) error {
+	switch one.Kind {
+	case otl.FactorKey:
+		return nil
+	case otl.FactorRecovery:
+		return limit.TryFactor(ctx, tx, limit.Recovery(one.UserID), f.Now())
+	}
+	return limit.TryFactor(ctx, tx, limit.Factors(one.UserID), f.Now())
 }
 
 // plain gives a code without what people put between its parts.

@@ -161,6 +161,9 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		Store: st, Master: master, Limits: limits, SMS: sms, Now: o.Now,
 		Key: master.Derive("factor codes"), Length: o.CodeLength, Tries: o.CodeTries,
 	}
+	if factors.Keys, err = factor.NewKeys(o.PublicURL); err != nil {
+		o.Log.Warn("passkeys are off", "err", err)
+	}
 	second := &signin.SecondStep{Store: st, Sessions: sessions, Factors: factors, Limits: limits, Now: o.Now, Tries: o.CodeTries, Home: in.SiteID}
 	hasher := secret.NewHasher(o.Argon2, permits)
 	messages := &message.Messages{Store: st, Master: master, Now: o.Now, Host: hostOf(o.PublicURL)}

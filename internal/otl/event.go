@@ -51,6 +51,7 @@ const (
 	EventLinkDenied      EventType = "link.denied"
 	EventPasswordRemoved EventType = "user.password_removed"
 	EventRecoveryUsed    EventType = "factor.recovery_used"
+	EventFactorCloned    EventType = "factor.clone_suspected" // a key signed with a counter that goes back
 	EventSessionElevated EventType = "session.elevated"
 	EventKeyRotated      EventType = "signing_key.rotated"
 	EventMessageRetried  EventType = "message.retried"

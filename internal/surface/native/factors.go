@@ -5,6 +5,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
 )
 
 // factors are the operations of a person on the factors he has. All that change them
@@ -40,18 +41,19 @@ func (s factors) list(c *call, _ *nothing) (*factorsOut, error) {
 }
 
 type enrolIn struct {
-	Kind  string `json:"kind" enum:"totp,sms_otp,email_otp" doc:"What to set up."`
+	Kind  string `json:"kind" enum:"totp,sms_otp,email_otp,webauthn" doc:"What to set up."`
 	Label string `json:"label,omitempty" maxLength:"60" doc:"What the person calls it."`
 	Phone string `json:"phone,omitempty" maxLength:"16" doc:"Where codes go, for sms_otp; E.164."`
 }
 
 type enrolledOut struct {
-	ID        string    `json:"id" doc:"For confirming it."`
-	Kind      string    `json:"kind"`
-	Label     string    `json:"label"`
-	Secret    *shown    `json:"secret,omitempty" doc:"For an authenticator app, in base32. Shown this once."`
-	URL       *shown    `json:"otpauth_url,omitempty" doc:"The same for a QR code. Shown this once."`
-	ExpiresAt time.Time `json:"expires_at" doc:"Until when it can be confirmed."`
+	ID        string       `json:"id" doc:"For confirming it."`
+	Kind      string       `json:"kind"`
+	Label     string       `json:"label"`
+	Secret    *shown       `json:"secret,omitempty" doc:"For an authenticator app, in base32. Shown this once."`
+	URL       *shown       `json:"otpauth_url,omitempty" doc:"The same for a QR code. Shown this once."`
+	Options   *shownObject `json:"options,omitempty" doc:"For webauthn: what navigator.credentials.create takes; its publicKey is in the form of PublicKeyCredential.parseCreationOptionsFromJSON."`
+	ExpiresAt time.Time    `json:"expires_at" doc:"Until when it can be confirmed."`
 }
 
 func (s factors) enrol(c *call, in *enrolIn) (*enrolledOut, error) {
@@ -63,12 +65,16 @@ func (s factors) enrol(c *call, in *enrolIn) (*enrolledOut, error) {
 	if !e.Seed.Empty() {
 		out.Secret, out.URL = &shown{e.Seed}, &shown{e.Link}
 	}
+	if e.Options != "" {
+		out.Options = ptr(shownObject(e.Options))
+	}
 	return out, nil
 }
 
 type confirmIn struct {
 	FactorID string `json:"factor_id" minLength:"1" maxLength:"26" doc:"Of the answer that began it."`
-	Code     hidden `json:"code" doc:"What the app shows, or the code that was sent."`
+	Code     hidden `json:"code,omitempty" doc:"What the app shows, or the code that was sent."`
+	Given    object `json:"credential,omitempty" doc:"In place of a code, for webauthn: what navigator.credentials.create gave, by its toJSON()."`
 }
 
 type confirmedOut struct {
@@ -78,7 +84,11 @@ type confirmedOut struct {
 }
 
 func (s factors) confirm(c *call, in *confirmIn) (*confirmedOut, error) {
-	done, err := s.Setup.Confirm(c.ctx, c.bearer.Standing, in.FactorID, in.Code.Text)
+	proof := in.Code.Text
+	if in.Given != "" {
+		proof = secret.NewText(string(in.Given))
+	}
+	done, err := s.Setup.Confirm(c.ctx, c.bearer.Standing, in.FactorID, proof)
 	if err != nil {
 		return nil, err
 	}

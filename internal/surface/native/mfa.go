@@ -84,9 +84,10 @@ func (s *Surface) enter(in signin.Entered, err error) (*loginOut, error) {
 
 type verifyFactorIn struct {
 	MFAToken hidden `json:"mfa_token,omitempty" doc:"Of the 401 that asked for the second step; not beside an access token, whose session is raised."`
-	Code     hidden `json:"code" doc:"As the person typed it; blanks and hyphens do not matter."`
+	Code     hidden `json:"code,omitempty" doc:"As the person typed it; blanks and hyphens do not matter."`
+	Given    object `json:"assertion,omitempty" doc:"In place of a code, for webauthn: what navigator.credentials.get gave, by its toJSON()."`
 	FactorID string `json:"factor_id,omitempty" maxLength:"26" doc:"Which of the factors offered it is of."`
-	Method   string `json:"method,omitempty" enum:"totp,sms_otp,email_otp,recovery_code" doc:"Its kind, where no factor_id is given; totp if left out."`
+	Method   string `json:"method,omitempty" enum:"totp,sms_otp,email_otp,webauthn,recovery_code" doc:"Its kind, where no factor_id is given; totp if left out."`
 	Trust    bool   `json:"trust_device,omitempty" doc:"Give a device_token, with which this device needs no second step for 30 days where the site does not demand one."`
 }
 
@@ -96,7 +97,7 @@ func (s mfa) verify(c *call, in *verifyFactorIn) (*loginOut, error) {
 		if err != nil {
 			return nil, err
 		}
-		u.FactorID, u.Kind, u.Proof = in.FactorID, kindOf(in.Method), in.Code.Text
+		u.FactorID, u.Kind, u.Proof = in.FactorID, kindOf(in.Method), in.proof()
 		t, err := s.Second.Raise(c.ctx, u)
 		return s.enter(signin.Entered{Tokens: t}, err)
 	}
@@ -104,7 +105,7 @@ func (s mfa) verify(c *call, in *verifyFactorIn) (*loginOut, error) {
 		return nil, otl.ErrSiteKey
 	}
 	return s.enter(s.Second.Complete(c.ctx, signin.StepProof{
-		Token: in.MFAToken.Text, Site: c.site, Door: *door(), FactorID: in.FactorID, Kind: kindOf(in.Method), Proof: in.Code.Text, Trust: in.Trust,
+		Token: in.MFAToken.Text, Site: c.site, Door: *door(), FactorID: in.FactorID, Kind: kindOf(in.Method), Proof: in.proof(), Trust: in.Trust,
 	}))
 }
 
@@ -123,6 +124,14 @@ func (s mfa) stepUp(c *call) (signin.StepUp, error) {
 	return signin.StepUp{Bearer: b}, nil
 }
 
+// proof gives the code, or the assertion in its place.
+func (in *verifyFactorIn) proof() secret.Text {
+	if in.Given != "" {
+		return secret.NewText(string(in.Given))
+	}
+	return in.Code.Text
+}
+
 func kindOf(method string) otl.FactorKind {
 	if method == "" {
 		return otl.FactorTOTP
@@ -136,9 +145,10 @@ type challengeIn struct {
 }
 
 type challengedOut struct {
-	Sent      bool     `json:"sent" doc:"Whether a code was sent: not for kinds that need none."`
-	ExpiresIn int      `json:"expires_in,omitempty" doc:"Seconds until the sign-in has to begin again."`
-	Factor    OfferOut `json:"factor"`
+	Sent      bool         `json:"sent" doc:"Whether a code was sent: not for kinds that need none."`
+	ExpiresIn int          `json:"expires_in,omitempty" doc:"Seconds until the sign-in has to begin again."`
+	Factor    OfferOut     `json:"factor"`
+	Options   *shownObject `json:"options,omitempty" doc:"For webauthn: what navigator.credentials.get takes; its publicKey is in the form of PublicKeyCredential.parseRequestOptionsFromJSON."`
 }
 
 func (s mfa) challenge(c *call, in *challengeIn) (*challengedOut, error) {
@@ -149,13 +159,21 @@ func (s mfa) challenge(c *call, in *challengeIn) (*challengedOut, error) {
 		}
 		u.FactorID = in.FactorID
 		o, err := s.Second.Prompt(c.ctx, u)
-		return &challengedOut{Sent: o.Kind.Sent(), Factor: newOfferOut(o)}, err
+		return newChallengedOut(o, 0), err
 	}
 	if c.site.ID == "" {
 		return nil, otl.ErrSiteKey
 	}
 	o, until, err := s.Second.Challenge(c.ctx, signin.StepProof{Token: in.MFAToken.Text, Site: c.site, Door: *door(), FactorID: in.FactorID})
-	return &challengedOut{o.Kind.Sent(), int(until.Sub(s.Now()).Seconds()), newOfferOut(o)}, err
+	return newChallengedOut(o, until.Sub(s.Now())), err
+}
+
+func newChallengedOut(o factor.Offer, left time.Duration) *challengedOut {
+	out := &challengedOut{Sent: o.Kind.Sent(), ExpiresIn: int(left.Seconds()), Factor: newOfferOut(o)}
+	if o.Options != "" {
+		out.Options = ptr(shownObject(o.Options))
+	}
+	return out
 }
 
 // finish proves the second factor of a login in the same call.

@@ -16,7 +16,7 @@ func (s mfa) routes() {
 		summary: "Finish a sign-in with a second factor",
 		text: "Opens the session that a 401 mfa_required held back. The token of that answer survives wrong codes up to five, and lives for five minutes. " +
 			"With an access token in its place, the present session is raised: the new tokens have the method in amr and the moment in auth_time. " +
-			"A code is good once; a hundred wrong ones in a row, in whatever sign-ins, close codes to the person until a recovery code.",
+			"A code is good once; a hundred wrong ones in a row, in whatever sign-ins, close codes to the person until a recovery code or a passkey.",
 		access: bySiteFor, scope: otl.ScopeAuth, success: http.StatusOK, errors: []int{401, 404},
 		request: map[string]any{"mfa_token": "otl_mt_2f8Kq0…", "code": "482917"}, answer: sampleLogin(),
 	}, s.verify)
@@ -27,7 +27,7 @@ func (s mfa) routes() {
 			"At most three in ten minutes to one person.",
 		access: bySiteFor, scope: otl.ScopeAuth, success: http.StatusOK, errors: []int{401, 404},
 		request: map[string]any{"mfa_token": "otl_mt_2f8Kq0…", "factor_id": sampleFactor},
-		answer:  challengedOut{true, 287, sampleOffer()},
+		answer:  challengedOut{Sent: true, ExpiresIn: 287, Factor: sampleOffer()},
 	}, s.challenge)
 }
 
