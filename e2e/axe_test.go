@@ -56,7 +56,7 @@ func (l *looker) look(name string) {
 				l.t.Errorf("%s is wider than %d", name, width)
 			}
 			if l.shots != "" {
-				picture := ask(l.tab, chromedp.FullScreenshot(100))
+				picture := ask(l.tab, chromedp.CaptureScreenshot())
 				if err := os.WriteFile(filepath.Join(l.shots, name+"-"+theme+"-"+strconv.FormatInt(width, 10)+".png"), picture, 0o600); err != nil {
 					l.t.Fatal(err)
 				}

@@ -200,3 +200,43 @@ func TestNewcomersInABrowser(t *testing.T) {
 		})
 	})
 }
+
+// TestAD04_NamesDoNothingInABrowser opens pages that show names which would be code
+// where one was not escaped: nothing runs, and no policy is broken.
+func TestAD04_NamesDoNothingInABrowser(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "OTL_RATE_LIMITS=off")
+	const evil = `"><img src=x onerror="document.title='pwned'"><svg onload="document.title='pwned'">`
+	site := w.partner(t, evil)
+	const who = "eve@dev.test"
+	must(t, http.StatusCreated)(site.register(who, password, evil+"<script>document.title='pwned'</script>"))
+	b := profile(t, chromium(t))
+	harmless := func() {
+		t.Helper()
+		b.do(chromedp.WaitVisible(chromedp.CSS("footer")))
+		if title := ask(b, chromedp.Title()); title == "pwned" || title == "" {
+			t.Errorf("the title is %q", title)
+		}
+		if n := ask(b, chromedp.Evaluate[int](`document.querySelectorAll("img, svg, script:not([src])").length`)); n != 0 {
+			t.Errorf("%d elements that a name brought\n%s", n, b.html())
+		}
+	}
+	b.visit(strings.Replace(site.authorize(), "callback", "%22%3E%3Csvg%20onload=alert(1)%3E", 1))
+	harmless()
+	b.visit(site.authorize("prompt", "consent", "login_hint", `"><svg onload=alert(1)>`))
+	harmless()
+	b.fill("identifier", who)
+	b.press(`button[value=code]`)
+	b.at("/signin/code")
+	harmless()
+	stranger := profile(t, chromium(t))
+	link := w.letter(t, who).Link
+	stranger.visit(link)
+	stranger.quiet(w.host())
+	b.visit(link)
+	b.at("/consent")
+	harmless()
+	b.visit(w.url + "/account")
+	harmless()
+	b.quiet(w.host())
+}

@@ -27,6 +27,7 @@ type Asked struct {
 	Locales   string            `json:"locales,omitempty"`   // languages, the preferred first
 	MaxAge    int               `json:"max_age,omitempty"`   // seconds since the person proved himself at most; 0 for any, -1 for anew
 	Consent   bool              `json:"consent,omitempty"`   // ask for consent whatever was granted
+	Choose    bool              `json:"choose,omitempty"`    // ask as whom he goes on, though he is signed in
 	More      map[string]string `json:"more,omitempty"`      // what the wire that began it needs at the exchange
 }
 
@@ -41,6 +42,7 @@ type Progress struct {
 	Scheme string    `json:"scheme,omitempty"`     // of Hash
 	Step   string    `json:"step,omitempty"`       // names the second step under way
 	Agreed time.Time `json:"agreed,omitzero"`      // when he decided what the site may see, in this flow
+	Chosen time.Time `json:"chosen,omitzero"`      // when he said as whom he goes on, in this flow
 	IP     string    `json:"ip,omitempty"`         // of the browser
 	Agent  string    `json:"user_agent,omitempty"` // of the browser
 }

@@ -50,6 +50,7 @@ type Next string
 // The steps, in the order they come.
 const (
 	StepSignIn  Next = "signin"  // the person is to prove who he is
+	StepChoose  Next = "choose"  // he is to say as whom he goes on
 	StepSecond  Next = "second"  // the site demands a second factor
 	StepConsent Next = "consent" // he is to say what the site may see
 	StepDone    Next = "done"    // the browser can go back
@@ -126,12 +127,9 @@ func (s *Flows) Begin(ctx context.Context, site otl.Site, browser secret.Text, a
 	}
 	f := otl.Flow{
 		ID: secret.NewKey(flowPrefix).Reveal(), Browser: secret.Digest(browser.Reveal()), SiteID: site.ID, Asked: a,
-		Progress:  otl.Progress{Name: a.Hint, IP: from.Client.String(), Agent: userAgent(from)},
-		CreatedAt: now, ExpiresAt: now.Add(flowTTL),
+		Progress: seen(ctx), CreatedAt: now, ExpiresAt: now.Add(flowTTL),
 	}
-	if !from.Client.IsValid() {
-		f.Progress.IP = ""
-	}
+	f.Progress.Name = a.Hint
 	return f, s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Flows.Insert(ctx, f) })
 }
 
@@ -173,6 +171,9 @@ func (s *Flows) Next(ctx context.Context, v Visit) (Next, error) {
 	if !v.Known() || !s.fresh(v) {
 		return StepSignIn, nil
 	}
+	if v.Asked.Choose && v.Progress.Chosen.IsZero() && v.Who.Session.AuthAt.Before(v.CreatedAt) {
+		return StepChoose, nil
+	}
 	if v.Site.FirstParty {
 		return StepDone, nil
 	}
@@ -209,6 +210,12 @@ func consentDue(site otl.Site, g otl.Grant) bool {
 	return !g.Live() || slices.ContainsFunc(site.Requested, func(f otl.Field) bool { return !g.Fields.Has(f) && !g.Asked.Has(f) })
 }
 
+// Chosen notes that the person goes on as whom the browser is signed in as.
+func (s *Flows) Chosen(ctx context.Context, v Visit) (Visit, error) {
+	v.Progress.Chosen = s.Now()
+	return v, s.save(ctx, v)
+}
+
 // Agreed notes that the person decided what the site may see.
 func (s *Flows) Agreed(ctx context.Context, v Visit) (Visit, error) {
 	v.Progress.Agreed = s.Now()
@@ -228,20 +235,9 @@ const redeemable = time.Minute
 // the site with a code, or to a page of our own. The error is ErrFlow for one that
 // ended already.
 func (s *Flows) Finish(ctx context.Context, v Visit) (string, error) {
-	code, now := secret.NewKey("otl_ac_").Reveal(), s.Now()
-	t := otl.Ticket{
-		ID: secret.NewID(now), Purpose: otl.PurposeFlow, UserID: v.Who.User.ID, SiteID: v.Site.ID, CreatedAt: now, ExpiresAt: now.Add(redeemable),
-		Data: map[string]string{
-			dataRedirect: v.Asked.Redirect, dataChallenge: v.Asked.Challenge, dataClient: v.Asked.Client, dataHolder: v.Who.Session.ID,
-			dataIP: v.Progress.IP, dataAgent: v.Progress.Agent,
-		},
-	}
-	for k, more := range v.Asked.More {
-		t.Data[dataMore+k] = more
-	}
-	t.Slot = t.ID
+	code, t := s.ticket(v)
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		first, err := tx.Flows.Finish(ctx, v.ID, now)
+		first, err := tx.Flows.Finish(ctx, v.ID, s.Now())
 		if err == nil && !first {
 			err = ErrFlow
 		}
@@ -254,6 +250,51 @@ func (s *Flows) Finish(ctx context.Context, v Visit) (string, error) {
 		return v.Asked.Return, err
 	}
 	return s.Back(v.Asked, "code", code), err
+}
+
+// Straight gives where a browser goes at once that is signed in and of which nothing is
+// to be asked: then there is no flow. It reports false where there is something to ask.
+func (s *Flows) Straight(ctx context.Context, site otl.Site, held secret.Text, a otl.Asked) (string, bool, error) {
+	v := Visit{Flow: otl.Flow{Asked: a, Progress: seen(ctx), CreatedAt: s.Now()}, Site: site}
+	var err error
+	if v.Who, err = s.Who(ctx, held); err != nil || !v.Known() {
+		return "", false, err
+	}
+	if step, err := s.Next(ctx, v); err != nil || step != StepDone {
+		return "", false, err
+	}
+	code, t := s.ticket(v)
+	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		return tx.Tickets.Insert(ctx, t, secret.Digest(code), nil)
+	})
+	return s.Back(a, "code", code), err == nil, err
+}
+
+// ticket makes the code at the end of a visit and what is kept of it.
+func (s *Flows) ticket(v Visit) (string, otl.Ticket) {
+	now := s.Now()
+	t := otl.Ticket{
+		ID: secret.NewID(now), Purpose: otl.PurposeFlow, UserID: v.Who.User.ID, SiteID: v.Site.ID, CreatedAt: now, ExpiresAt: now.Add(redeemable),
+		Data: map[string]string{
+			dataRedirect: v.Asked.Redirect, dataChallenge: v.Asked.Challenge, dataClient: v.Asked.Client, dataHolder: v.Who.Session.ID,
+			dataIP: v.Progress.IP, dataAgent: v.Progress.Agent,
+		},
+	}
+	for k, more := range v.Asked.More {
+		t.Data[dataMore+k] = more
+	}
+	t.Slot = t.ID
+	return secret.NewKey("otl_ac_").Reveal(), t
+}
+
+// seen gives what is known of the browser of a request.
+func seen(ctx context.Context) otl.Progress {
+	from := otl.RequestOf(ctx)
+	p := otl.Progress{Agent: userAgent(from)}
+	if from.Client.IsValid() {
+		p.IP = from.Client.String()
+	}
+	return p
 }
 
 // Refuse ends a flow on behalf of the person and gives where the browser goes: to the

@@ -20,7 +20,9 @@ func (p entry) authorize(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	site, err := p.Flows.Site(r.Context(), single(q, "site"), single(q, "redirect_uri"))
 	if errors.Is(err, signin.ErrRedirect) {
-		p.problem(w, r, otl.As(err), site.Name)
+		received := *signin.ErrRedirect // which the site's owner would like to see
+		received.Text = strconv.Quote(shortened(single(q, "redirect_uri"))) + " " + received.Text
+		p.problem(w, r, &received, site.Name)
 		return nil
 	}
 	if err != nil {
@@ -31,6 +33,12 @@ func (p entry) authorize(w http.ResponseWriter, r *http.Request) error {
 		otl.RequestOf(r.Context()).Err = err
 		p.send(w, r, p.Flows.Back(a, "error", "invalid_request")+"&error_description="+url.QueryEscape(otl.As(err).Field+" "+otl.As(err).Text))
 		return nil
+	}
+	if to, done, err := p.Flows.Straight(r.Context(), site, p.jar.Held(r), a); err != nil || done {
+		if err == nil {
+			p.send(w, r, to)
+		}
+		return err
 	}
 	f, err := p.Flows.Begin(r.Context(), site, p.bind(w, r), a)
 	if err != nil {
@@ -47,6 +55,14 @@ func (p *Pages) begun(w http.ResponseWriter, r *http.Request, f otl.Flow, site o
 		return err
 	}
 	return p.proceed(w, r, v)
+}
+
+// shortened gives the beginning of a text that is too long to be shown.
+func shortened(s string) string {
+	if len(s) > 200 {
+		return s[:200] + "…"
+	}
+	return s
 }
 
 // single gives a parameter, "" where it is given twice: what is there twice is read
@@ -82,8 +98,10 @@ func asked(q url.Values) (otl.Asked, error) {
 		a.MaxAge = -1
 	case "consent":
 		a.Consent = true
+	case "select_account":
+		a.Choose = true
 	default:
-		return a, otl.InvalidField("prompt", "unknown_value", "must be login or consent")
+		return a, otl.InvalidField("prompt", "unknown_value", "must be login, consent or select_account")
 	}
 	if age := q.Get("max_age"); age != "" && a.MaxAge == 0 {
 		n, err := strconv.Atoi(age)
@@ -124,6 +142,8 @@ func (p *Pages) proceed(w http.ResponseWriter, r *http.Request, v signin.Visit) 
 			return err
 		}
 		return p.arrived(w, r, v, signin.Arrival{Browser: v.Who, Step: due})
+	case signin.StepChoose:
+		p.send(w, r, at("/choose", v.ID))
 	case signin.StepConsent:
 		p.send(w, r, at("/consent", v.ID))
 	case signin.StepDone:

@@ -82,6 +82,36 @@ func chosen(r *http.Request) (otl.Fields, error) {
 	return otl.ParseFields(fieldsField, r.PostForm[fieldsField])
 }
 
+// choose asks as whom somebody goes on (H14).
+func (p entry) choose(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	step, err := p.Flows.Next(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	if step != signin.StepChoose {
+		return p.proceed(w, r, v)
+	}
+	s := p.screen(w, r, v, nil)
+	s.Title, s.Data = s.Say("choose"), v.Who.User
+	p.show(w, http.StatusOK, "choose.html", otl.Origin(v.Asked.Redirect), s)
+	return nil
+}
+
+func (p entry) chooseSent(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err == nil {
+		v, err = p.Flows.Chosen(r.Context(), v)
+	}
+	if err != nil {
+		return err
+	}
+	return p.proceed(w, r, v)
+}
+
 func (p entry) consentSent(w http.ResponseWriter, r *http.Request) error {
 	v, err := p.visit(r)
 	if err != nil {

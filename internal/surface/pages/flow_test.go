@@ -3,9 +3,12 @@ package pages_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -113,6 +116,15 @@ func TestAVisitEndsAtTheSite(t *testing.T) {
 		} else {
 			arrives(t, password(b, p), w.Notes)
 		}
+		w.Clock.Advance(time.Second)
+		p = b.Get(request(w.Notes, map[string]string{"prompt": "select_account"}))
+		if p.Title != "Choose an account" || !strings.Contains(string(p.Raw), "Jane Doe · "+jane) {
+			t.Errorf("prompt=select_account shows %q", p.Title)
+		}
+		if other := b.Get("/signin?as=other&" + strings.SplitN(p.Path, "?", 2)[1]); other.Title != "Sign in" {
+			t.Errorf("another account: %q", other.Title)
+		}
+		arrives(t, b.Submit(p, "choose", nil), w.Notes)
 		if p := b.Get(request(w.Notes, map[string]string{"prompt": "consent"})); !strings.HasPrefix(p.Title, "\u2068Notes\u2069 wants") {
 			t.Errorf("prompt=consent shows %q", p.Title)
 		}
@@ -176,6 +188,59 @@ func TestOA05_ACode(t *testing.T) {
 		left := fresh()
 		b.Submit(b.Get("/signout"), "signout", nil)
 		try(w.Notes, map[string]string{"code": left, "code_verifier": verifier}).Want(t, http.StatusUnauthorized) // he signed out meanwhile
+	})
+}
+
+// TestOA05_OneOfMany: of any number of exchanges of one code at once one succeeds, and
+// since the others presented it again, what it opened has ended.
+func TestOA05_OneOfMany(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, jane, w.Notes.Site)
+		b := w.Browser(t)
+		back := arrives(t, password(b, b.Get(request(w.Notes, nil))), w.Notes)
+		var won atomic.Int32
+		var access atomic.Value
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				if r := exchange(t, w, w.Notes, back); r.Status == http.StatusOK {
+					won.Add(1)
+					access.Store(r.Text("access_token"))
+				}
+			})
+		}
+		all.Wait()
+		if won.Load() != 1 {
+			t.Fatalf("%d exchanges of one code", won.Load())
+		}
+		exchange(t, w, w.Notes, back).Want(t, http.StatusUnauthorized)
+		w.Do(t, otltest.Call{Path: "/api/v1/users/me", Bearer: access.Load().(string)}).Want(t, http.StatusUnauthorized)
+	})
+}
+
+// BenchmarkSecondVisit is a browser that is signed in, sent here by a site it was
+// connected to before, and the exchange of its code: three requests.
+func BenchmarkSecondVisit(b *testing.B) {
+	w := otltest.New(b, otltest.SQLite)
+	w.Person(b, jane, w.Notes.Site)
+	first := w.Browser(b)
+	password(first, first.Get(request(w.Notes, nil)))
+	b.SetParallelism(32)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		mine := w.Browser(b)
+		mine.Cookies = maps.Clone(first.Cookies)
+		for pb.Next() {
+			p := mine.Get(request(w.Notes, nil))
+			if p.Left == nil {
+				b.Fatalf("%d %s", p.Status, p.Raw)
+			}
+			r := w.Do(b, otltest.Call{Path: "/api/v1/auth/token", Key: w.Notes.Key, Body: map[string]string{"code": p.Left.Query().Get("code"), "code_verifier": verifier}})
+			if r.Status != http.StatusOK {
+				b.Fatalf("%s", r.Raw)
+			}
+		}
 	})
 }
 

@@ -23,6 +23,8 @@ func (p entry) routes() {
 	p.get("/authorize", p.authorize)
 	p.get("/signin", p.signIn)
 	p.post("/signin", p.signInSent)
+	p.get("/choose", p.choose)
+	p.post("/choose", p.chooseSent)
 	p.get("/mfa", p.second)
 	p.post("/mfa", p.secondSent)
 	p.post("/mfa/send", p.secondSend)
