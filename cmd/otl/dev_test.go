@@ -212,14 +212,14 @@ func TestDevStartsAgainTheSame(t *testing.T) {
 	if got := readFile(t, data, "dev.env"); got != env {
 		t.Errorf("dev.env was\n%s\nand is\n%s", env, got)
 	}
+	call(t, "GET", v["OTL_URL"]+"/api/v1/users/me", "", "Authorization", "Bearer "+in.text("access_token")).wantStatus(t, 200)
+	call(t, "POST", v["OTL_URL"]+"/api/v1/auth/refresh", `{"refresh_token":"`+in.text("refresh_token")+`"}`, "X-OTL-Site-Key", v["OTL_SITE_KEY"]).wantStatus(t, 200)
+	second.stop(t) // and with it the demo sites, which may have been at ports of their own
 	for i, now := range look() {
 		if now != before[i] {
 			t.Errorf("was\n%s\nand is\n%s", before[i], now)
 		}
 	}
-	call(t, "GET", v["OTL_URL"]+"/api/v1/users/me", "", "Authorization", "Bearer "+in.text("access_token")).wantStatus(t, 200)
-	call(t, "POST", v["OTL_URL"]+"/api/v1/auth/refresh", `{"refresh_token":"`+in.text("refresh_token")+`"}`, "X-OTL-Site-Key", v["OTL_SITE_KEY"]).wantStatus(t, 200)
-	second.stop(t)
 	third := startDev(t, dir, nil, "--listen", address)
 	if got := readFile(t, data, "dev.env"); got != env {
 		t.Error("dev.env changed at the third start")
