@@ -288,6 +288,19 @@ func TestOneLoginPythonSDK(t *testing.T) {
 	}
 }
 
+// TestOneLoginPythonSDK2 runs the SDK before that one, which also signs people in, with
+// and without a second factor. It knows no host but <name>.onelogin.com.
+func TestOneLoginPythonSDK2(t *testing.T) {
+	t.Parallel()
+	need(t, "python3")
+	dir := t.TempDir()
+	devAt(t, binary(t), dir, "127.0.0.1:0", "OTL_ONELOGIN_HOST_IN_PATH=true")
+	cmd := exec.CommandContext(t.Context(), "python3", "-W", "ignore", "onelogin2.py", filepath.Join(dir, ".otl", "dev.env"))
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "ok") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
 // freePort gives an address of this machine that nobody listens at.
 func freePort(t *testing.T) string {
 	t.Helper()

@@ -79,11 +79,16 @@ func (s *Surface) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.mux.ServeHTTP(w, r)
 		return
 	}
-	bare, u := *r, *r.URL
-	u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(u.RawPath, "/")
-	bare.URL = &u
-	s.mux.ServeHTTP(w, &bare)
-	r.Pattern = bare.Pattern // for the log
+	s.at(w, r, strings.TrimSuffix(r.URL.Path, "/"))
+}
+
+// at serves a request as if it had another path, and tells the log what served it.
+func (s *Surface) at(w http.ResponseWriter, r *http.Request, path string) {
+	as, u := *r, *r.URL
+	u.Path, u.RawPath = path, ""
+	as.URL = &u
+	s.mux.ServeHTTP(w, &as)
+	r.Pattern = as.Pattern
 }
 
 // Below serves the surface below a first segment such as /notes.onelogin.com too, and
@@ -95,7 +100,7 @@ func (s *Surface) Below(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		http.StripPrefix("/"+host, s).ServeHTTP(w, r)
+		s.at(w, r, strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/"+host), "/"))
 	})
 }
 

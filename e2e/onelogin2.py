@@ -1,0 +1,63 @@
+"""Signs people in with the Python SDK 2 of OneLogin, as its documentation does.
+
+Usage: onelogin2.py DEV.ENV. The SDK is looked for in onelogin2 beside this Python; it
+is told to look for <name>.onelogin.com in a path of the server. Prints "ok" in the end.
+"""
+import base64
+import hashlib
+import hmac
+import os
+import struct
+import sys
+import time
+
+sys.path[0] = os.path.join(sys.prefix, "onelogin2")
+from onelogin.api.client import OneLoginClient  # noqa: E402
+from onelogin.api.util.constants import Constants  # noqa: E402
+
+with open(sys.argv[1], encoding="utf-8") as lines:
+    env = {name: value.strip("'") for name, value in (line.strip().split("=", 1) for line in lines)}
+for name, value in vars(Constants).items():
+    if isinstance(value, str) and "https://%s.onelogin.com" in value:
+        setattr(Constants, name, value.replace("https://%s.onelogin.com", env["OTL_URL"] + "/%s.onelogin.com"))
+one = OneLoginClient(env["OTL_CLIENT_ID"], env["OTL_CLIENT_SECRET"], region="us")
+
+
+def expect(what, got):
+    assert what, (got, one.error, one.error_description)
+
+
+def attempt(email, password):
+    return {"username_or_email": email, "password": password, "subdomain": env["OTL_SUBDOMAIN"]}
+
+
+def totp(secret):
+    mac = hmac.new(base64.b32decode(secret), struct.pack(">Q", int(time.time()) // 30), hashlib.sha1).digest()
+    at = mac[-1] & 15
+    return "%06d" % ((struct.unpack(">I", mac[at : at + 4])[0] & 0x7FFFFFFF) % 1000000)
+
+
+expect(one.get_access_token(), "token")
+expect(one.get_rate_limits().limit > 0, "rate limit")
+
+token = one.create_session_login_token(attempt(env["OTL_USER_EMAIL"], env["OTL_USER_PASSWORD"]))
+expect(token and token.status == "Authenticated" and len(token.session_token) == 40, token)
+expect(token.user.email == env["OTL_USER_EMAIL"] and token.user.id > 0, token.user)
+
+expect(one.create_session_login_token(attempt(env["OTL_USER_EMAIL"], "wrong-horse-7")) is None, "a wrong password")
+expect(str(one.error) == "401" and one.error_description == "Authentication Failed: Invalid user credentials", "its error")
+
+step = one.create_session_login_token(attempt(env["OTL_MFA_EMAIL"], env["OTL_MFA_PASSWORD"]))
+expect([d.type for d in step.devices] == ["Google Authenticator", "OneLogin OTP SMS"], step)
+expect(one.get_session_token_verified(step.devices[0].id, step.state_token, "000000") is None and str(one.error) == "401", "a wrong code")
+done = one.get_session_token_verified(step.devices[0].id, step.state_token, totp(env["OTL_MFA_TOTP_SECRET"]), "https://login.example.com")
+expect(done and done.status == "Authenticated", done)
+
+people = one.get_users()
+expect(sorted(u.email for u in people) == sorted([env["OTL_USER_EMAIL"], env["OTL_MFA_EMAIL"]]), people)
+expect(len(one.get_enrolled_factors(step.user.id)) == 2, "devices")
+expect(one.log_user_out(step.user.id), "log-out")
+expect(one.generate_invite_link(env["OTL_USER_EMAIL"]) is None and str(one.error) == "403", "a link to somebody else's account")
+expect(one.regenerate_token() and one.get_rate_limits(), "refresh")
+expect(one.revoke_token(), "revocation")
+print("ok")
