@@ -48,7 +48,7 @@ func rooms() map[string]room {
 		"account":      {rules, []string{"net/http", "html/template"}, "rules know no wire, and not each other"},
 		"config":       {[]string{"otl", "secret", "token"}, []string{"net/http", "database/sql"}, "configuration is values, not behaviour"},
 		"surface/native": {
-			[]string{"otl", "secret", "limit", "once", "webhook", "factor", "session", "signin", "site", "account"},
+			[]string{"otl", "secret", "limit", "once", "event", "webhook", "factor", "session", "signin", "site", "account"},
 			[]string{"database/sql"},
 			"a surface translates: it neither stores nor signs, and knows no other surface",
 		},

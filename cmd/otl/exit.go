@@ -54,7 +54,10 @@ func explain(err error) (code int, text, try string) {
 	var network *net.OpError
 	var name *net.DNSError
 	var found findings
+	var silent unreachable
 	switch {
+	case errors.As(err, &silent):
+		return exitUnreachable, text, "start the server, or set OTL_URL to where it is"
 	case errors.As(err, &found):
 		return exitFindings, text, ""
 	case errors.As(err, &usage):

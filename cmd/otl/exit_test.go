@@ -47,6 +47,8 @@ func TestD24_EveryErrorHasItsCode(t *testing.T) {
 		"an open secret":       {fmt.Errorf("%w: x", config.ErrSecretFile), exitSecret, "secret file refused: x", ""},
 		"another master key":   {installation.ErrMasterKey, exitSecret, installation.ErrMasterKey.Error(), ""},
 		"a locked database":    {fmt.Errorf("%w: x", store.ErrLocked), exitDatabase, "another otl server is using this database: x", "stop the other process, or use another directory with --data"},
+		"findings":             {findings{"two faults"}, exitFindings, "two faults", ""},
+		"no answer":            {unreachable{"http://localhost:1", "the connection was refused"}, exitUnreachable, "cannot reach http://localhost:1: the connection was refused", "start the server, or set OTL_URL to where it is"},
 		"a newer database":     {store.ErrNewer, exitDatabase, store.ErrNewer.Error(), ""},
 		"an older database":    {store.ErrOlder, exitDatabase, store.ErrOlder.Error(), ""},
 		"a port in use":        {&net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}, exitAddress, "listen tcp: bind: address already in use", "stop the process that listens there, or choose another address"},

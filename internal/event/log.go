@@ -217,11 +217,7 @@ func (p *placer) queue(ctx context.Context, to []otl.Delivery, e otl.SiteEvent) 
 		p.endpoints[e.SiteID] = all
 	}
 	for _, one := range all {
-		hears := one.Hears(e.Type)
-		if e.Type == otl.EventWebhookTest {
-			hears = one.ID == e.Data[otl.DataEndpoint]
-		}
-		if hears {
+		if one.Gets(e.Event) {
 			to = append(to, otl.Delivery{EndpointID: one.ID, Seq: e.Seq})
 			p.queued[one.ID] = true
 		}

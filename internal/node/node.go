@@ -214,7 +214,7 @@ func (n *Node) webhooks(o Options) {
 func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	n.Native = native.New(native.Options{
 		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Second: n.SignIn.Second, Setup: n.Setup, Accounts: n.Accounts, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Webhooks: n.Webhooks, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
-		JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
+		Events: n.Events, JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
 	})
 	wire := transmit.New(transmit.Options{
 		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Clients: n.Clients, Members: n.Members, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},

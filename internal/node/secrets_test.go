@@ -35,6 +35,7 @@ type traveller struct {
 	url      string            // of the database
 	canaries map[string]string // what must be found nowhere, by what it is
 	failures strings.Builder   // bodies of answers that are errors
+	bodies   strings.Builder   // what receivers of webhooks got
 }
 
 const (
@@ -158,6 +159,29 @@ func (x *traveller) owner() {
 	x.meet(do("/"+id+"/clients", object{"name": "program"}), "a client", "client_secret")
 }
 
+// hooks has events delivered: what a receiver gets, and what it answers, is kept.
+func (x *traveller) hooks() {
+	h := otltest.NewHook(x.T)
+	made := x.meet(x.native("/webhooks", object{"url": h.URL}).Want(x, http.StatusCreated), "an endpoint", "secret")
+	x.meet(x.native("/webhooks/"+made.Text("id")+"/rotate-secret", object{}).Want(x, http.StatusCreated), "a rotated endpoint", "secret")
+	h.Answer(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("thank you")) })
+	x.meet(x.native("/auth/login", object{"email": canaryEmail, "password": canaryPassword + "-next"}).Want(x, http.StatusOK), "a login that is told of", "access_token", "refresh_token")
+	x.native("/events/test", object{"type": "user.updated"}).Want(x, http.StatusAccepted)
+	x.w.Deliver(x.T)
+	told := h.Take()
+	if len(told) < 2 {
+		x.Fatalf("%d events were delivered", len(told))
+	}
+	for _, one := range told {
+		x.bodies.Write(one.Body)
+		head, err := json.Marshal(one.Header)
+		if err != nil {
+			x.Fatal(err)
+		}
+		x.bodies.Write(head)
+	}
+}
+
 // clients speak the wires of the others.
 func (x *traveller) clients() {
 	made, err := x.w.Clients.Create(x.Context(), x.w.Notes.Site.ID, site.NewClient{Name: "backend", RedirectURIs: []string{"https://notes.test/callback"}})
@@ -226,7 +250,7 @@ func (x *traveller) places() map[string]string {
 			break
 		}
 	}
-	out := map[string]string{"an answer that is an error": x.failures.String(), "the server's log": x.w.Log.String()}
+	out := map[string]string{"an answer that is an error": x.failures.String(), "the server's log": x.w.Log.String(), "a webhook": x.bodies.String()}
 	events, err := x.w.Store.Read.Events.After(x.Context(), 0, 10_000)
 	if err != nil || len(events) < 20 {
 		x.Fatal(len(events), err)
@@ -315,6 +339,7 @@ func TestPR01_NoSecretLeaves(t *testing.T) {
 			x.people()
 			x.secondFactor()
 			x.owner()
+			x.hooks()
 			x.clients()
 			x.mistakes()
 			if len(x.canaries) < 40 {
@@ -326,7 +351,7 @@ func TestPR01_NoSecretLeaves(t *testing.T) {
 						t.Errorf("%s is in %s", what, place)
 					}
 				}
-				if kept := strings.HasPrefix(place, "the database") || strings.HasPrefix(place, "the file"); kept {
+				if strings.HasPrefix(place, "the database") || strings.HasPrefix(place, "the file") || place == "a webhook" {
 					continue
 				}
 				for _, personal := range []string{canaryEmail, canaryPhone, "Canary Jane"} {

@@ -47,6 +47,18 @@ func (e Endpoint) Hears(t EventType) bool {
 	return e.State != EndpointDisabled && (len(e.Events) == 0 || slices.Contains(e.Events, t))
 }
 
+// Gets reports whether one event is for the endpoint: by its type, or because it is a
+// test that goes to this one, or to all that hear of what it plays.
+func (e Endpoint) Gets(ev Event) bool {
+	if ev.Type != EventWebhookTest {
+		return e.Hears(ev.Type)
+	}
+	if to := ev.Data[DataEndpoint]; to != "" {
+		return e.ID == to
+	}
+	return e.Hears(EventType(ev.Data[DataAs]))
+}
+
 // EventTypes is a set of types sites are told of, in ToldEvents order.
 type EventTypes []EventType
 

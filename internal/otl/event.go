@@ -38,8 +38,9 @@ const (
 	EventEndpointUpdated EventType = "endpoint.updated"
 	EventEndpointDeleted EventType = "endpoint.deleted"
 	EventEndpointRotated EventType = "endpoint.secret_rotated"
-	EventEndpointStopped EventType = "endpoint.stopped" // by itself: it failed for days, or answered 410
-	EventWebhookTest     EventType = "webhook.test"     // goes to one endpoint, because somebody asked
+	EventReplayed        EventType = "endpoint.replayed" // events are sent again because somebody asked
+	EventEndpointStopped EventType = "endpoint.stopped"  // by itself: it failed for days, or answered 410
+	EventWebhookTest     EventType = "webhook.test"      // because somebody asked: to one endpoint, or to all
 	EventFactorAdded     EventType = "factor.added"
 	EventFactorRemoved   EventType = "factor.removed"
 	EventConsentGranted  EventType = "consent.granted"
@@ -117,8 +118,9 @@ const (
 	DataBy             = "by"       // who did it: a site key or a person by id, or in words
 	DataFactor         = "factor"   // id
 	DataKind           = "kind"     // of a factor
-	DataEndpoint       = "endpoint" // the one a test goes to
+	DataEndpoint       = "endpoint" // the one a test goes to; empty for all
 	DataAs             = "as"       // the type a test plays; empty for none
+	DataSet            = "set"      // members of a test's sample data, by path, as a JSON object
 	DataOrder          = "order"    // id of an order
 	DataPlan           = "plan"
 	DataAmount         = "amount" // in the smallest unit of its currency

@@ -14,7 +14,6 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
-	"github.com/onetimelogin/otl/internal/webhook"
 )
 
 // pauses are those between the tries of a delivery (decision D20), each give or take a
@@ -102,7 +101,7 @@ func (t *trip) try(ctx context.Context, d store.Queued) outcome {
 		o.err = err
 		return o
 	}
-	o.attempt = otl.Attempt{Number: d.Attempts + 1, StartedAt: t.Now(), Request: t.head(told, d.Attempts+1, body)}
+	o.attempt = otl.Attempt{Number: d.Attempts + 1, StartedAt: t.Now(), Request: told.Head(t.secrets, t.Now(), d.Attempts+1, body)}
 	asking, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(parting, cancel) })()
@@ -115,16 +114,6 @@ func (t *trip) try(ctx context.Context, d store.Queued) outcome {
 	o.attempt.Took = time.Since(start)
 	t.judge(&o, a, err)
 	return o
-}
-
-func (t *trip) head(told webhook.Told, attempt int, body []byte) http.Header {
-	h := http.Header(webhook.Sign(t.secrets, told.ID, t.Now(), body))
-	h.Set("Content-Type", "application/json")
-	h.Set("User-Agent", "OneTimeLogin-Webhooks/1")
-	h.Set(webhook.HeaderEvent, string(told.Type))
-	h.Set(webhook.HeaderDelivery, told.ID)
-	h.Set(webhook.HeaderAttempt, strconv.Itoa(attempt))
-	return h
 }
 
 // judge says what an answer means for the delivery: any 2xx is success, all else is

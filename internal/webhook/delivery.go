@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -79,12 +80,38 @@ func (w *Webhooks) Resend(ctx context.Context, siteID, id, eventID string) error
 		if err != nil {
 			return err
 		}
-		return tx.Deliveries.Again(ctx, id, d.Seq, w.Now())
+		if err := tx.Deliveries.Again(ctx, id, d.Seq, w.Now()); err != nil {
+			return err
+		}
+		return noteReplay(ctx, tx, w.Now(), siteID, id, eventID, 1)
 	})
 	if err == nil {
 		w.wake(id)
 	}
 	return err
+}
+
+// Event gives one event a site is told of, with what became of it.
+func (w *Webhooks) Event(ctx context.Context, siteID, eventID string) (Past, error) {
+	if !validEvent(eventID) {
+		return Past{}, noEvent()
+	}
+	e, err := w.Store.Read.Logs.ByEvent(ctx, siteID, eventID)
+	if errors.Is(err, store.ErrNotFound) {
+		return Past{}, noEvent()
+	}
+	if err != nil {
+		return Past{}, err
+	}
+	told, ok, err := w.Tell(ctx, e)
+	if err != nil {
+		return Past{}, err
+	}
+	if !ok {
+		return Past{}, noEvent()
+	}
+	sent, err := w.Store.Read.Deliveries.Between(ctx, siteID, e.Seq, e.Seq)
+	return Past{told, sent}, err
 }
 
 // Replay has one event of a site sent again to each of its endpoints that hears of
@@ -108,15 +135,15 @@ func (w *Webhooks) Replay(ctx context.Context, siteID, eventID string) (int, err
 			return err
 		}
 		for _, p := range endpoints {
-			if !p.Hears(e.Type) && p.ID != e.Data[otl.DataEndpoint] {
+			if !p.Gets(e.Event) {
 				continue
 			}
-			if err := w.again(ctx, tx, p.ID, e.Seq); err != nil {
+			if err := again(ctx, tx, w.Now(), p.ID, e.Seq); err != nil {
 				return err
 			}
 			told = append(told, p.ID)
 		}
-		return nil
+		return noteReplay(ctx, tx, w.Now(), siteID, "", eventID, len(told))
 	})
 	if err == nil {
 		w.wake(told...)
@@ -124,11 +151,20 @@ func (w *Webhooks) Replay(ctx context.Context, siteID, eventID string) (int, err
 	return len(told), err
 }
 
-func (w *Webhooks) again(ctx context.Context, tx *store.Tx, endpointID string, seq int64) error {
-	if err := tx.Deliveries.Insert(ctx, w.Now(), []otl.Delivery{{EndpointID: endpointID, Seq: seq}}); err != nil {
+// noteReplay appends that somebody had n deliveries sent again: of one event or many,
+// to one endpoint or to all.
+func noteReplay(ctx context.Context, tx *store.Tx, now time.Time, siteID, endpointID, eventID string, n int) error {
+	return tx.Events.Append(ctx, otl.Event{
+		ID: "evt_" + secret.NewID(now), Type: otl.EventReplayed, SiteID: siteID, CreatedAt: now,
+		Data: map[string]string{otl.DataEndpoint: endpointID, "event": eventID, "deliveries": strconv.Itoa(n)},
+	})
+}
+
+func again(ctx context.Context, tx *store.Tx, now time.Time, endpointID string, seq int64) error {
+	if err := tx.Deliveries.Insert(ctx, now, []otl.Delivery{{EndpointID: endpointID, Seq: seq}}); err != nil {
 		return err
 	}
-	return tx.Deliveries.Again(ctx, endpointID, seq, w.Now())
+	return tx.Deliveries.Again(ctx, endpointID, seq, now)
 }
 
 // ReplayMany has an endpoint told again of the events of a span of time: those it was
@@ -160,11 +196,11 @@ func (w *Webhooks) ReplayMany(ctx context.Context, r otl.Replay, dry bool) (n in
 		}
 		if err := w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 			for _, e := range found {
-				if err := w.again(ctx, tx, r.EndpointID, e.Seq); err != nil {
+				if err := again(ctx, tx, w.Now(), r.EndpointID, e.Seq); err != nil {
 					return err
 				}
 			}
-			return nil
+			return noteReplay(ctx, tx, w.Now(), r.SiteID, r.EndpointID, "", len(found))
 		}); err != nil {
 			return n, err
 		}

@@ -57,6 +57,19 @@ func Sign(secrets []secret.Text, id string, now time.Time, body []byte) map[stri
 	}
 }
 
+// Head gives the header of a request that tells of an event: what it is, and the
+// signatures of Sign.
+func (t Told) Head(secrets []secret.Text, now time.Time, attempt int, body []byte) map[string][]string {
+	h := Sign(secrets, t.ID, now, body)
+	for name, value := range map[string]string{
+		"Content-Type": "application/json", "User-Agent": "OneTimeLogin-Webhooks/1",
+		HeaderEvent: string(t.Type), HeaderDelivery: t.ID, HeaderAttempt: strconv.Itoa(attempt),
+	} {
+		h[name] = []string{value}
+	}
+	return h
+}
+
 // standardKey is the key of Standard Webhooks: what the base64 behind the prefix
 // stands for.
 func standardKey(s secret.Text) []byte {

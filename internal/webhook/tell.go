@@ -54,7 +54,7 @@ func (w *Webhooks) Tell(ctx context.Context, e otl.SiteEvent) (told Told, ok boo
 			told.Type = as
 		}
 		told.Data = sample(told.Type, e.SiteID, e.CreatedAt)
-		return told, true, nil
+		return told, true, replace(told.Data, e.Data[otl.DataSet])
 	}
 	told.Data, ok, err = w.data(ctx, e)
 	return told, ok, err

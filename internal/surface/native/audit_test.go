@@ -2,7 +2,9 @@ package native_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"net/http"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
 )
 
@@ -32,6 +35,8 @@ var unlogged = map[string]string{
 	"sendLink":        "the message is the record",
 	"challengeFactor": "the message is the record",
 	"forgotPassword":  "the message is the record",
+	"enrolFactor":     "it is no factor until it is confirmed",
+	"changeFactor":    "it is what the person calls it",
 }
 
 // doer does things at Notes, and at a site of his own.
@@ -93,7 +98,7 @@ func (d *doer) owned(method, path string, body any, types ...otl.EventType) act 
 // needs when it is called.
 func acts(t *testing.T, w *otltest.World) map[string]func() act {
 	d, all := newDoer(t, w), map[string]func() act{}
-	for _, some := range []map[string]func() act{d.sessions(), d.people(), d.roles(), d.sites(), d.proofs()} {
+	for _, some := range []map[string]func() act{d.sessions(), d.people(), d.roles(), d.sites(), d.hooks(), d.factors(), d.proofs()} {
 		maps.Copy(all, some)
 	}
 	return all
@@ -213,6 +218,62 @@ func (d *doer) sites() map[string]func() act {
 	}
 }
 
+// factors are the acts of a person on what he proves himself with.
+func (d *doer) factors() map[string]func() act {
+	strong := func(u otl.User) string { return home(d.T, d.w, u, otl.MethodPassword, otl.MethodTOTP) }
+	return map[string]func() act{
+		"confirmFactor": func() act {
+			u := d.jane()
+			bearer := home(d.T, d.w, u, otl.MethodPassword)
+			begun := enrol(d.T, d.w, bearer, object{"kind": "totp", "label": "My phone"}).Want(d.T, http.StatusOK)
+			seed, err := secret.ParseTOTPSeed(begun.Text("secret"))
+			if err != nil {
+				d.Fatal(err)
+			}
+			return d.person(bearer, http.MethodPost, "/auth/mfa/confirm", object{"factor_id": begun.Text("id"), "code": armed{User: u, seed: seed}.code(d.w)}, otl.EventFactorAdded)
+		},
+		"newRecoveryCodes": func() act {
+			return d.person(strong(arm(d.T, d.w, d.name()+"@dev.test", d.w.Notes.Site).User), http.MethodPost, "/auth/mfa/recovery-codes", nil, otl.EventFactorAdded)
+		},
+		"deleteFactor": func() act {
+			a := arm(d.T, d.w, d.name()+"@dev.test", d.w.Notes.Site)
+			return d.person(strong(a.User), http.MethodDelete, "/auth/mfa/"+a.factor.ID, nil, otl.EventFactorRemoved)
+		},
+	}
+}
+
+// hooks are the acts on webhooks.
+func (d *doer) hooks() map[string]func() act {
+	made := func() string {
+		return "/webhooks/" + call(d.T, d.w, d.w.Notes, http.MethodPost, "/webhooks", object{"url": "https://notes.test/hook"}).Want(d.T, http.StatusCreated).Text("id")
+	}
+	do := func(method, path string, body any, kind otl.EventType) func() act {
+		return func() act {
+			hook := made()
+			d.w.Clock.Advance(time.Second)
+			event := call(d.T, d.w, d.w.Notes, http.MethodPost, hook+"/test", object{}).Want(d.T, http.StatusAccepted).Text("event_id")
+			for { // until its delivery waits
+				if n, err := d.w.Events.Place(d.Context()); err != nil || n == 0 {
+					break
+				}
+			}
+			return d.key(method, strings.NewReplacer("{hook}", hook, "{event}", event).Replace(path), body, kind)
+		}
+	}
+	again := object{"since": "2026-01-01T00:00:00Z", "which": "all"}
+	return map[string]func() act{
+		"createWebhook":       do(http.MethodPost, "/webhooks", object{"url": "https://notes.test/other"}, otl.EventEndpointCreated),
+		"updateWebhook":       do(http.MethodPatch, "{hook}", object{"state": "paused"}, otl.EventEndpointUpdated),
+		"rotateWebhookSecret": do(http.MethodPost, "{hook}/rotate-secret", object{}, otl.EventEndpointRotated),
+		"deleteWebhook":       do(http.MethodDelete, "{hook}", nil, otl.EventEndpointDeleted),
+		"testWebhook":         do(http.MethodPost, "{hook}/test", object{}, otl.EventWebhookTest),
+		"triggerEvent":        do(http.MethodPost, "/events/test", object{"type": "user.updated"}, otl.EventWebhookTest),
+		"resendDelivery":      do(http.MethodPost, "{hook}/deliveries/{event}/resend", nil, otl.EventReplayed),
+		"replayEvent":         do(http.MethodPost, "/webhooks/events/{event}/replay", nil, otl.EventReplayed),
+		"replayWebhook":       do(http.MethodPost, "{hook}/replay", again, otl.EventReplayed),
+	}
+}
+
 // proofs are the acts that need something out of a message or an app.
 func (d *doer) proofs() map[string]func() act {
 	send := func(path string, body object) {
@@ -236,6 +297,17 @@ func (d *doer) proofs() map[string]func() act {
 				d.Fatal(err)
 			}
 			return d.key(http.MethodPost, "/auth/link/verify", object{"code": back.Query().Get("code")}, otl.EventSessionCreated)
+		},
+		"exchangeCode": func() act {
+			const verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+			sum := sha256.Sum256([]byte(verifier))
+			b := d.w.Browser(d.T)
+			p := b.Get("/authorize?" + url.Values{
+				"site": {d.w.Notes.Site.ID}, "redirect_uri": {d.w.Notes.Site.CallbackURLs[0]}, "state": {"s"},
+				"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
+			}.Encode())
+			back := b.Submit(p, "/signin", map[string]string{"identifier": d.jane().Email.Address, "password": otltest.Password}).Left
+			return d.key(http.MethodPost, "/auth/token", object{"code": back.Query().Get("code"), "code_verifier": verifier}, otl.EventSessionCreated)
 		},
 		"resetPassword": func() act {
 			send("/auth/password/forgot", object{"email": d.jane().Email.Address})
@@ -294,7 +366,7 @@ func TestAU01_AU02_EveryActIsInTheLog(t *testing.T) {
 				t.Errorf("%s without a log: %d %s\n%s", id, refused.Status, refused.Raw, difference(before, after))
 			}
 			w.Clock.Advance(time.Second)
-			if id == "verifyFactor" {
+			if id == "verifyFactor" || id == "confirmFactor" {
 				a = ways[id]() // a code of an app is used by the first try
 			}
 			done := w.Do(t, a.call)

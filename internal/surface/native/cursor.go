@@ -3,6 +3,7 @@ package native
 import (
 	"crypto/cipher"
 	"encoding/base64"
+	"strconv"
 	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -40,6 +41,16 @@ func (s *Surface) after(p paging, scope string) (id string, limit int, err error
 	}
 	id, err = s.cursorID(p.cursor, scope)
 	return id, limit, err
+}
+
+// place reads the cursor of a list that goes by places of a log; 0 for none.
+func place(s *Surface, p paging, list string) (int64, int, error) {
+	at, limit, err := s.after(p, list)
+	if err != nil || at == "" {
+		return 0, limit, err
+	}
+	n, err := strconv.ParseInt(at, 10, 64)
+	return n, limit, err
 }
 
 // cursorID reads a cursor of one list.

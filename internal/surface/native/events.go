@@ -64,7 +64,7 @@ type eventsOut struct {
 
 func (s webhooks) events(c *call, in *listEventsIn) (*eventsOut, error) {
 	list := "events|" + c.site.ID
-	after, limit, err := s.place(paging{in.Limit, in.Cursor}, list)
+	after, limit, err := place(s.Surface, paging{in.Limit, in.Cursor}, list)
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +91,28 @@ func (s webhooks) events(c *call, in *listEventsIn) (*eventsOut, error) {
 		out.Data = append(out.Data, newEventOut(p))
 	}
 	return out, nil
+}
+
+func (s webhooks) event(c *call, in *eventIn) (*eventOut, error) {
+	p, err := s.Webhooks.Event(c.ctx, c.site.ID, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := newEventOut(p)
+	return &out, nil
+}
+
+type triggerIn struct {
+	Type string `json:"type" minLength:"1" maxLength:"40" doc:"The type to play."`
+	Set  facts  `json:"set,omitempty" doc:"Members of the sample data to set, by paths such as user.email."`
+}
+
+func (s webhooks) trigger(c *call, in *triggerIn) (*testedOut, error) {
+	id, err := s.Webhooks.Trigger(c.ctx, c.site.ID, in.Type, in.Set)
+	if err != nil {
+		return nil, err
+	}
+	return &testedOut{id}, nil
 }
 
 type eventIn struct {

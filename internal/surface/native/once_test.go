@@ -35,10 +35,13 @@ func creations(t *testing.T, w *otltest.World) map[string][2]otltest.Call {
 	his := func(path string, a, b object) [2]otltest.Call {
 		return [2]otltest.Call{{Path: path, Bearer: bearer, Body: a}, {Path: path, Bearer: bearer, Body: b}}
 	}
+	hook := call(t, w, w.Notes, http.MethodPost, "/webhooks", object{"url": "https://notes.test/hook"}).Want(t, http.StatusCreated).Text("id")
 	return map[string][2]otltest.Call{
-		"register":   site("/auth/register", object{"email": "a@dev.test", "password": otltest.Password}, object{"email": "a@dev.test", "password": otltest.Password + "x"}),
-		"createUser": site("/users", object{"email": "b@dev.test"}, object{"email": "b@dev.test", "name": "B"}),
-		"createRole": site("/roles", object{"name": "editor"}, object{"name": "author"}),
+		"createWebhook":       site("/webhooks", object{"url": "https://notes.test/a"}, object{"url": "https://notes.test/b"}),
+		"rotateWebhookSecret": site("/webhooks/"+hook+"/rotate-secret", object{"overlap_seconds": 1000}, object{"overlap_seconds": 10}),
+		"register":            site("/auth/register", object{"email": "a@dev.test", "password": otltest.Password}, object{"email": "a@dev.test", "password": otltest.Password + "x"}),
+		"createUser":          site("/users", object{"email": "b@dev.test"}, object{"email": "b@dev.test", "name": "B"}),
+		"createRole":          site("/roles", object{"name": "editor"}, object{"name": "author"}),
 		"registerSite": his("/api/v1/sites", object{"name": "Acme", "domain": "acme.test", "callback_url": "https://acme.test/cb"},
 			object{"name": "Acme 2", "domain": "acme.test", "callback_url": "https://acme.test/cb"}),
 		"createSiteKey": his(keys, object{"name": "one"}, object{"name": "two"}),

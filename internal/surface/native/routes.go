@@ -40,6 +40,7 @@ func (s *Surface) routes() {
 	ownedSites{s}.routes()
 	clients{s}.routes()
 	feed{s}.routes()
+	audits{s}.routes()
 	webhooks{s}.routes()
 }
 

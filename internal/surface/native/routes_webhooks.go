@@ -22,6 +22,17 @@ func (s webhooks) routes() {
 	listEvents.id, listEvents.path, listEvents.text = "listWebhookEvents", "/webhooks/events", "The same as GET /events."
 	route(s.Surface, listEvents, s.events)
 	route(s.Surface, operation{
+		id: "getEvent", method: http.MethodGet, path: "/events/{id}", tag: tagWebhooks,
+		summary: "Read one event", text: "As it is or would be delivered by now. One that the site may not see any more is a 404.",
+		access: bySite, scope: otl.ScopeAdmin, success: http.StatusOK, errors: []int{404}, answer: sampleEvent(),
+	}, s.event)
+	route(s.Surface, operation{
+		id: "triggerEvent", method: http.MethodPost, path: "/events/test", tag: tagWebhooks,
+		summary: "Play an event", text: "Tells the site of an event that did not happen, with sample data and marked as a test: every endpoint that hears of such events gets it.",
+		access: bySite, scope: otl.ScopeAdmin, success: http.StatusAccepted,
+		request: map[string]any{"type": "user.updated", "set": map[string]any{"user.email": "me@example.com"}}, answer: testedOut{"evt_01HKZ5D2C4E6G8J1L3N5Q7S9TV"},
+	}, s.trigger)
+	route(s.Surface, operation{
 		id: "replayEvent", method: http.MethodPost, path: "/webhooks/events/{id}/replay", tag: tagWebhooks,
 		summary: "Send an event again",
 		text:    "Has the event sent again, under the same id, to every endpoint of the site that hears of such events.",

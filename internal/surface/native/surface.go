@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/event"
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/once"
@@ -31,6 +32,7 @@ type Options struct {
 	Clients  *site.Clients
 	Roles    *site.Roles
 	Feed     *session.Feed
+	Events   *event.Log
 	Webhooks *webhook.Webhooks
 	Once     *once.Keeper
 	Pace     *limit.Pace // of requests; nil for none

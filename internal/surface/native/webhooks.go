@@ -193,7 +193,7 @@ type deliveriesOut struct {
 
 func (s webhooks) deliveries(c *call, in *listDeliveriesIn) (*deliveriesOut, error) {
 	list := "deliveries|" + c.site.ID + "|" + in.ID + "|" + in.State
-	before, limit, err := s.place(paging{in.Limit, in.Cursor}, list)
+	before, limit, err := place(s.Surface, paging{in.Limit, in.Cursor}, list)
 	if err != nil {
 		return nil, err
 	}
@@ -210,16 +210,6 @@ func (s webhooks) deliveries(c *call, in *listDeliveriesIn) (*deliveriesOut, err
 		out.Data = append(out.Data, newDeliveryOut(d))
 	}
 	return out, nil
-}
-
-// place reads the cursor of a list that goes by places of a log; 0 for none.
-func (s webhooks) place(p paging, list string) (int64, int, error) {
-	at, limit, err := s.after(p, list)
-	if err != nil || at == "" {
-		return 0, limit, err
-	}
-	n, err := strconv.ParseInt(at, 10, 64)
-	return n, limit, err
 }
 
 type deliveryIn struct {
