@@ -208,6 +208,7 @@ type hookRig struct {
 	mu    sync.Mutex
 	nodes []*process
 
+	calm                         time.Duration // at least, between two kills
 	acknowledged, unknown, kills atomic.Int64
 	stop                         atomic.Bool
 }
@@ -264,6 +265,11 @@ func (r *hookRig) run(events int) {
 	for i := range hookActors {
 		people[i] = join(t, newClient(t, r.node(i), r.key), fmt.Sprintf("p%d@dev.test", i)).User.ID
 	}
+	// A kill has some dozen requests sent again. In the long run nodes die as often as
+	// they may and duplicates stay rare.
+	if r.calm = 500 * time.Millisecond; events >= 100_000 {
+		r.calm = 20 * time.Second
+	}
 	start := time.Now()
 	killing.Go(r.killer)
 	for i, person := range people {
@@ -314,7 +320,7 @@ func (r *hookRig) toggle(c *client, node int, person string, give bool) {
 // killer ends a node now and then and starts it again.
 func (r *hookRig) killer() {
 	for !r.stop.Load() {
-		pause := time.NewTimer(500*time.Millisecond + rand.N(2*time.Second))
+		pause := time.NewTimer(r.calm + rand.N(3*r.calm))
 		<-pause.C
 		if r.stop.Load() && r.kills.Load() > 0 {
 			return

@@ -137,6 +137,11 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	if initialised {
+		if err := webhook.Reseal(ctx, st, master); err != nil {
+			return nil, err
+		}
+	}
 	in, err := installation.Open(ctx, installation.Options{
 		Store: st, Master: master, Now: o.Now, Log: o.Log, Algorithm: o.Algorithm, Rotation: o.KeyRotation, AccessTTL: o.AccessTTL,
 		Serve: o.Store.Serve,

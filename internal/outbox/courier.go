@@ -171,6 +171,7 @@ func (c *Couriers) serve(ctx context.Context, id string, more <-chan struct{}, l
 		}
 		n, err := c.round(ctx, id, until)
 		if err != nil {
+			until = time.Time{} // and tries again when the lease has ended, not at once
 			return err
 		}
 		if n > 0 {

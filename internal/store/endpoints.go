@@ -76,6 +76,18 @@ func (g Endpoints) OfSite(ctx context.Context, siteID string) ([]StoredEndpoint,
 	return all(ctx, g.group, `SELECT `+endpointColumns+` FROM endpoints p WHERE p.site_id = $1 ORDER BY p.id`, []any{siteID}, endpointDest)
 }
 
+// All gives endpoints after an id, whoever's they are.
+func (g Endpoints) All(ctx context.Context, after string, limit int) ([]StoredEndpoint, error) {
+	return all(ctx, g.group, `SELECT `+endpointColumns+` FROM endpoints p WHERE p.id > $1 ORDER BY p.id LIMIT $2`, []any{after, limit}, endpointDest)
+}
+
+// Seal replaces the sealed secrets of an endpoint, if they still are what they were
+// read as.
+func (g Endpoints) Seal(ctx context.Context, id string, was, now Secrets) error {
+	_, err := g.exec(ctx, `UPDATE endpoints SET secret = $1, old_secret = $2 WHERE id = $3 AND secret = $4`, now.Current, now.Old, id, was.Current)
+	return err
+}
+
 // Hearing gives the sites one of whose endpoints hears of a type of event.
 func (g Endpoints) Hearing(ctx context.Context, t otl.EventType) ([]string, error) {
 	return all(ctx, g.group, `SELECT DISTINCT p.site_id FROM endpoints p JOIN sites s ON s.id = p.site_id

@@ -138,7 +138,7 @@ func (w *Webhooks) Replay(ctx context.Context, siteID, eventID string) (int, err
 			if !p.Gets(e.Event) {
 				continue
 			}
-			if err := again(ctx, tx, w.Now(), p.ID, e.Seq); err != nil {
+			if err := requeue(ctx, tx, w.Now(), p.ID, e.Seq); err != nil {
 				return err
 			}
 			told = append(told, p.ID)
@@ -160,7 +160,7 @@ func noteReplay(ctx context.Context, tx *store.Tx, now time.Time, siteID, endpoi
 	})
 }
 
-func again(ctx context.Context, tx *store.Tx, now time.Time, endpointID string, seq int64) error {
+func requeue(ctx context.Context, tx *store.Tx, now time.Time, endpointID string, seq int64) error {
 	if err := tx.Deliveries.Insert(ctx, now, []otl.Delivery{{EndpointID: endpointID, Seq: seq}}); err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func (w *Webhooks) ReplayMany(ctx context.Context, r otl.Replay, dry bool) (n in
 		}
 		if err := w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 			for _, e := range found {
-				if err := again(ctx, tx, w.Now(), r.EndpointID, e.Seq); err != nil {
+				if err := requeue(ctx, tx, w.Now(), r.EndpointID, e.Seq); err != nil {
 					return err
 				}
 			}
