@@ -54,13 +54,8 @@ type judged struct {
 // startReceiver runs e2e/receiver.* with the library of Standard Webhooks.
 func startReceiver(t *testing.T, program string, args ...string) *foreign {
 	t.Helper()
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Fatal(err)
-	}
-	packages := filepath.Join(filepath.Dir(python), "..", "node", "node_modules")
 	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Env, cmd.Stderr = append(os.Environ(), "NODE_PATH="+packages), os.Stderr
+	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

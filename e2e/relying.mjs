@@ -2,10 +2,9 @@
 // environment names: discovery, a code with PKCE, the ID token's checks, userinfo,
 // refresh, introspection, revocation, logout. The browser is a few lines that keep
 // cookies and send forms.
-'use strict'
-const assert = require('node:assert/strict')
-const oidc = require('openid-client')
-const oauth = require('oauth4webapi')
+import assert from 'node:assert/strict'
+import * as oidc from 'openid-client'
+import * as oauth from 'oauth4webapi'
 
 const env = process.env
 const issuer = new URL(env.OTL_URL)

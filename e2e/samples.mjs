@@ -1,9 +1,8 @@
 // The call order of the vendor's public samples for one-time login (be-email, be-sms,
 // be-magiclink, be-mfa, silent-and-offline), with their fields, against the server that
 // the environment names. Tokens are verified with jose against the published keys.
-'use strict'
-const assert = require('node:assert/strict')
-const { createRemoteJWKSet, jwtVerify } = require('jose')
+import assert from 'node:assert/strict'
+import { createRemoteJWKSet, jwtVerify } from 'jose'
 
 const env = process.env
 const base = env.OTL_URL + '/cis'
