@@ -332,6 +332,13 @@ type findings struct{ text string }
 // Error says what was found.
 func (f findings) Error() string { return f.text }
 
+func faultCount(n int) string {
+	if n == 1 {
+		return "1 fault"
+	}
+	return strconv.Itoa(n) + " faults"
+}
+
 // shownFaults is how many faults of a log are shown as text.
 const shownFaults = 20
 
@@ -348,7 +355,7 @@ func (a *app) printVerified(all []verifiedJSON) error {
 			}
 			state := "unbroken"
 			if len(v.Faults) > 0 {
-				state = strconv.Itoa(len(v.Faults)) + " faults"
+				state = faultCount(len(v.Faults))
 			}
 			fmt.Fprintf(a.stdout, "%s: %d entries, %s since %s; head %d:%s\n", name, v.Length-v.First+1, state, momentOr(v.Since, "now"), v.Length, v.Hash)
 			for _, f := range v.Faults[:min(len(v.Faults), shownFaults)] {
@@ -357,7 +364,7 @@ func (a *app) printVerified(all []verifiedJSON) error {
 		}
 	})
 	if err == nil && faults > 0 {
-		err = findings{fmt.Sprintf("the log is not what it was: %d faults", faults)}
+		err = findings{"the log is not what it was: " + faultCount(faults)}
 	}
 	return err
 }
