@@ -138,7 +138,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		return nil, err
 	}
 	if initialised {
-		if err := webhook.Reseal(ctx, st, master); err != nil {
+		if err := errors.Join(webhook.Reseal(ctx, st, master), factor.Reseal(ctx, st, master)); err != nil {
 			return nil, err
 		}
 	}

@@ -65,6 +65,25 @@ func (g Factors) Seal(ctx context.Context, id string, sealed []byte) error {
 	return err
 }
 
+// SealedFactor is what is sealed of a factor, and what it is bound to.
+type SealedFactor struct {
+	ID, UserID string
+	Kind       otl.FactorKind
+	Sealed     []byte
+}
+
+// Sealed gives factors of which something is sealed, behind an id, in the order of ids.
+func (g Factors) Sealed(ctx context.Context, after string, limit int) ([]SealedFactor, error) {
+	return all(ctx, g.group, `SELECT id, user_id, kind, sealed FROM factors WHERE id > $1 AND sealed IS NOT NULL ORDER BY id LIMIT $2`,
+		[]any{after, limit}, func(f *SealedFactor) []any { return []any{&f.ID, &f.UserID, &f.Kind, &f.Sealed} })
+}
+
+// Reseal replaces what is sealed of a factor if it is still what was read.
+func (g Factors) Reseal(ctx context.Context, id string, was, sealed []byte) error {
+	_, err := g.exec(ctx, `UPDATE factors SET sealed = $1 WHERE id = $2 AND sealed = $3`, sealed, id, was)
+	return err
+}
+
 // Rename gives a factor of a person another label.
 func (g Factors) Rename(ctx context.Context, userID, id, label string) error {
 	_, err := g.exec(ctx, `UPDATE factors SET label = $1 WHERE id = $2 AND user_id = $3`, label, id, userID)
