@@ -133,8 +133,8 @@ func triggerCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "trigger EVENT", Short: "Play an event with sample data, marked as a test", Args: cobra.ExactArgs(1),
 		Long: "Has the server of OTL_URL tell the site of OTL_SITE_KEY of an event that did not happen:\n" +
-			"its endpoints and `otl listen` get it. --set changes the sample data, such as\n" +
-			"--set user.email=me@example.com.",
+			"its endpoints and `otl listen` get it. The sample data is changed\n" +
+			"by --set, as in --set user.email=me@example.com.",
 		ValidArgs: otl.EventTypes(otl.ToldEvents()).Strings(),
 		RunE: func(c *cobra.Command, args []string) error {
 			if times < 1 || times > 100 {
