@@ -38,7 +38,7 @@ func newSiteJSON(s otl.Site) siteJSON {
 
 func sitesCommand(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "sites", Short: "Register and show partner sites"}
-	c.AddCommand(sitesList(a), sitesCreate(a), sitesShow(a), sitesPolicy(a), callbackCommand(a))
+	c.AddCommand(sitesList(a), sitesCreate(a), sitesBrand(a), sitesShow(a), sitesPolicy(a), callbackCommand(a))
 	return c
 }
 

@@ -48,8 +48,13 @@ func (a *Accounts) Forgot(ctx context.Context, siteID, address string) error {
 		if err := tx.Tickets.Void(ctx, u.ID, otl.PurposeReset, now); err != nil {
 			return err
 		}
-		if err := tx.Tickets.Insert(ctx, t, secret.Digest(token.Reveal()), nil); err != nil || u.ID == "" {
+		if err := tx.Tickets.Insert(ctx, t, secret.Digest(token.Reveal()), nil); err != nil {
 			return err
+		}
+		if u.ID == "" { // in the place of the one before, which somebody would have had
+			if _, err := tx.Tickets.Spend(ctx, t.ID, now); err != nil {
+				return err
+			}
 		}
 		_, err := a.Messages.Queue(ctx, tx, message.Note{
 			Kind: otl.MessageReset, Channel: otl.ChannelMail, To: u.Email.Address, UserID: u.ID, SiteID: siteID, Locale: u.Locale, Expires: t.ExpiresAt,

@@ -55,6 +55,8 @@ type sheet struct {
 	LinkText, Token, Info, Warning string
 	Footer, Color                  string
 	Logo                           template.URL
+	Below                          string // the site's own line
+	Links                          []otl.BrandLink
 }
 
 // color of buttons where a site has none of its own.
@@ -64,6 +66,12 @@ var htmlMail = template.Must(template.ParseFS(templateFiles, "templates/mail.htm
 
 // Write writes a message of a site in the language of whom it goes to.
 func (m *Messages) Write(one otl.Message, siteName string) (Letter, error) {
+	return m.WriteAs(one, siteName, otl.Brand{})
+}
+
+// WriteAs writes a message as the site wants its mails to look. What came with the
+// message itself goes before that.
+func (m *Messages) WriteAs(one otl.Message, siteName string, brand otl.Brand) (Letter, error) {
 	data := maps.Clone(one.Data)
 	if data == nil {
 		data = map[string]string{}
@@ -76,6 +84,9 @@ func (m *Messages) Write(one otl.Message, siteName string) (Letter, error) {
 		}
 	}
 	l := Letter{ID: one.ID, Channel: one.Channel, To: one.Recipient, Sender: c.Sender, Thread: data[DataThread], Code: data[DataCode], Link: data[DataLink]}
+	if l.Sender == "" {
+		l.Sender = brand.Sender
+	}
 	if l.Sender == "" {
 		l.Sender = siteName
 	}
@@ -90,6 +101,7 @@ func (m *Messages) Write(one otl.Message, siteName string) (Letter, error) {
 		return l, nil
 	}
 	s := lay(v, one.Kind)
+	s.wear(brand)
 	s.customise(c)
 	s.Site = siteName
 	l.Subject = s.Subject
@@ -144,12 +156,30 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 // plain writes the same as text.
 func (s *sheet) plain() string {
 	var parts []string
-	for _, p := range []string{s.Heading, s.Body, s.Link, s.Code, s.Token, s.Info, s.Warning, s.Footer, "-- \n" + s.Site} {
+	for _, p := range []string{s.Heading, s.Body, s.Link, s.Code, s.Token, s.Info, s.Warning, s.Footer, s.below(), "-- \n" + s.Site} {
 		if p != "" {
 			parts = append(parts, p)
 		}
 	}
 	return strings.Join(parts, "\n\n") + "\n"
+}
+
+// below gives what stands below a letter of plain text.
+func (s *sheet) below() string {
+	out := s.Below
+	for _, l := range s.Links {
+		out += "\n" + l.Text + ": " + l.URL
+	}
+	return strings.TrimPrefix(out, "\n")
+}
+
+// wear gives the sheet the looks of a site.
+func (s *sheet) wear(b otl.Brand) {
+	if b.Color != "" {
+		s.Color = b.Color
+	}
+	s.Logo = template.URL(b.Logo) //nolint:gosec // checked to be a data URL of an image when it was set
+	s.Below, s.Links = b.Footer, b.Links
 }
 
 func (s *sheet) customise(c Custom) {

@@ -46,13 +46,17 @@ const (
 	DataThread  = "thread"  // what messages of one conversation share
 )
 
-// Queue writes a message beside what it tells of and gives its id.
+// Queue writes a message beside what it tells of and gives its id. One to nobody is
+// written all the same, and never sent: time does not tell whether there was anybody.
 func (m *Messages) Queue(ctx context.Context, tx *store.Tx, n Note) (string, error) {
 	now := m.Now()
 	one := store.StoredMessage{Message: otl.Message{
 		ID: "msg_" + secret.NewID(now), Kind: n.Kind, Channel: n.Channel, UserID: n.UserID, SiteID: n.SiteID,
-		Recipient: n.To, Locale: n.Locale, CreatedAt: now, ExpiresAt: n.Expires,
+		Recipient: n.To, Locale: n.Locale, CreatedAt: now, ExpiresAt: n.Expires, State: otl.MessageWaiting,
 	}}
+	if n.To == "" {
+		one.State, one.SettledAt = otl.MessageVoid, now
+	}
 	plain, err := json.Marshal(n.Data)
 	if err != nil {
 		return "", err

@@ -149,6 +149,32 @@ func TestASiteWritesItsOwn(t *testing.T) {
 	}
 }
 
+// TestASiteHasALook: its mails have its colours, name, logo and lines, and what comes with
+// a message goes before that.
+func TestASiteHasALook(t *testing.T) {
+	t.Parallel()
+	m := &message.Messages{Host: "id.example.com"}
+	logo := "data:image/png;base64," + base64.StdEncoding.EncodeToString([]byte("\x89PNG\r\n\x1a\nxxxx"))
+	brand := otl.Brand{Color: "#00ff00", Logo: logo, Sender: "Acme", Footer: "Acme <Ltd>", Links: []otl.BrandLink{{Text: "Help", URL: "https://acme.test/help"}}}
+	data := map[string]string{"code": "123456", "link": "https://x.test/l", "minutes": "5"}
+	l, err := m.WriteAs(signIn("en", otl.ChannelMail, data), "Notes", brand)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"background:#00ff00", `src="data:image/png;base64,`, "Acme &lt;Ltd&gt;", `href="https://acme.test/help"`} {
+		if !strings.Contains(l.HTML, want) {
+			t.Errorf("no %q in %s", want, l.HTML)
+		}
+	}
+	if l.Sender != "Acme" || !strings.Contains(l.Text, "Acme <Ltd>\nHelp: https://acme.test/help\n") || strings.Contains(l.HTML, "ZgotmplZ") {
+		t.Errorf("%q\n%s", l.Sender, l.Text)
+	}
+	data["custom"] = custom(t, message.Custom{Color: "#0000ff", Sender: "Other"})
+	if l, err = m.WriteAs(signIn("en", otl.ChannelMail, data), "Notes", brand); err != nil || l.Sender != "Other" || !strings.Contains(l.HTML, "#0000ff") || !strings.Contains(l.HTML, "Acme &lt;Ltd&gt;") {
+		t.Errorf("%v %s", err, l.HTML)
+	}
+}
+
 func TestPartsOfAnSMS(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -34,11 +34,13 @@ const (
 // MessageState is what became of a message.
 type MessageState string
 
-// The states of a message. Sent and dead are final.
+// The states of a message. All but waiting are final; void is one to nobody, written so
+// that it takes as long as one to somebody (OT-10).
 const (
 	MessageWaiting MessageState = "waiting"
 	MessageSent    MessageState = "sent"
 	MessageDead    MessageState = "dead"
+	MessageVoid    MessageState = "void"
 )
 
 // Message is one message to a person.

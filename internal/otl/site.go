@@ -29,6 +29,7 @@ type Site struct {
 	Requested    Fields // fields the site would like to see
 	CallbackURLs []string
 	Origins      []string // whose scripts may call with a person's access token
+	Brand        Brand    // read for its owner alone
 	MFA          MFAPolicy
 	MFARoles     []string // who must have two factors under MFARoles
 	Version      int

@@ -188,7 +188,11 @@ func (q *Queue) hand(ctx context.Context, stored store.StoredMessage) (m otl.Mes
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return m, "", err
 	}
-	l, err := q.Messages.Write(m, site.Name)
+	brand, err := q.Store.Read.Brands.Of(ctx, m.SiteID)
+	if err != nil {
+		return m, "", err
+	}
+	l, err := q.Messages.WriteAs(m, site.Name, brand)
 	if err != nil {
 		return m, "", fmt.Errorf("%w: %w", ErrRefused, err)
 	}

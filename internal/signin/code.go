@@ -92,9 +92,7 @@ var (
 	ErrNoAddress   = &otl.Error{Kind: otl.NotFound, Code: "no_address", Text: "The person has no e-mail address that the site may see."}
 	ErrNoPhone     = &otl.Error{Kind: otl.NotFound, Code: "no_phone", Text: "The person has no telephone number that the site may see."}
 	ErrNumber      = limit.ErrNumber
-	// ErrHeld is the answer to a new address that opens one site alone by now.
-	ErrHeld     = &otl.Error{Kind: otl.Forbidden, Code: "address_held", Text: "A site changed this address a short while ago. Until that can no longer be undone, it opens that site alone."}
-	ErrNoDirect = &otl.Error{Kind: otl.Forbidden, Code: "direct_refused", Text: "Codes of people who own sites are not handed over."}
+	ErrNoDirect    = &otl.Error{Kind: otl.Forbidden, Code: "direct_refused", Text: "Codes of people who own sites are not handed over."}
 )
 
 // Members of a ticket's data.
@@ -287,6 +285,9 @@ func (r CodeRequest) recipient(u otl.User) (string, error) {
 // the message that carries the code and the link, if there is one.
 func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string, digest []byte, link string) (CodeSent, error) {
 	now := s.Now()
+	if u.ID == "" {
+		to = ""
+	}
 	t := otl.Ticket{
 		ID: secret.NewID(now), Purpose: otl.PurposeSignIn, UserID: u.ID, SiteID: r.Site.ID, Channel: r.Channel, CreatedAt: now, ExpiresAt: now.Add(r.TTL),
 		Data: map[string]string{},
@@ -316,7 +317,7 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 		if err := tx.Tickets.Insert(ctx, t, digest, s.codeDigest(t, code)); err != nil {
 			return err
 		}
-		if r.Channel == otl.ChannelDirect || u.ID == "" {
+		if r.Channel == otl.ChannelDirect {
 			return nil
 		}
 		if err := s.countSMS(ctx, tx, t); err != nil {
@@ -338,7 +339,7 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 
 // countSMS counts a code by SMS among those of its site and range (OT-20).
 func (s *Codes) countSMS(ctx context.Context, tx *store.Tx, t otl.Ticket) error {
-	if t.Channel != otl.ChannelSMS {
+	if t.Channel != otl.ChannelSMS || t.UserID == "" {
 		return nil
 	}
 	stopped, err := limit.Sent(ctx, tx, t.SiteID, t.Data[dataNumber], s.Now())

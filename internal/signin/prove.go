@@ -91,3 +91,6 @@ func (s *Codes) prove(ctx context.Context, tx *store.Tx, u otl.User, siteID stri
 	}
 	return tx.Users.ByID(ctx, u.ID)
 }
+
+// ErrHeld is the answer to a new address or number that opens one site alone by now.
+var ErrHeld = &otl.Error{Kind: otl.Forbidden, Code: "address_held", Text: "A site changed this address a short while ago. Until that can no longer be undone, it opens that site alone."}

@@ -42,6 +42,9 @@ func details(ctx context.Context, tx *store.Tx, site *otl.Site) (err error) {
 	if site.CallbackURLs, err = tx.Sites.Callbacks(ctx, site.ID); err != nil {
 		return err
 	}
+	if site.Brand, err = tx.Brands.Of(ctx, site.ID); err != nil {
+		return err
+	}
 	site.Origins, err = tx.Sites.Origins(ctx, site.ID)
 	return err
 }
@@ -52,6 +55,7 @@ type Change struct {
 	Callbacks, Origins, Requested *[]string
 	MFA                           *string
 	MFARoles                      *[]string
+	Brand                         *otl.Brand // the whole of it
 }
 
 // apply checks a change and makes it to a site. Every faulty field is named at
@@ -79,8 +83,21 @@ func (c Change) apply(site *otl.Site) error {
 		site.Requested, err = otl.ParseFields("requested_fields", *c.Requested)
 		bad.note(err)
 	}
+	if c.Brand != nil {
+		var err error
+		site.Brand, err = otl.CheckBrand("branding", *c.Brand)
+		bad.note(err)
+	}
 	c.policy(site, &bad)
 	return bad.err()
+}
+
+// brand writes how the mails of a site look, where that was set.
+func (c Change) brand(ctx context.Context, tx *store.Tx, site otl.Site) error {
+	if c.Brand == nil {
+		return nil
+	}
+	return tx.Brands.Put(ctx, site.ID, site.Brand)
 }
 
 // policy sets when a site asks for a second factor.
@@ -101,7 +118,11 @@ func (c Change) policy(site *otl.Site, bad *faults) {
 // SetPolicy sets on behalf of an operator when a site asks for a second factor: roles
 // are those that need one under otl.MFARoles.
 func (s *Sites) SetPolicy(ctx context.Context, id, policy string, roles []string) (otl.Site, error) {
-	c := Change{MFA: &policy, MFARoles: &roles}
+	return s.Set(ctx, id, Change{MFA: &policy, MFARoles: &roles})
+}
+
+// Set changes a site on behalf of an operator, but not its callback URLs and origins.
+func (s *Sites) Set(ctx context.Context, id string, c Change) (otl.Site, error) {
 	var out otl.Site
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		was, err := tx.Sites.ByID(ctx, id)
@@ -121,6 +142,9 @@ func (s *Sites) SetPolicy(ctx context.Context, id, policy string, roles []string
 		now := s.Now()
 		out.UpdatedAt = now
 		if _, err := tx.Sites.Update(ctx, out); err != nil {
+			return err
+		}
+		if err := c.brand(ctx, tx, out); err != nil {
 			return err
 		}
 		out.Version++
@@ -153,6 +177,9 @@ func (s *Sites) Update(ctx context.Context, owner, id string, version int, c Cha
 			return otl.ErrVersion
 		}
 		out.Version++
+		if err := c.brand(ctx, tx, out); err != nil {
+			return err
+		}
 		if err := replace(was.CallbackURLs, out.CallbackURLs,
 			func(u string) error { _, err := tx.Sites.AddCallback(ctx, id, u, now); return err },
 			func(u string) error { _, err := tx.Sites.RemoveCallback(ctx, id, u); return err }); err != nil {

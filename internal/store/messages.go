@@ -26,12 +26,12 @@ func messageDest(m *StoredMessage) []any {
 	}
 }
 
-// Insert queues a message.
+// Insert queues a message, or writes one that is settled already.
 func (g Messages) Insert(ctx context.Context, m StoredMessage) error {
-	_, err := g.exec(ctx, `INSERT INTO messages (id, kind, channel, user_id, site_id, recipient, locale, data, created_at, expires_at, state, due_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $9)`,
+	_, err := g.exec(ctx, `INSERT INTO messages (id, kind, channel, user_id, site_id, recipient, locale, data, created_at, expires_at, state, due_at, settled_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $9, $12)`,
 		m.ID, string(m.Kind), string(m.Channel), orNull(m.UserID), m.SiteID, m.Recipient, m.Locale, m.Sealed, millis(m.CreatedAt), millis(m.ExpiresAt),
-		string(otl.MessageWaiting))
+		string(m.State), millis(m.SettledAt))
 	return err
 }
 
@@ -67,11 +67,11 @@ func (g Messages) Defer(ctx context.Context, m otl.Message) error {
 	return err
 }
 
-// List gives messages before an id, newest first; those in one state, or all for
-// "".
+// List gives messages before an id, newest first; those in one state, or all but void
+// ones for "".
 func (g Messages) List(ctx context.Context, state otl.MessageState, before string, limit int) ([]StoredMessage, error) {
 	return all(ctx, g.group, `SELECT `+messageColumns+` FROM messages
-		WHERE ($1 = '' OR state = $1) AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3`,
+		WHERE ($1 = '' AND state <> 'void' OR state = $1) AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3`,
 		[]any{string(state), before, limit}, messageDest)
 }
 

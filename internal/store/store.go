@@ -84,6 +84,7 @@ type Tx struct {
 	Factors      Factors
 	Records      Records
 	SMSCounts    SMSCounts
+	Brands       Brands
 }
 
 // conn runs one statement. *sql.DB, *sql.Tx and the prepared statements of
@@ -123,6 +124,7 @@ func newTx(c conn, changed *changes) *Tx {
 		Factors{g},
 		Records{g},
 		SMSCounts{g},
+		Brands{g},
 	}
 }
 

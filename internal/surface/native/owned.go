@@ -22,6 +22,7 @@ type updateSiteIn struct {
 	RequestedFields *[]string `json:"requested_fields,omitempty" maxItems:"16"`
 	MFAPolicy       *string   `json:"mfa_policy,omitempty" enum:"off,optional,required,roles" doc:"When the site asks for a second factor: never, of people who have one, of everybody, or of everybody with one of mfa_roles."`
 	MFARoles        *[]string `json:"mfa_roles,omitempty" maxItems:"100" doc:"Who must have a second factor under the policy roles."`
+	Branding        *Branding `json:"branding,omitempty" doc:"The whole of it; {} for none."`
 	Version         int       `json:"version,omitempty" minimum:"1" doc:"The version the change was made from. Or send it as If-Match."`
 	IfMatch         string    `header:"If-Match" json:"-" doc:"The ETag the change was made from."`
 }
@@ -36,7 +37,7 @@ func (s ownedSites) update(c *call, in *updateSiteIn) (*SiteOut, error) {
 	}
 	return owned(s.Sites.Update(c.ctx, c.bearer.User.ID, in.ID, version, site.Change{
 		Name: in.Name, Domain: in.Domain, Region: in.Region, Callbacks: in.CallbackURLs, Origins: in.AllowedOrigins, Requested: in.RequestedFields,
-		MFA: in.MFAPolicy, MFARoles: in.MFARoles,
+		MFA: in.MFAPolicy, MFARoles: in.MFARoles, Brand: in.Branding.brand(),
 	}))
 }
 

@@ -172,6 +172,7 @@ type SiteOut struct {
 	RequestedFields []string   `json:"requested_fields,omitempty" doc:"For owners."`
 	MFAPolicy       string     `json:"mfa_policy,omitempty" enum:"off,optional,required,roles" doc:"When the site asks for a second factor; for owners."`
 	MFARoles        []string   `json:"mfa_roles,omitempty" doc:"Who must have one under the policy roles; for owners."`
+	Branding        *Branding  `json:"branding,omitempty" doc:"How the site's mails look; for owners."`
 	Version         *int       `json:"version,omitempty" doc:"For owners."`
 	CreatedAt       *time.Time `json:"created_at,omitempty" doc:"For owners."`
 }
@@ -183,10 +184,49 @@ func (s SiteOut) version() int {
 	return *s.Version
 }
 
+// Branding is how the mails of a site look. It is exported because schemas pass over
+// types that are not.
+type Branding struct {
+	Color  string         `json:"color,omitempty" maxLength:"7" doc:"Of buttons, such as #1f4fd8."`
+	Logo   string         `json:"logo,omitempty" maxLength:"20000" doc:"A PNG or JPEG as a data URL."`
+	Sender string         `json:"sender,omitempty" maxLength:"60" doc:"The name mails come from; the site's if left out."`
+	Footer string         `json:"footer,omitempty" maxLength:"300" doc:"A line below everything."`
+	Links  []BrandingLink `json:"links,omitempty" maxItems:"5"`
+}
+
+// BrandingLink is a link below a mail.
+type BrandingLink struct {
+	Text string `json:"text" maxLength:"60"`
+	URL  string `json:"url" maxLength:"2048" doc:"https."`
+}
+
+func newBranding(b otl.Brand) *Branding {
+	if b.Plain() {
+		return nil
+	}
+	out := &Branding{Color: b.Color, Logo: b.Logo, Sender: b.Sender, Footer: b.Footer}
+	for _, l := range b.Links {
+		out.Links = append(out.Links, BrandingLink{l.Text, l.URL})
+	}
+	return out
+}
+
+// brand gives the brand of a body, nil where there is none in it.
+func (b *Branding) brand() *otl.Brand {
+	if b == nil {
+		return nil
+	}
+	out := &otl.Brand{Color: b.Color, Logo: b.Logo, Sender: b.Sender, Footer: b.Footer}
+	for _, l := range b.Links {
+		out.Links = append(out.Links, otl.BrandLink{Text: l.Text, URL: l.URL})
+	}
+	return out
+}
+
 func newSiteOut(s otl.Site) SiteOut {
 	return SiteOut{
 		ID: s.ID, Name: s.Name, Slug: s.Slug, Domain: s.Domain, Region: s.Region, Relation: "owner",
-		CallbackURLs: s.CallbackURLs, AllowedOrigins: s.Origins, RequestedFields: names(s.Requested), MFAPolicy: string(s.MFA), MFARoles: s.MFARoles, Version: &s.Version, CreatedAt: &s.CreatedAt,
+		CallbackURLs: s.CallbackURLs, AllowedOrigins: s.Origins, RequestedFields: names(s.Requested), MFAPolicy: string(s.MFA), MFARoles: s.MFARoles, Branding: newBranding(s.Brand), Version: &s.Version, CreatedAt: &s.CreatedAt,
 	}
 }
 

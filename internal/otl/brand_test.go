@@ -1,0 +1,50 @@
+package otl_test
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+func TestCheckBrand(t *testing.T) {
+	t.Parallel()
+	png := "data:image/png;base64," + base64.StdEncoding.EncodeToString([]byte("\x89PNG\r\n\x1a\nxxxx"))
+	jpeg := "data:image/jpeg;base64," + base64.StdEncoding.EncodeToString([]byte("\xff\xd8\xffxxxx"))
+	for _, good := range []otl.Brand{
+		{},
+		{Color: "#1F4fd8"},
+		{Logo: png},
+		{Logo: jpeg},
+		{Sender: " Acme "},
+		{Footer: "Straße 1"},
+		{Links: []otl.BrandLink{{Text: "Help", URL: "https://acme.test/help?a=1"}}},
+	} {
+		if b, err := otl.CheckBrand("branding", good); err != nil || strings.HasPrefix(b.Sender, " ") {
+			t.Errorf("%+v: %v", good, err)
+		}
+	}
+	for part, bad := range map[string]otl.Brand{
+		"color":    {Color: "red"},
+		"color ":   {Color: "#12345g"},
+		"color  ":  {Color: `#fff;background:url(https://evil.test)`},
+		"logo":     {Logo: "https://evil.test/logo.png"},
+		"logo ":    {Logo: "data:image/svg+xml;base64,PHN2Zz4="},
+		"logo  ":   {Logo: "data:image/png;base64,PHN2Zz4="},
+		"logo   ":  {Logo: png + strings.Repeat("A", 20000)},
+		"logo    ": {Logo: png + `" onerror="alert(1)`},
+		"sender":   {Sender: "Acme <a@evil.test>"},
+		"sender ":  {Sender: "a\r\nBcc: x"},
+		"footer":   {Footer: strings.Repeat("x", 301)},
+		"links":    {Links: []otl.BrandLink{{Text: "x", URL: "javascript:alert(1)"}}},
+		"links ":   {Links: []otl.BrandLink{{Text: "", URL: "https://acme.test"}}},
+		"links  ":  {Links: make([]otl.BrandLink, 6)},
+		"links   ": {Links: []otl.BrandLink{{Text: "x", URL: "https://user@acme.test"}}},
+	} {
+		_, err := otl.CheckBrand("branding", bad)
+		if e := otl.As(err); e.Kind != otl.Invalid || e.Field != "branding."+strings.TrimSpace(part) {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+}
