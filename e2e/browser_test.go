@@ -119,9 +119,7 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 // ask runs a step that gives something.
 func ask[T any](b *tab, a chromedp.Action[T]) T {
 	b.t.Helper()
-	ctx, done := context.WithTimeout(b.ctx, browserTime)
-	defer done()
-	v, err := chromedp.Run(ctx, a)
+	v, err := look(b, a)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -158,6 +156,41 @@ func (b *tab) press(selector string) {
 	b.do(chromedp.WaitVisible(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector)))
 }
 
+// turn clicks on what leads to another page, and waits until that is there.
+func (b *tab) turn(selector string) {
+	b.t.Helper()
+	ask(b, chromedp.Evaluate[bool](`window.before = true`))
+	b.press(selector)
+	b.until("another page", func() (bool, string, error) {
+		there, err := look(b, chromedp.Evaluate[bool](`document.readyState === "complete" && !window.before`))
+		return there, "the one before", err
+	})
+}
+
+// until asks again and again until what is asked for holds. An error is no answer: a page
+// that is being left cannot be asked.
+func (b *tab) until(want string, holds func() (bool, string, error)) {
+	b.t.Helper()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for limit := time.Now().Add(browserTime); ; <-again.C {
+		yes, got, err := holds()
+		if err == nil && yes {
+			return
+		}
+		if time.Now().After(limit) {
+			b.t.Fatalf("got %q (%v), not %q\n%s", got, err, want, b.html())
+		}
+	}
+}
+
+// look runs a step that gives something, and may fail.
+func look[T any](b *tab, a chromedp.Action[T]) (T, error) {
+	ctx, done := context.WithTimeout(b.ctx, browserTime)
+	defer done()
+	return chromedp.Run(ctx, a)
+}
+
 // fill types into the field of a name.
 func (b *tab) fill(name, value string) {
 	b.t.Helper()
@@ -168,17 +201,10 @@ func (b *tab) fill(name, value string) {
 // heading waits for the page with this heading.
 func (b *tab) heading(want string) {
 	b.t.Helper()
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
-	for limit := time.Now().Add(browserTime); ; <-again.C {
-		got := ask(b, chromedp.Evaluate[string](`document.querySelector("h1")?.textContent ?? ""`))
-		if strings.Contains(plain(got), want) {
-			return
-		}
-		if time.Now().After(limit) {
-			b.t.Fatalf("the page is %q, not %q\n%s", got, want, b.html())
-		}
-	}
+	b.until(want, func() (bool, string, error) {
+		got, err := look(b, chromedp.Evaluate[string](`document.querySelector("h1")?.textContent ?? ""`))
+		return strings.Contains(plain(got), want), got, err
+	})
 }
 
 // text gives what a visible element says.
@@ -191,17 +217,12 @@ func (b *tab) text(selector string) string {
 func plain(s string) string { return strings.NewReplacer("\u2068", "", "\u2069", "").Replace(s) }
 
 // at waits until the address of the tab contains a text, and gives it.
-func (b *tab) at(part string) string {
+func (b *tab) at(part string) (address string) {
 	b.t.Helper()
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
-	for limit := time.Now().Add(browserTime); ; <-again.C {
-		address := ask(b, chromedp.Location())
-		if strings.Contains(address, part) {
-			return address
-		}
-		if time.Now().After(limit) {
-			b.t.Fatalf("the browser is at %s, not at %s\n%s", address, part, b.html())
-		}
-	}
+	b.until(part, func() (bool, string, error) {
+		var err error
+		address, err = look(b, chromedp.Location())
+		return strings.Contains(address, part), address, err
+	})
+	return address
 }
