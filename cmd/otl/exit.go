@@ -78,7 +78,7 @@ func explain(err error) (code int, text, try string) {
 	case errors.As(err, &name), errors.As(err, &network) && network.Op == "dial":
 		return exitUnreachable, "cannot reach the database: " + away(name, network), "check OTL_DATABASE_URL, and that PostgreSQL runs there"
 	case errors.Is(err, syscall.EADDRINUSE):
-		return exitAddress, text, "stop the process that listens there, or choose another address"
+		return exitAddress, text, "stop the process that listens there, or choose another address with --listen or OTL_LISTEN"
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted, "interrupted", ""
 	case errors.As(err, &known):

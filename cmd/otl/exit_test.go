@@ -51,14 +51,14 @@ func TestD24_EveryErrorHasItsCode(t *testing.T) {
 		"no answer":            {unreachable{"http://localhost:1", "the connection was refused"}, exitUnreachable, "cannot reach http://localhost:1: the connection was refused", "start the server, or set OTL_URL to where it is"},
 		"a newer database":     {store.ErrNewer, exitDatabase, store.ErrNewer.Error(), ""},
 		"an older database":    {store.ErrOlder, exitDatabase, store.ErrOlder.Error(), ""},
-		"a port in use":        {&net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}, exitAddress, "listen tcp: bind: address already in use", "stop the process that listens there, or choose another address"},
-		"a socket in use":      {&net.OpError{Op: "listen", Net: "unix", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}, exitAddress, "listen unix: bind: address already in use", "stop the process that listens there, or choose another address"},
+		"a port in use":        {&net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}, exitAddress, "listen tcp: bind: address already in use", "stop the process that listens there, or choose another address with --listen or OTL_LISTEN"},
+		"a socket in use":      {&net.OpError{Op: "listen", Net: "unix", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}, exitAddress, "listen unix: bind: address already in use", "stop the process that listens there, or choose another address with --listen or OTL_LISTEN"},
 		"a port of others":     {&net.OpError{Op: "listen", Net: "tcp", Err: syscall.EACCES}, exitFailed, "listen tcp: permission denied", ""},
 		"PostgreSQL away":      {fmt.Errorf("connect: %w", &net.OpError{Op: "dial", Net: "tcp", Addr: address, Err: syscall.ECONNREFUSED}), exitUnreachable, "cannot reach the database: dial tcp 192.0.2.1:5432: connection refused", "check OTL_DATABASE_URL, and that PostgreSQL runs there"},
 		"PostgreSQL unknown":   {&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "db.test"}}, exitUnreachable, "cannot reach the database: lookup db.test: no such host", "check OTL_DATABASE_URL, and that PostgreSQL runs there"},
 		"interrupted":          {fmt.Errorf("read: %w", context.Canceled), exitInterrupted, "interrupted", ""},
 		"no directory":         {&fs.PathError{Op: "mkdir", Path: "/x", Err: syscall.EACCES}, exitFailed, "mkdir /x: permission denied", "another directory: --data DIR (OTL_DATA_DIR)"},
-		"no database":          {errNoDatabase, exitNotFound, "There is no database here yet. Start with: otl serve", ""},
+		"no database":          {errNoDatabase, exitNotFound, "There is no database here yet. Start with: otl serve, or name its directory with --data", ""},
 		"joined with a second": {errors.Join(otl.NoSuch("site"), errors.New("close")), exitNotFound, "No such site.", ""},
 	} {
 		code, text, try := explain(one.err)

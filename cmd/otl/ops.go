@@ -15,7 +15,7 @@ import (
 
 // errNoDatabase is the answer to a command that looks at a database which was
 // never made.
-var errNoDatabase = &otl.Error{Kind: otl.NotFound, Code: "not_found", Text: "There is no database here yet. Start with: otl serve"}
+var errNoDatabase = &otl.Error{Kind: otl.NotFound, Code: "not_found", Text: "There is no database here yet. Start with: otl serve, or name its directory with --data"}
 
 func dbCommand(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "db", Short: "Look after the database"}

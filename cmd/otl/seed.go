@@ -24,8 +24,8 @@ const (
 	mfaPassword   = "correct-staple-8"
 	mfaPhone      = "+491705550142"
 
-	mfaSeed   = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ" //nolint:gosec // public
-	ownerSeed = "MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43U" //nolint:gosec // public
+	mfaSeed   = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+	ownerSeed = "MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43U"
 
 	notesCallback = "http://localhost:8788/auth/callback"
 	shopCallback  = "http://localhost:8789/auth/callback"

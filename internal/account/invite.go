@@ -50,7 +50,7 @@ func (a *Members) invite(ctx context.Context, site otl.Site, userID, to string) 
 		if err != nil {
 			return err
 		}
-		if owns, err := a.owns(ctx, tx, site.ID, u); err != nil || !owns {
+		if owns, err := owns(ctx, tx, site.ID, u); err != nil || !owns {
 			if err == nil {
 				err = ErrIndependent
 			}

@@ -115,7 +115,7 @@ func (a *Members) Change(ctx context.Context, site otl.Site, userID string, c Me
 // changeProfile writes the parts of a profile, and grants the site those of a person
 // of its own.
 func (a *Members) changeProfile(ctx context.Context, tx *store.Tx, siteID string, m *Member, p Profile) error {
-	owns, err := a.owns(ctx, tx, siteID, m.User)
+	owns, err := owns(ctx, tx, siteID, m.User)
 	if err != nil {
 		return err
 	}
@@ -146,10 +146,10 @@ func (a *Members) changeProfile(ctx context.Context, tx *store.Tx, siteID string
 // him, and he has proven no address or number. Of such a person alone it may set what
 // he signs in with (decision D1).
 func (a *Members) Owns(ctx context.Context, siteID string, u otl.User) (bool, error) {
-	return a.owns(ctx, a.Store.Read, siteID, u)
+	return owns(ctx, a.Store.Read, siteID, u)
 }
 
-func (a *Members) owns(ctx context.Context, tx *store.Tx, siteID string, u otl.User) (bool, error) {
+func owns(ctx context.Context, tx *store.Tx, siteID string, u otl.User) (bool, error) {
 	if u.CreatedBy != siteID || siteID == "" || !u.EmailVerifiedAt.IsZero() || !u.PhoneVerifiedAt.IsZero() {
 		return false, nil
 	}
@@ -299,7 +299,7 @@ func (a *Members) SetPassword(ctx context.Context, site otl.Site, userID string,
 }
 
 func (a *Members) mayGive(ctx context.Context, tx *store.Tx, siteID string, u otl.User, replace bool) error {
-	owns, err := a.owns(ctx, tx, siteID, u)
+	owns, err := owns(ctx, tx, siteID, u)
 	if err != nil {
 		return err
 	}

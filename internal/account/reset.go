@@ -106,9 +106,23 @@ func (a *Accounts) Reset(ctx context.Context, site otl.Site, token, chosen secre
 		if !u.DisabledAt.IsZero() {
 			return ErrResetToken
 		}
-		if proves(t, u) {
-			if _, err := tx.Users.VerifyEmail(ctx, u.ID, u.Email.Key, a.Now()); err != nil {
+		if _, invited := t.Data[dataSent]; invited { // D1: he may have become his own since
+			if its, err := owns(ctx, tx, t.SiteID, u); err != nil || !its {
+				if err == nil {
+					err = ErrResetToken
+				}
 				return err
+			}
+		}
+		if proves(t, u) {
+			first, err := tx.Users.VerifyEmail(ctx, u.ID, u.Email.Key, a.Now())
+			if err != nil {
+				return err
+			}
+			if first { // what was planted before goes (OT-16)
+				if err := a.Sessions.Uproot(ctx, tx, a.Factors, u.ID, site.ID); err != nil {
+					return err
+				}
 			}
 		}
 		_, err = a.changed(ctx, tx, u, site.ID, password{hash, scheme, false}, "reset", "")

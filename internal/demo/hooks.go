@@ -61,6 +61,7 @@ type event struct {
 		Session struct {
 			ID string `json:"id"`
 		} `json:"session"`
+		Fields []string `json:"fields"`
 	} `json:"data"`
 }
 
@@ -133,6 +134,8 @@ func (s *Site) apply(e event) {
 		switch {
 		case e.Type == "user.updated" && e.Data.User["id"] == u.id:
 			u.fields = seen(e.Data.User)
+		case e.Type == "consent.granted" && e.Data.UserID == u.id: // all he lets the site see by now
+			u.fields = slices.DeleteFunc(u.fields, func(f field) bool { return !slices.Contains(e.Data.Fields, f.Name) })
 		case e.Type == "session.revoked" && e.Data.Session.ID == u.session,
 			(e.Type == "consent.revoked" || e.Type == "user.deleted") && e.Data.UserID == u.id:
 			delete(s.visitors, cookie)

@@ -122,6 +122,10 @@ func TestAWebhookThatComesAgainCountsOnce(t *testing.T) {
 	if code := hear(`{`); code != http.StatusBadRequest || len(s.heard) != 1 {
 		t.Error(code)
 	}
+	s.visitors["c"].fields = []field{{"name", "Jane"}, {"phone", "+491705550100"}}
+	if hear(`{"id":"evt_3","type":"consent.granted","data":{"user_id":"jane","fields":["email","name"]}}`); !slices.Equal(s.visitors["c"].fields, []field{{"name", "Jane"}}) {
+		t.Errorf("she took the number back, and the site shows %v", s.visitors["c"].fields)
+	}
 	if hear(`{"id":"evt_2","type":"consent.revoked","data":{"user_id":"jane"}}`); s.visitors["c"] != nil {
 		t.Error("she took the consent back and is still known")
 	}

@@ -94,7 +94,7 @@ func (f *Factors) Admit(ctx context.Context, tx *store.Tx, st store.Standing, me
 			return pass, nil, err
 		}
 	}
-	offers := offer(st.User, has, methods)
+	offers := offer(st.User, has, methods, f.Now())
 	if reach(methods, offers) < 2 {
 		return Pass{}, nil, ErrKind
 	}
@@ -112,10 +112,10 @@ func enrolled(has []otl.Factor) bool {
 }
 
 // offer gives those of a person's factors that differ in kind from what he has used.
-func offer(u otl.User, has []otl.Factor, used otl.Methods) []Offer {
+func offer(u otl.User, has []otl.Factor, used otl.Methods, now time.Time) []Offer {
 	var out []Offer
 	for _, one := range has {
-		if usable(u, one, used) {
+		if usable(u, one, used, now) {
 			out = append(out, Offer{Factor: one, Hint: hint(u, one)})
 		}
 	}
@@ -123,9 +123,9 @@ func offer(u otl.User, has []otl.Factor, used otl.Methods) []Offer {
 }
 
 // usable reports whether a factor is confirmed, differs in kind from what was used
-// and, where it is an address, was proven.
-func usable(u otl.User, one otl.Factor, used otl.Methods) bool {
-	if one.Kind == otl.FactorMail && u.EmailVerifiedAt.IsZero() {
+// and, where it is an address, was proven and not changed by a site a short while ago.
+func usable(u otl.User, one otl.Factor, used otl.Methods, now time.Time) bool {
+	if one.Kind == otl.FactorMail && (u.EmailVerifiedAt.IsZero() || u.Held(otl.ChannelMail, "", now)) {
 		return false
 	}
 	return !one.ConfirmedAt.IsZero() && used.Adds(one.Kind.Method())

@@ -118,7 +118,7 @@ func (f *Factors) factor(ctx context.Context, tx *store.Tx, u otl.User, id strin
 		if err != nil {
 			return otl.Factor{}, nil, err
 		}
-		if i := slices.IndexFunc(has, func(one otl.Factor) bool { return one.Kind == kind && usable(u, one, used) }); i >= 0 {
+		if i := slices.IndexFunc(has, func(one otl.Factor) bool { return one.Kind == kind && usable(u, one, used, f.Now()) }); i >= 0 {
 			id = has[i].ID
 		}
 	}
@@ -126,7 +126,7 @@ func (f *Factors) factor(ctx context.Context, tx *store.Tx, u otl.User, id strin
 		return otl.Factor{}, nil, ErrNone
 	}
 	one, sealed, err := tx.Factors.ByID(ctx, u.ID, id)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !usable(u, one, used) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && !usable(u, one, used, f.Now()) {
 		return otl.Factor{}, nil, ErrNone
 	}
 	return one, sealed, err

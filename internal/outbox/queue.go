@@ -188,6 +188,9 @@ func (q *Queue) hand(ctx context.Context, stored store.StoredMessage) (m otl.Mes
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return m, "", err
 	}
+	if site.Name == "" { // of no site: from the installation itself
+		site.Name = "OneTimeLogin"
+	}
 	brand, err := q.Store.Read.Brands.Of(ctx, m.SiteID)
 	if err != nil {
 		return m, "", err

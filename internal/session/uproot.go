@@ -10,7 +10,8 @@ import (
 
 // Uproot removes, at the first proof of a person's address, what somebody planted in
 // the account who had not proven to hold it: password, factors, sessions, and everything that
-// waits to be used to change the account (OT-16).
+// waits to be used to change the account. Whoever proved the number besides the address
+// may have been somebody else too: it has to be proven again (OT-16).
 func (s *Sessions) Uproot(ctx context.Context, tx *store.Tx, f *factor.Factors, userID, siteID string) error {
 	had, err := tx.Passwords.Remove(ctx, userID)
 	if err != nil {
@@ -20,6 +21,9 @@ func (s *Sessions) Uproot(ctx context.Context, tx *store.Tx, f *factor.Factors, 
 		if err := tx.Events.Append(ctx, s.event(otl.EventPasswordRemoved, userID, siteID, "", map[string]string{"by": "first proof of the address"})); err != nil {
 			return err
 		}
+	}
+	if err := tx.Users.UnprovePhone(ctx, userID); err != nil {
+		return err
 	}
 	for _, p := range []otl.Purpose{otl.PurposeReset, otl.PurposeUndo} {
 		if err := tx.Tickets.Void(ctx, userID, p, s.Now()); err != nil {

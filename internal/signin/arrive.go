@@ -301,6 +301,9 @@ func (s Arrivals) Press(ctx context.Context, token string, browser, held secret.
 		if err != nil {
 			return err
 		}
+		if !secret.SameDigest(secret.Digest(browser.Reveal()), f.Browser) {
+			f.Progress.Hash = "" // whoever chose this password has not shown that he reads the mail (OT-16)
+		}
 		if err := tx.Flows.Move(ctx, f.ID, secret.Digest(browser.Reveal())); err != nil {
 			return err
 		}

@@ -431,7 +431,7 @@ func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
 
 // shown gives the error as the wire may show it.
 func (a CodeAttempt) shown(err error) error {
-	if !a.Known && (errors.Is(err, ErrCodeExpired) || errors.Is(err, ErrCodeLocked) || errors.Is(err, ErrDisabled) || errors.Is(err, ErrHeld)) {
+	if !a.Known && (errors.Is(err, ErrCodeExpired) || errors.Is(err, ErrCodeLocked) || errors.Is(err, ErrDisabled) || errors.Is(err, ErrHeld) || errors.Is(err, ErrUnproven)) {
 		return ErrCode
 	}
 	return err

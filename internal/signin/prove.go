@@ -30,6 +30,9 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 	if e.ticket.Data[dataProves] != "" && u.Held(e.ticket.Channel, e.site.ID, s.Now()) {
 		return entrance{}, ErrHeld
 	}
+	if e.join == "" && planted(u, e.ticket) {
+		return entrance{}, ErrUnproven
+	}
 	before := u
 	if u, err = s.prove(ctx, tx, u, e.site.ID, e.ticket); err != nil {
 		return entrance{}, err
@@ -91,6 +94,17 @@ func (s *Codes) prove(ctx context.Context, tx *store.Tx, u otl.User, siteID stri
 	}
 	return tx.Users.ByID(ctx, u.ID)
 }
+
+// planted reports whether a ticket went to a number that anybody may have written beside
+// a proven address: whoever reads what is sent there has not shown that he holds the
+// account (OT-16, D1).
+func planted(u otl.User, t otl.Ticket) bool {
+	return t.Channel == otl.ChannelSMS && t.Data[dataProves] != "" && u.PhoneVerifiedAt.IsZero() && !u.EmailVerifiedAt.IsZero()
+}
+
+// ErrUnproven is the answer to a code that was sent to such a number. It is proven from
+// a session of the person's own.
+var ErrUnproven = &otl.Error{Kind: otl.Forbidden, Code: "number_unproven", Text: "This number was never proven. Sign in in another way, and prove it there."}
 
 // ErrHeld is the answer to a new address or number that opens one site alone by now.
 var ErrHeld = &otl.Error{Kind: otl.Forbidden, Code: "address_held", Text: "A site changed this address a short while ago. Until that can no longer be undone, it opens that site alone."}

@@ -147,6 +147,14 @@ func (g Users) VerifyPhone(ctx context.Context, id, phone string, now time.Time)
 	return n == 1, err
 }
 
+// UnprovePhone forgets that somebody proved to hold the number of a person who has an
+// address.
+func (g Users) UnprovePhone(ctx context.Context, id string) error {
+	g.changes.person(id)
+	_, err := g.exec(ctx, `UPDATE users SET phone_verified_at = NULL WHERE id = $1 AND email_key <> ''`, id)
+	return err
+}
+
 // RaiseSessionVersion voids every access token of a person and gives the new
 // version.
 func (g Users) RaiseSessionVersion(ctx context.Context, id string) (int, error) {

@@ -40,7 +40,8 @@ func TestAU06_TheLogOfASite(t *testing.T) {
 			return r
 		}
 		var types []string
-		seq, cursor := 0.0, ""
+		var seq float64
+		var cursor string
 		for page := "?limit=3"; ; page = "?limit=3&cursor=" + cursor {
 			r := read(page)
 			for _, e := range r.Items(t) {

@@ -301,6 +301,25 @@ func TestOT16_ASignUpPlantsNothing(t *testing.T) {
 	})
 }
 
+// TestOT16_APressElsewhereTakesNoPassword: whoever presses the mail of a sign-up that
+// somebody else began proves the address, and not that password.
+func TestOT16_APressElsewhereTakesNoPassword(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		b := w.Browser(t)
+		p := b.Get(request(w.Notes, nil))
+		b.Submit(b.Get("/signup?"+strings.SplitN(p.Path, "?", 2)[1]), "/signup", map[string]string{"email": jane, "password": "planted-horse-7"})
+		holder := w.Browser(t)
+		link := holder.Get(pathOf(letter(t, w, jane).Link))
+		if p = holder.Submit(link, "confirm", map[string]string{"where": "here"}); p.Left == nil && p.Fields("consent") == nil {
+			t.Fatalf("the holder of the address is not let in: %d %s\n%s", p.Status, p.Path, p.Raw)
+		}
+		if _, err := w.SignIn.Prove(t.Context(), signin.Named(w.Notes.Site, jane, secret.NewText("planted-horse-7"))); err == nil {
+			t.Error("the planted password signs in")
+		}
+	})
+}
+
 // TestPW15_ResetByPage: H10, H11, PW-16, PW-17. The answer is the same for nobody; the
 // link of the mail leads to the page; all sessions end and nobody is signed in.
 func TestPW15_ResetByPage(t *testing.T) {

@@ -1,0 +1,76 @@
+package account_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// TestOT16_AResetThatIsTheFirstProofUproots: whoever set up a second factor under an
+// address he had not proven does not keep it when its holder chooses a password.
+func TestOT16_AResetThatIsTheFirstProofUproots(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		m, err := w.Accounts.Create(t.Context(), account.Creation{Email: "jane@dev.test", Password: secret.NewText(otltest.Password), Site: &w.Notes.Site})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Setup.Give(t.Context(), m.User, factor.Given{New: factor.New{Kind: otl.FactorTOTP}, Seed: secret.NewTOTPSeed()}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Accounts.Forgot(t.Context(), w.Notes.Site.ID, "jane@dev.test"); err != nil {
+			t.Fatal(err)
+		}
+		link := w.Letters(t, "jane@dev.test")[0].Link
+		token := link[len(otltest.Issuer+"/reset/"):]
+		if err := w.Accounts.Reset(t.Context(), w.Notes.Site, secret.NewText(token), secret.NewText("staple-battery-8")); err != nil {
+			t.Fatal(err)
+		}
+		has, err := w.Store.Read.Factors.Of(t.Context(), m.User.ID)
+		if err != nil || len(has) != 0 {
+			t.Errorf("the planted factor is still there: %v %v", has, err)
+		}
+		login := w.Do(t, otltest.Call{Path: "/api/v1/auth/login", Key: w.Notes.Key, Body: map[string]string{"email": "jane@dev.test", "password": "staple-battery-8"}})
+		if login.Status != 200 {
+			t.Errorf("the new password: %d %s", login.Status, login.Raw)
+		}
+	})
+}
+
+// TestD1_AnInvitationEndsWithTheSitesPower: a person whom another site knows by now is
+// not the first site's any more, whatever it was given before.
+func TestD1_AnInvitationEndsWithTheSitesPower(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		for _, elsewhere := range []bool{false, true} {
+			email := map[bool]string{false: "own@dev.test", true: "shared@dev.test"}[elsewhere]
+			ctx := otl.WithRequest(t.Context(), &otl.Request{SiteID: w.Notes.Site.ID})
+			m, err := w.Accounts.Create(ctx, account.Creation{Email: email, Site: &w.Notes.Site})
+			if err != nil {
+				t.Fatal(err)
+			}
+			token, err := w.Members.Invite(ctx, w.Notes.Site, m.User.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if elsewhere {
+				now := w.Clock.Now()
+				g := otl.Grant{UserID: m.User.ID, SiteID: w.Shop.Site.ID, Fields: otl.MinimalFields(), CreatedAt: now, UpdatedAt: now}
+				if err := w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Grants.Put(ctx, g) }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err = w.Accounts.Reset(ctx, w.Notes.Site, token, secret.NewText("staple-battery-8"))
+			if elsewhere != errors.Is(err, account.ErrResetToken) || !elsewhere && err != nil {
+				t.Errorf("known elsewhere %v: %v", elsewhere, err)
+			}
+		}
+	})
+}
