@@ -6,8 +6,10 @@ import (
 
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
 // TestSR04_FactorsOutliveTheMasterKey: after one start with the new master key and the
@@ -40,5 +42,26 @@ func TestSR04_FactorsOutliveTheMasterKey(t *testing.T) {
 			w = w.Again(t, under(second))
 			check("with the new one alone")
 		})
+	}
+}
+
+// TestD1_AnAddressASiteChangedIsNoFactor: while a change by a site can be taken back,
+// codes are not sent to the new address as a second step, at any site.
+func TestD1_AnAddressASiteChangedIsNoFactor(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	u := proven(t, w, jane)
+	if _, err := w.Setup.Give(t.Context(), u, factor.Given{New: factor.New{Kind: otl.FactorMail}}); err != nil {
+		t.Fatal(err)
+	}
+	u.HeldFor, u.HeldChannel, u.HeldUntil = w.Notes.Site.ID, otl.ChannelMail, w.Clock.Now().Add(time.Hour)
+	for _, at := range []otl.Site{w.Notes.Site, w.Shop.Site} {
+		if got, _ := admitted(t, w, store.Standing{User: u, Site: at}, otl.MethodPassword); got != "kind" {
+			t.Errorf("a held address at %s: %s", at.Name, got)
+		}
+	}
+	w.Clock.Advance(time.Hour)
+	if got, _ := admitted(t, w, store.Standing{User: u, Site: w.Notes.Site}, otl.MethodPassword); got != "step" {
+		t.Errorf("afterwards: %s", got)
 	}
 }
