@@ -206,7 +206,7 @@ func (a *app) banner(w world, envFile, dir, admin string, took time.Duration) {
   Data       %s      keys and ids: source %s
   Commands   %s --data %s sites list
 
-  Try it     source %s
+  Try it     set -a; source %s; set +a
              curl -s $OTL_URL/api/auth/login -H "X-OTL-Site-Key: $OTL_SITE_KEY" \
                -H 'Content-Type: application/json' -d '{"email":"%s","password":"%s"}'
 

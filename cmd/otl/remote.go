@@ -53,7 +53,7 @@ func (a *app) remote() (*remote, error) {
 	case u.Scheme == "http" && !otl.Loopback(u.Hostname()):
 		return nil, usageError{errors.New("OTL_URL must be https: a site key is not sent in the clear"), ""}
 	case r.key.Empty():
-		return nil, &otl.Error{Kind: otl.Unauthenticated, Code: "site_key_missing", Text: "OTL_SITE_KEY is not set; source .otl/dev.env, or take the key from your secret manager"}
+		return nil, &otl.Error{Kind: otl.Unauthenticated, Code: "site_key_missing", Text: "OTL_SITE_KEY is not in the environment: set -a; source .otl/dev.env; set +a, or take the key from your secret manager"}
 	}
 	r.client = newCaller(false)
 	return r, nil

@@ -231,7 +231,7 @@ func TestRemoteCommandsSayWhatIsWrong(t *testing.T) {
 		env  []string
 		args []string
 	}{
-		{exitForbidden, "OTL_SITE_KEY is not set", nil, []string{"events", "list"}},
+		{exitForbidden, "OTL_SITE_KEY is not in the environment", nil, []string{"events", "list"}},
 		{exitUsage, "a site key is not sent in the clear", []string{"OTL_URL=http://id.example.com", "OTL_SITE_KEY=x"}, []string{"events", "list"}},
 		{exitUsage, "OTL_URL must be the address", []string{"OTL_URL=id.example.com", "OTL_SITE_KEY=x"}, []string{"events", "list"}},
 		{exitUnreachable, "cannot reach http://127.0.0.1", []string{free, "OTL_SITE_KEY=x"}, []string{"listen", "--print"}},
