@@ -37,4 +37,7 @@ const server = createServer((req, res) => {
   });
 });
 server.listen(0, "127.0.0.1", () => say({ port: server.address().port }));
-createInterface({ input: process.stdin }).on("line", (line) => (secret = line.trim()));
+createInterface({ input: process.stdin }).on("line", (line) => {
+  secret = line.trim();
+  say({ type: "secret" });
+});

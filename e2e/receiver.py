@@ -42,3 +42,4 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 for line in sys.stdin:
     secret = line.strip()
     ready.set()
+    print(json.dumps({"type": "secret"}), flush=True)

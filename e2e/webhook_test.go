@@ -88,6 +88,17 @@ func startReceiver(t *testing.T, program string, args ...string) *foreign {
 	return f
 }
 
+// learn tells a receiver the secret of its endpoint and waits until it has read it.
+func (f *foreign) learn(t *testing.T, secret string) {
+	t.Helper()
+	if _, err := fmt.Fprintln(f.secrets, secret); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-f.heard; got.Type != "secret" {
+		t.Fatalf("%+v instead of having read its secret", got)
+	}
+}
+
 // TestWH06_PublishedLibrariesVerify has receivers in JavaScript and Python check what
 // is sent with the libraries of Standard Webhooks, and X-OTL-Signature by hand: with
 // the first secret, while two sign, and with the second one.
@@ -102,7 +113,7 @@ func TestWH06_PublishedLibrariesVerify(t *testing.T) {
 	for name, f := range map[string]*foreign{"JavaScript": startReceiver(t, "node", "receiver.js"), "Python": startReceiver(t, "python3", "receiver.py")} {
 		e := hook(t, c, fmt.Sprintf("http://127.0.0.1:%d/", f.port))
 		path := "/api/v1/webhooks/" + e.ID
-		_, _ = fmt.Fprintln(f.secrets, e.Secret)
+		f.learn(t, e.Secret)
 		test := func(kind string) {
 			t.Helper()
 			var sent struct {
@@ -125,8 +136,7 @@ func TestWH06_PublishedLibrariesVerify(t *testing.T) {
 		test("user.updated") // the receiver knows the first secret alone
 		var next endpoint
 		must(t, http.StatusCreated)(c.do(http.MethodPost, path+"/rotate-secret", "", map[string]int{"overlap_seconds": 0})).into(&next)
-		_, _ = fmt.Fprintln(f.secrets, next.Secret)
-		time.Sleep(100 * time.Millisecond) // until it has read the line
+		f.learn(t, next.Secret)
 		test("user.updated")
 		must(t, http.StatusOK)(c.do(http.MethodDelete, path, "", nil))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -302,6 +303,24 @@ func (n *Node) measure(m *server.Metrics, hasher *secret.Hasher) {
 	}
 	m.Gauge("otl_sqlite_wal_bytes", "Size of SQLite's write-ahead log.", nil,
 		func() float64 { return float64(n.Store.Stats().WALBytes) })
+	queue := func(read func(waiting int, oldest time.Time) float64) func() float64 {
+		return func() float64 {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			waiting, oldest, err := n.Store.Read.Deliveries.Counts(ctx, n.Couriers.Now())
+			if err != nil {
+				return math.NaN()
+			}
+			return read(waiting, oldest)
+		}
+	}
+	m.Gauge("otl_webhook_queue_depth", "Deliveries that are due.", nil, queue(func(waiting int, _ time.Time) float64 { return float64(waiting) }))
+	m.Gauge("otl_webhook_oldest_seconds", "How long the oldest delivery that is due has waited.", nil, queue(func(_ int, oldest time.Time) float64 {
+		if oldest.IsZero() {
+			return 0
+		}
+		return n.Couriers.Now().Sub(oldest).Seconds()
+	}))
 	m.Counter("otl_webhook_attempts_delivered_total", "Attempts to deliver an event that an endpoint took.", func() float64 { return float64(n.Couriers.Delivered.Load()) })
 	m.Counter("otl_webhook_attempts_failed_total", "Attempts to deliver an event that failed.", func() float64 { return float64(n.Couriers.Failed.Load()) })
 	m.Counter("otl_db_commits_total", "Transactions committed.", func() float64 { return float64(n.Store.Stats().Commits) })

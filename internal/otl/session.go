@@ -168,7 +168,7 @@ const (
 	EndUserDisabled     EndReason = "user_disabled"
 	EndConsentWithdrawn EndReason = "consent_withdrawn"
 	EndUserDeleted      EndReason = "user_deleted"
-	EndSuperseded       EndReason = "superseded" // too many sessions, the oldest went
+	EndSuperseded       EndReason = "superseded" // a newer one took its place, or there were too many
 	EndUnproven         EndReason = "first_proof_of_address"
 	EndCodeReuse        EndReason = "code_reuse" // the code that opened it was presented again
 	EndSuspended        EndReason = "suspended"  // by the site, from the site

@@ -28,7 +28,7 @@ func TestMF01_TheCodesOfRFC6238(t *testing.T) {
 func TestMF01_AuthenticatorAppsAgree(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("oathtool"); err != nil {
-		t.Skip("oathtool is not installed")
+		t.Fatal("this test needs oathtool: run it by `make test`, which installs it")
 	}
 	for i := range 20 {
 		seed, at := secret.NewTOTPSeed(), time.Unix(1_800_000_000+int64(i)*977, 0)

@@ -92,15 +92,3 @@ func (s *Sessions) Browser(ctx context.Context, cookie secret.Text) (Browser, er
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Sessions.Seen(ctx, st.Session) })
 	return Browser{Standing: st}, err
 }
-
-// Elevate opens a new browser session in the place of one whose person has proven
-// himself in further ways, those of the pass: id and cookie are new at each level
-// (SE-04). The error is
-// store.ErrNotFound where the one before has ended meanwhile; the transaction must
-// then be given up.
-func (s *Sessions) Elevate(ctx context.Context, tx *store.Tx, was store.Standing, pass factor.Pass, from *otl.Request) (Browser, error) {
-	if _, err := s.End(ctx, tx, was.User.ID, was.Session.ID, otl.EndSuperseded); err != nil {
-		return Browser{}, err
-	}
-	return s.OpenBrowser(ctx, tx, store.Standing{User: was.User, Site: was.Site}, pass, from)
-}

@@ -107,36 +107,6 @@ func TestABrowserSessionSlidesUpToItsAbsoluteEnd(t *testing.T) {
 	})
 }
 
-func TestSE04_EachLevelHasItsOwnIDAndCookie(t *testing.T) {
-	t.Parallel()
-	otltest.Each(t, func(t *testing.T, w *otltest.World) {
-		u := w.Person(t, jane)
-		low := browse(t, w, u)
-		var high session.Browser
-		elevate := func() error {
-			return write(t, w, func(ctx context.Context, tx *store.Tx) (err error) {
-				high, err = w.SignIn.Sessions.Elevate(ctx, tx, low.Standing, pass(t, w, tx, low.Standing, otl.MethodPassword, otl.MethodSMS), &otl.Request{})
-				return err
-			})
-		}
-		if err := elevate(); err != nil {
-			t.Fatal(err)
-		}
-		if high.Session.ID == low.Session.ID || holds(t, w, low.Cookie) || !holds(t, w, high.Cookie) {
-			t.Fatal("the cookie of the level below still holds")
-		}
-		if got := high.Session.Methods.String(); got != "pwd sms" {
-			t.Fatalf("methods %q", got)
-		}
-		if after := standing(t, w, high.Session.ID); after.User.SessionVersion != u.SessionVersion {
-			t.Fatal("proving more signed the person out elsewhere")
-		}
-		if err := elevate(); !errors.Is(err, store.ErrNotFound) {
-			t.Fatalf("elevated what had ended: %v", err)
-		}
-	})
-}
-
 func TestSE13_ADisabledPersonsBrowserSessionHoldsNothing(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {

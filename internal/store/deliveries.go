@@ -173,7 +173,7 @@ func (g Deliveries) Replayable(ctx context.Context, r otl.Replay, after int64, l
 		ORDER BY l.seq LIMIT $6`, []any{r.SiteID, after, millis(r.Since), millis(r.Until), r.Events.String(), limit}, siteEventDest)
 }
 
-// Counts gives how many deliveries wait, and since when the oldest of them is due.
+// Counts gives how many deliveries are due, and since when the oldest of them is due.
 func (g Deliveries) Counts(ctx context.Context, now time.Time) (waiting int, oldest time.Time, err error) {
 	err = g.one(ctx, `SELECT count(*), min(due_at) FROM deliveries WHERE state = 'waiting' AND due_at <= $1`, []any{millis(now)}, &waiting, at(&oldest))
 	return waiting, oldest, err
