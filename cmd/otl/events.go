@@ -16,23 +16,35 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/webhook"
 )
 
 // toldJSON is an event as the API gives it.
 type toldJSON struct {
-	ID         string         `json:"id"`
-	Type       string         `json:"type"`
-	CreatedAt  time.Time      `json:"created_at"`
-	SiteID     string         `json:"site_id"`
-	Sequence   int64          `json:"sequence"`
-	UserSeq    int64          `json:"user_sequence"`
-	Test       bool           `json:"test"`
-	Data       map[string]any `json:"data"`
+	ID         string                     `json:"id"`
+	Type       string                     `json:"type"`
+	CreatedAt  time.Time                  `json:"created_at"`
+	SiteID     string                     `json:"site_id"`
+	Sequence   int64                      `json:"sequence"`
+	UserSeq    int64                      `json:"user_sequence"`
+	Test       bool                       `json:"test"`
+	Data       map[string]json.RawMessage `json:"data"` // as it came: no number, no order is lost
 	Deliveries []struct {
 		EndpointID string `json:"webhook_id"`
 		State      string `json:"state"`
 		Attempts   int    `json:"attempts"`
 	} `json:"deliveries"`
+}
+
+// told gives the event as a webhook tells of it.
+func (e toldJSON) told() webhook.Told {
+	data := map[string]any{}
+	for name, raw := range e.Data {
+		data[name] = raw
+	}
+	return webhook.Told{
+		ID: e.ID, Type: otl.EventType(e.Type), CreatedAt: e.CreatedAt, SiteID: e.SiteID, Seq: e.Sequence, UserSeq: e.UserSeq, Test: e.Test, Data: data,
+	}
 }
 
 func eventsCommand(a *app) *cobra.Command {
@@ -63,7 +75,7 @@ func eventsListCommand(a *app) *cobra.Command {
 					for _, d := range e.Deliveries {
 						to = append(to, d.EndpointID+" "+d.State)
 					}
-					return []string{moment(e.CreatedAt), e.ID, e.Type, strings.Join(to, ", ")}
+					return []string{moment(e.CreatedAt), e.ID, played(e.Type, e.Test), strings.Join(to, ", ")}
 				})
 				more(a.stderr, out.Next)
 			})
@@ -81,6 +93,14 @@ func eventsShowCommand(a *app) *cobra.Command {
 			return show(a, c, http.MethodGet, "/events/"+segment(args[0]), nil, nil, func(e toldJSON) { printEvent(a.stdout, e) })
 		},
 	}
+}
+
+// played gives a type, marked where somebody only had it played.
+func played(kind string, test bool) string {
+	if test && kind != string(otl.EventWebhookTest) {
+		return kind + " (played)"
+	}
+	return kind
 }
 
 // printEvent prints an event, indented.
@@ -110,7 +130,11 @@ func eventsResendCommand(a *app) *cobra.Command {
 					if err != nil {
 						return err
 					}
-					return l.forward(ctx, e)
+					body, err := e.told().Body(1)
+					if err != nil {
+						return err
+					}
+					return l.forward(ctx, e.told(), body)
 				})
 			}
 			path := "/webhooks/events/" + segment(args[0]) + "/replay"

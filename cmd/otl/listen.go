@@ -62,7 +62,7 @@ func listenCommand(a *app) *cobra.Command {
 	}
 	f.flags(c)
 	c.Flags().StringSliceVar(&f.events, "events", nil, "types to bring, comma-separated (default all)")
-	c.Flags().BoolVar(&f.print, "print", false, "print the body of each event")
+	c.Flags().BoolVar(&f.print, "print", false, "print the body of each event, as it would be sent")
 	return c
 }
 
@@ -148,32 +148,27 @@ func (l *listener) bring(ctx context.Context, e toldJSON) error {
 	if len(l.how.events) > 0 && !slices.Contains(l.how.events, e.Type) {
 		return nil
 	}
+	body, err := e.told().Body(1)
+	if err != nil {
+		return err
+	}
 	if l.how.print {
-		if l.json {
-			if err := l.app.print(e, nil); err != nil {
-				return err
-			}
-		} else {
-			printEvent(l.stdout, e)
+		text := string(body)
+		if !l.json {
+			text = visible(text)
 		}
+		fmt.Fprintln(l.stdout, text)
 	}
 	if l.how.to == "" {
 		return nil
 	}
-	return l.forward(ctx, e)
+	return l.forward(ctx, e.told(), body)
 }
 
 // forward sends one event to the receiver as a webhook and prints what it answers.
-func (l *listener) forward(ctx context.Context, e toldJSON) error {
-	told := webhook.Told{
-		ID: e.ID, Type: otl.EventType(e.Type), CreatedAt: e.CreatedAt, SiteID: e.SiteID, Seq: e.Sequence, UserSeq: e.UserSeq, Test: e.Test, Data: e.Data,
-	}
-	body, err := told.Body(1)
-	if err != nil {
-		return err
-	}
+func (l *listener) forward(ctx context.Context, e webhook.Told, body []byte) error {
 	start := time.Now()
-	a, err := l.receiver.Do(ctx, http.MethodPost, l.how.to, told.Head([]secret.Text{l.secret}, start, 1, body), body)
+	a, err := l.receiver.Do(ctx, http.MethodPost, l.how.to, e.Head([]secret.Text{l.secret}, start, 1, body), body)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -185,7 +180,7 @@ func (l *listener) forward(ctx context.Context, e toldJSON) error {
 	if l.json {
 		return l.app.print(map[string]any{"type": "forwarded", "event_id": e.ID, "event": e.Type, "ok": good, "status": a.Status, "outcome": outcome, "duration_ms": took.Milliseconds()}, nil)
 	}
-	line := fmt.Sprintf("%s  %-18s  %s  →  %-24s  %4d ms", start.Format(time.TimeOnly), oneLine(e.Type), oneLine(e.ID), outcome, took.Milliseconds())
+	line := fmt.Sprintf("%s  %-18s  %s  →  %-24s  %4d ms", start.Format(time.TimeOnly), oneLine(string(e.Type)), oneLine(e.ID), outcome, took.Milliseconds())
 	if good {
 		fmt.Fprintln(l.stdout, line)
 		return nil

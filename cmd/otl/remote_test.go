@@ -138,6 +138,7 @@ func TestListenForwardsAndTriggerPlays(t *testing.T) {
 	if len(ids) != 2 || again[1] != ids[0] {
 		t.Errorf("%v, and %v", ids, again)
 	}
+	wantRefused(t, start(t, s.dir, s.env, "trigger", "user.updated", "--set", "user.emial=x"), exitInvalid, "user.email_verified")
 	s.run("trigger", "role.assigned") // nobody asked for these
 	status.Store(http.StatusNoContent)
 	if out := s.run(strings.Fields(again[2])[1:]...); !strings.Contains(out, "→  204  No Content") || string((<-got).body) == "" {
@@ -190,7 +191,7 @@ func TestEventsAndWebhooksByCommand(t *testing.T) {
 	caught(2)
 	s.run("events", "resend", event, "--webhook", id)
 	caught(3)
-	s.until(event+"  webhook\\.test  delivered", "webhooks", "deliveries", id, "--state", "delivered")
+	s.until(event+"  user\\.updated \\(played\\)  delivered", "webhooks", "deliveries", id, "--state", "delivered")
 	s.until(`(?m)^3  .*  200  \d+ ms`, "webhooks", "deliveries", id, event)
 	if out := s.run("events", "show", event); !strings.Contains(out, `"type": "user.updated"`) || !strings.Contains(out, `"test": true`) {
 		t.Error(out)
@@ -198,10 +199,10 @@ func TestEventsAndWebhooksByCommand(t *testing.T) {
 	if out := s.run("events", "list"); !strings.Contains(out, event) {
 		t.Error(out)
 	}
-	if out := s.run("webhooks", "replay", id, "--since", "2020-01-01T00:00:00Z", "--all", "--dry-run"); !strings.Contains(out, " would be sent again") {
+	if out := s.run("webhooks", "replay", id, "--since", "2020-01-01T00:00:00Z", "--all", "--dry-run"); !strings.Contains(out, "would be sent again: ") {
 		t.Error(out)
 	}
-	if out := s.run("webhooks", "replay", id, "--since", "2020-01-01T00:00:00Z"); out != "0 are sent again\n" {
+	if out := s.run("webhooks", "replay", id, "--since", "2020-01-01T00:00:00Z"); out != "sent again: 0\n" {
 		t.Error(out)
 	}
 	if out := s.run("webhooks", "rotate-secret", id, "--overlap", "1h"); !strings.Contains(out, "Signing secret  whsec_") || strings.Contains(out, made["secret"].(string)) {
@@ -266,8 +267,11 @@ func TestListenGoesOnWhereItWas(t *testing.T) {
 	l.interrupt(t, exitInterrupted)
 	ids := map[string]bool{}
 	for line := range strings.Lines(l.stdout.String()) {
-		var e struct{ ID string }
-		if err := json.Unmarshal([]byte(line), &e); err != nil || e.ID == "" || ids[e.ID] {
+		var e struct {
+			ID      string
+			Attempt int
+		}
+		if err := json.Unmarshal([]byte(line), &e); err != nil || e.ID == "" || ids[e.ID] || e.Attempt != 1 || strings.Contains(line, "deliveries") {
 			t.Errorf("%s %v", line, err)
 		}
 		ids[e.ID] = true

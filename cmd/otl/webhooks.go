@@ -115,6 +115,7 @@ func webhooksDeleteCommand(a *app) *cobra.Command {
 type deliveryJSON struct {
 	EventID   string    `json:"event_id"`
 	Type      string    `json:"type"`
+	Test      bool      `json:"test"`
 	State     string    `json:"state"`
 	Attempts  int       `json:"attempts"`
 	Status    *int      `json:"status"`
@@ -149,7 +150,7 @@ func webhooksDeliveriesCommand(a *app) *cobra.Command {
 			},
 			) {
 				table(a.stdout, []string{"TIME", "EVENT", "TYPE", "STATE", "ATTEMPTS", "STATUS", "PROBLEM"}, out.Data, func(d deliveryJSON) []string {
-					return []string{moment(d.CreatedAt), d.EventID, d.Type, d.State, strconv.Itoa(d.Attempts), status(d.Status), d.Problem}
+					return []string{moment(d.CreatedAt), d.EventID, played(d.Type, d.Test), d.State, strconv.Itoa(d.Attempts), status(d.Status), d.Problem}
 				})
 				more(a.stderr, out.Next)
 			})
@@ -162,7 +163,7 @@ func webhooksDeliveriesCommand(a *app) *cobra.Command {
 }
 
 func printDelivery(out io.Writer, d deliveryJSON) {
-	fmt.Fprintf(out, "%s  %s  %s after %d attempts\n", oneLine(d.EventID), oneLine(d.Type), oneLine(d.State), d.Attempts)
+	fmt.Fprintf(out, "%s  %s  %s after %d attempts\n", oneLine(d.EventID), oneLine(played(d.Type, d.Test)), oneLine(d.State), d.Attempts)
 	for _, t := range d.Log {
 		fmt.Fprintf(out, "%d  %s  %s  %d ms  %s\n", t.Number, moment(t.StartedAt), status(t.Status), t.Took, oneLine(t.Problem))
 		for line := range strings.Lines(t.Body) {
@@ -175,7 +176,7 @@ func webhooksReplayCommand(a *app) *cobra.Command {
 	var since, until string
 	var every, dry bool
 	c := &cobra.Command{
-		Use: "replay ID", Short: "Send again what was given up since a moment", Args: cobra.ExactArgs(1),
+		Use: "replay ID", Short: "Send again what was given up since a moment, or every event", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			in := map[string]any{"since": since}
 			if until != "" {
@@ -190,17 +191,17 @@ func webhooksReplayCommand(a *app) *cobra.Command {
 			}
 			return show(a, c, http.MethodPost, "/webhooks/"+segment(args[0])+"/replay", query, in, func(out struct{ Queued int }) {
 				if dry {
-					fmt.Fprintf(a.stdout, "%d would be sent again\n", out.Queued)
+					fmt.Fprintf(a.stdout, "would be sent again: %d\n", out.Queued)
 					return
 				}
-				fmt.Fprintf(a.stdout, "%d are sent again\n", out.Queued)
+				fmt.Fprintf(a.stdout, "sent again: %d\n", out.Queued)
 			})
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&since, "since", "", "from this moment on, such as 2026-01-02T03:04:05Z")
 	f.StringVar(&until, "until", "", "before this moment (default now)")
-	f.BoolVar(&every, "all", false, "every event of the time, delivered or not")
+	f.BoolVar(&every, "all", false, "every event of the time that the endpoint hears of, whatever became of it")
 	f.BoolVar(&dry, "dry-run", false, "only count them")
 	require(c, "since")
 	return c

@@ -214,7 +214,7 @@ func (f *Setup) added(ctx context.Context, tx *store.Tx, b store.Standing, one o
 		return c, err
 	}
 	if len(has) == 0 {
-		if c.RecoveryCodes, err = f.makeCodes(ctx, tx, b.User.ID, b.Site.ID); err != nil {
+		if _, c.RecoveryCodes, err = f.makeCodes(ctx, tx, b.User.ID, b.Site.ID); err != nil {
 			return c, err
 		}
 	}
@@ -239,7 +239,7 @@ func (f *Setup) changed(ctx context.Context, tx *store.Tx, b store.Standing, e o
 	if err != nil {
 		return 0, err
 	}
-	if err := tx.Events.Append(ctx, f.event(e, b.User.ID, b.Site.ID, map[string]string{"factor": one.ID, "kind": string(one.Kind)})); err != nil {
+	if err := tx.Events.Append(ctx, f.event(e, b.User.ID, b.Site.ID, facts(one, ""))); err != nil {
 		return 0, err
 	}
 	return version, f.Messages.Mail(ctx, tx, kind, b.User, b.Site.ID, map[string]string{message.DataLabel: one.Label})
@@ -272,6 +272,6 @@ func (f *Setup) Give(ctx context.Context, u otl.User, g Given) (otl.Factor, erro
 		if err := tx.Factors.Insert(ctx, one, sealed); err != nil {
 			return err
 		}
-		return tx.Events.Append(ctx, f.event(otl.EventFactorAdded, u.ID, "", map[string]string{"factor": one.ID, "kind": string(one.Kind), "by": "operator"}))
+		return tx.Events.Append(ctx, f.event(otl.EventFactorAdded, u.ID, "", facts(one, "operator")))
 	})
 }

@@ -331,3 +331,39 @@ func TestMF12_TheSeedIsSealedAndShownOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestWH13_EveryFactorThatGoesIsNamed: each event of a factor says which one and of what
+// kind, also where all of them go at once.
+func TestWH13_EveryFactorThatGoesIsNamed(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := w.Person(t, "jane@dev.test", w.Notes.Site)
+		want := map[string]string{}
+		for kind, number := range map[otl.FactorKind]string{otl.FactorTOTP: "", otl.FactorSMS: "+491705550142"} {
+			one, err := w.Setup.Give(t.Context(), u, factor.Given{New: factor.New{Kind: kind, Number: number}, Seed: secret.NewTOTPSeed()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want[one.ID] = string(kind)
+		}
+		if _, err := w.Setup.Reset(t.Context(), u); err != nil {
+			t.Fatal(err)
+		}
+		told, err := w.Store.Read.Events.List(t.Context(), u.ID, "", "", 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := map[otl.EventType]int{}
+		for _, e := range told {
+			if e.Type != otl.EventFactorRemoved && e.Type != otl.EventFactorAdded {
+				continue
+			}
+			if n[e.Type]++; want[e.Data[otl.DataFactor]] != e.Data[otl.DataKind] || e.Data[otl.DataBy] != "operator" {
+				t.Errorf("%s: %v", e.Type, e.Data)
+			}
+		}
+		if n[otl.EventFactorAdded] != 2 || n[otl.EventFactorRemoved] != 2 {
+			t.Errorf("%v", n)
+		}
+	})
+}

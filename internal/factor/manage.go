@@ -119,7 +119,7 @@ func (f *Setup) remove(ctx context.Context, tx *store.Tx, one otl.Factor) error 
 		}
 		return err
 	}
-	if _, err := tx.Factors.DeleteAll(ctx, one.UserID); err != nil {
+	if err := tx.Factors.DeleteAll(ctx, one.UserID); err != nil {
 		return err
 	}
 	return tx.Tickets.Void(ctx, one.UserID, otl.PurposeRecovery, now)
@@ -177,10 +177,11 @@ func (f *Setup) NewCodes(ctx context.Context, b store.Standing) (codes []secret.
 				}
 			}
 		}
-		if codes, err = f.makeCodes(ctx, tx, b.User.ID, b.Site.ID); err != nil {
+		var made otl.Factor
+		if made, codes, err = f.makeCodes(ctx, tx, b.User.ID, b.Site.ID); err != nil {
 			return err
 		}
-		version, err = f.changed(ctx, tx, b, otl.EventFactorAdded, otl.MessageFactorAdded, otl.Factor{Kind: otl.FactorRecovery, Label: recoveryLabel})
+		version, err = f.changed(ctx, tx, b, otl.EventFactorAdded, otl.MessageFactorAdded, made)
 		return err
 	})
 	return codes, version, err

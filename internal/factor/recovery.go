@@ -41,14 +41,14 @@ const recoveryLabel = "Recovery codes"
 
 // makeCodes writes ten new recovery codes of a person in the place of all before, with
 // the factor they are.
-func (f *Factors) makeCodes(ctx context.Context, tx *store.Tx, userID, siteID string) ([]secret.Text, error) {
+func (f *Factors) makeCodes(ctx context.Context, tx *store.Tx, userID, siteID string) (otl.Factor, []secret.Text, error) {
 	now := f.Now()
 	one := otl.Factor{ID: secret.NewID(now), UserID: userID, Kind: otl.FactorRecovery, Label: recoveryLabel, CreatedAt: now, ConfirmedAt: now}
 	if err := tx.Factors.Insert(ctx, one, nil); err != nil {
-		return nil, err
+		return one, nil, err
 	}
 	if err := tx.Tickets.Void(ctx, userID, otl.PurposeRecovery, now); err != nil {
-		return nil, err
+		return one, nil, err
 	}
 	shown := make([]secret.Text, recoveryCodes)
 	for i := range shown {
@@ -56,11 +56,11 @@ func (f *Factors) makeCodes(ctx context.Context, tx *store.Tx, userID, siteID st
 		t := otl.Ticket{ID: secret.NewID(now), Purpose: otl.PurposeRecovery, UserID: userID, SiteID: siteID, CreatedAt: now, ExpiresAt: now.Add(recoveryTTL)}
 		t.Slot = t.ID
 		if err := tx.Tickets.Insert(ctx, t, recoveryDigest(userID, code), nil); err != nil {
-			return nil, err
+			return one, nil, err
 		}
 		shown[i] = grouped(code)
 	}
-	return shown, nil
+	return one, shown, nil
 }
 
 // acceptRecovery uses one code up. The person is told by mail how many are left; the

@@ -103,6 +103,18 @@ type Event struct {
 	Hash []byte // of this entry and, through the one before it, of all before
 }
 
+// Shown gives the type a site is told an event is of, and whether somebody had it played:
+// a test is of the type it plays.
+func (e Event) Shown() (t EventType, played bool) {
+	if e.Type != EventWebhookTest {
+		return e.Type, false
+	}
+	if as := EventType(e.Data[DataAs]); as != "" {
+		return as, true
+	}
+	return e.Type, true
+}
+
 // Members of an event's data that others than its writer read.
 const (
 	DataChanged        = "changed"         // fields, and what was proven of them, separated by blanks

@@ -21,13 +21,14 @@ import (
 var pauses = [...]time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour}
 
 const (
-	// warnAfter is how long an endpoint fails until its owners hear of it, stopAfter
-	// until nothing is sent to it any more.
-	warnAfter = 3 * time.Hour
+	// stopAfter is how long an endpoint fails until nothing is sent to it any more.
 	stopAfter = 5 * 24 * time.Hour
 	// longestWait bounds what an endpoint may ask for by Retry-After.
 	longestWait = 24 * time.Hour
 )
+
+// warnings are how long an endpoint fails when its owners hear of it, and hear again.
+var warnings = [...]time.Duration{3 * time.Hour, 24 * time.Hour}
 
 // trip is one load of deliveries on its way to an endpoint.
 type trip struct {
@@ -235,13 +236,24 @@ func (t *trip) mark(ctx context.Context, tx *store.Tx, good, bad, gone bool) err
 	if failing >= stopAfter {
 		return t.stop(ctx, tx, otl.EndpointPaused, otl.ReasonFailing)
 	}
-	if failing < warnAfter || !warned.IsZero() {
+	if !overdue(since, warned, t.Now()) {
 		return nil
 	}
 	if err := tx.Endpoints.Warned(ctx, t.to.ID, t.Now()); err != nil {
 		return err
 	}
 	return t.tell(ctx, tx, otl.MessageWebhookFailing)
+}
+
+// overdue reports whether the owners of an endpoint that fails since a moment are to hear
+// of it: they were last told so before the latest of the warnings fell due.
+func overdue(since, warned, now time.Time) bool {
+	for _, after := range warnings {
+		if due := since.Add(after); !now.Before(due) && warned.Before(due) {
+			return true
+		}
+	}
+	return false
 }
 
 // stop turns the endpoint off and tells its owners.

@@ -108,15 +108,8 @@ func (g Factors) DeletePending(ctx context.Context, userID string, kind otl.Fact
 	return err
 }
 
-// DeleteAll removes every factor of a person and says how many were confirmed.
-func (g Factors) DeleteAll(ctx context.Context, userID string) (int, error) {
-	gone, err := all(ctx, g.group, `DELETE FROM factors WHERE user_id = $1 RETURNING confirmed_at IS NOT NULL`, []any{userID},
-		func(b *bool) []any { return []any{b} })
-	n := 0
-	for _, confirmed := range gone {
-		if confirmed {
-			n++
-		}
-	}
-	return n, err
+// DeleteAll removes every factor of a person.
+func (g Factors) DeleteAll(ctx context.Context, userID string) error {
+	_, err := g.exec(ctx, `DELETE FROM factors WHERE user_id = $1`, userID)
+	return err
 }

@@ -47,14 +47,12 @@ func (t Told) Body(attempt int) ([]byte, error) {
 // is copied that a withdrawal or an erasure would have to find again. Ok is false where
 // nothing may be told any more (PR-06).
 func (w *Webhooks) Tell(ctx context.Context, e otl.SiteEvent) (told Told, ok bool, err error) {
-	told = Told{ID: e.ID, Type: e.Type, CreatedAt: e.CreatedAt, SiteID: e.SiteID, Seq: e.Seq, UserSeq: e.UserSeq}
-	if e.Type == otl.EventWebhookTest {
-		told.Test = true
-		if as := otl.EventType(e.Data[otl.DataAs]); as != "" {
-			told.Type = as
-		}
+	as, played := e.Shown()
+	told = Told{ID: e.ID, Type: as, Test: played, CreatedAt: e.CreatedAt, SiteID: e.SiteID, Seq: e.Seq, UserSeq: e.UserSeq}
+	if played {
 		told.Data = sample(told.Type, e.SiteID, e.CreatedAt)
-		return told, true, replace(told.Data, e.Data[otl.DataSet])
+		_, err := replace(told.Data, e.Data[otl.DataSet])
+		return told, true, err
 	}
 	told.Data, ok, err = w.data(ctx, e)
 	return told, ok, err
@@ -140,7 +138,11 @@ func person(m store.Member) map[string]any {
 // sample gives the data of a test that plays a type of event.
 func sample(t otl.EventType, siteID string, now time.Time) map[string]any {
 	const user, session = "01HKZ3M5Q8J9X2V7C4B6N1D0FG", "01HKZ4C9F2G5H8J1K3N6Q7R0ST"
-	jane := map[string]any{"id": user, "email": "jane@example.com", "email_verified": true, "name": "Jane Doe", "version": 2, "updated_at": now}
+	jane := map[string]any{
+		"id": user, "email": "jane@example.com", "email_verified": true, "name": "Jane Doe", "display_name": "Jane",
+		"phone": "+14155550123", "phone_verified": true, "picture": "https://example.com/jane.png", "locale": "en", "preferences": map[string]any{},
+		"version": 2, "updated_at": now,
+	}
 	d := map[string]any{"user_id": user}
 	switch t {
 	case otl.EventUserCreated:

@@ -93,10 +93,10 @@ func TestTriggerPlaysAnEvent(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		hears, deaf := otltest.NewHook(t), otltest.NewHook(t)
-		endpointOf(t, w, hears, "user.updated")
+		m := endpointOf(t, w, hears, "user.updated")
 		endpointOf(t, w, deaf, "session.created")
 		trigger := func(body object) otltest.Reply { return call(t, w, w.Notes, http.MethodPost, "/events/test", body) }
-		id := trigger(object{"type": "user.updated", "set": object{"user.email": "me@example.com", "user.address.city": "Ulm", "changed": []string{"email"}}}).
+		id := trigger(object{"type": "user.updated", "set": object{"user.email": "me@example.com", "user.preferences.city": "Ulm", "changed": []string{"email"}}}).
 			Want(t, http.StatusAccepted).Text("event_id")
 		w.Deliver(t)
 		got := hears.Take()
@@ -105,7 +105,7 @@ func TestTriggerPlaysAnEvent(t *testing.T) {
 		}
 		one := got[0]
 		if one.Text("id") != id || one.Text("type") != "user.updated" || one.JSON["test"] != true || one.Text("data", "user", "email") != "me@example.com" ||
-			one.Text("data", "user", "address", "city") != "Ulm" || one.Text("data", "user", "name") != "Jane Doe" {
+			one.Text("data", "user", "preferences", "city") != "Ulm" || one.Text("data", "user", "name") != "Jane Doe" {
 			t.Errorf("%s", one.Body)
 		}
 		shown := call(t, w, w.Notes, http.MethodGet, "/events/"+id, nil).Want(t, http.StatusOK)
@@ -127,10 +127,19 @@ func TestTriggerPlaysAnEvent(t *testing.T) {
 			{"type": "audit.read"},
 			{"type": "user.updated", "set": object{"": 1}},
 			{"type": "user.updated", "set": object{"a..b": 1}},
+			{"type": "user.updated", "set": object{"user.email.x": 1}},
+			{"type": "role.assigned", "set": object{"user.email": "x"}},
 			{"type": "user.updated", "set": object{deep: 1}},
 			{"type": "user.updated", "set": object{"a": strings.Repeat("x", 5000)}},
 		} {
 			trigger(bad).Want(t, http.StatusUnprocessableEntity, "validation_failed")
+		}
+		if r := trigger(object{"type": "role.assigned", "set": object{"rol": "x"}}); !strings.Contains(string(r.Raw), `it has assigned_by, role, user_id`) {
+			t.Errorf("%s", r.Raw)
+		}
+		shown = call(t, w, w.Notes, http.MethodGet, "/webhooks/"+m.Text("id")+"/deliveries", nil)
+		if one := shown.Items(t)[0]; one["type"] != "user.updated" || one["test"] != true {
+			t.Errorf("listed as %s", shown.Raw)
 		}
 	})
 }

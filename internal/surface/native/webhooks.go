@@ -159,6 +159,7 @@ func (s webhooks) test(c *call, in *testEndpointIn) (*testedOut, error) {
 type DeliveryOut struct {
 	EventID   string     `json:"event_id"`
 	Type      string     `json:"type"`
+	Test      bool       `json:"test" doc:"Whether somebody had it played; then type is what it plays."`
 	State     string     `json:"state" enum:"waiting,delivered,dead,withdrawn" doc:"withdrawn: the person lets the site see nothing of it any more."`
 	Attempts  int        `json:"attempts"`
 	Status    *int       `json:"status" doc:"Of the latest answer; null for none."`
@@ -169,7 +170,8 @@ type DeliveryOut struct {
 }
 
 func newDeliveryOut(d webhook.Delivery) DeliveryOut {
-	out := DeliveryOut{EventID: d.Event.ID, Type: string(d.Event.Type), State: string(d.State), Attempts: d.Attempts, Problem: d.Problem, CreatedAt: d.CreatedAt, SettledAt: seen(d.SettledAt)}
+	as, played := d.Event.Shown()
+	out := DeliveryOut{EventID: d.Event.ID, Type: string(as), Test: played, State: string(d.State), Attempts: d.Attempts, Problem: d.Problem, CreatedAt: d.CreatedAt, SettledAt: seen(d.SettledAt)}
 	if d.Status != 0 {
 		out.Status = &d.Status
 	}
