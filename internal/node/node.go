@@ -237,7 +237,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	})
 	provider := oidc.New(oidc.Options{
 		Flows: n.Flows, SignIn: n.SignIn, Clients: n.Clients, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},
-		Jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https:")}, URL: o.PublicURL, Page: hosted.Fail,
+		Jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https:")}, URL: o.PublicURL, Page: hosted.Fail, Leave: hosted.Leave,
 	})
 	metrics := server.NewMetrics(map[string]string{"version": o.Version, "go": runtime.Version()})
 	n.measure(metrics, hasher)

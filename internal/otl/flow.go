@@ -28,6 +28,9 @@ type Asked struct {
 	MaxAge    int               `json:"max_age,omitempty"`   // seconds since the person proved himself at most; 0 for any, -1 for anew
 	Consent   bool              `json:"consent,omitempty"`   // ask for consent whatever was granted
 	Choose    bool              `json:"choose,omitempty"`    // ask as whom he goes on, though he is signed in
+	Mode      string            `json:"mode,omitempty"`      // how the answer goes back; "" for a redirect
+	Person    string            `json:"person,omitempty"`    // id of the one person it is about, "" for anybody
+	Factors   int               `json:"factors,omitempty"`   // how many factors the site asks for this time; 0 for its rule
 	More      map[string]string `json:"more,omitempty"`      // what the wire that began it needs at the exchange
 }
 

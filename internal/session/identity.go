@@ -146,8 +146,36 @@ func Scopes() map[string][]string {
 // granted the site, the claims they stand for.
 func About(st store.Standing, scopes []string) map[string]any {
 	known, out := about(st), map[string]any{"sub": st.User.ID}
+	known["roles"] = roles(st)
 	for _, s := range scopes {
 		add(out, Scopes()[s], known)
+	}
+	add(out, named(st.Session, InUserInfo), known)
+	return out
+}
+
+// Where a claim that is asked for by name is to stand (OpenID Connect Core section 5.5).
+const (
+	InUserInfo = "userinfo."
+	InIDToken  = "id_token."
+)
+
+// Named are the claims that can be asked for by name: those of the scopes, and roles.
+func Named() []string {
+	out := []string{"roles"}
+	for _, names := range Scopes() {
+		out = append(out, names...)
+	}
+	return out
+}
+
+// named gives the claims that a session's client asked for by name in one place.
+func named(s otl.Session, where string) []string {
+	var out []string
+	for _, one := range strings.Fields(s.Claims) {
+		if name, ok := strings.CutPrefix(one, where); ok {
+			out = append(out, name)
+		}
 	}
 	return out
 }
@@ -168,10 +196,7 @@ type Pair struct{ Access, ID secret.Text }
 // Person issues the tokens of a person whose session stands. What they say of him
 // is what he granted the site.
 func (i *Identity) Person(st store.Standing, a Ask) (Pair, error) {
-	roles := st.Grant.Roles
-	if roles == nil {
-		roles = []string{}
-	}
+	roles := roles(st)
 	scope := st.Session.Scope
 	if scope == "" {
 		scope = "openid"
@@ -193,7 +218,7 @@ func (i *Identity) Person(st store.Standing, a Ask) (Pair, error) {
 	known := about(st)
 	known["roles"] = roles
 	add(access, a.Access, known)
-	add(id, a.ID, known)
+	add(id, append(a.ID, named(st.Session, InIDToken)...), known)
 	for _, s := range strings.Fields(st.Session.Scope) {
 		add(id, Scopes()[s], known)
 	}
@@ -205,6 +230,9 @@ func (i *Identity) Person(st store.Standing, a Ask) (Pair, error) {
 	p.ID, err = i.sign(token.TypeID, id)
 	return p, err
 }
+
+// roles are what the person is at the site; never null.
+func roles(st store.Standing) []string { return append([]string{}, st.Grant.Roles...) }
 
 func add(to token.Claims, names []string, known map[string]any) {
 	for name, v := range known {

@@ -134,7 +134,7 @@ func (s Arrivals) Raise(ctx context.Context, v Visit) (*Pending, error) {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
-	return s.Second.Begin(ctx, Proved{Standing: store.Standing{User: v.Who.User, Site: v.Site, Grant: g}, Methods: v.Who.Session.Methods}, v.door())
+	return s.Second.Begin(ctx, Proved{Standing: store.Standing{User: v.Who.User, Site: v.demanding(), Grant: g}, Methods: v.Who.Session.Methods}, v.door())
 }
 
 // SendCode mails a link and a code to the person with an address, for this visit

@@ -50,7 +50,7 @@ func (s *Flows) Exchange(ctx context.Context, e Exchange) (Exchanged, error) {
 		if err != nil {
 			return err
 		}
-		if t.SiteID != e.Site.ID || t.Data[dataClient] != e.Client || e.Redirect != "" && e.Redirect != t.Data[dataRedirect] || !verifies(t.Data[dataChallenge], e.Verifier) {
+		if t.SiteID != e.Site.ID || t.Data[dataClient] != e.Client || !e.from(t) || !verifies(t.Data[dataChallenge], e.Verifier) {
 			return ErrCode // and it stays good for whom it is for
 		}
 		if opened, err = s.arrive(ctx, tx, e.Site, t); err != nil {
@@ -76,6 +76,16 @@ func (s *Flows) Exchange(ctx context.Context, e Exchange) (Exchanged, error) {
 	return out, err
 }
 
+// from reports whether the address is that of the request. A code without a challenge
+// has nothing else that binds it to the request, so there it must be sent again (RFC 6749
+// section 4.1.3).
+func (e Exchange) from(t otl.Ticket) bool {
+	if e.Redirect == "" {
+		return t.Data[dataChallenge] != ""
+	}
+	return e.Redirect == t.Data[dataRedirect]
+}
+
 // verifies holds a verifier against a challenge: both, or neither (OA-04).
 func verifies(challenge, verifier string) bool {
 	if challenge == "" || verifier == "" {
@@ -95,7 +105,7 @@ func (s *Flows) arrive(ctx context.Context, tx *store.Tx, site otl.Site, t otl.T
 	if err != nil {
 		return session.Opened{}, err
 	}
-	st := store.Standing{Site: site, Session: otl.Session{AuthAt: held.Session.AuthAt, Client: t.Data[dataClient], Scope: t.Data[dataMore+MoreScope]}}
+	st := store.Standing{Site: site, Session: otl.Session{AuthAt: held.Session.AuthAt, Client: t.Data[dataClient], Scope: t.Data[dataMore+MoreScope], Claims: t.Data[dataMore+MoreClaims]}}
 	if st.User, err = tx.Users.Came(ctx, t.UserID, now); err != nil {
 		if errors.Is(err, store.ErrNotFound) {
 			err = ErrCode // disabled

@@ -3,7 +3,6 @@ package signin
 import (
 	"context"
 	"errors"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,8 +40,11 @@ const (
 	dataMore      = "more_" // begins what the wire that began the flow added
 )
 
-// MoreScope names the member of Asked.More that the session keeps as its scope.
-const MoreScope = "scope"
+// Members of Asked.More that the session keeps: its scope, and the claims asked for by name.
+const (
+	MoreScope  = "scope"
+	MoreClaims = "claims"
+)
 
 // Next is what a visit needs next.
 type Next string
@@ -65,6 +67,24 @@ type Visit struct {
 
 // Known reports whether the browser is signed in.
 func (v Visit) Known() bool { return v.Who.Session.ID != "" }
+
+// other reports whether the site asked for somebody else than who is signed in.
+func (v Visit) other() bool { return v.Asked.Person != "" && v.Who.User.ID != v.Asked.Person }
+
+// Wrong reports whether somebody else than the site asked for was signed in before it
+// did: whom it asked for can still sign in.
+func (v Visit) Wrong() bool {
+	return v.Known() && v.other() && v.Who.Session.AuthAt.Before(v.CreatedAt)
+}
+
+// demanding gives the site of a visit, with the second factor it asked for this time.
+func (v Visit) demanding() otl.Site {
+	s := v.Site
+	if v.Asked.Factors > 1 {
+		s.MFA = otl.MFARequired
+	}
+	return s
+}
 
 const (
 	flowPrefix    = "fl_"
@@ -168,8 +188,11 @@ func (s *Flows) live(ctx context.Context, id string) (otl.Flow, error) {
 
 // Next gives what a visit needs before the browser can go back.
 func (s *Flows) Next(ctx context.Context, v Visit) (Next, error) {
-	if !v.Known() || !s.fresh(v) {
+	if !v.Known() || !s.fresh(v) || v.Wrong() {
 		return StepSignIn, nil
+	}
+	if v.other() {
+		return StepDone, nil // and the site is told that it is somebody else
 	}
 	if v.Asked.Choose && v.Progress.Chosen.IsZero() && v.Who.Session.AuthAt.Before(v.CreatedAt) {
 		return StepChoose, nil
@@ -181,7 +204,7 @@ func (s *Flows) Next(ctx context.Context, v Visit) (Next, error) {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return StepSignIn, err
 	}
-	_, offers, err := s.Second.Factors.Admit(ctx, s.Store.Read, store.Standing{User: v.Who.User, Site: v.Site, Grant: g}, v.Who.Session.Methods, nil)
+	_, offers, err := s.Second.Factors.Admit(ctx, s.Store.Read, store.Standing{User: v.Who.User, Site: v.demanding(), Grant: g}, v.Who.Session.Methods, nil)
 	if err != nil {
 		return StepSignIn, err
 	}
@@ -234,7 +257,10 @@ const redeemable = time.Minute
 // Finish ends a flow whose next step is StepDone and gives where the browser goes: to
 // the site with a code, or to a page of our own. The error is ErrFlow for one that
 // ended already.
-func (s *Flows) Finish(ctx context.Context, v Visit) (string, error) {
+func (s *Flows) Finish(ctx context.Context, v Visit) (Answer, error) {
+	if v.other() {
+		return s.Refuse(ctx, v, "login_required")
+	}
 	code, t := s.ticket(v)
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		first, err := tx.Flows.Finish(ctx, v.ID, s.Now())
@@ -247,27 +273,30 @@ func (s *Flows) Finish(ctx context.Context, v Visit) (string, error) {
 		return tx.Tickets.Insert(ctx, t, secret.Digest(code), nil)
 	})
 	if v.Site.FirstParty {
-		return v.Asked.Return, err
+		return Answer{To: v.Asked.Return}, err
 	}
 	return s.Back(v.Asked, "code", code), err
 }
 
 // Straight gives where a browser goes at once that is signed in and of which nothing is
-// to be asked: then there is no flow. It reports false where there is something to ask.
-func (s *Flows) Straight(ctx context.Context, site otl.Site, held secret.Text, a otl.Asked) (string, bool, error) {
-	v := Visit{Flow: otl.Flow{Asked: a, Progress: seen(ctx), CreatedAt: s.Now()}, Site: site}
+// to be asked: then there is no flow, and the step is StepDone. Any other step says what
+// there is to ask.
+func (s *Flows) Straight(ctx context.Context, site otl.Site, held secret.Text, a otl.Asked) (Answer, Next, error) {
+	begun := s.Now().Add(time.Millisecond) // nobody has proven himself for it yet
+	v := Visit{Flow: otl.Flow{Asked: a, Progress: seen(ctx), CreatedAt: begun}, Site: site}
 	var err error
-	if v.Who, err = s.Who(ctx, held); err != nil || !v.Known() {
-		return "", false, err
+	if v.Who, err = s.Who(ctx, held); err != nil {
+		return Answer{}, StepSignIn, err
 	}
-	if step, err := s.Next(ctx, v); err != nil || step != StepDone {
-		return "", false, err
+	step, err := s.Next(ctx, v)
+	if err != nil || step != StepDone {
+		return Answer{}, step, err
 	}
 	code, t := s.ticket(v)
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		return tx.Tickets.Insert(ctx, t, secret.Digest(code), nil)
 	})
-	return s.Back(a, "code", code), err == nil, err
+	return s.Back(a, "code", code), StepDone, err
 }
 
 // ticket makes the code at the end of a visit and what is kept of it.
@@ -299,7 +328,7 @@ func seen(ctx context.Context) otl.Progress {
 
 // Refuse ends a flow on behalf of the person and gives where the browser goes: to the
 // site with an error of RFC 6749 section 4.1.2.1.
-func (s *Flows) Refuse(ctx context.Context, v Visit, word string) (string, error) {
+func (s *Flows) Refuse(ctx context.Context, v Visit, word string) (Answer, error) {
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if first, err := tx.Flows.Finish(ctx, v.ID, s.Now()); err != nil || !first {
 			if err == nil {
@@ -310,23 +339,9 @@ func (s *Flows) Refuse(ctx context.Context, v Visit, word string) (string, error
 		return nil
 	})
 	if v.Site.FirstParty {
-		return "/", err
+		return Answer{To: "/"}, err
 	}
 	return s.Back(v.Asked, "error", word), err
-}
-
-// Back gives the address of a site with an answer, the state it sent, and who answers
-// (RFC 9207). The address's own query stays.
-func (s *Flows) Back(a otl.Asked, name, value string) string {
-	join := "?"
-	if strings.Contains(a.Redirect, "?") {
-		join = "&"
-	}
-	out := a.Redirect + join + name + "=" + url.QueryEscape(value)
-	if a.State != "" {
-		out += "&state=" + url.QueryEscape(a.State)
-	}
-	return out + "&iss=" + url.QueryEscape(s.Issuer)
 }
 
 // CheckChallenge refuses a request without a challenge of S256 (OA-04, decision D13).

@@ -48,24 +48,36 @@ func (s *Surface) authorize(w http.ResponseWriter, r *http.Request) {
 		s.Page(w, r, err)
 		return
 	}
-	a, prompts, bad := asked(q, c)
+	a, silent, bad := asked(q, c)
+	if bad == nil {
+		bad = s.person(q, &a)
+	}
 	if bad != nil {
-		s.back(w, r, a, *bad)
+		s.back(w, r, of, a, *bad)
 		return
 	}
-	browser := s.bind(w, r)
-	f, err := s.Flows.Begin(r.Context(), of, browser, a)
-	if err != nil {
+	s.begin(w, r, of, a, silent)
+}
+
+// begin goes on with what a client asked for: back at once where nothing is to be asked
+// of the person; else back with what there is to ask where the client wants no page
+// (prompt=none), and to the pages where it does.
+func (s *Surface) begin(w http.ResponseWriter, r *http.Request, of otl.Site, a otl.Asked, silent bool) {
+	answer, step, err := s.Flows.Straight(r.Context(), of, s.Jar.Held(r), a)
+	switch {
+	case err != nil:
 		s.Page(w, r, err)
-		return
-	}
-	switch at := "/signin?f=" + url.QueryEscape(f.ID); {
-	case slices.Contains(prompts, "none"):
-		s.silent(w, r, f, browser, single(q, "id_token_hint"))
-	case slices.Contains(prompts, "select_account"):
-		s.send(w, r, at+"&as=other")
+	case step == signin.StepDone:
+		s.Leave(w, r, of, answer)
+	case silent:
+		s.back(w, r, of, a, needs(step))
 	default:
-		s.send(w, r, at)
+		f, err := s.Flows.Begin(r.Context(), of, s.bind(w, r), a)
+		if err != nil {
+			s.Page(w, r, err)
+			return
+		}
+		s.send(w, r, "/signin?f="+url.QueryEscape(f.ID))
 	}
 }
 
@@ -75,8 +87,8 @@ func (s *Surface) send(w http.ResponseWriter, r *http.Request, to string) {
 	http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // G710: a page of ours, or an address that was checked against those registered
 }
 
-func (s *Surface) back(w http.ResponseWriter, r *http.Request, a otl.Asked, no wish) {
-	s.send(w, r, s.Flows.Back(a, "error", no.word)+"&error_description="+url.QueryEscape(no.text))
+func (s *Surface) back(w http.ResponseWriter, r *http.Request, of otl.Site, a otl.Asked, no wish) {
+	s.Leave(w, r, of, s.Flows.Back(a, "error", no.word, "error_description", no.text))
 }
 
 // bind gives the value of the cookie that visits of this browser are bound to, and sets
@@ -90,73 +102,57 @@ func (s *Surface) bind(w http.ResponseWriter, r *http.Request) secret.Text {
 	return b
 }
 
-// silent answers at once, without a page: with a code where nothing needs one, else
-// with what would need it (prompt=none). A hint must be of whoever is signed in.
-func (s *Surface) silent(w http.ResponseWriter, r *http.Request, f otl.Flow, browser secret.Text, hint string) {
-	v, err := s.Flows.Visit(r.Context(), f.ID, browser, s.Jar.Held(r))
-	if err != nil {
-		s.Page(w, r, err)
-		return
-	}
-	step, err := s.Flows.Next(r.Context(), v)
-	if err != nil {
-		s.Page(w, r, err)
-		return
-	}
-	if hint != "" && step != signin.StepSignIn {
-		if _, person, _, err := s.Identity.Hint(secret.NewText(hint)); err != nil || person != v.Who.User.ID {
-			step = signin.StepSignIn
-		}
-	}
+// needs words what a step would ask of a person whom no page may be shown (OpenID
+// Connect Core section 3.1.2.6).
+func needs(step signin.Next) wish {
 	switch step {
-	case signin.StepDone:
-		to, err := s.Flows.Finish(r.Context(), v)
-		if err != nil {
-			s.Page(w, r, err)
-			return
-		}
-		s.send(w, r, to)
-	case signin.StepConsent:
-		s.back(w, r, f.Asked, wish{"consent_required", "The person has to decide what the client may see."})
 	case signin.StepSignIn:
-		s.back(w, r, f.Asked, wish{"login_required", "Nobody is signed in, or somebody else, or not lately enough."})
-	default:
-		s.back(w, r, f.Asked, wish{"interaction_required", "A second factor is needed."})
+		return wish{"login_required", "Nobody is signed in, or somebody else, or not lately enough."}
+	case signin.StepChoose:
+		return wish{"account_selection_required", "The person has to say as whom to go on."}
+	case signin.StepConsent:
+		return wish{"consent_required", "The person has to decide what the client may see."}
 	}
+	return wish{"interaction_required", "A second factor is needed."}
 }
 
-// asked reads what a client asks for. What is needed to send the browser back is given
-// along with an error.
-func asked(q url.Values, c otl.Client) (otl.Asked, []string, *wish) {
+// asked reads what a client asks for, and whether no page may be shown. What is needed to
+// send the browser back is given along with an error.
+func asked(q url.Values, c otl.Client) (otl.Asked, bool, *wish) {
 	a := otl.Asked{
 		Client: c.ID, Redirect: single(q, "redirect_uri"), State: single(q, "state"), Challenge: single(q, "code_challenge"),
 		Hint: single(q, "login_hint"), Locales: single(q, "ui_locales"), More: map[string]string{},
 	}
+	if single(q, "response_mode") == signin.ModeForm {
+		a.Mode = signin.ModeForm
+	}
 	if len(a.State) > maxState {
 		a.State = ""
-		return a, nil, &wish{"invalid_request", "state must be at most 2048 bytes"}
+		return a, false, &wish{"invalid_request", "state must be at most 2048 bytes"}
 	}
 	for name, values := range q {
 		if len(values) > 1 {
-			return a, nil, &wish{"invalid_request", "a parameter stands twice: " + strconv.QuoteToASCII(name)}
+			return a, false, &wish{"invalid_request", "a parameter stands twice: " + strconv.QuoteToASCII(name)}
 		}
 	}
 	if len(a.Hint) > otl.MaxEmail || len(a.Locales) > 100 {
 		a.Hint, a.Locales = "", "" // no reason to refuse anybody
 	}
 	if no := form(q, c, a); no != nil {
-		return a, nil, no
+		return a, false, no
 	}
 	nonce, scope := q.Get("nonce"), scopes(q.Get("scope"))
 	if len(nonce) > maxNonce {
-		return a, nil, &wish{"invalid_request", "nonce must be at most 512 bytes"}
+		return a, false, &wish{"invalid_request", "nonce must be at most 512 bytes"}
 	}
 	if !slices.Contains(scope, "openid") {
-		return a, nil, &wish{"invalid_scope", "scope must hold openid"}
+		return a, false, &wish{"invalid_scope", "scope must hold openid"}
 	}
 	a.More["nonce"], a.More[signin.MoreScope] = nonce, strings.Join(scope, " ")
-	prompts, no := prompt(q, &a)
-	return a, prompts, no
+	if no := claims(q.Get("claims"), &a); no != nil {
+		return a, false, no
+	}
+	return prompt(q, a)
 }
 
 // form refuses what no client may ask for in this way: other answers than a code, by
@@ -167,8 +163,8 @@ func form(q url.Values, c otl.Client, a otl.Asked) *wish {
 		return &wish{"invalid_request", "response_type is missing"}
 	case answer != "code":
 		return &wish{"unsupported_response_type", "response_type must be code"}
-	case q.Get("response_mode") != "" && q.Get("response_mode") != "query":
-		return &wish{"invalid_request", "response_mode must be query"}
+	case !slices.Contains([]string{"", "query", signin.ModeForm}, q.Get("response_mode")):
+		return &wish{"invalid_request", "response_mode must be query or form_post"}
 	case q.Has("request"):
 		return &wish{"request_not_supported", "request objects are not supported"}
 	case q.Has("request_uri"):
@@ -198,31 +194,47 @@ func scopes(s string) []string {
 }
 
 // prompt reads how the person is to be asked.
-func prompt(q url.Values, a *otl.Asked) ([]string, *wish) {
+func prompt(q url.Values, a otl.Asked) (_ otl.Asked, silent bool, no *wish) {
 	prompts := strings.Fields(q.Get("prompt"))
 	for _, p := range prompts {
 		switch p {
 		case "none":
-			if len(prompts) > 1 {
-				return nil, &wish{"invalid_request", "prompt none stands alone"}
+			if silent = true; len(prompts) > 1 {
+				return a, silent, &wish{"invalid_request", "prompt none stands alone"}
 			}
 		case "login":
 			a.MaxAge = -1
 		case "consent":
 			a.Consent = true
 		case "select_account":
+			a.Choose = true
 		default:
-			return nil, &wish{"invalid_request", "prompt must be none, login, consent or select_account"}
+			return a, silent, &wish{"invalid_request", "prompt must be none, login, consent or select_account"}
 		}
 	}
 	if age := q.Get("max_age"); age != "" && a.MaxAge == 0 {
 		n, err := strconv.Atoi(age)
 		if err != nil || n < 0 {
-			return nil, &wish{"invalid_request", "max_age must be a number of seconds"}
+			return a, silent, &wish{"invalid_request", "max_age must be a number of seconds"}
 		}
 		if a.MaxAge = n; n == 0 {
 			a.MaxAge = -1
 		}
 	}
-	return prompts, nil
+	return a, silent, nil
+}
+
+// person reads whom the client takes the person for: by an ID token of his, which may
+// have expired, or by the claim sub.
+func (s *Surface) person(q url.Values, a *otl.Asked) *wish {
+	hint := q.Get("id_token_hint")
+	if hint == "" {
+		return nil
+	}
+	_, person, _, err := s.Identity.Hint(secret.NewText(hint))
+	if err != nil || a.Person != "" && a.Person != person {
+		return &wish{"login_required", "id_token_hint is no ID token of this server, or another person's."}
+	}
+	a.Person = person
+	return nil
 }

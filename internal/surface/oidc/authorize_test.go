@@ -110,7 +110,7 @@ func TestPromptsAndAges(t *testing.T) {
 			{"max_age", "60", "Confirm it's you"},
 			{"max_age", "0", "Confirm it's you"},
 			{"prompt", "login", "Confirm it's you"},
-			{"prompt", "select_account", "Sign in"},
+			{"prompt", "select_account", "Choose an account"},
 			{"prompt", "consent", "\u2068Notes\u2069 wants to connect to your account"},
 		} {
 			p := x.browser.Get(x.ask(x.client, map[string]string{c.name: c.value}))

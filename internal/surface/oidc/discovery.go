@@ -32,6 +32,7 @@ type metadata struct {
 	Parameter     bool     `json:"claims_parameter_supported"`
 	Request       bool     `json:"request_parameter_supported"`
 	RequestURI    bool     `json:"request_uri_parameter_supported"`
+	Levels        []string `json:"acr_values_supported"`
 	Iss           bool     `json:"authorization_response_iss_parameter_supported"`
 }
 
@@ -48,8 +49,8 @@ func (s *Surface) discover(w http.ResponseWriter, _ *http.Request) {
 	write(w, http.StatusOK, metadata{
 		Issuer: s.URL, Authorization: s.URL + "/oidc/authorize", Token: s.URL + "/oidc/token", UserInfo: s.URL + "/oidc/userinfo", JWKS: s.URL + "/oidc/jwks",
 		Introspection: s.URL + "/oidc/introspect", Revocation: s.URL + "/oidc/revoke", EndSession: s.URL + "/oidc/logout",
-		Scopes: names, Answers: []string{"code"}, Modes: []string{"query"}, Grants: []string{"authorization_code", "refresh_token", "client_credentials"},
+		Scopes: names, Answers: []string{"code"}, Modes: []string{"query", "form_post"}, Grants: []string{"authorization_code", "refresh_token", "client_credentials"},
 		Subjects: []string{"public"}, Algorithms: []string{"RS256"}, ClientAuth: []string{"client_secret_basic", "client_secret_post"},
-		Challenges: []string{"S256"}, Prompts: []string{"none", "login", "consent", "select_account"}, Claims: claims, Iss: true,
+		Challenges: []string{"S256"}, Prompts: []string{"none", "login", "consent", "select_account"}, Claims: claims, Parameter: true, Iss: true, Levels: []string{"1", "2"},
 	})
 }

@@ -28,6 +28,8 @@ type Options struct {
 	URL      string // of the installation: the issuer
 	// Page answers an error with a page, before anybody is sent anywhere (OA-03).
 	Page func(http.ResponseWriter, *http.Request, error)
+	// Leave sends the browser on to a site with an answer, by whichever way it is asked.
+	Leave func(http.ResponseWriter, *http.Request, otl.Site, signin.Answer)
 }
 
 // Surface is the wire as an http.Handler.

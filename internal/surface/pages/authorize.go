@@ -31,12 +31,12 @@ func (p entry) authorize(w http.ResponseWriter, r *http.Request) error {
 	a, err := asked(q)
 	if err != nil {
 		otl.RequestOf(r.Context()).Err = err
-		p.send(w, r, p.Flows.Back(a, "error", "invalid_request")+"&error_description="+url.QueryEscape(otl.As(err).Field+" "+otl.As(err).Text))
+		p.Leave(w, r, site, p.Flows.Back(a, "error", "invalid_request", "error_description", otl.As(err).Field+" "+otl.As(err).Text))
 		return nil
 	}
-	if to, done, err := p.Flows.Straight(r.Context(), site, p.jar.Held(r), a); err != nil || done {
+	if back, step, err := p.Flows.Straight(r.Context(), site, p.jar.Held(r), a); err != nil || step == signin.StepDone {
 		if err == nil {
-			p.send(w, r, to)
+			p.Leave(w, r, site, back)
 		}
 		return err
 	}
@@ -147,11 +147,11 @@ func (p *Pages) proceed(w http.ResponseWriter, r *http.Request, v signin.Visit) 
 	case signin.StepConsent:
 		p.send(w, r, at("/consent", v.ID))
 	case signin.StepDone:
-		to, err := p.Flows.Finish(r.Context(), v)
+		back, err := p.Flows.Finish(r.Context(), v)
 		if err != nil {
 			return err
 		}
-		p.send(w, r, to)
+		p.Leave(w, r, v.Site, back)
 	}
 	return nil
 }

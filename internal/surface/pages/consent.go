@@ -118,9 +118,9 @@ func (p entry) consentSent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if r.PostForm.Get("decision") == "cancel" {
-		to, err := p.Flows.Refuse(r.Context(), v, "access_denied")
+		back, err := p.Flows.Refuse(r.Context(), v, "access_denied")
 		if err == nil {
-			p.send(w, r, to)
+			p.Leave(w, r, v.Site, back)
 		}
 		return err
 	}

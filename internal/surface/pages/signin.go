@@ -89,7 +89,7 @@ func (p entry) signIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := signInPage{Name: v.Progress.Name}
-	if v.Known() && !other {
+	if v.Known() && !other && !v.Wrong() {
 		page = signInPage{Name: v.Who.User.Email.Address, Fixed: true}
 	}
 	p.showSignIn(w, r, v, page, nil)
