@@ -27,7 +27,7 @@ func (g Tickets) VoidLater(ctx context.Context, t otl.Ticket, now time.Time) err
 // back, which is given by its key.
 func (g Tickets) Reserved(ctx context.Context, key, userID string, now time.Time) (bool, error) {
 	var n int
-	err := g.one(ctx, `SELECT count(*) FROM tickets WHERE slot = $1 AND purpose = 'change_undo' AND used_at IS NULL AND expires_at > $2 AND user_id <> $3`,
+	err := g.one(ctx, `SELECT count(*) FROM tickets WHERE slot = $1 AND slot <> '' AND purpose = 'change_undo' AND used_at IS NULL AND expires_at > $2 AND user_id <> $3`,
 		[]any{key, millis(now), userID}, &n)
 	return n > 0, err
 }

@@ -5,3 +5,6 @@ type Conn = conn
 
 // NewTx gives the groups of statements on a connection of the test's own.
 func NewTx(c Conn) *Tx { return newTx(c, nil) }
+
+// Steady is steady, for tests.
+func Steady(text string) string { return steady(text) }

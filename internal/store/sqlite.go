@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -252,12 +253,18 @@ func (p *prepared) stmt(ctx context.Context, text string) (*sql.Stmt, error) {
 	if s := p.stmts[text]; s != nil {
 		return s, nil
 	}
-	s, err := p.prepare(ctx, text)
+	s, err := p.prepare(ctx, steady(text))
 	if err == nil {
 		p.stmts[text] = s
 	}
 	return s, err
 }
+
+// steady spells a statement so that SQLite plans it once: a bare parameter as LIMIT
+// makes it look at the value, and so plan anew each time there is another.
+func steady(text string) string { return limits.ReplaceAllString(text, `LIMIT $$$1 + 0`) }
+
+var limits = regexp.MustCompile(`LIMIT \$(\d+)`)
 
 // ExecContext implements conn.
 func (p *prepared) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {

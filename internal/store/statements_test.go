@@ -11,6 +11,7 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -142,7 +143,26 @@ func TestEveryStatementPrepares(t *testing.T) {
 
 func prepareAll(t *testing.T, db *sql.DB) {
 	t.Helper()
-	var texts, bad []string
+	texts, bad := statements(t, db)
+	for _, b := range bad {
+		t.Error(b)
+	}
+	known := sources(t)
+	if len(known) < 60 {
+		t.Errorf("only %d statements found in the source", len(known))
+	}
+	all := strings.Join(texts, "\n")
+	for _, s := range known {
+		if !strings.Contains(all, s) {
+			t.Errorf("no method of a group ran this statement, or not as it stands:\n%s", s)
+		}
+	}
+}
+
+// statements gives what every method of every group runs, and why what an engine
+// would not parse is refused.
+func statements(t *testing.T, db *sql.DB) (texts, bad []string) {
+	t.Helper()
 	try := func(group, method int, args []reflect.Value, none bool, stop int) (more bool) {
 		tx, err := db.BeginTx(t.Context(), nil)
 		if err != nil {
@@ -170,17 +190,79 @@ func prepareAll(t *testing.T, db *sql.DB) {
 			}
 		}
 	}
-	for _, b := range bad {
-		t.Error(b)
+	return texts, bad
+}
+
+// short are tables that stay short, and what stands for a handful of rows.
+var short = []string{
+	"announced_origins", "businesses", "endpoints", "p", "password_schemes", "signing_keys", "sms_stops", "settled", "placed", "due",
+}
+
+// walks are indexes that hold only what waits, or that are walked from one end to a
+// limit.
+var walks = []string{"events_unplaced", "deliveries_due"}
+
+// TestNoStatementLooksAtEveryRow has SQLite plan every statement: what many people
+// make long is found by an index. A partial index counts only where the statement
+// says its condition.
+func TestNoStatementLooksAtEveryRow(t *testing.T) {
+	t.Parallel()
+	db := database(t, otltest.SQLite)
+	texts, _ := statements(t, db)
+	slices.Sort(texts)
+	for _, text := range slices.Compact(texts) {
+		for _, step := range plan(t, db, text) {
+			if looksAtAll(text, step) {
+				t.Errorf("%s\n\t%s", step, text)
+			}
+		}
 	}
-	known := sources(t)
-	if len(known) < 60 {
-		t.Errorf("only %d statements found in the source", len(known))
+}
+
+// looksAtAll reports whether a step of a plan grows with the table.
+func looksAtAll(text, step string) bool {
+	table, scan := strings.CutPrefix(step, "SCAN ")
+	if !scan || strings.HasSuffix(step, "CONSTANT ROWS") {
+		return false
 	}
-	all := strings.Join(texts, "\n")
-	for _, s := range known {
-		if !strings.Contains(all, s) {
-			t.Errorf("no method of a group ran this statement, or not as it stands:\n%s", s)
+	table, index, _ := strings.Cut(table, " USING ")
+	if slices.Contains(short, table) || strings.Contains(text, "FROM "+table+" WHERE 1 = 0") {
+		return false
+	}
+	ordered := index != "" && strings.Contains(text, " ORDER BY id DESC LIMIT ")
+	return !ordered && !slices.ContainsFunc(walks, func(w string) bool { return strings.HasSuffix(index, "INDEX "+w) })
+}
+
+func plan(t *testing.T, db *sql.DB, text string) (steps []string) {
+	t.Helper()
+	args := make([]any, len(regexp.MustCompile(`\$\d+`).FindAllString(text, -1)))
+	rows, err := db.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+text, args...)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, step)
+	}
+	return steps
+}
+
+// TestSteady_NoBareParameterIsALimit: SQLite would plan the statement anew with each
+// value.
+func TestSteady_NoBareParameterIsALimit(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		`SELECT id FROM a ORDER BY id LIMIT $2`:                               `SELECT id FROM a ORDER BY id LIMIT $2 + 0`,
+		`DELETE FROM a WHERE id IN (SELECT id FROM a WHERE b < $1 LIMIT $12)`: `DELETE FROM a WHERE id IN (SELECT id FROM a WHERE b < $1 LIMIT $12 + 0)`,
+		`SELECT id FROM a LIMIT 1000 OFFSET $3`:                               `SELECT id FROM a LIMIT 1000 OFFSET $3`,
+	} {
+		if got := store.Steady(given); got != want {
+			t.Errorf("%s\nwant %s", got, want)
 		}
 	}
 }

@@ -48,7 +48,7 @@ func (g Users) ByID(ctx context.Context, id string) (otl.User, error) {
 // ByEmail gives the person with this address key.
 func (g Users) ByEmail(ctx context.Context, key string) (otl.User, error) {
 	var u otl.User
-	err := g.one(ctx, `SELECT `+userColumns+` FROM users u WHERE u.email_key = $1`, []any{key}, userDest(&u)...)
+	err := g.one(ctx, `SELECT `+userColumns+` FROM users u WHERE u.email_key = $1 AND u.email_key <> ''`, []any{key}, userDest(&u)...)
 	return u, err
 }
 
@@ -100,7 +100,7 @@ func (g Users) Credential(ctx context.Context, key, siteID string) (Credential, 
 		FROM users u
 		LEFT JOIN passwords p ON p.user_id = u.id
 		LEFT JOIN grants g ON g.user_id = u.id AND g.site_id = $2
-		WHERE u.email_key = $1 OR u.username_key = $1 AND u.username_key <> ''`, []any{key, siteID}, append(dest, grantDest(&c.Grant)...)...)
+		WHERE u.email_key = $1 AND u.email_key <> '' OR u.username_key = $1 AND u.username_key <> ''`, []any{key, siteID}, append(dest, grantDest(&c.Grant)...)...)
 	c.Hash, c.Imported = hash.V, imported.V
 	return c, err
 }
