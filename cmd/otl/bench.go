@@ -23,6 +23,7 @@ type benchFlags struct {
 	url, admin, siteKey, email, database string
 	seconds, users, nodes, connections   int
 	storm                                int
+	only                                 []string
 }
 
 func benchCommand(a *app) *cobra.Command {
@@ -33,7 +34,7 @@ func benchCommand(a *app) *cobra.Command {
 			"the other on it and prints what each came to, beside what the machine can do at most:\n" +
 			"the bare password hash, a bare net/http handler, a bare fsync. --url drives a server that\n" +
 			"is running instead; it must run with OTL_RATE_LIMITS=off.",
-		Example: "  otl bench --seconds 3\n  otl bench --users 1000000\n  otl bench --database postgres://otl@127.0.0.1/postgres --nodes 3",
+		Example: "  otl bench --seconds 3\n  otl bench --only otp --only login\n  otl bench --users 1000000\n  otl bench --database postgres://otl@127.0.0.1/postgres --nodes 3",
 		RunE:    func(c *cobra.Command, _ []string) error { return a.bench(c.Context(), f) },
 	}
 	flags := c.Flags()
@@ -42,6 +43,7 @@ func benchCommand(a *app) *cobra.Command {
 	flags.IntVar(&f.users, "users", 1000, "people in the database before the loads")
 	flags.IntVar(&f.nodes, "nodes", 1, "servers to start on one PostgreSQL")
 	flags.IntVar(&f.storm, "storm", 0, "also send that many sign-ins at one moment, such as 5000")
+	flags.StringSliceVar(&f.only, "only", nil, `only the loads whose names begin so, such as "login" or "otp"`)
 	flags.StringVar(&f.database, "database", "", "PostgreSQL server on which a throw-away database is made (default: SQLite)")
 	flags.StringVar(&f.url, "url", "", "drive this server instead of starting one")
 	flags.StringVar(&f.admin, "admin", "", "with --url: its admin listener, for processor time and memory")
@@ -90,6 +92,7 @@ func (a *app) bench(ctx context.Context, f benchFlags) error {
 		return err
 	}
 	opts.Duration, opts.Connections, opts.Storm = time.Duration(f.seconds)*time.Second, f.connections, f.storm
+	opts.Only = f.only
 	opts.Overload = max(opts.Duration, 5*time.Second)
 	opts.Progress = func(name string) { fmt.Fprintln(a.stderr, "…", name) }
 	if rep.Results, err = bench.Run(ctx, opts); err != nil {
@@ -164,7 +167,7 @@ func (w *benchWorld) prepare(ctx context.Context, rep *bench.Report) (bench.Opti
 		listen, admin = append(listen, main), append(admin, side)
 	}
 	environ = append(environ, "OTL_PUBLIC_URL=http://localhost"+portOf(listen[0]))
-	if o.SiteKey, o.People, err = w.seed(ctx, environ); err != nil {
+	if err := w.seed(ctx, environ, &o); err != nil {
 		return o, err
 	}
 	for i := range listen {

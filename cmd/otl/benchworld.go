@@ -11,6 +11,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/bench"
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -29,36 +30,61 @@ func benchEmail(i int) string { return fmt.Sprintf("person-%07d@bench.test", i) 
 // seed fills the database that environ configures, before a server is started on
 // it: a site, and the people. They share one password hash; to check it takes
 // as long as if each had his own.
-func (w *benchWorld) seed(ctx context.Context, environ []string) (secret.Text, []bench.Person, error) {
+func (w *benchWorld) seed(ctx context.Context, environ []string, o *bench.Options) error {
 	inner := &app{environ: environ, stderr: w.a.stderr}
 	n, err := inner.openNode(ctx, opening{create: true, migrate: true})
 	if err != nil {
-		return secret.Text{}, nil, err
+		return err
 	}
 	defer func() { _ = n.Close() }()
 	reg, err := n.Sites.Register(ctx, site.Registration{Name: "Bench", Callbacks: []string{"https://bench.test/callback"}})
 	if err != nil {
-		return secret.Text{}, nil, err
+		return err
 	}
 	if _, err := n.Accounts.Create(ctx, account.Creation{Email: benchEmail(0), Password: secret.NewText(benchPassword), Site: &reg.Site}); err != nil {
-		return secret.Text{}, nil, err
+		return err
 	}
 	first, err := otl.ParseEmail(benchEmail(0))
 	if err != nil {
-		return secret.Text{}, nil, err
+		return err
 	}
 	like, err := n.Store.Read.Users.Credential(ctx, first.Key, reg.Site.ID)
 	if err != nil {
-		return secret.Text{}, nil, err
+		return err
 	}
 	if err := w.fill(ctx, n, like); err != nil {
-		return secret.Text{}, nil, err
+		return err
 	}
-	var people []bench.Person
 	for i := range min(w.f.users, 1000) {
-		people = append(people, bench.Person{Email: benchEmail(i), Password: secret.NewText(benchPassword)})
+		o.People = append(o.People, bench.Person{Email: benchEmail(i), Password: secret.NewText(benchPassword)})
 	}
-	return reg.Key, people, nil
+	o.SiteKey = reg.Key
+	o.Second, err = w.second(ctx, n, like)
+	return err
+}
+
+// secondASecond is how many people with an authenticator app are added for each second
+// of a load: more than a machine signs in, since a code is good once in 30 of them.
+const secondASecond = 150
+
+// second adds people who have an authenticator app.
+func (w *benchWorld) second(ctx context.Context, n *node.Node, like store.Credential) (people []bench.Person, err error) {
+	for i := range secondASecond * min(w.f.seconds, 30) {
+		p := bench.Person{Email: fmt.Sprintf("second-%07d@bench.test", i), Password: secret.NewText(benchPassword), Seed: secret.NewTOTPSeed()}
+		var u otl.User
+		err := n.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+			u, err = addLike(ctx, tx, like, p.Email)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if _, err := n.Setup.Give(ctx, u, factor.Given{New: factor.New{Kind: otl.FactorTOTP}, Seed: p.Seed}); err != nil {
+			return nil, err
+		}
+		people = append(people, p)
+	}
+	return people, nil
 }
 
 // fill adds everybody but the first, who is the pattern.
@@ -68,7 +94,7 @@ func (w *benchWorld) fill(ctx context.Context, n *node.Node, like store.Credenti
 		to := min(from+fillStep, w.f.users)
 		err := n.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 			for i := from; i < to; i++ {
-				if err := addLike(ctx, tx, like, benchEmail(i)); err != nil {
+				if _, err := addLike(ctx, tx, like, benchEmail(i)); err != nil {
 					return err
 				}
 			}
@@ -82,20 +108,20 @@ func (w *benchWorld) fill(ctx context.Context, n *node.Node, like store.Credenti
 	return nil
 }
 
-func addLike(ctx context.Context, tx *store.Tx, like store.Credential, email string) (err error) {
+func addLike(ctx context.Context, tx *store.Tx, like store.Credential, email string) (u otl.User, err error) {
 	u, g := like.User, like.Grant
 	u.ID = secret.NewID(u.CreatedAt)
 	if u.Email, err = otl.ParseEmail(email); err != nil {
-		return err
+		return u, err
 	}
 	if _, err := tx.Users.Insert(ctx, u); err != nil {
-		return err
+		return u, err
 	}
 	if err := tx.Passwords.Set(ctx, u.ID, like.Hash, false, u.CreatedAt); err != nil {
-		return err
+		return u, err
 	}
 	g.UserID = u.ID
-	return tx.Grants.Put(ctx, g)
+	return u, tx.Grants.Put(ctx, g)
 }
 
 // progress shows how far a long task is, on a terminal only.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/secret"
@@ -22,8 +23,11 @@ type Options struct {
 	Duration    time.Duration // of one load
 	Overload    time.Duration // of the one at twice the limit; longer than a server lets people wait
 	Connections int
-	Receiver    *Receiver // of webhooks, which the server believes and may call; nil leaves those loads out
-	Storm       int       // sign-ins sent at one moment; 0 leaves that load out
+	Receiver    *Receiver        // of webhooks, which the server believes and may call; nil leaves those loads out
+	Storm       int              // sign-ins sent at one moment; 0 leaves that load out
+	Second      []Person         // people with an authenticator app; none leaves that load out
+	Now         func() time.Time // the server's clock, for codes that depend on it; nil is this machine's
+	Only        []string         // the loads to run, by the beginning of their names; none for all
 	Progress    func(name string)
 }
 
@@ -50,6 +54,7 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 		{"raw limits", r.limits},
 		{"login", r.logins},
 		{"sessions", r.open},
+		{"login with a second factor", stepping{r}.logins},
 		{"refresh", r.refreshes},
 		{"introspect", r.introspects},
 		{"me", r.me},
@@ -61,6 +66,9 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 		{"feed", r.feed},
 		{"webhooks", telling{r}.webhooks},
 	} {
+		if !r.wanted(part.name) {
+			continue
+		}
 		r.Progress(part.name)
 		if err := part.do(ctx); err != nil {
 			return nil, fmt.Errorf("%s: %w", part.name, err)
@@ -70,6 +78,13 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 		}
 	}
 	return r.results, nil
+}
+
+// wanted reports whether a part is to be run: what others need is, whatever was
+// chosen.
+func (o Options) wanted(name string) bool {
+	begins := func(only string) bool { return strings.HasPrefix(name, only) }
+	return len(o.Only) == 0 || name == "raw limits" || name == "sessions" || slices.ContainsFunc(o.Only, begins)
 }
 
 // measured drives workers and weighs what the servers used meanwhile.

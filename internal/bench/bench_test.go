@@ -18,7 +18,9 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/egress"
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 )
@@ -59,7 +61,16 @@ func TestEveryLoadSucceedsAgainstAServer(t *testing.T) {
 		for i := range 8 {
 			email := fmt.Sprintf("p%d@dev.test", i)
 			w.Person(t, email, w.Notes.Site)
-			people = append(people, Person{email, secret.NewText(otltest.Password)})
+			people = append(people, Person{Email: email, Password: secret.NewText(otltest.Password)})
+		}
+		var second []Person
+		for i := range 200 { // a code is good once
+			email := fmt.Sprintf("s%d@dev.test", i)
+			p := Person{email, secret.NewText(otltest.Password), secret.NewTOTPSeed()}
+			if _, err := w.Setup.Give(t.Context(), w.Person(t, email, w.Notes.Site), factor.Given{New: factor.New{Kind: otl.FactorTOTP}, Seed: p.Seed}); err != nil {
+				t.Fatal(err)
+			}
+			second = append(second, p)
 		}
 		nodes := []string{w.URL}
 		if w.Engine == otltest.Postgres {
@@ -75,6 +86,7 @@ func TestEveryLoadSucceedsAgainstAServer(t *testing.T) {
 		results, err := Run(t.Context(), Options{
 			Nodes: nodes, Admin: []string{admin.URL}, Bare: bare(t), SiteKey: w.Notes.Key, People: people,
 			Hash: secret.DefaultArgon2(), Duration: 200 * time.Millisecond, Overload: 200 * time.Millisecond, Connections: 4, Receiver: receivers[w.Engine],
+			Second:   second,
 			Progress: func(name string) { told = append(told, name) },
 		})
 		if err != nil {
@@ -87,7 +99,7 @@ func TestEveryLoadSucceedsAgainstAServer(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 		}
-		for _, name := range []string{"login", "refresh", "introspect", "me", "jwks"} {
+		for _, name := range []string{"login", "refresh", "introspect", "me", "jwks", "login with a second factor"} {
 			if r := seen[name]; r.RawLimit <= 0 || r.Ratio <= 0 || r.ServerMB <= 0 {
 				t.Errorf("%s: %+v", name, r)
 			}
@@ -106,10 +118,22 @@ func TestEveryLoadSucceedsAgainstAServer(t *testing.T) {
 	})
 }
 
+func TestOnlyTheLoadsThatWereAskedForRun(t *testing.T) {
+	t.Parallel()
+	r := run{Options: Options{Only: []string{"login", "otp"}}}
+	for name, want := range map[string]bool{
+		"raw limits": true, "sessions": true, "login": true, "login with a second factor": true, "otp send and verify": true, "refresh": false, "me": false,
+	} {
+		if r.wanted(name) != want || !(&run{}).wanted(name) {
+			t.Errorf("%s: %t", name, !want)
+		}
+	}
+}
+
 func TestARunNeedsAServerThatAnswers(t *testing.T) {
 	t.Parallel()
 	o := Options{
-		Nodes: []string{"http://127.0.0.1:1"}, People: []Person{{"a@dev.test", secret.NewText("x")}}, Hash: secret.DefaultArgon2(),
+		Nodes: []string{"http://127.0.0.1:1"}, People: []Person{{Email: "a@dev.test", Password: secret.NewText("x")}}, Hash: secret.DefaultArgon2(),
 		Duration: time.Millisecond, Overload: time.Millisecond, Connections: 1, Progress: func(string) {},
 	}
 	if _, err := Run(t.Context(), o); err == nil {

@@ -11,6 +11,7 @@ import (
 type Person struct {
 	Email    string
 	Password secret.Text
+	Seed     secret.Text // of his authenticator app, where he has one
 }
 
 func (p Person) body() []byte {

@@ -1,0 +1,70 @@
+package bench
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/secret"
+)
+
+// stepper signs one person after the other in by a password and a code of his
+// authenticator app: one operation is both calls. A code is good once, so nobody
+// signs in twice within one step of 30 seconds while there are others.
+type stepper struct {
+	*client
+	header string
+	people []Person
+	next   *atomic.Int64 // shared by all connections
+	now    func() time.Time
+}
+
+func (w stepper) step() (bool, error) {
+	p := w.people[int(w.next.Add(1)-1)%len(w.people)]
+	status, err := w.do(w.request(http.MethodPost, "/api/v1/auth/login", w.header, p.body()))
+	if err == nil && status == http.StatusServiceUnavailable {
+		return false, nil
+	}
+	if err != nil || status != http.StatusUnauthorized || w.text("mfa_token") == "" {
+		return false, orUnexpected(err, status, w.body)
+	}
+	proof := marshal(map[string]string{"mfa_token": w.text("mfa_token"), "code": secret.TOTP(p.Seed, w.now())})
+	status, err = w.do(w.request(http.MethodPost, "/api/v1/auth/mfa/verify", w.header, proof))
+	if err != nil || status != http.StatusOK {
+		return false, orUnexpected(err, status, w.body)
+	}
+	return true, nil
+}
+
+// stepping is the part of a run that signs people in by two factors.
+type stepping struct{ *run }
+
+// logins measures full sign-ins of people who have a second factor, against the
+// hash each of them costs.
+func (r stepping) logins(ctx context.Context) error {
+	if len(r.Second) == 0 {
+		return nil
+	}
+	var workers []worker
+	var next atomic.Int64
+	now := r.Now
+	if now == nil {
+		now = time.Now
+	}
+	for range min(loginConnections, len(r.Second)) {
+		c, err := newClient(r.Nodes[0])
+		if err != nil {
+			return err
+		}
+		workers = append(workers, stepper{c, siteKey(r.SiteKey), r.Second, &next, now})
+	}
+	before := rawHash(ctx, r.Hash, r.Duration/2).rate()
+	res, err := r.measured(ctx, "login with a second factor", workers)
+	if err != nil {
+		return err
+	}
+	res.limit("hash", (before+rawHash(ctx, r.Hash, r.Duration/2).rate())/2)
+	r.add(res)
+	return nil
+}
