@@ -42,7 +42,15 @@ type Registration struct {
 // Register adds a person and signs him in at the site he registered with. A
 // site that demands a second factor of everybody cannot do that: the error is
 // factor.ErrEnrolment. A known address is otl.ErrEmailTaken; every other faulty field is named at once.
-func (a *Accounts) Register(ctx context.Context, r Registration) (session.Tokens, error) {
+func (a *Accounts) Register(ctx context.Context, r Registration) (t session.Tokens, err error) {
+	err = a.Limits.Probe(ctx, r.Site.ID, func() error {
+		t, err = a.register(ctx, r)
+		return err
+	})
+	return t, err
+}
+
+func (a *Accounts) register(ctx context.Context, r Registration) (session.Tokens, error) {
 	u, grant, err := a.newUser(r, func(e otl.Email) error { return a.Rules.Check(r.Password, e, r.Site.Name) })
 	if err != nil {
 		return session.Tokens{}, err
@@ -195,8 +203,20 @@ type Creation struct {
 }
 
 // Create adds a person without signing him in. The grant is of the site he
-// joined, if any.
-func (a *Accounts) Create(ctx context.Context, c Creation) (Member, error) {
+// joined, if any. A site that asks for too many who are known is limit.Exceeded.
+func (a *Accounts) Create(ctx context.Context, c Creation) (m Member, err error) {
+	var siteID string
+	if c.Site != nil {
+		siteID = c.Site.ID
+	}
+	err = a.Limits.Probe(ctx, siteID, func() error {
+		m, err = a.create(ctx, c)
+		return err
+	})
+	return m, err
+}
+
+func (a *Accounts) create(ctx context.Context, c Creation) (Member, error) {
 	r := Registration{Email: c.Email, Profile: c.Profile, unaddressed: c.Profile.names()}
 	if c.Site != nil {
 		r.Site = *c.Site
@@ -222,7 +242,7 @@ func (a *Accounts) Create(ctx context.Context, c Creation) (Member, error) {
 			u.PhoneVerifiedAt = u.CreatedAt
 		}
 	}
-	set, err := a.initial(ctx, c)
+	set, err := c.initial(ctx, a.Hasher)
 	if err != nil {
 		return Member{}, err
 	}
@@ -254,7 +274,7 @@ func (a *Accounts) Create(ctx context.Context, c Creation) (Member, error) {
 }
 
 // initial gives the password a created person starts with, if any.
-func (a *Accounts) initial(ctx context.Context, c Creation) (password, error) {
+func (c Creation) initial(ctx context.Context, h *secret.Hasher) (password, error) {
 	switch {
 	case c.Hash != "":
 		parsed, err := secret.ParseHash(c.Hash)
@@ -265,7 +285,7 @@ func (a *Accounts) initial(ctx context.Context, c Creation) (password, error) {
 	case c.Password.Empty():
 		return password{}, nil
 	}
-	hash, scheme, err := a.Hasher.Hash(ctx, "operator", c.Password)
+	hash, scheme, err := h.Hash(ctx, "operator", c.Password)
 	return password{hash, scheme, false}, err
 }
 

@@ -100,7 +100,11 @@ func (a *Changes) asks(ctx context.Context, site otl.Site, m Member, c *MemberCh
 		if held {
 			return nil, ErrHeld
 		}
-		uses := append(limit.Sending(one.to), limit.Sending("change "+one.user.ID+string(one.purpose))...)
+		at := one.to
+		if e, err := otl.ParseEmail(at); err == nil {
+			at = e.Key
+		}
+		uses := limit.Sending(at, "change "+one.user.ID+string(one.purpose))
 		if one.purpose == otl.PurposePhoneChange {
 			if err := a.SMS.Reaches(ctx, site.ID, one.to); err != nil {
 				return nil, err

@@ -30,10 +30,18 @@ func (a *Members) Invite(ctx context.Context, site otl.Site, userID string) (sec
 // SendInvite sends such a token by mail, to the person's address or another one. The
 // error is ErrIndependent, or limit.Exceeded for too many.
 func (a *Members) SendInvite(ctx context.Context, site otl.Site, userID, to string) error {
-	if err := a.Limits.Take(ctx, limit.Sending(to)...); err != nil {
+	e, err := otl.ParseEmail(to)
+	if err != nil {
 		return err
 	}
-	_, err := a.invite(ctx, site, userID, to)
+	m, err := a.Member(ctx, site.ID, userID)
+	if err != nil {
+		return err
+	}
+	if err := a.Limits.Take(ctx, limit.Sending(limit.To(m.User), e.Key)...); err != nil {
+		return err
+	}
+	_, err = a.invite(ctx, site, userID, e.Address)
 	return err
 }
 

@@ -78,7 +78,18 @@ type MemberChange struct {
 // nothing. His profile it changes as far as he granted it, or wholly where the person
 // is its own (Owns). A new address, or a number in the place of a proven one, waits
 // until somebody proves to hold it (OT-17). Suspending ends his sessions at the site.
-func (a *Members) Change(ctx context.Context, site otl.Site, userID string, c MemberChange) (Member, error) {
+func (a *Members) Change(ctx context.Context, site otl.Site, userID string, c MemberChange) (m Member, err error) {
+	if c.Email == nil && c.Username == nil {
+		return a.change(ctx, site, userID, c)
+	}
+	err = a.Limits.Probe(ctx, site.ID, func() error { // names somebody may have
+		m, err = a.change(ctx, site, userID, c)
+		return err
+	})
+	return m, err
+}
+
+func (a *Members) change(ctx context.Context, site otl.Site, userID string, c MemberChange) (Member, error) {
 	m, err := a.Member(ctx, site.ID, userID)
 	if err != nil {
 		return m, err

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -39,13 +40,28 @@ var (
 // by that address.
 var Sends = []Rate{{"send", 1, 30 * time.Second}, {"send-quarter", 5, 15 * time.Minute}, {"send-day", 10, 24 * time.Hour}}
 
-// Sending is one message to an address or number, counted by all of them.
-func Sending(to string) []Use {
+// Sending is one message, counted by all of them for each of whom it is for and where it
+// goes: a person, the key of an address, a number. What is named twice counts once.
+func Sending(to ...string) []Use {
 	var uses []Use
-	for _, r := range Sends {
-		uses = append(uses, Use{Rate: r, By: []string{to}})
+	for i, one := range to {
+		if slices.Contains(to[:i], one) {
+			continue
+		}
+		for _, r := range Sends {
+			uses = append(uses, Use{Rate: r, By: []string{one}})
+		}
 	}
 	return uses
+}
+
+// To names a person in Sending, whatever he was called: by his address, so that messages
+// sent there for other reasons count too, or by his id where he has none.
+func To(u otl.User) string {
+	if u.Email.Key == "" {
+		return u.ID
+	}
+	return u.Email.Key
 }
 
 // Prompts is the rate of codes sent to somebody as a second step: three at once, and
@@ -68,6 +84,9 @@ type Use struct {
 	Rate Rate
 	By   []string // what is counted together: a site and an identifier, for example
 }
+
+// counts reports whether it is a use by somebody.
+func (u Use) counts() bool { return len(u.By) > 0 && u.By[len(u.By)-1] != "" }
 
 // name is the key of a counter. What people typed is in it as a digest only.
 func (u Use) name() string { return u.Rate.Name + ":" + digest(u.By...) }
@@ -92,7 +111,7 @@ func Exceeded(wait time.Duration) *otl.Error {
 // Take uses several rates at once: all of them, or none and the error says when
 // to come back. A use by nobody (an empty last part) is not counted.
 func (l *Limits) Take(ctx context.Context, uses ...Use) error {
-	if l == nil {
+	if l == nil || !slices.ContainsFunc(uses, Use.counts) {
 		return nil
 	}
 	return l.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return l.take(ctx, tx, uses) })
@@ -101,7 +120,7 @@ func (l *Limits) Take(ctx context.Context, uses ...Use) error {
 func (l *Limits) take(ctx context.Context, tx *store.Tx, uses []Use) error {
 	now := l.Now()
 	for _, u := range uses {
-		if len(u.By) == 0 || u.By[len(u.By)-1] == "" {
+		if !u.counts() {
 			continue
 		}
 		ok, due, err := tx.Rates.Take(ctx, u.name(), now, u.Rate.every(), u.Rate.burst())

@@ -58,7 +58,7 @@ type CodeRequest struct {
 	Site    otl.Site
 	Who     Identifier
 	Channel otl.Channel
-	To      string        // another address or number than the one on record; a code sent there proves neither
+	To      string        // another address or number than the one on record; a code sent there proves neither, and is handed over (OT-22)
 	TTL     time.Duration // 0 for the usual one
 	Custom  string        // message.Custom as JSON
 	Bound   bool          // make a request id, without which the code is no good
@@ -114,9 +114,6 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 			return CodeSent{}, err
 		}
 	}
-	if err := s.pace(ctx, r); err != nil {
-		return CodeSent{}, err
-	}
 	u, to, err := s.receiver(ctx, r)
 	if err != nil {
 		return CodeSent{}, err
@@ -138,17 +135,20 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 	return s.issue(ctx, r, u, to, secret.Bytes(32), "")
 }
 
-// receiver gives the person something is for and where it goes; nobody, where the
-// caller may not know that there is nobody.
+// receiver gives the person something is for and where it goes, and counts it; nobody,
+// where the caller may not know that there is nobody.
 func (s *Codes) receiver(ctx context.Context, r CodeRequest) (otl.User, string, error) {
 	// Whoever is handed somebody's code can be him at the site: only its own people's
 	// codes are, or any site could sign in anybody it knows the address of (D1).
 	u, err := s.find(ctx, r.Site, r.Who, r.Known && !r.Joins || r.Channel == otl.ChannelDirect)
-	switch {
-	case errors.Is(err, store.ErrNotFound) && r.Known:
-		return u, "", otl.NoSuch("user")
-	case err != nil && !errors.Is(err, store.ErrNotFound):
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return u, "", err
+	}
+	if err := s.pace(ctx, r, u); err != nil {
+		return u, "", err
+	}
+	if err != nil && r.Known {
+		return u, "", otl.NoSuch("user")
 	}
 	to, err := r.recipient(u)
 	if err != nil {
@@ -186,36 +186,6 @@ func (i *Identifier) check() error {
 	return otl.InvalidField("identifier_type", "unknown_value", "must be email, phone_number, username or user_id")
 }
 
-// pace counts a message by who is to get it, so that nobody is flooded (OT-19).
-func (s *Codes) pace(ctx context.Context, r CodeRequest) error {
-	if r.Channel == otl.ChannelDirect {
-		return nil
-	}
-	by := r.Who.Value
-	if r.To != "" {
-		by = r.To
-	}
-	uses := limit.Sending(by)
-	if r.Channel == otl.ChannelSMS {
-		uses = append(uses, s.SMS.Day(r.Site.ID))
-	}
-	return s.Limits.Take(ctx, uses...)
-}
-
-// typed gives the number that came with a request, "" where it is to be looked up.
-func (r CodeRequest) typed() string {
-	if r.To == "" && r.Who.Type == ByPhone {
-		return r.Who.Value
-	}
-	return r.To
-}
-
-// reaches reports whether SMS are sent to a number, and counts it among its
-// neighbours (OT-20).
-func (s *Codes) reaches(ctx context.Context, siteID, number string) error {
-	return s.SMS.Reaches(ctx, siteID, number)
-}
-
 // find gives the person an identifier names: anybody of the network, or one of the
 // site's people for members. An id or a number names people of the site only: the
 // one is known to nobody else, the other is not unique. A username names only those
@@ -245,7 +215,7 @@ func (s *Codes) find(ctx context.Context, site otl.Site, who Identifier, members
 	}
 	m, err := s.Store.Read.Grants.Member(ctx, site.ID, who.Value)
 	if err == nil && who.Type == ByUsername && !m.Grant.Fields.Has(otl.FieldUsername) {
-		err = store.ErrNotFound
+		return u, store.ErrNotFound
 	}
 	if !m.Grant.SuspendedAt.IsZero() {
 		m.User.DisabledAt = m.Grant.SuspendedAt // at this site he is
@@ -309,7 +279,7 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 	code := secret.NewCode(s.Length)
 	key := otl.RequestOf(ctx).SiteKeyID
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if r.Channel == otl.ChannelDirect && u.ID != "" {
+		if r.handsOver() && u.ID != "" {
 			if err := s.handOver(ctx, tx, r, u, key); err != nil {
 				return err
 			}
@@ -358,7 +328,7 @@ func (s *Codes) handOver(ctx context.Context, tx *store.Tx, r CodeRequest, u otl
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
-	return tx.Events.Append(ctx, s.event(otl.EventCodeHandedOver, u.ID, r.Site.ID, map[string]string{"site_key": key}))
+	return tx.Events.Append(ctx, s.event(otl.EventCodeHandedOver, u.ID, r.Site.ID, map[string]string{"site_key": key, "channel": string(r.Channel)}))
 }
 
 func (s *Codes) event(t otl.EventType, userID, siteID string, data map[string]string) otl.Event {
@@ -415,7 +385,7 @@ func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
 			}
 			return err
 		}
-		e, err = s.enter(ctx, tx, entry{a.Site, a.Door, a.Join, p.Ticket, methodOf(p.Ticket.Channel)}, from)
+		e, err = s.enter(ctx, tx, entry{a.Site, a.Door, a.Join, p.Ticket, methodOf(p.Ticket)}, from)
 		return err
 	})
 	if err == nil {
@@ -437,11 +407,14 @@ func (a CodeAttempt) shown(err error) error {
 	return err
 }
 
-func methodOf(c otl.Channel) otl.Method {
-	switch c {
-	case otl.ChannelMail:
+// methodOf gives what the code of a ticket shows. One that went where the caller said
+// shows no more than one he was given.
+func methodOf(t otl.Ticket) otl.Method {
+	switch {
+	case t.Data[dataProves] == "":
+	case t.Channel == otl.ChannelMail:
 		return otl.MethodMailCode
-	case otl.ChannelSMS:
+	case t.Channel == otl.ChannelSMS:
 		return otl.MethodSMS
 	}
 	return otl.MethodDirect

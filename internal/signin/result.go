@@ -56,7 +56,7 @@ func (s *Codes) Enter(ctx context.Context, r Result) (code secret.Text, err erro
 			}
 			return err
 		}
-		t.Data[dataHow], t.Data[dataNonce], t.Data[dataAnswer] = string(methodOf(t.Channel)), r.Nonce, r.Answer
+		t.Data[dataHow], t.Data[dataNonce], t.Data[dataAnswer] = string(methodOf(t)), r.Nonce, r.Answer
 		return s.follow(ctx, tx, t, code)
 	})
 	if err == nil {

@@ -50,7 +50,12 @@ type MadeClient struct {
 // wrong: nobody learns which clients there are.
 var ErrClient = &otl.Error{Kind: otl.Unauthenticated, Code: "invalid_client", Text: "The client id or the secret is wrong."}
 
-// Create adds a client to a site.
+// ErrResource is the answer to a client that would get tokens for an audience which is
+// another site's: whoever believes those tokens believes that site (TE-04).
+var ErrResource = &otl.Error{Kind: otl.Conflict, Code: "resource_taken", Text: "A resource belongs to the first site that names it, and this one is another site's.", Field: "resources"}
+
+// Create adds a client to a site. A resource becomes the site's by it; the error is
+// ErrResource where it is another's.
 func (s *Clients) Create(ctx context.Context, siteID string, n NewClient) (MadeClient, error) {
 	if err := n.check(); err != nil {
 		return MadeClient{}, err
@@ -73,6 +78,14 @@ func (s *Clients) Create(ctx context.Context, siteID string, n NewClient) (MadeC
 		}
 		if len(have) >= maxClients {
 			return &otl.Error{Kind: otl.Conflict, Code: "too_many_clients", Text: "A site has at most 50 clients. Revoke one first."}
+		}
+		for _, r := range made.Resources {
+			if its, err := tx.Clients.Claim(ctx, r, siteID, now); err != nil || !its {
+				if err == nil {
+					err = ErrResource
+				}
+				return err
+			}
 		}
 		if err := tx.Clients.Insert(ctx, made.Client, secret.Digest(made.Secret.Reveal())); err != nil {
 			return err

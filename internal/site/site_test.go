@@ -272,3 +272,58 @@ func TestKeysOfASite(t *testing.T) {
 		}
 	})
 }
+
+// TestTE04_AResourceBelongsToTheSiteThatNamedItFirst: tokens for an audience are asked
+// for by clients of one site alone, whichever ask at once; once the site is purged
+// another may have it.
+func TestTE04_AResourceBelongsToTheSiteThatNamedItFirst(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		create := func(siteID string, resources ...string) error {
+			_, err := w.Clients.Create(t.Context(), siteID, site.NewClient{Name: "c", Resources: resources})
+			return err
+		}
+		owner := w.Person(t, "owner@dev.test").ID
+		sites := []string{w.Register(t, site.Registration{Name: "a", Owner: owner}).Site.ID, w.Register(t, site.Registration{Name: "b", Owner: owner}).Site.ID}
+		var wg sync.WaitGroup
+		errs := make([]error, 10)
+		for i := range errs {
+			wg.Go(func() { errs[i] = create(sites[i%2], "https://api.test/a_b", "https://api.test/c") })
+		}
+		wg.Wait()
+		var first string
+		for i, err := range errs {
+			if err == nil {
+				first = sites[i%2]
+			}
+		}
+		for i, err := range errs {
+			if mine := sites[i%2] == first; mine != (err == nil) || !mine && !errors.Is(err, site.ErrResource) {
+				t.Errorf("%s, of which %v is the first: %v", sites[i%2], mine, err)
+			}
+		}
+		other := sites[0]
+		if other == first {
+			other = sites[1]
+		}
+		if err := create(other, "https://api.test/mine", "https://api.test/c"); !errors.Is(err, site.ErrResource) {
+			t.Error(err)
+		}
+		if err := create(first, "https://api.test/mine", "https://api.test/axb"); err != nil {
+			t.Errorf("half of a refused client was kept: %v", err)
+		}
+		if _, err := w.Sites.Delete(t.Context(), owner, first); err != nil {
+			t.Fatal(err)
+		}
+		if err := create(other, "https://api.test/c"); !errors.Is(err, site.ErrResource) {
+			t.Errorf("of a site that can be restored: %v", err)
+		}
+		w.Clock.Advance(31 * 24 * time.Hour)
+		if err := w.Sites.Purge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := create(other, "https://api.test/c"); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -28,6 +28,14 @@ func (g Clients) Insert(ctx context.Context, c otl.Client, digest []byte) error 
 	return err
 }
 
+// Claim makes a resource a site's, and reports whether it is: it belongs to the first
+// site that names it until that site is purged.
+func (g Clients) Claim(ctx context.Context, resource, siteID string, now time.Time) (bool, error) {
+	n, err := g.exec(ctx, `INSERT INTO resources (resource, site_id, created_at) VALUES ($1, $2, $3)
+		ON CONFLICT (resource) DO UPDATE SET site_id = $2 WHERE resources.site_id = $2`, resource, siteID, millis(now))
+	return n == 1, err
+}
+
 // ByID gives a client that is not revoked, of a site that is not deleted, with
 // the digest of its secret.
 func (g Clients) ByID(ctx context.Context, id string) (c otl.Client, s otl.Site, digest []byte, err error) {

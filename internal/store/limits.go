@@ -26,6 +26,12 @@ func (g Rates) Take(ctx context.Context, name string, now time.Time, every, burs
 	return false, paid.Add(-burst), err
 }
 
+// Forgive takes one use of a rate back; every is the time it paid for.
+func (g Rates) Forgive(ctx context.Context, name string, every time.Duration) error {
+	_, err := g.exec(ctx, `UPDATE rates SET paid_to = paid_to - $1 WHERE name = $2`, every.Milliseconds(), name)
+	return err
+}
+
 // Prune deletes rates that are as good as unused, at most limit of them, and
 // says how many.
 func (g Rates) Prune(ctx context.Context, now time.Time, limit int) (int, error) {

@@ -165,11 +165,11 @@ func (s *Surface) sendCode(c *call, in *sendCodeIn) (any, error) {
 	case otl.ChannelSMS:
 		req.To = in.CustomPhone
 	case otl.ChannelDirect:
-		if !c.scopes.Has(otl.ScopeOTPDirect) {
-			return nil, &otl.Error{Kind: otl.Forbidden, Code: "scope_missing", Text: "This client lacks the scope otp:direct."}
-		}
 	default:
 		return nil, otl.InvalidField("channel", "unknown_value", "must be sms, email or direct")
+	}
+	if (req.Channel == otl.ChannelDirect || req.To != "") && !c.scopes.Has(otl.ScopeOTPDirect) {
+		return nil, &otl.Error{Kind: otl.Forbidden, Code: "scope_missing", Text: "This client lacks the scope otp:direct."}
 	}
 	if req.TTL, err = life(in.ExpiresIn, req.Channel); err != nil {
 		return nil, err

@@ -1,11 +1,14 @@
 package transmit_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +18,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
 type object = map[string]any
@@ -364,6 +368,42 @@ func TestOT22_DirectNeedsItsScope(t *testing.T) {
 	})
 }
 
+// TestOT22_ACodeThatGoesElsewhereIsHandedOver: whoever names the place a code goes to
+// gets the code. It needs the scope of the channel direct, is noted, is no mail of the
+// person's, and is refused for people who own sites.
+func TestOT22_ACodeThatGoesElsewhereIsHandedOver(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		elsewhere := []object{
+			{"channel": "email", "custom_email": "elsewhere@dev.test"}, {"channel": "sms", "custom_phone_number": "+491705550111"},
+		}
+		for _, more := range elsewhere {
+			x.Inbox.Empty()
+			c := x.code(t, more)
+			if id := x.claims(t, x.verify(t, c, nil).Want(t, http.StatusOK).Text("id_token")); fmt.Sprint(id["amr"]) != "[otp]" {
+				t.Errorf("%v: %v", more, id["amr"])
+			}
+			all, err := x.Store.Read.Events.List(t.Context(), "", x.Notes.Site.ID, "", 100)
+			if err != nil || !slices.ContainsFunc(all, func(e otl.Event) bool {
+				return e.Type == otl.EventCodeHandedOver && e.UserID == x.jane.ID && e.Data["site_key"] == x.client.ID && e.Data["channel"] == more["channel"]
+			}) {
+				t.Errorf("%v: nothing tells who was given the code: %v", more, err)
+			}
+		}
+		made, err := x.Clients.Create(t.Context(), x.Notes.Site.ID, site.NewClient{Name: "auth only", Scopes: otl.Scopes{otl.ScopeAuth}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.client = made
+		x.bearer = x.token(t, nil).Text("access_token")
+		for _, more := range elsewhere {
+			body := object{"identifier_type": "email", "identifier": "jane@dev.test"}
+			maps.Copy(body, more)
+			failed(t, x.post(t, "/v1/auth/otp/send", body), http.StatusForbidden, `{"error_code":"auth_login_preferences_missing","message":"The channel is not allowed for this client"}`)
+		}
+	})
+}
+
 // TestCustomDestinations: a code goes where the client says, in the client's words,
 // and proves nothing.
 func TestCustomDestinations(t *testing.T) {
@@ -397,6 +437,12 @@ func TestCustomDestinations(t *testing.T) {
 func TestSessions(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
+		if err := x.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.Users.VerifyEmail(ctx, x.jane.ID, x.jane.Email.Key, x.Clock.Now())
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
 		first := x.post(t, "/cis/v1/auth/password/authenticate", object{"username": "jane@dev.test", "password": otltest.Password}).Want(t, http.StatusOK)
 		sid := first.Text("session_id")
 		if id := x.claims(t, first.Text("id_token")); fmt.Sprint(id["amr"]) != "[pwd]" || id["acr"] != "1" {
@@ -411,7 +457,10 @@ func TestSessions(t *testing.T) {
 			t.Errorf("%v", id)
 		}
 		x.Clock.Advance(time.Minute)
-		second := x.verify(t, x.code(t, object{"custom_email": "elsewhere@dev.test"}), object{"session_id": sid}).Want(t, http.StatusOK)
+		if id := x.claims(t, x.verify(t, x.code(t, object{"custom_email": "elsewhere@dev.test"}), object{"session_id": sid}).Want(t, http.StatusOK).Text("id_token")); fmt.Sprint(id["amr"]) != "[pwd otp]" {
+			t.Errorf("a code that went where the client said: %v", id)
+		}
+		second := x.verify(t, x.code(t, nil), object{"session_id": sid}).Want(t, http.StatusOK)
 		id := x.claims(t, second.Text("id_token"))
 		if second.Text("session_id") != sid || fmt.Sprint(id["amr"]) != "[pwd otp eotp mfa]" || id["acr"] != "2" || id["auth_time"].(float64) != float64(x.Clock.Now().Unix()) {
 			t.Errorf("%v", id)

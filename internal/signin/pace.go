@@ -1,0 +1,54 @@
+package signin
+
+import (
+	"context"
+
+	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// pace counts a message by the person who is to get it, whatever the caller called him,
+// and by where it goes, so that nobody is flooded (OT-19). Nobody is counted in the same
+// way, by what he was called.
+func (s *Codes) pace(ctx context.Context, r CodeRequest, u otl.User) error {
+	if r.Channel == otl.ChannelDirect {
+		return nil
+	}
+	by, at := limit.To(u), r.To
+	if e, err := otl.ParseEmail(r.To); err == nil {
+		at = e.Key
+	}
+	switch sms := r.Channel == otl.ChannelSMS; {
+	case u.ID == "" && sms:
+		by, at = "nobody "+r.Who.Value, r.Who.Value
+	case u.ID == "":
+		by, at = r.Who.Value, r.Who.Value
+	case at == "" && sms:
+		at = u.Phone
+	case at == "":
+		at = by
+	}
+	uses := limit.Sending(by, at)
+	if r.Channel == otl.ChannelSMS {
+		uses = append(uses, s.SMS.Day(r.Site.ID))
+	}
+	return s.Limits.Take(ctx, uses...)
+}
+
+// typed gives the number that came with a request, "" where it is to be looked up.
+func (r CodeRequest) typed() string {
+	if r.To == "" && r.Who.Type == ByPhone {
+		return r.Who.Value
+	}
+	return r.To
+}
+
+// reaches reports whether SMS are sent to a number, and counts it among its
+// neighbours (OT-20).
+func (s *Codes) reaches(ctx context.Context, siteID, number string) error {
+	return s.SMS.Reaches(ctx, siteID, number)
+}
+
+// handsOver reports whether a code goes where the caller says rather than to what the
+// person has on record: whoever names the place gets the code (OT-22).
+func (r CodeRequest) handsOver() bool { return r.Channel == otl.ChannelDirect || r.To != "" }

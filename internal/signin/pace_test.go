@@ -1,0 +1,119 @@
+package signin_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+func limited(o *node.Options) { o.Limits = true }
+
+// paced sends a code and reports whether it was one too many.
+func paced(t *testing.T, w *otltest.World, r signin.CodeRequest) bool {
+	t.Helper()
+	r.Site = w.Notes.Site
+	_, err := w.Codes.Send(t.Context(), r)
+	if err != nil && otl.As(err).Kind != otl.Limited {
+		t.Fatal(err)
+	}
+	return err != nil
+}
+
+// TestOT19_APersonIsOneHoweverHeIsCalled: ten messages a day to him, whichever of his
+// names they were asked for by and wherever they go; and to an address that strangers
+// are said to have, no more than to anybody's.
+func TestOT19_APersonIsOneHoweverHeIsCalled(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		jane := hold(t, w, "jane@dev.test", "+491705550122", false, w.Notes.Site)
+		name, mail := "jane", otl.ChannelMail
+		if _, err := w.Accounts.Update(t.Context(), jane.ID, jane.Version, otl.AllFields(), account.Profile{Username: &name}); err != nil {
+			t.Fatal(err)
+		}
+		write(t, w, func(ctx context.Context, tx *store.Tx) error {
+			g, err := tx.Grants.Of(ctx, jane.ID, w.Notes.Site.ID)
+			if err != nil {
+				return err
+			}
+			g.Fields = otl.AllFields()
+			return tx.Grants.Put(ctx, g)
+		})
+		names := []signin.CodeRequest{
+			{Who: signin.Identifier{Type: signin.ByEmail, Value: "jane@dev.test"}, Channel: mail},
+			{Who: signin.Identifier{Type: signin.ByEmail, Value: " Jane@DEV.test "}, Channel: mail},
+			{Who: signin.Identifier{Type: signin.ByUsername, Value: "JANE"}, Channel: mail},
+			{Who: signin.Identifier{Type: signin.ByID, Value: jane.ID}, Channel: mail, Known: true},
+			{Who: signin.Identifier{Type: signin.ByPhone, Value: "+491705550122"}, Channel: otl.ChannelSMS},
+			{Who: signin.Identifier{Type: signin.ByID, Value: jane.ID}, Channel: mail, Known: true, To: "Elsewhere@dev.test"},
+		}
+		for i, one := range names {
+			w.Clock.Advance(4 * time.Minute)
+			if paced(t, w, one) {
+				t.Fatalf("%+v comes too soon", one)
+			}
+			for _, other := range names {
+				if !paced(t, w, other) {
+					t.Errorf("%d: another message within the same 30 seconds, to %+v", i, other)
+				}
+			}
+		}
+		for sent := len(names); sent < 10; sent++ {
+			w.Clock.Advance(4 * time.Minute)
+			if paced(t, w, names[sent%len(names)]) {
+				t.Fatalf("only %d a day", sent)
+			}
+		}
+		w.Clock.Advance(4 * time.Minute)
+		for _, one := range names {
+			if !paced(t, w, one) {
+				t.Errorf("an eleventh a day, to %+v", one)
+			}
+		}
+		// What goes to an address counts there, whoever it is said to be for.
+		w.Person(t, "joe@dev.test", w.Notes.Site)
+		w.Person(t, "jim@dev.test", w.Notes.Site)
+		at := func(who, to string) bool {
+			return paced(t, w, signin.CodeRequest{Who: signin.Identifier{Type: signin.ByEmail, Value: who}, Channel: mail, Known: true, To: to})
+		}
+		if !at("joe@dev.test", "JANE@dev.test") || at("joe@dev.test", "new@dev.test") || !at("jim@dev.test", "New@dev.test") {
+			t.Error("an address is flooded in the name of others")
+		}
+		// And mails to choose a new password are such messages.
+		w.Clock.Advance(4 * time.Minute)
+		if err := w.Accounts.Forgot(t.Context(), w.Notes.Site.ID, "Jim@dev.test"); err != nil {
+			t.Fatal(err)
+		}
+		if !paced(t, w, signin.CodeRequest{Who: signin.Identifier{Type: signin.ByEmail, Value: "jim@dev.test"}, Channel: mail}) {
+			t.Error("a code beside a mail to choose a password")
+		}
+	}, limited)
+}
+
+// TestOT19_NobodyIsCountedAsSomebody: when the next message may follow tells nothing.
+func TestOT19_NobodyIsCountedAsSomebody(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		hold(t, w, "jane@dev.test", "+491705550122", false, w.Notes.Site)
+		for _, who := range []signin.CodeRequest{
+			{Who: signin.Identifier{Type: signin.ByEmail, Value: "jane@dev.test"}, Channel: otl.ChannelMail},
+			{Who: signin.Identifier{Type: signin.ByEmail, Value: "nobody@dev.test"}, Channel: otl.ChannelMail},
+			{Who: signin.Identifier{Type: signin.ByPhone, Value: "+491705550123"}, Channel: otl.ChannelSMS},
+			{Who: signin.Identifier{Type: signin.ByUsername, Value: "nobody"}, Channel: otl.ChannelMail},
+		} {
+			if paced(t, w, who) || !paced(t, w, who) {
+				t.Errorf("%+v", who)
+			}
+			w.Clock.Advance(30 * time.Second)
+			if paced(t, w, who) {
+				t.Errorf("%+v has to wait longer", who)
+			}
+		}
+	}, limited)
+}
