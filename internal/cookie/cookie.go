@@ -20,6 +20,7 @@ const (
 	Handover = "handover" // a session token, until the browser comes back by itself
 	Flow     = "flow"     // binds visits to the hosted pages to the browser
 	Step     = "step"     // the second step under way
+	Device   = "device"   // says that the device is trusted
 	Lang     = "lang"     // the language somebody chose
 )
 

@@ -162,15 +162,15 @@ func (f *Factors) trusts(ctx context.Context, tx *store.Tx, userID string, devic
 
 const (
 	devicePrefix = "otl_td_"
-	// trustTTL is how long a trusted device is let in without a second step.
-	trustTTL = 30 * 24 * time.Hour
+	// TrustTTL is how long a trusted device is let in without a second step.
+	TrustTTL = 30 * 24 * time.Hour
 )
 
 // Trust gives a token by which a person's device is let in without a second step for
 // 30 days, where the site does not demand one.
 func (f *Factors) Trust(ctx context.Context, tx *store.Tx, userID, siteID string) (secret.Text, error) {
 	now, token := f.Now(), secret.NewKey(devicePrefix)
-	t := otl.Ticket{ID: secret.NewID(now), Purpose: otl.PurposeDevice, UserID: userID, SiteID: siteID, CreatedAt: now, ExpiresAt: now.Add(trustTTL)}
+	t := otl.Ticket{ID: secret.NewID(now), Purpose: otl.PurposeDevice, UserID: userID, SiteID: siteID, CreatedAt: now, ExpiresAt: now.Add(TrustTTL)}
 	t.Slot = t.ID
 	return token, tx.Tickets.Insert(ctx, t, secret.Digest(token.Reveal()), nil)
 }

@@ -3,6 +3,7 @@ package factor
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -58,8 +59,14 @@ func (f *Factors) acceptKey(ctx context.Context, tx *store.Tx, one otl.Factor, s
 		return err
 	}
 	kept, err = f.Keys.got(c.User, kept, []byte(t.Data[dataCeremony]), []byte(c.Proof.Reveal()))
+	return f.keep(ctx, tx, one, c.SiteID, kept, err)
+}
+
+// keep writes what the check of an assertion gave: what is kept of the key from now on,
+// or that there are two of it.
+func (f *Factors) keep(ctx context.Context, tx *store.Tx, one otl.Factor, siteID string, kept []byte, err error) error {
 	if errors.Is(err, errCloned) {
-		noted := tx.Events.Append(ctx, f.event(otl.EventFactorCloned, c.User.ID, c.SiteID, map[string]string{"factor": one.ID}))
+		noted := tx.Events.Append(ctx, f.event(otl.EventFactorCloned, one.UserID, siteID, map[string]string{"factor": one.ID}))
 		return cmp.Or(noted, error(ErrProof))
 	}
 	if err != nil {
@@ -68,7 +75,82 @@ func (f *Factors) acceptKey(ctx context.Context, tx *store.Tx, one otl.Factor, s
 	if err := tx.Factors.Seal(ctx, one.ID, f.Master.Seal(kept, place(one))); err != nil {
 		return err
 	}
-	return proven(tx.Factors.Accept(ctx, one.ID, 0, now))
+	return proven(tx.Factors.Accept(ctx, one.ID, 0, f.Now()))
+}
+
+// Invite gives options for navigator.credentials.get, as JSON, with which whoever is
+// there signs in with a passkey without saying who he is; "" where there are no
+// passkeys. The challenge is random, at least 16 bytes, and good once.
+func (f *Factors) Invite(challenge []byte) (string, error) {
+	if f.Keys == nil || len(challenge) == 0 {
+		return "", nil
+	}
+	o, _, err := f.Keys.ask(challenge)
+	if err != nil {
+		return "", err
+	}
+	raw, err := json.Marshal(o)
+	return string(raw), err
+}
+
+// Recognise checks what a browser made of an invitation inside a transaction, in which
+// the caller has used the challenge up. It gives whose passkey it is and what it
+// proves: that he has the key, and, because it has verified him, that it is he: two
+// factors. The error is ErrProof, also for somebody who is disabled; the transaction
+// must be kept then.
+func (f *Factors) Recognise(ctx context.Context, tx *store.Tx, siteID string, challenge []byte, proof secret.Text) (otl.User, otl.Methods, error) {
+	if f.Keys == nil || len(challenge) == 0 {
+		return otl.User{}, nil, ErrProof
+	}
+	var u otl.User
+	var keys []otl.Factor
+	which, kept, err := f.Keys.answered(challenge, []byte(proof.Reveal()), func(id string) (otl.User, [][]byte, error) {
+		var sealed [][]byte
+		var err error
+		if u, err = holds(ctx, tx, id); err == nil {
+			keys, sealed, err = f.keysOf(ctx, tx, id)
+		}
+		return u, sealed, err
+	})
+	if err != nil && !errors.Is(err, errCloned) {
+		return otl.User{}, nil, err
+	}
+	err = f.keep(ctx, tx, keys[which], siteID, kept, err)
+	return u, otl.Methods{otl.MethodKey, otl.MethodVerified}, err
+}
+
+// holds gives the person a passkey names, or ErrProof.
+func holds(ctx context.Context, tx *store.Tx, id string) (otl.User, error) {
+	if !secret.ValidID(id) {
+		return otl.User{}, ErrProof
+	}
+	u, err := tx.Users.ByID(ctx, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !u.DisabledAt.IsZero() {
+		err = ErrProof
+	}
+	return u, err
+}
+
+// keysOf gives the confirmed keys of a person with what is kept of each.
+func (f *Factors) keysOf(ctx context.Context, tx *store.Tx, userID string) (keys []otl.Factor, kept [][]byte, err error) {
+	has, err := tx.Factors.Of(ctx, userID)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, one := range has {
+		if one.Kind != otl.FactorKey {
+			continue
+		}
+		_, raw, err := tx.Factors.ByID(ctx, userID, one.ID)
+		if err != nil {
+			return nil, nil, err
+		}
+		if raw, err = f.Master.Open(raw, place(one)); err != nil {
+			return nil, nil, err
+		}
+		keys, kept = append(keys, one), append(kept, raw)
+	}
+	return keys, kept, nil
 }
 
 // asked reports whether a ticket is the live challenge of a key.
@@ -79,23 +161,9 @@ func asked(t otl.Ticket, one otl.Factor, now time.Time) bool {
 // begin begins the registration of a key for a person, and gives the options for the
 // browser and what is sealed of it until it is confirmed.
 func (f *Setup) begin(ctx context.Context, u otl.User, one otl.Factor) (options string, sealed []byte, err error) {
-	has, err := f.Store.Read.Factors.Of(ctx, u.ID)
+	_, kept, err := f.keysOf(ctx, f.Store.Read, u.ID)
 	if err != nil {
 		return "", nil, err
-	}
-	var kept [][]byte
-	for _, other := range has {
-		if other.Kind != otl.FactorKey {
-			continue
-		}
-		_, raw, err := f.Store.Read.Factors.ByID(ctx, u.ID, other.ID)
-		if err != nil {
-			return "", nil, err
-		}
-		if raw, err = f.Master.Open(raw, place(other)); err != nil {
-			return "", nil, err
-		}
-		kept = append(kept, raw)
 	}
 	o, ceremony, err := f.Keys.create(u, kept)
 	return string(o), f.Master.Seal(ceremony, place(one)), err

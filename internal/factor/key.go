@@ -1,10 +1,12 @@
 package factor
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
@@ -141,6 +143,50 @@ func (k *Keys) got(u otl.User, kept, ceremony, given []byte) ([]byte, error) {
 		return nil, errCloned
 	}
 	return json.Marshal(c)
+}
+
+// ask begins an assertion with any passkey of the person's device, over a challenge:
+// options are for navigator.credentials.get. The key is to verify who holds it.
+func (k *Keys) ask(challenge []byte) (*protocol.CredentialAssertion, *webauthn.SessionData, error) {
+	return k.wa.BeginDiscoverableLogin(webauthn.WithChallenge(challenge), webauthn.WithUserVerification(protocol.VerificationRequired))
+}
+
+// answered checks what navigator.credentials.get gave over a challenge. Holder gives
+// the person of an id with what is kept of his keys. It gives which of them it was and
+// what is kept of it from now on. The errors are ErrProof, errCloned and the holder's.
+func (k *Keys) answered(challenge, given []byte, holder func(id string) (otl.User, [][]byte, error)) (which int, kept []byte, err error) {
+	_, session, err := k.ask(challenge)
+	if err != nil {
+		return 0, nil, err
+	}
+	parsed, err := protocol.ParseCredentialRequestResponseBytes(given)
+	if err != nil {
+		return 0, nil, ErrProof.Because(err)
+	}
+	var broken error
+	found, c, err := k.wa.ValidatePasskeyLogin(func(_, id []byte) (webauthn.User, error) {
+		u, all, err := holder(string(id))
+		if err == nil {
+			var h keyHolder
+			if h, err = holderOf(u, all); err == nil {
+				return h, nil
+			}
+		}
+		broken = err
+		return nil, err
+	}, *session, parsed)
+	switch {
+	case broken != nil:
+		return 0, nil, broken
+	case err != nil:
+		return 0, nil, ErrProof.Because(err)
+	}
+	which = slices.IndexFunc(found.WebAuthnCredentials(), func(one webauthn.Credential) bool { return bytes.Equal(one.ID, c.ID) })
+	if c.Authenticator.CloneWarning {
+		return which, nil, errCloned
+	}
+	kept, err = json.Marshal(c)
+	return which, kept, err
 }
 
 func both(options, session any, err error) ([]byte, []byte, error) {

@@ -10,6 +10,7 @@ type Flow struct {
 	Browser   []byte // digest of the browser's cookie
 	SiteID    string
 	UserID    string // who proved himself for it by a link that another browser opened; "" for nobody
+	Nonce     []byte // what a passkey signs that signs somebody in here without a name; good once
 	Asked     Asked
 	Progress  Progress
 	CreatedAt time.Time

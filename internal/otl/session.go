@@ -66,6 +66,7 @@ const (
 	MethodDirect   Method = "otp"  // a code the site was handed (decision D14)
 	MethodTOTP     Method = "totp" // a code of an authenticator app; "otp" in amr
 	MethodKey      Method = "webauthn"
+	MethodVerified Method = "uv"       // the key has verified who holds it, by a finger, a face or a PIN
 	MethodRecovery Method = "recovery" // a recovery code
 	MethodAdmin    Method = "admin"
 )
@@ -108,6 +109,8 @@ func (m Method) kind() string {
 		return "app"
 	case MethodKey:
 		return "key"
+	case MethodVerified:
+		return "holder"
 	case MethodRecovery:
 		return "paper"
 	}

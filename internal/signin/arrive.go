@@ -20,6 +20,7 @@ type Arrivals struct{ *Flows }
 type Arrival struct {
 	Browser session.Browser
 	Step    *Pending
+	Device  secret.Text // token of a device that is trusted from now on, if that was asked for
 }
 
 // door is a visit as a place where people come in.
@@ -90,15 +91,26 @@ func (s Arrivals) step(ctx context.Context, v Visit, token secret.Text) (Pending
 	if err != nil {
 		return Pending{}, site, err
 	}
+	if site.ID == v.Site.ID {
+		site = v.demanding()
+	}
 	p, err := s.Second.proved(ctx, s.Store.Read, t, site)
 	if err != nil {
 		return Pending{}, site, err
 	}
 	_, offers, err := s.Second.Factors.Admit(ctx, s.Store.Read, p.Standing, p.Methods, nil)
-	return Pending{Token: token, ExpiresAt: t.ExpiresAt, User: p.User, Factors: offers}, site, err
+	if err != nil {
+		return Pending{}, site, err
+	}
+	g, err := s.Store.Read.Grants.Of(ctx, t.UserID, v.Site.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		err = nil
+	}
+	trusts := !site.Demands(p.Grant.Roles) && !v.demanding().Demands(g.Roles)
+	return Pending{Token: token, ExpiresAt: t.ExpiresAt, User: p.User, Factors: offers, Trusts: trusts}, site, err
 }
 
-// Challenge sends the code of a factor that is one.
+// Challenge sends the code of a factor that is one, or makes the challenge of a key.
 func (s Arrivals) Challenge(ctx context.Context, v Visit, token secret.Text, factorID string) (factor.Offer, error) {
 	_, site, err := s.step(ctx, v, token)
 	if err != nil {
@@ -108,23 +120,33 @@ func (s Arrivals) Challenge(ctx context.Context, v Visit, token secret.Text, fac
 	return o, err
 }
 
-// Complete proves a second factor and opens the session that the browser holds. The
-// errors are those of SecondStep.Verify.
-func (s Arrivals) Complete(ctx context.Context, v Visit, token secret.Text, factorID string, proof secret.Text) (Arrival, error) {
+// Complete proves a second factor and opens the session that the browser holds; site
+// and door of the proof are those of the visit. The errors are those of
+// SecondStep.Verify.
+func (s Arrivals) Complete(ctx context.Context, v Visit, sp StepProof) (Arrival, error) {
 	home, err := s.Home(ctx)
 	if err != nil {
 		return Arrival{}, err
 	}
-	_, site, err := s.step(ctx, v, token)
+	step, site, err := s.step(ctx, v, sp.Token)
 	if err != nil {
 		return Arrival{}, err
 	}
-	p, _, err := s.Second.Verify(ctx, StepProof{Token: token, Site: site, Door: v.door(), FactorID: factorID, Proof: proof})
+	sp.Site, sp.Door = site, v.door()
+	p, _, err := s.Second.Verify(ctx, sp)
 	if err != nil {
 		return Arrival{}, err
 	}
 	p.Site, p.Grant = home, otl.Grant{}
-	return s.admit(ctx, v, p)
+	a, err := s.admit(ctx, v, p)
+	if err != nil || !sp.Trust || !step.Trusts || a.Step != nil {
+		return a, err
+	}
+	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		a.Device, err = s.Second.Factors.Trust(ctx, tx, p.User.ID, home.ID)
+		return err
+	})
+	return a, err
 }
 
 // Raise begins the second step that the site of a visit demands of somebody whose

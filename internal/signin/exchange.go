@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"net/netip"
 	"strings"
@@ -124,7 +125,11 @@ func (s *Flows) arrive(ctx context.Context, tx *store.Tx, site otl.Site, t otl.T
 	}
 	from := &otl.Request{UserAgent: t.Data[dataAgent]}
 	from.Client, _ = netip.ParseAddr(t.Data[dataIP]) // none where the browser's was not known
-	pass, offers, err := s.Second.Factors.Admit(ctx, tx, st, held.Session.Methods, nil)
+	device, err := hex.DecodeString(t.Data[dataDevice])
+	if err != nil {
+		return session.Opened{}, err
+	}
+	pass, offers, err := s.Second.Factors.Admit(ctx, tx, st, held.Session.Methods, device)
 	if err == nil && len(offers) > 0 || err != nil && otl.As(err).Kind == otl.Forbidden {
 		return session.Opened{}, ErrCode // the site has come to demand more meanwhile
 	}

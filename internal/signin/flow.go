@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"strconv"
@@ -37,7 +38,8 @@ const (
 	dataSession   = "session" // the session it opened
 	dataIP        = "ip"
 	dataAgent     = "user_agent"
-	dataMore      = "more_" // begins what the wire that began the flow added
+	dataDevice    = "device" // digest of the token of a trusted device, in hexadecimal
+	dataMore      = "more_"  // begins what the wire that began the flow added
 )
 
 // Members of Asked.More that the session keeps: its scope, and the claims asked for by name.
@@ -53,6 +55,7 @@ type Next string
 const (
 	StepSignIn  Next = "signin"  // the person is to prove who he is
 	StepChoose  Next = "choose"  // he is to say as whom he goes on
+	StepBarred  Next = "barred"  // the site has suspended him: he can only go back
 	StepSecond  Next = "second"  // the site demands a second factor
 	StepConsent Next = "consent" // he is to say what the site may see
 	StepDone    Next = "done"    // the browser can go back
@@ -90,6 +93,7 @@ const (
 	flowPrefix    = "fl_"
 	browserPrefix = "otl_fb_"
 	flowTTL       = 30 * time.Minute
+	nonceSize     = 32 // bytes
 )
 
 // Errors of flows.
@@ -147,7 +151,7 @@ func (s *Flows) Begin(ctx context.Context, site otl.Site, browser secret.Text, a
 	}
 	f := otl.Flow{
 		ID: secret.NewKey(flowPrefix).Reveal(), Browser: secret.Digest(browser.Reveal()), SiteID: site.ID, Asked: a,
-		Progress: seen(ctx), CreatedAt: now, ExpiresAt: now.Add(flowTTL),
+		Progress: seen(ctx), Nonce: secret.Bytes(nonceSize), CreatedAt: now, ExpiresAt: now.Add(flowTTL),
 	}
 	f.Progress.Name = a.Hint
 	return f, s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Flows.Insert(ctx, f) })
@@ -204,7 +208,10 @@ func (s *Flows) Next(ctx context.Context, v Visit) (Next, error) {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return StepSignIn, err
 	}
-	_, offers, err := s.Second.Factors.Admit(ctx, s.Store.Read, store.Standing{User: v.Who.User, Site: v.demanding(), Grant: g}, v.Who.Session.Methods, nil)
+	if !g.SuspendedAt.IsZero() {
+		return StepBarred, nil
+	}
+	_, offers, err := s.Second.Factors.Admit(ctx, s.Store.Read, store.Standing{User: v.Who.User, Site: v.demanding(), Grant: g}, v.Who.Session.Methods, otl.RequestOf(ctx).Device)
 	if err != nil {
 		return StepSignIn, err
 	}
@@ -261,7 +268,7 @@ func (s *Flows) Finish(ctx context.Context, v Visit) (Answer, error) {
 	if v.other() {
 		return s.Refuse(ctx, v, "login_required")
 	}
-	code, t := s.ticket(v)
+	code, t := s.ticket(ctx, v)
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		first, err := tx.Flows.Finish(ctx, v.ID, s.Now())
 		if err == nil && !first {
@@ -292,7 +299,7 @@ func (s *Flows) Straight(ctx context.Context, site otl.Site, held secret.Text, a
 	if err != nil || step != StepDone {
 		return Answer{}, step, err
 	}
-	code, t := s.ticket(v)
+	code, t := s.ticket(ctx, v)
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		return tx.Tickets.Insert(ctx, t, secret.Digest(code), nil)
 	})
@@ -300,13 +307,13 @@ func (s *Flows) Straight(ctx context.Context, site otl.Site, held secret.Text, a
 }
 
 // ticket makes the code at the end of a visit and what is kept of it.
-func (s *Flows) ticket(v Visit) (string, otl.Ticket) {
+func (s *Flows) ticket(ctx context.Context, v Visit) (string, otl.Ticket) {
 	now := s.Now()
 	t := otl.Ticket{
 		ID: secret.NewID(now), Purpose: otl.PurposeFlow, UserID: v.Who.User.ID, SiteID: v.Site.ID, CreatedAt: now, ExpiresAt: now.Add(redeemable),
 		Data: map[string]string{
 			dataRedirect: v.Asked.Redirect, dataChallenge: v.Asked.Challenge, dataClient: v.Asked.Client, dataHolder: v.Who.Session.ID,
-			dataIP: v.Progress.IP, dataAgent: v.Progress.Agent,
+			dataIP: v.Progress.IP, dataAgent: v.Progress.Agent, dataDevice: hex.EncodeToString(otl.RequestOf(ctx).Device),
 		},
 	}
 	for k, more := range v.Asked.More {
@@ -346,6 +353,9 @@ func (s *Flows) Refuse(ctx context.Context, v Visit, word string) (Answer, error
 
 // CheckChallenge refuses a request without a challenge of S256 (OA-04, decision D13).
 func CheckChallenge(challenge, method string) error {
+	if challenge == "" {
+		return otl.InvalidField("code_challenge", "required", "is missing: this server asks for PKCE with S256 (RFC 7636)")
+	}
 	if method != "S256" {
 		return otl.InvalidField("code_challenge_method", "unknown_value", "must be S256")
 	}

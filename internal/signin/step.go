@@ -20,6 +20,7 @@ type Pending struct {
 	ExpiresAt time.Time
 	User      otl.User
 	Factors   []factor.Offer // to choose from, the default first
+	Trusts    bool           // of a visit: the device can be trusted from then on
 }
 
 // Door is where somebody comes in, for a step that may be due.

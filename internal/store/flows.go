@@ -21,8 +21,8 @@ func (g Flows) Insert(ctx context.Context, f otl.Flow) error {
 	if err != nil {
 		return err
 	}
-	_, err = g.exec(ctx, `INSERT INTO flows (id, browser, site_id, asked, progress, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		f.ID, f.Browser, f.SiteID, string(asked), string(progress), millis(f.CreatedAt), millis(f.ExpiresAt))
+	_, err = g.exec(ctx, `INSERT INTO flows (id, browser, site_id, asked, progress, created_at, expires_at, nonce) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		f.ID, f.Browser, f.SiteID, string(asked), string(progress), millis(f.CreatedAt), millis(f.ExpiresAt), orNone(f.Nonce))
 	return err
 }
 
@@ -30,9 +30,9 @@ func (g Flows) Insert(ctx context.Context, f otl.Flow) error {
 func (g Flows) Live(ctx context.Context, id string, now time.Time) (otl.Flow, error) {
 	f := otl.Flow{ID: id}
 	var asked, progress string
-	if err := g.one(ctx, `SELECT browser, site_id, user_id, asked, progress, created_at, expires_at FROM flows
+	if err := g.one(ctx, `SELECT browser, site_id, user_id, asked, progress, created_at, expires_at, nonce FROM flows
 		WHERE id = $1 AND done_at IS NULL AND expires_at > $2`, []any{id, millis(now)},
-		&f.Browser, &f.SiteID, text(&f.UserID), &asked, &progress, at(&f.CreatedAt), at(&f.ExpiresAt)); err != nil {
+		&f.Browser, &f.SiteID, text(&f.UserID), &asked, &progress, at(&f.CreatedAt), at(&f.ExpiresAt), &f.Nonce); err != nil {
 		return f, err
 	}
 	if err := json.Unmarshal([]byte(asked), &f.Asked); err != nil {
@@ -67,6 +67,13 @@ func (g Flows) Prove(ctx context.Context, f otl.Flow, userID string) (bool, erro
 // calls one reports true.
 func (g Flows) Take(ctx context.Context, id, userID string) (bool, error) {
 	n, err := g.exec(ctx, `UPDATE flows SET user_id = NULL WHERE id = $1 AND user_id = $2 AND done_at IS NULL`, id, userID)
+	return n == 1, err
+}
+
+// Renew replaces the nonce of a flow, which is used up by that: of any number of calls
+// with one nonce one reports true (MF-10).
+func (g Flows) Renew(ctx context.Context, id string, was, next []byte) (bool, error) {
+	n, err := g.exec(ctx, `UPDATE flows SET nonce = $1 WHERE id = $2 AND nonce = $3 AND done_at IS NULL`, next, id, was)
 	return n == 1, err
 }
 

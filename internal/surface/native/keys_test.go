@@ -24,7 +24,17 @@ func newPasskey(u otl.User) *passkey {
 	return &passkey{
 		virtualwebauthn.RelyingParty{ID: "id.test", Name: "id.test", Origin: otltest.Issuer},
 		virtualwebauthn.NewAuthenticatorWithOptions(virtualwebauthn.AuthenticatorOptions{UserHandle: []byte(u.ID)}),
-		virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2),
+		newKey(),
+	}
+}
+
+// newKey makes a key pair of which the library writes down both numbers in full: of one
+// in 128 it leaves a leading zero out.
+func newKey() virtualwebauthn.Credential {
+	for {
+		if c := virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2); len(c.Key.AttestationData()) == 77 {
+			return c
+		}
 	}
 }
 

@@ -63,6 +63,7 @@ func (s *Surface) authorize(w http.ResponseWriter, r *http.Request) {
 // of the person; else back with what there is to ask where the client wants no page
 // (prompt=none), and to the pages where it does.
 func (s *Surface) begin(w http.ResponseWriter, r *http.Request, of otl.Site, a otl.Asked, silent bool) {
+	signin.FromDevice(r.Context(), s.Jar.Get(r, cookie.Device))
 	answer, step, err := s.Flows.Straight(r.Context(), of, s.Jar.Held(r), a)
 	switch {
 	case err != nil:
@@ -110,6 +111,8 @@ func needs(step signin.Next) wish {
 		return wish{"login_required", "Nobody is signed in, or somebody else, or not lately enough."}
 	case signin.StepChoose:
 		return wish{"account_selection_required", "The person has to say as whom to go on."}
+	case signin.StepBarred:
+		return wish{"access_denied", "The site has suspended the person."}
 	case signin.StepConsent:
 		return wish{"consent_required", "The person has to decide what the client may see."}
 	}

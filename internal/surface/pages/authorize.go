@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/onetimelogin/otl/internal/cookie"
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
 )
@@ -144,6 +145,8 @@ func (p *Pages) proceed(w http.ResponseWriter, r *http.Request, v signin.Visit) 
 		return p.arrived(w, r, v, signin.Arrival{Browser: v.Who, Step: due})
 	case signin.StepChoose:
 		p.send(w, r, at("/choose", v.ID))
+	case signin.StepBarred:
+		p.send(w, r, at("/barred", v.ID))
 	case signin.StepConsent:
 		p.send(w, r, at("/consent", v.ID))
 	case signin.StepDone:
@@ -162,6 +165,9 @@ func (p *Pages) arrived(w http.ResponseWriter, r *http.Request, v signin.Visit, 
 		p.jar.Set(w, cookie.Step, a.Step.Token, a.Step.ExpiresAt.Sub(p.Now()))
 		p.send(w, r, at("/mfa", v.ID))
 		return nil
+	}
+	if !a.Device.Empty() {
+		p.jar.Set(w, cookie.Device, a.Device, factor.TrustTTL)
 	}
 	if !a.Browser.Cookie.Empty() {
 		p.jar.Hold(w, a.Browser.Cookie, a.Browser.Session.ExpiresAt.Sub(p.Now()))

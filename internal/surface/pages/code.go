@@ -89,14 +89,19 @@ func (p sending) wait(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(map[string]bool{"ready": v.Ready()})
+	answer(w, map[string]bool{"ready": v.Ready()})
+	return nil
+}
+
+// answer answers the script of a page.
+func answer(w http.ResponseWriter, v any) {
+	b, err := json.Marshal(v)
 	if err != nil {
-		return err
+		panic(err) // of our own making; the server answers 500
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	_, _ = w.Write(b)
-	return nil
 }
 
 // goOn lets the browser in whose link was opened elsewhere.

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -20,6 +21,8 @@ type secondPage struct {
 	Sends   bool // its code has to be sent
 	Others  []factor.Offer
 	Numeric bool
+	Key     bool // it is a passkey or security key
+	Trusts  bool // the device can be trusted
 }
 
 // second shows one factor at a time: the one chosen, or the first.
@@ -33,7 +36,6 @@ func (p entry) second(w http.ResponseWriter, r *http.Request) error {
 
 func (p entry) showSecond(w http.ResponseWriter, r *http.Request, v signin.Visit, chosen string, sent bool, wrong error) error {
 	step, err := p.Arrivals.Look(r.Context(), v, p.jar.Get(r, cookie.Step))
-	step.Factors = slices.DeleteFunc(step.Factors, func(o factor.Offer) bool { return o.Kind == otl.FactorKey }) // not on this page yet
 	if errors.Is(err, signin.ErrStep) || err == nil && len(step.Factors) == 0 {
 		p.jar.Clear(w, cookie.Step)
 		return p.proceed(w, r, v) // it is over: begin again
@@ -43,12 +45,17 @@ func (p entry) showSecond(w http.ResponseWriter, r *http.Request, v signin.Visit
 	}
 	i := max(slices.IndexFunc(step.Factors, func(o factor.Offer) bool { return o.ID == chosen }), 0)
 	s := p.screen(w, r, v, nil)
-	page := secondPage{Factor: step.Factors[i], Sent: sent, Others: slices.Delete(slices.Clone(step.Factors), i, i+1)}
+	page := secondPage{Factor: step.Factors[i], Sent: sent, Others: slices.Delete(slices.Clone(step.Factors), i, i+1), Trusts: step.Trusts}
+	page.Key = page.Factor.Kind == otl.FactorKey
 	page.Sends, page.Numeric = page.Factor.Kind.Sent(), page.Factor.Kind != otl.FactorRecovery
 	page.Body = s.Say(factorWords(page.Factor.Kind))
 	s.Title, s.Data = s.Say("mfa"), page
 	code := p.wrong(&s, wrong)
-	if wrong != nil && s.Problem == "" {
+	switch {
+	case wrong == nil || s.Problem != "":
+	case page.Key:
+		s.Problem = s.Say("passkey_failed")
+	default:
 		s.Problem = s.Say("mfa_wrong")
 	}
 	p.show(w, code, "mfa.html", otl.Origin(v.Asked.Redirect), s)
@@ -64,22 +71,30 @@ func factorWords(k otl.FactorKind) string {
 		return "mfa_email"
 	case otl.FactorRecovery:
 		return "mfa_recovery"
+	case otl.FactorKey:
+		return "mfa_key"
 	}
 	return "mfa_totp"
 }
 
-// secondSend sends the code of a factor that is one.
+// secondSend sends the code of a factor that is one. Of a key it answers the script of
+// the page with what the browser is to sign.
 func (p entry) secondSend(w http.ResponseWriter, r *http.Request) error {
 	v, err := p.visit(r)
 	if err != nil {
 		return err
 	}
 	chosen := r.PostForm.Get("factor")
-	if _, err := p.Arrivals.Challenge(r.Context(), v, p.jar.Get(r, cookie.Step), chosen); err != nil {
+	o, err := p.Arrivals.Challenge(r.Context(), v, p.jar.Get(r, cookie.Step), chosen)
+	if err != nil {
 		if errors.Is(err, signin.ErrStep) || mendable(err) {
 			return p.showSecond(w, r, v, chosen, false, err)
 		}
 		return err
+	}
+	if o.Options != "" {
+		answer(w, json.RawMessage(o.Options))
+		return nil
 	}
 	p.send(w, r, at("/mfa", v.ID)+"&sent=1&with="+chosen)
 	return nil
@@ -90,10 +105,15 @@ func (p entry) secondSent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	chosen := r.PostForm.Get("factor")
-	a, err := p.Arrivals.Complete(r.Context(), v, p.jar.Get(r, cookie.Step), chosen, secret.NewText(r.PostForm.Get("code")))
+	chosen, proof := r.PostForm.Get("factor"), r.PostForm.Get("code")
+	if made := r.PostForm.Get("credential"); made != "" {
+		proof = made
+	}
+	a, err := p.Arrivals.Complete(r.Context(), v, signin.StepProof{
+		Token: p.jar.Get(r, cookie.Step), FactorID: chosen, Proof: secret.NewText(proof), Trust: r.PostForm.Get("trust") == "1",
+	})
 	switch {
-	case errors.Is(err, factor.ErrProof), errors.Is(err, signin.ErrStep), errors.Is(err, factor.ErrNone), err != nil && mendable(err):
+	case otl.Is(err, factor.ErrProof.Code), errors.Is(err, signin.ErrStep), errors.Is(err, factor.ErrNone), err != nil && mendable(err):
 		return p.showSecond(w, r, v, chosen, true, err)
 	case err != nil:
 		return err

@@ -61,6 +61,7 @@ func New(o Options) *Pages {
 	}
 	library{p}.routes()
 	entry{p}.routes()
+	passkeys{p}.routes()
 	sending{p}.routes()
 	accounts{p}.routes()
 	p.get("/static/{name}", p.static)
@@ -72,6 +73,7 @@ func New(o Options) *Pages {
 // ServeHTTP implements http.Handler.
 func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", documentPolicy)
+	signin.FromDevice(r.Context(), p.jar.Get(r, cookie.Device))
 	p.mux.ServeHTTP(w, r)
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -12,8 +13,9 @@ import (
 
 // signInPage is the page on which somebody says who he is.
 type signInPage struct {
-	Name  string
-	Fixed bool // it must be the one who is signed in
+	Name   string
+	Fixed  bool   // it must be the one who is signed in
+	Invite string // for a passkey, "" where there are none
 }
 
 // entry are the pages between a site's request and the way back.
@@ -36,6 +38,7 @@ func (p entry) routes() {
 	p.post("/reset/{token}", p.resetSent)
 	p.get("/consent", p.consent)
 	p.post("/consent", p.consentSent)
+	p.get("/barred", p.barred)
 }
 
 // home begins a visit to our own pages for a browser that comes by itself, and goes on
@@ -92,18 +95,26 @@ func (p entry) signIn(w http.ResponseWriter, r *http.Request) error {
 	if v.Known() && !other && !v.Wrong() {
 		page = signInPage{Name: v.Who.User.Email.Address, Fixed: true}
 	}
-	p.showSignIn(w, r, v, page, nil)
-	return nil
+	return p.showSignIn(w, r, v, page, nil)
 }
 
-func (p entry) showSignIn(w http.ResponseWriter, r *http.Request, v signin.Visit, page signInPage, err error) {
+func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, v signin.Visit, page signInPage, wrong error) error {
+	var err error
+	if page.Invite, err = p.Arrivals.Invite(v); err != nil {
+		return err
+	}
 	s := p.screen(w, r, v, nil)
 	s.Title = s.Say("signin")
 	if page.Fixed {
 		s.Title = s.Say("confirm_you")
 	}
 	s.Data = page
-	p.show(w, p.wrong(&s, err), "signin.html", otl.Origin(v.Asked.Redirect), s)
+	code := p.wrong(&s, wrong)
+	if otl.Is(wrong, factor.ErrProof.Code) {
+		s.Problem = s.Say("passkey_failed")
+	}
+	p.show(w, code, "signin.html", otl.Origin(v.Asked.Redirect), s)
+	return nil
 }
 
 // wrong puts what is the matter on a page, and gives its status. What a person can
@@ -171,6 +182,5 @@ func (p entry) signInSent(w http.ResponseWriter, r *http.Request) error {
 	if !mendable(err) {
 		return err
 	}
-	p.showSignIn(w, r, v, signInPage{Name: name}, err)
-	return nil
+	return p.showSignIn(w, r, v, signInPage{Name: name}, err)
 }

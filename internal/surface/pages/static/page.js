@@ -53,5 +53,49 @@ if (waiting) {
   setTimeout(look, 1000);
 }
 
+// Passkeys: the browser signs what the form holds, or is given for the asking, and the
+// form takes it along. Where it can, a browser offers those it has as one begins to type.
+if (globalThis.PublicKeyCredential?.parseRequestOptionsFromJSON) {
+  const keys = navigator.credentials;
+  let under = new AbortController(); // one at a time
+  const asked = async (form) => {
+    if (form.dataset.key) return JSON.parse(form.dataset.key);
+    const body = new URLSearchParams(new FormData(form));
+    const answer = await fetch(form.dataset.ask, { method: "POST", body, headers: { Accept: "application/json" } });
+    if (answer.ok && !answer.redirected) return answer.json();
+    location.reload(); // it is over, or there were too many
+    return new Promise(() => {});
+  };
+  const use = async (form, mediation) => {
+    const failed = form.querySelector("[data-failed]");
+    if (!mediation) failed.hidden = true;
+    under.abort();
+    under = new AbortController();
+    const { signal } = under;
+    try {
+      const { publicKey } = await asked(form);
+      const made = form.hasAttribute("data-create")
+        ? await keys.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(publicKey), signal })
+        : await keys.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(publicKey), mediation, signal });
+      form.elements.credential.value = JSON.stringify(made.toJSON());
+      form.requestSubmit();
+    } catch {
+      if (signal.aborted || mediation) return; // another took its place, or nobody pressed anything
+      failed.hidden = false;
+      offer(form);
+    }
+  };
+  const offer = async (form) => {
+    if (form.hasAttribute("data-conditional") && (await PublicKeyCredential.isConditionalMediationAvailable?.())) use(form, "conditional");
+  };
+  for (const note of document.querySelectorAll("[data-keyless]")) note.hidden = true;
+  for (const form of document.querySelectorAll("form[data-key], form[data-ask]")) {
+    const button = form.querySelector("button");
+    button.hidden = false;
+    button.addEventListener("click", () => use(form));
+    offer(form);
+  }
+}
+
 // What went wrong is read out first.
 document.querySelector("[data-focus]")?.focus();

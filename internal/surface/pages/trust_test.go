@@ -1,0 +1,115 @@
+package pages_test
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// demand makes a site ask everybody for a second factor.
+func demand(t *testing.T, w *otltest.World, s otl.Site) {
+	t.Helper()
+	s.MFA = otl.MFARequired
+	if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.Sites.Update(ctx, s)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestATrustedDeviceIsNotAsked for 30 days, for the person who said so, where the site
+// does not demand a second factor; the site's exchange knows of it too.
+func TestATrustedDeviceIsNotAsked(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		seed := secondFactors(t, w, w.Person(t, jane, w.Notes.Site, w.Shop.Site))
+		b := w.Browser(t)
+		step := func() otltest.Page { return password(b, b.Get(request(w.Notes, nil))) }
+		p := step()
+		if !strings.Contains(string(p.Raw), "Trust this device for 30 days") {
+			t.Fatalf("nothing to tick\n%s", p.Raw)
+		}
+		arrives(t, b.Submit(p, "second", map[string]string{"code": secret.TOTP(seed, w.Clock.Now()), "trust": "1"}), w.Notes)
+		device := b.Cookies["__Host-otl_device"]
+		forget := func() { b.Cookies = map[string]string{"__Host-otl_device": device} }
+		if forget(); device == "" {
+			t.Fatal("no device is trusted")
+		}
+		r := exchange(t, w, w.Notes, arrives(t, step(), w.Notes)).Want(t, http.StatusOK)
+		if got := introspected(t, w, r); !strings.Contains(got, `"amr":["pwd"]`) {
+			t.Errorf("%s", got)
+		}
+		exchange(t, w, w.Notes, arrives(t, b.Get(request(w.Notes, nil)), w.Notes)).Want(t, http.StatusOK) // signed in already
+
+		demand(t, w, w.Shop.Site)
+		p = b.Get(request(w.Shop, nil))
+		if p.Title != "One more step" || strings.Contains(string(p.Raw), "Trust this device") {
+			t.Errorf("where it is demanded: %s\n%s", p.Title, p.Raw)
+		}
+		john := w.Person(t, "john@dev.test", w.Notes.Site)
+		secondFactors(t, w, john)
+		forget()
+		if p := b.Submit(b.Get(request(w.Notes, nil)), "/signin", map[string]string{"identifier": "john@dev.test", "password": otltest.Password}); p.Title != "One more step" {
+			t.Errorf("another person on the device: %s", p.Title)
+		}
+		forget()
+		b.Cookies["__Host-otl_device"] = device[:len(device)-1]
+		if p := step(); p.Title != "One more step" {
+			t.Errorf("SE-06: a token that was cut: %s", p.Title)
+		}
+		forget()
+		w.Clock.Advance(30 * 24 * time.Hour)
+		if p := step(); p.Title != "One more step" {
+			t.Errorf("after 30 days: %s", p.Title)
+		}
+	})
+}
+
+// TestSE13_WhoIsSuspendedIsTold and can only go back; he is not asked for consent,
+// which would lead nowhere.
+func TestSE13_WhoIsSuspendedIsTold(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u, yes := w.Person(t, jane, w.Notes.Site), true
+		if _, err := w.Members.Change(t.Context(), w.Notes.Site, u.ID, account.MemberChange{Suspended: &yes}); err != nil {
+			t.Fatal(err)
+		}
+		b := w.Browser(t)
+		p := password(b, b.Get(request(w.Notes, nil)))
+		if p.Status != http.StatusForbidden || p.Title != "You can't sign in to \u2068Notes\u2069" {
+			t.Fatalf("%d %s\n%s", p.Status, p.Title, p.Raw)
+		}
+		fields := maps.Clone(p.Fields("back"))
+		fields.Set("decision", "connect")
+		if got := b.Send("/consent", fields); got.Left != nil || got.Title != p.Title {
+			t.Errorf("consent leads to %s %v", got.Title, got.Left)
+		}
+		back := b.Submit(p, "back", nil)
+		if back.Left == nil || back.Left.Host != "notes.test" || back.Left.Query().Get("error") != "access_denied" {
+			t.Errorf("back to %v", back.Left)
+		}
+		if p := b.Get(request(w.Shop, nil)); !strings.HasPrefix(p.Title, "\u2068Shop\u2069 wants") {
+			t.Errorf("another site: %s", p.Title)
+		}
+	})
+}
+
+// TestOA04_ARequestWithoutPKCEIsToldSo by the name of what is missing.
+func TestOA04_ARequestWithoutPKCEIsToldSo(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	p := w.Browser(t).Get(request(w.Notes, map[string]string{"code_challenge": "", "code_challenge_method": ""}))
+	if p.Left == nil || p.Left.Query().Get("error") != "invalid_request" || !strings.HasPrefix(p.Left.Query().Get("error_description"), "code_challenge is missing: this server asks for PKCE") {
+		t.Errorf("%v", p.Left)
+	}
+}
