@@ -86,7 +86,7 @@ func TestEveryLoadSucceedsAgainstAServer(t *testing.T) {
 		results, err := Run(t.Context(), Options{
 			Nodes: nodes, Admin: []string{admin.URL}, Bare: bare(t), SiteKey: w.Notes.Key, People: people,
 			Hash: secret.DefaultArgon2(), Duration: 200 * time.Millisecond, Overload: 200 * time.Millisecond, Connections: 4, Receiver: receivers[w.Engine],
-			Second:   second,
+			Second: second, Now: w.Clock.Now,
 			Progress: func(name string) { told = append(told, name) },
 		})
 		if err != nil {
@@ -120,11 +120,11 @@ func TestEveryLoadSucceedsAgainstAServer(t *testing.T) {
 
 func TestOnlyTheLoadsThatWereAskedForRun(t *testing.T) {
 	t.Parallel()
-	r := run{Options: Options{Only: []string{"login", "otp"}}}
+	o := Options{Only: []string{"login", "otp"}}
 	for name, want := range map[string]bool{
 		"raw limits": true, "sessions": true, "login": true, "login with a second factor": true, "otp send and verify": true, "refresh": false, "me": false,
 	} {
-		if r.wanted(name) != want || !(&run{}).wanted(name) {
+		if o.wanted(name) != want || !(Options{}).wanted(name) {
 			t.Errorf("%s: %t", name, !want)
 		}
 	}
