@@ -9,7 +9,7 @@ import (
 
 // digest is the hash of everything an event says, as it is stored: SHA-256 over its
 // members, each behind its length (AU-03).
-func digest(e store.Entry) [sha256.Size]byte {
+func digest(e *store.Entry) [sha256.Size]byte {
 	buf := make([]byte, 0, 512)
 	for _, part := range []string{
 		e.ID, string(e.Type), e.UserID, e.SiteID, e.SessionID, e.Data, string(e.By.Kind), e.By.ID, e.Via, e.From, e.RequestID, e.Changes,

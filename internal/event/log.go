@@ -110,7 +110,7 @@ func (p *placer) place(ctx context.Context, found []store.Entry) error {
 	what := map[string][sha256.Size]byte{}
 	var entries []otl.SiteEvent
 	for i, stored := range found {
-		h, said := p.heads[""], digest(stored)
+		h, said := p.heads[""], digest(&stored)
 		h = otl.Head{Length: h.Length + 1, Hash: link(h.Hash, h.Length+1, said)}
 		p.heads[""] = h
 		e := stored.Event

@@ -77,25 +77,21 @@ func (l *Log) At(ctx context.Context, seq int64) ([]byte, bool, error) {
 }
 
 func (c *checker) installation(ctx context.Context, tx *store.Tx) error {
-	page, err := tx.Events.Stored(ctx, c.at.Length, c.Head.Length, verifyPage)
-	for _, e := range page {
-		c.entry(e.Event, e.Seq, e.Hash, link(c.at.Hash, e.Seq, digest(e)))
-	}
-	return err
+	return tx.Events.Through(ctx, c.at.Length, c.Head.Length, verifyPage, func(e *store.Entry) {
+		c.entry(&e.Event, e.Seq, e.Hash, link(c.at.Hash, e.Seq, digest(e)))
+	})
 }
 
 func (c *checker) site(ctx context.Context, tx *store.Tx) error {
-	page, err := tx.Logs.Stored(ctx, c.SiteID, c.at.Length, c.Head.Length, verifyPage)
-	for _, e := range page {
-		what := digest(store.Entry{Event: e.Event, Data: e.Data, Changes: e.Changes})
-		c.entry(e.Event, e.SiteEvent.Seq, e.SiteEvent.Hash, linkSite(c.at.Hash, e.SiteEvent.Seq, what, e.Told, e.UserSeq))
-	}
-	return err
+	return tx.Logs.Through(ctx, c.SiteID, c.at.Length, c.Head.Length, verifyPage, func(e *store.SiteEntry) {
+		what := digest(&store.Entry{Event: e.Event, Data: e.Data, Changes: e.Changes})
+		c.entry(&e.Event, e.SiteEvent.Seq, e.SiteEvent.Hash, linkSite(c.at.Hash, e.SiteEvent.Seq, what, e.Told, e.UserSeq))
+	})
 }
 
 // entry looks at one entry: it stands right behind the one before, and its hash is
 // what follows from both.
-func (c *checker) entry(e otl.Event, seq int64, have, want []byte) {
+func (c *checker) entry(e *otl.Event, seq int64, have, want []byte) {
 	c.gap(seq)
 	if c.Since.IsZero() {
 		c.Since = e.CreatedAt

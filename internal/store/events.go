@@ -98,6 +98,11 @@ func (g Events) Stored(ctx context.Context, after, upTo int64, limit int) ([]Ent
 	return all(ctx, g.group, `SELECT `+eventColumns+` FROM events WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3`, []any{after, upTo, limit}, entryDest)
 }
 
+// Through hands over the entries that Stored gives, each until the next one.
+func (g Events) Through(ctx context.Context, after, upTo int64, limit int, do func(*Entry)) error {
+	return each(ctx, g.group, `SELECT `+eventColumns+` FROM events WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3`, []any{after, upTo, limit}, entryDest, do)
+}
+
 // Cut removes entries behind a place up to another.
 func (g Events) Cut(ctx context.Context, after, upTo int64) error {
 	_, err := g.exec(ctx, `DELETE FROM events WHERE seq > $1 AND seq <= $2`, after, upTo)
@@ -240,13 +245,13 @@ type SiteEntry struct {
 	Data, Changes string
 }
 
-// Stored gives entries of a site's log behind a number up to another, in its order,
-// as they are stored.
-func (g Logs) Stored(ctx context.Context, siteID string, after, upTo int64, limit int) ([]SiteEntry, error) {
-	return all(ctx, g.group, `SELECT `+siteEventColumns+` FROM site_events l JOIN events e ON e.id = l.event_id
+// Through hands over entries of a site's log behind a number up to another, in its
+// order, as they are stored, each until the next one.
+func (g Logs) Through(ctx context.Context, siteID string, after, upTo int64, limit int, do func(*SiteEntry)) error {
+	return each(ctx, g.group, `SELECT `+siteEventColumns+` FROM site_events l JOIN events e ON e.id = l.event_id
 		WHERE l.site_id = $1 AND l.seq > $2 AND l.seq <= $3 ORDER BY l.seq LIMIT $4`, []any{siteID, after, upTo, limit}, func(s *SiteEntry) []any {
 		return append([]any{&s.SiteID, &s.SiteEvent.Seq, &s.UserSeq, &s.Told, &s.SiteEvent.Hash}, rawDest(&s.Event, &s.Data, &s.Changes)...)
-	})
+	}, do)
 }
 
 // Cut removes the entries of every site's log about events behind a place of the

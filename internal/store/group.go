@@ -62,6 +62,23 @@ func all[T any](ctx context.Context, g group, text string, args []any, dest func
 	return out, translate(rows.Err())
 }
 
+// each runs a statement and hands over every row, scanned into the same T again and again:
+// for as many rows as one would not keep.
+func each[T any](ctx context.Context, g group, text string, args []any, dest func(*T) []any, do func(*T)) error {
+	rows, err := g.c.QueryContext(ctx, text, args...)
+	if err != nil {
+		return translate(err)
+	}
+	defer rows.Close()
+	var one T
+	for to := dest(&one); rows.Next(); do(&one) {
+		if err := rows.Scan(to...); err != nil {
+			return translate(err)
+		}
+	}
+	return translate(rows.Err())
+}
+
 // millis is the stored form of a time: milliseconds since 1970, NULL for the
 // zero time.
 func millis(t time.Time) any {
