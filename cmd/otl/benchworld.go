@@ -19,6 +19,10 @@ import (
 	"github.com/onetimelogin/otl/internal/store"
 )
 
+// benchSites is how many further sites there are: with twenty endpoints each they make a
+// hundred.
+const benchSites = 5
+
 // benchPassword is what everybody in a bench's world signs in with.
 const benchPassword = "correct-horse-7"
 
@@ -59,6 +63,13 @@ func (w *benchWorld) seed(ctx context.Context, environ []string, o *bench.Option
 		o.People = append(o.People, bench.Person{Email: benchEmail(i), Password: secret.NewText(benchPassword)})
 	}
 	o.SiteKey = reg.Key
+	for i := range benchSites {
+		further, err := n.Sites.Register(ctx, site.Registration{Name: fmt.Sprintf("Bench %d", i+1), Callbacks: []string{"https://bench.test/callback"}})
+		if err != nil {
+			return err
+		}
+		o.Sites = append(o.Sites, further.Key)
+	}
 	o.Second, err = w.second(ctx, n, like)
 	return err
 }

@@ -18,7 +18,8 @@ type Options struct {
 	Admin       []string // their admin listeners, in the same order; empty where unknown
 	Bare        string   // address of ServeBare in another process
 	SiteKey     secret.Text
-	People      []Person // the first ones are signed in, one for each connection; the others sign in again and again
+	Sites       []secret.Text // keys of further sites, whose endpoints are told of events together
+	People      []Person      // the first ones are signed in, one for each connection; the others sign in again and again
 	Hash        secret.Argon2
 	Duration    time.Duration // of one load
 	Overload    time.Duration // of the one at twice the limit; longer than a server lets people wait
@@ -65,6 +66,7 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 		{"revoke", r.revocations},
 		{"feed", r.feed},
 		{"webhooks", telling{r}.webhooks},
+		{"endpoints", telling{r}.hundred},
 	} {
 		if !r.wanted(part.name) {
 			continue

@@ -84,7 +84,7 @@ func TestEveryLoadSucceedsAgainstAServer(t *testing.T) {
 		t.Cleanup(admin.Close)
 		var told []string
 		results, err := Run(t.Context(), Options{
-			Nodes: nodes, Admin: []string{admin.URL}, Bare: bare(t), SiteKey: w.Notes.Key, People: people,
+			Nodes: nodes, Admin: []string{admin.URL}, Bare: bare(t), SiteKey: w.Notes.Key, Sites: []secret.Text{w.Shop.Key}, People: people,
 			Hash: secret.DefaultArgon2(), Duration: 200 * time.Millisecond, Overload: 200 * time.Millisecond, Connections: 4, Receiver: receivers[w.Engine],
 			Second: second, Now: w.Clock.Now,
 			Progress: func(name string) { told = append(told, name) },

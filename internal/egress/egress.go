@@ -36,7 +36,7 @@ func New(p Policy) *Client {
 	return &Client{p, &http.Client{
 		Transport: &http.Transport{
 			DialContext: dialer{p, ownAddresses}.dial, TLSClientConfig: p.Roots, TLSHandshakeTimeout: 5 * time.Second, ForceAttemptHTTP2: true, DisableCompression: true,
-			MaxIdleConnsPerHost: 8, MaxIdleConns: 64, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: p.Timeout, MaxResponseHeaderBytes: maxHead,
+			MaxIdleConnsPerHost: 64, MaxIdleConns: 512, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: p.Timeout, MaxResponseHeaderBytes: maxHead,
 		},
 		Timeout:       p.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

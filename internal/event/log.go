@@ -32,7 +32,7 @@ const (
 	// look is how often a node looks for events that other processes appended.
 	look = 100 * time.Millisecond
 	// batch is how many events get their places in one transaction.
-	batch = 64
+	batch = 256
 )
 
 // Run places events until ctx ends.

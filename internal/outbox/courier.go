@@ -38,7 +38,7 @@ const (
 	// width is how many requests an endpoint gets at once, as long as it takes them.
 	width = 8
 	// load is how many deliveries a courier takes along.
-	load = 64
+	load = 256
 	// endpoints is how many couriers are set off at a time.
 	endpoints = 64
 	// hold is how long an endpoint stays a node's: longer than a request may take.

@@ -329,27 +329,35 @@ func TestWH05_AnEndpointThatFailsForDays(t *testing.T) {
 	})
 }
 
-// TestWH07_OneThatHangsDelaysNobody: while one endpoint takes requests and does not
-// answer them, all events reach the others.
-func TestWH07_OneThatHangsDelaysNobody(t *testing.T) {
+// TestWH07_OneOfAHundredThatHangsDelaysNobody: while one endpoint takes requests and does
+// not answer them, all events reach the 99 others, 19 of them at the same site.
+func TestWH07_OneOfAHundredThatHangsDelaysNobody(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		const sites, each, events = 5, 20, 20
 		release := make(chan struct{})
-		hanging, _ := w.Hook(t, w.Notes)
-		hanging.Answer(func(http.ResponseWriter, *http.Request) { <-release })
+		var hanging *otltest.Hook
 		var others []*otltest.Hook
-		for range 10 {
-			h, _ := w.Hook(t, w.Shop)
-			others = append(others, h)
+		var all []site.Registered
+		for i := range sites {
+			s := w.Register(t, site.Registration{Name: fmt.Sprint("Site ", i)})
+			all = append(all, s)
+			for range each {
+				h, _ := w.Hook(t, s)
+				others = append(others, h)
+			}
 		}
+		hanging, others = others[0], others[1:]
+		hanging.Answer(func(http.ResponseWriter, *http.Request) { <-release })
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { w.Events.Run(ctx) })
 		running.Go(func() { w.Couriers.Run(ctx) })
-		happen(t, w, w.Notes, 100)
-		happen(t, w, w.Shop, 100)
+		for _, s := range all {
+			happen(t, w, s, events)
+		}
 		for _, h := range others {
-			for len(h.Heard()) < 100 { // the test's own deadline ends it
+			for len(h.Heard()) < events { // the test's own deadline ends it
 				time.Sleep(time.Millisecond)
 			}
 		}
@@ -358,6 +366,11 @@ func TestWH07_OneThatHangsDelaysNobody(t *testing.T) {
 		}
 		if n := len(hanging.Heard()); n > 8 {
 			t.Errorf("one that hangs holds %d requests", n)
+		}
+		for _, h := range others {
+			if n := len(h.Heard()); n != events {
+				t.Errorf("%d requests came instead of %d", n, events)
+			}
 		}
 		close(release)
 		stop()

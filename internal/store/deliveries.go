@@ -35,7 +35,7 @@ func queuedDest(q *Queued) []any {
 // Insert queues events of the logs of sites for endpoints; twice is once. Of each
 // delivery it takes the endpoint and the place.
 func (g Deliveries) Insert(ctx context.Context, now time.Time, queued []otl.Delivery) error {
-	return inParts(queued, func(part []otl.Delivery) error {
+	return inFull(queued, func(part []otl.Delivery) error {
 		var args []any
 		for _, d := range part {
 			args = append(args, d.EndpointID, d.Seq, string(otl.DeliveryWaiting), 0, 0, 0, "", millis(now), millis(now))
@@ -57,7 +57,7 @@ func (g Deliveries) Due(ctx context.Context, endpointID string, now time.Time, l
 // the next one still, and gives the places of those of which it was. They are all to one
 // endpoint.
 func (g Deliveries) Settle(ctx context.Context, settled []otl.Delivery) (mine []int64, err error) {
-	err = inParts(settled, func(part []otl.Delivery) error {
+	err = inFull(settled, func(part []otl.Delivery) error {
 		var args []any
 		for _, d := range part {
 			args = append(args, d.EndpointID, d.Seq, string(d.State), d.Tries, d.Attempts, d.Status, d.Problem, millis(d.DueAt), millis(d.SettledAt))
@@ -87,9 +87,9 @@ type Attempted struct {
 	Attempt otl.Attempt
 }
 
-// Attempted writes attempts.
+// Attempted writes attempts; twice is once.
 func (g Deliveries) Attempted(ctx context.Context, made []Attempted) error {
-	return inParts(made, func(part []Attempted) error {
+	return inFull(made, func(part []Attempted) error {
 		var args []any
 		for _, m := range part {
 			a := m.Attempt
@@ -107,7 +107,7 @@ func (g Deliveries) Attempted(ctx context.Context, made []Attempted) error {
 			args = append(args, m.EndpointID, m.Seq, a.Number, millis(a.StartedAt), a.Took.Milliseconds(), a.Status, a.Problem, string(request), string(response), a.Body)
 		}
 		_, err := g.exec(ctx, `INSERT INTO attempts (endpoint_id, seq, number, started_at, took, status, problem, request, response, body) VALUES `+
-			rows(len(part), 10), args...)
+			rows(len(part), 10)+` ON CONFLICT (endpoint_id, seq, number) DO NOTHING`, args...)
 		return err
 	})
 }

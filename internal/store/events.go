@@ -76,7 +76,7 @@ func (g Events) Unplaced(ctx context.Context, limit int) ([]Entry, error) {
 
 // Place gives events their places in the log of the installation, once.
 func (g Events) Place(ctx context.Context, events []otl.Event) error {
-	return inParts(events, func(part []otl.Event) error {
+	return inFull(events, func(part []otl.Event) error {
 		var args []any
 		for _, e := range part {
 			args = append(args, e.ID, e.Seq, e.Hash)

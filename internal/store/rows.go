@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,6 +21,25 @@ func inParts[T any](all []T, do func(part []T) error) error {
 			return err
 		}
 		all = all[n:]
+	}
+	return nil
+}
+
+// inFull does as inParts, in fewer parts: the last one is filled up with the row it ends
+// with. It is for statements to which a row that comes again is the same row.
+func inFull[T any](all []T, do func(part []T) error) error {
+	for part := range slices.Chunk(all, mostRows) {
+		size := 1
+		for size < len(part) {
+			size *= 2
+		}
+		full := append(make([]T, 0, size), part...)
+		for len(full) < size {
+			full = append(full, part[len(part)-1])
+		}
+		if err := do(full); err != nil {
+			return err
+		}
 	}
 	return nil
 }
