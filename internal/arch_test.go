@@ -52,9 +52,10 @@ func rooms() map[string]room {
 			[]string{"database/sql"},
 			"a surface translates: it neither stores nor signs, and knows no other surface",
 		},
-		"surface/transmit": {[]string{"otl", "secret", "limit", "message", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
-		"surface/oidc":     {[]string{"otl", "secret", "cookie", "session", "signin", "site"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
+		"surface/transmit": {[]string{"otl", "secret", "limit", "message", "oauth", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
+		"surface/oidc":     {[]string{"otl", "secret", "cookie", "oauth", "session", "signin", "site"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
 		"surface/onelogin": {[]string{"otl", "secret", "limit", "number", "cookie", "factor", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
+		"oauth":            {[]string{"otl", "secret", "session", "site"}, []string{"database/sql", "html/template", "encoding/json"}, "how a program shows who it is in a request, for whichever surface asks; the rules decide"},
 		"cookie":           {[]string{"secret"}, []string{"database/sql", "encoding/json", "html/template"}, "names and flags of cookies, for whichever surface sets one"},
 		"outbox":           {[]string{"otl", "secret", "store", "message", "webhook", "egress"}, []string{"database/sql", "html/template"}, "the outbox carries and never decides"},
 		"surface/dev":      {[]string{"otl", "secret", "outbox"}, []string{"database/sql"}, "a surface translates"},
@@ -65,7 +66,7 @@ func rooms() map[string]room {
 		"node": {[]string{
 			"otl", "secret", "token", "store", "installation", "limit", "once", "event", "webhook", "message", "egress", "factor", "outbox", "session", "signin", "site", "account", "server",
 			"surface/native", "surface/oidc", "surface/pages", "surface/transmit",
-			"number", "cookie", "surface/onelogin",
+			"number", "cookie", "oauth", "surface/onelogin",
 		}, []string{"database/sql"}, "the node wires, and does not decide"},
 		"otltest": {[]string{"otl", "secret", "token", "store", "installation", "limit", "message", "factor", "session", "signin", "site", "account", "webhook", "egress", "outbox", "server", "node"}, nil, "tests build on the node"},
 	}

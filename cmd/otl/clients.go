@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -25,13 +26,18 @@ type clientJSON struct {
 	LinkConfirm  string    `json:"link_confirm"`
 	SignUp       bool      `json:"allow_signup"`
 	NoPKCE       bool      `json:"no_pkce"`
+	Auth         string    `json:"auth"`
+	JWKSURI      string    `json:"jwks_uri"`
+	RequirePAR   bool      `json:"require_par"`
+	RequireDPoP  bool      `json:"require_dpop"`
 	CreatedAt    time.Time `json:"created_at"`
 }
 
 func newClientJSON(c otl.Client) clientJSON {
 	return clientJSON{
 		ID: c.ID, SiteID: c.SiteID, Name: c.Name, Scopes: strings.Fields(c.Scopes.String()), RedirectURIs: append([]string{}, c.RedirectURIs...),
-		Resources: append([]string{}, c.Resources...), LinkConfirm: string(c.LinkConfirm), SignUp: c.SignUp, NoPKCE: c.NoPKCE, CreatedAt: c.CreatedAt,
+		Resources: append([]string{}, c.Resources...), LinkConfirm: string(c.LinkConfirm), SignUp: c.SignUp, NoPKCE: c.NoPKCE,
+		Auth: string(c.Auth), JWKSURI: c.JWKSURI, RequirePAR: c.RequirePAR, RequireDPoP: c.RequireDPoP, CreatedAt: c.CreatedAt,
 	}
 }
 
@@ -60,6 +66,8 @@ type onClients func(*cobra.Command, func(context.Context, *node.Node, string) er
 func clientsCreate(a *app, on onClients) *cobra.Command {
 	var n site.NewClient
 	var scopes []string
+	var public bool
+	var keys string
 	c := &cobra.Command{
 		Use: "create", Short: "Make a client and show its secret, once", Args: cobra.NoArgs,
 		Example: "  otl clients create --site notes --redirect-uri https://notes.example.com/auth/callback",
@@ -71,6 +79,9 @@ func clientsCreate(a *app, on onClients) *cobra.Command {
 						return err
 					}
 				}
+				if err := authOf(&n, public, keys); err != nil {
+					return err
+				}
 				made, err := nd.Clients.Create(ctx, id, n)
 				if err != nil {
 					return err
@@ -78,6 +89,10 @@ func clientsCreate(a *app, on onClients) *cobra.Command {
 				out := newClientJSON(made.Client)
 				out.Secret = made.Secret.Reveal()
 				return a.print(out, func() {
+					if out.Secret == "" {
+						fmt.Fprintf(a.stdout, "Client ID      %s\n\nThere is no secret: the client proves itself by %s.\n", out.ID, map[bool]string{true: "nothing but PKCE", false: "its key"}[public])
+						return
+					}
 					fmt.Fprintf(a.stdout, "Client ID      %s\nClient secret  %s\n\nThe secret is shown this once. Keep it in your server's secret store.\n", out.ID, out.Secret)
 				})
 			})
@@ -90,8 +105,31 @@ func clientsCreate(a *app, on onClients) *cobra.Command {
 	f.StringVar(&n.LinkConfirm, "link-confirm", "", "whether the page of a one-time link asks for a press: auto, always or never (default auto)")
 	f.BoolVar(&n.SignUp, "allow-signup", false, "let it have people created whom nobody knows")
 	f.BoolVar(&n.NoPKCE, "no-pkce", false, "let it do without PKCE at /oidc/authorize; for programs that know none")
+	f.BoolVar(&public, "public", false, "it keeps no secret: an app that people hold in their hands; PKCE only")
+	f.StringVar(&keys, "jwks", "", "file with its public keys, a JWK set: it proves itself by private_key_jwt")
+	f.StringVar(&n.JWKSURI, "jwks-uri", "", "where its public keys are read instead")
+	f.BoolVar(&n.RequirePAR, "require-par", false, "take requests from it only that it sent ahead (RFC 9126)")
+	f.BoolVar(&n.RequireDPoP, "require-dpop", false, "bind the access tokens of its people to a key of its own (RFC 9449)")
 	f.StringSliceVar(&scopes, "scopes", nil, "auth, users, admin, otp:direct (default all)")
 	return c
+}
+
+// authOf says how a client is to prove itself.
+func authOf(n *site.NewClient, public bool, keys string) error {
+	if keys != "" {
+		raw, err := os.ReadFile(keys)
+		if err != nil {
+			return err
+		}
+		n.JWKS = string(raw)
+	}
+	switch {
+	case public:
+		n.Auth = string(otl.AuthNone)
+	case n.JWKS != "" || n.JWKSURI != "":
+		n.Auth = string(otl.AuthKey)
+	}
+	return nil
 }
 
 func clientsList(a *app, on onClients) *cobra.Command {

@@ -23,6 +23,7 @@ import (
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/number"
+	"github.com/onetimelogin/otl/internal/oauth"
 	"github.com/onetimelogin/otl/internal/once"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/outbox"
@@ -92,6 +93,7 @@ type Node struct {
 	Installation *installation.Installation
 	Sites        *site.Sites
 	Clients      *site.Clients
+	Proofs       session.Proofs
 	APITokens    *site.APITokens
 	Accounts     *account.Accounts
 	Members      *account.Members
@@ -179,7 +181,8 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		Events: &event.Log{Store: st, Log: o.Log, Now: o.Now, Keep: o.AuditRetention},
 		Outbox: &outbox.Queue{Store: st, Messages: messages, Senders: o.Senders, Now: o.Now, Log: o.Log}, Installation: in, Limits: limits, Feed: &session.Feed{Store: st, Now: o.Now}, log: o.Log,
 		Sites:    &site.Sites{Store: st, Now: o.Now},
-		Clients:  &site.Clients{Store: st, Now: o.Now},
+		Clients:  &site.Clients{Store: st, Now: o.Now, Issuer: o.PublicURL},
+		Proofs:   session.Proofs{Store: st, Now: o.Now},
 		Egress:   egress.New(o.Egress),
 		Factors:  factors,
 		Setup:    &factor.Setup{Factors: factors},
@@ -191,6 +194,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		},
 	}
 	n.SMS = sms
+	n.Clients.Fetch, n.Clients.Check = n.fetch, n.Egress.Check
 	n.Members = &account.Members{Accounts: n.Accounts, Changes: &account.Changes{
 		Store: st, Sessions: sessions, Factors: factors, Limits: limits, Messages: messages, PublicURL: o.PublicURL, Now: o.Now,
 		SMS: sms,
@@ -204,6 +208,16 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	}
 	n.serve(o, hasher)
 	return n, nil
+}
+
+// fetch reads what stands at an address that a site named; an answer that is no 200, or
+// longer than is read, is an error.
+func (n *Node) fetch(ctx context.Context, address string) ([]byte, error) {
+	a, err := n.Egress.Do(ctx, http.MethodGet, address, http.Header{"Accept": {"application/json"}}, nil)
+	if err == nil && (a.Status != http.StatusOK || a.Cut) {
+		err = fmt.Errorf("answered %d with %d bytes", a.Status, len(a.Body))
+	}
+	return a.Body, err
 }
 
 // webhooks puts together what tells sites of events: who has something queued tells
@@ -222,8 +236,9 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Second: n.SignIn.Second, Setup: n.Setup, Accounts: n.Accounts, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Webhooks: n.Webhooks, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
 		Events: n.Events, JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
 	})
+	door := oauth.Door{Clients: n.Clients, Proofs: n.Proofs, URL: strings.TrimSuffix(o.PublicURL, "/")}
 	wire := transmit.New(transmit.Options{
-		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Clients: n.Clients, Members: n.Members, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},
+		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Clients: n.Clients, Door: door, Members: n.Members, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},
 		Pace: n.pace(), JWKS: n.Installation.Identity.JWKS, Now: o.Now, URL: strings.TrimSuffix(o.PublicURL, "/"),
 	})
 	hosted := pages.New(pages.Options{
@@ -236,7 +251,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 		Tokens: n.APITokens, Clients: n.Clients, Numbers: &number.Numbers{Store: n.Store}, Pace: n.pace(), Now: o.Now,
 	})
 	provider := oidc.New(oidc.Options{
-		Flows: n.Flows, SignIn: n.SignIn, Clients: n.Clients, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},
+		Flows: n.Flows, SignIn: n.SignIn, Clients: n.Clients, Door: door, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},
 		Jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https:")}, URL: o.PublicURL, Page: hosted.Fail, Leave: hosted.Leave,
 	})
 	metrics := server.NewMetrics(map[string]string{"version": o.Version, "go": runtime.Version()})
@@ -342,6 +357,7 @@ func (n *Node) Run(ctx context.Context) {
 		{"prune counters", 300, n.Limits.Prune},
 		{"prune one-time secrets", 3600, n.Accounts.PruneTickets},
 		{"prune counts of SMS", 3600, n.SMS.Prune},
+		{"prune signed tokens of others", 60, n.Proofs.Prune},
 		{"prune kept answers", 300, n.Once.Prune},
 		{"prune visits to the pages", 300, n.Flows.Prune},
 		{"prune messages", 3600, n.Outbox.Prune},

@@ -2,11 +2,13 @@ package otl
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
-// Client is a program of a site that proves itself with an id and a secret (RFC
-// 6749 section 2). The secret is shown once and kept as a digest.
+// Client is a program of a site (RFC 6749 section 2). Where it proves itself with a
+// secret, that is shown once and kept as a digest.
 type Client struct {
 	ID           string
 	SiteID       string
@@ -17,6 +19,11 @@ type Client struct {
 	LinkConfirm  Confirm
 	SignUp       bool // it may have people created whom nobody knows
 	NoPKCE       bool // it may do without PKCE (decision D13)
+	Auth         ClientAuth
+	JWKS         string // its public keys, a JWK set; "" where JWKSURI says where they are, or it has none
+	JWKSURI      string
+	RequirePAR   bool // it sends its requests ahead (RFC 9126)
+	RequireDPoP  bool // its access tokens are bound to a key of its own (RFC 9449)
 	CreatedAt    time.Time
 	RevokedAt    time.Time
 }
@@ -44,6 +51,58 @@ func ParseConfirm(s string) (Confirm, error) {
 	return "", InvalidField("link_confirm", "unknown_value", "must be auto, always or never")
 }
 
-// Redirects reports whether people may be sent back to a URI: one of those
-// registered, byte by byte.
-func (c Client) Redirects(uri string) bool { return slices.Contains(c.RedirectURIs, uri) }
+// ClientAuth says how a client proves itself.
+type ClientAuth string
+
+// The ways: a secret, a key it signs with (private_key_jwt), or not at all, for programs
+// that people hold in their hands and that can keep no secret.
+const (
+	AuthSecret ClientAuth = "secret"
+	AuthKey    ClientAuth = "private_key_jwt"
+	AuthNone   ClientAuth = "none"
+)
+
+// ParseClientAuth reads one of them; "" is a secret.
+func ParseClientAuth(s string) (ClientAuth, error) {
+	switch a := ClientAuth(s); a {
+	case "":
+		return AuthSecret, nil
+	case AuthSecret, AuthKey, AuthNone:
+		return a, nil
+	}
+	return "", InvalidField("auth", "unknown_value", "must be secret, private_key_jwt or none")
+}
+
+// Redirects reports whether people may be sent back to a URI: one of those registered,
+// byte by byte. A program on a person's own machine listens at whatever port is free
+// there, so that of a loopback address does not count where the client is public (RFC
+// 8252 section 7.3).
+func (c Client) Redirects(uri string) bool {
+	if slices.Contains(c.RedirectURIs, uri) {
+		return true
+	}
+	plain, ok := withoutPort(uri)
+	return ok && c.Auth == AuthNone && slices.ContainsFunc(c.RedirectURIs, func(one string) bool {
+		registered, loops := withoutPort(one)
+		return loops && registered == plain
+	})
+}
+
+// withoutPort gives an http URI at a loopback address without its port, and false for
+// any other URI.
+func withoutPort(uri string) (string, bool) {
+	for _, host := range []string{"http://127.0.0.1", "http://[::1]"} {
+		rest, ok := strings.CutPrefix(uri, host)
+		if !ok {
+			continue
+		}
+		if digits, ported := strings.CutPrefix(rest, ":"); ported {
+			rest = strings.TrimLeft(digits, "0123456789")
+			if n, err := strconv.ParseUint(digits[:len(digits)-len(rest)], 10, 16); err != nil || n == 0 {
+				return "", false
+			}
+		}
+		return host + rest, strings.HasPrefix(rest, "/")
+	}
+	return "", false
+}

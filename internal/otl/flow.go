@@ -30,6 +30,7 @@ type Asked struct {
 	Consent   bool              `json:"consent,omitempty"`   // ask for consent whatever was granted
 	Choose    bool              `json:"choose,omitempty"`    // ask as whom he goes on, though he is signed in
 	Mode      string            `json:"mode,omitempty"`      // how the answer goes back; "" for a redirect
+	Silent    bool              `json:"silent,omitempty"`    // no page may be shown
 	Person    string            `json:"person,omitempty"`    // id of the one person it is about, "" for anybody
 	Factors   int               `json:"factors,omitempty"`   // how many factors the site asks for this time; 0 for its rule
 	More      map[string]string `json:"more,omitempty"`      // what the wire that began it needs at the exchange

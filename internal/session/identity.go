@@ -93,7 +93,7 @@ func (i *Identity) ReadClient(raw secret.Text) (id string, scopes otl.Scopes, er
 // not looked at.
 func (i *Identity) ReadPerson(raw secret.Text) (session, person string, version int, err error) {
 	c, err := i.Ring.VerifyClaims(token.TypeAccess, raw.Reveal(), i.Issuer, i.Now())
-	if err != nil {
+	if err != nil || c["cnf"] != nil { // one that is bound to a key is not to be had by carrying it
 		return "", "", 0, otl.ErrToken
 	}
 	return c.Text("sid"), c.Text("sub"), int(c.Number("session_version")), nil
@@ -106,6 +106,7 @@ type Presented struct {
 	Scopes                                []string
 	Version                               int
 	IssuedAt, ExpiresAt                   time.Time
+	Key                                   string // thumbprint of the key it is bound to, "" for none
 }
 
 // Present reads an access token of a person. The error is otl.ErrToken.
@@ -114,8 +115,10 @@ func (i *Identity) Present(raw secret.Text) (Presented, error) {
 	if err != nil {
 		return Presented{}, otl.ErrToken
 	}
+	bound, _ := c["cnf"].(map[string]any)
 	return Presented{
-		ID: c.Text("jti"), Session: c.Text("sid"), Person: c.Text("sub"), Client: c.Text("client_id"), Audience: c.Text("aud"),
+		Key: token.Claims(bound).Text("jkt"),
+		ID:  c.Text("jti"), Session: c.Text("sid"), Person: c.Text("sub"), Client: c.Text("client_id"), Audience: c.Text("aud"),
 		Scopes: strings.Fields(c.Text("scope")), Version: int(c.Number("session_version")),
 		IssuedAt: time.Unix(c.Number("iat"), 0).UTC(), ExpiresAt: time.Unix(c.Number("exp"), 0).UTC(),
 	}, nil
@@ -188,6 +191,7 @@ type Ask struct {
 	Access   []string          // claims of the access token, by name
 	Approval map[string]string // what the person approved; a claim of the ID token
 	Nonce    string
+	Key      string // thumbprint of the key the access token is bound to, "" for none
 }
 
 // Pair is the tokens of a person for a client.
@@ -204,6 +208,9 @@ func (i *Identity) Person(st store.Standing, a Ask) (Pair, error) {
 	access := token.Claims{
 		"jti": secret.NewID(i.Now()), "sub": st.User.ID, "aud": audience(a.Resource), "scope": scope, "roles": roles, "tid": tenant(st.Site),
 		"client_id": a.Client.ID, "app_name": st.Site.Name, "app_id": a.Client.ID, "sid": st.Session.ID, "session_version": st.User.SessionVersion,
+	}
+	if a.Key != "" {
+		access["cnf"] = map[string]string{"jkt": a.Key}
 	}
 	id := token.Claims{
 		"sub": st.User.ID, "aud": a.Client.ID, "tid": tenant(st.Site), "sid": st.Session.ID, "auth_time": st.Session.AuthAt.Unix(),

@@ -23,12 +23,19 @@ import (
 // The errors are otl.ErrRefresh, otl.ErrRefreshReused, otl.ErrSessionRevoked,
 // ErrStronger, and limit.Exceeded beyond the rate of refreshes.
 func (s *Sessions) Renew(ctx context.Context, raw secret.Text, siteID string) (Tokens, error) {
-	return s.RenewFor(ctx, raw, siteID, "")
+	return s.RenewFor(ctx, raw, siteID, Holder{})
+}
+
+// Holder is who presents a refresh token.
+type Holder struct {
+	Client string // id of the client, "" for the site itself
+	Key    string // thumbprint of the key it proved to hold, "" for none
 }
 
 // RenewFor exchanges a refresh token that a client of the site presented. One that was
-// issued to a client is nobody else's (RFC 6749 section 6).
-func (s *Sessions) RenewFor(ctx context.Context, raw secret.Text, siteID, client string) (Tokens, error) {
+// issued to a client is nobody else's (RFC 6749 section 6), and one that is bound to a key
+// nobody's who does not hold it (RFC 9449 section 5).
+func (s *Sessions) RenewFor(ctx context.Context, raw secret.Text, siteID string, by Holder) (Tokens, error) {
 	presented, err := s.Refresher.Read(raw)
 	if err != nil {
 		return Tokens{}, otl.ErrRefresh
@@ -37,7 +44,7 @@ func (s *Sessions) RenewFor(ctx context.Context, raw secret.Text, siteID, client
 	// finds its own token to be the predecessor, or reused.
 	for range 3 {
 		st, err := s.standing(ctx, presented, siteID)
-		if err == nil && st.Session.Client != "" && st.Session.Client != client {
+		if err == nil && (st.Session.Client != "" && st.Session.Client != by.Client || st.Session.ProofKey != "" && st.Session.ProofKey != by.Key) {
 			err = otl.ErrRefresh
 		}
 		if err != nil {

@@ -77,7 +77,7 @@ func (s *Sessions) Open(ctx context.Context, tx *store.Tx, st *store.Standing, p
 	sess := otl.Session{
 		ID: secret.NewID(now), UserID: st.User.ID, SiteID: st.Site.ID, Methods: pass.Methods(), AuthAt: proven, CreatedAt: now, LastSeenAt: now,
 		RefreshBy: now.Add(min(s.RefreshTTL, s.MaxAge)), ExpiresAt: now.Add(s.MaxAge), UserAgent: userAgent(from.UserAgent),
-		Client: st.Session.Client, Scope: st.Session.Scope, Claims: st.Session.Claims,
+		Client: st.Session.Client, Scope: st.Session.Scope, Claims: st.Session.Claims, ProofKey: st.Session.ProofKey,
 	}
 	if from.Client.IsValid() {
 		sess.IP = from.Client.String()

@@ -21,6 +21,8 @@ type Exchange struct {
 	Client   string // id of the client, "" for the site's key
 	Code     secret.Text
 	Verifier string // RFC 7636
+	Key      string // thumbprint of the key the client proved to hold, "" for none
+	Bind     bool   // the refresh token is bound to Key
 	Redirect string // as in the request of the flow; "" where the wire does not send it again
 }
 
@@ -51,10 +53,10 @@ func (s *Flows) Exchange(ctx context.Context, e Exchange) (Exchanged, error) {
 		if err != nil {
 			return err
 		}
-		if t.SiteID != e.Site.ID || t.Data[dataClient] != e.Client || !e.from(t) || !verifies(t.Data[dataChallenge], e.Verifier) {
+		if t.SiteID != e.Site.ID || t.Data[dataClient] != e.Client || !e.from(t) || !e.holds(t) || !verifies(t.Data[dataChallenge], e.Verifier) {
 			return ErrCode // and it stays good for whom it is for
 		}
-		if opened, err = s.arrive(ctx, tx, e.Site, t); err != nil {
+		if opened, err = s.arrive(ctx, tx, e, t); err != nil {
 			return err
 		}
 		t.Data[dataSession] = opened.Session.ID
@@ -87,6 +89,12 @@ func (e Exchange) from(t otl.Ticket) bool {
 	return e.Redirect == t.Data[dataRedirect]
 }
 
+// holds reports whether the client holds the key that its request named, if it named one
+// (RFC 9449 section 10).
+func (e Exchange) holds(t otl.Ticket) bool {
+	return t.Data[dataMore+MoreKey] == "" || t.Data[dataMore+MoreKey] == e.Key
+}
+
 // verifies holds a verifier against a challenge: both, or neither (OA-04).
 func verifies(challenge, verifier string) bool {
 	if challenge == "" || verifier == "" {
@@ -97,8 +105,8 @@ func verifies(challenge, verifier string) bool {
 }
 
 // arrive opens the session at the site.
-func (s *Flows) arrive(ctx context.Context, tx *store.Tx, site otl.Site, t otl.Ticket) (session.Opened, error) {
-	now := s.Now()
+func (s *Flows) arrive(ctx context.Context, tx *store.Tx, e Exchange, t otl.Ticket) (session.Opened, error) {
+	now, site := s.Now(), e.Site
 	held, err := tx.Sessions.Standing(ctx, t.Data[dataHolder])
 	if errors.Is(err, store.ErrNotFound) || err == nil && !held.Session.Live(now) {
 		return session.Opened{}, ErrCode // he signed out meanwhile
@@ -107,6 +115,9 @@ func (s *Flows) arrive(ctx context.Context, tx *store.Tx, site otl.Site, t otl.T
 		return session.Opened{}, err
 	}
 	st := store.Standing{Site: site, Session: otl.Session{AuthAt: held.Session.AuthAt, Client: t.Data[dataClient], Scope: t.Data[dataMore+MoreScope], Claims: t.Data[dataMore+MoreClaims]}}
+	if e.Bind {
+		st.Session.ProofKey = e.Key
+	}
 	if st.User, err = tx.Users.Came(ctx, t.UserID, now); err != nil {
 		if errors.Is(err, store.ErrNotFound) {
 			err = ErrCode // disabled

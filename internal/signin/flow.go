@@ -46,6 +46,7 @@ const (
 const (
 	MoreScope  = "scope"
 	MoreClaims = "claims"
+	MoreKey    = "dpop_jkt" // the key that the code is bound to, "" for none
 )
 
 // Next is what a visit needs next.

@@ -222,12 +222,12 @@ func (s *SignIn) Resume(ctx context.Context, site otl.Site, id string) (t sessio
 
 // Refresh exchanges a refresh token presented with the key of a site.
 func (s *SignIn) Refresh(ctx context.Context, raw secret.Text, site otl.Site) (session.Tokens, error) {
-	return s.RefreshFor(ctx, raw, site, "")
+	return s.RefreshFor(ctx, raw, site, session.Holder{})
 }
 
 // RefreshFor exchanges a refresh token presented by a client of a site.
-func (s *SignIn) RefreshFor(ctx context.Context, raw secret.Text, site otl.Site, client string) (session.Tokens, error) {
-	t, err := s.Sessions.RenewFor(ctx, raw, site.ID, client)
+func (s *SignIn) RefreshFor(ctx context.Context, raw secret.Text, site otl.Site, by session.Holder) (session.Tokens, error) {
+	t, err := s.Sessions.RenewFor(ctx, raw, site.ID, by)
 	otl.RequestOf(ctx).UserID = t.User.ID
 	return t, err
 }

@@ -9,13 +9,20 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
+	"github.com/onetimelogin/otl/internal/token"
 )
 
-// Clients keeps the programs of sites that prove themselves with an id and a
-// secret.
+// Clients keeps the programs of sites and proves them.
 type Clients struct {
-	Store *store.Store
-	Now   func() time.Time
+	Store  *store.Store
+	Now    func() time.Time
+	Issuer string // public URL of the installation
+	// Fetch reads what stands at an address that a site named; Check says whether it
+	// may be read at all.
+	Fetch func(ctx context.Context, address string) ([]byte, error)
+	Check func(address string) error
+
+	fetched fetched
 }
 
 // ClientPrefix starts every client secret.
@@ -25,6 +32,7 @@ const (
 	maxClients   = 50
 	maxRedirects = 50
 	maxResources = 20
+	maxJWKS      = 32 << 10 // bytes
 )
 
 // NewClient is what a client is made of.
@@ -38,9 +46,15 @@ type NewClient struct {
 	LinkConfirm  string // auto if empty
 	SignUp       bool
 	NoPKCE       bool
+	Auth         string // secret if empty
+	JWKS         string // for private_key_jwt: a JWK set, or
+	JWKSURI      string // where it is read
+	RequirePAR   bool
+	RequireDPoP  bool
 }
 
-// MadeClient is a new client with its secret, which is shown this once.
+// MadeClient is a new client with its secret, which is shown this once; one that proves
+// itself otherwise has none.
 type MadeClient struct {
 	otl.Client
 	Secret secret.Text
@@ -57,18 +71,23 @@ var ErrResource = &otl.Error{Kind: otl.Conflict, Code: "resource_taken", Text: "
 // Create adds a client to a site. A resource becomes the site's by it; the error is
 // ErrResource where it is another's.
 func (s *Clients) Create(ctx context.Context, siteID string, n NewClient) (MadeClient, error) {
-	if err := n.check(); err != nil {
+	if err := n.check(s.Check); err != nil {
 		return MadeClient{}, err
 	}
 	now := s.Now()
 	made := MadeClient{Secret: n.Secret, Client: otl.Client{
 		ID: n.ID, SiteID: siteID, Name: n.Name, Scopes: n.Scopes, RedirectURIs: n.RedirectURIs, Resources: n.Resources, LinkConfirm: otl.Confirm(n.LinkConfirm), SignUp: n.SignUp, NoPKCE: n.NoPKCE, CreatedAt: now,
+		Auth: otl.ClientAuth(n.Auth), JWKS: n.JWKS, JWKSURI: n.JWKSURI, RequirePAR: n.RequirePAR, RequireDPoP: n.RequireDPoP,
 	}}
 	if made.ID == "" {
 		made.ID = secret.NewID(now)
 	}
 	if made.Secret.Empty() {
 		made.Secret = secret.NewKey(ClientPrefix)
+	}
+	digest := secret.Digest(made.Secret.Reveal())
+	if made.Auth != otl.AuthSecret {
+		made.Secret = secret.Text{} // nobody knows it
 	}
 	again := otl.RequestOf(ctx).Once
 	return made, s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -87,7 +106,7 @@ func (s *Clients) Create(ctx context.Context, siteID string, n NewClient) (MadeC
 				return err
 			}
 		}
-		if err := tx.Clients.Insert(ctx, made.Client, secret.Digest(made.Secret.Reveal())); err != nil {
+		if err := tx.Clients.Insert(ctx, made.Client, digest); err != nil {
 			return err
 		}
 		if err := appendEvent(ctx, tx, otl.EventClientCreated, siteID, now, map[string]string{"client_id": made.ID, "scopes": made.Scopes.String()}, otl.Changes(nil, clientState(made.Client))...); err != nil {
@@ -97,12 +116,18 @@ func (s *Clients) Create(ctx context.Context, siteID string, n NewClient) (MadeC
 	})
 }
 
-func (n *NewClient) check() error {
+func (n *NewClient) check(reads func(string) error) error {
 	bad := faults{}
 	n.Name = bad.name(n.Name)
+	auth, err := otl.ParseClientAuth(n.Auth)
+	bad.note(err)
+	n.Auth = string(auth)
 	if len(n.Scopes) == 0 {
-		n.Scopes = otl.AllScopes()
+		if n.Scopes = otl.AllScopes(); auth == otl.AuthNone {
+			n.Scopes = otl.Scopes{otl.ScopeAuth}
+		}
 	}
+	n.checkAuth(&bad, reads)
 	n.RedirectURIs = bad.list("redirect_uris", n.RedirectURIs, maxRedirects, otl.CheckCallbackURL)
 	if len(n.Resources) > maxResources {
 		bad.note(otl.InvalidField("resources", "too_many", "must be at most "+strconv.Itoa(maxResources)))
@@ -116,6 +141,37 @@ func (n *NewClient) check() error {
 	return bad.err()
 }
 
+// checkAuth checks what goes with how a client proves itself: keys for one that signs,
+// and no power of its own for one that cannot prove itself at all.
+func (n *NewClient) checkAuth(bad *faults, reads func(string) error) {
+	signs := n.Auth == string(otl.AuthKey)
+	switch {
+	case !signs && n.JWKS != "", signs && n.JWKS != "" && n.JWKSURI != "":
+		bad.note(otl.InvalidField("jwks", "not_allowed", "is for private_key_jwt alone, and without jwks_uri"))
+	case !signs && n.JWKSURI != "":
+		bad.note(otl.InvalidField("jwks_uri", "not_allowed", "is for private_key_jwt alone"))
+	case signs && n.JWKS == "" && n.JWKSURI == "":
+		bad.note(otl.InvalidField("jwks", "required", "or jwks_uri is required for private_key_jwt"))
+	case n.JWKS != "":
+		if _, err := token.ParseKeys([]byte(n.JWKS)); err != nil || len(n.JWKS) > maxJWKS {
+			bad.note(otl.InvalidField("jwks", "bad_keys", "must be a JWK set of 1 to 20 public keys, at most 32 KiB"))
+		}
+	case n.JWKSURI != "":
+		if reads == nil || len(n.JWKSURI) > otl.MaxURL || reads(n.JWKSURI) != nil {
+			bad.note(otl.InvalidField("jwks_uri", "bad_url", "must be an https URL that this server may read"))
+		}
+	}
+	if n.Auth != string(otl.AuthNone) {
+		return
+	}
+	if n.NoPKCE {
+		bad.note(otl.InvalidField("no_pkce", "not_allowed", "is not for public clients"))
+	}
+	if len(n.Scopes) != 1 || n.Scopes[0] != otl.ScopeAuth {
+		bad.note(otl.InvalidField("scopes", "not_allowed", "must be auth for a public client"))
+	}
+}
+
 // Authenticate finds the client of an id and a secret, with its site. Whatever is
 // wrong the error is ErrClient.
 func (s *Clients) Authenticate(ctx context.Context, id string, given secret.Text) (otl.Client, otl.Site, error) {
@@ -126,7 +182,7 @@ func (s *Clients) Authenticate(ctx context.Context, id string, given secret.Text
 	if err != nil {
 		return otl.Client{}, otl.Site{}, err
 	}
-	if !secret.SameDigest(secret.Digest(given.Reveal()), digest) {
+	if c.Auth != otl.AuthSecret || !secret.SameDigest(secret.Digest(given.Reveal()), digest) {
 		return otl.Client{}, otl.Site{}, ErrClient
 	}
 	return c, site, nil

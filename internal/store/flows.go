@@ -41,6 +41,22 @@ func (g Flows) Live(ctx context.Context, id string, now time.Time) (otl.Flow, er
 	return f, json.Unmarshal([]byte(progress), &f.Progress)
 }
 
+// Claim gives a flow that nobody's browser has yet to one, from now until a time, and
+// gives it, or ErrNotFound: of any number of calls one succeeds.
+func (g Flows) Claim(ctx context.Context, id string, browser []byte, now, until time.Time) (otl.Flow, error) {
+	f := otl.Flow{ID: id, Browser: browser, CreatedAt: now, ExpiresAt: until}
+	var asked, progress string
+	if err := g.one(ctx, `UPDATE flows SET browser = $1, created_at = $2, expires_at = $3
+		WHERE id = $4 AND browser = $5 AND done_at IS NULL AND expires_at > $2 RETURNING site_id, asked, progress`,
+		[]any{browser, millis(now), millis(until), id, []byte{}}, &f.SiteID, &asked, &progress); err != nil {
+		return f, err
+	}
+	if err := json.Unmarshal([]byte(asked), &f.Asked); err != nil {
+		return f, err
+	}
+	return f, json.Unmarshal([]byte(progress), &f.Progress)
+}
+
 // Save writes how far a flow has come and until when it goes on. Who proved himself
 // for it elsewhere stays.
 func (g Flows) Save(ctx context.Context, f otl.Flow) error {

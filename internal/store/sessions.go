@@ -12,24 +12,24 @@ type Sessions struct{ group }
 
 const sessionColumns = `e.id, e.user_id, e.site_id, e.methods, e.auth_at, e.created_at, e.last_seen_at, e.refresh_by,
 	e.expires_at, e.ended_at, e.end_reason, e.ip, e.user_agent, e.refresh_hash, e.refresh_generation,
-	e.refresh_previous, e.refresh_nonce, e.refresh_rotated_at, e.refresh_paid_to, e.client, e.scope, e.claims`
+	e.refresh_previous, e.refresh_nonce, e.refresh_rotated_at, e.refresh_paid_to, e.client, e.scope, e.claims, e.proof_key`
 
 func sessionDest(s *otl.Session) []any {
 	return []any{
 		&s.ID, &s.UserID, &s.SiteID, words(&s.Methods, otl.StoredMethods), at(&s.AuthAt), at(&s.CreatedAt),
 		at(&s.LastSeenAt), at(&s.RefreshBy), at(&s.ExpiresAt), at(&s.EndedAt), &s.EndReason, &s.IP, &s.UserAgent,
 		&s.Refresh.Digest, &s.Refresh.Generation, &s.Refresh.Previous, &s.Refresh.Nonce, at(&s.Refresh.RotatedAt), at(&s.Refresh.PaidTo),
-		&s.Client, &s.Scope, &s.Claims,
+		&s.Client, &s.Scope, &s.Claims, &s.ProofKey,
 	}
 }
 
 // Insert adds a session.
 func (g Sessions) Insert(ctx context.Context, s otl.Session) error {
 	_, err := g.exec(ctx, `INSERT INTO sessions (id, user_id, site_id, methods, auth_at, created_at, last_seen_at,
-		refresh_by, expires_at, end_reason, ip, user_agent, refresh_hash, refresh_generation, client, scope, claims)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', $10, $11, $12, $13, $14, $15, $16)`,
+		refresh_by, expires_at, end_reason, ip, user_agent, refresh_hash, refresh_generation, client, scope, claims, proof_key)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', $10, $11, $12, $13, $14, $15, $16, $17)`,
 		s.ID, s.UserID, s.SiteID, s.Methods.String(), millis(s.AuthAt), millis(s.CreatedAt), millis(s.LastSeenAt),
-		millis(s.RefreshBy), millis(s.ExpiresAt), s.IP, s.UserAgent, s.Refresh.Digest, s.Refresh.Generation, s.Client, s.Scope, s.Claims)
+		millis(s.RefreshBy), millis(s.ExpiresAt), s.IP, s.UserAgent, s.Refresh.Digest, s.Refresh.Generation, s.Client, s.Scope, s.Claims, s.ProofKey)
 	return err
 }
 

@@ -85,6 +85,7 @@ type Tx struct {
 	Records      Records
 	SMSCounts    SMSCounts
 	Brands       Brands
+	SeenTokens   SeenTokens
 }
 
 // conn runs one statement. *sql.DB, *sql.Tx and the prepared statements of
@@ -125,6 +126,7 @@ func newTx(c conn, changed *changes) *Tx {
 		Records{g},
 		SMSCounts{g},
 		Brands{g},
+		SeenTokens{g},
 	}
 }
 

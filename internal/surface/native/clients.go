@@ -23,6 +23,10 @@ type ClientOut struct {
 	LinkConfirm  string    `json:"link_confirm" doc:"Whether the page of a one-time link asks for a press: auto, always or never."`
 	SignUp       bool      `json:"allow_signup" doc:"Whether it may have people created whom nobody knows."`
 	NoPKCE       bool      `json:"no_pkce" doc:"Whether it may do without PKCE at /oidc/authorize."`
+	Auth         string    `json:"auth" doc:"How it proves itself: secret, private_key_jwt or none."`
+	JWKSURI      string    `json:"jwks_uri" doc:"Where its keys are read; empty where it gave them, or has none."`
+	RequirePAR   bool      `json:"require_par" doc:"Whether it sends its requests ahead."`
+	RequireDPoP  bool      `json:"require_dpop" doc:"Whether the access tokens of its people are bound to a key of its own."`
 	CreatedAt    time.Time `json:"created_at"`
 }
 
@@ -31,7 +35,7 @@ func newClientOut(c otl.Client) ClientOut {
 	for i, one := range c.Scopes {
 		scopes[i] = string(one)
 	}
-	return ClientOut{c.ID, c.Name, scopes, orEmpty(c.RedirectURIs), orEmpty(c.Resources), string(c.LinkConfirm), c.SignUp, c.NoPKCE, c.CreatedAt}
+	return ClientOut{c.ID, c.Name, scopes, orEmpty(c.RedirectURIs), orEmpty(c.Resources), string(c.LinkConfirm), c.SignUp, c.NoPKCE, string(c.Auth), c.JWKSURI, c.RequirePAR, c.RequireDPoP, c.CreatedAt}
 }
 
 func orEmpty(all []string) []string {
@@ -69,24 +73,36 @@ type createClientIn struct {
 	Resources    []string `json:"resources,omitempty" maxItems:"20" doc:"Audiences it may ask tokens for: URIs."`
 	SignUp       bool     `json:"allow_signup,omitempty" doc:"Let it have people created whom nobody knows."`
 	NoPKCE       bool     `json:"no_pkce,omitempty" doc:"Let it do without PKCE at /oidc/authorize; for programs that know none."`
+	Auth         string   `json:"auth,omitempty" enum:"secret,private_key_jwt,none" doc:"secret if left out. none is for programs that people hold in their hands: no secret, PKCE only, scope auth."`
+	JWKS         object   `json:"jwks,omitempty" doc:"Its public keys, for private_key_jwt."`
+	JWKSURI      string   `json:"jwks_uri,omitempty" maxLength:"2048" doc:"Where its public keys are read instead."`
+	RequirePAR   bool     `json:"require_par,omitempty" doc:"Take requests from it only that it sent ahead."`
+	RequireDPoP  bool     `json:"require_dpop,omitempty" doc:"Bind the access tokens of its people to a key of its own."`
 	LinkConfirm  string   `json:"link_confirm,omitempty" enum:"auto,always,never" doc:"auto if left out. never lets whoever fetches a link use it up, scanners of mails too."`
 }
 
 // newClientShown is a new client, with its secret.
 type newClientShown struct {
 	ClientOut
-	Secret shown `json:"client_secret" doc:"Shown once. Store it in a secret manager."`
+	Secret *shown `json:"client_secret,omitempty" doc:"Shown once. Store it in a secret manager. Missing where the client proves itself otherwise."`
 }
 
 func newMadeClientOut(m site.MadeClient) *newClientShown {
-	return &newClientShown{newClientOut(m.Client), shown{m.Secret}}
+	out := &newClientShown{ClientOut: newClientOut(m.Client)}
+	if !m.Secret.Empty() {
+		out.Secret = &shown{m.Secret}
+	}
+	return out
 }
 
 func (s clients) create(c *call, in *createClientIn) (*newClientShown, error) {
 	if _, err := s.Sites.Owned(c.ctx, c.bearer.User.ID, in.ID); err != nil {
 		return nil, err
 	}
-	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, Resources: in.Resources, LinkConfirm: in.LinkConfirm, SignUp: in.SignUp, NoPKCE: in.NoPKCE, Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}}
+	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, Resources: in.Resources, LinkConfirm: in.LinkConfirm, SignUp: in.SignUp, NoPKCE: in.NoPKCE, Auth: in.Auth, JWKS: string(in.JWKS), JWKSURI: in.JWKSURI, RequirePAR: in.RequirePAR, RequireDPoP: in.RequireDPoP, Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}}
+	if in.Auth == string(otl.AuthNone) {
+		n.Scopes = nil
+	}
 	if in.Scopes != nil {
 		var err error
 		if n.Scopes, err = otl.ParseScopes(in.Scopes); err != nil {
@@ -111,7 +127,7 @@ func (s clients) revoke(c *call, in *clientIn) (*deletedOut, error) {
 func (s clients) routes() {
 	sample := newClientOut(otl.Client{
 		ID: sampleSession, Name: "web backend", Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers},
-		RedirectURIs: []string{"https://notes.example.com/auth/callback"}, CreatedAt: sampleTime(), LinkConfirm: otl.ConfirmAuto,
+		RedirectURIs: []string{"https://notes.example.com/auth/callback"}, CreatedAt: sampleTime(), LinkConfirm: otl.ConfirmAuto, Auth: otl.AuthSecret,
 	})
 	route(s.Surface, operation{
 		id: "listClients", method: http.MethodGet, path: "/sites/{id}/clients", tag: tagSites,
@@ -123,7 +139,7 @@ func (s clients) routes() {
 		summary: "Make a client", text: "Adds a program that gets its tokens at /oidc/token. The secret is shown this once.",
 		access: byOwner, success: http.StatusCreated, errors: []int{404},
 		request: map[string]any{"name": "web backend", "redirect_uris": []string{"https://notes.example.com/auth/callback"}},
-		answer:  newClientShown{sample, text("otc_2f8Kq0ZpV7sXc4TtY9wB3nLr6mJdH1gAeUi5C0Qk")},
+		answer:  newClientShown{sample, ptr(text("otc_2f8Kq0ZpV7sXc4TtY9wB3nLr6mJdH1gAeUi5C0Qk"))},
 	}, s.create)
 	route(s.Surface, operation{
 		id: "revokeClient", method: http.MethodDelete, path: "/sites/{id}/clients/{client_id}", tag: tagSites,

@@ -41,6 +41,10 @@ func (s *Surface) authorize(w http.ResponseWriter, r *http.Request) {
 	if errors.Is(err, site.ErrClient) {
 		err = errClient
 	}
+	if err == nil && strings.HasPrefix(single(q, "request_uri"), signin.PushedPrefix) && !q.Has("request") {
+		s.pushed(w, r, c, of)
+		return
+	}
 	if err == nil && !c.Redirects(single(q, "redirect_uri")) {
 		err = errRedirect
 	}
@@ -48,21 +52,30 @@ func (s *Surface) authorize(w http.ResponseWriter, r *http.Request) {
 		s.Page(w, r, err)
 		return
 	}
-	a, silent, bad := asked(q, c)
-	if bad == nil {
-		bad = s.person(q, &a)
+	a, bad := s.wanted(q, c)
+	if bad == nil && c.RequirePAR {
+		bad = &wish{"invalid_request", "this client sends its requests ahead, to pushed_authorization_request_endpoint"}
 	}
 	if bad != nil {
 		s.back(w, r, of, a, *bad)
 		return
 	}
-	s.begin(w, r, of, a, silent)
+	s.begin(w, r, of, a)
+}
+
+// wanted reads what a client asks for, and of whom.
+func (s *Surface) wanted(q url.Values, c otl.Client) (otl.Asked, *wish) {
+	a, bad := asked(q, c)
+	if bad == nil {
+		bad = s.person(q, &a)
+	}
+	return a, bad
 }
 
 // begin goes on with what a client asked for: back at once where nothing is to be asked
 // of the person; else back with what there is to ask where the client wants no page
 // (prompt=none), and to the pages where it does.
-func (s *Surface) begin(w http.ResponseWriter, r *http.Request, of otl.Site, a otl.Asked, silent bool) {
+func (s *Surface) begin(w http.ResponseWriter, r *http.Request, of otl.Site, a otl.Asked) {
 	signin.FromDevice(r.Context(), s.Jar.Get(r, cookie.Device))
 	answer, step, err := s.Flows.Straight(r.Context(), of, s.Jar.Held(r), a)
 	switch {
@@ -70,7 +83,7 @@ func (s *Surface) begin(w http.ResponseWriter, r *http.Request, of otl.Site, a o
 		s.Page(w, r, err)
 	case step == signin.StepDone:
 		s.Leave(w, r, of, answer)
-	case silent:
+	case a.Silent:
 		s.back(w, r, of, a, needs(step))
 	default:
 		f, err := s.Flows.Begin(r.Context(), of, s.bind(w, r), a)
@@ -119,9 +132,9 @@ func needs(step signin.Next) wish {
 	return wish{"interaction_required", "A second factor is needed."}
 }
 
-// asked reads what a client asks for, and whether no page may be shown. What is needed to
-// send the browser back is given along with an error.
-func asked(q url.Values, c otl.Client) (otl.Asked, bool, *wish) {
+// asked reads what a client asks for. What is needed to send the browser back is given
+// along with an error.
+func asked(q url.Values, c otl.Client) (otl.Asked, *wish) {
 	a := otl.Asked{
 		Client: c.ID, Redirect: single(q, "redirect_uri"), State: single(q, "state"), Challenge: single(q, "code_challenge"),
 		Hint: single(q, "login_hint"), Locales: single(q, "ui_locales"), More: map[string]string{},
@@ -131,31 +144,36 @@ func asked(q url.Values, c otl.Client) (otl.Asked, bool, *wish) {
 	}
 	if len(a.State) > maxState {
 		a.State = ""
-		return a, false, &wish{"invalid_request", "state must be at most 2048 bytes"}
+		return a, &wish{"invalid_request", "state must be at most 2048 bytes"}
 	}
 	for name, values := range q {
 		if len(values) > 1 {
-			return a, false, &wish{"invalid_request", "a parameter stands twice: " + strconv.QuoteToASCII(name)}
+			return a, &wish{"invalid_request", "a parameter stands twice: " + strconv.QuoteToASCII(name)}
 		}
 	}
 	if len(a.Hint) > otl.MaxEmail || len(a.Locales) > 100 {
 		a.Hint, a.Locales = "", "" // no reason to refuse anybody
 	}
 	if no := form(q, c, a); no != nil {
-		return a, false, no
+		return a, no
 	}
 	nonce, scope := q.Get("nonce"), scopes(q.Get("scope"))
 	if len(nonce) > maxNonce {
-		return a, false, &wish{"invalid_request", "nonce must be at most 512 bytes"}
+		return a, &wish{"invalid_request", "nonce must be at most 512 bytes"}
 	}
 	if !slices.Contains(scope, "openid") {
-		return a, false, &wish{"invalid_scope", "scope must hold openid"}
+		return a, &wish{"invalid_scope", "scope must hold openid"}
 	}
 	a.More["nonce"], a.More[signin.MoreScope] = nonce, strings.Join(scope, " ")
-	if no := claims(q.Get("claims"), &a); no != nil {
-		return a, false, no
+	key := q.Get("dpop_jkt")
+	if key != "" && len(key) != 43 {
+		return a, &wish{"invalid_request", "dpop_jkt must be the SHA-256 thumbprint of a key in base64url"}
 	}
-	return prompt(q, a)
+	a.More[signin.MoreKey] = key
+	if no := claims(q.Get("claims"), &a); no != nil {
+		return a, no
+	}
+	return a, prompt(q, &a)
 }
 
 // form refuses what no client may ask for in this way: other answers than a code, by
@@ -197,13 +215,13 @@ func scopes(s string) []string {
 }
 
 // prompt reads how the person is to be asked.
-func prompt(q url.Values, a otl.Asked) (_ otl.Asked, silent bool, no *wish) {
+func prompt(q url.Values, a *otl.Asked) *wish {
 	prompts := strings.Fields(q.Get("prompt"))
 	for _, p := range prompts {
 		switch p {
 		case "none":
-			if silent = true; len(prompts) > 1 {
-				return a, silent, &wish{"invalid_request", "prompt none stands alone"}
+			if a.Silent = true; len(prompts) > 1 {
+				return &wish{"invalid_request", "prompt none stands alone"}
 			}
 		case "login":
 			a.MaxAge = -1
@@ -212,19 +230,19 @@ func prompt(q url.Values, a otl.Asked) (_ otl.Asked, silent bool, no *wish) {
 		case "select_account":
 			a.Choose = true
 		default:
-			return a, silent, &wish{"invalid_request", "prompt must be none, login, consent or select_account"}
+			return &wish{"invalid_request", "prompt must be none, login, consent or select_account"}
 		}
 	}
 	if age := q.Get("max_age"); age != "" && a.MaxAge == 0 {
 		n, err := strconv.Atoi(age)
 		if err != nil || n < 0 {
-			return a, silent, &wish{"invalid_request", "max_age must be a number of seconds"}
+			return &wish{"invalid_request", "max_age must be a number of seconds"}
 		}
 		if a.MaxAge = n; n == 0 {
 			a.MaxAge = -1
 		}
 	}
-	return a, silent, nil
+	return nil
 }
 
 // person reads whom the client takes the person for: by an ID token of his, which may

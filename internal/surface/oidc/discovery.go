@@ -19,6 +19,7 @@ type metadata struct {
 	Introspection string   `json:"introspection_endpoint"`
 	Revocation    string   `json:"revocation_endpoint"`
 	EndSession    string   `json:"end_session_endpoint"`
+	Push          string   `json:"pushed_authorization_request_endpoint"`
 	Scopes        []string `json:"scopes_supported"`
 	Answers       []string `json:"response_types_supported"`
 	Modes         []string `json:"response_modes_supported"`
@@ -26,6 +27,8 @@ type metadata struct {
 	Subjects      []string `json:"subject_types_supported"`
 	Algorithms    []string `json:"id_token_signing_alg_values_supported"`
 	ClientAuth    []string `json:"token_endpoint_auth_methods_supported"`
+	Assertions    []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	Proofs        []string `json:"dpop_signing_alg_values_supported"`
 	Challenges    []string `json:"code_challenge_methods_supported"`
 	Prompts       []string `json:"prompt_values_supported"`
 	Claims        []string `json:"claims_supported"`
@@ -50,7 +53,8 @@ func (s *Surface) discover(w http.ResponseWriter, _ *http.Request) {
 		Issuer: s.URL, Authorization: s.URL + "/oidc/authorize", Token: s.URL + "/oidc/token", UserInfo: s.URL + "/oidc/userinfo", JWKS: s.URL + "/oidc/jwks",
 		Introspection: s.URL + "/oidc/introspect", Revocation: s.URL + "/oidc/revoke", EndSession: s.URL + "/oidc/logout",
 		Scopes: names, Answers: []string{"code"}, Modes: []string{"query", "form_post"}, Grants: []string{"authorization_code", "refresh_token", "client_credentials"},
-		Subjects: []string{"public"}, Algorithms: []string{"RS256"}, ClientAuth: []string{"client_secret_basic", "client_secret_post"},
+		Subjects: []string{"public"}, Algorithms: []string{"RS256"}, ClientAuth: []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
+		Assertions: session.ProofAlgorithms(), Proofs: session.ProofAlgorithms(), Push: s.URL + "/oidc/par",
 		Challenges: []string{"S256"}, Prompts: []string{"none", "login", "consent", "select_account"}, Claims: claims, Parameter: true, Iss: true, Levels: []string{"1", "2"},
 	})
 }

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/cookie"
+	"github.com/onetimelogin/otl/internal/oauth"
 	"github.com/onetimelogin/otl/internal/otl"
-	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
@@ -23,6 +23,7 @@ type Options struct {
 	Flows    *signin.Flows
 	SignIn   *signin.SignIn
 	Clients  *site.Clients
+	Door     oauth.Door
 	Identity *session.Identity
 	Jar      cookie.Jar
 	URL      string // of the installation: the issuer
@@ -45,7 +46,7 @@ const maxForm = 64 << 10
 func Paths() []string {
 	return []string{
 		"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server",
-		"/oidc/authorize", "/oidc/userinfo", "/oidc/introspect", "/oidc/revoke", "/oidc/logout",
+		"/oidc/authorize", "/oidc/userinfo", "/oidc/introspect", "/oidc/revoke", "/oidc/logout", "/oidc/par",
 	}
 }
 
@@ -60,6 +61,7 @@ func New(o Options) *Surface {
 	s.serve("/oidc/introspect", "POST", s.introspect)
 	s.serve("/oidc/revoke", "POST", s.revoke)
 	s.serve("/oidc/logout", "GET POST", s.logout)
+	s.serve("/oidc/par", "POST", s.push)
 	return s
 }
 
@@ -145,36 +147,24 @@ func single(q url.Values, name string) string {
 	return q.Get(name)
 }
 
-// client proves the client of a call, by Basic or in the form (RFC 6749 section 2.3.1),
-// and answers itself where it cannot.
+// client proves the client of a call, and answers itself where it cannot.
 func (s *Surface) client(w http.ResponseWriter, r *http.Request) (c otl.Client, of otl.Site, ok bool) {
-	id, password := single(r.PostForm, "client_id"), single(r.PostForm, "client_secret")
-	if user, pass, basic := r.BasicAuth(); basic {
-		if r.PostForm.Has("client_secret") {
-			refuse(w, r, http.StatusBadRequest, "invalid_request", "Prove the client in one way: by Basic or in the form.", nil)
-			return c, of, false
-		}
-		id, password = unescape(user), unescape(pass)
-	}
-	c, of, err := s.Clients.Authenticate(r.Context(), id, secret.NewText(password))
-	switch {
-	case errors.Is(err, site.ErrClient):
-		refuse(w, r, http.StatusUnauthorized, "invalid_client", "The client id or the secret is wrong.", err)
-		return c, of, false
-	case err != nil:
-		Fail(w, r, err)
+	c, of, err := s.Door.Client(r)
+	if err != nil {
+		refuseKind(w, r, err)
 		return c, of, false
 	}
-	req := otl.RequestOf(r.Context())
-	req.SiteID, req.SiteKeyID, req.By = of.ID, c.ID, otl.Actor{Kind: otl.ActorClient, ID: c.ID}
 	return c, of, true
 }
 
-// unescape reads a part of Basic, "" where it is not form-encoded.
-func unescape(s string) string {
-	plain, err := url.QueryUnescape(s)
-	if err != nil {
-		return ""
+// refuseKind words what is wrong with how a client proves itself or its key.
+func refuseKind(w http.ResponseWriter, r *http.Request, err error) {
+	switch {
+	case errors.Is(err, site.ErrClient):
+		refuse(w, r, http.StatusUnauthorized, "invalid_client", otl.As(err).Text, err)
+	case errors.Is(err, session.ErrProof):
+		refuse(w, r, http.StatusBadRequest, "invalid_dpop_proof", otl.As(err).Text, err)
+	default:
+		Fail(w, r, err)
 	}
-	return plain
 }

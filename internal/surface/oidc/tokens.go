@@ -1,9 +1,11 @@
 package oidc
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
+	"github.com/onetimelogin/otl/internal/oauth"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
@@ -11,36 +13,61 @@ import (
 )
 
 // userinfo is /oidc/userinfo (OpenID Connect Core section 5.3): what the client of an
-// access token may know of its person, by the token's scopes.
+// access token may know of its person, by the token's scopes. A token that is bound to a
+// key is only good with a proof of it (RFC 9449 section 7).
 func (s *Surface) userinfo(w http.ResponseWriter, r *http.Request) {
-	raw := bearer(r)
+	raw, bound := oauth.Bearer(r)
 	if raw.Empty() {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="oidc"`)
+		challenge(w, false, "")
 		write(w, http.StatusUnauthorized, failure{"invalid_token", "Send an access token as Authorization: Bearer."})
 		return
 	}
 	p, st, err := s.present(r, raw)
+	if err == nil {
+		err = s.bound(r, p, raw, bound)
+	}
 	if err != nil {
-		if otl.As(err).Kind != otl.Unauthenticated {
+		word := "invalid_token"
+		if errors.Is(err, session.ErrProof) {
+			word = "invalid_dpop_proof"
+		} else if otl.As(err).Kind != otl.Unauthenticated {
 			Fail(w, r, err)
 			return
 		}
 		otl.RequestOf(r.Context()).Err = err
-		w.Header().Set("WWW-Authenticate", `Bearer realm="oidc", error="invalid_token"`)
-		write(w, http.StatusUnauthorized, failure{"invalid_token", otl.As(err).Text})
+		challenge(w, bound || p.Key != "", word)
+		write(w, http.StatusUnauthorized, failure{word, otl.As(err).Text})
 		return
 	}
 	write(w, http.StatusOK, session.About(st, p.Scopes))
 }
 
-// bearer gives the access token of a request: in the header, or in the form of a POST
-// (RFC 6750 section 2), never in the address.
-func bearer(r *http.Request) secret.Text {
-	scheme, raw, _ := strings.Cut(strings.Join(r.Header.Values("Authorization"), ", "), " ")
-	if strings.EqualFold(scheme, "Bearer") {
-		return secret.NewText(strings.Trim(raw, " "))
+// challenge says how a token is to come (RFC 6750 section 3, RFC 9449 section 7.1).
+func challenge(w http.ResponseWriter, bound bool, word string) {
+	head := `Bearer realm="oidc"`
+	if bound {
+		head = `DPoP realm="oidc", algs="` + strings.Join(session.ProofAlgorithms(), " ") + `"`
 	}
-	return secret.NewText(single(r.PostForm, "access_token"))
+	if word != "" {
+		head += `, error="` + word + `"`
+	}
+	w.Header().Set("WWW-Authenticate", head)
+}
+
+// bound holds a token against the proof that comes along: both are of one key, or the
+// token is of none and came as one that is of none.
+func (s *Surface) bound(r *http.Request, p session.Presented, raw secret.Text, bound bool) error {
+	if bound != (p.Key != "") {
+		return otl.ErrToken
+	}
+	if !bound {
+		return nil
+	}
+	key, err := s.Door.Key(r, raw)
+	if err == nil && key != p.Key {
+		err = session.ErrProof
+	}
+	return err
 }
 
 // present reads an access token and finds its session, if that still counts and its
@@ -64,23 +91,40 @@ func (s *Surface) present(r *http.Request, raw secret.Text) (session.Presented, 
 // active is the answer to an introspection (RFC 7662 section 2.2); the zero one says
 // that the token is none, and no more.
 type active struct {
-	Active   bool   `json:"active"`
-	Scope    string `json:"scope,omitempty"`
-	Client   string `json:"client_id,omitempty"`
-	Type     string `json:"token_type,omitempty"`
-	Subject  string `json:"sub,omitempty"`
-	Audience string `json:"aud,omitempty"`
-	Issuer   string `json:"iss,omitempty"`
-	ID       string `json:"jti,omitempty"`
-	Session  string `json:"sid,omitempty"`
-	IssuedAt int64  `json:"iat,omitempty"`
-	Expires  int64  `json:"exp,omitempty"`
+	Active   bool    `json:"active"`
+	Scope    string  `json:"scope,omitempty"`
+	Client   string  `json:"client_id,omitempty"`
+	Type     string  `json:"token_type,omitempty"`
+	Subject  string  `json:"sub,omitempty"`
+	Audience string  `json:"aud,omitempty"`
+	Issuer   string  `json:"iss,omitempty"`
+	ID       string  `json:"jti,omitempty"`
+	Session  string  `json:"sid,omitempty"`
+	IssuedAt int64   `json:"iat,omitempty"`
+	Expires  int64   `json:"exp,omitempty"`
+	Key      *holder `json:"cnf,omitempty"`
+}
+
+// holder names the key that a token is bound to (RFC 9449 section 6).
+type holder struct {
+	Thumbprint string `json:"jkt"`
+}
+
+func holderOf(key string) (*holder, string) {
+	if key == "" {
+		return nil, "Bearer"
+	}
+	return &holder{key}, "DPoP"
 }
 
 // introspect is POST /oidc/introspect: it knows the client's own tokens alone (OA-09).
 func (s *Surface) introspect(w http.ResponseWriter, r *http.Request) {
 	c, of, ok := s.client(w, r)
 	if !ok {
+		return
+	}
+	if c.Auth == otl.AuthNone { // whoever finds a token could ask for it (RFC 7662 section 2.1)
+		refuse(w, r, http.StatusUnauthorized, "invalid_client", "A public client cannot introspect tokens.", nil)
 		return
 	}
 	raw := secret.NewText(single(r.PostForm, "token"))
@@ -101,8 +145,9 @@ func (s *Surface) look(r *http.Request, c otl.Client, of otl.Site, raw secret.Te
 		if p.Client != c.ID || st.Site.ID != of.ID {
 			return active{}, nil
 		}
+		key, kind := holderOf(p.Key)
 		return active{
-			true, strings.Join(p.Scopes, " "), p.Client, "Bearer", p.Person, p.Audience, s.URL, p.ID, p.Session, p.IssuedAt.Unix(), p.ExpiresAt.Unix(),
+			true, strings.Join(p.Scopes, " "), p.Client, kind, p.Person, p.Audience, s.URL, p.ID, p.Session, p.IssuedAt.Unix(), p.ExpiresAt.Unix(), key,
 		}, nil
 	} else if otl.As(err).Kind != otl.Unauthenticated {
 		return active{}, err
@@ -114,8 +159,9 @@ func (s *Surface) look(r *http.Request, c otl.Client, of otl.Site, raw secret.Te
 		}
 		return active{}, nil
 	}
+	key, _ := holderOf(st.Session.ProofKey)
 	return active{
-		Active: true, Scope: st.Session.Scope, Client: c.ID, Subject: st.User.ID, Issuer: s.URL, Session: st.Session.ID,
+		Key: key, Active: true, Scope: st.Session.Scope, Client: c.ID, Subject: st.User.ID, Issuer: s.URL, Session: st.Session.ID,
 		IssuedAt: st.Session.CreatedAt.Unix(), Expires: st.Session.RefreshBy.Unix(),
 	}, nil
 }

@@ -54,7 +54,11 @@ func (s *Surface) answer(t session.Tokens, a session.Ask) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tokensOut{pair.Access.Reveal(), pair.ID.Reveal(), t.Refresh.Reveal(), "Bearer", expiresIn, t.Session.ID}, nil
+	kind := "Bearer"
+	if a.Key != "" {
+		kind = "DPoP"
+	}
+	return tokensOut{pair.Access.Reveal(), pair.ID.Reveal(), t.Refresh.Reveal(), kind, expiresIn, t.Session.ID}, nil
 }
 
 type sessionIn struct {
@@ -111,7 +115,7 @@ func (s *Surface) refresh(c *call, in *refreshIn) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.SignIn.RefreshFor(c.r.Context(), secret.NewText(in.Refresh), c.site, c.client.ID)
+	t, err := s.SignIn.RefreshFor(c.r.Context(), secret.NewText(in.Refresh), c.site, session.Holder{Client: c.client.ID})
 	if err != nil {
 		return nil, err
 	}

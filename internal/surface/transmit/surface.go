@@ -11,6 +11,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/oauth"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
@@ -24,6 +25,7 @@ type Options struct {
 	Codes    *signin.Codes
 	Flows    *signin.Flows
 	Clients  *site.Clients
+	Door     oauth.Door
 	Members  *account.Members
 	Identity *session.Identity
 	Pace     *limit.Pace // of requests; nil for none

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -35,37 +33,62 @@ func (s *Surface) token(w http.ResponseWriter, r *http.Request) {
 		refused(w, r, http.StatusBadRequest, "invalid_request", "Send the parameters as application/x-www-form-urlencoded.", err)
 		return
 	}
-	for name, values := range r.PostForm {
-		if len(values) > 1 {
-			refused(w, r, http.StatusBadRequest, "invalid_request", "A parameter stands twice: "+strconv.Quote(name), nil)
-			return
-		}
+	c, of, err := s.Door.Client(r)
+	var key string
+	if err == nil {
+		key, err = s.Door.Key(r, secret.Text{})
 	}
-	id, password, err := credentials(r)
 	if err != nil {
-		refused(w, r, http.StatusBadRequest, "invalid_request", "Prove the client in one way: by Basic or in the form.", err)
-		return
-	}
-	c, of, err := s.Clients.Authenticate(r.Context(), id, password)
-	switch {
-	case errors.Is(err, site.ErrClient):
-		refused(w, r, http.StatusUnauthorized, "invalid_client", "The client id or the secret is wrong.", err)
-		return
-	case err != nil:
-		Fail(w, r, err)
+		refuseClient(w, r, err)
 		return
 	}
 	req := otl.RequestOf(r.Context())
-	req.SiteID, req.SiteKeyID, req.By = of.ID, c.ID, otl.Actor{Kind: otl.ActorClient, ID: c.ID}
 	req.Client, req.UserAgent = netip.Addr{}, "" // of the client's server, not of a person
+	s.grant(w, r, caller{c, of, key})
+}
+
+// refuseClient words what is wrong with how a client proves itself or its key.
+func refuseClient(w http.ResponseWriter, r *http.Request, err error) {
+	switch {
+	case errors.Is(err, site.ErrClient):
+		refused(w, r, http.StatusUnauthorized, "invalid_client", otl.As(err).Text, err)
+	case errors.Is(err, session.ErrProof):
+		refused(w, r, http.StatusBadRequest, "invalid_dpop_proof", otl.As(err).Text, err)
+	case otl.As(err).Kind == otl.Malformed:
+		refused(w, r, http.StatusBadRequest, "invalid_request", otl.As(err).Text, err)
+	default:
+		Fail(w, r, err)
+	}
+}
+
+// caller is the client of a call to the token endpoint.
+type caller struct {
+	client otl.Client
+	site   otl.Site
+	key    string // thumbprint of the key it proved to hold, "" for none
+}
+
+// binds reports whether the refresh tokens of the client are bound to its key: those of
+// a client that cannot prove itself in another way (RFC 9449 section 5).
+func (c caller) binds() bool { return c.client.Auth == otl.AuthNone }
+
+// grant answers by what the client presents.
+func (s *Surface) grant(w http.ResponseWriter, r *http.Request, by caller) {
+	c, of := by.client, by.site
 	resource := r.PostForm.Get("resource")
 	switch grant := r.PostForm.Get("grant_type"); {
 	case grant == "":
 		refused(w, r, http.StatusBadRequest, "invalid_request", "grant_type is missing.", nil)
+	case c.RequireDPoP && by.key == "" && known(grant):
+		refused(w, r, http.StatusBadRequest, "invalid_dpop_proof", "This client's tokens are bound to a key: send a proof of it in the header DPoP.", nil)
+	case known(grant) && !c.Scopes.Has(otl.ScopeAuth):
+		refused(w, r, http.StatusBadRequest, "unauthorized_client", "This client lacks the scope auth.", nil)
 	case grant == "authorization_code":
-		s.exchangeCode(w, r, c, of)
+		s.exchangeCode(w, r, by)
 	case grant == "refresh_token":
-		s.exchangeRefresh(w, r, c, of)
+		s.exchangeRefresh(w, r, by)
+	case grant == "client_credentials" && c.Auth == otl.AuthNone:
+		refused(w, r, http.StatusBadRequest, "unauthorized_client", "A public client has no tokens of its own.", nil)
 	case grant != "client_credentials":
 		refused(w, r, http.StatusBadRequest, "unsupported_grant_type", "grant_type must be client_credentials, authorization_code or refresh_token.", nil)
 	case resource != "" && !slices.Contains(c.Resources, resource):
@@ -84,31 +107,31 @@ func (s *Surface) token(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// known reports whether there is a grant of this name for people.
+func known(grant string) bool {
+	return slices.Contains([]string{"authorization_code", "refresh_token"}, grant)
+}
+
 // exchangeCode redeems a code that a browser brought: of a link or a one-time code
 // (contract 3.2, 3.8), or of a visit to the hosted pages (RFC 6749 section 4.1.3).
-func (s *Surface) exchangeCode(w http.ResponseWriter, r *http.Request, c otl.Client, of otl.Site) {
-	if !c.Scopes.Has(otl.ScopeAuth) {
-		refused(w, r, http.StatusBadRequest, "unauthorized_client", "This client lacks the scope auth.", nil)
-		return
-	}
+func (s *Surface) exchangeCode(w http.ResponseWriter, r *http.Request, by caller) {
 	code, redirect := secret.NewText(r.PostForm.Get("code")), r.PostForm.Get("redirect_uri")
 	if strings.HasPrefix(code.Reveal(), signin.LinkCodePrefix) {
-		p, a, err := s.redeem(r, c, of, code, redirect)
+		p, a, err := s.redeem(r, by.client, by.site, code, redirect)
+		a.Key = by.key
 		s.granted(w, r, p.Tokens, a, err)
 		return
 	}
-	e, err := s.Flows.Exchange(r.Context(), signin.Exchange{Site: of, Client: c.ID, Code: code, Verifier: r.PostForm.Get("code_verifier"), Redirect: redirect})
-	s.granted(w, r, e.Tokens, session.Ask{Client: c, Nonce: e.More["nonce"]}, err)
+	e, err := s.Flows.Exchange(r.Context(), signin.Exchange{
+		Site: by.site, Client: by.client.ID, Code: code, Verifier: r.PostForm.Get("code_verifier"), Redirect: redirect, Key: by.key, Bind: by.binds(),
+	})
+	s.granted(w, r, e.Tokens, session.Ask{Client: by.client, Nonce: e.More["nonce"], Key: by.key}, err)
 }
 
 // exchangeRefresh renews a session of the client's site.
-func (s *Surface) exchangeRefresh(w http.ResponseWriter, r *http.Request, c otl.Client, of otl.Site) {
-	if !c.Scopes.Has(otl.ScopeAuth) {
-		refused(w, r, http.StatusBadRequest, "unauthorized_client", "This client lacks the scope auth.", nil)
-		return
-	}
-	t, err := s.SignIn.RefreshFor(r.Context(), secret.NewText(r.PostForm.Get("refresh_token")), of, c.ID)
-	s.granted(w, r, t, session.Ask{Client: c}, err)
+func (s *Surface) exchangeRefresh(w http.ResponseWriter, r *http.Request, by caller) {
+	t, err := s.SignIn.RefreshFor(r.Context(), secret.NewText(r.PostForm.Get("refresh_token")), by.site, session.Holder{Client: by.client.ID, Key: by.key})
+	s.granted(w, r, t, session.Ask{Client: by.client, Key: by.key}, err)
 }
 
 // granted answers with the tokens of a person, or words the error as RFC 6749 does:
@@ -131,25 +154,6 @@ func (s *Surface) granted(w http.ResponseWriter, r *http.Request, t session.Toke
 	default:
 		Fail(w, r, err)
 	}
-}
-
-var errTwice = errors.New("client credentials by Basic and in the form")
-
-// credentials reads the id and the secret of a client, form-encoded in Basic as RFC
-// 6749 section 2.3.1 has it.
-func credentials(r *http.Request) (id string, password secret.Text, err error) {
-	user, pass, basic := r.BasicAuth()
-	if !basic {
-		return r.PostForm.Get("client_id"), secret.NewText(r.PostForm.Get("client_secret")), nil
-	}
-	if r.PostForm.Has("client_secret") {
-		return "", secret.Text{}, errTwice
-	}
-	if id, err = url.QueryUnescape(user); err != nil {
-		return "", secret.Text{}, err
-	}
-	plain, err := url.QueryUnescape(pass)
-	return id, secret.NewText(plain), err
 }
 
 func (s *Surface) jwks(w http.ResponseWriter, r *http.Request) {

@@ -1,0 +1,98 @@
+package oauth
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
+	"github.com/onetimelogin/otl/internal/site"
+)
+
+// Door lets programs of sites in.
+type Door struct {
+	Clients *site.Clients
+	Proofs  session.Proofs
+	URL     string // of the installation, without a slash at the end
+}
+
+func malformed(text string) error {
+	return &otl.Error{Kind: otl.Malformed, Code: "invalid_request", Text: text}
+}
+
+// Client gives the client that made a request whose form was parsed, with its site: it
+// proves itself by Basic, by a secret in the form, by an assertion it signed, or is
+// public and only says who it is. The error is site.ErrClient, or of the kind
+// otl.Malformed where a parameter stands twice or the client proves itself in two ways.
+func (d Door) Client(r *http.Request) (otl.Client, otl.Site, error) {
+	for name, values := range r.PostForm {
+		if len(values) > 1 {
+			return otl.Client{}, otl.Site{}, malformed("A parameter stands twice: " + strconv.QuoteToASCII(name))
+		}
+	}
+	p := site.Proof{ID: r.PostForm.Get("client_id"), Secret: secret.NewText(r.PostForm.Get("client_secret")), Assertion: secret.NewText(r.PostForm.Get("client_assertion"))}
+	user, pass, basic := r.BasicAuth()
+	ways := 0
+	for _, used := range []bool{basic, r.PostForm.Has("client_secret"), r.PostForm.Has("client_assertion")} {
+		if used {
+			ways++
+		}
+	}
+	switch {
+	case ways > 1:
+		return otl.Client{}, otl.Site{}, malformed("Prove the client in one way: by Basic, in the form, or by an assertion.")
+	case r.PostForm.Has("client_assertion_type") && r.PostForm.Get("client_assertion_type") != site.AssertionType, !p.Assertion.Empty() && !r.PostForm.Has("client_assertion_type"):
+		return otl.Client{}, otl.Site{}, malformed("client_assertion_type must be " + site.AssertionType + ".")
+	case ways == 1 && !basic && p.Secret.Empty() && p.Assertion.Empty():
+		return otl.Client{}, otl.Site{}, site.ErrClient // an empty one is one, and wrong
+	}
+	if basic {
+		id, err := url.QueryUnescape(user)
+		if err != nil || p.ID != "" && p.ID != id {
+			return otl.Client{}, otl.Site{}, malformed("client_id differs from the one in Authorization, or that is not form-encoded.")
+		}
+		plain, err := url.QueryUnescape(pass)
+		if err != nil || plain == "" {
+			return otl.Client{}, otl.Site{}, site.ErrClient
+		}
+		p.ID, p.Secret = id, secret.NewText(plain)
+	}
+	c, of, err := d.Clients.Prove(r.Context(), p)
+	if err != nil {
+		return otl.Client{}, otl.Site{}, err
+	}
+	req := otl.RequestOf(r.Context())
+	req.SiteID, req.SiteKeyID, req.By = of.ID, c.ID, otl.Actor{Kind: otl.ActorClient, ID: c.ID}
+	return c, of, nil
+}
+
+// Key gives the thumbprint of the key that a request proves to hold, "" where it proves
+// none. Access is the access token that comes along, if any. The error is
+// session.ErrProof.
+func (d Door) Key(r *http.Request, access secret.Text) (string, error) {
+	proofs := r.Header.Values("DPoP")
+	if len(proofs) == 0 {
+		return "", nil
+	}
+	if len(proofs) > 1 {
+		return "", session.ErrProof
+	}
+	return d.Proofs.Check(r.Context(), session.Request{Proof: secret.NewText(proofs[0]), Method: r.Method, URL: d.URL + r.URL.EscapedPath(), Access: access})
+}
+
+// Bearer gives the access token of a request and whether it comes as one that is bound to
+// a key: in the header, or in the form of a POST (RFC 6750 section 2), never in the
+// address.
+func Bearer(r *http.Request) (access secret.Text, bound bool) {
+	scheme, raw, _ := strings.Cut(strings.Join(r.Header.Values("Authorization"), ", "), " ")
+	if bound = strings.EqualFold(scheme, "DPoP"); bound || strings.EqualFold(scheme, "Bearer") {
+		return secret.NewText(strings.Trim(raw, " ")), bound
+	}
+	if len(r.PostForm["access_token"]) != 1 {
+		return secret.Text{}, false
+	}
+	return secret.NewText(r.PostForm.Get("access_token")), false
+}

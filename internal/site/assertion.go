@@ -1,0 +1,171 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+	"github.com/onetimelogin/otl/internal/token"
+)
+
+// AssertionType is the client_assertion_type of a signed assertion (RFC 7523 section 2.2).
+const AssertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+// Bounds of an assertion.
+const (
+	longestAssertion = time.Hour // from now until it expires
+	assertionSkew    = 30 * time.Second
+	maxAssertionID   = 256 // bytes of its jti
+)
+
+// Proof is what a client shows in one request: a secret, an assertion that it signed, or
+// neither where it is public. It never shows two.
+type Proof struct {
+	ID        string // "" where the assertion says it
+	Secret    secret.Text
+	Assertion secret.Text
+}
+
+// Prove finds the client of a proof, with its site. Whatever is wrong the error is
+// ErrClient (OA-15).
+func (s *Clients) Prove(ctx context.Context, p Proof) (otl.Client, otl.Site, error) {
+	if p.Assertion.Empty() {
+		if !p.Secret.Empty() {
+			return s.Authenticate(ctx, p.ID, p.Secret)
+		}
+		c, of, err := s.Find(ctx, p.ID)
+		if err == nil && c.Auth != otl.AuthNone {
+			err = ErrClient
+		}
+		return c, of, err
+	}
+	id := token.Peek(p.Assertion.Reveal(), "sub")
+	if !p.Secret.Empty() || p.ID != "" && p.ID != id {
+		return otl.Client{}, otl.Site{}, ErrClient
+	}
+	c, of, err := s.Find(ctx, id)
+	if err != nil {
+		return c, of, err
+	}
+	if c.Auth != otl.AuthKey {
+		return otl.Client{}, otl.Site{}, ErrClient
+	}
+	return c, of, s.assert(ctx, c, p.Assertion)
+}
+
+// assert uses up an assertion of a client: signed with one of its keys, by itself, about
+// itself, for this server alone, for an hour at most, and once.
+func (s *Clients) assert(ctx context.Context, c otl.Client, raw secret.Text) error {
+	said, err := s.signed(ctx, c, raw)
+	if err != nil {
+		return err
+	}
+	now, exp := s.Now(), time.Unix(said.Number("exp"), 0)
+	jti, audience := said.Text("jti"), said.Text("aud")
+	if one, ok := said["aud"].([]any); ok && len(one) == 1 {
+		audience, _ = one[0].(string)
+	}
+	switch {
+	case said.Text("iss") != c.ID, said.Text("sub") != c.ID, audience != s.Issuer, jti == "", len(jti) > maxAssertionID,
+		!now.Before(exp.Add(assertionSkew)), exp.After(now.Add(longestAssertion)),
+		time.Unix(said.Number("iat"), 0).After(now.Add(assertionSkew)), time.Unix(said.Number("nbf"), 0).After(now.Add(assertionSkew)):
+		return ErrClient
+	}
+	first := false
+	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		first, err = tx.SeenTokens.First(ctx, secret.Digest("assertion|"+c.ID+"|"+jti), exp.Add(assertionSkew))
+		return err
+	})
+	if err == nil && !first {
+		err = ErrClient
+	}
+	return err
+}
+
+// signed reads an assertion that was signed with one of a client's keys. Where they are
+// read from an address, one that is not known yet has them read again.
+func (s *Clients) signed(ctx context.Context, c otl.Client, raw secret.Text) (token.Claims, error) {
+	if c.JWKSURI == "" {
+		keys, err := token.ParseKeys([]byte(c.JWKS))
+		if err != nil {
+			return nil, err
+		}
+		return claimsOrNone(keys.Assertion(raw.Reveal()))
+	}
+	keys, err := s.fetched.keys(ctx, s, c.JWKSURI, keysKept)
+	if err != nil {
+		return nil, err
+	}
+	said, err := keys.Assertion(raw.Reveal())
+	if errors.Is(err, token.ErrUnknownKey) {
+		if keys, err = s.fetched.keys(ctx, s, c.JWKSURI, keysAgain); err == nil {
+			said, err = keys.Assertion(raw.Reveal())
+		}
+	}
+	return claimsOrNone(said, err)
+}
+
+func claimsOrNone(c token.Claims, err error) (token.Claims, error) {
+	if err != nil {
+		return nil, ErrClient
+	}
+	return c, nil
+}
+
+const (
+	// keysKept is how long keys that were read from an address are taken for what is
+	// there, keysAgain how long where one of them is missing: nobody makes us read an
+	// address more often (OA-12).
+	keysKept  = time.Hour
+	keysAgain = 5 * time.Minute
+	// failedKept is how long an address is left alone that gave no keys.
+	failedKept = 30 * time.Second
+	// mostAddresses bounds how many are remembered.
+	mostAddresses = 1000
+)
+
+// fetched remembers the keys of clients that name an address for them.
+type fetched struct {
+	mu  sync.Mutex
+	all map[string]fetchedKeys
+}
+
+type fetchedKeys struct {
+	keys token.Keys
+	at   time.Time
+	err  error
+}
+
+// keys gives the keys at an address, not older than a time. The error is ErrClient where
+// there are none.
+func (f *fetched) keys(ctx context.Context, s *Clients, address string, oldest time.Duration) (token.Keys, error) {
+	f.mu.Lock()
+	have, ok := f.all[address]
+	f.mu.Unlock()
+	if have.err != nil {
+		oldest = failedKept
+	}
+	if ok && s.Now().Sub(have.at) < oldest {
+		return have.keys, have.err
+	}
+	have = fetchedKeys{at: s.Now()}
+	raw, err := s.Fetch(ctx, address)
+	if err == nil {
+		have.keys, err = token.ParseKeys(raw)
+	}
+	if err != nil {
+		have.err = fmt.Errorf("%w: read %s: %w", ErrClient, address, err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.all == nil || len(f.all) >= mostAddresses {
+		f.all = map[string]fetchedKeys{}
+	}
+	f.all[address] = have
+	return have.keys, have.err
+}
