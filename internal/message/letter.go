@@ -116,12 +116,16 @@ func (m *Messages) WriteAs(one otl.Message, siteName string, brand otl.Brand) (L
 // lay puts the words of one kind of message on the sheet.
 func lay(v Voice, kind otl.MessageKind) sheet {
 	s := sheet{Lang: v.Lang, Dir: v.Dir(), Color: defaultColor, Code: v.data[DataCode], Link: v.data[DataLink], Token: v.data[DataToken], Footer: v.Say("ignore")}
+	info := "signin_info"
+	if s.Link != "" && s.Code != "" && v.data[DataLinkMinutes] != "" {
+		info = "both_info"
+	}
 	name := string(kind)
 	s.Subject, s.Heading, s.Body, s.Info = v.Say(name+"_subject"), v.Say(name+"_heading"), v.Say(name+"_body"), v.Say(name+"_info")
 	switch kind {
 	case otl.MessageVerify, otl.MessageExisting:
 		s.LinkText, s.Warning = v.Say("signin_link"), v.Say("never_share")
-		s.Subject, s.Heading, s.Body, s.Info = v.Say("verify_subject"), v.Say("verify_subject"), v.Say("signin_both_body"), v.Say("signin_info")
+		s.Subject, s.Heading, s.Body, s.Info = v.Say("verify_subject"), v.Say("verify_subject"), v.Say("signin_both_body"), v.Say(info)
 		if kind == otl.MessageExisting {
 			s.Subject, s.Heading, s.Body = v.Say("existing_subject"), v.Say("existing_subject"), v.Say("existing_body")
 		}
@@ -132,7 +136,7 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 		case s.Code == "":
 			s.Subject, s.Body, s.Info, s.Warning = v.Say("signin_link_subject"), v.Say("signin_link_body"), "", ""
 		default:
-			s.Body = v.Say("signin_both_body")
+			s.Body, s.Info = v.Say("signin_both_body"), v.Say(info)
 		}
 	case otl.MessageReset:
 		s.Subject, s.Heading, s.Body, s.Info = v.Say("reset_subject"), v.Say("reset_heading"), v.Say("reset_body"), v.Say("reset_info")

@@ -39,11 +39,13 @@ const (
 	DataLink    = "link"    // a one-time link
 	DataToken   = "token"   // a one-time token to be copied
 	DataMinutes = "minutes" // how long they are good
-	DataTo      = "to"      // a new address or number, masked
-	DataCustom  = "custom"  // Custom, as JSON
-	DataLabel   = "label"   // what somebody calls a factor of his
-	DataLeft    = "left"    // how many recovery codes are left
-	DataThread  = "thread"  // what messages of one conversation share
+	// DataLinkMinutes is how long the link is, where there is a code beside it.
+	DataLinkMinutes = "link_minutes"
+	DataTo          = "to"     // a new address or number, masked
+	DataCustom      = "custom" // Custom, as JSON
+	DataLabel       = "label"  // what somebody calls a factor of his
+	DataLeft        = "left"   // how many recovery codes are left
+	DataThread      = "thread" // what messages of one conversation share
 )
 
 // Queue writes a message beside what it tells of and gives its id. One to nobody is

@@ -36,4 +36,7 @@ type Ticket struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	UsedAt    time.Time
+
+	CodeUntil    time.Time // when its code ends, where that is before ExpiresAt; zero otherwise
+	CrossedUntil time.Time // until when the secret it takes the place of can be used in its stead, where both are for the same; zero for not at all
 }

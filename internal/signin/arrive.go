@@ -162,9 +162,13 @@ func (s Arrivals) Raise(ctx context.Context, v Visit) (*Pending, error) {
 // SendCode mails a link and a code to the person with an address, for this visit
 // alone. What the caller learns is the same where there is nobody.
 func (s Arrivals) SendCode(ctx context.Context, v Visit, address string) error {
-	_, err := s.Codes.SendLink(ctx, LinkRequest{
+	confirm, err := s.confirm(ctx, v)
+	if err != nil {
+		return err
+	}
+	_, err = s.Codes.SendLink(ctx, LinkRequest{
 		CodeRequest: CodeRequest{Site: v.Site, Who: Identifier{ByEmail, address}, Channel: otl.ChannelMail, Opens: v.Progress.New},
-		Flow:        v.ID,
+		Flow:        v.ID, Confirm: confirm,
 	})
 	if err != nil {
 		return err
@@ -173,6 +177,19 @@ func (s Arrivals) SendCode(ctx context.Context, v Visit, address string) error {
 	v.Progress.Others = []string{number(v.Progress.Number)}
 	v.Progress.Others = append(v.Progress.Others, number(v.Progress.Number, v.Progress.Others[0]))
 	return s.save(ctx, v)
+}
+
+// confirm gives whether the page of a link asks for a press: as the client wants that
+// began the visit, if one did (decision D4).
+func (s Arrivals) confirm(ctx context.Context, v Visit) (otl.Confirm, error) {
+	if v.Asked.Client == "" {
+		return otl.ConfirmAuto, nil
+	}
+	c, _, _, err := s.Store.Read.Clients.ByID(ctx, v.Asked.Client)
+	if errors.Is(err, store.ErrNotFound) { // revoked meanwhile
+		return otl.ConfirmAuto, nil
+	}
+	return c.LinkConfirm, err
 }
 
 // SignUp goes on with somebody who wants an account: he proves his address as at a
@@ -348,7 +365,7 @@ func (s Arrivals) Press(ctx context.Context, token string, browser, held secret.
 
 // used uses up the ticket of a link for a visit and gives the visit in f.
 func (s Arrivals) used(ctx context.Context, tx *store.Tx, token string, f *otl.Flow) (otl.Ticket, error) {
-	t, err := tx.Tickets.Use(ctx, otl.PurposeSignIn, secret.Digest(token), s.Now())
+	t, err := s.Codes.use(ctx, tx, token)
 	if errors.Is(err, store.ErrNotFound) || err == nil && (t.Tries >= s.Codes.Tries || t.Data[dataFlow] == "") {
 		return t, ErrLink
 	}

@@ -73,6 +73,8 @@ type CodeRequest struct {
 	Known bool
 	Joins bool // with Known: anybody of the network, who joins the site by it
 	Opens bool // the person is creating an account: the message says so
+
+	crosses time.Time // until when a link sent before it for the same can be used
 }
 
 // CodeSent is what became of a request.
@@ -110,7 +112,7 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 		return CodeSent{}, err
 	}
 	if number := r.typed(); r.Channel == otl.ChannelSMS && number != "" {
-		if err := s.reaches(ctx, r.Site.ID, number); err != nil { // the same for a number that nobody has
+		if err := s.SMS.Reaches(ctx, r.Site.ID, number); err != nil { // the same for a number that nobody has
 			return CodeSent{}, err
 		}
 	}
@@ -119,7 +121,7 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 		return CodeSent{}, err
 	}
 	if r.Channel == otl.ChannelSMS && u.ID != "" && r.typed() == "" {
-		if err := s.reaches(ctx, r.Site.ID, to); err != nil && r.Known {
+		if err := s.SMS.Reaches(ctx, r.Site.ID, to); err != nil && r.Known {
 			return CodeSent{}, err
 		} else if err != nil {
 			u = otl.User{} // the caller may not learn whose number it is
@@ -265,6 +267,11 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 	for k, v := range r.Data {
 		t.Data[k] = v
 	}
+	codeTTL := r.TTL
+	if link != "" {
+		codeTTL, t.CrossedUntil = min(s.TTL, r.TTL), r.crosses // OT-02, whatever the link has
+		t.CodeUntil = now.Add(codeTTL)
+	}
 	if r.To == "" && r.Channel != otl.ChannelDirect {
 		t.Data[dataProves] = to
 	}
@@ -296,7 +303,7 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 		_, err := s.Messages.Queue(ctx, tx, message.Note{
 			Kind: r.kind(u), Channel: r.Channel, To: to, UserID: u.ID, SiteID: r.Site.ID, Locale: u.Locale, Expires: t.ExpiresAt,
 			Data: map[string]string{
-				message.DataCode: code, message.DataLink: link, message.DataMinutes: strconv.Itoa(int(r.TTL.Minutes())), message.DataCustom: r.Custom,
+				message.DataCode: code, message.DataLink: link, message.DataMinutes: strconv.Itoa(int(codeTTL.Minutes())), message.DataLinkMinutes: strconv.Itoa(int(r.TTL.Minutes())), message.DataCustom: r.Custom,
 			},
 		})
 		return err

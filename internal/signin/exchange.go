@@ -48,7 +48,7 @@ func (s *Flows) Exchange(ctx context.Context, e Exchange) (Exchanged, error) {
 		t, err = tx.Tickets.Use(ctx, otl.PurposeFlow, digest, s.Now())
 		if errors.Is(err, store.ErrNotFound) {
 			refused = ErrCode
-			return s.reused(ctx, tx, e, digest)
+			return replayed(ctx, tx, s.Sessions, otl.PurposeFlow, digest, e.Site.ID)
 		}
 		if err != nil {
 			return err
@@ -151,10 +151,10 @@ func (s *Flows) arrive(ctx context.Context, tx *store.Tx, e Exchange, t otl.Tick
 	return session.Opened{Standing: st, Refresh: refresh}, err
 }
 
-// reused ends the session that a code presented again has opened.
-func (s *Flows) reused(ctx context.Context, tx *store.Tx, e Exchange, digest []byte) error {
-	t, err := tx.Tickets.Spent(ctx, otl.PurposeFlow, digest)
-	if errors.Is(err, store.ErrNotFound) || err == nil && (t.SiteID != e.Site.ID || t.Data[dataSession] == "") {
+// replayed ends the session that a code of a site has opened, when it is presented again.
+func replayed(ctx context.Context, tx *store.Tx, sessions *session.Sessions, p otl.Purpose, digest []byte, siteID string) error {
+	t, err := tx.Tickets.Spent(ctx, p, digest)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (t.SiteID != siteID || t.Data[dataSession] == "") {
 		return nil
 	}
 	if err != nil {
@@ -167,6 +167,6 @@ func (s *Flows) reused(ctx context.Context, tx *store.Tx, e Exchange, digest []b
 	if err != nil {
 		return err
 	}
-	_, err = s.Sessions.End(ctx, tx, t.UserID, st.Session.ID, otl.EndCodeReuse)
+	_, err = sessions.End(ctx, tx, t.UserID, st.Session.ID, otl.EndCodeReuse)
 	return err
 }

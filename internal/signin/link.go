@@ -62,6 +62,9 @@ func (s *Codes) SendLink(ctx context.Context, r LinkRequest) (LinkSent, error) {
 		r.TTL = s.LinkTTL
 	}
 	r.Data = withData(r.Data, map[string]string{dataRedirect: r.Redirect, dataState: r.State, dataClient: r.Client, dataConfirm: string(r.Confirm), dataLocale: u.Locale, dataFlow: r.Flow})
+	if r.Channel == otl.ChannelMail {
+		r.crosses = s.Now().Add(crossing)
+	}
 	token := secret.NewKey(linkPrefix).Reveal()
 	link := strings.TrimSuffix(s.PublicURL, "/") + "/l/" + token
 	sent, err := s.issue(ctx, r.CodeRequest, u, to, secret.Digest(token), link)
@@ -94,7 +97,7 @@ type Opened struct {
 // FlowOf gives the id of the visit to the hosted pages that a link is for, "" for none,
 // and reads only. The error is ErrLink.
 func (s *Codes) FlowOf(ctx context.Context, token string) (string, error) {
-	t, err := s.Store.Read.Tickets.Live(ctx, otl.PurposeSignIn, secret.Digest(token), s.Now())
+	t, err := s.held(ctx, token)
 	if errors.Is(err, store.ErrNotFound) {
 		err = ErrLink
 	}
@@ -104,7 +107,7 @@ func (s *Codes) FlowOf(ctx context.Context, token string) (string, error) {
 // Look gives what the page of a link shows and notes that it was opened. Nothing is
 // used up by it, however often it happens (OT-14). The error is ErrLink.
 func (s *Codes) Look(ctx context.Context, token string) (Opened, error) {
-	t, err := s.Store.Read.Tickets.Live(ctx, otl.PurposeSignIn, secret.Digest(token), s.Now())
+	t, err := s.held(ctx, token)
 	if errors.Is(err, store.ErrNotFound) || err == nil && t.Tries >= s.Tries {
 		return Opened{}, ErrLink
 	}
@@ -127,6 +130,30 @@ func (s *Codes) Look(ctx context.Context, token string) (Opened, error) {
 	return o, err
 }
 
+// crossing is how long a link can be used after a newer one took its place, where both
+// lead to the same: mails cross.
+const crossing = time.Minute
+
+// held gives the ticket of a link, or the one that took its place a moment ago.
+func (s *Codes) held(ctx context.Context, token string) (otl.Ticket, error) {
+	now, digest := s.Now(), secret.Digest(token)
+	t, err := s.Store.Read.Tickets.Live(ctx, otl.PurposeSignIn, digest, now)
+	if errors.Is(err, store.ErrNotFound) {
+		t, err = s.Store.Read.Tickets.Crossed(ctx, otl.PurposeSignIn, digest, now)
+	}
+	return t, err
+}
+
+// use uses that ticket up.
+func (s *Codes) use(ctx context.Context, tx *store.Tx, token string) (otl.Ticket, error) {
+	now, digest := s.Now(), secret.Digest(token)
+	t, err := tx.Tickets.Use(ctx, otl.PurposeSignIn, digest, now)
+	if errors.Is(err, store.ErrNotFound) {
+		t, err = tx.Tickets.UseCrossed(ctx, otl.PurposeSignIn, digest, now)
+	}
+	return t, err
+}
+
 func userAgent(r *otl.Request) string { return r.UserAgent[:min(len(r.UserAgent), 255)] }
 
 // Confirm uses a link up and gives where the browser goes: to the site, with a code
@@ -136,7 +163,7 @@ func (s *Codes) Confirm(ctx context.Context, token string) (string, error) {
 	code := secret.NewKey(LinkCodePrefix)
 	var to string
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		t, err := tx.Tickets.Use(ctx, otl.PurposeSignIn, secret.Digest(token), s.Now())
+		t, err := s.use(ctx, tx, token)
 		if errors.Is(err, store.ErrNotFound) || err == nil && (t.Tries >= s.Tries || t.Data[dataFlow] != "") {
 			return ErrLink
 		}
@@ -165,7 +192,7 @@ func landing(redirect, code, state string) string {
 // Deny makes a link worthless on behalf of whoever got it and did not ask for it.
 func (s *Codes) Deny(ctx context.Context, token string) error {
 	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		t, err := tx.Tickets.Use(ctx, otl.PurposeSignIn, secret.Digest(token), s.Now())
+		t, err := s.use(ctx, tx, token)
 		if errors.Is(err, store.ErrNotFound) {
 			return ErrLink
 		}
@@ -189,15 +216,19 @@ type LinkAttempt struct {
 
 // Redeem signs a person in with the code of a link he opened. The error is ErrLink,
 // ErrDisabled, or session.ErrNone for Join; the code stays good where it was presented
-// by somebody it is not for.
+// by somebody it is not for. One that is presented again was stolen, or its answer was:
+// the session it opened ends (OA-05).
 func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 	var p Proven
 	var e entrance
-	from := otl.RequestOf(ctx)
+	var refused error
+	from, digest := otl.RequestOf(ctx), secret.Digest(a.Code.Reveal())
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		t, err := tx.Tickets.Use(ctx, otl.PurposeLinkCode, secret.Digest(a.Code.Reveal()), s.Now())
+		refused = nil
+		t, err := tx.Tickets.Use(ctx, otl.PurposeLinkCode, digest, s.Now())
 		if errors.Is(err, store.ErrNotFound) {
-			return ErrLink
+			refused = ErrLink
+			return replayed(ctx, tx, s.Sessions, otl.PurposeLinkCode, digest, a.Site.ID)
 		}
 		if err != nil {
 			return err
@@ -212,9 +243,15 @@ func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 			method = otl.MethodDirect
 		}
 		p.Ticket = t
-		e, err = s.enter(ctx, tx, entry{a.Site, a.Door, a.Join, t, method}, from)
-		return err
+		if e, err = s.enter(ctx, tx, entry{a.Site, a.Door, a.Join, t, method}, from); err != nil || e.opened.Session.ID == "" {
+			return err
+		}
+		t.Data[dataSession] = e.opened.Session.ID
+		return tx.Tickets.Note(ctx, t)
 	})
+	if err == nil {
+		err = refused
+	}
 	if err != nil {
 		return Proven{}, err
 	}

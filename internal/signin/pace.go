@@ -43,12 +43,6 @@ func (r CodeRequest) typed() string {
 	return r.To
 }
 
-// reaches reports whether SMS are sent to a number, and counts it among its
-// neighbours (OT-20).
-func (s *Codes) reaches(ctx context.Context, siteID, number string) error {
-	return s.SMS.Reaches(ctx, siteID, number)
-}
-
 // handsOver reports whether a code goes where the caller says rather than to what the
 // person has on record: whoever names the place gets the code (OT-22).
 func (r CodeRequest) handsOver() bool { return r.Channel == otl.ChannelDirect || r.To != "" }

@@ -32,18 +32,21 @@ func (g Tickets) ticket(ctx context.Context, statement string, args []any, more 
 
 // Insert adds a ticket, known by the digests of its secret and, if it has one, of
 // its code. It takes the place of the one that the person has for the same purpose
-// at the same site in the same slot (OT-04), in one statement. One without a person opens nothing:
+// at the same site in the same slot (OT-04), in one statement; the secret of that one can be
+// used until CrossedUntil if what goes with both is the same. One without a person opens nothing:
 // it is written where nobody was found, so that it takes as long.
 func (g Tickets) Insert(ctx context.Context, t otl.Ticket, digest, code []byte) error {
 	data, err := json.Marshal(t.Data)
 	if err != nil {
 		return err
 	}
-	_, err = g.exec(ctx, `INSERT INTO tickets (id, purpose, user_id, site_id, channel, digest, code, data, created_at, expires_at, slot)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+	_, err = g.exec(ctx, `INSERT INTO tickets (id, purpose, user_id, site_id, channel, digest, code, data, created_at, expires_at, slot, code_until)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT (user_id, purpose, site_id, slot) WHERE used_at IS NULL DO UPDATE
-		SET id = $1, channel = $5, digest = $6, code = $7, data = $8, created_at = $9, expires_at = $10, tries = 0`,
-		t.ID, string(t.Purpose), orNull(t.UserID), t.SiteID, string(t.Channel), digest, orNone(code), string(data), millis(t.CreatedAt), millis(t.ExpiresAt), t.Slot)
+		SET id = $1, channel = $5, digest = $6, code = $7, data = $8, created_at = $9, expires_at = $10, tries = 0, code_until = $12,
+			crossed = CASE WHEN tickets.created_at < $13 AND tickets.data = $8 THEN tickets.digest END, crossed_until = CASE WHEN tickets.expires_at < $13 THEN tickets.expires_at ELSE $13 END`,
+		t.ID, string(t.Purpose), orNull(t.UserID), t.SiteID, string(t.Channel), digest, orNone(code), string(data), millis(t.CreatedAt), millis(t.ExpiresAt), t.Slot,
+		millis(t.CodeUntil), millis(t.CrossedUntil))
 	return err
 }
 
@@ -70,6 +73,22 @@ func (g Tickets) Use(ctx context.Context, p otl.Purpose, digest []byte, now time
 		RETURNING `+ticketColumns, []any{millis(now), digest, string(p)})
 }
 
+// Crossed gives the ticket that took the place of the one with this digest, as long as
+// that one can be used in its stead, or ErrNotFound.
+func (g Tickets) Crossed(ctx context.Context, p otl.Purpose, digest []byte, now time.Time) (otl.Ticket, error) {
+	return g.ticket(ctx, `SELECT `+ticketColumns+` FROM tickets
+		WHERE crossed = $1 AND purpose = $2 AND used_at IS NULL AND crossed_until > $3 AND user_id IS NOT NULL`,
+		[]any{digest, string(p), millis(now)})
+}
+
+// UseCrossed uses such a ticket up: of any number of calls with either secret exactly
+// one succeeds.
+func (g Tickets) UseCrossed(ctx context.Context, p otl.Purpose, digest []byte, now time.Time) (otl.Ticket, error) {
+	return g.ticket(ctx, `UPDATE tickets SET used_at = $1
+		WHERE crossed = $2 AND purpose = $3 AND used_at IS NULL AND crossed_until > $1 AND user_id IS NOT NULL
+		RETURNING `+ticketColumns, []any{millis(now), digest, string(p)})
+}
+
 // Guess counts a guess at the code of the ticket in a slot of a person for a purpose
 // at a site, and gives the ticket with the digest of its code. It is ErrNotFound when
 // there is none that can be used, or most guesses were made: of any number of
@@ -78,7 +97,7 @@ func (g Tickets) Use(ctx context.Context, p otl.Purpose, digest []byte, now time
 func (g Tickets) Guess(ctx context.Context, userID string, p otl.Purpose, siteID, slot string, now time.Time, most int) (otl.Ticket, []byte, error) {
 	var code []byte
 	t, err := g.ticket(ctx, `UPDATE tickets SET tries = tries + 1
-		WHERE user_id = $1 AND purpose = $2 AND site_id = $3 AND used_at IS NULL AND expires_at > $4 AND tries < $5 AND code IS NOT NULL AND slot = $6
+		WHERE user_id = $1 AND purpose = $2 AND site_id = $3 AND used_at IS NULL AND expires_at > $4 AND COALESCE(code_until, expires_at) > $4 AND tries < $5 AND code IS NOT NULL AND slot = $6
 		RETURNING `+ticketColumns+`, code`, []any{userID, string(p), siteID, millis(now), most, slot}, &code)
 	return t, code, err
 }

@@ -46,7 +46,8 @@ func (p sending) link(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return p.deadLink(w, r, err)
 	}
-	if o.Confirm == otl.ConfirmNever && r.Header.Get("Sec-Purpose") == "" {
+	straight := o.Confirm == otl.ConfirmNever && r.Header.Get("Sec-Purpose") == ""
+	if straight && o.Flow == "" {
 		return p.follow(w, r, link)
 	}
 	s := screen{Token: token(p.bind(w, r))}
@@ -58,7 +59,9 @@ func (p sending) link(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return p.deadLink(w, r, err)
 		}
-		o.Origin = l.Origin
+		if o.Origin = l.Origin; straight && l.Same {
+			return p.press(w, r, link) // elsewhere it could sign a visitor in as somebody else
+		}
 		switch {
 		case l.Same && o.Confirm != otl.ConfirmAlways:
 			page.Auto, page.Body = true, s.Say("link_signing_in")
@@ -85,6 +88,11 @@ func (p sending) confirmLink(w http.ResponseWriter, r *http.Request) error {
 	case r.PostForm.Get("where") == "start":
 		return p.approveLink(w, r, link)
 	}
+	return p.press(w, r, link)
+}
+
+// press uses up a link of a visit, and lets this browser in.
+func (p sending) press(w http.ResponseWriter, r *http.Request, link string) error {
 	v, a, err := p.Arrivals.Press(r.Context(), link, p.bind(w, r), p.jar.Held(r))
 	if err != nil {
 		return p.deadLink(w, r, err)
