@@ -1,15 +1,12 @@
 package native
 
 import (
-	"encoding/json"
 	"errors"
-	"math"
 	"net/http"
-	"strconv"
-	"time"
 
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // failure is the body of every error (contract 1.1, ux B1.1).
@@ -37,25 +34,7 @@ func status(e *otl.Error) int {
 	case codeMethod:
 		return http.StatusMethodNotAllowed
 	}
-	switch e.Kind {
-	case otl.Malformed:
-		return http.StatusBadRequest
-	case otl.Invalid:
-		return http.StatusUnprocessableEntity
-	case otl.Unauthenticated:
-		return http.StatusUnauthorized
-	case otl.Forbidden:
-		return http.StatusForbidden
-	case otl.NotFound:
-		return http.StatusNotFound
-	case otl.Conflict:
-		return http.StatusConflict
-	case otl.Limited:
-		return http.StatusTooManyRequests
-	case otl.Unavailable:
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusInternalServerError
+	return wire.Status(e.Kind)
 }
 
 // Codes of errors that only a wire can have.
@@ -69,21 +48,13 @@ const (
 // Fail writes an error in the shape of this wire. The server uses it for what
 // goes wrong outside the handlers: a panic, an unknown path.
 func Fail(w http.ResponseWriter, r *http.Request, err error) {
-	e := otl.As(err)
-	if e.Kind == otl.Internal && r.Context().Err() != nil {
-		e = otl.Busy(time.Second).Because(err) // the time of a request is over, or its client gone
-	}
-	req := otl.RequestOf(r.Context())
-	req.Err = err
-	f := failure{Detail: e.Text, RequestID: req.ID, Code: e.Code, DocsURL: "/docs/errors/" + e.Code}
+	e := wire.Failed(w, r, err)
+	f := failure{Detail: e.Text, RequestID: otl.RequestOf(r.Context()).ID, Code: e.Code, DocsURL: "/docs/errors/" + e.Code}
 	if e.Field != "" {
 		f.Detail = e.Field + ": " + e.Text
 	}
 	for _, one := range e.More {
 		f.Errors = append(f.Errors, failedField{one.Field, one.Code, one.Text})
-	}
-	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
 	}
 	if e.Kind == otl.Unauthenticated {
 		w.Header().Set("WWW-Authenticate", challenge(e))
@@ -107,15 +78,4 @@ func challenge(e *otl.Error) string {
 	return "Bearer"
 }
 
-// write sends a JSON body. The answer is complete before the first byte goes
-// out, so that a value that cannot be marshalled becomes a 500.
-func write(w http.ResponseWriter, code int, body any) {
-	b, err := json.Marshal(body)
-	if err != nil { // a type of ours that cannot be marshalled
-		panic(err)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(code)
-	_, _ = w.Write(append(b, '\n')) // a client that went away is no error of ours
-}
+func write(w http.ResponseWriter, code int, body any) { wire.JSON(w, code, body) }

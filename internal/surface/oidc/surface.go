@@ -1,14 +1,10 @@
 package oidc
 
 import (
-	"encoding/json"
 	"errors"
-	"math"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/oauth"
@@ -16,6 +12,7 @@ import (
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // Options are the rules this wire translates to.
@@ -106,13 +103,7 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, word, text strin
 
 // Fail writes an error that no call words in its own way.
 func Fail(w http.ResponseWriter, r *http.Request, err error) {
-	e := otl.As(err)
-	if e.Kind == otl.Internal && r.Context().Err() != nil {
-		e = otl.Busy(time.Second).Because(err)
-	}
-	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
-	}
+	e := wire.Failed(w, r, err)
 	switch e.Kind {
 	case otl.Limited:
 		refuse(w, r, http.StatusTooManyRequests, "temporarily_unavailable", e.Text, err)
@@ -126,16 +117,7 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func write(w http.ResponseWriter, status int, body any) {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		panic(err) // types of ours
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if w.Header().Get("Cache-Control") == "" {
-		w.Header().Set("Cache-Control", "no-store")
-	}
-	w.WriteHeader(status)
-	_, _ = w.Write(append(raw, '\n'))
+	wire.JSON(w, status, body)
 }
 
 // single gives a parameter, "" where it is given twice: what is there twice is read

@@ -1,9 +1,10 @@
 package onelogin
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
+
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // status is the head of every answer of version 1 (contract 2.1).
@@ -46,18 +47,12 @@ func done(message string, data any) reply {
 // write sends an answer. Its body begins with its first bracket: some clients look
 // at nothing else.
 func write(w http.ResponseWriter, a reply) {
-	w.Header().Set("Cache-Control", "no-store")
 	if a.body == nil {
+		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(a.code)
 		return
 	}
-	b, err := json.Marshal(a.body)
-	if err != nil {
-		panic(err) // types of ours
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(a.code)
-	_, _ = w.Write(append(b, '\n'))
+	wire.JSON(w, a.code, a.body)
 }
 
 // bare reports whether a path is one of version 2, whose answers have no envelope.

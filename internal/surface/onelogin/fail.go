@@ -2,15 +2,13 @@ package onelogin
 
 import (
 	"errors"
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // refusal is an error with the literal text this wire has for it.
@@ -69,22 +67,12 @@ func name(code int) string {
 // this wire cannot read it.
 func statusOf(e *otl.Error) int {
 	switch e.Kind {
-	case otl.Malformed, otl.Invalid:
+	case otl.Invalid:
 		return http.StatusBadRequest
-	case otl.Unauthenticated:
-		return http.StatusUnauthorized
-	case otl.Forbidden:
-		return http.StatusForbidden
-	case otl.NotFound:
-		return http.StatusNotFound
 	case otl.Conflict:
 		return http.StatusUnprocessableEntity
-	case otl.Limited:
-		return http.StatusTooManyRequests
-	case otl.Unavailable:
-		return http.StatusServiceUnavailable
 	}
-	return http.StatusInternalServerError
+	return wire.Status(e.Kind)
 }
 
 // field is the member at fault, as version 1 names it.
@@ -100,8 +88,6 @@ func invalid(attribute, description string) error {
 
 // Fail writes an error in the shape of its path.
 func Fail(w http.ResponseWriter, r *http.Request, err error) {
-	req := otl.RequestOf(r.Context())
-	req.Err = err
 	var own *refusal
 	if errors.Is(err, site.ErrClient) || errors.Is(err, otl.ErrToken) {
 		err = errAuthenticate
@@ -109,13 +95,7 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, account.ErrIndependent) {
 		err = errIndependent.because(err)
 	}
-	e := otl.As(err)
-	if e.Kind == otl.Internal && r.Context().Err() != nil {
-		e = otl.Busy(time.Second).Because(err) // the time of a request is over, or its client gone
-	}
-	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
-	}
+	e := wire.Failed(w, r, err)
 	if errors.As(err, &own) {
 		write(w, failure(r, own.code, own.text, ""))
 		return

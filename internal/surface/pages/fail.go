@@ -1,16 +1,14 @@
 package pages
 
 import (
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // status gives the HTTP status of an error.
@@ -21,23 +19,10 @@ func status(e *otl.Error) int {
 	case "unsupported_media_type":
 		return http.StatusUnsupportedMediaType
 	}
-	switch e.Kind {
-	case otl.Malformed, otl.Invalid:
+	if e.Kind == otl.Invalid {
 		return http.StatusBadRequest
-	case otl.Unauthenticated:
-		return http.StatusUnauthorized
-	case otl.Forbidden:
-		return http.StatusForbidden
-	case otl.NotFound:
-		return http.StatusNotFound
-	case otl.Conflict:
-		return http.StatusConflict
-	case otl.Limited:
-		return http.StatusTooManyRequests
-	case otl.Unavailable:
-		return http.StatusServiceUnavailable
 	}
-	return http.StatusInternalServerError
+	return wire.Status(e.Kind)
 }
 
 // problem is what the page of an error shows besides its words.
@@ -55,16 +40,7 @@ func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		p.Plain(w, r, err)
 		return
 	}
-	e := otl.As(err)
-	if e.Kind == otl.Internal && r.Context().Err() != nil {
-		e = otl.Busy(time.Second).Because(err) // the time of a request is over, or its client gone
-	}
-	req := otl.RequestOf(r.Context())
-	req.Err = err
-	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
-	}
-	p.problem(w, r, e, "")
+	p.problem(w, r, wire.Failed(w, r, err), "")
 }
 
 // problem shows the page of an error that may name the site at fault.

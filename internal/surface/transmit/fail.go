@@ -1,16 +1,14 @@
 package transmit
 
 import (
-	"encoding/json"
 	"errors"
-	"math"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // shape is how a group of calls words its errors (contract 3.1).
@@ -79,23 +77,10 @@ func words(code string) (text string, bad bool) {
 
 // status gives the status of an error that no call words in its own way.
 func status(e *otl.Error) int {
-	switch e.Kind {
-	case otl.Malformed, otl.Invalid:
+	if e.Kind == otl.Invalid {
 		return http.StatusBadRequest
-	case otl.Unauthenticated:
-		return http.StatusUnauthorized
-	case otl.Forbidden:
-		return http.StatusForbidden
-	case otl.NotFound:
-		return http.StatusNotFound
-	case otl.Conflict:
-		return http.StatusConflict
-	case otl.Limited:
-		return http.StatusTooManyRequests
-	case otl.Unavailable:
-		return http.StatusServiceUnavailable
 	}
-	return http.StatusInternalServerError
+	return wire.Status(e.Kind)
 }
 
 // fail writes an error as its call words it.
@@ -103,14 +88,7 @@ func fail(w http.ResponseWriter, r *http.Request, s shape, err error) {
 	if errors.Is(err, session.ErrNone) {
 		err = errSession
 	}
-	e := otl.As(err)
-	if e.Kind == otl.Internal && r.Context().Err() != nil {
-		e = otl.Busy(time.Second).Because(err)
-	}
-	otl.RequestOf(r.Context()).Err = err
-	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
-	}
+	e := wire.Failed(w, r, err)
 	code, text := status(e), e.Text
 	if e.Field != "" {
 		text = e.Field + ": " + text
@@ -153,13 +131,4 @@ func NotFound(w http.ResponseWriter, r *http.Request) {
 	Fail(w, r, &otl.Error{Kind: otl.NotFound, Code: "no_such_path", Text: "No such path."})
 }
 
-func write(w http.ResponseWriter, code int, body any) {
-	b, err := json.Marshal(body)
-	if err != nil {
-		panic(err) // types of ours
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(code)
-	_, _ = w.Write(append(b, '\n'))
-}
+func write(w http.ResponseWriter, code int, body any) { wire.JSON(w, code, body) }

@@ -1,0 +1,71 @@
+// Package wire owns what every HTTP surface does alike with an answer, whatever its
+// shape: what the log learns of an error, the status of its kind, when to come back,
+// and JSON that nobody keeps.
+package wire
+
+import (
+	"encoding/json"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// Failed notes an error in its request, for the log, and gives it as it is to be
+// answered; when to come back stands in the header already (RFC 9110 section 10.2.3).
+// What breaks because the time of a request is over, or its client gone, is no fault
+// of ours: it becomes otl.Busy.
+func Failed(w http.ResponseWriter, r *http.Request, err error) *otl.Error {
+	otl.RequestOf(r.Context()).Err = err
+	e := otl.As(err)
+	if e.Kind == otl.Internal && r.Context().Err() != nil {
+		e = otl.Busy(time.Second).Because(err)
+	}
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	}
+	return e
+}
+
+// Status gives the HTTP status of a kind of error. Wires of others that know no 422
+// or no 409 say so themselves.
+func Status(k otl.Kind) int {
+	switch k {
+	case otl.Malformed:
+		return http.StatusBadRequest
+	case otl.Invalid:
+		return http.StatusUnprocessableEntity
+	case otl.Unauthenticated:
+		return http.StatusUnauthorized
+	case otl.Forbidden:
+		return http.StatusForbidden
+	case otl.NotFound:
+		return http.StatusNotFound
+	case otl.Conflict:
+		return http.StatusConflict
+	case otl.Limited:
+		return http.StatusTooManyRequests
+	case otl.Unavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+// JSON sends a value, which no cache keeps unless the header allows it already
+// (Cache-Control). The answer is whole before the first byte goes out; a value that
+// cannot be marshalled is a mistake of ours, and panics.
+func JSON(w http.ResponseWriter, status int, v any) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-store")
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(append(raw, '\n')) // a client that went away is no error of ours
+}
