@@ -76,6 +76,8 @@ func (l *Log) view(ctx context.Context, e otl.SiteEvent) (otl.SiteEvent, error) 
 	case otl.EventUserDeleted:
 		e.Data = maps.Clone(e.Data)
 		delete(e.Data, otl.DataSites)
+	case otl.EventSignInFailed:
+		return l.failed(ctx, e)
 	case otl.EventUserUpdated:
 		g, err := l.Store.Read.Grants.Of(ctx, e.UserID, e.SiteID)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -85,6 +87,28 @@ func (l *Log) view(ctx context.Context, e otl.SiteEvent) (otl.SiteEvent, error) 
 			g.Fields = nil
 		}
 		e.Data = map[string]string{otl.DataChanged: strings.Join(Seen(g.Fields, e.Event), " ")}
+	}
+	return e, nil
+}
+
+// failed leaves of a sign-in that failed what the answer said: whether there is such a
+// person, and what is the matter with him, is known of the site's own people alone (PW-09).
+func (l *Log) failed(ctx context.Context, e otl.SiteEvent) (otl.SiteEvent, error) {
+	e.Data = maps.Clone(e.Data)
+	e.Data[otl.DataReason] = e.Data[otl.DataAnswer]
+	delete(e.Data, otl.DataAnswer)
+	if e.UserID == "" {
+		return e, nil
+	}
+	g, err := l.Store.Read.Grants.Of(ctx, e.UserID, e.SiteID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return e, err
+	}
+	if !g.Live() {
+		e.UserID = ""
+		if e.By.ID != "" && e.By.Kind == otl.ActorPerson {
+			e.By = otl.Actor{Kind: otl.ActorAnybody}
+		}
 	}
 	return e, nil
 }

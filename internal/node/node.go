@@ -172,7 +172,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	if factors.Keys, err = factor.NewKeys(o.PublicURL); err != nil {
 		o.Log.Warn("passkeys are off", "err", err)
 	}
-	second := &signin.SecondStep{Store: st, Sessions: sessions, Factors: factors, Limits: limits, Now: o.Now, Tries: o.CodeTries, Home: in.SiteID}
+	second := &signin.SecondStep{Store: st, Sessions: sessions, Factors: factors, Limits: limits, Failures: &signin.Failures{Store: st, Now: o.Now}, Now: o.Now, Tries: o.CodeTries, Home: in.SiteID}
 	hasher := secret.NewHasher(o.Argon2, permits)
 	messages := &message.Messages{Store: st, Master: master, Now: o.Now, Host: hostOf(o.PublicURL)}
 	factors.Messages = messages
@@ -338,6 +338,7 @@ func (n *Node) measure(m *server.Metrics, hasher *secret.Hasher) {
 	}))
 	m.Counter("otl_webhook_attempts_delivered_total", "Attempts to deliver an event that an endpoint took.", func() float64 { return float64(n.Couriers.Delivered.Load()) })
 	m.Counter("otl_webhook_attempts_failed_total", "Attempts to deliver an event that failed.", func() float64 { return float64(n.Couriers.Failed.Load()) })
+	m.Counter("otl_sign_ins_failed_total", "Sign-ins that failed.", func() float64 { return float64(n.SignIn.Second.Failures.Total.Load()) })
 	m.Counter("otl_db_commits_total", "Transactions committed.", func() float64 { return float64(n.Store.Stats().Commits) })
 	m.Counter("otl_db_writes_total", "Writes those transactions carried.", func() float64 { return float64(n.Store.Stats().Writes) })
 }
@@ -353,6 +354,7 @@ func (n *Node) Run(ctx context.Context) {
 	}{
 		{"maintain signing keys", 1, n.Installation.Maintain},
 		{"store when site keys were used", 5, n.Sites.Flush},
+		{"store which sign-ins failed", 1, n.SignIn.Second.Failures.Flush},
 		{"learn password schemes", 60, n.Accounts.LearnSchemes},
 		{"prune counters", 300, n.Limits.Prune},
 		{"prune one-time secrets", 3600, n.Accounts.PruneTickets},
@@ -398,5 +400,5 @@ func (n *Node) Run(ctx context.Context) {
 // Close stores what is only noted and closes the store.
 func (n *Node) Close() error {
 	n.Egress.Close()
-	return errors.Join(n.Sites.Flush(context.Background()), n.Store.Close())
+	return errors.Join(n.Sites.Flush(context.Background()), n.SignIn.Second.Failures.Close(context.Background()), n.Store.Close())
 }

@@ -18,6 +18,7 @@ const (
 	EventPasswordChanged EventType = "user.password_changed"
 	EventSessionCreated  EventType = "session.created"
 	EventSessionRevoked  EventType = "session.revoked"
+	EventSignInFailed    EventType = "signin.failed" // once or often
 	EventSiteCreated     EventType = "site.created"
 	EventSiteUpdated     EventType = "site.updated"
 	EventSiteDeleted     EventType = "site.deleted"
@@ -124,6 +125,9 @@ const (
 	DataReason         = "reason"          // why a session ended
 	DataSessionVersion = "session_version" // afterwards, 0 where it was not raised
 	DataMethods        = "amr"             // separated by blanks
+	DataAnswer         = "answer"          // code of the error that a sign-in which failed was answered with
+	DataTries          = "tries"           // how many failures an entry stands for
+	DataSince          = "since"           // when the first of them was, RFC 3339
 	DataIP             = "ip"
 	DataUserAgent      = "user_agent"
 	DataRole           = "role"

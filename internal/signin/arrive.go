@@ -230,7 +230,7 @@ func (s Arrivals) Code(ctx context.Context, v Visit, code secret.Text) (Arrival,
 		err = refused
 	}
 	if err != nil {
-		return Arrival{}, a.shown(err)
+		return Arrival{}, s.Second.Failures.note(ctx, a.failure(u.ID, err), a.shown(err))
 	}
 	return s.arrived(ctx, v, p)
 }

@@ -399,11 +399,11 @@ func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
 		err = refused
 	}
 	if err != nil {
-		return Proven{}, a.shown(err)
+		return Proven{}, s.Second.Failures.note(ctx, a.failure(u.ID, err), a.shown(err))
 	}
 	from.UserID = u.ID
 	p.Entered, err = s.Second.entered(e, nil)
-	return p, err
+	return p, s.Second.Failures.note(ctx, a.failure(u.ID, err), err)
 }
 
 // shown gives the error as the wire may show it.

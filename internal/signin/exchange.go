@@ -66,7 +66,7 @@ func (s *Flows) Exchange(ctx context.Context, e Exchange) (Exchanged, error) {
 		err = refused
 	}
 	if err != nil {
-		return Exchanged{}, err
+		return Exchanged{}, s.Second.Failures.note(ctx, failure{site: e.Site.ID, name: t.UserID, user: t.UserID}, err)
 	}
 	otl.RequestOf(ctx).UserID = t.UserID
 	out := Exchanged{More: map[string]string{}}

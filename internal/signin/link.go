@@ -252,12 +252,13 @@ func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 	if err == nil {
 		err = refused
 	}
+	failed := failure{site: a.Site.ID, name: p.Ticket.UserID, user: p.Ticket.UserID, method: otl.MethodMailLink}
 	if err != nil {
-		return Proven{}, err
+		return Proven{}, s.Second.Failures.note(ctx, failed, err)
 	}
 	from.UserID = p.Ticket.UserID
 	p.Entered, err = s.Second.entered(e, nil)
-	return p, err
+	return p, s.Second.Failures.note(ctx, failed, err)
 }
 
 // requested reports whether a request id is the one a ticket is bound to, if it is

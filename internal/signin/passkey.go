@@ -20,7 +20,7 @@ func (s Arrivals) Invite(v Visit) (string, error) { return s.Second.Factors.Invi
 // limit.Exceeded beyond the rate of sign-ins.
 func (s Arrivals) Passkey(ctx context.Context, v Visit, proof secret.Text) (Arrival, error) {
 	if err := s.Limits.Take(ctx, limit.Use{Rate: limit.LoginPerAddress, By: []string{s.FirstParty, limit.Network(otl.RequestOf(ctx).Client)}}); err != nil {
-		return Arrival{}, err
+		return Arrival{}, s.Second.Failures.note(ctx, failure{site: s.FirstParty, method: otl.MethodKey}, err)
 	}
 	var p Proved
 	var refused error
@@ -43,7 +43,7 @@ func (s Arrivals) Passkey(ctx context.Context, v Visit, proof secret.Text) (Arri
 		err = refused
 	}
 	if err != nil {
-		return Arrival{}, err
+		return Arrival{}, s.Second.Failures.note(ctx, failure{site: s.FirstParty, user: p.User.ID, method: otl.MethodKey}, err)
 	}
 	return s.arrived(ctx, v, p)
 }

@@ -20,6 +20,7 @@ type SecondStep struct {
 	Sessions *session.Sessions
 	Factors  *factor.Factors
 	Limits   *limit.Limits
+	Failures *Failures
 	Now      func() time.Time
 	Tries    int    // wrong proofs that end a step
 	Home     string // id of the first-party site
@@ -54,7 +55,8 @@ func (s *SecondStep) Enter(ctx context.Context, p Proved, d *Door) (Entered, err
 		e, err = s.admit(ctx, tx, p, d, from)
 		return err
 	})
-	return s.entered(e, err)
+	in, err := s.entered(e, err)
+	return in, s.Failures.note(ctx, p.failure(), err)
 }
 
 // entered makes the tokens of an entrance, after its transaction.
@@ -94,7 +96,7 @@ func (s *SecondStep) Begin(ctx context.Context, p Proved, d Door) (*Pending, err
 	if err == nil {
 		err = refused
 	}
-	return step, err
+	return step, s.Failures.note(ctx, p.failure(), err)
 }
 
 // Open opens a browser session at the first-party site, by a cookie, for somebody who
@@ -120,7 +122,7 @@ func (s *SecondStep) Open(ctx context.Context, p Proved) (b session.Browser, err
 	if err == nil {
 		err = refused
 	}
-	return b, err
+	return b, s.Failures.note(ctx, p.failure(), err)
 }
 
 // pass writes what a proof leaves behind and asks whether it is enough. A refusal

@@ -88,16 +88,17 @@ func (s *SignIn) Prove(ctx context.Context, a Attempt) (Proved, error) {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return Proved{}, err
 	}
+	failed := failure{site: a.Site.ID, name: key, user: who.User.ID, method: otl.MethodPassword}
 	account, err := s.try(ctx, a.Site.ID, key, who.User)
 	if err != nil {
-		return Proved{}, err
+		return Proved{}, s.Second.Failures.note(ctx, failed, err)
 	}
 	checked, err := s.Hasher.Check(ctx, a.Site.ID, secret.Stored{Hash: who.Hash, Imported: who.Imported}, a.Password)
 	if err != nil {
 		return Proved{}, err
 	}
-	if !checked.Match || !who.User.DisabledAt.IsZero() || !who.Grant.SuspendedAt.IsZero() {
-		return Proved{}, otl.ErrCredentials
+	if failed.reason = fault(who, checked.Match); failed.reason != "" {
+		return Proved{}, s.Second.Failures.note(ctx, failed, otl.ErrCredentials)
 	}
 	otl.RequestOf(ctx).UserID = who.User.ID
 	right := &rightPassword{account: account, old: who.Hash}

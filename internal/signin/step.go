@@ -110,10 +110,11 @@ func (s *SecondStep) Verify(ctx context.Context, sp StepProof) (p Proved, data m
 	if err == nil {
 		err = refused
 	}
-	if err == nil {
-		otl.RequestOf(ctx).UserID = p.User.ID
+	if err != nil {
+		return Proved{}, nil, s.Failures.note(ctx, sp.failure(p), err)
 	}
-	return p, data, err
+	otl.RequestOf(ctx).UserID = p.User.ID
+	return p, data, nil
 }
 
 // Complete checks a second factor and opens the session the step was for, or begins
@@ -121,10 +122,11 @@ func (s *SecondStep) Verify(ctx context.Context, sp StepProof) (p Proved, data m
 func (s *SecondStep) Complete(ctx context.Context, sp StepProof) (Entered, error) {
 	from := otl.RequestOf(ctx)
 	var e entrance
-	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	var p Proved
+	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		e = entrance{}
-		p, data, err := s.verify(ctx, tx, sp)
-		if err != nil {
+		var data map[string]string
+		if p, data, err = s.verify(ctx, tx, sp); err != nil {
 			if factor.Safe(err) {
 				e.refused, err = err, nil
 			}
@@ -139,11 +141,13 @@ func (s *SecondStep) Complete(ctx context.Context, sp StepProof) (Entered, error
 		}
 		return err
 	})
-	return s.entered(e, err)
+	in, err := s.entered(e, err)
+	return in, s.Failures.note(ctx, sp.failure(p), err)
 }
 
 // verify counts the try, checks the proof and uses the step up. A step that is
-// presented where it does not belong is tried like by a wrong proof.
+// presented where it does not belong is tried like by a wrong proof. Whose step it was is
+// given with the error of a wrong proof too.
 func (s *SecondStep) verify(ctx context.Context, tx *store.Tx, sp StepProof) (Proved, map[string]string, error) {
 	t, err := tx.Tickets.Try(ctx, otl.PurposeStep, secret.Digest(sp.Token.Reveal()), s.Now(), s.Tries)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !mine(t, sp.Site.ID, sp.Door) {
@@ -158,7 +162,7 @@ func (s *SecondStep) verify(ctx context.Context, tx *store.Tx, sp StepProof) (Pr
 	}
 	used, err := s.Factors.Verify(ctx, tx, factor.Claim{User: p.User, SiteID: t.SiteID, FactorID: sp.FactorID, Kind: sp.Kind, Slot: t.ID, Used: p.Methods, Proof: sp.Proof})
 	if err != nil {
-		return Proved{}, nil, err
+		return p, nil, err
 	}
 	switch first, err := tx.Tickets.Spend(ctx, t.ID, s.Now()); {
 	case err != nil:

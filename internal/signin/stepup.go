@@ -53,7 +53,7 @@ func (s *SecondStep) Raise(ctx context.Context, u StepUp) (session.Tokens, error
 		err = refused
 	}
 	if err != nil {
-		return session.Tokens{}, err
+		return session.Tokens{}, s.Failures.note(ctx, failure{site: b.Site.ID, name: b.User.ID, user: b.User.ID, method: u.Kind.Method()}, err)
 	}
 	return s.Sessions.Tokens(opened)
 }
