@@ -28,9 +28,11 @@ const maxOrigins = 20
 
 // Errors of session tokens.
 var (
-	// ErrSessionToken is the answer to a session token that is unknown, used or
-	// expired, or whose person can no longer sign in.
+	// ErrSessionToken is the answer to a session token that is unknown or expired, or
+	// whose person can no longer sign in.
 	ErrSessionToken = &otl.Error{Kind: otl.Unauthenticated, Code: "session_token_invalid", Text: "Session token is invalid or has expired"}
+	// ErrSessionTokenUsed is the answer to a session token that was used already.
+	ErrSessionTokenUsed = &otl.Error{Kind: otl.Unauthenticated, Code: "session_token_used", Text: "Session token was used already"}
 	// ErrOrigin is the answer to a page whose origin the site did not name.
 	ErrOrigin = &otl.Error{Kind: otl.Unauthenticated, Code: "origin_not_allowed", Text: "Origin is not allowed for this session token"}
 	// ErrOther is the answer where the browser is signed in as somebody else.
@@ -211,12 +213,13 @@ func (s *SecondStep) Announced(ctx context.Context, origin string) (bool, error)
 	return s.Store.Read.Tickets.Announced(ctx, origin, s.Now())
 }
 
-// Present looks at a session token and uses nothing up. The errors are ErrSessionToken
-// and ErrOrigin.
+// Present looks at a session token and uses nothing up. The errors are ErrSessionToken,
+// ErrSessionTokenUsed and ErrOrigin.
 func (s *SecondStep) Present(ctx context.Context, p Presented) (Handed, error) {
-	t, err := s.Store.Read.Tickets.Live(ctx, otl.PurposeHandover, secret.Digest(p.Token.Reveal()), s.Now())
+	digest := secret.Digest(p.Token.Reveal())
+	t, err := s.Store.Read.Tickets.Live(ctx, otl.PurposeHandover, digest, s.Now())
 	if errors.Is(err, store.ErrNotFound) {
-		return Handed{}, ErrSessionToken
+		return Handed{}, noLonger(ctx, s.Store.Read, digest)
 	}
 	if err != nil {
 		return Handed{}, err
@@ -242,6 +245,18 @@ func (s *SecondStep) Present(ctx context.Context, p Presented) (Handed, error) {
 	return a, err
 }
 
+// noLonger gives the error for a session token that is not good: it was used, or there
+// is none.
+func noLonger(ctx context.Context, tx *store.Tx, digest []byte) error {
+	switch _, err := tx.Tickets.Spent(ctx, otl.PurposeHandover, digest); {
+	case errors.Is(err, store.ErrNotFound):
+		return ErrSessionToken
+	case err != nil:
+		return err
+	}
+	return ErrSessionTokenUsed
+}
+
 // from reports whether a page may present a token: a script only of an origin that was
 // named, a form of any where none was. Programs that are no browsers name no origin.
 func (h Handover) from(p Presented) bool {
@@ -265,9 +280,10 @@ func (s *SecondStep) Arrive(ctx context.Context, p Presented) (Handed, error) {
 	}
 	from := otl.RequestOf(ctx)
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		t, err := tx.Tickets.Use(ctx, otl.PurposeHandover, secret.Digest(p.Token.Reveal()), s.Now())
+		digest := secret.Digest(p.Token.Reveal())
+		t, err := tx.Tickets.Use(ctx, otl.PurposeHandover, digest, s.Now())
 		if errors.Is(err, store.ErrNotFound) {
-			return ErrSessionToken
+			return noLonger(ctx, tx, digest)
 		}
 		if err != nil {
 			return err

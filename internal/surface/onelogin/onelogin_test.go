@@ -236,6 +236,28 @@ func TestLegacyTokens(t *testing.T) {
 	})
 }
 
+// TestPairsOfBothForms: a pair is good whichever address made it, and is exchanged at the
+// other one; only the older form ends what there was.
+func TestPairsOfBothForms(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		const current, older = "/auth/oauth2/v2/token", "/auth/oauth2/token"
+		made := x.token(t, older, x.client).Items(t)[0]
+		if again := x.token(t, current, x.client); again.Text("access_token") != made["access_token"] {
+			t.Errorf("%s, after %v by the older form", again.Raw, made)
+		}
+		exchange := func(path string, access, refresh any) otltest.Reply {
+			return x.post(t, path, "", object{"grant_type": "refresh_token", "access_token": access, "refresh_token": refresh})
+		}
+		fresh := exchange(current, made["access_token"], made["refresh_token"]).Want(t, http.StatusOK)
+		failed(t, exchange(older, made["access_token"], made["refresh_token"]), http.StatusUnauthorized, unauthorized, "Authentication Failure")
+		x.bearer = exchange(older, fresh.Text("access_token"), fresh.Text("refresh_token")).Items(t)[0]["access_token"].(string)
+		x.get(t, "/auth/rate_limit").Want(t, http.StatusOK)
+		x.token(t, older, x.client).Want(t, http.StatusOK)
+		failed(t, x.get(t, "/auth/rate_limit"), http.StatusUnauthorized, unauthorized, "Authentication Failure")
+	})
+}
+
 // TestSE13_ATokenEndsWithWhatItStandsOn: with its revocation, its client, its site.
 func TestSE13_ATokenEndsWithWhatItStandsOn(t *testing.T) {
 	t.Parallel()

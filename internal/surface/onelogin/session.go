@@ -18,6 +18,7 @@ const sessionPath = "/session_via_api_token"
 const (
 	portalPath = "/account"
 	failedPath = "/signin?error=session_token"
+	usedPath   = failedPath + "_used"
 )
 
 type sessionIn struct {
@@ -191,7 +192,11 @@ func (s browsers) turnAway(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	otl.RequestOf(r.Context()).Err = err
-	s.send(w, r, failedPath)
+	to := failedPath
+	if otl.Is(err, signin.ErrSessionTokenUsed.Code) {
+		to = usedPath
+	}
+	s.send(w, r, to)
 }
 
 // send sends a browser on; a form it sent is not sent there too.

@@ -104,10 +104,16 @@ func TestSessionByForm(t *testing.T) {
 		x.Clock.Advance(2 * time.Minute)
 		for name, bad := range map[string]string{"used": token, "expired": late, "unknown": strings.Repeat("0", 40), "none": ""} {
 			r := x.form(t, bad, nil).Want(t, http.StatusSeeOther)
-			if r.Header.Get("Location") != failedSession || cookies(r)["__Host-otl_session"] != "" {
+			where := failedSession
+			if name == "used" {
+				where += "_used"
+			}
+			if r.Header.Get("Location") != where || cookies(r)["__Host-otl_session"] != "" {
 				t.Errorf("%s: %v", name, r.Header)
 			}
 		}
+		failed(t, x.script(t, token, ""), http.StatusUnauthorized, unauthorized, "Session token was used already")
+		failed(t, x.script(t, late, ""), http.StatusUnauthorized, unauthorized, "Session token is invalid or has expired")
 		fresh := x.sessionToken(t, nil)
 		for _, bad := range []otltest.Call{
 			{Method: http.MethodPost, Path: "/session_via_api_token", Body: "session_token=" + fresh, Headers: map[string]string{"Content-Type": "text/plain"}},
@@ -179,7 +185,7 @@ func TestSessionByScript(t *testing.T) {
 			t.Errorf("%v", r.Header)
 		}
 		r = x.script(t, token, named)
-		failed(t, r, http.StatusUnauthorized, unauthorized, "Session token is invalid or has expired")
+		failed(t, r, http.StatusUnauthorized, unauthorized, "Session token was used already")
 		if r.Header.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%v", r.Header)
 		}

@@ -176,9 +176,11 @@ func TestTheAccountPage(t *testing.T) {
 func TestASessionTokenThatWasNoGood(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
-	p := w.Browser(t).Get("/signin?error=session_token")
-	if p.Status != http.StatusOK || p.Path != "/signin?error=session_token" || !strings.Contains(string(p.Raw), "took too long") {
-		t.Errorf("%d %s %s", p.Status, p.Path, p.Raw)
+	for path, says := range map[string]string{"/signin?error=session_token": "took too long", "/signin?error=session_token_used": "was used already"} {
+		p := w.Browser(t).Get(path)
+		if p.Status != http.StatusOK || p.Path != path || !strings.Contains(string(p.Raw), says) {
+			t.Errorf("%d %s %s", p.Status, p.Path, p.Raw)
+		}
 	}
 }
 

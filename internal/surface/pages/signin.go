@@ -73,8 +73,11 @@ func (p entry) signIn(w http.ResponseWriter, r *http.Request) error {
 	switch q := r.URL.Query(); {
 	case q.Get("f") != "":
 	case q.Get("error") != "": // H19: a session token that was no good
-		s := p.screen(w, r, signin.Visit{}, nil)
-		s.Title, s.Problem, s.Data = s.Say("problem_heading"), s.Say("problem_token"), signOutPage{Done: true}
+		s, problem := p.screen(w, r, signin.Visit{}, nil), "problem_token"
+		if q.Get("error") == signin.ErrSessionTokenUsed.Code {
+			problem = "problem_token_used"
+		}
+		s.Title, s.Problem, s.Data = s.Say("problem_heading"), s.Say(problem), signOutPage{Done: true}
 		p.show(w, http.StatusOK, "signout.html", "", s)
 		return nil
 	default:
