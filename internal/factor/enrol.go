@@ -40,6 +40,22 @@ type New struct {
 	Number string         // of FactorSMS, E.164
 }
 
+// Ways gives the kinds of factors that a person can set up, the best first.
+func (f *Setup) Ways(u otl.User) []otl.FactorKind {
+	var out []otl.FactorKind
+	if f.Keys != nil {
+		out = append(out, otl.FactorKey)
+	}
+	out = append(out, otl.FactorTOTP)
+	if len(f.SMS.Numbers) > 0 {
+		out = append(out, otl.FactorSMS)
+	}
+	if !u.EmailVerifiedAt.IsZero() && !u.Held(otl.ChannelMail, "", f.Now()) {
+		out = append(out, otl.FactorMail)
+	}
+	return out
+}
+
 // Enrolment is a factor that has just been begun to be set up.
 type Enrolment struct {
 	otl.Factor

@@ -32,6 +32,7 @@ type Asked struct {
 	Mode      string            `json:"mode,omitempty"`      // how the answer goes back; "" for a redirect
 	Silent    bool              `json:"silent,omitempty"`    // no page may be shown
 	Person    string            `json:"person,omitempty"`    // id of the one person it is about, "" for anybody
+	SetUp     bool              `json:"set_up,omitempty"`    // have him set a second factor up
 	Factors   int               `json:"factors,omitempty"`   // how many factors the site asks for this time; 0 for its rule
 	More      map[string]string `json:"more,omitempty"`      // what the wire that began it needs at the exchange
 }
@@ -48,6 +49,7 @@ type Progress struct {
 	Step   string    `json:"step,omitempty"`       // names the second step under way
 	Agreed time.Time `json:"agreed,omitzero"`      // when he decided what the site may see, in this flow
 	Chosen time.Time `json:"chosen,omitzero"`      // when he said as whom he goes on, in this flow
+	SetUp  time.Time `json:"set_up,omitzero"`      // when he set a second factor up, in this flow
 	IP     string    `json:"ip,omitempty"`         // of the browser
 	Agent  string    `json:"user_agent,omitempty"` // of the browser
 }

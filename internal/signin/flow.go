@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -58,6 +59,7 @@ const (
 	StepChoose  Next = "choose"  // he is to say as whom he goes on
 	StepBarred  Next = "barred"  // the site has suspended him: he can only go back
 	StepSecond  Next = "second"  // the site demands a second factor
+	StepSetUp   Next = "set_up"  // he has none, or wants another, and is to set one up
 	StepConsent Next = "consent" // he is to say what the site may see
 	StepDone    Next = "done"    // the browser can go back
 )
@@ -202,7 +204,7 @@ func (s *Flows) Next(ctx context.Context, v Visit) (Next, error) {
 	if v.Asked.Choose && v.Progress.Chosen.IsZero() && v.Who.Session.AuthAt.Before(v.CreatedAt) {
 		return StepChoose, nil
 	}
-	if v.Site.FirstParty {
+	if v.Site.FirstParty && v.Asked.Factors < 2 {
 		return StepDone, nil
 	}
 	g, err := s.Store.Read.Grants.Of(ctx, v.Who.User.ID, v.Site.ID)
@@ -213,11 +215,17 @@ func (s *Flows) Next(ctx context.Context, v Visit) (Next, error) {
 		return StepBarred, nil
 	}
 	_, offers, err := s.Second.Factors.Admit(ctx, s.Store.Read, store.Standing{User: v.Who.User, Site: v.demanding(), Grant: g}, v.Who.Session.Methods, otl.RequestOf(ctx).Device)
-	if err != nil {
+	switch none := errors.Is(err, factor.ErrEnrolment); {
+	case none && !v.Site.FirstParty, (none || err == nil && len(offers) == 0) && v.Asked.SetUp && v.Progress.SetUp.IsZero():
+		return v.setUp(s.Now()), nil
+	case none: // to prove, on our own pages
+	case err != nil:
 		return StepSignIn, err
-	}
-	if len(offers) > 0 {
+	case len(offers) > 0:
 		return StepSecond, nil
+	}
+	if v.Site.FirstParty {
+		return StepDone, nil
 	}
 	if v.Asked.Consent && v.Progress.Agreed.IsZero() || consentDue(v.Site, g) {
 		return StepConsent, nil

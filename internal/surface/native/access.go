@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -32,7 +31,7 @@ const (
 
 // recent is how fresh the proof of identity must be for what hands out power
 // (decision D2).
-const recent = 15 * time.Minute
+const recent = signin.Recent
 
 // Headers of the wire.
 const (

@@ -145,6 +145,8 @@ func (p *Pages) proceed(w http.ResponseWriter, r *http.Request, v signin.Visit) 
 		return p.arrived(w, r, v, signin.Arrival{Browser: v.Who, Step: due})
 	case signin.StepChoose:
 		p.send(w, r, at("/choose", v.ID))
+	case signin.StepSetUp:
+		p.send(w, r, at("/mfa/setup", v.ID))
 	case signin.StepBarred:
 		p.send(w, r, at("/barred", v.ID))
 	case signin.StepConsent:
@@ -169,9 +171,14 @@ func (p *Pages) arrived(w http.ResponseWriter, r *http.Request, v signin.Visit, 
 	if !a.Device.Empty() {
 		p.jar.Set(w, cookie.Device, a.Device, factor.TrustTTL)
 	}
+	p.hold(w, a)
+	v.Who = a.Browser
+	return p.proceed(w, r, v)
+}
+
+// hold sets the cookie of a session that was just opened.
+func (p *Pages) hold(w http.ResponseWriter, a signin.Arrival) {
 	if !a.Browser.Cookie.Empty() {
 		p.jar.Hold(w, a.Browser.Cookie, a.Browser.Session.ExpiresAt.Sub(p.Now()))
 	}
-	v.Who = a.Browser
-	return p.proceed(w, r, v)
 }

@@ -106,7 +106,7 @@ func harmless(t *testing.T, p otltest.Page) {
 	}
 	known := []string{
 		"html", "head", "meta", "title", "link", "script", "body", "a", "header", "span", "strong", "main", "div", "h1", "h2", "h3", "p", "form", "input", "label", "button", "footer",
-		"select", "option", "code", "fieldset", "legend", "ul", "li", "bdi",
+		"select", "option", "code", "fieldset", "legend", "ul", "ol", "li", "bdi", "svg", "path",
 	}
 	for n := range doc.Descendants() {
 		if n.Type != html.ElementNode {

@@ -30,7 +30,7 @@ type problem struct {
 	Code      string
 	Detail    string // for those who run sites, in English; "" where the person can do without
 	Reference string // the request id
-	Again     string // path to go on at
+	Otherwise string // path at which he can sign in in another way, "" for none
 }
 
 // Fail answers an error with a page, or in the shape of the API to whoever asks for
@@ -47,14 +47,16 @@ func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, site string) {
 	v := p.voice(w, r, map[string]string{"site": isolate(site), "minutes": signin.Minutes(e.RetryAfter)})
 	title, words := v.Say("problem_heading"), "problem_ours"
-	about := problem{Code: e.Code, Reference: otl.RequestOf(r.Context()).ID, Again: "/"}
+	about := problem{Code: e.Code, Reference: otl.RequestOf(r.Context()).ID}
 	switch {
 	case e.Code == signin.ErrFlow.Code && p.jar.Get(r, cookie.Flow).Empty():
 		words = "problem_cookies"
 	case e.Code == signin.ErrFlow.Code, e.Code == errForeign.Code:
 		words = "problem_flow"
-	case e.Code == factor.ErrEnrolment.Code, e.Code == factor.ErrKind.Code:
+	case e.Code == factor.ErrEnrolment.Code:
 		words = "mfa_enroll"
+	case e.Code == factor.ErrKind.Code:
+		words, about.Otherwise = "mfa_kind", at("/signin", r.FormValue("f"))+"&as=other"
 	case e.Code == signin.ErrRedirect.Code:
 		words, about.Detail = "problem_redirect", e.Error()
 	case e.Kind == otl.NotFound:

@@ -29,6 +29,7 @@ var staticFiles embed.FS
 type Options struct {
 	Flows     *signin.Flows
 	Arrivals  signin.Arrivals
+	SetUps    signin.SetUps
 	Codes     *signin.Codes
 	SignIn    *signin.SignIn
 	Accounts  *account.Accounts
@@ -62,6 +63,7 @@ func New(o Options) *Pages {
 	library{p}.routes()
 	entry{p}.routes()
 	passkeys{p}.routes()
+	setups{p}.routes()
 	sending{p}.routes()
 	accounts{p}.routes()
 	p.get("/static/{name}", p.static)

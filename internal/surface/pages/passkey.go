@@ -11,7 +11,10 @@ import (
 // passkeys signs people in who do not say who they are.
 type passkeys struct{ *Pages }
 
-func (p passkeys) routes() { p.post("/signin/passkey", p.sent) }
+func (p passkeys) routes() {
+	p.get("/signin/passkey", entry(p).signIn) // where a language is chosen on the page of an answer
+	p.post("/signin/passkey", p.sent)
+}
 
 // sent takes what a browser made of the invitation of the sign-in page. Whatever is
 // wrong with it, the page says one thing, and invites anew.

@@ -97,5 +97,22 @@ if (globalThis.PublicKeyCredential?.parseRequestOptionsFromJSON) {
   }
 }
 
+// Recovery codes can be kept by a press.
+for (const row of document.querySelectorAll("[data-codes]")) {
+  const text = [...document.getElementById(row.dataset.codes).children].map((one) => one.textContent).join("\n") + "\n";
+  const said = row.querySelector("[data-said]");
+  const ways = {
+    copy: () => navigator.clipboard.writeText(text).then(() => (said.textContent = said.dataset.said)),
+    print: () => print(),
+    download: () => {
+      const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(new Blob([text])), download: "recovery-codes.txt" });
+      link.click();
+      URL.revokeObjectURL(link.href);
+    },
+  };
+  row.hidden = false;
+  for (const button of row.querySelectorAll("button")) button.addEventListener("click", ways[button.dataset.do]);
+}
+
 // What went wrong is read out first.
 document.querySelector("[data-focus]")?.focus();

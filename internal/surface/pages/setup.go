@@ -1,0 +1,212 @@
+package pages
+
+import (
+	"html/template"
+	"net/http"
+	"strings"
+
+	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// waysPage is the page on which somebody chooses a second factor to set up.
+type waysPage struct {
+	Body  string
+	Ways  []way
+	Own   bool   // he came by himself, and no site waits for it
+	Phone string // as it was typed
+}
+
+// way is a kind of factor that can be set up.
+type way struct {
+	Kind       otl.FactorKind
+	Name, Hint string
+	Best       bool
+}
+
+// enterPage is the page on which somebody shows that he has the factor he is setting up.
+type enterPage struct {
+	ID, Kind string
+	To       string // where a code was sent, "" for other kinds
+	Body     string
+	Options  string       // of a passkey, for the browser
+	Seed     string       // of an app, to be typed; shown once (MF-12)
+	Link     template.URL // of the same
+	Code     qr           // of the same
+	Key      bool
+}
+
+// codesPage shows recovery codes, once.
+type codesPage struct {
+	Codes []string
+	Saved string // path of the form that goes on
+}
+
+// setups are the pages on which somebody sets a second factor up (H7). Secrets stand in
+// answers to forms alone: none of them has an address.
+type setups struct{ *Pages }
+
+func (p setups) routes() {
+	p.get("/mfa/setup", p.choose)
+	p.post("/mfa/setup", p.begin)
+	p.get("/mfa/setup/confirm", p.choose) // where a language is chosen on the page of an answer
+	p.post("/mfa/setup/confirm", p.confirm)
+	p.post("/mfa/setup/saved", p.saved)
+}
+
+// due gives the visit of a request if a factor is to be set up in it. It is false
+// where the browser was sent elsewhere.
+func (p setups) due(w http.ResponseWriter, r *http.Request) (signin.Visit, bool, error) {
+	v, err := p.visit(r)
+	if err != nil {
+		return v, false, err
+	}
+	step, err := p.Flows.Next(r.Context(), v)
+	if err == nil && step != signin.StepSetUp {
+		return v, false, p.proceed(w, r, v)
+	}
+	return v, err == nil, err
+}
+
+func (p setups) choose(w http.ResponseWriter, r *http.Request) error {
+	v, ok, err := p.due(w, r)
+	if err == nil && ok {
+		p.ways(w, r, v, "", nil)
+	}
+	return err
+}
+
+func (p setups) ways(w http.ResponseWriter, r *http.Request, v signin.Visit, phone string, wrong error) {
+	s := p.screen(w, r, v, nil)
+	page := waysPage{Body: s.Say("setup_body"), Own: v.Site.FirstParty, Phone: phone}
+	if page.Own {
+		page.Body = s.Say("setup_own")
+	}
+	for i, k := range p.SetUps.Ways(v) {
+		page.Ways = append(page.Ways, way{k, s.Say("way_" + string(k)), s.Say("way_" + string(k) + "_hint"), i == 0})
+	}
+	s.Title, s.Data = s.Say("setup_heading"), page
+	code := p.wrong(&s, wrong)
+	if phone != "" && wrong != nil && otl.As(wrong).Kind != otl.Limited {
+		s.Problem = s.Say("bad_phone")
+		s.Wrong = map[string]string{"phone": s.Problem}
+	}
+	p.show(w, code, "ways.html", otl.Origin(v.Asked.Redirect), s)
+}
+
+// begin begins to set a factor up and shows what is needed to.
+func (p setups) begin(w http.ResponseWriter, r *http.Request) error {
+	v, ok, err := p.due(w, r)
+	if err != nil || !ok {
+		return err
+	}
+	typed := strings.NewReplacer(" ", "", "-", "", "(", "", ")", "", "/", "")
+	n := factor.New{Kind: otl.FactorKind(r.PostForm.Get("kind")), Number: typed.Replace(r.PostForm.Get("phone"))}
+	e, err := p.SetUps.Enrol(r.Context(), v, n)
+	switch {
+	case err != nil && (mendable(err) || n.Number != "" && otl.As(err).Kind == otl.Forbidden): // no SMS go there
+		p.ways(w, r, v, n.Number, err)
+		return nil
+	case err != nil:
+		return err
+	}
+	page := enterPage{ID: e.ID, Kind: string(e.Kind), Options: e.Options, Seed: groups(e.Seed)}
+	if page.Seed != "" {
+		page.Link = template.URL(e.Link.Reveal()) //nolint:gosec // G203: an otpauth URL of our own making
+		if page.Code, err = draw(e.Link.Reveal()); err != nil {
+			return err
+		}
+	}
+	if page.To = e.Target; e.Kind == otl.FactorMail {
+		page.To = v.Who.User.Email.Address
+	}
+	p.enter(w, r, v, page, nil)
+	return nil
+}
+
+// enter shows the page that takes the proof.
+func (p setups) enter(w http.ResponseWriter, r *http.Request, v signin.Visit, page enterPage, wrong error) {
+	s := p.screen(w, r, v, map[string]string{"to": isolate(page.To)})
+	page.Key = page.Kind == string(otl.FactorKey)
+	switch {
+	case page.Key:
+		page.Body = s.Say("way_webauthn_hint")
+	case page.Seed != "":
+		page.Body = s.Say("setup_scan")
+	case page.To != "":
+		page.Body = s.Say("setup_sent")
+	default:
+		page.Body = s.Say("setup_enter")
+	}
+	s.Title, s.Data = s.Say("setup_heading"), page
+	code := p.wrong(&s, wrong)
+	if wrong != nil && s.Problem == "" {
+		s.Problem = s.Say("mfa_wrong")
+	}
+	p.show(w, code, "enter.html", otl.Origin(v.Asked.Redirect), s)
+}
+
+// groups gives a seed as one types it: four characters at a time.
+func groups(seed secret.Text) string {
+	var out []byte
+	for i, c := range []byte(seed.Reveal()) {
+		if i > 0 && i%4 == 0 {
+			out = append(out, ' ')
+		}
+		out = append(out, c)
+	}
+	return string(out)
+}
+
+// confirm finishes it: with the first factor come recovery codes.
+func (p setups) confirm(w http.ResponseWriter, r *http.Request) error {
+	v, ok, err := p.due(w, r)
+	if err != nil || !ok {
+		return err
+	}
+	kind, proof := r.PostForm.Get("kind"), r.PostForm.Get("code")
+	if made := r.PostForm.Get("credential"); made != "" {
+		proof = made
+	}
+	c, a, err := p.SetUps.Confirm(r.Context(), v, r.PostForm.Get("factor"), secret.NewText(proof))
+	switch {
+	case kind == string(otl.FactorKey) && otl.Is(err, factor.ErrProof.Code), otl.Is(err, factor.ErrNone.Code):
+		p.ways(w, r, v, "", err) // what it was to sign is no good any more
+		return nil
+	case otl.Is(err, factor.ErrProof.Code), err != nil && mendable(err):
+		p.enter(w, r, v, enterPage{ID: r.PostForm.Get("factor"), Kind: kind, To: r.PostForm.Get("to")}, err)
+		return nil
+	case err != nil:
+		return err
+	}
+	p.hold(w, a)
+	v.Who = a.Browser
+	if len(c.RecoveryCodes) == 0 {
+		v.Progress.SetUp = p.Now() // as is stored
+		return p.proceed(w, r, v)
+	}
+	p.codes(w, r, v, c.RecoveryCodes, "/mfa/setup/saved")
+	return nil
+}
+
+// codes shows recovery codes this once.
+func (p *Pages) codes(w http.ResponseWriter, r *http.Request, v signin.Visit, codes []secret.Text, saved string) {
+	s := p.screen(w, r, v, nil)
+	page := codesPage{Saved: saved}
+	for _, one := range codes {
+		page.Codes = append(page.Codes, one.Reveal())
+	}
+	s.Title, s.Data = s.Say("codes_heading"), page
+	p.show(w, http.StatusOK, "codes.html", otl.Origin(v.Asked.Redirect), s)
+}
+
+// saved goes on once the codes are.
+func (p setups) saved(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	return p.proceed(w, r, v)
+}
