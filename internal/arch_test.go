@@ -27,7 +27,7 @@ var wires = []string{"net/http", "encoding/json", "html/template"}
 // rooms lists every package. A package that is not listed fails the test: a new
 // room is a decision.
 func rooms() map[string]room {
-	rules := []string{"otl", "secret", "token", "store", "limit", "message", "factor", "session"}
+	rules := []string{"otl", "secret", "token", "store", "limit", "ledger", "message", "factor", "session"}
 	return map[string]room{
 		"otl":          {nil, append([]string{"database/sql", "crypto/"}, wires...), "nouns know no storage, no wire and no cryptography"},
 		"secret":       {[]string{"otl"}, []string{"net/http", "database/sql"}, "keys are handed in, nothing is stored or sent"},
@@ -37,35 +37,36 @@ func rooms() map[string]room {
 		"limit":        {[]string{"otl", "store"}, wires, "rules know no wire"},
 		"egress":       {nil, []string{"database/sql"}, "egress knows addresses, and nobody who is called"},
 		"event":        {[]string{"otl", "secret", "store"}, wires[:1], "the log knows no wire, and nobody who reads it"},
-		"webhook":      {[]string{"otl", "secret", "store", "event"}, wires[:1], "what is told and how it is signed; the outbox sends it"},
+		"webhook":      {[]string{"otl", "secret", "store", "ledger", "event"}, wires[:1], "what is told and how it is signed; the outbox sends it"},
+		"ledger":       {[]string{"otl", "store"}, wires, "what is shown is decided above, and only counted here"},
 		"once":         {[]string{"otl", "secret", "store"}, wires, "rules know no wire"},
 		"message":      {[]string{"otl", "secret", "store"}, wires[:1], "rules know no wire"},
 		"number":       {[]string{"otl", "store"}, wires, "rules know no wire"},
 		"factor":       {[]string{"otl", "secret", "store", "limit", "message"}, []string{"net/http", "html/template"}, "rules know no wire; who may open a session is decided here, the session is opened above"},
-		"session":      {[]string{"otl", "secret", "token", "store", "limit", "factor"}, wires, "rules know no wire"},
+		"session":      {[]string{"otl", "secret", "token", "store", "limit", "ledger", "factor"}, wires, "rules know no wire"},
 		"signin":       {rules, wires, "rules know no wire, and not each other"},
 		"site":         {rules, wires, "rules know no wire, and not each other"},
 		"account":      {rules, []string{"net/http", "html/template"}, "rules know no wire, and not each other"},
 		"config":       {[]string{"otl", "secret", "token"}, []string{"net/http", "database/sql"}, "configuration is values, not behaviour"},
 		"surface/native": {
-			[]string{"otl", "secret", "wire", "limit", "once", "event", "webhook", "factor", "session", "signin", "site", "account"},
+			[]string{"otl", "secret", "wire", "limit", "ledger", "once", "event", "webhook", "factor", "session", "signin", "site", "account"},
 			[]string{"database/sql"},
 			"a surface translates: it neither stores nor signs, and knows no other surface",
 		},
-		"surface/transmit": {[]string{"otl", "secret", "wire", "limit", "message", "oauth", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
+		"surface/transmit": {[]string{"otl", "secret", "wire", "limit", "ledger", "message", "oauth", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
 		"surface/oidc":     {[]string{"otl", "secret", "wire", "cookie", "oauth", "session", "signin", "site"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
-		"surface/onelogin": {[]string{"otl", "secret", "wire", "limit", "number", "cookie", "factor", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
+		"surface/onelogin": {[]string{"otl", "secret", "wire", "limit", "ledger", "number", "cookie", "factor", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
 		"oauth":            {[]string{"otl", "secret", "session", "site"}, []string{"database/sql", "html/template", "encoding/json"}, "how a program shows who it is in a request, for whichever surface asks; the rules decide"},
 		"cookie":           {[]string{"secret"}, []string{"database/sql", "encoding/json", "html/template"}, "names and flags of cookies, for whichever surface sets one"},
 		"wire":             {[]string{"otl"}, []string{"database/sql", "html/template"}, "what is alike on all wires, and nothing of any one of them"},
 		"outbox":           {[]string{"otl", "secret", "store", "message", "webhook", "egress"}, []string{"database/sql", "html/template"}, "the outbox carries and never decides"},
 		"surface/dev":      {[]string{"otl", "secret", "outbox"}, []string{"database/sql"}, "a surface translates"},
-		"surface/pages":    {[]string{"otl", "secret", "wire", "cookie", "message", "session", "factor", "signin", "account", "../docs"}, []string{"database/sql"}, "a surface translates"},
+		"surface/pages":    {[]string{"otl", "secret", "wire", "cookie", "message", "session", "factor", "signin", "site", "account", "../docs"}, []string{"database/sql"}, "a surface translates"},
 		"server":           {[]string{"otl"}, []string{"database/sql"}, "the server mounts handlers and knows no domain"},
 		"demo":             {[]string{"secret", "egress"}, []string{"database/sql"}, "a demo site knows the server from outside only"},
 		"bench":            {[]string{"secret"}, []string{"database/sql"}, "a load knows the server from outside only"},
 		"node": {[]string{
-			"otl", "secret", "token", "store", "installation", "limit", "once", "event", "webhook", "message", "egress", "factor", "outbox", "session", "signin", "site", "account", "server",
+			"otl", "secret", "token", "store", "installation", "limit", "ledger", "once", "event", "webhook", "message", "egress", "factor", "outbox", "session", "signin", "site", "account", "server",
 			"surface/native", "surface/oidc", "surface/pages", "surface/transmit",
 			"number", "cookie", "oauth", "surface/onelogin",
 		}, []string{"database/sql"}, "the node wires, and does not decide"},

@@ -74,7 +74,7 @@ func sitesList(a *app) *cobra.Command {
 func sitesCreate(a *app) *cobra.Command {
 	var r site.Registration
 	var owner string
-	var fields, scopes []string
+	var fields, required, scopes []string
 	c := &cobra.Command{
 		Use: "create", Short: "Register a site and show its first key, once", Args: cobra.NoArgs,
 		Example: "  otl sites create --name Notes --callback https://notes.example.com/auth/callback",
@@ -82,6 +82,9 @@ func sitesCreate(a *app) *cobra.Command {
 			return a.withNode(c, opening{create: true}, func(ctx context.Context, n *node.Node) error {
 				var err error
 				if r.Requested, err = otl.ParseFields("fields", fields); err != nil {
+					return err
+				}
+				if r.Required, err = otl.ParseFields("require", required); err != nil {
 					return err
 				}
 				if len(scopes) > 0 {
@@ -118,6 +121,7 @@ func sitesCreate(a *app) *cobra.Command {
 	f.StringVar(&r.Region, "region", "", "eu or us")
 	f.StringVar(&owner, "owner", "", "user id or e-mail address of the owner")
 	f.StringSliceVar(&fields, "fields", nil, "profile fields the site asks for (default email,name)")
+	f.StringSliceVar(&required, "require", nil, "those of them without which nobody is signed in")
 	f.StringSliceVar(&scopes, "scopes", nil, "scopes of the key (default all)")
 	return c
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -42,7 +43,7 @@ func newUserJSON(u otl.User) userJSON {
 
 func usersCommand(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "users", Short: "Add, show and disable people"}
-	c.AddCommand(usersList(a), usersCreate(a), usersShow(a), usersDisable(a, "suspend", "Disable a person and end all his sessions", true),
+	c.AddCommand(usersList(a), usersCreate(a), usersShow(a), usersExport(a), usersDisable(a, "suspend", "Disable a person and end all his sessions", true),
 		usersDisable(a, "enable", "Let a disabled person sign in again", false))
 	return c
 }
@@ -170,6 +171,29 @@ func usersShow(a *app) *cobra.Command {
 					return err
 				}
 				return a.printUser(u)
+			})
+		},
+	}
+}
+
+func usersExport(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "export ID|EMAIL", Short: "Write everything that is kept of a person, but for secrets, as JSON", Args: cobra.ExactArgs(1),
+		Long: "Writes everything that is kept of a person, but for secrets, as JSON. It is what the person finds at /account/data;\n" +
+			"that it was written is an entry of the log.",
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				u, err := n.Accounts.Find(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				out, err := account.Consents{Accounts: n.Accounts}.Export(ctx, u.ID)
+				if err != nil {
+					return err
+				}
+				enc := json.NewEncoder(a.stdout)
+				enc.SetIndent("", "  ")
+				return enc.Encode(out)
 			})
 		},
 	}

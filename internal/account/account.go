@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/ledger"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -21,6 +22,7 @@ type Accounts struct {
 	Factors  *factor.Factors
 	Hasher   *secret.Hasher
 	Limits   *limit.Limits
+	Ledger   *ledger.Ledger
 	Messages *message.Messages
 	Rules    *PasswordRules
 	Now      func() time.Time
@@ -54,6 +56,9 @@ func (a *Accounts) register(ctx context.Context, r Registration) (session.Tokens
 	u, grant, err := a.newUser(r, func(e otl.Email) error { return a.Rules.Check(r.Password, e, r.Site.Name) })
 	if err != nil {
 		return session.Tokens{}, err
+	}
+	if lacks := r.Site.Lacks(grant.Fields); len(lacks) > 0 {
+		return session.Tokens{}, consentFor(lacks[0])
 	}
 	if err := a.Limits.Take(ctx, limit.Use{Rate: limit.Register, By: []string{r.Site.ID}}); err != nil {
 		return session.Tokens{}, err

@@ -294,7 +294,11 @@ func (a *Changes) replace(ctx context.Context, tx *store.Tx, u otl.User, t otl.T
 		return ErrChange
 	}
 	proven := !u.EmailVerifiedAt.IsZero() || !u.PhoneVerifiedAt.IsZero()
-	if proven {
+	own, err := a.own(ctx, tx, t)
+	if err != nil {
+		return err
+	}
+	if proven && !own {
 		u.HeldFor, u.HeldChannel, u.HeldUntil = t.SiteID, t.Channel, now.Add(holdTTL)
 	}
 	if t.Purpose == otl.PurposePhoneChange {

@@ -16,15 +16,24 @@ type Consents struct{ *Accounts }
 
 // Consent sets what a person lets a site see, of what the site asks for and what it
 // saw so far. The first time it makes him one of the site's people, with the roles
-// everybody has there. What he left out is not asked for again (grant.Asked).
-func (a Consents) Consent(ctx context.Context, userID string, site otl.Site, chosen otl.Fields) (g otl.Grant, err error) {
+// everybody has there. What he left out is not asked for again (grant.Asked). What the
+// site requires must be among it.
+func (a Consents) Consent(ctx context.Context, userID string, site otl.Site, chosen otl.Fields) (otl.Grant, error) {
+	if len(site.Lacks(chosen)) > 0 {
+		return otl.Grant{}, otl.InvalidField("fields", "required", "must hold what the site requires: "+site.Required.String())
+	}
+	return a.decide(ctx, userID, site, chosen)
+}
+
+func (a Consents) decide(ctx context.Context, userID string, site otl.Site, chosen otl.Fields) (g otl.Grant, err error) {
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		now := a.Now()
 		g, err = tx.Grants.Of(ctx, userID, site.ID)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		if !g.Live() {
+		first := !g.Live()
+		if first {
 			g = otl.Grant{UserID: userID, SiteID: site.ID, CreatedAt: now}
 		}
 		was := g.Fields
@@ -35,14 +44,18 @@ func (a Consents) Consent(ctx context.Context, userID string, site otl.Site, cho
 				g.Fields = g.Fields.With(f)
 			}
 		}
-		if g.CreatedAt.Equal(now) {
+		if first {
 			g, err = a.Sessions.Join(ctx, tx, g)
 			return err
 		}
 		if err := tx.Grants.Put(ctx, g); err != nil || slices.Equal(was, g.Fields) {
 			return err
 		}
-		return tx.Events.Append(ctx, a.event(otl.EventConsentGranted, userID, site.ID, map[string]string{otl.DataFields: g.Fields.String()}))
+		if err := tx.Events.Append(ctx, a.event(otl.EventConsentGranted, userID, site.ID, map[string]string{otl.DataFields: g.Fields.String()})); err != nil || len(site.Lacks(g.Fields)) == 0 {
+			return err
+		}
+		_, err = a.Sessions.EndAll(ctx, tx, userID, site.ID, "", otl.EndConsentWithdrawn)
+		return err
 	})
 	return g, err
 }
@@ -74,8 +87,9 @@ func (a Consents) Sites(ctx context.Context, userID string) ([]Connected, error)
 	return out, nil
 }
 
-// Limit sets what a site that a person let in may see from now on. A site he did not
-// let in is as unknown as one that never was.
+// Limit sets what a site that a person let in may see from now on. Where he withdraws
+// what it requires his sessions there end, and the next sign-in asks for it. A site he
+// did not let in is as unknown as one that never was.
 func (a Consents) Limit(ctx context.Context, userID, siteID string, chosen otl.Fields) error {
 	if !secret.ValidID(siteID) {
 		return otl.NoSuch("site")
@@ -94,6 +108,6 @@ func (a Consents) Limit(ctx context.Context, userID, siteID string, chosen otl.F
 	if err != nil {
 		return err
 	}
-	_, err = a.Consent(ctx, userID, site, chosen)
+	_, err = a.decide(ctx, userID, site, chosen)
 	return err
 }

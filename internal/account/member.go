@@ -71,23 +71,7 @@ func (a *Accounts) Leave(ctx context.Context, siteID, userID string) error {
 // Delete removes a person from the network, at once and for good. What happened
 // stays in the log of events under his id, which is never used again.
 func (a *Accounts) Delete(ctx context.Context, userID string) error {
-	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if _, err := a.Sessions.EndAll(ctx, tx, userID, "", "", otl.EndUserDeleted); err != nil {
-			if errors.Is(err, store.ErrNotFound) {
-				err = otl.NoSuch("user")
-			}
-			return err
-		}
-		sites, err := memberships(ctx, tx, userID)
-		if err != nil {
-			return err
-		}
-		if err := tx.Events.Append(ctx, a.event(otl.EventUserDeleted, userID, "", map[string]string{otl.DataSites: sites})); err != nil {
-			return err
-		}
-		_, err = tx.Users.Delete(ctx, userID)
-		return err
-	})
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return Erasures{a}.erase(ctx, tx, userID) })
 }
 
 // memberships gives the ids of the sites that know a person, for those who are told

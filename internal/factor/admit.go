@@ -36,6 +36,9 @@ var (
 	// ErrKind is the answer where none of the person's factors is of another kind
 	// than what he has just proven himself with (MF-06).
 	ErrKind = &otl.Error{Kind: otl.Forbidden, Code: "mfa_kind", Text: "No second factor of the person differs in kind from how he signed in. Sign in in another way."}
+	// ErrLeaving is the answer to somebody who asked for his account to be deleted: he can
+	// take that back at our own pages, and goes nowhere else meanwhile.
+	ErrLeaving = &otl.Error{Kind: otl.Forbidden, Code: "account_leaving", Text: "The person asked for the account to be deleted. Signing in at the pages of this server he can take that back."}
 	// ErrProof is the answer to a wrong proof of a second factor.
 	ErrProof = &otl.Error{Kind: otl.Unauthenticated, Code: "mfa_code_invalid", Text: "The code is wrong, was used already or has expired."}
 	// ErrNone is the answer to the id of a factor that the person does not have:
@@ -71,9 +74,12 @@ type Offer struct {
 // session at a site: from the policy of the site, what he is there, the factors he
 // has and the device he uses, read in the transaction that opens the session (MF-02).
 // It gives a pass, or the factors to choose from for the step that is due, or
-// ErrEnrolment or ErrKind. St needs person, site and grant; device is the digest of
+// ErrLeaving, ErrEnrolment or ErrKind. St needs person, site and grant; device is the digest of
 // the token of a trusted device.
 func (f *Factors) Admit(ctx context.Context, tx *store.Tx, st store.Standing, methods otl.Methods, device []byte) (Pass, []Offer, error) {
+	if !st.User.DeleteAt.IsZero() && !st.Site.FirstParty {
+		return Pass{}, nil, ErrLeaving
+	}
 	pass, demanded := Pass{st.User.ID, st.Site.ID, methods}, st.Site.Demands(st.Grant.Roles)
 	if st.Site.MFA == otl.MFAOff || methods.Strong() {
 		return pass, nil, nil

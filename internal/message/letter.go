@@ -149,6 +149,8 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 		s.Info, s.Footer = "", v.Say("password_changed_footer")
 	case otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed:
 		s.Info, s.Footer = "", v.Say("factor_footer")
+	case otl.MessageLeaving:
+		s.Subject, s.Info, s.LinkText, s.Footer = s.Heading, "", v.Say("leaving_keep"), v.Say("password_changed_footer")
 	case otl.MessageConfirmChange:
 		s.LinkText = v.Say("confirm_change_link")
 	case otl.MessageChangeAsked:

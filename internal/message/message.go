@@ -45,6 +45,7 @@ const (
 	DataCustom      = "custom" // Custom, as JSON
 	DataLabel       = "label"  // what somebody calls a factor of his
 	DataLeft        = "left"   // how many recovery codes are left
+	DataDate        = "date"   // of what is to come
 	DataThread      = "thread" // what messages of one conversation share
 )
 

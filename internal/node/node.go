@@ -20,6 +20,7 @@ import (
 	"github.com/onetimelogin/otl/internal/event"
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/installation"
+	"github.com/onetimelogin/otl/internal/ledger"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/number"
@@ -111,6 +112,7 @@ type Node struct {
 	Webhooks     *webhook.Webhooks
 	Couriers     *outbox.Couriers
 	Outbox       *outbox.Queue
+	Ledger       *ledger.Ledger
 	Egress       *egress.Client // calls what sites name
 	Native       *native.Surface
 	Server       *server.Server
@@ -156,8 +158,9 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	if o.Limits {
 		limits = &limit.Limits{Store: st, Now: o.Now}
 	}
+	shown := ledger.New(st, o.Now, o.Log)
 	sessions := &session.Sessions{
-		Store: st, Now: o.Now, Limits: limits, Ring: in.Ring, Refresher: token.NewRefresher(master.DeriveAll("refresh")...), Issuer: o.PublicURL,
+		Store: st, Now: o.Now, Limits: limits, Ledger: shown, Ring: in.Ring, Refresher: token.NewRefresher(master.DeriveAll("refresh")...), Issuer: o.PublicURL,
 		AccessTTL: o.AccessTTL, RefreshTTL: o.RefreshTTL, MaxAge: o.SessionMaxAge, Grace: o.RefreshGrace, PerSite: o.SessionLimit,
 	}
 	sms := limit.SMS{Limits: limits, Store: st, Now: o.Now, Numbers: o.SMSCountries, DailyCap: o.SMSDailyCap}
@@ -186,14 +189,14 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		Egress:   egress.New(o.Egress),
 		Factors:  factors,
 		Setup:    &factor.Setup{Factors: factors},
-		Accounts: &account.Accounts{Store: st, Sessions: sessions, Factors: factors, Hasher: hasher, Limits: limits, Messages: messages, Rules: o.Rules, Now: o.Now, PublicURL: o.PublicURL},
+		Accounts: &account.Accounts{Store: st, Sessions: sessions, Factors: factors, Hasher: hasher, Limits: limits, Ledger: shown, Messages: messages, Rules: o.Rules, Now: o.Now, PublicURL: o.PublicURL},
 		SignIn:   &signin.SignIn{Store: st, Sessions: sessions, Second: second, Hasher: hasher, Limits: limits, Now: o.Now},
 		Codes: &signin.Codes{
 			Store: st, Sessions: sessions, Second: second, Limits: limits, Messages: messages, Now: o.Now,
 			Key: master.Derive("codes"), PublicURL: o.PublicURL, SMS: sms, TTL: o.CodeTTL, LinkTTL: o.LinkTTL, Length: o.CodeLength, Tries: o.CodeTries,
 		},
 	}
-	n.SMS = sms
+	n.SMS, n.Ledger = sms, shown
 	n.Clients.Fetch, n.Clients.Check = n.fetch, n.Egress.Check
 	n.Members = &account.Members{Accounts: n.Accounts, Changes: &account.Changes{
 		Store: st, Sessions: sessions, Factors: factors, Limits: limits, Messages: messages, PublicURL: o.PublicURL, Now: o.Now,
@@ -223,7 +226,7 @@ func (n *Node) fetch(ctx context.Context, address string) ([]byte, error) {
 // webhooks puts together what tells sites of events: who has something queued tells
 // who delivers it.
 func (n *Node) webhooks(o Options) {
-	n.Webhooks = &webhook.Webhooks{Store: n.Store, Master: n.Master, Now: o.Now, Check: n.Egress.Check}
+	n.Webhooks = &webhook.Webhooks{Store: n.Store, Ledger: n.Ledger, Master: n.Master, Now: o.Now, Check: n.Egress.Check}
 	n.Couriers = &outbox.Couriers{
 		Store: n.Store, Webhooks: n.Webhooks, Messages: n.Messages, Client: n.Egress, Node: secret.NewID(o.Now()), Now: o.Now, Log: o.Log,
 	}
@@ -233,12 +236,13 @@ func (n *Node) webhooks(o Options) {
 // serve builds the surfaces and the server in front of them.
 func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	n.Native = native.New(native.Options{
-		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Second: n.SignIn.Second, Setup: n.Setup, Accounts: n.Accounts, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Webhooks: n.Webhooks, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
+		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Second: n.SignIn.Second, Setup: n.Setup, Accounts: n.Accounts, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Webhooks: n.Webhooks, Ledger: n.Ledger, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
 		Events: n.Events, JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
 	})
+	identity := &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now, Ledger: n.Ledger}
 	door := oauth.Door{Clients: n.Clients, Proofs: n.Proofs, URL: strings.TrimSuffix(o.PublicURL, "/")}
 	wire := transmit.New(transmit.Options{
-		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Clients: n.Clients, Door: door, Members: n.Members, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},
+		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Clients: n.Clients, Door: door, Members: n.Members, Identity: identity, Ledger: n.Ledger,
 		Pace: n.pace(), JWKS: n.Installation.Identity.JWKS, Now: o.Now, URL: strings.TrimSuffix(o.PublicURL, "/"),
 	})
 	hosted := pages.New(pages.Options{
@@ -247,11 +251,11 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	})
 	login := onelogin.New(onelogin.Options{
 		SignIn: n.SignIn, Second: n.SignIn.Second, Sites: n.Sites, Jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https:")}, PublicURL: o.PublicURL, Strict: o.StrictSubdomain, Ask: hosted.Switch,
-		Roles: &site.Roles{Store: n.Store, Now: o.Now}, Members: n.Members, Factors: n.Setup,
+		Roles: &site.Roles{Store: n.Store, Now: o.Now}, Members: n.Members, Ledger: n.Ledger, Factors: n.Setup,
 		Tokens: n.APITokens, Clients: n.Clients, Numbers: &number.Numbers{Store: n.Store}, Pace: n.pace(), Now: o.Now,
 	})
 	provider := oidc.New(oidc.Options{
-		Flows: n.Flows, SignIn: n.SignIn, Clients: n.Clients, Door: door, Identity: &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now},
+		Flows: n.Flows, SignIn: n.SignIn, Clients: n.Clients, Door: door, Identity: identity,
 		Jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https:")}, URL: o.PublicURL, Page: hosted.Fail, Leave: hosted.Leave,
 	})
 	metrics := server.NewMetrics(map[string]string{"version": o.Version, "go": runtime.Version()})
@@ -339,6 +343,7 @@ func (n *Node) measure(m *server.Metrics, hasher *secret.Hasher) {
 	m.Counter("otl_webhook_attempts_delivered_total", "Attempts to deliver an event that an endpoint took.", func() float64 { return float64(n.Couriers.Delivered.Load()) })
 	m.Counter("otl_webhook_attempts_failed_total", "Attempts to deliver an event that failed.", func() float64 { return float64(n.Couriers.Failed.Load()) })
 	m.Counter("otl_sign_ins_failed_total", "Sign-ins that failed.", func() float64 { return float64(n.SignIn.Second.Failures.Total.Load()) })
+	m.Counter("otl_ledger_lost_total", "Readings of fields that were not counted because too many waited.", func() float64 { return float64(n.Ledger.Lost()) })
 	m.Counter("otl_db_commits_total", "Transactions committed.", func() float64 { return float64(n.Store.Stats().Commits) })
 	m.Counter("otl_db_writes_total", "Writes those transactions carried.", func() float64 { return float64(n.Store.Stats().Writes) })
 }
@@ -366,6 +371,8 @@ func (n *Node) Run(ctx context.Context) {
 		{"prune API tokens", 3600, n.APITokens.Prune},
 		{"prune deliveries", 3600, n.Webhooks.Prune},
 		{"purge deleted sites", 3600, n.Sites.Purge},
+		{"prune the ledger", 3600, n.Ledger.Prune},
+		{"delete people who asked for it", 60, account.Erasures{Accounts: n.Accounts}.Due},
 		{"prune the revocation feed", 3600, n.Feed.Prune},
 		{"prune the log of events", 3600, n.Events.Prune},
 		{"prune sessions", 3600, func(ctx context.Context) error { _, err := n.SignIn.Prune(ctx); return err }},
@@ -375,6 +382,7 @@ func (n *Node) Run(ctx context.Context) {
 	}
 	var beside sync.WaitGroup
 	beside.Go(func() { n.Events.Run(ctx) })
+	beside.Go(func() { n.Ledger.Run(ctx) })
 	beside.Go(func() { n.Outbox.Run(ctx) })
 	beside.Go(func() { n.Couriers.Run(ctx) })
 	defer beside.Wait()
@@ -400,5 +408,5 @@ func (n *Node) Run(ctx context.Context) {
 // Close stores what is only noted and closes the store.
 func (n *Node) Close() error {
 	n.Egress.Close()
-	return errors.Join(n.Sites.Flush(context.Background()), n.SignIn.Second.Failures.Close(context.Background()), n.Store.Close())
+	return errors.Join(n.Sites.Flush(context.Background()), n.SignIn.Second.Failures.Close(context.Background()), n.Ledger.Flush(context.Background()), n.Store.Close())
 }

@@ -133,9 +133,10 @@ var (
 	// ErrRefreshReused is the answer to a refresh token that was already
 	// exchanged; the session it belonged to has been ended.
 	ErrRefreshReused = &Error{Kind: Unauthenticated, Code: "refresh_reused", Text: "The refresh token was already used. The session has been ended."}
-	// ErrSiteKey is the answer to a missing, malformed, unknown or revoked site
-	// key (contract 1.4).
-	ErrSiteKey = &Error{Kind: Unauthenticated, Code: "site_key_unknown", Text: "invalid site key"}
+	// ErrSiteKey is the answer to a malformed, unknown or revoked site key, ErrNoSiteKey
+	// to none at all (contract 1.4).
+	ErrSiteKey   = &Error{Kind: Unauthenticated, Code: "site_key_unknown", Text: "invalid site key"}
+	ErrNoSiteKey = &Error{Kind: Unauthenticated, Code: "site_key_missing", Text: "invalid site key: none was sent. Send it as X-OTL-Site-Key."}
 	// ErrEmailTaken is the answer to a registration with a known address.
 	ErrEmailTaken = &Error{Kind: Conflict, Code: "email_taken", Text: "A user with this email exists.", Field: "email"}
 	// ErrVersion is the answer to a change of something that changed meanwhile.

@@ -63,6 +63,9 @@ const (
 	EventMemberRestored  EventType = "member.restored"
 	EventChangeAsked     EventType = "user.change_asked" // of an address or number, which waits to be proven
 	EventChangeUndone    EventType = "user.change_undone"
+	EventUserExported    EventType = "user.exported"           // he was given everything that is kept of him
+	EventDeletionAsked   EventType = "user.deletion_asked"     // by himself; it is done after a grace
+	EventDeletionBack    EventType = "user.deletion_withdrawn" // within the grace
 	EventAuditRead       EventType = "audit.read"
 	EventAuditExported   EventType = "audit.exported"
 	EventAuditPruned     EventType = "audit.pruned"

@@ -17,6 +17,7 @@ const (
 	MessageRecoveryUsed    MessageKind = "recovery_used"
 	MessageConfirmChange   MessageKind = "confirm_change"  // to a new address or number
 	MessageChangeAsked     MessageKind = "change_asked"    // to the address on record
+	MessageLeaving         MessageKind = "leaving"         // to whoever asked for his account to be deleted
 	MessageWebhookFailing  MessageKind = "webhook_failing" // to the owners of a site
 	MessageWebhookStopped  MessageKind = "webhook_stopped" // to the owners of a site
 )

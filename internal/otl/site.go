@@ -27,6 +27,7 @@ type Site struct {
 	Region       string // "eu", "us" or "": a label, all data lives in one database
 	FirstParty   bool
 	Requested    Fields // fields the site would like to see
+	Required     Fields // those of them without which nobody is signed in there
 	CallbackURLs []string
 	Origins      []string // whose scripts may call with a person's access token
 	Brand        Brand    // read for its owner alone
@@ -36,6 +37,11 @@ type Site struct {
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 	DeletedAt    time.Time
+}
+
+// Lacks gives the fields a site requires that are not among those granted.
+func (s Site) Lacks(granted Fields) Fields {
+	return slices.DeleteFunc(slices.Clone(s.Required), granted.Has)
 }
 
 // Scope is one thing a site key may do.

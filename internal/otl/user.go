@@ -26,6 +26,7 @@ type User struct {
 	SessionVersion  int    // stamped into access tokens; raising it voids them all
 	Version         int    // of the profile, for optimistic locking
 	DisabledAt      time.Time
+	DeleteAt        time.Time // when he loses his account for good, because he asked for it; zero: never
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	LastLoginAt     time.Time

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/ledger"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
@@ -19,6 +20,7 @@ type Identity struct {
 	Ring   *token.Ring
 	Issuer string
 	Now    func() time.Time
+	Ledger *ledger.Ledger // of what sites are shown; nil for none
 }
 
 // IdentityTTL is how long each of these tokens is good.
@@ -147,13 +149,14 @@ func Scopes() map[string][]string {
 
 // About gives what a client may know of a person by the scopes of its token: of what he
 // granted the site, the claims they stand for.
-func About(st store.Standing, scopes []string) map[string]any {
+func (i *Identity) About(st store.Standing, scopes []string) map[string]any {
 	known, out := about(st), map[string]any{"sub": st.User.ID}
 	known["roles"] = roles(st)
 	for _, s := range scopes {
 		add(out, Scopes()[s], known)
 	}
 	add(out, named(st.Session, InUserInfo), known)
+	i.shown(st, out)
 	return out
 }
 
@@ -181,6 +184,27 @@ func named(s otl.Session, where string) []string {
 		}
 	}
 	return out
+}
+
+// fieldsOfClaims gives the field of a profile that a claim shows.
+func fieldsOfClaims() map[string]otl.Field {
+	return map[string]otl.Field{
+		"email": otl.FieldEmail, "name": otl.FieldName, "phone_number": otl.FieldPhone, "nickname": otl.FieldDisplayName,
+		"preferred_username": otl.FieldUsername, "picture": otl.FieldPicture, "locale": otl.FieldLocale,
+	}
+}
+
+// shown notes what the claims about a person show of him.
+func (i *Identity) shown(st store.Standing, claims ...map[string]any) {
+	var fields otl.Fields
+	for _, c := range claims {
+		for name, f := range fieldsOfClaims() {
+			if _, there := c[name]; there {
+				fields = fields.With(f)
+			}
+		}
+	}
+	i.Ledger.Note(st.Site, st.User.ID, fields)
 }
 
 // Ask is what a client would like to have in the tokens of a person.
@@ -229,6 +253,7 @@ func (i *Identity) Person(st store.Standing, a Ask) (Pair, error) {
 	for _, s := range strings.Fields(st.Session.Scope) {
 		add(id, Scopes()[s], known)
 	}
+	i.shown(st, access, id)
 	var p Pair
 	var err error
 	if p.Access, err = i.sign(token.TypeAccess, access); err != nil {

@@ -74,7 +74,7 @@ func (s *Sessions) standing(ctx context.Context, presented token.Refresh, siteID
 		return st, otl.ErrRefresh
 	case !st.Session.EndedAt.IsZero():
 		return st, otl.ErrSessionRevoked
-	case !st.Session.Live(s.Now()), !st.User.DisabledAt.IsZero(), !st.Site.FirstParty && !st.Grant.Live():
+	case !st.Session.Live(s.Now()), st.Barred(), !st.Site.FirstParty && !st.Grant.Live():
 		return st, otl.ErrRefresh
 	case !st.Session.Methods.Meets(st.Site, st.Grant.Roles):
 		return st, ErrStronger

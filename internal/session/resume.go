@@ -33,7 +33,7 @@ func (s *Sessions) Resume(ctx context.Context, tx *store.Tx, siteID, userID, id 
 	if err != nil {
 		return Opened{}, err
 	}
-	if st.Site.ID != siteID || userID != "" && st.User.ID != userID || !st.Session.Live(now) || !st.User.DisabledAt.IsZero() ||
+	if st.Site.ID != siteID || userID != "" && st.User.ID != userID || !st.Session.Live(now) || st.Barred() ||
 		!st.Site.FirstParty && !st.Grant.Live() {
 		return Opened{}, ErrNone
 	}

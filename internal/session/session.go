@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/ledger"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -24,7 +25,8 @@ type Sessions struct {
 	Ring      *token.Ring
 	Refresher token.Refresher
 	Limits    *limit.Limits
-	Issuer    string // public URL of the installation
+	Ledger    *ledger.Ledger // of what sites are shown; nil for none
+	Issuer    string         // public URL of the installation
 
 	AccessTTL  time.Duration // how long an access token is good
 	RefreshTTL time.Duration // how long a refresh token is good (sliding)
@@ -134,6 +136,7 @@ func (s *Sessions) Issue(st store.Standing, refresh secret.Text) (Tokens, error)
 	if err != nil {
 		return Tokens{}, err
 	}
+	s.Ledger.Note(st.Site, st.User.ID, slices.DeleteFunc(otl.MinimalFields(), func(f otl.Field) bool { return !Visible(st).Has(f) }))
 	return Tokens{secret.NewText(access), a.ExpiresAt.Sub(now), refresh, st}, nil
 }
 

@@ -56,7 +56,7 @@ func (s *SignIn) stands(ctx context.Context, session, person string, version int
 	switch {
 	case st.Session.UserID != person:
 		return st, otl.ErrToken
-	case !st.Session.EndedAt.IsZero(), !st.User.DisabledAt.IsZero(), !s.Now().Before(st.Session.ExpiresAt):
+	case !st.Session.EndedAt.IsZero(), st.Barred(), !s.Now().Before(st.Session.ExpiresAt):
 		return st, otl.ErrSessionRevoked
 	case !st.Site.FirstParty && !st.Grant.Live():
 		return st, otl.ErrSessionRevoked
@@ -87,7 +87,7 @@ func (s *SignIn) ByRefresh(ctx context.Context, raw secret.Text, site otl.Site) 
 		return st, err
 	}
 	if !secret.SameDigest(presented.Digest(), st.Session.Refresh.Digest) || st.Site.ID != site.ID || !st.Session.Live(s.Now()) ||
-		!st.User.DisabledAt.IsZero() || !st.Grant.Live() {
+		st.Barred() || !st.Grant.Live() {
 		return store.Standing{}, otl.ErrRefresh
 	}
 	return st, nil
@@ -173,7 +173,7 @@ func (s *SignIn) proven(ctx context.Context, l Logout) (otl.Session, error) {
 		case err != nil:
 			return otl.Session{}, err
 		case l.Site.ID == "" && !b.Site.FirstParty:
-			return otl.Session{}, otl.ErrSiteKey
+			return otl.Session{}, otl.ErrNoSiteKey
 		case l.Site.ID != "" && b.Site.ID != l.Site.ID:
 			return otl.Session{}, otl.ErrToken
 		}

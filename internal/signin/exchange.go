@@ -141,6 +141,9 @@ func (s *Flows) arrive(ctx context.Context, tx *store.Tx, e Exchange, t otl.Tick
 		return session.Opened{}, err
 	}
 	pass, offers, err := s.Second.Factors.Admit(ctx, tx, st, held.Session.Methods, device)
+	if err == nil && consents(st) != nil {
+		return session.Opened{}, ErrCode // or has withdrawn what the site requires
+	}
 	if err == nil && len(offers) > 0 || err != nil && otl.As(err).Kind == otl.Forbidden {
 		return session.Opened{}, ErrCode // the site has come to demand more meanwhile
 	}

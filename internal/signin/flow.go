@@ -246,7 +246,7 @@ func (s *Flows) fresh(v Visit) bool {
 
 // consentDue reports whether a site asks for something its person has not decided on.
 func consentDue(site otl.Site, g otl.Grant) bool {
-	return !g.Live() || slices.ContainsFunc(site.Requested, func(f otl.Field) bool { return !g.Fields.Has(f) && !g.Asked.Has(f) })
+	return !g.Live() || len(site.Lacks(g.Fields)) > 0 || slices.ContainsFunc(site.Requested, func(f otl.Field) bool { return !g.Fields.Has(f) && !g.Asked.Has(f) })
 }
 
 // Chosen notes that the person goes on as whom the browser is signed in as.

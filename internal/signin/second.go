@@ -135,6 +135,9 @@ func (s *SecondStep) pass(ctx context.Context, tx *store.Tx, p *Proved, from *ot
 	if err != nil && otl.As(err).Kind == otl.Forbidden {
 		return pass, nil, err, nil
 	}
+	if err == nil && len(offers) == 0 {
+		return pass, nil, consents(p.Standing), nil
+	}
 	return pass, offers, nil, err
 }
 

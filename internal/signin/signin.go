@@ -172,6 +172,25 @@ func firstGrant(ctx context.Context, tx *store.Tx, s *session.Sessions, st store
 	return s.Join(ctx, tx, g)
 }
 
+// ErrConsent is the answer where somebody has not granted the site what it requires: he
+// decides on it at the pages (contract 1.4). Its Field is the first one missing.
+var ErrConsent = &otl.Error{Kind: otl.Forbidden, Code: "consent_required", Text: "The site requires this field, and the person has not granted it. He can at the pages of this server."}
+
+// consents is ErrConsent where a session would be opened without what the site requires.
+// The first sign-in grants the minimal fields.
+func consents(st store.Standing) error {
+	granted := st.Grant.Fields
+	if !st.Grant.Live() {
+		granted = otl.MinimalFields()
+	}
+	if lacks := st.Site.Lacks(granted); len(lacks) > 0 {
+		missing := *ErrConsent
+		missing.Field = string(lacks[0])
+		return &missing
+	}
+	return nil
+}
+
 // Admin opens a first-party session for a person on behalf of somebody at the
 // server's own command line, who could read the database anyway. Its "amr" says
 // so.

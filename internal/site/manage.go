@@ -51,11 +51,12 @@ func details(ctx context.Context, tx *store.Tx, site *otl.Site) (err error) {
 
 // Change is what of a site is to be set; nil leaves a member as it is.
 type Change struct {
-	Name, Domain, Region          *string
-	Callbacks, Origins, Requested *[]string
-	MFA                           *string
-	MFARoles                      *[]string
-	Brand                         *otl.Brand // the whole of it
+	Name, Domain, Region *string
+	Callbacks, Origins   *[]string
+	Requested, Required  *[]string
+	MFA                  *string
+	MFARoles             *[]string
+	Brand                *otl.Brand // the whole of it
 }
 
 // apply checks a change and makes it to a site. Every faulty field is named at
@@ -83,6 +84,12 @@ func (c Change) apply(site *otl.Site) error {
 		site.Requested, err = otl.ParseFields("requested_fields", *c.Requested)
 		bad.note(err)
 	}
+	if c.Required != nil {
+		var err error
+		site.Required, err = otl.ParseFields("required_fields", *c.Required)
+		bad.note(err)
+	}
+	bad.required(*site)
 	if c.Brand != nil {
 		var err error
 		site.Brand, err = otl.CheckBrand("branding", *c.Brand)
@@ -309,6 +316,13 @@ func (f *faults) name(s string) string {
 		f.note(otl.InvalidField("name", "required", "is required"))
 	}
 	return s
+}
+
+// required refuses a site that requires what it does not ask for.
+func (f *faults) required(s otl.Site) {
+	if len(s.Lacks(s.Requested)) > 0 {
+		f.note(otl.InvalidField("required_fields", "not_requested", "must be among requested_fields"))
+	}
 }
 
 func (f *faults) domain(s string) string {

@@ -33,6 +33,7 @@ type Registration struct {
 	Region    string
 	Callbacks []string
 	Requested otl.Fields
+	Required  otl.Fields  // of those
 	Scopes    otl.Scopes  // of the first key; empty for all
 	Key       secret.Text // the first key; empty to make one
 }
@@ -69,7 +70,7 @@ func (s *Sites) Register(ctx context.Context, r Registration) (Registered, error
 		}
 		out.Site = otl.Site{
 			ID: secret.NewID(now), BusinessID: business, Slug: r.Slug, Name: r.Name, Domain: r.Domain,
-			Region: r.Region, Requested: r.Requested, CallbackURLs: r.Callbacks, MFA: otl.MFAOptional, MFARoles: []string{}, Version: 1, CreatedAt: now, UpdatedAt: now,
+			Region: r.Region, Requested: r.Requested, Required: r.Required, CallbackURLs: r.Callbacks, MFA: otl.MFAOptional, MFARoles: []string{}, Version: 1, CreatedAt: now, UpdatedAt: now,
 		}
 		if err := insertSite(ctx, tx, &out.Site, r.Slug != ""); err != nil {
 			return err
@@ -114,6 +115,7 @@ func (r *Registration) check() error {
 	if len(r.Requested) == 0 {
 		r.Requested = otl.MinimalFields()
 	}
+	bad.required(otl.Site{Requested: r.Requested, Required: r.Required})
 	if len(r.Scopes) == 0 {
 		r.Scopes = otl.AllScopes()
 	}

@@ -32,7 +32,10 @@ func (g Grants) Put(ctx context.Context, gr otl.Grant) error {
 		ON CONFLICT (user_id, site_id) DO UPDATE SET fields = $3, updated_at = $5, revoked_at = NULL, roles = $6, last_login_at = $7, asked = $8`,
 		gr.UserID, gr.SiteID, gr.Fields.String(), millis(gr.CreatedAt), millis(gr.UpdatedAt), strings.Join(gr.Roles, " "),
 		millis(gr.LastLoginAt), gr.Asked.String())
-	return err
+	if err != nil {
+		return err
+	}
+	return g.decided(ctx, gr)
 }
 
 // Join writes a person's first grant to a site, or the first since he left it,
@@ -74,7 +77,10 @@ func (g Grants) Revoke(ctx context.Context, userID, siteID string, now time.Time
 	g.changes.person(userID)
 	n, err := g.exec(ctx, `UPDATE grants SET revoked_at = $1, updated_at = $1, roles = '' WHERE user_id = $2 AND site_id = $3 AND revoked_at IS NULL`,
 		millis(now), userID, siteID)
-	return n == 1, err
+	if err != nil || n == 0 {
+		return false, err
+	}
+	return true, g.withdrawn(ctx, userID, siteID, now)
 }
 
 // Suspend bars a person from a site at a time, or lets him in again for the zero time,

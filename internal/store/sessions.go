@@ -41,6 +41,12 @@ type Standing struct {
 	Grant   otl.Grant
 }
 
+// Barred reports whether the person may use no session of this site: he is disabled, or
+// asked for his account to be deleted, which he can take back at our own pages alone.
+func (s Standing) Barred() bool {
+	return !s.User.DisabledAt.IsZero() || !s.User.DeleteAt.IsZero() && !s.Site.FirstParty
+}
+
 // Standing gives a session, its person, its site and the grant between them, in
 // one read. A deleted site is none.
 func (g Sessions) Standing(ctx context.Context, id string) (Standing, error) {

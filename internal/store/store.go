@@ -86,6 +86,7 @@ type Tx struct {
 	SMSCounts    SMSCounts
 	Brands       Brands
 	SeenTokens   SeenTokens
+	Ledger       Ledger
 }
 
 // conn runs one statement. *sql.DB, *sql.Tx and the prepared statements of
@@ -127,6 +128,7 @@ func newTx(c conn, changed *changes) *Tx {
 		SMSCounts{g},
 		Brands{g},
 		SeenTokens{g},
+		Ledger{g},
 	}
 }
 

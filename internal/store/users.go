@@ -13,14 +13,14 @@ type Users struct{ group }
 const userColumns = `u.id, u.email, u.email_key, u.email_verified_at, u.name, u.display_name, u.phone,
 	u.phone_verified_at, u.picture, u.locale, u.preferences, u.session_version, u.version, u.disabled_at,
 	u.created_at, u.updated_at, u.last_login_at, u.username, u.username_key,
-	u.created_by, u.held_for, u.held_channel, u.held_until`
+	u.created_by, u.held_for, u.held_channel, u.held_until, u.delete_at`
 
 func userDest(u *otl.User) []any {
 	return []any{
 		&u.ID, &u.Email.Address, &u.Email.Key, at(&u.EmailVerifiedAt), &u.Name, &u.DisplayName, &u.Phone,
 		at(&u.PhoneVerifiedAt), &u.Picture, &u.Locale, &u.Preferences, &u.SessionVersion, &u.Version, at(&u.DisabledAt),
 		at(&u.CreatedAt), at(&u.UpdatedAt), at(&u.LastLoginAt), &u.Username.Name, &u.Username.Key,
-		&u.CreatedBy, &u.HeldFor, &u.HeldChannel, at(&u.HeldUntil),
+		&u.CreatedBy, &u.HeldFor, &u.HeldChannel, at(&u.HeldUntil), at(&u.DeleteAt),
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/ledger"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
@@ -16,6 +17,7 @@ type Webhooks struct {
 	Store  *store.Store
 	Master secret.Master
 	Now    func() time.Time
+	Ledger *ledger.Ledger           // of what sites are shown; nil for none
 	Check  func(url string) error   // reports whether this server may call an address
 	Queued func(endpoints []string) // called when deliveries were queued; nil for nobody
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/ledger"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -49,6 +50,7 @@ type call struct {
 	bearer *signin.Bearer // nil without an access token
 	token  secret.Text    // the access token as sent
 	body   []byte         // as sent; nil without one
+	ledger *ledger.Ledger
 }
 
 // authorise finds out who is calling and whether the operation lets him.
@@ -84,7 +86,7 @@ func (s *Surface) authorise(c *call, o *operation) error {
 
 func (c *call) needKey(raw string) error {
 	if raw == "" {
-		return otl.ErrSiteKey
+		return otl.ErrNoSiteKey
 	}
 	return nil
 }

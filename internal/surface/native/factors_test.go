@@ -244,7 +244,7 @@ func TestMF09_ASessionIsRaised(t *testing.T) {
 		w.Do(t, otltest.Call{Path: "/api/v1/auth/mfa/verify", Key: w.Shop.Key, Bearer: raised.Text("access_token"), Body: object{"code": u.code(w)}}).
 			Want(t, http.StatusUnauthorized, "token_invalid")
 		w.Do(t, otltest.Call{Path: "/api/v1/auth/mfa/verify", Bearer: raised.Text("access_token"), Body: object{"code": u.code(w)}}).
-			Want(t, http.StatusUnauthorized, "site_key_unknown")
+			Want(t, http.StatusUnauthorized, "site_key_missing")
 		up("", object{"code": u.code(w)}).Want(t, http.StatusUnauthorized, "mfa_token_invalid")
 	})
 }

@@ -119,7 +119,7 @@ func everyFailure(w *otltest.World) map[string]failing {
 		"null for a string":     {post(`{"email":null,"password":"x"}`), 422, "validation_failed"},
 		"missing member":        {post(`{"email":"a@dev.test"}`), 422, "validation_failed"},
 		"huge number":           {post(`{"email":1e999,"password":"x"}`), 422, "validation_failed"},
-		"no site key":           {otltest.Call{Path: "/api/v1/auth/login", Body: login}, 401, "site_key_unknown"},
+		"no site key":           {otltest.Call{Path: "/api/v1/auth/login", Body: login}, 401, "site_key_missing"},
 		"site key in a browser": {with(post(login), "Origin", "https://notes.test"), 403, "site_key_in_browser"},
 		"no token":              {otltest.Call{Path: "/api/v1/users/me"}, 401, "token_missing"},
 		"a scheme of his own":   {otltest.Call{Path: "/api/v1/users/me", Headers: map[string]string{"Authorization": "Basic YTpi"}}, 401, "token_missing"},

@@ -24,6 +24,12 @@ type usersOut struct {
 
 func newMemberOut(m account.Member) *userOut { return newUserOut(m.Grant.Fields, m.Grant, m.User) }
 
+// sees shows the site one of its people.
+func (c *call) sees(m account.Member) *userOut {
+	c.ledger.Note(c.site, m.User.ID, m.Grant.Fields)
+	return newMemberOut(m)
+}
+
 func (s members) list(c *call, in *listUsersIn) (*usersOut, error) {
 	list := "users|" + c.site.ID + "|" + in.Email + "|" + in.Q
 	after, limit, err := s.after(paging{in.Limit, in.Cursor}, list)
@@ -40,7 +46,7 @@ func (s members) list(c *call, in *listUsersIn) (*usersOut, error) {
 			out.NextCursor = s.next(true, found[limit-1].User.ID, list)
 			break
 		}
-		out.Data = append(out.Data, newMemberOut(m))
+		out.Data = append(out.Data, c.sees(m))
 	}
 	return out, nil
 }
@@ -57,7 +63,7 @@ func (s members) create(c *call, in *createUserIn) (*userOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	return again(c, newMemberOut, func(ctx context.Context) (account.Member, error) {
+	return again(c, c.sees, func(ctx context.Context) (account.Member, error) {
 		return s.Accounts.Create(ctx, account.Creation{Email: in.Email, Password: in.Password.Text, Profile: in.profile(), Site: &c.site, Fields: fields})
 	})
 }
@@ -77,9 +83,9 @@ func (c *call) member(s *Surface, id string) (account.Member, error) {
 // shownTo gives a person as the caller may see him.
 func (c *call) shownTo(m account.Member) *userOut {
 	if c.bearer != nil {
-		return own(c.bearer, m.User)
+		return c.own(m.User)
 	}
-	return newMemberOut(m)
+	return c.sees(m)
 }
 
 type userIn struct {

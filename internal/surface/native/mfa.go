@@ -102,7 +102,7 @@ func (s mfa) verify(c *call, in *verifyFactorIn) (*loginOut, error) {
 		return s.enter(signin.Entered{Tokens: t}, err)
 	}
 	if c.site.ID == "" {
-		return nil, otl.ErrSiteKey
+		return nil, otl.ErrNoSiteKey
 	}
 	return s.enter(s.Second.Complete(c.ctx, signin.StepProof{
 		Token: in.MFAToken.Text, Site: c.site, Door: *door(), FactorID: in.FactorID, Kind: kindOf(in.Method), Proof: in.proof(), Trust: in.Trust,
@@ -117,7 +117,7 @@ func (s mfa) stepUp(c *call) (signin.StepUp, error) {
 	case err != nil:
 		return signin.StepUp{}, err
 	case c.site.ID == "" && !b.Site.FirstParty:
-		return signin.StepUp{}, otl.ErrSiteKey
+		return signin.StepUp{}, otl.ErrNoSiteKey
 	case c.site.ID != "" && b.Site.ID != c.site.ID:
 		return signin.StepUp{}, otl.ErrToken
 	}
@@ -162,7 +162,7 @@ func (s mfa) challenge(c *call, in *challengeIn) (*challengedOut, error) {
 		return newChallengedOut(o, 0), err
 	}
 	if c.site.ID == "" {
-		return nil, otl.ErrSiteKey
+		return nil, otl.ErrNoSiteKey
 	}
 	o, until, err := s.Second.Challenge(c.ctx, signin.StepProof{Token: in.MFAToken.Text, Site: c.site, Door: *door(), FactorID: in.FactorID})
 	return newChallengedOut(o, until.Sub(s.Now())), err

@@ -20,6 +20,7 @@ type updateSiteIn struct {
 	CallbackURLs    *[]string `json:"callback_urls,omitempty" maxItems:"50" doc:"All of them: those left out are removed."`
 	AllowedOrigins  *[]string `json:"allowed_origins,omitempty" maxItems:"50" doc:"All of them: scheme, host and port of pages whose scripts call with a person's access token."`
 	RequestedFields *[]string `json:"requested_fields,omitempty" maxItems:"16"`
+	RequiredFields  *[]string `json:"required_fields,omitempty" maxItems:"16" doc:"Those of requested_fields without which nobody is signed in."`
 	MFAPolicy       *string   `json:"mfa_policy,omitempty" enum:"off,optional,required,roles" doc:"When the site asks for a second factor: never, of people who have one, of everybody, or of everybody with one of mfa_roles."`
 	MFARoles        *[]string `json:"mfa_roles,omitempty" maxItems:"100" doc:"Who must have a second factor under the policy roles."`
 	Branding        *Branding `json:"branding,omitempty" doc:"The whole of it; {} for none."`
@@ -36,7 +37,7 @@ func (s ownedSites) update(c *call, in *updateSiteIn) (*SiteOut, error) {
 		return nil, err
 	}
 	return owned(s.Sites.Update(c.ctx, c.bearer.User.ID, in.ID, version, site.Change{
-		Name: in.Name, Domain: in.Domain, Region: in.Region, Callbacks: in.CallbackURLs, Origins: in.AllowedOrigins, Requested: in.RequestedFields,
+		Name: in.Name, Domain: in.Domain, Region: in.Region, Callbacks: in.CallbackURLs, Origins: in.AllowedOrigins, Requested: in.RequestedFields, Required: in.RequiredFields,
 		MFA: in.MFAPolicy, MFARoles: in.MFARoles, Brand: in.Branding.brand(),
 	}))
 }

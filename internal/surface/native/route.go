@@ -74,7 +74,7 @@ func route[In, Out any](s *Surface, o operation, fn func(*call, *In) (*Out, erro
 		o.body = huma.SchemaFromType(s.registry, o.in)
 	}
 	o.serve = func(w http.ResponseWriter, r *http.Request) {
-		c := &call{ctx: r.Context(), r: r}
+		c := &call{ctx: r.Context(), r: r, ledger: s.Ledger}
 		in := new(In)
 		if err := s.take(w, c, &o, in); err != nil {
 			Fail(w, r, err)

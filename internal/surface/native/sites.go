@@ -79,6 +79,7 @@ type registerSiteIn struct {
 	CallbackURL     string   `json:"callback_url" minLength:"1" maxLength:"2048" doc:"Where people are sent after a sign-in: https, or http on localhost."`
 	Region          string   `json:"region,omitempty" enum:"eu,us"`
 	RequestedFields []string `json:"requested_fields,omitempty" maxItems:"16" doc:"Profile fields the site would like to see; email and name if left out."`
+	RequiredFields  []string `json:"required_fields,omitempty" maxItems:"16" doc:"Those of them without which nobody is signed in."`
 }
 
 // registeredSiteOut is a new site with the key that is shown this once.
@@ -92,9 +93,13 @@ func (s sites) register(c *call, in *registerSiteIn) (*registeredSiteOut, error)
 	if err != nil {
 		return nil, err
 	}
+	required, err := otl.ParseFields("required_fields", in.RequiredFields)
+	if err != nil {
+		return nil, err
+	}
 	return again(c, newRegisteredSiteOut, func(ctx context.Context) (site.Registered, error) {
 		return s.Sites.Register(ctx, site.Registration{
-			Owner: c.bearer.User.ID, Name: in.Name, Domain: in.Domain, Callbacks: []string{in.CallbackURL}, Region: in.Region, Requested: fields,
+			Owner: c.bearer.User.ID, Name: in.Name, Domain: in.Domain, Callbacks: []string{in.CallbackURL}, Region: in.Region, Requested: fields, Required: required,
 			Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers},
 		})
 	})

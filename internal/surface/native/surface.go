@@ -11,6 +11,7 @@ import (
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/event"
 	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/ledger"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/once"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -34,6 +35,7 @@ type Options struct {
 	Feed     *session.Feed
 	Events   *event.Log
 	Webhooks *webhook.Webhooks
+	Ledger   *ledger.Ledger // of what sites are shown; nil for none
 	Once     *once.Keeper
 	Pace     *limit.Pace // of requests; nil for none
 	Now      func() time.Time

@@ -32,6 +32,12 @@ func (in *ProfileIn) profile() account.Profile {
 	}
 }
 
+// own shows a person to the site of his own token.
+func (c *call) own(u otl.User) *userOut {
+	c.ledger.Note(c.bearer.Site, u.ID, session.Visible(c.bearer.Standing))
+	return own(c.bearer, u)
+}
+
 // own gives a person as the site of his own token sees him.
 func own(b *signin.Bearer, u otl.User) *userOut {
 	g := b.Grant
@@ -44,7 +50,7 @@ func own(b *signin.Bearer, u otl.User) *userOut {
 type nothing struct{}
 
 func (s users) me(c *call, _ *nothing) (*userOut, error) {
-	return own(c.bearer, c.bearer.User), nil
+	return c.own(c.bearer.User), nil
 }
 
 // settable gives the fields a token may change: a site's never the username.
@@ -71,7 +77,7 @@ func (s users) update(c *call, in *updateMeIn) (*userOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	return own(c.bearer, u), nil
+	return c.own(u), nil
 }
 
 // expected gives the version a change was made from: the member of the body or

@@ -170,6 +170,7 @@ type SiteOut struct {
 	CallbackURLs    []string   `json:"callback_urls,omitempty" doc:"For owners."`
 	AllowedOrigins  []string   `json:"allowed_origins,omitempty" doc:"Whose scripts may call with a person's access token; for owners."`
 	RequestedFields []string   `json:"requested_fields,omitempty" doc:"For owners."`
+	RequiredFields  []string   `json:"required_fields,omitempty" doc:"Those without which nobody is signed in; for owners."`
 	MFAPolicy       string     `json:"mfa_policy,omitempty" enum:"off,optional,required,roles" doc:"When the site asks for a second factor; for owners."`
 	MFARoles        []string   `json:"mfa_roles,omitempty" doc:"Who must have one under the policy roles; for owners."`
 	Branding        *Branding  `json:"branding,omitempty" doc:"How the site's mails look; for owners."`
@@ -226,7 +227,7 @@ func (b *Branding) brand() *otl.Brand {
 func newSiteOut(s otl.Site) SiteOut {
 	return SiteOut{
 		ID: s.ID, Name: s.Name, Slug: s.Slug, Domain: s.Domain, Region: s.Region, Relation: "owner",
-		CallbackURLs: s.CallbackURLs, AllowedOrigins: s.Origins, RequestedFields: names(s.Requested), MFAPolicy: string(s.MFA), MFARoles: s.MFARoles, Branding: newBranding(s.Brand), Version: &s.Version, CreatedAt: &s.CreatedAt,
+		CallbackURLs: s.CallbackURLs, AllowedOrigins: s.Origins, RequestedFields: names(s.Requested), RequiredFields: names(s.Required), MFAPolicy: string(s.MFA), MFARoles: s.MFARoles, Branding: newBranding(s.Brand), Version: &s.Version, CreatedAt: &s.CreatedAt,
 	}
 }
 

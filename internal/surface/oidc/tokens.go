@@ -39,7 +39,7 @@ func (s *Surface) userinfo(w http.ResponseWriter, r *http.Request) {
 		write(w, http.StatusUnauthorized, failure{word, otl.As(err).Text})
 		return
 	}
-	write(w, http.StatusOK, session.About(st, p.Scopes))
+	write(w, http.StatusOK, s.Identity.About(st, p.Scopes))
 }
 
 // challenge says how a token is to come (RFC 6750 section 3, RFC 9449 section 7.1).

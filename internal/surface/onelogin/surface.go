@@ -11,6 +11,7 @@ import (
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/ledger"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/number"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -27,6 +28,7 @@ type Options struct {
 	Clients   *site.Clients
 	Roles     *site.Roles
 	Members   *account.Members
+	Ledger    *ledger.Ledger // of what sites are shown; nil for none
 	Factors   *factor.Setup
 	Numbers   *number.Numbers
 	Pace      *limit.Pace // of requests

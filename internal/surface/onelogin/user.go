@@ -33,6 +33,7 @@ func (s *Surface) user(c *call, m account.Member) (userOut, error) {
 		return nil, err
 	}
 	u, see := m.User, visible(m.Grant)
+	s.Ledger.Note(c.site, u.ID, see.Without(otl.FieldPicture).Without(otl.FieldPreferences).Without(otl.FieldDisplayName))
 	first, last, _ := strings.Cut(granted(see, otl.FieldName, u.Name), " ")
 	out := userOut{
 		"id": id, "email": granted(see, otl.FieldEmail, u.Email.Address), "username": granted(see, otl.FieldUsername, u.Username.Name),

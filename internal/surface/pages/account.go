@@ -64,7 +64,7 @@ func (p accounts) account(w http.ResponseWriter, r *http.Request) error {
 	}
 	for _, c := range sites {
 		names[c.Site.ID] = c.Site.Name
-		card := siteCard{ID: c.Site.ID, Name: c.Site.Name, Fields: choices(s, who.User, c.Grant.Fields.With(append(c.Grant.Asked, c.Site.Requested...)...), c.Grant.Fields)}
+		card := siteCard{ID: c.Site.ID, Name: c.Site.Name, Fields: choices(s, who.User, c.Grant.Fields.With(append(c.Grant.Asked, c.Site.Requested...)...), c.Grant.Fields, c.Site.Required)}
 		card.Sees = s.With("site", isolate(c.Site.Name)).Say("sees")
 		page.Sites = append(page.Sites, card)
 	}

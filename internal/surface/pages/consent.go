@@ -11,6 +11,7 @@ import (
 type consentPage struct {
 	Fields  []fieldChoice
 	Address string // as whom the browser is signed in
+	Note    string // that some of it is needed, "" where none is
 }
 
 // fieldChoice is one field with the value that a site would see.
@@ -19,6 +20,7 @@ type fieldChoice struct {
 	Label  string
 	Value  string
 	Chosen bool
+	Needed bool // without it the site signs nobody in
 }
 
 func (p entry) consent(w http.ResponseWriter, r *http.Request) error {
@@ -35,16 +37,20 @@ func (p entry) consent(w http.ResponseWriter, r *http.Request) error {
 	}
 	s := p.screen(w, r, v, map[string]string{"address": isolate(v.Who.User.Email.Address)})
 	s.Title = s.Say("consent_heading")
-	s.Data = consentPage{Fields: choices(s, v.Who.User, v.Site.Requested, v.Site.Requested), Address: s.Say("signed_in_as")}
+	page := consentPage{Fields: choices(s, v.Who.User, v.Site.Requested, v.Site.Requested, v.Site.Required), Address: s.Say("signed_in_as")}
+	if len(v.Site.Required) > 0 {
+		page.Note = s.Say("required_note")
+	}
+	s.Data = page
 	p.show(w, http.StatusOK, "consent.html", otl.Origin(v.Asked.Redirect), s)
 	return nil
 }
 
 // choices gives fields with their values as the person reads them.
-func choices(s screen, u otl.User, fields, chosen otl.Fields) []fieldChoice {
+func choices(s screen, u otl.User, fields, chosen, needed otl.Fields) []fieldChoice {
 	out := make([]fieldChoice, len(fields))
 	for i, f := range fields {
-		out[i] = fieldChoice{f, s.Say("field_" + string(f)), valueOf(u, f), chosen.Has(f)}
+		out[i] = fieldChoice{f, s.Say("field_" + string(f)), valueOf(u, f), chosen.Has(f), needed.Has(f)}
 		if out[i].Value == "" {
 			out[i].Value = s.Say("not_given")
 		}

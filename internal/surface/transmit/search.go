@@ -51,7 +51,7 @@ func (s users) searchUsers(c *call, r *http.Request) (any, error) {
 	}
 	out := usersOut{total, pageInfo{q.Offset+len(found) < total, q.Offset > 0 && total > 0}, make([]userOut, len(found))}
 	for i, m := range found {
-		if out.Result[i], err = newUserOut(m); err != nil {
+		if out.Result[i], err = s.shown(m); err != nil {
 			return nil, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/ledger"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/oauth"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -27,6 +28,7 @@ type Options struct {
 	Clients  *site.Clients
 	Door     oauth.Door
 	Members  *account.Members
+	Ledger   *ledger.Ledger // of what sites are shown; nil for none
 	Identity *session.Identity
 	Pace     *limit.Pace // of requests; nil for none
 	JWKS     func() []byte

@@ -181,7 +181,7 @@ func (s users) createUser(c *call, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return result(m)
+	return s.result(m)
 }
 
 // updateUser is PUT /v1/users/{id}: what is not given stays as it is.
@@ -205,7 +205,7 @@ func (s users) updateUser(c *call, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return result(m)
+	return s.result(m)
 }
 
 type passwordOfIn struct {

@@ -129,8 +129,14 @@ func statusOf(m account.Member) string {
 	return "Active"
 }
 
-func result(m account.Member) (any, error) {
-	out, err := newUserOut(m)
+// shown gives a person to his site, which is noted.
+func (s users) shown(m account.Member) (userOut, error) {
+	s.Ledger.NoteAt(m.Grant.SiteID, m.User.ID, m.Grant.Fields)
+	return newUserOut(m)
+}
+
+func (s users) result(m account.Member) (any, error) {
+	out, err := s.shown(m)
 	return resultOut{out}, err
 }
 
@@ -176,7 +182,7 @@ func (s users) member(c *call, ctx context.Context, id string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return result(m)
+	return s.result(m)
 }
 
 // named gives the one of the site's people who granted it this address, number or
@@ -189,7 +195,7 @@ func (s users) named(c *call, ctx context.Context, kind, value string) (any, err
 	if err != nil {
 		return nil, err
 	}
-	return result(m)
+	return s.result(m)
 }
 
 // byIdentifier is GET /v1/users/identifier.
