@@ -109,6 +109,7 @@ func clientsCreate(a *app, on onClients) *cobra.Command {
 	f.StringVar(&keys, "jwks", "", "file with its public keys, a JWK set: it proves itself by private_key_jwt")
 	f.StringVar(&n.JWKSURI, "jwks-uri", "", "where its public keys are read instead")
 	f.BoolVar(&n.RequirePAR, "require-par", false, "take requests from it only that it sent ahead (RFC 9126)")
+	f.StringVar(&n.LogoutURI, "logout-uri", "", "told of its sessions that end (OpenID Connect Back-Channel Logout)")
 	f.BoolVar(&n.RequireDPoP, "require-dpop", false, "bind the access tokens of its people to a key of its own (RFC 9449)")
 	f.StringSliceVar(&scopes, "scopes", nil, "auth, users, admin, otp:direct (default all)")
 	return c

@@ -226,7 +226,8 @@ func (n *Node) fetch(ctx context.Context, address string) ([]byte, error) {
 // webhooks puts together what tells sites of events: who has something queued tells
 // who delivers it.
 func (n *Node) webhooks(o Options) {
-	n.Webhooks = &webhook.Webhooks{Store: n.Store, Ledger: n.Ledger, Master: n.Master, Now: o.Now, Check: n.Egress.Check}
+	identity := &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now}
+	n.Webhooks = &webhook.Webhooks{Store: n.Store, Ledger: n.Ledger, Master: n.Master, Now: o.Now, Check: n.Egress.Check, LogoutToken: identity.Logout}
 	n.Couriers = &outbox.Couriers{
 		Store: n.Store, Webhooks: n.Webhooks, Messages: n.Messages, Client: n.Egress, Node: secret.NewID(o.Now()), Now: o.Now, Log: o.Log,
 	}

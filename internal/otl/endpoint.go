@@ -27,6 +27,7 @@ const (
 type Endpoint struct {
 	ID          string
 	SiteID      string
+	Client      string // whose sessions that end it is told of, by logout tokens; "" for one of the site's own
 	URL         string
 	Description string
 	Events      EventTypes // none: all
@@ -48,8 +49,12 @@ func (e Endpoint) Hears(t EventType) bool {
 }
 
 // Gets reports whether one event is for the endpoint: by its type, or because it is a
-// test that goes to this one, or to all that hear of what it plays.
+// test that goes to this one, or to all that hear of what it plays. A client's gets the ends
+// of its own sessions alone.
 func (e Endpoint) Gets(ev Event) bool {
+	if e.Client != "" {
+		return e.State != EndpointDisabled && ev.Type == EventSessionRevoked && ev.Data[DataClient] == e.Client
+	}
 	if ev.Type != EventWebhookTest {
 		return e.Hears(ev.Type)
 	}

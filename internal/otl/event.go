@@ -127,6 +127,7 @@ const (
 	DataFields         = "fields"          // granted, separated by blanks
 	DataReason         = "reason"          // why a session ended
 	DataSessionVersion = "session_version" // afterwards, 0 where it was not raised
+	DataClient         = "client"          // whose session ended
 	DataMethods        = "amr"             // separated by blanks
 	DataAnswer         = "answer"          // code of the error that a sign-in which failed was answered with
 	DataTries          = "tries"           // how many failures an entry stands for

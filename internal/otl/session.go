@@ -24,6 +24,7 @@ type Session struct {
 	Refresh    Rotation
 	Client     string // id of the client it was opened for, which alone can refresh it; "" for none
 	Scope      string // what that client asked for, separated by blanks
+	Holder     string // id of the browser session its client opened it from, "" for none
 	ProofKey   string // thumbprint of the key its refresh token is bound to (RFC 9449), "" for none
 	Claims     string // claims it asked for by name, as "id_token.NAME" and "userinfo.NAME", separated by blanks
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
+	"github.com/onetimelogin/otl/internal/webhook"
 )
 
 // pauses are those between the tries of a delivery (decision D20), each give or take a
@@ -97,17 +98,17 @@ func (t *trip) try(ctx context.Context, d store.Queued) outcome {
 		o.err, o.withdrawn = err, err == nil
 		return o
 	}
-	body, err := told.Body(d.Attempts + 1)
+	ask, err := t.request(told, d)
 	if err != nil {
 		o.err = err
 		return o
 	}
-	o.attempt = otl.Attempt{Number: d.Attempts + 1, StartedAt: t.Now(), Request: told.Head(t.secrets, t.Now(), d.Attempts+1, body)}
+	o.attempt = otl.Attempt{Number: d.Attempts + 1, StartedAt: t.Now(), Request: ask.Head}
 	asking, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(parting, cancel) })()
 	start := time.Now()
-	a, err := t.Client.Do(asking, http.MethodPost, t.to.URL, o.attempt.Request, body)
+	a, err := t.Client.Do(asking, http.MethodPost, t.to.URL, ask.Head, ask.Body)
 	if asking.Err() != nil {
 		o.err = asking.Err() // the node stops: whether it arrived nobody knows
 		return o
@@ -115,6 +116,15 @@ func (t *trip) try(ctx context.Context, d store.Queued) outcome {
 	o.attempt.Took = time.Since(start)
 	t.judge(&o, a, err)
 	return o
+}
+
+// request gives what is sent: a webhook to a site, a logout token to a client.
+func (t *trip) request(told webhook.Told, d store.Queued) (webhook.Request, error) {
+	if t.to.Client != "" {
+		token, err := t.Webhooks.LogoutToken(t.to.Client, d.Event.UserID, d.Event.SessionID)
+		return webhook.Logout(token), err
+	}
+	return told.Request(t.secrets, t.Now(), d.Attempts+1)
 }
 
 // judge says what an answer means for the delivery: any 2xx is success, all else is

@@ -126,6 +126,19 @@ func (i *Identity) Present(raw secret.Text) (Presented, error) {
 	}, nil
 }
 
+// logoutTTL is how long a logout token is good (OA-13).
+const logoutTTL = 2 * time.Minute
+
+// Logout issues the token that tells a client that a session of a person with it has ended.
+func (i *Identity) Logout(client, person, session string) (secret.Text, error) {
+	now := i.Now()
+	raw, err := i.Ring.SignClaims(token.TypeLogout, token.Claims{
+		"iss": i.Issuer, "aud": client, "sub": person, "sid": session, "jti": secret.NewID(now), "iat": now.Unix(), "exp": now.Add(logoutTTL).Unix(),
+		"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
+	}, now)
+	return secret.NewText(raw), err
+}
+
 // Hint gives the client, the person and the session an ID token was issued for, which
 // may have expired. The error is otl.ErrToken.
 func (i *Identity) Hint(raw secret.Text) (client, person, session string, err error) {

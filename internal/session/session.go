@@ -79,7 +79,7 @@ func (s *Sessions) Open(ctx context.Context, tx *store.Tx, st *store.Standing, p
 	sess := otl.Session{
 		ID: secret.NewID(now), UserID: st.User.ID, SiteID: st.Site.ID, Methods: pass.Methods(), AuthAt: proven, CreatedAt: now, LastSeenAt: now,
 		RefreshBy: now.Add(min(s.RefreshTTL, s.MaxAge)), ExpiresAt: now.Add(s.MaxAge), UserAgent: userAgent(from.UserAgent),
-		Client: st.Session.Client, Scope: st.Session.Scope, Claims: st.Session.Claims, ProofKey: st.Session.ProofKey,
+		Client: st.Session.Client, Scope: st.Session.Scope, Claims: st.Session.Claims, ProofKey: st.Session.ProofKey, Holder: st.Session.Holder,
 	}
 	if from.Client.IsValid() {
 		sess.IP = from.Client.String()
@@ -194,6 +194,24 @@ func (s *Sessions) End(ctx context.Context, tx *store.Tx, userID, id string, rea
 	return version, s.tell(ctx, tx, userID, []store.Ended{ended}, reason, version)
 }
 
+// EndBrowser ends a browser session of a person inside a transaction, and with it the
+// sessions that clients opened from it: who signs out of a browser is signed out of what
+// was reached from there. It fails with store.ErrNotFound where there was nothing to end.
+func (s *Sessions) EndBrowser(ctx context.Context, tx *store.Tx, userID, id string, reason otl.EndReason) error {
+	version, err := raise(ctx, tx, userID, reason)
+	if err != nil {
+		return err
+	}
+	ended, err := tx.Sessions.EndHeld(ctx, userID, id, reason, s.Now())
+	if err == nil && len(ended) == 0 {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	return s.tell(ctx, tx, userID, ended, reason, version)
+}
+
 // EndAll ends every session of a person inside a transaction, on one site or,
 // for "", on all, except the one to keep ("" for none). It raises the session
 // version even where no session was left, and gives it. It fails with
@@ -225,8 +243,11 @@ func raise(ctx context.Context, tx *store.Tx, userID string, reason otl.EndReaso
 
 // tell appends what ended to the log of events and to the feed of revocations.
 func (s *Sessions) tell(ctx context.Context, tx *store.Tx, userID string, ended []store.Ended, reason otl.EndReason, version int) error {
-	data := map[string]string{otl.DataReason: string(reason), otl.DataSessionVersion: strconv.Itoa(version)}
 	for _, e := range ended {
+		data := map[string]string{otl.DataReason: string(reason), otl.DataSessionVersion: strconv.Itoa(version)}
+		if e.Client != "" {
+			data[otl.DataClient] = e.Client
+		}
 		if err := tx.Events.Append(ctx, s.event(otl.EventSessionRevoked, e.UserID, e.SiteID, e.ID, data)); err != nil {
 			return err
 		}

@@ -436,17 +436,6 @@ func (s Arrivals) CanAgain(ctx context.Context, token string, browser secret.Tex
 	return err == nil
 }
 
-// SignOut ends the session a browser holds, or all sessions of its person everywhere.
-func (s *Flows) SignOut(ctx context.Context, who session.Browser, everywhere bool) error {
-	if !everywhere {
-		return s.leave(ctx, who, otl.EndLogout)
-	}
-	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		_, err := s.Sessions.EndAll(ctx, tx, who.User.ID, "", "", otl.EndLogout)
-		return err
-	})
-}
-
 // Who gives the session a cookie holds; its id is "" where it holds none.
 func (s *Flows) Who(ctx context.Context, held secret.Text) (session.Browser, error) {
 	b, err := s.Sessions.Browser(ctx, held)

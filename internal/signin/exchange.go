@@ -115,6 +115,9 @@ func (s *Flows) arrive(ctx context.Context, tx *store.Tx, e Exchange, t otl.Tick
 		return session.Opened{}, err
 	}
 	st := store.Standing{Site: site, Session: otl.Session{AuthAt: held.Session.AuthAt, Client: t.Data[dataClient], Scope: t.Data[dataMore+MoreScope], Claims: t.Data[dataMore+MoreClaims]}}
+	if e.Client != "" {
+		st.Session.Holder = held.Session.ID
+	}
 	if e.Bind {
 		st.Session.ProofKey = e.Key
 	}

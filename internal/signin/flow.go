@@ -167,7 +167,7 @@ func (s *Flows) Visit(ctx context.Context, id string, browser, held secret.Text)
 	if err != nil {
 		return Visit{}, err
 	}
-	if !secret.SameDigest(secret.Digest(browser.Reveal()), f.Browser) {
+	if !secret.SameDigest(secret.Digest(browser.Reveal()), f.Browser) || f.Asked.Mode == ModeLogout {
 		return Visit{}, ErrFlow
 	}
 	v := Visit{Flow: f}

@@ -51,6 +51,7 @@ type NewClient struct {
 	JWKSURI      string // where it is read
 	RequirePAR   bool
 	RequireDPoP  bool
+	LogoutURI    string // told of sessions that end (back-channel logout); "" for nowhere
 }
 
 // MadeClient is a new client with its secret, which is shown this once; one that proves
@@ -109,11 +110,28 @@ func (s *Clients) Create(ctx context.Context, siteID string, n NewClient) (MadeC
 		if err := tx.Clients.Insert(ctx, made.Client, digest); err != nil {
 			return err
 		}
+		if n.LogoutURI != "" {
+			if err := tx.Endpoints.Insert(ctx, logoutEndpoint(made.Client, n.LogoutURI)); err != nil {
+				return err
+			}
+		}
 		if err := appendEvent(ctx, tx, otl.EventClientCreated, siteID, now, map[string]string{"client_id": made.ID, "scopes": made.Scopes.String()}, otl.Changes(nil, clientState(made.Client))...); err != nil {
 			return err
 		}
 		return tx.Answers.Keep(ctx, again, now, made)
 	})
+}
+
+// logoutEndpoint is where a client is told of its sessions that end. It stands among the
+// webhook endpoints of the site, where its owners see what becomes of deliveries.
+func logoutEndpoint(c otl.Client, uri string) store.StoredEndpoint {
+	return store.StoredEndpoint{
+		Endpoint: otl.Endpoint{
+			ID: secret.NewID(c.CreatedAt), SiteID: c.SiteID, Client: c.ID, URL: uri, Description: "Back-channel logout of " + c.Name,
+			Events: otl.EventTypes{otl.EventSessionRevoked}, State: otl.EndpointOn, CreatedAt: c.CreatedAt,
+		},
+		Secrets: store.Secrets{Current: []byte{}},
+	}
 }
 
 func (n *NewClient) check(reads func(string) error) error {
@@ -128,6 +146,9 @@ func (n *NewClient) check(reads func(string) error) error {
 		}
 	}
 	n.checkAuth(&bad, reads)
+	if n.LogoutURI != "" && (reads == nil || len(n.LogoutURI) > otl.MaxURL || reads(n.LogoutURI) != nil) {
+		bad.note(otl.InvalidField("logout_uri", "bad_url", "must be an https URL that this server may call"))
+	}
 	n.RedirectURIs = bad.list("redirect_uris", n.RedirectURIs, maxRedirects, otl.CheckCallbackURL)
 	if len(n.Resources) > maxResources {
 		bad.note(otl.InvalidField("resources", "too_many", "must be at most "+strconv.Itoa(maxResources)))
@@ -223,6 +244,9 @@ func (s *Clients) Revoke(ctx context.Context, siteID, id string) error {
 		}
 		if !live {
 			return otl.NoSuch("client")
+		}
+		if err := tx.Endpoints.DeleteOf(ctx, id); err != nil {
+			return err
 		}
 		return appendEvent(ctx, tx, otl.EventClientRevoked, siteID, s.Now(), map[string]string{"client_id": id})
 	})

@@ -23,20 +23,20 @@ type StoredEndpoint struct {
 }
 
 const endpointColumns = `p.id, p.site_id, p.url, p.description, p.events, p.state, p.reason, p.old_until, p.failing_since, p.warned_at,
-	p.leased_by, p.leased_until, p.created_at, p.updated_at, p.secret, p.old_secret`
+	p.leased_by, p.leased_until, p.created_at, p.updated_at, p.secret, p.old_secret, p.client`
 
 func endpointDest(e *StoredEndpoint) []any {
 	return []any{
 		&e.ID, &e.SiteID, &e.URL, &e.Description, words(&e.Events, otl.StoredEventTypes), &e.State, &e.Reason, at(&e.OldUntil), at(&e.FailingSince),
-		at(&e.WarnedAt), &e.LeasedBy, at(&e.LeasedUntil), at(&e.CreatedAt), at(&e.UpdatedAt), &e.Secrets.Current, &e.Secrets.Old,
+		at(&e.WarnedAt), &e.LeasedBy, at(&e.LeasedUntil), at(&e.CreatedAt), at(&e.UpdatedAt), &e.Secrets.Current, &e.Secrets.Old, &e.Client,
 	}
 }
 
 // Insert adds an endpoint.
 func (g Endpoints) Insert(ctx context.Context, e StoredEndpoint) error {
-	_, err := g.exec(ctx, `INSERT INTO endpoints (id, site_id, url, description, events, secret, state, reason, leased_by, leased_until, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', 0, $9, $9)`,
-		e.ID, e.SiteID, e.URL, e.Description, e.Events.String(), e.Secrets.Current, string(e.State), e.Reason, millis(e.CreatedAt))
+	_, err := g.exec(ctx, `INSERT INTO endpoints (id, site_id, url, description, events, secret, state, reason, leased_by, leased_until, created_at, updated_at, client)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', 0, $9, $9, $10)`,
+		e.ID, e.SiteID, e.URL, e.Description, e.Events.String(), e.Secrets.Current, string(e.State), e.Reason, millis(e.CreatedAt), e.Client)
 	return err
 }
 
@@ -61,6 +61,12 @@ func (g Endpoints) Rotate(ctx context.Context, id string, next []byte, until, no
 func (g Endpoints) Delete(ctx context.Context, siteID, id string) (bool, error) {
 	n, err := g.exec(ctx, `DELETE FROM endpoints WHERE id = $1 AND site_id = $2`, id, siteID)
 	return n == 1, err
+}
+
+// DeleteOf removes the endpoint of a client, if it has one.
+func (g Endpoints) DeleteOf(ctx context.Context, client string) error {
+	_, err := g.exec(ctx, `DELETE FROM endpoints WHERE client = $1 AND client <> ''`, client)
+	return err
 }
 
 // ByID gives an endpoint of a site, of any for "".

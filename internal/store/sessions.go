@@ -12,24 +12,24 @@ type Sessions struct{ group }
 
 const sessionColumns = `e.id, e.user_id, e.site_id, e.methods, e.auth_at, e.created_at, e.last_seen_at, e.refresh_by,
 	e.expires_at, e.ended_at, e.end_reason, e.ip, e.user_agent, e.refresh_hash, e.refresh_generation,
-	e.refresh_previous, e.refresh_nonce, e.refresh_rotated_at, e.refresh_paid_to, e.client, e.scope, e.claims, e.proof_key`
+	e.refresh_previous, e.refresh_nonce, e.refresh_rotated_at, e.refresh_paid_to, e.client, e.scope, e.claims, e.proof_key, e.holder`
 
 func sessionDest(s *otl.Session) []any {
 	return []any{
 		&s.ID, &s.UserID, &s.SiteID, words(&s.Methods, otl.StoredMethods), at(&s.AuthAt), at(&s.CreatedAt),
 		at(&s.LastSeenAt), at(&s.RefreshBy), at(&s.ExpiresAt), at(&s.EndedAt), &s.EndReason, &s.IP, &s.UserAgent,
 		&s.Refresh.Digest, &s.Refresh.Generation, &s.Refresh.Previous, &s.Refresh.Nonce, at(&s.Refresh.RotatedAt), at(&s.Refresh.PaidTo),
-		&s.Client, &s.Scope, &s.Claims, &s.ProofKey,
+		&s.Client, &s.Scope, &s.Claims, &s.ProofKey, &s.Holder,
 	}
 }
 
 // Insert adds a session.
 func (g Sessions) Insert(ctx context.Context, s otl.Session) error {
 	_, err := g.exec(ctx, `INSERT INTO sessions (id, user_id, site_id, methods, auth_at, created_at, last_seen_at,
-		refresh_by, expires_at, end_reason, ip, user_agent, refresh_hash, refresh_generation, client, scope, claims, proof_key)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', $10, $11, $12, $13, $14, $15, $16, $17)`,
+		refresh_by, expires_at, end_reason, ip, user_agent, refresh_hash, refresh_generation, client, scope, claims, proof_key, holder)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
 		s.ID, s.UserID, s.SiteID, s.Methods.String(), millis(s.AuthAt), millis(s.CreatedAt), millis(s.LastSeenAt),
-		millis(s.RefreshBy), millis(s.ExpiresAt), s.IP, s.UserAgent, s.Refresh.Digest, s.Refresh.Generation, s.Client, s.Scope, s.Claims, s.ProofKey)
+		millis(s.RefreshBy), millis(s.ExpiresAt), s.IP, s.UserAgent, s.Refresh.Digest, s.Refresh.Generation, s.Client, s.Scope, s.Claims, s.ProofKey, s.Holder)
 	return err
 }
 
@@ -108,16 +108,16 @@ func (g Sessions) Live(ctx context.Context, userID, siteID, before string, now t
 }
 
 // Ended names a session that has just ended.
-type Ended struct{ ID, UserID, SiteID string }
+type Ended struct{ ID, UserID, SiteID, Client string }
 
-func endedDest(e *Ended) []any { return []any{&e.ID, &e.UserID, &e.SiteID} }
+func endedDest(e *Ended) []any { return []any{&e.ID, &e.UserID, &e.SiteID, &e.Client} }
 
 // End marks one session as ended. It fails with ErrNotFound when the session
 // does not exist or had ended.
 func (g Sessions) End(ctx context.Context, id string, reason otl.EndReason, now time.Time) (Ended, error) {
 	var e Ended
 	err := g.one(ctx, `UPDATE sessions SET ended_at = $1, end_reason = $2
-		WHERE id = $3 AND ended_at IS NULL RETURNING id, user_id, site_id`,
+		WHERE id = $3 AND ended_at IS NULL RETURNING id, user_id, site_id, client`,
 		[]any{millis(now), string(reason), id}, endedDest(&e)...)
 	g.changes.person(e.UserID)
 	return e, err
@@ -129,7 +129,16 @@ func (g Sessions) EndAll(ctx context.Context, userID, siteID, keep string, reaso
 	g.changes.person(userID)
 	return all(ctx, g.group, `UPDATE sessions SET ended_at = $1, end_reason = $2
 		WHERE user_id = $3 AND ($4 = '' OR site_id = $4) AND id <> $5 AND ended_at IS NULL
-		RETURNING id, user_id, site_id`, []any{millis(now), string(reason), userID, siteID, keep}, endedDest)
+		RETURNING id, user_id, site_id, client`, []any{millis(now), string(reason), userID, siteID, keep}, endedDest)
+}
+
+// EndHeld marks a browser session of a person as ended, and those that clients opened
+// from it, and names them.
+func (g Sessions) EndHeld(ctx context.Context, userID, id string, reason otl.EndReason, now time.Time) ([]Ended, error) {
+	g.changes.person(userID)
+	return all(ctx, g.group, `UPDATE sessions SET ended_at = $1, end_reason = $2
+		WHERE user_id = $3 AND (id = $4 OR holder = $4 AND holder <> '') AND ended_at IS NULL
+		RETURNING id, user_id, site_id, client`, []any{millis(now), string(reason), userID, id}, endedDest)
 }
 
 // Handed notes that a session was opened by a session token of a site.

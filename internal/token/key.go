@@ -95,9 +95,10 @@ const (
 	TypeAccess = "at+jwt"     // of a person, for an API (RFC 9068 section 2.1)
 	TypeID     = "JWT"        // that tells a client who signed in (OpenID Connect Core section 2)
 	TypeClient = "client+jwt" // of a client itself
+	TypeLogout = "logout+jwt" // that tells a client of the end of a session (OpenID Connect Back-Channel Logout section 2.4)
 )
 
-var types = [...]string{TypeAccess, TypeID, TypeClient}
+var types = [...]string{TypeAccess, TypeID, TypeClient, TypeLogout}
 
 // header is the first part of every token of a type that the key signs. It is
 // always the same bytes, so a verifier of ours compares it whole instead of believing it.

@@ -21,6 +21,9 @@ func Reseal(ctx context.Context, st *store.Store, master secret.Master) error {
 		after = found[len(found)-1].ID
 		var stale []store.StoredEndpoint
 		for _, e := range found {
+			if e.Client != "" {
+				continue // it has none
+			}
 			if master.Stale(e.Secrets.Current) || len(e.Secrets.Old) > 0 && master.Stale(e.Secrets.Old) {
 				stale = append(stale, e)
 			}

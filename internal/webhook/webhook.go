@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,6 +21,8 @@ type Webhooks struct {
 	Ledger *ledger.Ledger           // of what sites are shown; nil for none
 	Check  func(url string) error   // reports whether this server may call an address
 	Queued func(endpoints []string) // called when deliveries were queued; nil for nobody
+	// LogoutToken makes what tells a client of the end of a session.
+	LogoutToken func(client, person, session string) (secret.Text, error)
 }
 
 const (
@@ -123,7 +126,8 @@ func (w *Webhooks) Create(ctx context.Context, siteID string, n NewEndpoint) (Ma
 		if err != nil {
 			return err
 		}
-		if len(have) >= maxEndpoints {
+		own := slices.DeleteFunc(have, func(e store.StoredEndpoint) bool { return e.Client != "" })
+		if len(own) >= maxEndpoints {
 			return &otl.Error{Kind: otl.Conflict, Code: "too_many_endpoints", Text: "A site has at most 20 webhook endpoints. Delete one first."}
 		}
 		if err := tx.Endpoints.Insert(ctx, stored); err != nil {
@@ -250,6 +254,9 @@ func (w *Webhooks) Rotate(ctx context.Context, siteID, id string, overlap time.D
 // Secrets gives the secrets that sign for an endpoint at this moment, the current one
 // first.
 func (w *Webhooks) Secrets(e store.StoredEndpoint) ([]secret.Text, error) {
+	if e.Client != "" {
+		return nil, nil // it is told by signed tokens
+	}
 	sealed := [][]byte{e.Secrets.Current}
 	if w.Now().Before(e.OldUntil) {
 		sealed = append(sealed, e.Secrets.Old)

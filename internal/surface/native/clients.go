@@ -77,6 +77,7 @@ type createClientIn struct {
 	JWKS         object   `json:"jwks,omitempty" doc:"Its public keys, for private_key_jwt."`
 	JWKSURI      string   `json:"jwks_uri,omitempty" maxLength:"2048" doc:"Where its public keys are read instead."`
 	RequirePAR   bool     `json:"require_par,omitempty" doc:"Take requests from it only that it sent ahead."`
+	LogoutURI    string   `json:"logout_uri,omitempty" maxLength:"2048" doc:"Told of its sessions that end (OpenID Connect Back-Channel Logout). It is listed among the webhook endpoints of the site."`
 	RequireDPoP  bool     `json:"require_dpop,omitempty" doc:"Bind the access tokens of its people to a key of its own."`
 	LinkConfirm  string   `json:"link_confirm,omitempty" enum:"auto,always,never" doc:"auto if left out. never lets whoever fetches a link use it up, scanners of mails too."`
 }
@@ -99,7 +100,7 @@ func (s clients) create(c *call, in *createClientIn) (*newClientShown, error) {
 	if _, err := s.Sites.Owned(c.ctx, c.bearer.User.ID, in.ID); err != nil {
 		return nil, err
 	}
-	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, Resources: in.Resources, LinkConfirm: in.LinkConfirm, SignUp: in.SignUp, NoPKCE: in.NoPKCE, Auth: in.Auth, JWKS: string(in.JWKS), JWKSURI: in.JWKSURI, RequirePAR: in.RequirePAR, RequireDPoP: in.RequireDPoP, Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}}
+	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, Resources: in.Resources, LinkConfirm: in.LinkConfirm, SignUp: in.SignUp, NoPKCE: in.NoPKCE, Auth: in.Auth, JWKS: string(in.JWKS), JWKSURI: in.JWKSURI, RequirePAR: in.RequirePAR, RequireDPoP: in.RequireDPoP, LogoutURI: in.LogoutURI, Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}}
 	if in.Auth == string(otl.AuthNone) {
 		n.Scopes = nil
 	}

@@ -26,6 +26,7 @@ type EndpointOut struct {
 	URL          string     `json:"url"`
 	Description  string     `json:"description"`
 	Events       []string   `json:"events" doc:"Types it is told of."`
+	Client       string     `json:"client_id" doc:"The client that is told here of its sessions that end; empty for an endpoint of the site's own."`
 	State        string     `json:"state" enum:"on,paused,disabled" doc:"While it is paused deliveries wait; for a disabled one there are none."`
 	Reason       string     `json:"reason" doc:"Why it is not on: owner, failing (every attempt failed for five days) or gone (it answered 410)."`
 	FailingSince *time.Time `json:"failing_since" doc:"Since then every attempt failed; null while it answers."`
@@ -43,7 +44,7 @@ func (s webhooks) endpointOut(e otl.Endpoint) EndpointOut {
 		e.OldUntil = time.Time{}
 	}
 	return EndpointOut{
-		e.ID, e.URL, e.Description, events.Strings(), string(e.State), e.Reason, seen(e.FailingSince), seen(e.OldUntil), e.CreatedAt, e.UpdatedAt,
+		e.ID, e.URL, e.Description, events.Strings(), e.Client, string(e.State), e.Reason, seen(e.FailingSince), seen(e.OldUntil), e.CreatedAt, e.UpdatedAt,
 	}
 }
 

@@ -36,6 +36,8 @@ type metadata struct {
 	Request       bool     `json:"request_parameter_supported"`
 	RequestURI    bool     `json:"request_uri_parameter_supported"`
 	Levels        []string `json:"acr_values_supported"`
+	BackChannel   bool     `json:"backchannel_logout_supported"`
+	BackSession   bool     `json:"backchannel_logout_session_supported"`
 	Iss           bool     `json:"authorization_response_iss_parameter_supported"`
 }
 
@@ -55,6 +57,6 @@ func (s *Surface) discover(w http.ResponseWriter, _ *http.Request) {
 		Scopes: names, Answers: []string{"code"}, Modes: []string{"query", "form_post"}, Grants: []string{"authorization_code", "refresh_token", "client_credentials"},
 		Subjects: []string{"public"}, Algorithms: []string{"RS256"}, ClientAuth: []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
 		Assertions: session.ProofAlgorithms(), Proofs: session.ProofAlgorithms(), Push: s.URL + "/oidc/par",
-		Challenges: []string{"S256"}, Prompts: []string{"none", "login", "consent", "select_account"}, Claims: claims, Parameter: true, Iss: true, Levels: []string{"1", "2"},
+		Challenges: []string{"S256"}, Prompts: []string{"none", "login", "consent", "select_account"}, Claims: claims, Parameter: true, BackChannel: true, BackSession: true, Iss: true, Levels: []string{"1", "2"},
 	})
 }

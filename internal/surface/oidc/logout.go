@@ -3,73 +3,99 @@ package oidc
 import (
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 )
 
 // logout is /oidc/logout (OpenID Connect RP-Initiated Logout 1.0). With an ID token of
-// the person who is signed in, his sessions at the site and in this browser end and the
-// browser goes on to an address registered for the client; without one a page of ours
-// asks him (OA-13).
+// the person who is signed in, his session with the client and the one of this browser end
+// and the browser goes on to an address registered for the client. Without one, or where
+// somebody else is signed in here, a page of ours asks, and the browser goes on after
+// that (OA-13).
 func (s *Surface) logout(w http.ResponseWriter, r *http.Request) {
-	hint := single(r.Form, "id_token_hint")
-	if hint == "" {
-		s.send(w, r, "/signout")
-		return
-	}
-	client, person, sess, err := s.Identity.Hint(secret.NewText(hint))
-	if err != nil || r.Form.Has("client_id") && single(r.Form, "client_id") != client {
-		s.Page(w, r, otl.InvalidField("id_token_hint", "invalid", "is no ID token of this client"))
-		return
-	}
-	c, of, err := s.Clients.Find(r.Context(), client)
-	if err != nil {
-		s.Page(w, r, errClient)
-		return
-	}
-	to := single(r.Form, "post_logout_redirect_uri")
-	if to != "" && !c.Redirects(to) {
-		s.Page(w, r, &otl.Error{Kind: otl.Invalid, Code: "redirect_not_registered", Text: "is not one of the redirect URIs registered for this client", Field: "post_logout_redirect_uri"})
-		return
-	}
-	who, err := s.Flows.Who(r.Context(), s.Jar.Held(r))
+	person, sess, id, err := s.hinted(r.Form)
 	if err != nil {
 		s.Page(w, r, err)
 		return
 	}
-	if who.Session.ID != "" && who.User.ID != person {
-		s.send(w, r, "/signout") // somebody else is signed in here: he is asked
+	to := single(r.Form, "post_logout_redirect_uri")
+	var of otl.Site
+	if id == "" {
+		to = "" // whose address it is nobody says
+	} else {
+		var c otl.Client
+		if c, of, err = s.Clients.Find(r.Context(), id); err != nil {
+			s.Page(w, r, errClient)
+			return
+		}
+		if to != "" && !c.Redirects(to) {
+			s.Page(w, r, &otl.Error{Kind: otl.Invalid, Code: "redirect_not_registered", Text: errRedirect.Text, Field: "post_logout_redirect_uri"})
+			return
+		}
+	}
+	who, err := s.Flows.Who(r.Context(), s.Jar.Held(r))
+	switch {
+	case err != nil:
+		s.Page(w, r, err)
+	case person == "" || who.Session.ID != "" && who.User.ID != person:
+		s.askOut(w, r, of, id, to)
+	default:
+		s.signOut(w, r, signin.Scope{UserID: person, SiteID: of.ID}, sess, who, to)
+	}
+}
+
+// hinted gives the person, the session and the client that a request is about, "" each
+// where it does not say.
+func (s *Surface) hinted(q url.Values) (person, sess, client string, err error) {
+	client = single(q, "client_id")
+	hint := single(q, "id_token_hint")
+	if hint == "" {
+		return "", "", client, nil
+	}
+	of, person, sess, err := s.Identity.Hint(secret.NewText(hint))
+	if err != nil || q.Has("client_id") && client != of {
+		return "", "", "", otl.InvalidField("id_token_hint", "invalid", "is no ID token of this client")
+	}
+	return person, sess, of, nil
+}
+
+// askOut has the person asked whether he wants to be signed out.
+func (s *Surface) askOut(w http.ResponseWriter, r *http.Request, of otl.Site, client, to string) {
+	if to == "" {
+		s.send(w, r, "/signout")
 		return
 	}
-	if _, err := s.SignIn.Revoke(r.Context(), signin.Scope{UserID: person, SiteID: of.ID}, sess, otl.EndLogout); err != nil && !otl.Is(err, otl.NoSuch("").Code) {
+	a := otl.Asked{Client: client, Redirect: to, State: single(r.Form, "state"), Locales: single(r.Form, "ui_locales"), Mode: signin.ModeLogout}
+	if len(a.State) > maxState || len(a.Locales) > 100 {
+		s.Page(w, r, otl.InvalidField("state", "too_long", "must be at most 2048 bytes"))
+		return
+	}
+	f, err := s.Flows.Begin(r.Context(), of, s.bind(w, r), a)
+	if err != nil {
+		s.Page(w, r, err)
+		return
+	}
+	s.send(w, r, "/signout?f="+url.QueryEscape(f.ID))
+}
+
+// signOut ends a session within a scope, and what the browser holds.
+func (s *Surface) signOut(w http.ResponseWriter, r *http.Request, sc signin.Scope, sess string, who session.Browser, to string) {
+	if _, err := s.SignIn.Revoke(r.Context(), sc, sess, otl.EndLogout); err != nil && !otl.Is(err, otl.NoSuch("").Code) {
 		s.Page(w, r, err)
 		return
 	}
 	if who.Session.ID != "" {
-		if _, err := s.SignIn.Revoke(r.Context(), signin.Scope{UserID: person}, who.Session.ID, otl.EndLogout); err != nil && !otl.Is(err, otl.NoSuch("").Code) {
+		if err := s.Flows.SignOut(r.Context(), who, false); err != nil {
 			s.Page(w, r, err)
 			return
 		}
 		s.Jar.Drop(w)
 	}
-	s.send(w, r, landing(to, single(r.Form, "state")))
-}
-
-// landing gives the address after a logout: the client's, with the state it sent, or a
-// page of ours.
-func landing(to, state string) string {
 	if to == "" {
-		return "/"
+		to = "/signout" // which says that it is done
 	}
-	if state == "" {
-		return to
-	}
-	join := "?"
-	if strings.Contains(to, "?") {
-		join = "&"
-	}
-	return to + join + "state=" + url.QueryEscape(state)
+	s.send(w, r, signin.Landed(to, single(r.Form, "state")))
 }

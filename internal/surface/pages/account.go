@@ -3,6 +3,7 @@ package pages
 import (
 	"net/http"
 
+	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
 )
@@ -142,13 +143,25 @@ func (p accounts) signOut(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s := p.screen(w, r, signin.Visit{Who: who}, nil)
+	to, err := p.Flows.Leaving(r.Context(), r.URL.Query().Get("f"), p.jar.Get(r, cookie.Flow))
+	if err != nil {
+		return err
+	}
+	v := signin.Visit{Who: who}
+	if to != "" {
+		if who.Session.ID == "" { // nobody is left to be asked
+			p.send(w, r, to)
+			return nil
+		}
+		v.ID = r.URL.Query().Get("f")
+	}
+	s := p.screen(w, r, v, nil)
 	page := signOutPage{Done: who.Session.ID == ""}
 	if s.Title = s.Say("signout"); page.Done {
 		s.Title = s.Say("signed_out")
 	}
 	s.Data = page
-	p.show(w, http.StatusOK, "signout.html", "", s)
+	p.show(w, http.StatusOK, "signout.html", otl.Origin(to), s)
 	return nil
 }
 
@@ -163,7 +176,14 @@ func (p accounts) signOutSent(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
+	to, err := p.Flows.Leaving(r.Context(), r.PostForm.Get("f"), p.jar.Get(r, cookie.Flow))
+	if err != nil {
+		return err
+	}
+	if to == "" {
+		to = "/signout"
+	}
 	p.jar.Drop(w)
-	p.send(w, r, "/signout")
+	p.send(w, r, to)
 	return nil
 }

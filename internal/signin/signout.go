@@ -1,0 +1,58 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// SignOut ends the session a browser holds and those that clients opened from it, or all
+// sessions of its person everywhere.
+func (s *Flows) SignOut(ctx context.Context, who session.Browser, everywhere bool) error {
+	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if everywhere {
+			_, err := s.Sessions.EndAll(ctx, tx, who.User.ID, "", "", otl.EndLogout)
+			return err
+		}
+		return s.Sessions.EndBrowser(ctx, tx, who.User.ID, who.Session.ID, otl.EndLogout)
+	})
+	if !everywhere && errors.Is(err, store.ErrNotFound) {
+		return nil // it ended meanwhile
+	}
+	return err
+}
+
+// ModeLogout is the Mode of a visit of somebody whom a client wants signed out: he is
+// asked, and goes back to an address of the client's, which the caller has checked.
+const ModeLogout = "logout"
+
+// Leaving gives where a browser goes after a sign-out that a client asked for, "" where
+// none did.
+func (s *Flows) Leaving(ctx context.Context, id string, browser secret.Text) (string, error) {
+	if id == "" {
+		return "", nil
+	}
+	f, err := s.live(ctx, id)
+	if errors.Is(err, ErrFlow) || err == nil && (f.Asked.Mode != ModeLogout || !secret.SameDigest(secret.Digest(browser.Reveal()), f.Browser)) {
+		return "", nil
+	}
+	return Landed(f.Asked.Redirect, f.Asked.State), err
+}
+
+// Landed gives an address with the state that came along, if any; its own query stays.
+func Landed(to, state string) string {
+	if to == "" || state == "" {
+		return to
+	}
+	join := "?"
+	if strings.Contains(to, "?") {
+		join = "&"
+	}
+	return to + join + "state=" + url.QueryEscape(state)
+}
