@@ -247,7 +247,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 		Pace: n.pace(), JWKS: n.Installation.Identity.JWKS, Now: o.Now, URL: strings.TrimSuffix(o.PublicURL, "/"),
 	})
 	hosted := pages.New(pages.Options{
-		Flows: n.Flows, Arrivals: signin.Arrivals{Flows: n.Flows}, SetUps: signin.SetUps{Arrivals: signin.Arrivals{Flows: n.Flows}}, Codes: n.Codes, SignIn: n.SignIn,
+		Flows: n.Flows, Arrivals: signin.Arrivals{Flows: n.Flows}, SetUps: signin.SetUps{Arrivals: signin.Arrivals{Flows: n.Flows}}, Factors: n.Setup, Codes: n.Codes, SignIn: n.SignIn,
 		Accounts: n.Accounts, Consents: account.Consents{Accounts: n.Accounts}, Changes: n.Members.Changes, PublicURL: o.PublicURL, Now: o.Now, Plain: native.Fail,
 	})
 	login := onelogin.New(onelogin.Options{

@@ -42,6 +42,7 @@ type Progress struct {
 	Name   string    `json:"name,omitempty"`       // what the person called himself
 	Number string    `json:"number,omitempty"`     // what the page of a link asks for in another browser
 	Others []string  `json:"others,omitempty"`     // wrong ones beside it
+	SentAt time.Time `json:"sent_at,omitzero"`     // when the latest link and code were sent
 	Way    Method    `json:"way,omitempty"`        // how UserID proved himself
 	New    bool      `json:"new,omitempty"`        // he is creating an account
 	Hash   string    `json:"hash,omitempty"`       // of a new person's password, set at the first proof of his address

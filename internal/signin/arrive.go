@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
@@ -173,7 +175,7 @@ func (s Arrivals) SendCode(ctx context.Context, v Visit, address string) error {
 	if err != nil {
 		return err
 	}
-	v.Progress.Name, v.Progress.Number = address, number()
+	v.Progress.Name, v.Progress.Number, v.Progress.SentAt = address, number(), s.Now()
 	v.Progress.Others = []string{number(v.Progress.Number)}
 	v.Progress.Others = append(v.Progress.Others, number(v.Progress.Number, v.Progress.Others[0]))
 	return s.save(ctx, v)
@@ -191,6 +193,9 @@ func (s Arrivals) confirm(ctx context.Context, v Visit) (otl.Confirm, error) {
 	}
 	return c.LinkConfirm, err
 }
+
+// Resend gives when another link and code can be asked for in a visit.
+func (v Visit) Resend() time.Time { return v.Progress.SentAt.Add(limit.Sends[0].Per) }
 
 // SignUp goes on with somebody who wants an account: he proves his address as at a
 // sign-in, and only then the password he chose becomes his.

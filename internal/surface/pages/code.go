@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -15,6 +16,8 @@ type codePage struct {
 	Body   string
 	Number string // what the link asks for in another browser
 	Digits int
+	Resend string // when another can be asked for; "" for at once
+	Left   int    // seconds until then
 }
 
 func (p sending) code(w http.ResponseWriter, r *http.Request) error {
@@ -32,6 +35,9 @@ func (p sending) code(w http.ResponseWriter, r *http.Request) error {
 func (p sending) showCode(w http.ResponseWriter, r *http.Request, v signin.Visit, err error) {
 	s := p.screen(w, r, v, map[string]string{"address": isolate(v.Progress.Name), "minutes": signin.Minutes(p.Codes.TTL), "link_minutes": signin.Minutes(p.Codes.LinkTTL)})
 	page := codePage{Body: s.Say("sent_to"), Number: v.Progress.Number, Digits: p.Codes.Length}
+	if left := v.Resend().Sub(p.Now()); left > 0 {
+		page.Left, page.Resend = int((left+time.Second-1)/time.Second), s.With("time", v.Resend().UTC().Format("15:04:05 UTC")).Say("resend_from")
+	}
 	s.Title = s.Say("check_mail")
 	if v.Progress.New {
 		s.Title, page.Body = s.Say("confirm_email"), s.Say("sent_new")

@@ -15,6 +15,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/cookie"
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
 )
@@ -30,6 +31,7 @@ type Options struct {
 	Flows     *signin.Flows
 	Arrivals  signin.Arrivals
 	SetUps    signin.SetUps
+	Factors   *factor.Setup
 	Codes     *signin.Codes
 	SignIn    *signin.SignIn
 	Accounts  *account.Accounts
@@ -64,6 +66,7 @@ func New(o Options) *Pages {
 	entry{p}.routes()
 	passkeys{p}.routes()
 	setups{p}.routes()
+	securities{p}.routes()
 	sending{p}.routes()
 	accounts{p}.routes()
 	p.get("/static/{name}", p.static)

@@ -44,11 +44,22 @@ func (p entry) routes() {
 // home begins a visit to our own pages for a browser that comes by itself, and goes on
 // at a path of ours afterwards.
 func (p *Pages) home(w http.ResponseWriter, r *http.Request, then string) error {
+	return p.own(w, r, otl.Asked{Return: then})
+}
+
+// prove has somebody prove who he is, unless he just did, by two factors if he has them
+// (decision D2), and goes on at a path of ours afterwards.
+func (p *Pages) prove(w http.ResponseWriter, r *http.Request, then string) error {
+	return p.own(w, r, otl.Asked{Return: then, MaxAge: int(signin.Recent.Seconds()), Factors: 2})
+}
+
+// own begins a visit to our own pages.
+func (p *Pages) own(w http.ResponseWriter, r *http.Request, a otl.Asked) error {
 	site, err := p.Flows.Home(r.Context())
 	if err != nil {
 		return err
 	}
-	f, err := p.Flows.Begin(r.Context(), site, p.bind(w, r), otl.Asked{Return: then})
+	f, err := p.Flows.Begin(r.Context(), site, p.bind(w, r), a)
 	if err != nil {
 		return err
 	}

@@ -97,6 +97,20 @@ if (globalThis.PublicKeyCredential?.parseRequestOptionsFromJSON) {
   }
 }
 
+// When another code can be asked for is counted down on the button that asks.
+for (const note of document.querySelectorAll("[data-left]")) {
+  const button = document.querySelector(`#${note.dataset.of} button`);
+  const words = button.textContent;
+  const end = Date.now() + note.dataset.left * 1000;
+  const count = () => {
+    const left = Math.ceil((end - Date.now()) / 1000);
+    button.textContent = left > 0 ? `${words} (${left})` : words;
+    if (left > 0) setTimeout(count, 1000);
+  };
+  note.hidden = true;
+  count();
+}
+
 // Recovery codes can be kept by a press.
 for (const row of document.querySelectorAll("[data-codes]")) {
   const text = [...document.getElementById(row.dataset.codes).children].map((one) => one.textContent).join("\n") + "\n";

@@ -1,0 +1,182 @@
+package pages
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/session"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// securityPage shows how somebody can sign in.
+type securityPage struct {
+	Factors []factorCard
+	Codes   string // how many recovery codes are left, "" where there is nothing they stand in for
+}
+
+// factorCard is one second factor.
+type factorCard struct {
+	ID, Label, Kind, Hint, Text string
+	Default, Renames            bool
+}
+
+// securities are the pages on which somebody looks after his second factors, by the verbs
+// the API has for them.
+type securities struct{ *Pages }
+
+// security is their path.
+const security = "/account/security"
+
+func (p securities) routes() {
+	p.get(security, p.list)
+	p.post(security+"/add", p.add)
+	p.post(security+"/codes", p.codes)
+	p.post(security+"/saved", p.saved)
+	p.post(security+"/factors/{id}/rename", p.rename)
+	p.post(security+"/factors/{id}/prefer", p.prefer)
+	p.post(security+"/factors/{id}/remove", p.remove)
+}
+
+// person gives whom a browser is signed in as. It is false where the browser was sent to
+// sign in.
+func (p securities) person(w http.ResponseWriter, r *http.Request) (session.Browser, bool, error) {
+	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
+	if err == nil && who.Session.ID == "" {
+		return who, false, p.home(w, r, security)
+	}
+	return who, err == nil, err
+}
+
+func (p securities) list(w http.ResponseWriter, r *http.Request) error {
+	who, ok, err := p.person(w, r)
+	if err != nil || !ok {
+		return err
+	}
+	return p.show(w, r, who, nil)
+}
+
+func (p securities) show(w http.ResponseWriter, r *http.Request, who session.Browser, wrong error) error {
+	has, err := p.Factors.List(r.Context(), who.User)
+	if err != nil {
+		return err
+	}
+	s := p.screen(w, r, signin.Visit{Who: who}, nil)
+	page := securityPage{}
+	for _, one := range has.Factors {
+		page.Factors = append(page.Factors, card(s, one))
+	}
+	if len(has.Factors) > 0 {
+		page.Codes = s.With("left", strconv.Itoa(has.CodesLeft)).Say("codes_left")
+	}
+	s.Title, s.Wide, s.Data = s.Say("security"), true, page
+	code := p.wrong(&s, wrong)
+	if wrong == nil && r.URL.Query().Get("saved") == "1" {
+		s.Good = s.Say("saved")
+	}
+	p.Pages.show(w, code, "security.html", "", s)
+	return nil
+}
+
+// card says of a factor what its owner would like to know.
+func card(s screen, o factor.Offer) factorCard {
+	date := func(key string, at time.Time) string {
+		return s.With("date", at.UTC().Format(time.DateOnly)).Say(key)
+	}
+	c := factorCard{ID: o.ID, Label: o.Label, Kind: s.Say("way_" + string(o.Kind)), Hint: o.Hint, Text: date("factor_since", o.ConfirmedAt)}
+	if !o.LastUsedAt.IsZero() {
+		c.Text += ", " + date("factor_used", o.LastUsedAt)
+	}
+	c.Renames, c.Default = o.Kind != otl.FactorRecovery, o.Default
+	if !c.Renames {
+		c.Label = c.Kind
+	}
+	return c
+}
+
+// again shows the page anew after a change.
+func (p securities) again(w http.ResponseWriter, r *http.Request) {
+	p.send(w, r, security+"?saved=1")
+}
+
+// proven gives whom a browser is signed in as, if he has just proven who he is. It is
+// false where he was sent to do so first.
+func (p securities) proven(w http.ResponseWriter, r *http.Request) (session.Browser, bool, error) {
+	who, ok, err := p.person(w, r)
+	if err != nil || !ok {
+		return who, false, err
+	}
+	if signin.Late(who.Session, p.Now()) {
+		return who, false, p.prove(w, r, security)
+	}
+	return who, true, nil
+}
+
+// add begins a visit in which a factor is set up.
+func (p securities) add(w http.ResponseWriter, r *http.Request) error {
+	return p.own(w, r, otl.Asked{Return: security + "?saved=1", MaxAge: int(signin.Recent.Seconds()), Factors: 2, SetUp: true})
+}
+
+func (p securities) rename(w http.ResponseWriter, r *http.Request) error {
+	label := r.PostForm.Get("label")
+	return p.update(w, r, &label, false)
+}
+
+func (p securities) prefer(w http.ResponseWriter, r *http.Request) error {
+	return p.update(w, r, nil, true)
+}
+
+func (p securities) update(w http.ResponseWriter, r *http.Request, label *string, prefer bool) error {
+	who, ok, err := p.person(w, r)
+	if err != nil || !ok {
+		return err
+	}
+	_, err = p.Factors.Update(r.Context(), who.Standing, r.PathValue("id"), label, prefer)
+	if err != nil && mendable(err) {
+		return p.show(w, r, who, err)
+	}
+	if err == nil {
+		p.again(w, r)
+	}
+	return err
+}
+
+// remove takes a factor away. Whoever has only one of two proven is to prove the second
+// first.
+func (p securities) remove(w http.ResponseWriter, r *http.Request) error {
+	who, ok, err := p.proven(w, r)
+	if err != nil || !ok {
+		return err
+	}
+	_, err = p.Factors.Remove(r.Context(), who.Standing, r.PathValue("id"))
+	if otl.Is(err, factor.ErrUnproven.Code) {
+		return p.prove(w, r, security)
+	}
+	if err == nil {
+		p.again(w, r)
+	}
+	return err
+}
+
+// codes makes recovery codes in the place of those before and shows them.
+func (p securities) codes(w http.ResponseWriter, r *http.Request) error {
+	who, ok, err := p.proven(w, r)
+	if err != nil || !ok {
+		return err
+	}
+	codes, _, err := p.Factors.NewCodes(r.Context(), who.Standing)
+	if otl.Is(err, factor.ErrUnproven.Code) {
+		return p.prove(w, r, security)
+	}
+	if err == nil {
+		p.Pages.codes(w, r, signin.Visit{Who: who}, codes, security+"/saved")
+	}
+	return err
+}
+
+func (p securities) saved(w http.ResponseWriter, r *http.Request) error {
+	p.again(w, r)
+	return nil
+}
