@@ -74,7 +74,7 @@ func (f *Setup) Enrol(ctx context.Context, b store.Standing, n New) (Enrolment, 
 		return Enrolment{}, err
 	}
 	if one.Kind.Sent() {
-		if err := f.pace(ctx, b.User.ID, b.Site.ID, one); err != nil {
+		if err := f.pace(ctx, limit.Prompts, b.User.ID, b.Site.ID, one); err != nil {
 			return Enrolment{}, err
 		}
 	}
@@ -130,6 +130,20 @@ func (f *Setup) fresh(u otl.User, n *New) (otl.Factor, error) {
 		one.Label = usual
 	}
 	return one, err
+}
+
+// Begun gives a factor of a person that was begun to be set up, whether or not it was
+// finished. The error is ErrNone for one whose time is over, as for none.
+func (f *Setup) Begun(ctx context.Context, userID, id string) (Enrolment, error) {
+	if !secret.ValidID(id) {
+		return Enrolment{}, ErrNone
+	}
+	one, _, err := f.Store.Read.Factors.ByID(ctx, userID, id)
+	e := Enrolment{Factor: one, ExpiresAt: one.CreatedAt.Add(enrolTTL)}
+	if errors.Is(err, store.ErrNotFound) || err == nil && one.ConfirmedAt.IsZero() && !f.Now().Before(e.ExpiresAt) {
+		err = ErrNone
+	}
+	return e, err
 }
 
 func checkLabel(s string) (string, error) { return otl.CheckText("label", s, otl.MaxLabel) }

@@ -1,6 +1,7 @@
 package factor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -31,6 +32,8 @@ type Prompt struct {
 	Slot     string         // id of the step or session it is for; a later code takes the place of the one before
 	Used     otl.Methods    // what he has proven himself with: a factor of the same kind is none (MF-06)
 	Until    time.Time      // end of the step
+	TTL      time.Duration  // of the code; 0 for five minutes
+	Custom   string         // message.Custom as JSON, "" for none
 	Quiet    bool           // send nothing: only the factor is asked for
 }
 
@@ -54,15 +57,15 @@ func (f *Factors) Send(ctx context.Context, p Prompt) (Offer, error) {
 	case !one.Kind.Sent():
 		return o, nil
 	}
-	if err := f.pace(ctx, p.User.ID, p.SiteID, one); err != nil {
+	if err := f.pace(ctx, limit.Prompts, p.User.ID, p.SiteID, one); err != nil {
 		return o, err
 	}
 	return o, f.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return f.write(ctx, tx, p, one) })
 }
 
-// pace counts one more code to be sent to a person (MF-11, OT-20).
-func (f *Factors) pace(ctx context.Context, userID, siteID string, one otl.Factor) error {
-	uses := []limit.Use{{Rate: limit.Prompts, By: []string{userID}}}
+// pace counts one more code to be sent to a person by a rate (MF-11, OT-20).
+func (f *Factors) pace(ctx context.Context, r limit.Rate, userID, siteID string, one otl.Factor) error {
+	uses := []limit.Use{{Rate: r, By: []string{userID}}}
 	if one.Kind == otl.FactorSMS {
 		if err := f.SMS.Reaches(ctx, siteID, one.Target); err != nil {
 			return err
@@ -77,7 +80,7 @@ func (f *Factors) write(ctx context.Context, tx *store.Tx, p Prompt, one otl.Fac
 	now, code := f.Now(), secret.NewCode(f.Length)
 	t := otl.Ticket{
 		ID: secret.NewID(now), Purpose: otl.PurposeFactor, UserID: p.User.ID, SiteID: p.SiteID, Slot: p.Slot, Channel: otl.ChannelSMS,
-		Data: map[string]string{dataFactor: one.ID}, CreatedAt: now, ExpiresAt: now.Add(codeTTL),
+		Data: map[string]string{dataFactor: one.ID}, CreatedAt: now, ExpiresAt: now.Add(cmp.Or(p.TTL, codeTTL)),
 	}
 	if !p.Until.IsZero() && p.Until.Before(t.ExpiresAt) {
 		t.ExpiresAt = p.Until
@@ -101,7 +104,7 @@ func (f *Factors) write(ctx context.Context, tx *store.Tx, p Prompt, one otl.Fac
 	minutes := max(int(t.ExpiresAt.Sub(now).Minutes()), 1)
 	_, err := f.Messages.Queue(ctx, tx, message.Note{
 		Kind: otl.MessageSignIn, Channel: t.Channel, To: to, UserID: p.User.ID, SiteID: p.SiteID, Locale: p.User.Locale, Expires: t.ExpiresAt,
-		Data: map[string]string{message.DataCode: code, message.DataMinutes: strconv.Itoa(minutes)},
+		Data: map[string]string{message.DataCode: code, message.DataMinutes: strconv.Itoa(minutes), message.DataCustom: p.Custom},
 	})
 	return err
 }
@@ -155,23 +158,29 @@ func (f *Factors) Verify(ctx context.Context, tx *store.Tx, c Claim) (otl.Factor
 	if err := f.count(ctx, tx, one); err != nil {
 		return one, err
 	}
-	code := plain(c.Proof)
-	switch one.Kind {
-	case otl.FactorTOTP:
-		err = f.acceptTOTP(ctx, tx, one, sealed, code)
-	case otl.FactorSMS, otl.FactorMail:
-		err = f.acceptSent(ctx, tx, one, c, code)
-	case otl.FactorRecovery:
-		err = f.acceptRecovery(ctx, tx, one, c, code)
-	case otl.FactorKey:
-		err = f.acceptKey(ctx, tx, one, sealed, c)
-	default:
-		err = ErrProof
+	if err := f.accept(ctx, tx, one, sealed, c); err != nil {
+		return one, err
 	}
-	if err != nil {
+	if err := limit.ClearFactor(ctx, tx, limit.FactorAt(c.User.ID, c.SiteID, one.ID)); err != nil {
 		return one, err
 	}
 	return one, limit.ClearFactors(ctx, tx, c.User.ID)
+}
+
+// accept checks a proof of a factor and uses it up. The error is ErrProof.
+func (f *Factors) accept(ctx context.Context, tx *store.Tx, one otl.Factor, sealed []byte, c Claim) error {
+	code := plain(c.Proof)
+	switch one.Kind {
+	case otl.FactorTOTP:
+		return f.acceptTOTP(ctx, tx, one, sealed, code)
+	case otl.FactorSMS, otl.FactorMail:
+		return f.acceptSent(ctx, tx, one, c, code)
+	case otl.FactorRecovery:
+		return f.acceptRecovery(ctx, tx, one, c, code)
+	case otl.FactorKey:
+		return f.acceptKey(ctx, tx, one, sealed, c)
+	}
+	return ErrProof
 }
 
 // count counts a guess. Signatures of keys are not guessed at: they stay good whatever

@@ -68,6 +68,10 @@ func To(u otl.User) string {
 // no more than three in any ten minutes (MF-11).
 var Prompts = Rate{"prompts", 3, 30 * time.Minute}
 
+// SitePrompts is the part of Prompts that codes may take which a site asks for outside any
+// sign-in: two of the three, counted with all others. What is left is for signing in.
+var SitePrompts = Rate{Prompts.Name, 2, 20 * time.Minute}
+
 // SMSNeighbours is the rate of SMS to numbers that differ in their last four digits
 // alone.
 var SMSNeighbours = Rate{"sms-neighbours", 20, time.Hour}
@@ -216,6 +220,13 @@ func Codes(userID string) Account { return Account{"codes:" + userID} }
 // a second factor has the password.
 func Factors(userID string) Account { return Account{"factors:" + userID} }
 
+// FactorAt is the account of one factor of a person at one site, for proofs that the site
+// asks for outside any sign-in: what fails there closes the factor there alone (decision
+// D1), until somebody signs in at the site with it.
+func FactorAt(userID, siteID, factorID string) Account {
+	return Account{"factor:" + userID + ":" + siteID + ":" + factorID}
+}
+
 // Recovery is the account of a person's recovery codes, which stay good when guesses
 // have closed his other factors (PW-13).
 func Recovery(userID string) Account { return Account{"recovery:" + userID} }
@@ -228,6 +239,11 @@ func TryFactor(ctx context.Context, tx *store.Tx, a Account, now time.Time) erro
 		return err
 	}
 	return Exceeded(due.Sub(now))
+}
+
+// ClearFactor forgets wrong guesses of one account after a right one.
+func ClearFactor(ctx context.Context, tx *store.Tx, a Account) error {
+	return tx.Failures.Clear(ctx, a.name)
 }
 
 // ClearFactors forgets wrong guesses at a person's second factors after a right one.

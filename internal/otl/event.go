@@ -54,6 +54,8 @@ const (
 	EventPasswordRemoved EventType = "user.password_removed"
 	EventRecoveryUsed    EventType = "factor.recovery_used"
 	EventFactorCloned    EventType = "factor.clone_suspected" // a key signed with a counter that goes back
+	EventFactorVerified  EventType = "factor.verified"        // for a site, outside any sign-in
+	EventStandInGiven    EventType = "factor.stand_in_given"  // to a site, for a person of its own
 	EventSessionElevated EventType = "session.elevated"
 	EventKeyRotated      EventType = "signing_key.rotated"
 	EventMessageRetried  EventType = "message.retried"

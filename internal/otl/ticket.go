@@ -17,6 +17,9 @@ const (
 	PurposeDevice   Purpose = "trusted_device" // lets a device in without a second step
 	PurposeHandover Purpose = "session_token"  // lets a browser in that a site vouches for
 
+	PurposeVerification Purpose = "verification" // shows a site that somebody has a factor; opens nothing
+	PurposeStandIn      Purpose = "stand_in"     // shows the same in the place of a factor, for a site's own person
+
 	PurposeEmailChange Purpose = "email_change" // proves a new address, which then replaces the one before
 	PurposePhoneChange Purpose = "phone_change" // does the same for a number
 	PurposeUndo        Purpose = "change_undo"  // refuses such a change, or takes it back

@@ -70,12 +70,14 @@ type verifyIn struct {
 var (
 	errFactor  = literal(http.StatusUnauthorized, "Failed authentication with this factor")
 	errState   = literal(http.StatusUnauthorized, "State token is invalid or has expired")
+	errOver    = literal(http.StatusBadRequest, errState.text) // of a verification outside any sign-in
 	errNoProof = literal(http.StatusBadRequest, "otp_token is missing")
 )
 
 const (
 	pendingSMS  = "SMS token sent to your mobile device. Authentication pending."
 	pendingMail = "Token sent to your email address. Authentication pending."
+	pendingApp  = "Authentication pending."
 )
 
 // verify is POST /api/1/login/verify_factor and /api/1/verify_factor. A wrong code
@@ -114,12 +116,21 @@ func (s logins) challenge(c *call, proof signin.StepProof, silent bool) (reply, 
 	switch {
 	case err != nil:
 		return reply{}, failedFactor(err)
-	case offer.Kind == otl.FactorSMS:
-		return pending(pendingSMS), nil
-	case offer.Kind == otl.FactorMail:
-		return pending(pendingMail), nil
+	case offer.Kind.Sent():
+		return pending(waiting(offer.Kind)), nil
 	}
 	return reply{}, errNoProof
+}
+
+// waiting words that a code of a kind of factor is waited for.
+func waiting(k otl.FactorKind) string {
+	switch k {
+	case otl.FactorSMS:
+		return pendingSMS
+	case otl.FactorMail:
+		return pendingMail
+	}
+	return pendingApp
 }
 
 // pending is the answer to a step that waits for a code.
@@ -133,6 +144,8 @@ func failedFactor(err error) error {
 	switch {
 	case errors.Is(err, signin.ErrStep):
 		return errState.because(err)
+	case errors.Is(err, factor.ErrVerification):
+		return errOver.because(err)
 	case errors.Is(err, factor.ErrProof), errors.Is(err, factor.ErrNone):
 		return errFactor.because(err)
 	case otl.As(err).Kind == otl.Limited:

@@ -1,6 +1,8 @@
 package onelogin
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -29,9 +31,16 @@ func (s devices) serve() {
 	s.mux.HandleFunc("GET "+v1+"/otp_devices", s.byClient(otl.ScopeUsers, s.listV1))
 	s.mux.HandleFunc("GET "+v2+"/devices", s.byClient(otl.ScopeAuth, s.list))
 	s.mux.HandleFunc("POST "+v1+"/otp_devices", withBody(s.Surface, otl.ScopeUsers, s.enrolV1))
-	s.mux.HandleFunc("POST "+v1+"/otp_devices/{device}/verify", withBody(s.Surface, otl.ScopeUsers, s.confirmV1))
+	s.mux.HandleFunc("POST "+v1+"/otp_devices/{device}/trigger", s.mayHaveBody(s.trigger))
+	s.mux.HandleFunc("POST "+v1+"/otp_devices/{device}/verify", s.mayHaveBody(s.verifyV1))
+	s.mux.HandleFunc("POST "+v1+"/mfa_token", s.mayHaveBody(s.standIn))
 	s.mux.HandleFunc("POST "+v2+"/registrations", withBody(s.Surface, otl.ScopeUsers, s.register))
 	s.mux.HandleFunc("PUT "+v2+"/registrations/{registration}", withBody(s.Surface, otl.ScopeUsers, s.confirm))
+	s.mux.HandleFunc("GET "+v2+"/registrations/{registration}", s.byClient(otl.ScopeUsers, s.registered))
+	s.mux.HandleFunc("POST "+v2+"/verifications", withBody(s.Surface, otl.ScopeUsers, s.begin))
+	s.mux.HandleFunc("PUT "+v2+"/verifications/{verification}", withBody(s.Surface, otl.ScopeUsers, s.answer))
+	s.mux.HandleFunc("GET "+v2+"/verifications/{verification}", s.byClient(otl.ScopeUsers, s.look))
+	s.mux.HandleFunc("POST "+v2+"/mfa_token", s.mayHaveBody(s.standIn))
 	s.mux.HandleFunc("DELETE "+v1+"/otp_devices/{device}", s.byClient(otl.ScopeUsers, s.remove))
 	s.mux.HandleFunc("DELETE "+v2+"/devices/{device}", s.byClient(otl.ScopeUsers, s.remove))
 }
@@ -262,9 +271,21 @@ func (s devices) register(c *call, in *enrolIn) (reply, error) {
 	return reply{http.StatusCreated, out}, err
 }
 
+// code is a code as clients write it: as a text, or as a number without the noughts at
+// its beginning.
+type code struct{ secret.Text }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *code) UnmarshalJSON(b []byte) error {
+	if n, err := strconv.Atoi(string(b)); err == nil {
+		c.Text = secret.NewText(fmt.Sprintf("%06d", n))
+		return nil
+	}
+	return json.Unmarshal(b, &c.Text)
+}
+
 type confirmIn struct {
-	Code  secret.Text `json:"otp"`
-	Token secret.Text `json:"otp_token"`
+	Code code `json:"otp"`
 }
 
 // confirm is PUT /api/2/mfa/users/{id}/registrations/{registration}.
@@ -273,7 +294,7 @@ func (s devices) confirm(c *call, in *confirmIn) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	one, err := s.Factors.Confirm(c.ctx(), b.Standing, factorOf(c.r.PathValue("registration")), in.Code)
+	one, err := s.Factors.Confirm(c.ctx(), b.Standing, factorOf(c.r.PathValue("registration")), in.Code.Text)
 	if err != nil {
 		return reply{}, failedFactor(err)
 	}
@@ -281,21 +302,23 @@ func (s devices) confirm(c *call, in *confirmIn) (reply, error) {
 	return reply{http.StatusOK, registrationOut{ID: registration(one.ID), Status: "accepted", Device: strconv.Itoa(id)}}, err
 }
 
-// confirmV1 is POST /api/1/users/{id}/otp_devices/{device}/verify for a device that is
-// being set up.
-func (s devices) confirmV1(c *call, in *confirmIn) (reply, error) {
+// registered is GET /api/2/mfa/users/{id}/registrations/{registration}.
+func (s devices) registered(c *call) (reply, error) {
 	b, err := s.own(c)
 	if err != nil {
 		return reply{}, err
 	}
-	id, err := s.device(c)
-	if err == nil {
-		_, err = s.Factors.Confirm(c.ctx(), b.Standing, id, in.Token)
-	}
+	e, err := s.Factors.Begun(c.ctx(), b.User.ID, factorOf(c.r.PathValue("registration")))
 	if err != nil {
-		return reply{}, failedFactor(err)
+		return reply{}, err
 	}
-	return success(nil), nil
+	out := registrationOut{ID: registration(e.ID), Status: string(factor.VerificationPending)}
+	if !e.ConfirmedAt.IsZero() {
+		out.Status = string(factor.VerificationAccepted)
+	}
+	id, err := s.Numbers.Of(c.ctx(), number.Device, e.ID)
+	out.Device = strconv.Itoa(id)
+	return reply{http.StatusOK, out}, err
 }
 
 // device gives the id of the factor a path names, "" for one that is unknown.
@@ -304,6 +327,11 @@ func (s devices) device(c *call) (string, error) {
 	if err != nil {
 		return "", invalid("device_id", "is none")
 	}
+	return s.numbered(c, n)
+}
+
+// numbered gives the id of the factor with a number, "" for one that is unknown.
+func (s devices) numbered(c *call, n int) (string, error) {
 	id, err := s.Numbers.Ref(c.ctx(), number.Device, n)
 	if err != nil && otl.As(err).Kind == otl.NotFound {
 		return "", nil
