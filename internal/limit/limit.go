@@ -212,8 +212,16 @@ func (l *Limits) Clear(ctx context.Context, tx *store.Tx, a Account) error {
 }
 
 // Codes is the account of a person's one-time codes. It has no pauses, because each
-// code has few tries, and it counts whatever OTL_RATE_LIMITS says.
-func Codes(userID string) Account { return Account{"codes:" + userID} }
+// code has few tries, and it counts whatever OTL_RATE_LIMITS says. Nobody has one by what
+// he was called, which fills in the same way: being limited does not tell the two apart.
+func Codes(u otl.User, called string) Account {
+	if u.ID == "" {
+		return Unknown("codes " + called)
+	}
+	return codes(u.ID)
+}
+
+func codes(userID string) Account { return Account{"codes:" + userID} }
 
 // Factors is the account of the codes of a person's second factors, at whatever door
 // and in whatever step (OT-08). A right password does not clear it: whoever guesses at
@@ -257,13 +265,13 @@ func ClearFactors(ctx context.Context, tx *store.Tx, userID string) error {
 // TryCode counts a guess at a one-time code of a person before it is looked at, at
 // whatever site (OT-08). After 100 wrong ones in a row codes are closed to him
 // until he proves himself in another way (OT-07).
-func TryCode(ctx context.Context, tx *store.Tx, userID string, now time.Time) error {
-	return TryFactor(ctx, tx, Codes(userID), now)
+func TryCode(ctx context.Context, tx *store.Tx, a Account, now time.Time) error {
+	return TryFactor(ctx, tx, a, now)
 }
 
 // ClearCodes forgets a person's wrong codes after he has proven himself.
 func ClearCodes(ctx context.Context, tx *store.Tx, userID string) error {
-	return tx.Failures.Clear(ctx, Codes(userID).name)
+	return tx.Failures.Clear(ctx, codes(userID).name)
 }
 
 // Network gives what addresses are counted together: an IPv4 address, or the 64

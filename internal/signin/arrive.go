@@ -208,18 +208,18 @@ func (s Arrivals) SignUp(ctx context.Context, v Visit, address, hash, scheme str
 // is ErrCode, or limit.Exceeded after too many in a row.
 func (s Arrivals) Code(ctx context.Context, v Visit, code secret.Text) (Arrival, error) {
 	a := CodeAttempt{Site: v.Site, Who: Identifier{ByEmail, v.Progress.Name}, Code: code, Flow: v.ID}
-	if err := a.Who.check(); err != nil {
-		return Arrival{}, ErrCode
+	u, err := a.whose(ctx, s.Codes)
+	if otl.As(err).Kind == otl.Invalid {
+		err = ErrCode
 	}
-	u, err := s.Codes.find(ctx, v.Site, a.Who, false)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err != nil {
 		return Arrival{}, err
 	}
 	var p Proved
 	var refused error
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		p, refused = Proved{}, nil
-		t, err := s.Codes.guess(ctx, tx, u.ID, a)
+		t, err := s.Codes.guess(ctx, tx, u, a)
 		if err != nil {
 			switch otl.As(err).Kind {
 			case otl.Unauthenticated, otl.Forbidden, otl.Limited:

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/limit"
@@ -261,8 +260,8 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 		to = ""
 	}
 	t := otl.Ticket{
-		ID: secret.NewID(now), Purpose: otl.PurposeSignIn, UserID: u.ID, SiteID: r.Site.ID, Channel: r.Channel, CreatedAt: now, ExpiresAt: now.Add(r.TTL),
-		Data: map[string]string{},
+		ID: secret.NewID(now), Purpose: otl.PurposeSignIn, UserID: u.ID, SiteID: r.Site.ID, Slot: r.Who.slot(u), Channel: r.Channel,
+		CreatedAt: now, ExpiresAt: now.Add(r.TTL), Data: map[string]string{},
 	}
 	for k, v := range r.Data {
 		t.Data[k] = v
@@ -370,11 +369,8 @@ type Proven struct {
 // person (OT-08). Whatever is wrong the error is ErrCode; on wires that may know
 // people, ErrCodeExpired and ErrCodeLocked are told from it.
 func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
-	if err := a.Who.check(); err != nil {
-		return Proven{}, err
-	}
-	u, err := s.find(ctx, a.Site, a.Who, a.Known)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	u, err := a.whose(ctx, s)
+	if err != nil {
 		return Proven{}, err
 	}
 	var refused error
@@ -384,7 +380,7 @@ func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		p, refused = Proven{}, nil
 		var err error
-		if p.Ticket, err = s.guess(ctx, tx, u.ID, a); err != nil {
+		if p.Ticket, err = s.guess(ctx, tx, u, a); err != nil {
 			switch otl.As(err).Kind {
 			case otl.Unauthenticated, otl.Forbidden, otl.Limited:
 				refused = err // and what was counted stays counted
@@ -425,55 +421,4 @@ func methodOf(t otl.Ticket) otl.Method {
 		return otl.MethodSMS
 	}
 	return otl.MethodDirect
-}
-
-// guess counts a guess and, if it is right, uses the ticket up.
-func (s *Codes) guess(ctx context.Context, tx *store.Tx, userID string, a CodeAttempt) (otl.Ticket, error) {
-	now := s.Now()
-	t, digest, err := tx.Tickets.Guess(ctx, userID, otl.PurposeSignIn, a.Site.ID, "", now, s.Tries)
-	if errors.Is(err, store.ErrNotFound) {
-		return t, s.why(ctx, tx, userID, a.Site.ID)
-	}
-	if err != nil {
-		return t, err
-	}
-	if err := limit.TryCode(ctx, tx, userID, now); err != nil {
-		return t, err
-	}
-	plain := strings.NewReplacer(" ", "", "-", "").Replace(a.Code.Reveal())
-	right, asked := secret.SameDigest(s.codeDigest(t, plain), digest), requested(t, a.RequestID) && t.Data[dataFlow] == a.Flow
-	if !right || !asked {
-		if t.Tries >= s.Tries {
-			return t, ErrCodeLocked
-		}
-		return t, ErrCode
-	}
-	if first, err := tx.Tickets.Spend(ctx, t.ID, now); err != nil || !first {
-		if err == nil {
-			err = ErrCode
-		}
-		return t, err
-	}
-	if t.Channel == otl.ChannelSMS {
-		if err := limit.Entered(ctx, tx, t.SiteID, t.Data[dataNumber], t.CreatedAt); err != nil {
-			return t, err
-		}
-	}
-	return t, limit.ClearCodes(ctx, tx, userID)
-}
-
-// why tells what is the matter where there is no code to guess.
-func (s *Codes) why(ctx context.Context, tx *store.Tx, userID, siteID string) error {
-	t, err := tx.Tickets.Newest(ctx, userID, otl.PurposeSignIn, siteID, "")
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return ErrCode
-	case err != nil:
-		return err
-	case !t.UsedAt.IsZero():
-		return ErrCode
-	case t.Tries >= s.Tries:
-		return ErrCodeLocked
-	}
-	return ErrCodeExpired
 }

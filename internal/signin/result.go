@@ -33,18 +33,15 @@ type Result struct {
 // is signed in yet. The errors are those of Verify; a code that was sent without an
 // address is none.
 func (s *Codes) Enter(ctx context.Context, r Result) (code secret.Text, err error) {
-	if err := r.Who.check(); err != nil {
-		return code, err
-	}
-	u, err := s.find(ctx, r.Site, r.Who, r.Known)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	u, err := r.whose(ctx, s)
+	if err != nil {
 		return code, err
 	}
 	code = secret.NewKey(LinkCodePrefix)
 	var refused error
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		refused = nil
-		t, err := s.guess(ctx, tx, u.ID, r.CodeAttempt)
+		t, err := s.guess(ctx, tx, u, r.CodeAttempt)
 		if err == nil && (t.Data[dataClient] != r.Client || t.Data[dataRedirect] == "") {
 			err = ErrCode
 		}

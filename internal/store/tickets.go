@@ -33,16 +33,21 @@ func (g Tickets) ticket(ctx context.Context, statement string, args []any, more 
 // Insert adds a ticket, known by the digests of its secret and, if it has one, of
 // its code. It takes the place of the one that the person has for the same purpose
 // at the same site in the same slot (OT-04), in one statement; the secret of that one can be
-// used until CrossedUntil if what goes with both is the same. One without a person opens nothing:
-// it is written where nobody was found, so that it takes as long.
+// used until CrossedUntil if what goes with both is the same. One without a person opens
+// nothing: it is written where nobody was found, so that it takes as long, and in a slot
+// takes the place of nobody's before it.
 func (g Tickets) Insert(ctx context.Context, t otl.Ticket, digest, code []byte) error {
 	data, err := json.Marshal(t.Data)
 	if err != nil {
 		return err
 	}
+	place := `(user_id, purpose, site_id, slot) WHERE used_at IS NULL`
+	if t.UserID == "" && t.Slot != "" {
+		place = `(slot, purpose, site_id) WHERE user_id IS NULL AND used_at IS NULL AND slot <> ''`
+	}
 	_, err = g.exec(ctx, `INSERT INTO tickets (id, purpose, user_id, site_id, channel, digest, code, data, created_at, expires_at, slot, code_until)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-		ON CONFLICT (user_id, purpose, site_id, slot) WHERE used_at IS NULL DO UPDATE
+		ON CONFLICT `+place+` DO UPDATE
 		SET id = $1, channel = $5, digest = $6, code = $7, data = $8, created_at = $9, expires_at = $10, tries = 0, code_until = $12,
 			crossed = CASE WHEN tickets.created_at < $13 AND tickets.data = $8 THEN tickets.digest END, crossed_until = CASE WHEN tickets.expires_at < $13 THEN tickets.expires_at ELSE $13 END`,
 		t.ID, string(t.Purpose), orNull(t.UserID), t.SiteID, string(t.Channel), digest, orNone(code), string(data), millis(t.CreatedAt), millis(t.ExpiresAt), t.Slot,
@@ -95,10 +100,15 @@ func (g Tickets) UseCrossed(ctx context.Context, p otl.Purpose, digest []byte, n
 // guesses at once no more are let through than one after the other would be
 // (OT-06). On PostgreSQL the ticket stays locked until the transaction ends.
 func (g Tickets) Guess(ctx context.Context, userID string, p otl.Purpose, siteID, slot string, now time.Time, most int) (otl.Ticket, []byte, error) {
+	whose, of := `user_id = $1`, userID
+	if userID == "" { // nobody's, so that it is the same work
+		whose, of = `user_id IS NULL AND slot <> '' AND slot = $1`, slot
+	}
 	var code []byte
 	t, err := g.ticket(ctx, `UPDATE tickets SET tries = tries + 1
-		WHERE user_id = $1 AND purpose = $2 AND site_id = $3 AND used_at IS NULL AND expires_at > $4 AND COALESCE(code_until, expires_at) > $4 AND tries < $5 AND code IS NOT NULL AND slot = $6
-		RETURNING `+ticketColumns+`, code`, []any{userID, string(p), siteID, millis(now), most, slot}, &code)
+		WHERE `+whose+` AND purpose = $2 AND site_id = $3 AND used_at IS NULL AND expires_at > $4
+		AND COALESCE(code_until, expires_at) > $4 AND tries < $5 AND code IS NOT NULL AND slot = $6
+		RETURNING `+ticketColumns+`, code`, []any{of, string(p), siteID, millis(now), most, slot}, &code)
 	return t, code, err
 }
 

@@ -2,6 +2,7 @@ package native_test
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -42,6 +43,51 @@ func TestOT10_TheSameWorkWhoeverItIs(t *testing.T) {
 				if string(r.Raw) != answer || done != writes {
 					t.Errorf("%s for %s: %d writes and %s, not %d and %s", path, who, done, r.Raw, writes, answer)
 				}
+			}
+		}
+	})
+}
+
+// TestOT10_WrongCodesOfNobodyAreCountedLikeThoseOfSomebody: the same answers for as long
+// as anybody likes to guess, after five wrong tries, after a hundred, and without a code.
+func TestOT10_WrongCodesOfNobodyAreCountedLikeThoseOfSomebody(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, "member@dev.test", w.Notes.Site)
+		off := w.Person(t, "disabled@dev.test", w.Notes.Site)
+		if err := w.Accounts.SetDisabled(t.Context(), off.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		answers := map[string][]string{}
+		for _, who := range []string{"member", "disabled", "nobody"} {
+			call := func(path string, more ...string) otltest.Reply {
+				body := map[string]string{"email": who + "@dev.test"}
+				for _, code := range more {
+					body["code"] = code
+				}
+				r := w.Do(t, otltest.Call{Path: path, Key: w.Notes.Key, Body: body})
+				answers[who] = append(answers[who], r.Text("code"), r.Header.Get("Retry-After"))
+				return r
+			}
+			call("/api/v1/auth/otp/verify", "000000") // none was sent
+			for range 21 {
+				w.Inbox.Empty()
+				call("/api/v1/auth/otp/send").Want(t, http.StatusAccepted)
+				guess := "000000"
+				if l := w.Letters(t, ""); len(l) > 0 {
+					guess = wrong(l[0].Code)
+				}
+				for range 6 {
+					call("/api/v1/auth/otp/verify", guess)
+				}
+			}
+			if last := answers[who][len(answers[who])-4]; last != "rate_limited" {
+				t.Errorf("%s may guess for ever: %v", who, answers[who])
+			}
+		}
+		for who, got := range answers {
+			if !slices.Equal(got, answers["member"]) {
+				t.Errorf("%s: %v\nmember: %v", who, got, answers["member"])
 			}
 		}
 	})

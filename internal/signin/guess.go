@@ -1,0 +1,89 @@
+package signin
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"strings"
+
+	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// whose gives the person whose code somebody enters, and nobody where none can be sent
+// to him: what follows is the same work then (OT-10).
+func (a *CodeAttempt) whose(ctx context.Context, s *Codes) (otl.User, error) {
+	if err := a.Who.check(); err != nil {
+		return otl.User{}, err
+	}
+	u, err := s.find(ctx, a.Site, a.Who, a.Known)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !a.Known && !u.DisabledAt.IsZero() {
+		return otl.User{}, nil
+	}
+	return u, err
+}
+
+// slot gives where the code of somebody who was found by an identifier stands. People
+// have one at each site; nobody has one for each thing he is called.
+func (i Identifier) slot(u otl.User) string {
+	if u.ID != "" {
+		return ""
+	}
+	return hex.EncodeToString(secret.Digest(string(i.Type) + " " + i.Value)[:16])
+}
+
+// guess counts a guess and, if it is right, uses the ticket up.
+func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttempt) (otl.Ticket, error) {
+	now, slot := s.Now(), a.Who.slot(u)
+	t, digest, err := tx.Tickets.Guess(ctx, u.ID, otl.PurposeSignIn, a.Site.ID, slot, now, s.Tries)
+	if errors.Is(err, store.ErrNotFound) {
+		if a.Known {
+			return t, s.why(ctx, tx, u.ID, a.Site.ID)
+		}
+		return t, ErrCode // whatever it is
+	}
+	if err != nil {
+		return t, err
+	}
+	if err := limit.TryCode(ctx, tx, limit.Codes(u, slot), now); err != nil {
+		return t, err
+	}
+	plain := strings.NewReplacer(" ", "", "-", "").Replace(a.Code.Reveal())
+	right, asked := secret.SameDigest(s.codeDigest(t, plain), digest), requested(t, a.RequestID) && t.Data[dataFlow] == a.Flow && u.ID != ""
+	if !right || !asked {
+		if t.Tries >= s.Tries {
+			return t, ErrCodeLocked
+		}
+		return t, ErrCode
+	}
+	if first, err := tx.Tickets.Spend(ctx, t.ID, now); err != nil || !first {
+		if err == nil {
+			err = ErrCode
+		}
+		return t, err
+	}
+	if t.Channel == otl.ChannelSMS {
+		if err := limit.Entered(ctx, tx, t.SiteID, t.Data[dataNumber], t.CreatedAt); err != nil {
+			return t, err
+		}
+	}
+	return t, limit.ClearCodes(ctx, tx, u.ID)
+}
+
+// why tells what is the matter where there is no code to guess.
+func (s *Codes) why(ctx context.Context, tx *store.Tx, userID, siteID string) error {
+	t, err := tx.Tickets.Newest(ctx, userID, otl.PurposeSignIn, siteID, "")
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return ErrCode
+	case err != nil:
+		return err
+	case !t.UsedAt.IsZero():
+		return ErrCode
+	case t.Tries >= s.Tries:
+		return ErrCodeLocked
+	}
+	return ErrCodeExpired
+}
