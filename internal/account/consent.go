@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -110,4 +111,52 @@ func (a Consents) Limit(ctx context.Context, userID, siteID string, chosen otl.F
 	}
 	_, err = a.decide(ctx, userID, site, chosen)
 	return err
+}
+
+// Readings gives what sites were shown of a person in the last 90 days, the newest day
+// first.
+func (a Consents) Readings(ctx context.Context, userID string) ([]otl.Reading, error) {
+	return a.Ledger.Of(ctx, userID)
+}
+
+// Ledgered gives what a person let sites see, the newest decision first.
+func (a Consents) Ledgered(ctx context.Context, userID string) ([]otl.Consent, error) {
+	return a.Store.Read.Ledger.Consents(ctx, userID)
+}
+
+// shownFor is how long the activity of a person is shown to him.
+const shownFor = 90 * 24 * time.Hour
+
+// Activity gives what happened to a person's account in the last 90 days, newest first,
+// before an event ("" for the newest), and whether there is more.
+func (a Consents) Activity(ctx context.Context, userID, before string, limit int) ([]otl.Event, bool, error) {
+	found, err := a.Store.Read.Events.List(ctx, userID, "", before, limit+1)
+	if err != nil {
+		return nil, false, err
+	}
+	more := len(found) > limit
+	found = found[:min(limit, len(found))]
+	since := a.Now().Add(-shownFor)
+	if i := slices.IndexFunc(found, func(e otl.Event) bool { return e.CreatedAt.Before(since) }); i >= 0 {
+		found, more = found[:i], false
+	}
+	return found, more, nil
+}
+
+// Names gives the names of sites by id; one that is gone has its id.
+func (a Consents) Names(ctx context.Context, ids []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, id := range ids {
+		if _, known := out[id]; known || id == "" {
+			continue
+		}
+		s, err := a.Store.Read.Sites.ByID(ctx, id)
+		if out[id] = s.Name; errors.Is(err, store.ErrNotFound) {
+			out[id], err = id, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }

@@ -56,6 +56,7 @@ type Next string
 // The steps, in the order they come.
 const (
 	StepSignIn  Next = "signin"  // the person is to prove who he is
+	StepLeaving Next = "leaving" // he asked for his account to be deleted: he is to take that back, or goes no further
 	StepChoose  Next = "choose"  // he is to say as whom he goes on
 	StepBarred  Next = "barred"  // the site has suspended him: he can only go back
 	StepSecond  Next = "second"  // the site demands a second factor
@@ -200,6 +201,9 @@ func (s *Flows) Next(ctx context.Context, v Visit) (Next, error) {
 	}
 	if v.other() {
 		return StepDone, nil // and the site is told that it is somebody else
+	}
+	if !v.Who.User.DeleteAt.IsZero() {
+		return StepLeaving, nil
 	}
 	if v.Asked.Choose && v.Progress.Chosen.IsZero() && v.Who.Session.AuthAt.Before(v.CreatedAt) {
 		return StepChoose, nil

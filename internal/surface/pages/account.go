@@ -2,8 +2,10 @@ package pages
 
 import (
 	"net/http"
+	"strconv"
+	"strings"
+	"time"
 
-	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
 )
@@ -19,6 +21,8 @@ type accountPage struct {
 // siteCard is a site somebody let in, with what it sees.
 type siteCard struct {
 	ID, Name, Sees string
+	About          string // since when, when he last signed in there, what it read
+	Note           string // that some of it is needed, "" where none is
 	Fields         []fieldChoice
 }
 
@@ -36,6 +40,14 @@ func (p accounts) routes() {
 	p.post("/account/sites/{id}", p.siteSent)
 	p.post("/account/sites/{id}/disconnect", p.siteLeft)
 	p.post("/account/sessions/{id}/end", p.sessionEnded)
+	p.get("/account/profile", p.profile)
+	p.post("/account/profile", p.profileSent)
+	p.get("/account/email", p.address("email"))
+	p.post("/account/email", p.addressSent("email"))
+	p.get("/account/phone", p.address("phone"))
+	p.post("/account/phone", p.addressSent("phone"))
+	p.get("/account/activity", p.activity)
+	p.get("/account/ledger", p.ledger)
 	p.get("/signout", p.signOut)
 	p.post("/signout", p.signOutSent)
 }
@@ -43,38 +55,57 @@ func (p accounts) routes() {
 // maxSessions is how many sessions the page lists.
 const maxSessions = 100
 
-func (p accounts) account(w http.ResponseWriter, r *http.Request) error {
+// person gives who opens or sends a page of the account. Nobody is sent to sign in, and
+// who asked for his account to be deleted to where he can take that back.
+func (p accounts) person(w http.ResponseWriter, r *http.Request, then string) (signin.Visit, bool, error) {
 	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
-	if err != nil {
+	switch {
+	case err != nil:
+		return signin.Visit{}, false, err
+	case who.Session.ID == "":
+		return signin.Visit{}, false, p.home(w, r, then)
+	case !who.User.DeleteAt.IsZero():
+		p.send(w, r, "/leaving")
+		return signin.Visit{}, false, nil
+	}
+	return signin.Visit{Who: who}, true, nil
+}
+
+// proven gives who opens or sends a page, and has him prove anew who he is where that
+// was a while ago (H16); then he is back at a page of ours.
+func (p accounts) proven(w http.ResponseWriter, r *http.Request, then string) (signin.Visit, bool, error) {
+	v, ok, err := p.person(w, r, then)
+	if err != nil || !ok || !signin.Late(v.Who.Session, p.Now()) {
+		return v, ok, err
+	}
+	return v, false, p.prove(w, r, then)
+}
+
+// minute writes a time so that everybody can read it.
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
+
+func (p accounts) account(w http.ResponseWriter, r *http.Request) error {
+	v, ok, err := p.person(w, r, "/account")
+	if err != nil || !ok {
 		return err
 	}
-	if who.Session.ID == "" {
-		return p.home(w, r, "/account")
-	}
+	who := v.Who
 	name := who.User.Name
 	if name == "" {
 		name = who.User.Email.Address
 	}
-	v := signin.Visit{Who: who}
 	s := p.screen(w, r, v, map[string]string{"name": isolate(name), "address": isolate(who.User.Email.Address)})
 	page := accountPage{Hello: s.Say("hello"), Address: s.Say("signed_in_as")}
 	names := map[string]string{who.Site.ID: "OneTimeLogin"}
-	sites, err := p.Consents.Sites(r.Context(), who.User.ID)
-	if err != nil {
+	if page.Sites, err = p.cards(r, s, who.User, names); err != nil {
 		return err
-	}
-	for _, c := range sites {
-		names[c.Site.ID] = c.Site.Name
-		card := siteCard{ID: c.Site.ID, Name: c.Site.Name, Fields: choices(s, who.User, c.Grant.Fields.With(append(c.Grant.Asked, c.Site.Requested...)...), c.Grant.Fields, c.Site.Required)}
-		card.Sees = s.With("site", isolate(c.Site.Name)).Say("sees")
-		page.Sites = append(page.Sites, card)
 	}
 	live, err := p.SignIn.List(r.Context(), signin.Scope{UserID: who.User.ID}, "", maxSessions)
 	if err != nil {
 		return err
 	}
 	for _, one := range live {
-		text := s.With("device", isolate(device(one.UserAgent))).With("date", one.CreatedAt.Format("2006-01-02 15:04 MST")).Say("session_since")
+		text := s.With("device", isolate(agent(s, one.UserAgent))).With("date", minute(one.CreatedAt)).Say("session_since")
 		page.Sessions = append(page.Sessions, sessionCard{ID: one.ID, Site: names[one.SiteID], Text: text, This: one.ID == who.Session.ID})
 	}
 	s.Title, s.Wide, s.Data = s.Say("account"), true, page
@@ -85,18 +116,62 @@ func (p accounts) account(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// person gives who sends a form of the account pages; nobody is sent to sign in.
-func (p accounts) person(w http.ResponseWriter, r *http.Request) (signin.Visit, bool, error) {
-	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
-	if err == nil && who.Session.ID == "" {
-		return signin.Visit{}, false, p.home(w, r, "/account")
+// agent names a browser, or says that it was none: sites sign people in by calls of
+// their own.
+func agent(s screen, userAgent string) string {
+	if named := device(userAgent); named != "?" {
+		return named
 	}
-	return signin.Visit{Who: who}, err == nil, err
+	return s.Say("by_site")
+}
+
+// cards gives the sites somebody let in, and their names by id.
+func (p accounts) cards(r *http.Request, s screen, u otl.User, names map[string]string) ([]siteCard, error) {
+	sites, err := p.Consents.Sites(r.Context(), u.ID)
+	if err != nil {
+		return nil, err
+	}
+	readings, err := p.Consents.Readings(r.Context(), u.ID)
+	if err != nil {
+		return nil, err
+	}
+	var out []siteCard
+	for _, c := range sites {
+		names[c.Site.ID] = c.Site.Name
+		named := s.With("site", isolate(c.Site.Name))
+		card := siteCard{ID: c.Site.ID, Name: c.Site.Name, Sees: named.Say("sees")}
+		card.Fields = choices(s, u, c.Grant.Fields.With(append(c.Grant.Asked, c.Site.Requested...)...), c.Grant.Fields, c.Site.Required)
+		about := []string{s.With("date", minute(c.Grant.CreatedAt)).Say("connected_since")}
+		if !c.Grant.LastLoginAt.IsZero() {
+			about = append(about, s.With("date", minute(c.Grant.LastLoginAt)).Say("last_sign_in"))
+		}
+		if times, last := read(readings, c.Site.ID); times > 0 {
+			about = append(about, s.With("date", minute(last)).With("n", strconv.FormatInt(times, 10)).Say("reads"))
+		}
+		card.About = strings.Join(about, " · ")
+		if len(c.Site.Required) > 0 {
+			card.Note = named.Say("required_note")
+		}
+		out = append(out, card)
+	}
+	return out, nil
+}
+
+// read gives how often a site read something, and when it last did.
+func read(all []otl.Reading, siteID string) (times int64, last time.Time) {
+	for _, one := range all {
+		if one.SiteID == siteID {
+			if times += one.Times; one.Last.After(last) {
+				last = one.Last
+			}
+		}
+	}
+	return times, last
 }
 
 // siteSent keeps what a site may see from now on.
 func (p accounts) siteSent(w http.ResponseWriter, r *http.Request) error {
-	v, ok, err := p.person(w, r)
+	v, ok, err := p.person(w, r, "/account")
 	if err != nil || !ok {
 		return err
 	}
@@ -112,7 +187,7 @@ func (p accounts) siteSent(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p accounts) siteLeft(w http.ResponseWriter, r *http.Request) error {
-	v, ok, err := p.person(w, r)
+	v, ok, err := p.person(w, r, "/account")
 	if err != nil || !ok {
 		return err
 	}
@@ -124,7 +199,7 @@ func (p accounts) siteLeft(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p accounts) sessionEnded(w http.ResponseWriter, r *http.Request) error {
-	v, ok, err := p.person(w, r)
+	v, ok, err := p.person(w, r, "/account")
 	if err != nil || !ok {
 		return err
 	}
@@ -132,58 +207,5 @@ func (p accounts) sessionEnded(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p.send(w, r, "/account?saved=1")
-	return nil
-}
-
-// signOutPage asks, or says that it is done.
-type signOutPage struct{ Done bool }
-
-func (p accounts) signOut(w http.ResponseWriter, r *http.Request) error {
-	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
-	if err != nil {
-		return err
-	}
-	to, err := p.Flows.Leaving(r.Context(), r.URL.Query().Get("f"), p.jar.Get(r, cookie.Flow))
-	if err != nil {
-		return err
-	}
-	v := signin.Visit{Who: who}
-	if to != "" {
-		if who.Session.ID == "" { // nobody is left to be asked
-			p.send(w, r, to)
-			return nil
-		}
-		v.ID = r.URL.Query().Get("f")
-	}
-	s := p.screen(w, r, v, nil)
-	page := signOutPage{Done: who.Session.ID == ""}
-	if s.Title = s.Say("signout"); page.Done {
-		s.Title = s.Say("signed_out")
-	}
-	s.Data = page
-	p.show(w, http.StatusOK, "signout.html", otl.Origin(to), s)
-	return nil
-}
-
-// signOutSent ends the browser's session, or all of the person's.
-func (p accounts) signOutSent(w http.ResponseWriter, r *http.Request) error {
-	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
-	if err != nil {
-		return err
-	}
-	if who.Session.ID != "" {
-		if err := p.Flows.SignOut(r.Context(), who, r.PostForm.Get("where") == "everywhere"); err != nil {
-			return err
-		}
-	}
-	to, err := p.Flows.Leaving(r.Context(), r.PostForm.Get("f"), p.jar.Get(r, cookie.Flow))
-	if err != nil {
-		return err
-	}
-	if to == "" {
-		to = "/signout"
-	}
-	p.jar.Drop(w)
-	p.send(w, r, to)
 	return nil
 }

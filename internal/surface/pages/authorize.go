@@ -21,10 +21,7 @@ func (p entry) authorize(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	site, err := p.Flows.Site(r.Context(), single(q, "site"), single(q, "redirect_uri"))
 	if errors.Is(err, signin.ErrRedirect) {
-		received := *signin.ErrRedirect // which the site's owner would like to see
-		received.Text = strconv.Quote(shortened(single(q, "redirect_uri"))) + " " + received.Text
-		p.problem(w, r, &received, site.Name)
-		return nil
+		return mending{accounts{p.Pages}}.mismatch(w, r, site, single(q, "redirect_uri"))
 	}
 	if err != nil {
 		return err
@@ -143,6 +140,8 @@ func (p *Pages) proceed(w http.ResponseWriter, r *http.Request, v signin.Visit) 
 			return err
 		}
 		return p.arrived(w, r, v, signin.Arrival{Browser: v.Who, Step: due})
+	case signin.StepLeaving:
+		p.send(w, r, at("/leaving", v.ID))
 	case signin.StepChoose:
 		p.send(w, r, at("/choose", v.ID))
 	case signin.StepSetUp:

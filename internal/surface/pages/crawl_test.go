@@ -54,6 +54,10 @@ func everyPage(t *testing.T, w *otltest.World, s site.Registered, email string, 
 	p = b.Submit(p, "/signin", map[string]string{"identifier": email, "password": otltest.Password})
 	see(b, p)
 	visit(b, "/account")
+	see(b, b.Submit(visit(b, "/account/profile"), "profile", map[string]string{"picture": `x"><svg onload=alert(1)>`, "display_name": `"><img src=x onerror=alert(1)>`}))
+	for _, path := range []string{"/account/email", "/account/phone", "/account/activity", "/account/ledger", "/account/data"} {
+		visit(b, path)
+	}
 	visit(b, "/signout")
 }
 
@@ -106,7 +110,7 @@ func harmless(t *testing.T, p otltest.Page) {
 	}
 	known := []string{
 		"html", "head", "meta", "title", "link", "script", "body", "a", "header", "span", "strong", "main", "div", "h1", "h2", "h3", "p", "form", "input", "label", "button", "footer",
-		"select", "option", "code", "fieldset", "legend", "ul", "ol", "li", "bdi", "svg", "path",
+		"select", "option", "code", "nav", "mark", "fieldset", "legend", "ul", "ol", "li", "bdi", "svg", "path",
 	}
 	for n := range doc.Descendants() {
 		if n.Type != html.ElementNode {
@@ -174,7 +178,7 @@ func TestAD01_NoFormFromElsewhere(t *testing.T) {
 			tried[strings.SplitN(action, "/otl_", 2)[0]] = true
 		}
 	})
-	for _, want := range []string{"/signin", "/signup", "/forgot", "/reset", "/signin/code", "/signin/again", "/signin/continue", "/l", "/consent", "/signout"} {
+	for _, want := range []string{"/signin", "/signup", "/forgot", "/reset", "/signin/code", "/signin/again", "/signin/continue", "/l", "/consent", "/signout", "/account/profile", "/account/email", "/account/phone", "/account/data/export", "/account/data/delete"} {
 		if !tried[want] {
 			t.Errorf("%s was not tried: %v", want, tried)
 		}

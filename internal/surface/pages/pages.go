@@ -18,6 +18,7 @@ import (
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/site"
 )
 
 //go:embed templates/*.html
@@ -37,6 +38,8 @@ type Options struct {
 	Accounts  *account.Accounts
 	Changes   *account.Changes
 	Consents  account.Consents
+	Erasures  account.Erasures
+	Sites     *site.Sites
 	PublicURL string // cookies are for https where it is
 	Now       func() time.Time
 	// Plain answers an error to whoever asks for no page.
@@ -69,6 +72,8 @@ func New(o Options) *Pages {
 	securities{p}.routes()
 	sending{p}.routes()
 	accounts{p}.routes()
+	holdings{accounts{p}}.routes()
+	mending{accounts{p}}.routes()
 	p.get("/static/{name}", p.static)
 	changes{p}.routes()
 	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.Fail(w, r, errNoPath) })

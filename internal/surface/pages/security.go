@@ -47,6 +47,10 @@ func (p securities) person(w http.ResponseWriter, r *http.Request) (session.Brow
 	if err == nil && who.Session.ID == "" {
 		return who, false, p.home(w, r, security)
 	}
+	if err == nil && !who.User.DeleteAt.IsZero() {
+		p.send(w, r, "/leaving")
+		return who, false, nil
+	}
 	return who, err == nil, err
 }
 

@@ -1,0 +1,170 @@
+package pages
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// activityPage is what happened to somebody's account, in sentences.
+type activityPage struct {
+	Done  []sentence
+	Older string // query of the next page, "" on the last one
+}
+
+// sentence is one thing that happened.
+type sentence struct{ Text, About string }
+
+// shownEvents is how many entries a page has.
+const shownEvents = 50
+
+// activity shows the log of events about somebody, for as long as he is likely to
+// remember.
+func (p accounts) activity(w http.ResponseWriter, r *http.Request) error {
+	v, ok, err := p.person(w, r, "/account/activity")
+	if err != nil || !ok {
+		return err
+	}
+	before := r.URL.Query().Get("before")
+	if before != "" && (len(before) != 30 || !strings.HasPrefix(before, "evt_")) {
+		return errNoPath
+	}
+	found, more, err := p.Consents.Activity(r.Context(), v.Who.User.ID, before, shownEvents)
+	if err != nil {
+		return err
+	}
+	s := p.screen(w, r, v, nil)
+	names, err := p.names(r, v.Who.Site.ID, found)
+	if err != nil {
+		return err
+	}
+	var page activityPage
+	for _, e := range found {
+		page.Done = append(page.Done, sentence{tell(s, names, e), aboutEvent(s, e)})
+	}
+	if more {
+		page.Older = "?before=" + found[len(found)-1].ID
+	}
+	s.Title, s.Wide, s.Data = s.Say("nav_activity"), true, page
+	p.show(w, http.StatusOK, "activity.html", "", s)
+	return nil
+}
+
+// names gives the names of the sites that events are about.
+func (p accounts) names(r *http.Request, home string, found []otl.Event) (map[string]string, error) {
+	ids := make([]string, len(found))
+	for i, e := range found {
+		ids[i] = e.SiteID
+	}
+	names, err := p.Consents.Names(r.Context(), ids)
+	if err != nil {
+		return nil, err
+	}
+	names[home], names[""] = "OneTimeLogin", "OneTimeLogin"
+	return names, nil
+}
+
+// tell says an event as a sentence.
+func tell(s screen, names map[string]string, e otl.Event) string {
+	var ways []string
+	for _, m := range otl.StoredMethods(e.Data[otl.DataMethods]) {
+		if way := s.Say("act_by_" + string(m)); way != "" {
+			ways = append(ways, way)
+		}
+	}
+	fields := e.Data[otl.DataFields]
+	if e.Type == otl.EventUserUpdated {
+		fields = e.Data[otl.DataChanged]
+	}
+	v := s.With("site", isolate(names[e.SiteID])).With("ways", strings.Join(ways, ", ")).With("fields", called(s, otl.StoredFields(unverified(fields)))).
+		With("role", isolate(e.Data[otl.DataRole])).With("type", isolate(string(e.Type)))
+	if text := v.Say("act_" + strings.ReplaceAll(string(e.Type), ".", "_")); text != "" {
+		return text
+	}
+	return v.Say("act_other")
+}
+
+// unverified gives what changed by the names of fields: that one was proven is a change
+// of it.
+func unverified(changed string) string { return strings.ReplaceAll(changed, "_verified", "") }
+
+// called names fields as people do.
+func called(s screen, fields otl.Fields) string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = s.Say("field_" + string(f))
+	}
+	if len(names) == 0 {
+		return s.Say("no_fields")
+	}
+	return strings.Join(names, ", ")
+}
+
+// aboutEvent says when something happened and, of sign-ins, from where.
+func aboutEvent(s screen, e otl.Event) string {
+	parts := []string{minute(e.CreatedAt)}
+	if e.Type == otl.EventSessionCreated {
+		parts = append(parts, isolate(agent(s, e.Data[otl.DataUserAgent])))
+		if ip := e.Data[otl.DataIP]; ip != "" {
+			parts = append(parts, isolate(ip))
+		}
+	}
+	return strings.Join(parts, " · ")
+}
+
+// ledgerPage is what sites may see, and what they saw.
+type ledgerPage struct {
+	Consents, Readings []sentence
+}
+
+func (p accounts) ledger(w http.ResponseWriter, r *http.Request) error {
+	v, ok, err := p.person(w, r, "/account/ledger")
+	if err != nil || !ok {
+		return err
+	}
+	s := p.screen(w, r, v, nil)
+	page, err := p.booked(r, s, v.Who.User.ID)
+	if err != nil {
+		return err
+	}
+	s.Title, s.Wide, s.Data = s.Say("shared"), true, page
+	p.show(w, http.StatusOK, "ledger.html", "", s)
+	return nil
+}
+
+func (p accounts) booked(r *http.Request, s screen, userID string) (page ledgerPage, err error) {
+	consents, err := p.Consents.Ledgered(r.Context(), userID)
+	if err != nil {
+		return page, err
+	}
+	readings, err := p.Consents.Readings(r.Context(), userID)
+	if err != nil {
+		return page, err
+	}
+	var ids []string
+	for _, c := range consents {
+		ids = append(ids, c.SiteID)
+	}
+	for _, c := range readings {
+		ids = append(ids, c.SiteID)
+	}
+	names, err := p.Consents.Names(r.Context(), ids)
+	if err != nil {
+		return page, err
+	}
+	for _, c := range consents {
+		text := s.With("site", isolate(names[c.SiteID])).With("fields", called(s, c.Fields)).Say("act_consent_granted")
+		about := s.With("date", minute(c.Since))
+		words := about.Say("shared_now")
+		if !c.Until.IsZero() {
+			words = about.With("until", minute(c.Until)).Say("shared_until")
+		}
+		page.Consents = append(page.Consents, sentence{text, words})
+	}
+	for _, c := range readings {
+		words := s.With("date", minute(c.Last)).With("n", number(c.Times)).Say("reads")
+		page.Readings = append(page.Readings, sentence{isolate(names[c.SiteID]) + ": " + called(s, c.Fields), words})
+	}
+	return page, nil
+}

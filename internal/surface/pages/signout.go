@@ -1,0 +1,62 @@
+package pages
+
+import (
+	"net/http"
+
+	"github.com/onetimelogin/otl/internal/cookie"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// signOutPage asks, or says that it is done.
+type signOutPage struct{ Done bool }
+
+func (p accounts) signOut(w http.ResponseWriter, r *http.Request) error {
+	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
+	if err != nil {
+		return err
+	}
+	to, err := p.Flows.Leaving(r.Context(), r.URL.Query().Get("f"), p.jar.Get(r, cookie.Flow))
+	if err != nil {
+		return err
+	}
+	v := signin.Visit{Who: who}
+	if to != "" {
+		if who.Session.ID == "" { // nobody is left to be asked
+			p.send(w, r, to)
+			return nil
+		}
+		v.ID = r.URL.Query().Get("f")
+	}
+	s := p.screen(w, r, v, nil)
+	page := signOutPage{Done: who.Session.ID == ""}
+	if s.Title = s.Say("signout"); page.Done {
+		s.Title = s.Say("signed_out")
+	}
+	s.Data = page
+	p.show(w, http.StatusOK, "signout.html", otl.Origin(to), s)
+	return nil
+}
+
+// signOutSent ends the browser's session, or all of the person's.
+func (p accounts) signOutSent(w http.ResponseWriter, r *http.Request) error {
+	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
+	if err != nil {
+		return err
+	}
+	if who.Session.ID != "" {
+		if err := p.Flows.SignOut(r.Context(), who, r.PostForm.Get("where") == "everywhere"); err != nil {
+			return err
+		}
+	}
+	to, err := p.Flows.Leaving(r.Context(), r.PostForm.Get("f"), p.jar.Get(r, cookie.Flow))
+	if err != nil {
+		return err
+	}
+	if to == "" {
+		to = "/signout"
+	}
+	p.jar.Drop(w)
+	p.send(w, r, to)
+	return nil
+}
