@@ -208,6 +208,7 @@ func TestEventsAndWebhooksByCommand(t *testing.T) {
 	if out := s.run("webhooks", "rotate-secret", id, "--overlap", "1h"); !strings.Contains(out, "Signing secret  whsec_") || strings.Contains(out, made["secret"].(string)) {
 		t.Error(out)
 	}
+	wantRefused(t, start(t, s.dir, s.env, "webhooks", "verify", id), exitInvalid, "its answer is not the challenge")
 	if out := s.run("webhooks", "update", id, "--state", "paused", "--events", ""); out != id+"  paused  "+s.url+"/dev/catch/mine\n" {
 		t.Error(out)
 	}

@@ -20,6 +20,7 @@ type endpointJSON struct {
 	Events      []string `json:"events"`
 	State       string   `json:"state"`
 	Reason      string   `json:"reason"`
+	VerifiedAt  *string  `json:"verified_at"`
 	Secret      string   `json:"secret"`
 }
 
@@ -29,7 +30,7 @@ func webhooksCommand(a *app) *cobra.Command {
 		Long: "Calls the API of OTL_URL with the key in OTL_SITE_KEY, which needs the scope admin.",
 	}
 	c.AddCommand(
-		webhooksListCommand(a), webhooksCreateCommand(a), webhooksUpdateCommand(a), webhooksDeleteCommand(a),
+		webhooksListCommand(a), webhooksCreateCommand(a), webhooksUpdateCommand(a), webhooksDeleteCommand(a), webhooksVerifyCommand(a),
 		webhooksDeliveriesCommand(a), webhooksReplayCommand(a), webhooksRotateCommand(a), webhooksTestCommand(a),
 	)
 	return c
@@ -41,8 +42,28 @@ func webhooksListCommand(a *app) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			return show(a, c, http.MethodGet, "/webhooks", nil, nil, func(out struct{ Data []endpointJSON }) {
 				table(a.stdout, []string{"ID", "STATE", "URL", "EVENTS"}, out.Data, func(e endpointJSON) []string {
-					return []string{e.ID, strings.TrimSpace(e.State + " " + e.Reason), e.URL, strings.Join(e.Events, " ")}
+					return []string{e.ID, e.standing(), e.URL, strings.Join(e.Events, " ")}
 				})
+			})
+		},
+	}
+}
+
+// standing says whether an endpoint is sent to, and why not.
+func (e endpointJSON) standing() string {
+	words := strings.TrimSpace(e.State + " " + e.Reason)
+	if e.VerifiedAt == nil {
+		words += " unverified"
+	}
+	return words
+}
+
+func webhooksVerifyCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "verify ID", Short: "Have an endpoint show that it is yours, which it must before anything personal is sent there", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return show(a, c, http.MethodPost, "/webhooks/"+segment(args[0])+"/verify", nil, nil, func(e endpointJSON) {
+				fmt.Fprintf(a.stdout, "%s  verified  %s\n", oneLine(e.ID), oneLine(e.URL))
 			})
 		},
 	}
@@ -51,6 +72,9 @@ func webhooksListCommand(a *app) *cobra.Command {
 // printSecret prints an endpoint whose secret is shown this once.
 func (a *app) printSecret(e endpointJSON) {
 	fmt.Fprintf(a.stdout, "%s  %s\nSigning secret  %s   (shown this once)\n", oneLine(e.ID), oneLine(e.URL), oneLine(e.Secret))
+	if e.VerifiedAt == nil {
+		fmt.Fprintf(a.stdout, "Nothing personal is sent there until  otl webhooks verify %s\n", oneLine(e.ID))
+	}
 }
 
 func webhooksCreateCommand(a *app) *cobra.Command {

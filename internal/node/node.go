@@ -231,7 +231,7 @@ func (n *Node) webhooks(o Options) {
 	n.Couriers = &outbox.Couriers{
 		Store: n.Store, Webhooks: n.Webhooks, Messages: n.Messages, Client: n.Egress, Node: secret.NewID(o.Now()), Now: o.Now, Log: o.Log,
 	}
-	n.Webhooks.Queued, n.Events.Queued = n.Couriers.Wake, n.Couriers.Wake
+	n.Webhooks.Queued, n.Events.Queued, n.Webhooks.Ask = n.Couriers.Wake, n.Couriers.Wake, n.Couriers.Ask
 }
 
 // serve builds the surfaces and the server in front of them.

@@ -34,6 +34,7 @@ type Endpoint struct {
 	State       EndpointState
 	Reason      string // why it is not on, "" while it is
 
+	VerifiedAt   time.Time // when it showed that it is the site's; zero until then
 	OldUntil     time.Time // until then the secret before signs too
 	FailingSince time.Time // since then every try failed; zero while it answers
 	WarnedAt     time.Time // when its owners were told so

@@ -39,6 +39,8 @@ const (
 	EventEndpointUpdated EventType = "endpoint.updated"
 	EventEndpointDeleted EventType = "endpoint.deleted"
 	EventEndpointRotated EventType = "endpoint.secret_rotated"
+	EventEndpointProven  EventType = "endpoint.verified"
+	EventChallenge       EventType = "webhook.challenge" // stands in no log: an endpoint is to answer it
 	EventReplayed        EventType = "endpoint.replayed" // events are sent again because somebody asked
 	EventEndpointStopped EventType = "endpoint.stopped"  // by itself: it failed for days, or answered 410
 	EventWebhookTest     EventType = "webhook.test"      // because somebody asked: to one endpoint, or to all

@@ -68,6 +68,14 @@ func (h *Hook) Status(status int) {
 	h.Answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 }
 
+// Echo has every request answered with the challenge it holds.
+func (h *Hook) Echo() {
+	h.Answer(func(w http.ResponseWriter, _ *http.Request) {
+		all := h.Heard()
+		_, _ = io.WriteString(w, all[len(all)-1].Text("data", "challenge"))
+	})
+}
+
 // Heard gives the requests so far, the first one first.
 func (h *Hook) Heard() []Heard {
 	h.mu.Lock()

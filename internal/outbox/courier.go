@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,6 +66,15 @@ func (c *Couriers) Wake(ids []string) {
 	if wanted {
 		ring(woken)
 	}
+}
+
+// Ask is a webhook.Ask.
+func (c *Couriers) Ask(ctx context.Context, url string, head map[string][]string, body []byte) (status int, answer []byte, problem string) {
+	a, err := c.Client.Do(ctx, http.MethodPost, url, head, body)
+	if err != nil {
+		return a.Status, nil, egress.Problem(err)
+	}
+	return a.Status, a.Body, ""
 }
 
 func ring(bell chan struct{}) {

@@ -98,7 +98,7 @@ func (t *trip) try(ctx context.Context, d store.Queued) outcome {
 		o.err, o.withdrawn = err, err == nil
 		return o
 	}
-	ask, err := t.request(told, d)
+	ask, err := t.request(told.For(t.to.Endpoint), d)
 	if err != nil {
 		o.err = err
 		return o

@@ -23,29 +23,36 @@ type StoredEndpoint struct {
 }
 
 const endpointColumns = `p.id, p.site_id, p.url, p.description, p.events, p.state, p.reason, p.old_until, p.failing_since, p.warned_at,
-	p.leased_by, p.leased_until, p.created_at, p.updated_at, p.secret, p.old_secret, p.client`
+	p.leased_by, p.leased_until, p.created_at, p.updated_at, p.secret, p.old_secret, p.client, p.verified_at`
 
 func endpointDest(e *StoredEndpoint) []any {
 	return []any{
 		&e.ID, &e.SiteID, &e.URL, &e.Description, words(&e.Events, otl.StoredEventTypes), &e.State, &e.Reason, at(&e.OldUntil), at(&e.FailingSince),
-		at(&e.WarnedAt), &e.LeasedBy, at(&e.LeasedUntil), at(&e.CreatedAt), at(&e.UpdatedAt), &e.Secrets.Current, &e.Secrets.Old, &e.Client,
+		at(&e.WarnedAt), &e.LeasedBy, at(&e.LeasedUntil), at(&e.CreatedAt), at(&e.UpdatedAt), &e.Secrets.Current, &e.Secrets.Old, &e.Client, at(&e.VerifiedAt),
 	}
 }
 
 // Insert adds an endpoint.
 func (g Endpoints) Insert(ctx context.Context, e StoredEndpoint) error {
-	_, err := g.exec(ctx, `INSERT INTO endpoints (id, site_id, url, description, events, secret, state, reason, leased_by, leased_until, created_at, updated_at, client)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', 0, $9, $9, $10)`,
-		e.ID, e.SiteID, e.URL, e.Description, e.Events.String(), e.Secrets.Current, string(e.State), e.Reason, millis(e.CreatedAt), e.Client)
+	_, err := g.exec(ctx, `INSERT INTO endpoints (id, site_id, url, description, events, secret, state, reason, leased_by, leased_until, created_at, updated_at, client, verified_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', 0, $9, $9, $10, $11)`,
+		e.ID, e.SiteID, e.URL, e.Description, e.Events.String(), e.Secrets.Current, string(e.State), e.Reason, millis(e.CreatedAt), e.Client, millis(e.VerifiedAt))
 	return err
 }
 
 // Update writes what somebody may set of an endpoint. One that is turned on is not
 // held to have failed before.
 func (g Endpoints) Update(ctx context.Context, e otl.Endpoint) error {
-	_, err := g.exec(ctx, `UPDATE endpoints SET url = $1, description = $2, events = $3, state = $4, reason = $5, updated_at = $6, failing_since = $7, warned_at = $8 WHERE id = $9`,
-		e.URL, e.Description, e.Events.String(), string(e.State), e.Reason, millis(e.UpdatedAt), millis(e.FailingSince), millis(e.WarnedAt), e.ID)
+	_, err := g.exec(ctx, `UPDATE endpoints SET url = $1, description = $2, events = $3, state = $4, reason = $5, updated_at = $6, failing_since = $7, warned_at = $8, verified_at = $9 WHERE id = $10`,
+		e.URL, e.Description, e.Events.String(), string(e.State), e.Reason, millis(e.UpdatedAt), millis(e.FailingSince), millis(e.WarnedAt), millis(e.VerifiedAt), e.ID)
 	return err
+}
+
+// Verified notes that an endpoint is the site's, if it still has the URL that showed it,
+// and reports whether it has.
+func (g Endpoints) Verified(ctx context.Context, id, url string, now time.Time) (bool, error) {
+	n, err := g.exec(ctx, `UPDATE endpoints SET verified_at = $1, updated_at = $1 WHERE id = $2 AND url = $3`, millis(now), id, url)
+	return n == 1, err
 }
 
 // Rotate makes the secret of an endpoint its old one, good until a time, and gives

@@ -27,6 +27,7 @@ type Told struct {
 	UserSeq   int64          `json:"user_sequence,omitempty"` // of the events about one person: 1, 2, 3 … without a gap
 	Attempt   int            `json:"attempt,omitempty"`
 	Test      bool           `json:"test,omitempty"`
+	Withheld  bool           `json:"withheld,omitempty"` // nothing personal is told: the endpoint is not verified
 	Data      map[string]any `json:"data"`
 }
 

@@ -18,12 +18,17 @@ type Webhooks struct {
 	Store  *store.Store
 	Master secret.Master
 	Now    func() time.Time
-	Ledger *ledger.Ledger           // of what sites are shown; nil for none
-	Check  func(url string) error   // reports whether this server may call an address
+	Ledger *ledger.Ledger         // of what sites are shown; nil for none
+	Check  func(url string) error // reports whether this server may call an address
+	Ask    Ask
 	Queued func(endpoints []string) // called when deliveries were queued; nil for nobody
 	// LogoutToken makes what tells a client of the end of a session.
 	LogoutToken func(client, person, session string) (secret.Text, error)
 }
+
+// Ask posts to an address that a site named, and gives status and body of the answer, or
+// else in words what became of it.
+type Ask func(ctx context.Context, url string, head map[string][]string, body []byte) (status int, answer []byte, problem string)
 
 const (
 	maxEndpoints   = 20
@@ -121,7 +126,11 @@ func (w *Webhooks) Create(ctx context.Context, siteID string, n NewEndpoint) (Ma
 	}
 	stored := store.StoredEndpoint{Endpoint: m.Endpoint, Secrets: store.Secrets{Current: w.Master.Seal([]byte(m.Secret.Reveal()), place(m.ID))}}
 	again := otl.RequestOf(ctx).Once
-	return m, w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	return m, w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		if stored.VerifiedAt, err = known(ctx, tx, w.Now(), siteID, otl.Endpoint{}, n.URL); err != nil {
+			return err
+		}
+		m.VerifiedAt = stored.VerifiedAt
 		have, err := tx.Endpoints.OfSite(ctx, siteID)
 		if err != nil {
 			return err
@@ -157,7 +166,7 @@ func state(e *otl.Endpoint) map[string]string {
 	if e == nil {
 		return nil
 	}
-	return map[string]string{"url": e.URL, "description": e.Description, "events": e.Events.String(), "state": string(e.State)}
+	return map[string]string{"url": e.URL, "description": e.Description, "events": e.Events.String(), "state": string(e.State), "verified": strconv.FormatBool(!e.VerifiedAt.IsZero())}
 }
 
 // List gives the endpoints of a site, oldest first.
@@ -202,6 +211,9 @@ func (w *Webhooks) Update(ctx context.Context, siteID, id string, c Change) (e o
 			return err
 		}
 		e.UpdatedAt = w.Now()
+		if e.VerifiedAt, err = known(ctx, tx, w.Now(), siteID, stored.Endpoint, e.URL); err != nil {
+			return err
+		}
 		if err := tx.Endpoints.Update(ctx, e); err != nil {
 			return err
 		}

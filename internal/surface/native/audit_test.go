@@ -262,8 +262,14 @@ func (d *doer) hooks() map[string]func() act {
 	}
 	again := object{"since": "2026-01-01T00:00:00Z", "which": "all"}
 	return map[string]func() act{
-		"createWebhook":       do(http.MethodPost, "/webhooks", object{"url": "https://notes.test/other"}, otl.EventEndpointCreated),
-		"updateWebhook":       do(http.MethodPatch, "{hook}", object{"state": "paused"}, otl.EventEndpointUpdated),
+		"createWebhook": do(http.MethodPost, "/webhooks", object{"url": "https://notes.test/other"}, otl.EventEndpointCreated),
+		"updateWebhook": do(http.MethodPatch, "{hook}", object{"state": "paused"}, otl.EventEndpointUpdated),
+		"verifyWebhook": func() act {
+			h := otltest.NewHook(d.T)
+			h.Echo()
+			id := call(d.T, d.w, d.w.Notes, http.MethodPost, "/webhooks", object{"url": h.URL}).Want(d.T, http.StatusCreated).Text("id")
+			return d.key(http.MethodPost, "/webhooks/"+id+"/verify", nil, otl.EventEndpointProven)
+		},
 		"rotateWebhookSecret": do(http.MethodPost, "{hook}/rotate-secret", object{}, otl.EventEndpointRotated),
 		"deleteWebhook":       do(http.MethodDelete, "{hook}", nil, otl.EventEndpointDeleted),
 		"testWebhook":         do(http.MethodPost, "{hook}/test", object{}, otl.EventWebhookTest),

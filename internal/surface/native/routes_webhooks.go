@@ -43,7 +43,7 @@ func (s webhooks) routes() {
 func (s webhooks) endpointRoutes() {
 	sample := EndpointOut{
 		ID: "01HKZ6E1B3D5F7H9J2L4N6P8QS", URL: "https://notes.example.com/hooks", Events: []string{"user.updated", "session.revoked"}, State: "on",
-		CreatedAt: sampleTime(), UpdatedAt: sampleTime(),
+		VerifiedAt: ptr(sampleTime()), CreatedAt: sampleTime(), UpdatedAt: sampleTime(),
 	}
 	made := newEndpointShown{sample, text("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD…")}
 	route(s.Surface, operation{
@@ -82,6 +82,13 @@ func (s webhooks) endpointRoutes() {
 		access: bySite, scope: otl.ScopeAdmin, success: http.StatusCreated, errors: []int{404}, optionalBody: true,
 		request: map[string]any{"overlap_seconds": 86400}, answer: made,
 	}, s.rotate)
+	route(s.Surface, operation{
+		id: "verifyWebhook", method: http.MethodPost, path: "/webhooks/{id}/verify", tag: tagWebhooks,
+		summary: "Verify a webhook endpoint",
+		text: "Posts webhook.challenge to the endpoint, signed, which must answer 2xx with data.challenge within ten seconds: as the body, or as the member challenge of a JSON object. " +
+			"Until then it gets ids and nothing personal. Endpoints at a host of the site's own, as its domain or a callback URL names it, are verified from the beginning.",
+		access: bySite, scope: otl.ScopeAdmin, success: http.StatusOK, errors: []int{404, 409}, answer: sample,
+	}, s.verify)
 	route(s.Surface, operation{
 		id: "testWebhook", method: http.MethodPost, path: "/webhooks/{id}/test", tag: tagWebhooks,
 		summary: "Send a test event",

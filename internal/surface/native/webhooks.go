@@ -29,6 +29,7 @@ type EndpointOut struct {
 	Client       string     `json:"client_id" doc:"The client that is told here of its sessions that end; empty for an endpoint of the site's own."`
 	State        string     `json:"state" enum:"on,paused,disabled" doc:"While it is paused deliveries wait; for a disabled one there are none."`
 	Reason       string     `json:"reason" doc:"Why it is not on: owner, failing (every attempt failed for five days) or gone (it answered 410)."`
+	VerifiedAt   *time.Time `json:"verified_at" doc:"When it showed that it is the site's; null until then, and nothing personal is sent there."`
 	FailingSince *time.Time `json:"failing_since" doc:"Since then every attempt failed; null while it answers."`
 	OldUntil     *time.Time `json:"previous_secret_until" doc:"Until then the secret before signs too; null where there is none."`
 	CreatedAt    time.Time  `json:"created_at"`
@@ -44,7 +45,7 @@ func (s webhooks) endpointOut(e otl.Endpoint) EndpointOut {
 		e.OldUntil = time.Time{}
 	}
 	return EndpointOut{
-		e.ID, e.URL, e.Description, events.Strings(), e.Client, string(e.State), e.Reason, seen(e.FailingSince), seen(e.OldUntil), e.CreatedAt, e.UpdatedAt,
+		e.ID, e.URL, e.Description, events.Strings(), e.Client, string(e.State), e.Reason, seen(e.VerifiedAt), seen(e.FailingSince), seen(e.OldUntil), e.CreatedAt, e.UpdatedAt,
 	}
 }
 
@@ -136,6 +137,24 @@ func (s webhooks) rotate(c *call, in *rotateEndpointIn) (*newEndpointShown, erro
 	return again(c, s.madeOut, func(ctx context.Context) (webhook.Made, error) {
 		return s.Webhooks.Rotate(ctx, c.site.ID, in.ID, overlap)
 	})
+}
+
+// challengeTime is longer than an endpoint may take for its answer.
+const challengeTime = 15 * time.Second
+
+func (s webhooks) verify(c *call, in *endpointIn) (*EndpointOut, error) {
+	ctx := c.ctx
+	if patient := otl.RequestOf(ctx).Patient; patient != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = patient(challengeTime)
+		defer cancel()
+	}
+	e, err := webhook.Verification{Webhooks: s.Webhooks}.Verify(ctx, c.site.ID, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := s.endpointOut(e)
+	return &out, nil
 }
 
 type testEndpointIn struct {
@@ -242,6 +261,10 @@ func (s webhooks) delivery(c *call, in *deliveryIn) (*deliveryDetailOut, error) 
 	if err != nil {
 		return nil, err
 	}
+	to, err := s.Webhooks.Get(c.ctx, c.site.ID, in.ID)
+	if err != nil {
+		return nil, err
+	}
 	told, ok, err := s.Webhooks.Tell(c.ctx, d.Event)
 	if err != nil {
 		return nil, err
@@ -249,7 +272,7 @@ func (s webhooks) delivery(c *call, in *deliveryIn) (*deliveryDetailOut, error) 
 	out := &deliveryDetailOut{DeliveryOut: newDeliveryOut(d), Tries: []attemptOut{}}
 	if ok {
 		out.Payload = &eventOut{}
-		*out.Payload = newEventOut(webhook.Past{Told: told})
+		*out.Payload = newEventOut(webhook.Past{Told: told.For(to)})
 	}
 	for _, a := range attempts {
 		one := attemptOut{a.Number, a.StartedAt, int(a.Took.Milliseconds()), nil, a.Problem, heads(a.Request), heads(a.Response), strings.ToValidUTF8(string(a.Body), "\ufffd")}
