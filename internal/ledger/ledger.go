@@ -71,7 +71,7 @@ func (l *Ledger) NoteAt(siteID, userID string, shown otl.Fields) {
 		return
 	}
 	now := l.Now()
-	k := about{userID, siteID, int32(otl.DayOf(now)), bits(shown)} //nolint:gosec // days since 1970
+	k := about{userID, siteID, int32(otl.DayOf(now)), bits(shown)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s, known := l.noted[k]
@@ -174,7 +174,7 @@ func (l *Ledger) back(all []otl.Reading) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, r := range all {
-		k := about{r.UserID, r.SiteID, int32(r.Day), bits(r.Fields)} //nolint:gosec // days since 1970
+		k := about{r.UserID, r.SiteID, int32(r.Day), bits(r.Fields)}
 		s, known := l.noted[k]
 		if !known {
 			s.last = r.Last

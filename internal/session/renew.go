@@ -30,11 +30,19 @@ func (s *Sessions) Renew(ctx context.Context, raw secret.Text, siteID string) (T
 type Holder struct {
 	Client string // id of the client, "" for the site itself
 	Key    string // thumbprint of the key it proved to hold, "" for none
+	Public bool   // the client proved nothing: it holds its own sessions alone
 }
 
-// RenewFor exchanges a refresh token that a client of the site presented. One that was
-// issued to a client is nobody else's (RFC 6749 section 6), and one that is bound to a key
-// nobody's who does not hold it (RFC 9449 section 5).
+// Holds reports whether a session is the holder's: one of a client is nobody else's (RFC
+// 6749 section 6), one of the site itself its programs' too, if they have proven to be,
+// and one that is bound to a key nobody's who does not hold it (RFC 9449 section 5).
+func (h Holder) Holds(s otl.Session) bool {
+	own := s.Client == h.Client || s.Client == "" && !h.Public
+	return own && (s.ProofKey == "" || s.ProofKey == h.Key)
+}
+
+// RenewFor exchanges a refresh token that a client of the site presented. One of a session
+// that it does not hold is none.
 func (s *Sessions) RenewFor(ctx context.Context, raw secret.Text, siteID string, by Holder) (Tokens, error) {
 	presented, err := s.Refresher.Read(raw)
 	if err != nil {
@@ -44,7 +52,7 @@ func (s *Sessions) RenewFor(ctx context.Context, raw secret.Text, siteID string,
 	// finds its own token to be the predecessor, or reused.
 	for range 3 {
 		st, err := s.standing(ctx, presented, siteID)
-		if err == nil && (st.Session.Client != "" && st.Session.Client != by.Client || st.Session.ProofKey != "" && st.Session.ProofKey != by.Key) {
+		if err == nil && !by.Holds(st.Session) {
 			err = otl.ErrRefresh
 		}
 		if err != nil {

@@ -16,12 +16,12 @@ var ErrNone = otl.NoSuch("session")
 // the session was opened with one (MF-05).
 var ErrStronger = &otl.Error{Kind: otl.Unauthenticated, Code: "second_factor_demanded", Text: "The site now asks for a second factor. Sign in again."}
 
-// Resume gives a new refresh token of a live session to its site, which names it by its id
+// Resume gives a new refresh token of a live session to a holder of it at its site, which names it by its id
 // alone, and with a method notes that the person has just proven himself in that
 // way too. The refresh token before it is exchanged, as if it had been presented.
-// The error is ErrStronger where that is not enough, and ErrNone for any session that is not a live one of this site, and of
+// The error is ErrStronger where that is not enough, and ErrNone for any session that is not a live one of this site and the holder's, and of
 // this person unless userID is "".
-func (s *Sessions) Resume(ctx context.Context, tx *store.Tx, siteID, userID, id string, method otl.Method) (Opened, error) {
+func (s *Sessions) Resume(ctx context.Context, tx *store.Tx, by Holder, siteID, userID, id string, method otl.Method) (Opened, error) {
 	if !secret.ValidID(id) {
 		return Opened{}, ErrNone
 	}
@@ -33,7 +33,7 @@ func (s *Sessions) Resume(ctx context.Context, tx *store.Tx, siteID, userID, id 
 	if err != nil {
 		return Opened{}, err
 	}
-	if st.Site.ID != siteID || userID != "" && st.User.ID != userID || !st.Session.Live(now) || st.Barred() ||
+	if st.Site.ID != siteID || !by.Holds(st.Session) || userID != "" && st.User.ID != userID || !st.Session.Live(now) || st.Barred() ||
 		!st.Site.FirstParty && !st.Grant.Live() {
 		return Opened{}, ErrNone
 	}
@@ -52,14 +52,14 @@ func (s *Sessions) Resume(ctx context.Context, tx *store.Tx, siteID, userID, id 
 	if err != nil {
 		return Opened{}, err
 	}
-	by := now.Add(s.RefreshTTL)
-	if by.After(st.Session.ExpiresAt) {
-		by = st.Session.ExpiresAt
+	until := now.Add(s.RefreshTTL)
+	if until.After(st.Session.ExpiresAt) {
+		until = st.Session.ExpiresAt
 	}
 	st.Session.Refresh = otl.Rotation{
 		Digest: secret.Digest(refresh.Reveal()), Generation: was.Generation + 1, Previous: was.Digest, Nonce: secret.Bytes(32), RotatedAt: now, PaidTo: was.PaidTo,
 	}
-	if won, err := tx.Sessions.Rotate(ctx, id, was.Digest, st.Session.Refresh, by); err != nil || !won {
+	if won, err := tx.Sessions.Rotate(ctx, id, was.Digest, st.Session.Refresh, until); err != nil || !won {
 		if err == nil {
 			err = ErrNone // it ended, or was refreshed, in this moment
 		}

@@ -353,6 +353,7 @@ type CodeAttempt struct {
 	Code      secret.Text
 	RequestID string // needed where one was made
 	Known     bool   // as in CodeRequest
+	Client    string // id of the client that redeems it, "" for the site itself
 	Join      string // id of a live session that the proof is added to; "" opens one
 	Flow      string // id of the visit to the hosted pages it was mailed for; "" for none
 	Door      *Door  // for a second step that may be due; nil where the wire has none
@@ -388,7 +389,7 @@ func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
 			}
 			return err
 		}
-		e, err = s.enter(ctx, tx, entry{a.Site, a.Door, a.Join, p.Ticket, methodOf(p.Ticket)}, from)
+		e, err = s.enter(ctx, tx, entry{a.Site, a.Door, a.Join, a.Client, p.Ticket, methodOf(p.Ticket)}, from)
 		return err
 	})
 	if err == nil {

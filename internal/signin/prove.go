@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/store"
 )
 
@@ -13,6 +14,7 @@ type entry struct {
 	site   otl.Site
 	door   *Door  // for a second step that may be due
 	join   string // id of the session it is added to; "" opens one
+	by     string // id of the client that joins
 	ticket otl.Ticket
 	method otl.Method
 }
@@ -51,7 +53,7 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 		if _, err := tx.Users.Came(ctx, u.ID, s.Now()); err != nil {
 			return entrance{}, err
 		}
-		opened, err := s.Sessions.Resume(ctx, tx, e.site.ID, u.ID, e.join, e.method)
+		opened, err := s.Sessions.Resume(ctx, tx, session.Holder{Client: e.by}, e.site.ID, u.ID, e.join, e.method)
 		return entrance{opened: opened}, err
 	}
 	p := Proved{Standing: store.Standing{User: u, Site: e.site}, Methods: otl.Methods{e.method}}

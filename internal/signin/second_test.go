@@ -212,7 +212,7 @@ func TestMF05_RefreshAndResumeKnowWhatASiteDemandsNow(t *testing.T) {
 		demand(t, w, w.Notes, otl.MFARequired)
 		_, err := w.SignIn.Refresh(t.Context(), in.Refresh, w.Notes.Site)
 		wantCode(t, "refresh", err, session.ErrStronger.Code)
-		_, err = w.SignIn.Resume(t.Context(), w.Notes.Site, in.Session.ID)
+		_, err = w.SignIn.Resume(t.Context(), w.Notes.Site, session.Holder{}, in.Session.ID)
 		wantCode(t, "resume", err, session.ErrStronger.Code)
 		demand(t, w, w.Notes, otl.MFAOptional)
 		_, err = w.SignIn.Refresh(t.Context(), in.Refresh, w.Notes.Site)

@@ -225,12 +225,12 @@ func (s *SignIn) Admin(ctx context.Context, userID, firstPartySite string) (sess
 	return s.Sessions.Issue(st, refresh)
 }
 
-// Resume gives new tokens of a live session to the site it is of. The error is
-// session.ErrNone.
-func (s *SignIn) Resume(ctx context.Context, site otl.Site, id string) (t session.Tokens, err error) {
+// Resume gives new tokens of a live session to a holder of it at the site it is of. The
+// error is session.ErrNone.
+func (s *SignIn) Resume(ctx context.Context, site otl.Site, by session.Holder, id string) (t session.Tokens, err error) {
 	var opened session.Opened
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		opened, err = s.Sessions.Resume(ctx, tx, site.ID, "", id, "")
+		opened, err = s.Sessions.Resume(ctx, tx, by, site.ID, "", id, "")
 		return err
 	})
 	if err != nil {

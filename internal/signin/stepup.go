@@ -44,7 +44,7 @@ func (s *SecondStep) Raise(ctx context.Context, u StepUp) (session.Tokens, error
 			}
 			return err
 		}
-		if opened, err = s.Sessions.Resume(ctx, tx, b.Site.ID, b.User.ID, b.Session.ID, used.Kind.Method()); err != nil {
+		if opened, err = s.Sessions.Resume(ctx, tx, session.Holder{Client: b.Session.Client, Key: b.Session.ProofKey}, b.Site.ID, b.User.ID, b.Session.ID, used.Kind.Method()); err != nil {
 			return err
 		}
 		return s.Factors.Elevated(ctx, tx, opened.Session)

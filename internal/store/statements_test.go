@@ -249,6 +249,9 @@ func plan(t *testing.T, db *sql.DB, text string) (steps []string) {
 		}
 		steps = append(steps, step)
 	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 	return steps
 }
 

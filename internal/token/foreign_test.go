@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -125,7 +126,7 @@ func TestProofs(t *testing.T) {
 	head := map[jose.HeaderKey]any{"typ": "dpop+jwt", "jwk": public}
 	p, err := token.ReadProof(signed(t, jose.ES256, key, head, says))
 	print, _ := public.Thumbprint(crypto.SHA256)
-	if err != nil || p.ID != "1" || p.Method != "POST" || p.URL != "https://id.test/oidc/token" || p.Access != "x" || !p.IssuedAt.Equal(time.Unix(1700000000, 0)) || len(p.Key) != 43 || len(print) != 32 {
+	if err != nil || p.ID != "1" || p.Method != http.MethodPost || p.URL != "https://id.test/oidc/token" || p.Access != "x" || !p.IssuedAt.Equal(time.Unix(1700000000, 0)) || len(p.Key) != 43 || len(print) != 32 {
 		t.Errorf("%+v %v", p, err)
 	}
 	for name, raw := range map[string]string{

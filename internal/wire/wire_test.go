@@ -31,13 +31,13 @@ func TestFailed_TellsTheLogAndWhenToComeBack(t *testing.T) {
 func TestFailed_ARequestThatEndedIsNoFaultOfOurs(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("statement cut short")
-	r, from := request(t.Context())
+	r, _ := request(t.Context())
 	if e := wire.Failed(httptest.NewRecorder(), r, broken); e.Kind != otl.Internal {
 		t.Errorf("%v while the client waits", e)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r, from = request(ctx)
+	r, from := request(ctx)
 	w := httptest.NewRecorder()
 	if e := wire.Failed(w, r, broken); e.Kind != otl.Unavailable || !errors.Is(from.Err, broken) || w.Header().Get("Retry-After") != "1" {
 		t.Errorf("%v, %v, %v", e, from.Err, w.Header())

@@ -166,9 +166,10 @@ func (s *Surface) look(r *http.Request, c otl.Client, of otl.Site, raw secret.Te
 	}, nil
 }
 
-// mine reports whether a session is the client's: opened for it, or for none.
+// mine reports whether a session is the client's, whatever key it is bound to: to look at
+// it or to end it none is needed.
 func mine(st session.Standing, c otl.Client) bool {
-	return st.Session.Client == "" || st.Session.Client == c.ID
+	return session.Holder{Client: c.ID, Key: st.Session.ProofKey, Public: c.Auth == otl.AuthNone}.Holds(st.Session)
 }
 
 // revoke is POST /oidc/revoke (RFC 7009): either token ends the session. Of a token

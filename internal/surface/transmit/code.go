@@ -235,7 +235,7 @@ type verifyCodeIn struct {
 
 // verifyCode is POST /v1/auth/otp/authenticate (contract 3.6).
 func (s *Surface) verifyCode(c *call, in *verifyCodeIn) (any, error) {
-	a, err := c.ask(in.wanted)
+	a, err := c.grants(in.wanted)
 	if err == nil {
 		err = needed("passcode", in.Passcode)
 	}
@@ -247,7 +247,7 @@ func (s *Surface) verifyCode(c *call, in *verifyCodeIn) (any, error) {
 		return nil, err
 	}
 	p, err := s.Codes.Verify(c.r.Context(), signin.CodeAttempt{
-		Site: c.site, Who: id, Code: secret.NewText(in.Passcode), RequestID: in.RequestID, Known: true, Join: in.Session,
+		Site: c.site, Who: id, Code: secret.NewText(in.Passcode), RequestID: in.RequestID, Known: true, Client: c.client.ID, Join: in.Session,
 	})
 	if err != nil {
 		return nil, err

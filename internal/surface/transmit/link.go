@@ -93,7 +93,7 @@ type redeemLinkIn struct {
 
 // redeemLink is POST /v1/auth/link/email/authenticate (contract 3.4).
 func (s *Surface) redeemLink(c *call, in *redeemLinkIn) (any, error) {
-	a, err := c.ask(in.wanted)
+	a, err := c.grants(in.wanted)
 	if err == nil {
 		err = needed("code", in.Code)
 	}

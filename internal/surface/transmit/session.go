@@ -40,6 +40,17 @@ func (c *call) ask(in wanted) (session.Ask, error) {
 	return a, c.from(in.Attributes, in.Device)
 }
 
+// grants is ask for the calls that answer with tokens. Those of a client whose tokens are
+// bound to a key come from the token endpoint alone: these calls know no proof of one.
+func (c *call) grants(in wanted) (session.Ask, error) {
+	if c.client.RequireDPoP {
+		return session.Ask{}, errUnbound
+	}
+	return c.ask(in)
+}
+
+var errUnbound = &otl.Error{Kind: otl.Malformed, Code: session.ErrProof.Code, Text: "This client's tokens are bound to a key: they come from /oidc/token."}
+
 func names(claims map[string]any) []string {
 	out := make([]string, 0, len(claims))
 	for name := range claims {
@@ -75,14 +86,14 @@ func needed(field, value string) error {
 
 // resume is POST /v1/auth/session/authenticate.
 func (s *Surface) resume(c *call, in *sessionIn) (any, error) {
-	a, err := c.ask(in.wanted)
+	a, err := c.grants(in.wanted)
 	if err == nil {
 		err = needed("session_id", in.Session)
 	}
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.SignIn.Resume(c.r.Context(), c.site, in.Session)
+	t, err := s.SignIn.Resume(c.r.Context(), c.site, session.Holder{Client: c.client.ID}, in.Session)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +119,7 @@ type refreshIn struct {
 
 // refresh is POST /v1/auth/token/refresh.
 func (s *Surface) refresh(c *call, in *refreshIn) (any, error) {
-	a, err := c.ask(in.wanted)
+	a, err := c.grants(in.wanted)
 	if err == nil {
 		err = needed("refresh_token", in.Refresh)
 	}
@@ -131,7 +142,7 @@ type passwordIn struct {
 // password is POST /v1/auth/password/authenticate. People are known by their username
 // or their address.
 func (s *Surface) password(c *call, in *passwordIn) (any, error) {
-	a, err := c.ask(in.wanted)
+	a, err := c.grants(in.wanted)
 	if err == nil {
 		err = needed("username", in.Username)
 	}

@@ -130,7 +130,7 @@ func (s *Surface) exchangeCode(w http.ResponseWriter, r *http.Request, by caller
 
 // exchangeRefresh renews a session of the client's site.
 func (s *Surface) exchangeRefresh(w http.ResponseWriter, r *http.Request, by caller) {
-	t, err := s.SignIn.RefreshFor(r.Context(), secret.NewText(r.PostForm.Get("refresh_token")), by.site, session.Holder{Client: by.client.ID, Key: by.key})
+	t, err := s.SignIn.RefreshFor(r.Context(), secret.NewText(r.PostForm.Get("refresh_token")), by.site, session.Holder{Client: by.client.ID, Key: by.key, Public: by.client.Auth == otl.AuthNone})
 	s.granted(w, r, t, session.Ask{Client: by.client, Key: by.key}, err)
 }
 
