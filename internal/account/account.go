@@ -199,6 +199,7 @@ type Creation struct {
 	Email    string // may be missing where he has a number or a username
 	Profile  Profile
 	Password secret.Text // one of Password and Hash, or neither
+	Replace  bool        // the password is to be replaced before it lets him in
 	Hash     string      // a hash made elsewhere
 	Site     *otl.Site   // joined at once, nil for none
 	Fields   otl.Fields  // granted to that site; nil for the minimum and what is filled in
@@ -259,6 +260,11 @@ func (a *Accounts) create(ctx context.Context, c Creation) (Member, error) {
 		if set.hash != "" {
 			if err := a.setPassword(ctx, tx, u.ID, set); err != nil {
 				return err
+			}
+			if c.Replace {
+				if err := tx.Passwords.MustReplace(ctx, u.ID); err != nil {
+					return err
+				}
 			}
 		}
 		if c.Site != nil {

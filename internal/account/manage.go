@@ -272,7 +272,27 @@ func (c MemberChange) merge(kept map[string]json.RawMessage) error {
 type GivenPassword struct {
 	Password secret.Text
 	Replace  bool    // the one he has, rather than his first one
+	Initial  bool    // it is to be replaced before it lets him in
 	Profile  Profile // changed with it
+}
+
+// PasswordState is what a site sees of the password of a person of its own.
+type PasswordState struct {
+	ChangedAt time.Time // zero where he has none
+	Temporary bool      // it is to be replaced before it lets him in
+}
+
+// PasswordOf gives the state of the password of one of a site's people. Of somebody who
+// is not its own (Owns) it is zero: that is no site's to know.
+func (a *Members) PasswordOf(ctx context.Context, siteID string, u otl.User) (p PasswordState, err error) {
+	its, err := a.Owns(ctx, siteID, u)
+	if err != nil || !its {
+		return p, err
+	}
+	if p.ChangedAt, err = a.Store.Read.Passwords.ChangedAt(ctx, u.ID); err == nil {
+		p.Temporary, err = a.Store.Read.Passwords.Temporary(ctx, u.ID)
+	}
+	return p, err
 }
 
 // SetPassword gives a person of the site's own a password. The errors are
@@ -304,8 +324,10 @@ func (a *Members) SetPassword(ctx context.Context, site otl.Site, userID string,
 		if err := a.changeProfile(ctx, tx, site.ID, &m, g.Profile); err != nil {
 			return err
 		}
-		_, err = a.changed(ctx, tx, m.User, site.ID, password{hash, scheme, false}, "site", "")
-		return err
+		if _, err = a.changed(ctx, tx, m.User, site.ID, password{hash, scheme, false}, "site", ""); err != nil || !g.Initial {
+			return err
+		}
+		return tx.Passwords.MustReplace(ctx, userID)
 	})
 }
 

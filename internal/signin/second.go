@@ -82,6 +82,10 @@ func (s *SecondStep) Begin(ctx context.Context, p Proved, d Door) (*Pending, err
 		if err := s.settle(ctx, tx, p); err != nil {
 			return err
 		}
+		if p.password != nil && p.password.temporary {
+			refused = ErrTemporary
+			return nil
+		}
 		_, offers, err := s.Factors.Admit(ctx, tx, p.Standing, p.Methods, from.Device)
 		if err != nil && otl.As(err).Kind == otl.Forbidden {
 			refused = err
@@ -130,6 +134,9 @@ func (s *SecondStep) Open(ctx context.Context, p Proved) (b session.Browser, err
 func (s *SecondStep) pass(ctx context.Context, tx *store.Tx, p *Proved, from *otl.Request) (factor.Pass, []factor.Offer, error, error) {
 	if err := s.settle(ctx, tx, *p); err != nil {
 		return factor.Pass{}, nil, nil, err
+	}
+	if p.password != nil && p.password.temporary {
+		return factor.Pass{}, nil, ErrTemporary, nil
 	}
 	pass, offers, err := s.Factors.Admit(ctx, tx, p.Standing, p.Methods, from.Device)
 	if err != nil && otl.As(err).Kind == otl.Forbidden {

@@ -70,7 +70,12 @@ type Proved struct {
 type rightPassword struct {
 	account    limit.Account
 	old, fresh string // stored hashes, where the old one is to be replaced
+	temporary  bool   // the password is to be replaced first
 }
+
+// ErrTemporary is the answer to a right password that was given to somebody to begin
+// with: he replaces it by the mail of a forgotten one, or whoever gave it does.
+var ErrTemporary = &otl.Error{Kind: otl.Forbidden, Code: "password_temporary", Text: "This password was given to begin with. It lets nobody in before it is replaced."}
 
 // Prove checks a password, and opens nothing. Whatever is wrong (nobody has the
 // address, the person is disabled, has no password, or another one) the error is
@@ -101,7 +106,7 @@ func (s *SignIn) Prove(ctx context.Context, a Attempt) (Proved, error) {
 		return Proved{}, s.Second.Failures.note(ctx, failed, otl.ErrCredentials)
 	}
 	otl.RequestOf(ctx).UserID = who.User.ID
-	right := &rightPassword{account: account, old: who.Hash}
+	right := &rightPassword{account: account, old: who.Hash, temporary: who.Temporary}
 	if checked.Rehash {
 		if right.fresh, _, err = s.Hasher.Hash(ctx, a.Site.ID, a.Password); err != nil {
 			return Proved{}, err

@@ -91,6 +91,7 @@ type Credential struct {
 	Hash            string // "" if he has no password
 	Imported        bool
 	PasswordVersion int
+	Temporary       bool      // the password is to be replaced first
 	Grant           otl.Grant // of the site asked for; empty if there is none
 }
 
@@ -100,14 +101,14 @@ type Credential struct {
 func (g Users) Credential(ctx context.Context, key, siteID string) (Credential, error) {
 	var c Credential
 	var hash nullable[string]
-	var imported nullable[bool]
-	dest := append(userDest(&c.User), &c.PasswordVersion, &hash, &imported)
-	err := g.one(ctx, `SELECT `+userColumns+`, u.password_version, p.hash, p.imported, `+grantColumns+`
+	var imported, temporary nullable[bool]
+	dest := append(userDest(&c.User), &c.PasswordVersion, &hash, &imported, &temporary)
+	err := g.one(ctx, `SELECT `+userColumns+`, u.password_version, p.hash, p.imported, p.temporary, `+grantColumns+`
 		FROM users u
 		LEFT JOIN passwords p ON p.user_id = u.id
 		LEFT JOIN grants g ON g.user_id = u.id AND g.site_id = $2
 		WHERE u.email_key = $1 AND u.email_key <> '' OR u.username_key = $1 AND u.username_key <> ''`, []any{key, siteID}, append(dest, grantDest(&c.Grant)...)...)
-	c.Hash, c.Imported = hash.V, imported.V
+	c.Hash, c.Imported, c.Temporary = hash.V, imported.V, temporary.V
 	return c, err
 }
 
@@ -226,13 +227,27 @@ type Passwords struct{ group }
 // Set writes a person's password hash, whatever he had before, and raises his
 // password version, so that a sign-in under way with the old one fails.
 func (g Passwords) Set(ctx context.Context, userID, hash string, imported bool, now time.Time) error {
-	if _, err := g.exec(ctx, `INSERT INTO passwords (user_id, hash, imported, changed_at) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (user_id) DO UPDATE SET hash = $2, imported = $3, changed_at = $4`,
-		userID, hash, imported, millis(now)); err != nil {
+	if _, err := g.exec(ctx, `INSERT INTO passwords (user_id, hash, imported, changed_at, temporary) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (user_id) DO UPDATE SET hash = $2, imported = $3, changed_at = $4, temporary = $5`,
+		userID, hash, imported, millis(now), false); err != nil {
 		return err
 	}
 	_, err := g.exec(ctx, `UPDATE users SET password_version = password_version + 1 WHERE id = $1`, userID)
 	return err
+}
+
+// MustReplace notes that a password which was just set is to be replaced before it lets
+// its person in.
+func (g Passwords) MustReplace(ctx context.Context, userID string) error {
+	_, err := g.exec(ctx, `UPDATE passwords SET temporary = $1 WHERE user_id = $2`, true, userID)
+	return err
+}
+
+// Temporary reports whether a person's password is such a one.
+func (g Passwords) Temporary(ctx context.Context, userID string) (bool, error) {
+	var n int
+	err := g.one(ctx, `SELECT count(*) FROM passwords WHERE user_id = $1 AND temporary`, []any{userID}, &n)
+	return n > 0, err
 }
 
 // Has reports whether a person has a password.

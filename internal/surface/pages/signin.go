@@ -142,6 +142,8 @@ func (p *Pages) wrong(s *screen, err error) int {
 	switch {
 	case errors.Is(err, otl.ErrCredentials):
 		s.Problem = s.Say("wrong_password")
+	case errors.Is(err, signin.ErrTemporary):
+		s.Problem = s.Say("password_temporary")
 	case e.Kind == otl.Limited:
 		s.Problem = strings.ReplaceAll(s.Say("too_many"), "{minutes}", signin.Minutes(e.RetryAfter))
 	case e.Kind == otl.Unavailable:
@@ -158,7 +160,7 @@ func (p *Pages) wrong(s *screen, err error) int {
 // mendable reports whether a person can mend what is wrong on the page he filled in.
 func mendable(err error) bool {
 	e := otl.As(err)
-	return errors.Is(err, otl.ErrCredentials) || e.Kind == otl.Limited || e.Kind == otl.Unavailable || e.Kind == otl.Invalid && len(e.More) > 0
+	return errors.Is(err, otl.ErrCredentials) || errors.Is(err, signin.ErrTemporary) || e.Kind == otl.Limited || e.Kind == otl.Unavailable || e.Kind == otl.Invalid && len(e.More) > 0
 }
 
 // ruleWords names the words for a rule that a field breaks.

@@ -68,6 +68,7 @@ type frontIn struct {
 	Approval   approvalData  `json:"approval_data"`
 	Mail       *emailContent `json:"email_content"`
 	Attributes attributes    `json:"client_attributes"`
+	Org        string        `json:"org_id"`
 }
 
 type approvalData map[string]string
@@ -113,7 +114,7 @@ func (s front) request(c *call, in frontIn, who signin.Identifier, channel otl.C
 	if err != nil {
 		return r, err
 	}
-	if _, err := c.ask(wanted{Resource: in.Resource, Attributes: in.Attributes}); err != nil {
+	if _, err := c.ask(wanted{Resource: in.Resource, Attributes: in.Attributes, Org: in.Org}); err != nil {
 		return r, err
 	}
 	ask, err := json.Marshal(wantedData{in.Resource, names(in.Claims.ID), names(in.Claims.Access)})

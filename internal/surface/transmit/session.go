@@ -29,6 +29,16 @@ type wanted struct {
 	} `json:"claims"`
 	Attributes attributes `json:"client_attributes"`
 	Device     string     `json:"device_id"`
+	Org        string     `json:"org_id"`
+}
+
+// organised refuses the id of an organisation: there are none here, and a session at a
+// site must not pass for one of a member of something else.
+func organised(id string) error {
+	if id != "" {
+		return otl.InvalidField("org_id", "unsupported", "is not supported: this server keeps no organisations within a site")
+	}
+	return nil
 }
 
 // ask checks what is asked for.
@@ -36,6 +46,9 @@ func (c *call) ask(in wanted) (session.Ask, error) {
 	a := session.Ask{Client: c.client, Resource: in.Resource, ID: names(in.Claims.ID), Access: names(in.Claims.Access)}
 	if in.Resource != "" && !slices.Contains(c.client.Resources, in.Resource) {
 		return a, otl.InvalidField("resource", "unknown_value", "is not one of this client's resources")
+	}
+	if err := organised(in.Org); err != nil {
+		return a, err
 	}
 	return a, c.from(in.Attributes, in.Device)
 }

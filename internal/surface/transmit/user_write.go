@@ -26,6 +26,7 @@ type userIn struct {
 
 	Credentials *struct {
 		Password string `json:"password"`
+		Replace  *bool  `json:"force_replace"`
 	} `json:"credentials"`
 
 	SecondaryEmails []string   `json:"secondary_emails"`
@@ -175,13 +176,13 @@ func (s users) createUser(c *call, r *http.Request) (any, error) {
 		cr.Email = *in.Email
 	}
 	if in.Credentials != nil {
-		cr.Password = secret.NewText(in.Credentials.Password)
+		cr.Password, cr.Replace = secret.NewText(in.Credentials.Password), forced(in.Credentials.Replace)
 	}
 	m, err := s.Members.Create(r.Context(), cr)
 	if err != nil {
 		return nil, err
 	}
-	return s.result(m)
+	return s.result(r.Context(), c, m)
 }
 
 // updateUser is PUT /v1/users/{id}: what is not given stays as it is.
@@ -205,13 +206,18 @@ func (s users) updateUser(c *call, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.result(m)
+	return s.result(r.Context(), c, m)
 }
 
 type passwordOfIn struct {
 	Password string `json:"password"`
 	Username string `json:"username"`
+	Replace  *bool  `json:"force_replace"`
 }
+
+// forced reports whether a password is to be replaced before it lets its person in: it is
+// unless the client says otherwise.
+func forced(replace *bool) bool { return replace == nil || *replace }
 
 // byPassword is POST and PUT /v1/users/{id}/password: of the site's own people alone
 // (decision D1). Members that ask for less than our rules of passwords are passed over.
@@ -242,7 +248,7 @@ func (s users) setPassword(ctx context.Context, c *call, id string, in passwordO
 	if in.Username != "" && !strings.Contains(in.Username, "@") { // his address he is known by anyway
 		p.Username = &in.Username
 	}
-	return s.Members.SetPassword(ctx, c.site, id, account.GivenPassword{Password: secret.NewText(in.Password), Replace: replace, Profile: p})
+	return s.Members.SetPassword(ctx, c.site, id, account.GivenPassword{Password: secret.NewText(in.Password), Replace: replace, Initial: forced(in.Replace), Profile: p})
 }
 
 // failPassword words errors as these two calls do.

@@ -132,14 +132,14 @@ func TestD1_PasswordsOfTheSitesOwnPeople(t *testing.T) {
 		failed(t, x.post(t, path, object{"password": otltest.Password, "username": "joe", "force_replace": false}), http.StatusCreated, `{"result":{"message":"Password registered"}}`)
 		failed(t, x.post(t, path, object{"password": otltest.Password}), http.StatusConflict, `{"error_code":"auth_password_already_configured","message":"The person has a password already."}`)
 		x.post(t, "/v1/auth/password/authenticate", object{"username": "joe", "password": otltest.Password}).Want(t, http.StatusOK)
-		failed(t, x.put(t, path, object{"password": "another-horse-9"}), http.StatusOK, `{"result":{"message":"Password registered"}}`)
+		failed(t, x.put(t, path, object{"password": "another-horse-9", "force_replace": false}), http.StatusOK, `{"result":{"message":"Password registered"}}`)
 		x.post(t, "/v1/auth/password/authenticate", object{"username": "joe@dev.test", "password": "another-horse-9"}).Want(t, http.StatusOK)
 		failed(t, x.put(t, "/v1/users/01HKZ3M5Q8J9X2V7C4B6N1D0FG/password", object{"password": otltest.Password}), http.StatusNotFound, `{"error_code":"user_not_found","message":"User not found"}`)
 
 		// Not of the site's making, known elsewhere, or proven: only he himself.
 		const no = `{"error_code":403,"message":"This person is known to other sites or has proven an address. Only he himself can change that."}`
 		failed(t, x.put(t, "/v1/users/"+x.jane.ID+"/password", object{"password": "another-horse-9"}), http.StatusForbidden, no)
-		ann := x.made(t, object{"email": "ann@dev.test", "credentials": object{"password": otltest.Password}})
+		ann := x.made(t, object{"email": "ann@dev.test", "credentials": object{"password": otltest.Password, "force_replace": false}})
 		x.Login(t, x.Shop, "ann@dev.test")
 		failed(t, x.put(t, "/v1/users/"+ann+"/password", object{"password": "another-horse-9"}), http.StatusForbidden, no)
 		x.verify(t, x.code(t, object{"identifier": "joe@dev.test"}), object{"identifier": "joe@dev.test"}).Want(t, http.StatusOK)
@@ -152,8 +152,8 @@ func TestD1_PasswordsOfTheSitesOwnPeople(t *testing.T) {
 func TestPeopleWithoutAnAddress(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
-		first := x.made(t, object{"phone_number": "+491705550130", "credentials": object{"password": otltest.Password}})
-		second := x.made(t, object{"username": "second", "credentials": object{"password": otltest.Password}})
+		first := x.made(t, object{"phone_number": "+491705550130", "credentials": object{"password": otltest.Password, "force_replace": false}})
+		second := x.made(t, object{"username": "second", "credentials": object{"password": otltest.Password, "force_replace": false}})
 		if u := x.user(t, first); u["email"] != nil || value(u["phone_number"]) != "+491705550130" {
 			t.Errorf("%v", u)
 		}
@@ -237,6 +237,99 @@ func TestSearchingUsers(t *testing.T) {
 		x.Do(t, otltest.Call{Method: http.MethodPatch, Path: "/api/v1/users/me", Bearer: x.Login(t, x.Notes, "jane@dev.test").Text("access_token"), Body: object{"phone": phone, "version": 1}})
 		if got := find("search=" + url.QueryEscape(`phone_number eq "`+phone+`"`)); got != "[] of 0 false false" {
 			t.Error(got)
+		}
+	})
+}
+
+// TestAPasswordThatMustBeReplaced: force_replace, which is so unless the client says
+// otherwise, lets nobody in at any door before the person has another password.
+func TestAPasswordThatMustBeReplaced(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		joe := x.made(t, object{"email": "joe@dev.test", "credentials": object{"password": otltest.Password}})
+		const no = `{"error_code":"403","message":"This password was given to begin with. It lets nobody in before it is replaced."}`
+		enter := func(password string) otltest.Reply {
+			return x.post(t, "/v1/auth/password/authenticate", object{"username": "joe@dev.test", "password": password})
+		}
+		login := func(password string) otltest.Reply {
+			return x.Do(t, otltest.Call{Path: "/api/v1/auth/login", Key: x.Notes.Key, Body: object{"email": "joe@dev.test", "password": password}})
+		}
+		information := func() string { return fmt.Sprint(x.user(t, joe)["password_information"]) }
+		at := func(temporary bool) string {
+			return fmt.Sprint(map[string]any{"expired": false, "temporary": temporary, "updated_at": float64(x.Clock.Now().UnixMilli())})
+		}
+		if got := information(); got != at(true) {
+			t.Errorf("%s, not %s", got, at(true))
+		}
+		failed(t, enter(otltest.Password), http.StatusForbidden, no)
+		login(otltest.Password).Want(t, http.StatusForbidden, "password_temporary")
+		failed(t, enter("wrong-horse-7"), http.StatusBadRequest, `{"error_code":"400","message":"Invalid username or password"}`)
+		login("wrong-horse-7").Want(t, http.StatusUnauthorized, "invalid_credentials")
+		b := x.Browser(t)
+		p := b.Get("/account")
+		if p = b.Submit(p, "/signin", map[string]string{"identifier": "joe@dev.test", "password": otltest.Password}); p.Status != http.StatusForbidden || !strings.Contains(string(p.Raw), "given to you to begin with") {
+			t.Errorf("%d %s\n%s", p.Status, p.Title, p.Raw)
+		}
+		if n := len(x.sessions(t, joe)); n != 0 {
+			t.Errorf("%d sessions", n)
+		}
+
+		// He chooses one of his own by mail.
+		x.Do(t, otltest.Call{Path: "/api/v1/auth/password/forgot", Key: x.Notes.Key, Body: object{"email": "joe@dev.test"}}).Want(t, http.StatusAccepted)
+		_, token, ok := strings.Cut(x.Letters(t, "joe@dev.test")[0].Link, "/reset/")
+		if !ok {
+			t.Fatal("no link")
+		}
+		x.Do(t, otltest.Call{Path: "/api/v1/auth/password/reset", Key: x.Notes.Key, Body: object{"token": token, "password": "own-horse-9-x"}}).Want(t, http.StatusOK)
+		login("own-horse-9-x").Want(t, http.StatusOK)
+		if got := information(); got != "<nil>" {
+			t.Errorf("the site sees the password of somebody who is not its own: %s", got)
+		}
+
+		// Or the site that gave it says that it may stay.
+		ann := x.made(t, object{"username": "ann"})
+		path := "/v1/users/" + ann + "/password"
+		x.post(t, path, object{"password": otltest.Password}).Want(t, http.StatusCreated)
+		failed(t, x.post(t, "/v1/auth/password/authenticate", object{"username": "ann", "password": otltest.Password}), http.StatusForbidden, no)
+		x.put(t, path, object{"password": "another-horse-9"}).Want(t, http.StatusOK)
+		failed(t, x.post(t, "/v1/auth/password/authenticate", object{"username": "ann", "password": "another-horse-9"}), http.StatusForbidden, no)
+		x.put(t, path, object{"password": "third-horse-9", "force_replace": false}).Want(t, http.StatusOK)
+		x.post(t, "/v1/auth/password/authenticate", object{"username": "ann", "password": "third-horse-9"}).Want(t, http.StatusOK)
+		if got := fmt.Sprint(x.user(t, ann)["identities"]); got != "[map[auth_type:password]]" {
+			t.Error(got)
+		}
+	})
+}
+
+func (x *tenant) sessions(t *testing.T, userID string) []otl.Session {
+	t.Helper()
+	live, err := x.Store.Read.Sessions.Live(t.Context(), userID, "", "", x.Clock.Now(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return live
+}
+
+// TestOrganisationsAreNotKept: a call that asks for a member of one is refused with the
+// field named, and does nothing.
+func TestOrganisationsAreNotKept(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		const no = "org_id: is not supported: this server keeps no organisations within a site"
+		for path, body := range map[string]object{
+			"/v1/auth/links/email":             {"email": "jane@dev.test", "redirect_uri": callback},
+			"/v1/auth/otp/email":               {"email": "jane@dev.test", "redirect_uri": callback},
+			"/v1/auth/otp/sms":                 {"phone_number": "+491705550122", "redirect_uri": callback, "create_new_user": false},
+			"/v1/auth/otp/authenticate":        {"passcode": "123456", "identifier_type": "email", "identifier": "jane@dev.test"},
+			"/v1/auth/link/email/authenticate": {"code": "x"},
+		} {
+			body["org_id"] = "acme"
+			if r := x.post(t, path, body); r.Status != http.StatusBadRequest || !strings.Contains(string(r.Raw), no) {
+				t.Errorf("%s: %d %s", path, r.Status, r.Raw)
+			}
+		}
+		if n := len(x.Letters(t, "")); n != 0 {
+			t.Errorf("%d letters", n)
 		}
 	})
 }

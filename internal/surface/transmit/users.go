@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/signin"
 )
 
 // userOut is a person as this wire shows him (contract 3.9): only what he granted the
@@ -26,6 +28,9 @@ type userOut struct {
 	Picture    string     `json:"picture,omitempty"`
 	Language   string     `json:"language,omitempty"`
 	ExternalID string     `json:"external_user_id,omitempty"`
+
+	Identities []identityOut        `json:"identities,omitempty"`
+	Password   *passwordInformation `json:"password_information,omitempty"`
 
 	kept map[string]json.RawMessage // members of the site's own
 }
@@ -135,9 +140,54 @@ func (s users) shown(m account.Member) (userOut, error) {
 	return newUserOut(m)
 }
 
-func (s users) result(m account.Member) (any, error) {
+// identityOut is a way in which a person signed in at the site.
+type identityOut struct {
+	Type string `json:"auth_type"`
+}
+
+type passwordInformation struct {
+	Expired   bool  `json:"expired"` // never here
+	Temporary bool  `json:"temporary"`
+	UpdatedAt int64 `json:"updated_at"` // milliseconds since 1970
+}
+
+// maxLive is of how many live sessions the methods are shown.
+const maxLive = 100
+
+// identityTypes are this wire's names of methods.
+func identityTypes() map[otl.Method]string {
+	return map[otl.Method]string{
+		otl.MethodKey: "webauthn", otl.MethodMailCode: "email_otp", otl.MethodSMS: "sms_otp", otl.MethodDirect: "direct_otp",
+		otl.MethodMailLink: "email_magic_link", otl.MethodPassword: "password", otl.MethodTOTP: "totp",
+	}
+}
+
+// result gives one person with what only a single one is shown with: the methods of his
+// live sessions at the site, and of a person of the site's own the state of the password.
+func (s users) result(ctx context.Context, c *call, m account.Member) (any, error) {
 	out, err := s.shown(m)
-	return resultOut{out}, err
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.Members.PasswordOf(ctx, c.site.ID, m.User)
+	if err != nil {
+		return nil, err
+	}
+	if !p.ChangedAt.IsZero() {
+		out.Password = &passwordInformation{Temporary: p.Temporary, UpdatedAt: p.ChangedAt.UnixMilli()}
+	}
+	live, err := s.SignIn.List(ctx, signin.Scope{UserID: m.User.ID, SiteID: c.site.ID}, "", maxLive)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range live {
+		for _, how := range one.Methods {
+			if is := (identityOut{identityTypes()[how]}); is.Type != "" && !slices.Contains(out.Identities, is) {
+				out.Identities = append(out.Identities, is)
+			}
+		}
+	}
+	return resultOut{out}, nil
 }
 
 // users are the calls about people of the site. All need the scope users.
@@ -182,7 +232,7 @@ func (s users) member(c *call, ctx context.Context, id string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.result(m)
+	return s.result(ctx, c, m)
 }
 
 // named gives the one of the site's people who granted it this address, number or
@@ -195,7 +245,7 @@ func (s users) named(c *call, ctx context.Context, kind, value string) (any, err
 	if err != nil {
 		return nil, err
 	}
-	return s.result(m)
+	return s.result(ctx, c, m)
 }
 
 // byIdentifier is GET /v1/users/identifier.

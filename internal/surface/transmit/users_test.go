@@ -20,7 +20,7 @@ func TestUsers(t *testing.T) {
 		}
 		r := x.post(t, "/v1/users", object{
 			"email": "Joe@dev.test", "phone_number": "+491705550122", "name": object{"first_name": "Joe", "middle_name": "Q", "last_name": "Public"},
-			"credentials": object{"password": otltest.Password}, "language": "de", "username": "joe.public", "external_user_id": "7/a", "birthday": "1990-12-31",
+			"credentials": object{"password": otltest.Password, "force_replace": false}, "language": "de", "username": "joe.public", "external_user_id": "7/a", "birthday": "1990-12-31",
 			"custom_data": object{"tier": "gold", "n": 1}, "address": object{"city": "Bonn", "unknown": 1}, "secondary_emails": []string{"joe@home.test"},
 		}).Want(t, http.StatusCreated)
 		joe := r.JSON["result"].(object)
