@@ -42,6 +42,7 @@ type World struct {
 	Shop   site.Registered
 
 	options node.Options
+	acts    *acts
 }
 
 // weak makes a password hash that takes no time.
@@ -52,7 +53,7 @@ func weak() secret.Argon2 { return secret.Argon2{Memory: 64, Time: 1, Threads: 1
 func New(t testing.TB, e Engine, change ...func(*node.Options)) *World {
 	t.Helper()
 	master := secret.NewMaster()
-	w := &World{Engine: e, Clock: NewClock(), Log: &Log{}}
+	w := &World{Engine: e, Clock: NewClock(), Log: &Log{}, acts: &acts{}}
 	w.Inbox = &outbox.Inbox{Now: w.Clock.Now}
 	w.options = node.Options{
 		Senders: map[otl.Channel][]outbox.Sender{otl.ChannelMail: {w.Inbox}, otl.ChannelSMS: {w.Inbox}},
@@ -70,6 +71,7 @@ func New(t testing.TB, e Engine, change ...func(*node.Options)) *World {
 		c(&w.options)
 	}
 	w.Node = open(t, w.options)
+	t.Cleanup(func() { w.settle(t) })
 	w.Notes = w.Register(t, site.Registration{Name: "Notes", Callbacks: []string{"https://notes.test/callback"}})
 	w.Shop = w.Register(t, site.Registration{Name: "Shop", Callbacks: []string{"https://shop.test/callback"}})
 	w.URL = w.listen(t, w.Server)
@@ -102,6 +104,7 @@ func (w *World) Again(t testing.TB, change ...func(*node.Options)) *World {
 		c(&next.options)
 	}
 	next.Node = open(t, next.options)
+	t.Cleanup(func() { next.settle(t) })
 	next.URL = next.listen(t, next.Server)
 	return &next
 }
@@ -248,7 +251,9 @@ func (w *World) Do(t testing.TB, c Call) Reply {
 	if host := req.Header.Get("Host"); host != "" {
 		req.Host = host
 	}
-	return send(t, req)
+	r := send(t, req)
+	w.acts.note(c.Method, c.Path, r)
+	return r
 }
 
 func send(t testing.TB, req *http.Request) Reply {
