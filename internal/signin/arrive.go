@@ -330,8 +330,10 @@ func (s Arrivals) Linked(ctx context.Context, id string, browser secret.Text) (L
 		return Linked{}, err
 	}
 	l := Linked{Flow: id, Same: secret.SameDigest(secret.Digest(browser.Reveal()), f.Browser), Agent: f.Progress.Agent, Origin: otl.Origin(f.Asked.Redirect)}
-	l.Numbers = append([]string{f.Progress.Number}, f.Progress.Others...)
-	slices.Sort(l.Numbers) // the right one is anywhere
+	if f.Progress.Number != "" { // otherwise no browser waits for it
+		l.Numbers = append([]string{f.Progress.Number}, f.Progress.Others...)
+		slices.Sort(l.Numbers) // the right one is anywhere
+	}
 	return l, nil
 }
 
@@ -351,7 +353,11 @@ func (s Arrivals) Press(ctx context.Context, token string, browser, held secret.
 		if err := tx.Flows.Move(ctx, f.ID, secret.Digest(browser.Reveal())); err != nil {
 			return err
 		}
-		p, err = s.holds(ctx, tx, f, t, otl.MethodMailLink)
+		how, err := byLink(ctx, tx, t)
+		if err != nil {
+			return err
+		}
+		p, err = s.holds(ctx, tx, f, t, how)
 		return err
 	})
 	if errors.Is(err, ErrDisabled) {
@@ -437,8 +443,8 @@ func (s Arrivals) CanAgain(ctx context.Context, token string, browser secret.Tex
 	if err != nil {
 		return false
 	}
-	_, err = s.Visit(ctx, t.Data[dataFlow], browser, secret.Text{})
-	return err == nil
+	v, err := s.Visit(ctx, t.Data[dataFlow], browser, secret.Text{})
+	return err == nil && v.Progress.Name != ""
 }
 
 // Who gives the session a cookie holds; its id is "" where it holds none.

@@ -84,7 +84,7 @@ func (s *Flows) Exchange(ctx context.Context, e Exchange) (Exchanged, error) {
 // section 4.1.3).
 func (e Exchange) from(t otl.Ticket) bool {
 	if e.Redirect == "" {
-		return t.Data[dataChallenge] != ""
+		return t.Data[dataChallenge] != "" || t.Data[dataMore+dataVisit] != ""
 	}
 	return e.Redirect == t.Data[dataRedirect]
 }

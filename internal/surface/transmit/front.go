@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -107,9 +108,6 @@ func (s front) request(c *call, in frontIn, who signin.Identifier, channel otl.C
 	if !c.client.Redirects(in.Redirect) {
 		return r, errRedirect
 	}
-	if in.RequireMFA {
-		return r, otl.InvalidField("require_mfa", "unsupported", "is what the policy of the site says, not the call")
-	}
 	data, err := approval(in.Approval)
 	if err != nil {
 		return r, err
@@ -126,6 +124,28 @@ func (s front) request(c *call, in frontIn, who signin.Identifier, channel otl.C
 	}
 	r.Data[dataWanted] = string(ask)
 	return r, s.welcome(c, in.Create, &r)
+}
+
+// raise begins the visit in which a second factor is asked for, where the call demands
+// one. It gives its id, "" for none.
+func (s front) raise(c *call, in frontIn, r signin.CodeRequest) (string, error) {
+	if !in.RequireMFA {
+		return "", nil
+	}
+	return signin.Arrivals{Flows: s.Flows}.Demand(c.r.Context(), c.site, c.client.ID, otl.Asked{Redirect: in.Redirect, More: r.Data})
+}
+
+// sendCode sends a code, which leads through that visit.
+func (s front) sendCode(c *call, in frontIn, r signin.CodeRequest) error {
+	visit, err := s.raise(c, in, r)
+	if err != nil {
+		return err
+	}
+	if visit != "" {
+		r.Through(visit)
+	}
+	_, err = s.Codes.Send(c.r.Context(), r)
+	return err
 }
 
 // wantedData is what the tokens at the end are to hold, as a ticket keeps it.
@@ -164,7 +184,11 @@ func (s front) sendLink(c *call, in *frontMailIn) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = s.Codes.SendLink(c.r.Context(), signin.LinkRequest{CodeRequest: r, Confirm: c.client.LinkConfirm})
+	l := signin.LinkRequest{CodeRequest: r, Confirm: c.client.LinkConfirm}
+	if l.Flow, err = s.raise(c, in.frontIn, r); err != nil {
+		return nil, err
+	}
+	_, err = s.Codes.SendLink(c.r.Context(), l)
 	return map[string]string{"message": "Email sent successfully"}, err
 }
 
@@ -178,7 +202,7 @@ func (s front) sendMail(c *call, in *frontMailIn) (any, error) {
 		r.Custom, err = custom(in.Mail, nil)
 	}
 	if err == nil {
-		_, err = s.Codes.Send(c.r.Context(), r)
+		err = s.sendCode(c, in.frontIn, r)
 	}
 	return sentOut{Message: "OTP email sent", Approval: in.Approval}, err
 }
@@ -193,7 +217,7 @@ func (s front) sendSMS(c *call, in *frontSMSIn) (any, error) {
 		r.Custom, err = custom(nil, &smsInput{in.Message, in.Sender})
 	}
 	if err == nil {
-		_, err = s.Codes.Send(c.r.Context(), r)
+		err = s.sendCode(c, in.frontIn, r)
 	}
 	return sentOut{Message: "SMS sent", Approval: in.Approval}, err
 }
@@ -241,7 +265,11 @@ func (s front) enter(c *call, in *enterIn, who signin.Identifier) (any, error) {
 	code, err := s.Codes.Enter(c.r.Context(), signin.Result{
 		CodeAttempt: signin.CodeAttempt{Site: c.site, Who: who, Code: secret.NewText(in.Passcode)}, Client: c.client.ID, Nonce: in.Nonce, Answer: in.Answer,
 	})
-	return map[string]string{"result": s.URL + "/v1/auth/result/" + code.Reveal()}, err
+	at := "/v1/auth/result/"
+	if signin.IsLink(code) {
+		at = "/l/"
+	}
+	return map[string]string{"result": s.URL + at + code.Reveal()}, err
 }
 
 // result is GET /v1/auth/result/{code}, to which a validation leads: it sends the
@@ -282,25 +310,47 @@ func (s front) identify(r *http.Request, l signin.Landing, code secret.Text) (st
 // redeem signs a person in with the code that a browser brought, and gives what the
 // tokens are to hold.
 func (s *Surface) redeem(r *http.Request, c otl.Client, of otl.Site, code secret.Text, redirect string) (signin.Proven, session.Ask, error) {
-	a := session.Ask{Client: c}
 	p, err := s.Codes.Redeem(r.Context(), signin.LinkAttempt{Site: of, Client: c.ID, Code: code, Redirect: redirect})
 	if err != nil {
-		return p, a, err
+		return p, session.Ask{}, err
 	}
-	if raw := p.Ticket.Data[dataWanted]; raw != "" {
+	a, err := asked(c, p.Ticket.Data)
+	a.Nonce = p.Nonce()
+	return p, a, err
+}
+
+// asked reads what the tokens are to hold from what was kept of the call that sent.
+func asked(c otl.Client, kept map[string]string) (session.Ask, error) {
+	a := session.Ask{Client: c}
+	if raw := kept[dataWanted]; raw != "" {
 		var w wantedData
 		if err := json.Unmarshal([]byte(raw), &w); err != nil {
-			return p, a, err
+			return a, err
 		}
 		a.Resource, a.ID, a.Access = w.Resource, w.ID, w.Access
 	}
-	if raw := p.Ticket.Data[dataApproval]; raw != "" {
-		if err := json.Unmarshal([]byte(raw), &a.Approval); err != nil {
-			return p, a, err
-		}
+	if raw := kept[dataApproval]; raw != "" {
+		return a, json.Unmarshal([]byte(raw), &a.Approval)
 	}
-	a.Nonce = p.Nonce()
-	return p, a, nil
+	return a, nil
+}
+
+// redeemed redeems a code of these calls, of whichever kind, and gives what was kept of
+// the call that sent too.
+func (s front) redeemed(r *http.Request, c otl.Client, of otl.Site, code secret.Text) (session.Tokens, session.Ask, map[string]string, error) {
+	if c.RequireDPoP { // this call knows no proof of a key
+		return session.Tokens{}, session.Ask{}, nil, errUnbound
+	}
+	if strings.HasPrefix(code.Reveal(), signin.LinkCodePrefix) {
+		p, a, err := s.redeem(r, c, of, code, "")
+		return p.Tokens, a, p.Ticket.Data, err
+	}
+	e, err := s.Flows.Exchange(r.Context(), signin.Exchange{Site: of, Client: c.ID, Code: code})
+	if err != nil {
+		return e.Tokens, session.Ask{}, nil, err
+	}
+	a, err := asked(c, e.More)
+	return e.Tokens, a, e.More, err
 }
 
 type exchangeIn struct {
@@ -333,7 +383,7 @@ func (s front) exchange(w http.ResponseWriter, r *http.Request) {
 		failFront(w, r, err)
 		return
 	}
-	p, a, err := s.redeem(r, c, of, secret.NewText(in.Code), "")
+	t, a, kept, err := s.redeemed(r, c, of, secret.NewText(in.Code))
 	if err == nil {
 		err = s.Identity.Wait(r.Context())
 	}
@@ -341,12 +391,12 @@ func (s front) exchange(w http.ResponseWriter, r *http.Request) {
 		failFront(w, r, err)
 		return
 	}
-	pair, err := s.Identity.Person(p.Standing, a)
+	pair, err := s.Identity.Person(t.Standing, a)
 	if err != nil {
 		failFront(w, r, err)
 		return
 	}
 	write(w, http.StatusOK, map[string]any{
-		"id_token": pair.ID.Reveal(), "access_token": pair.Access.Reveal(), "refresh_token": p.Refresh.Reveal(), "is_user_created": p.Ticket.Data[dataCreated] == "true",
+		"id_token": pair.ID.Reveal(), "access_token": pair.Access.Reveal(), "refresh_token": t.Refresh.Reveal(), "is_user_created": kept[dataCreated] == "true",
 	})
 }

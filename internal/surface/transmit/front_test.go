@@ -83,12 +83,15 @@ func TestFrontCodes(t *testing.T) {
 		if id["sub"] != x.jane.ID || id["nonce"] != "n-1" || fmt.Sprint(id["amr"], id["approval_data"]) != "[eotp] map[a:1]" || id["email"] != "jane@dev.test" || access["aud"] != "https://api.notes.test" {
 			t.Errorf("%v %v", id, access)
 		}
-		if r := x.grant(t, got, nil); r.Text("error") != "invalid_grant" {
-			t.Errorf("a second time: %d %s", r.Status, r.Raw)
-		}
 		again := x.token(t, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {r.Text("refresh_token")}}).Want(t, http.StatusOK)
 		if again.Text("session_id") != r.Text("session_id") || again.Text("refresh_token") == r.Text("refresh_token") {
 			t.Errorf("%s", again.Raw)
+		}
+		if r := x.grant(t, got, nil); r.Text("error") != "invalid_grant" {
+			t.Errorf("a second time: %d %s", r.Status, r.Raw)
+		}
+		if r := x.token(t, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {again.Text("refresh_token")}}); r.Text("error") != "invalid_grant" {
+			t.Errorf("OA-05: a session whose code was presented again: %d %s", r.Status, r.Raw)
 		}
 		if r := x.token(t, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}}); r.Status != http.StatusBadRequest || r.Text("error") != "invalid_grant" {
 			t.Errorf("%d %s", r.Status, r.Raw)
@@ -166,7 +169,6 @@ func TestFrontErrors(t *testing.T) {
 				object{"email": "jane@dev.test"},
 				object{"email": "x", "redirect_uri": callback},
 				object{"email": "jane@dev.test", "redirect_uri": "https://evil.test"},
-				object{"email": "jane@dev.test", "redirect_uri": callback, "require_mfa": true},
 				object{"email": "jane@dev.test", "redirect_uri": callback, "resource": "https://other.test"},
 				object{"email": 7},
 				"[]",

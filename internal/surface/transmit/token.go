@@ -125,7 +125,12 @@ func (s *Surface) exchangeCode(w http.ResponseWriter, r *http.Request, by caller
 	e, err := s.Flows.Exchange(r.Context(), signin.Exchange{
 		Site: by.site, Client: by.client.ID, Code: code, Verifier: r.PostForm.Get("code_verifier"), Redirect: redirect, Key: by.key, Bind: by.binds(),
 	})
-	s.granted(w, r, e.Tokens, session.Ask{Client: by.client, Nonce: e.More["nonce"], Key: by.key}, err)
+	a := session.Ask{Client: by.client}
+	if err == nil {
+		a, err = asked(by.client, e.More)
+	}
+	a.Nonce, a.Key = e.More["nonce"], by.key
+	s.granted(w, r, e.Tokens, a, err)
 }
 
 // exchangeRefresh renews a session of the client's site.
