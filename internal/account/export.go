@@ -68,6 +68,7 @@ type ExportedSite struct {
 	UpdatedAt   time.Time       `json:"updated_at"`
 	LastLoginAt *time.Time      `json:"last_login_at"`
 	SuspendedAt *time.Time      `json:"suspended_at"`
+	LockedUntil *time.Time      `json:"suspended_until"`
 	ExternalID  string          `json:"external_id"`
 	Data        json.RawMessage `json:"data"`
 	PendingAt   *time.Time      `json:"pending_at"`
@@ -204,7 +205,7 @@ func (a Consents) exportSites(ctx context.Context, out *Export, userID string) e
 		kept := records[s.Site.ID]
 		one := ExportedSite{
 			ID: s.Site.ID, Name: s.Site.Name, Fields: s.Grant.Fields, Asked: s.Grant.Asked, Roles: s.Grant.Roles, Since: s.Grant.CreatedAt, UpdatedAt: s.Grant.UpdatedAt,
-			LastLoginAt: when(s.Grant.LastLoginAt), SuspendedAt: when(s.Grant.SuspendedAt), ExternalID: kept.ExternalID, PendingAt: when(kept.PendingAt),
+			LastLoginAt: when(s.Grant.LastLoginAt), SuspendedAt: when(s.Grant.SuspendedAt), LockedUntil: when(s.Grant.SuspendedUntil), ExternalID: kept.ExternalID, PendingAt: when(kept.PendingAt),
 		}
 		if kept.Data != "" {
 			one.Data = json.RawMessage(kept.Data)

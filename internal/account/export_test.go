@@ -128,6 +128,7 @@ func exported() map[string]map[string]string {
 		"grants": {
 			"user_id": "profile.id", "site_id": "sites.id", "fields": "sites.fields", "created_at": "sites.since", "updated_at": "sites.updated_at",
 			"revoked_at": "consents.until", "roles": "sites.roles", "last_login_at": "sites.last_login_at", "asked": "sites.asked_fields", "suspended_at": "sites.suspended_at",
+			"suspended_until": "sites.suspended_until",
 		},
 		"consents": {"user_id": "profile.id", "site_id": "consents.site_id", "fields": "consents.fields", "since_at": "consents.since", "until_at": "consents.until"},
 		"readings": {

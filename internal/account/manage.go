@@ -71,7 +71,8 @@ type MemberChange struct {
 	Data       map[string]json.RawMessage // members of what the site keeps; null takes one away
 	Merge      []string                   // those of them that are objects, whose members are changed one by one
 	Suspended  *bool
-	Pending    bool // the site waits for him to sign in
+	Until      time.Time // of Suspended: when it ends by itself; zero: when the site says so
+	Pending    bool      // the site waits for him to sign in
 }
 
 // Change changes what a site may change about one of its people, all of it or
@@ -112,7 +113,7 @@ func (a *Members) change(ctx context.Context, site otl.Site, userID string, c Me
 		if err := keep(ctx, tx, &m, next); err != nil {
 			return err
 		}
-		if err := a.suspend(ctx, tx, &m, c.Suspended); err != nil {
+		if err := a.suspend(ctx, tx, &m, c); err != nil {
 			return err
 		}
 		return a.Changes.send(ctx, tx, asked)
@@ -168,27 +169,58 @@ func owns(ctx context.Context, tx *store.Tx, siteID string, u otl.User) (bool, e
 	return !elsewhere, err
 }
 
-// suspend bars a person from a site or lets him in again.
-func (a *Members) suspend(ctx context.Context, tx *store.Tx, m *Member, suspended *bool) error {
-	if suspended == nil {
+// suspend bars a person from a site, for a time or until it says otherwise, or lets him
+// in again. A time takes the place of another, and never of none.
+func (a *Members) suspend(ctx context.Context, tx *store.Tx, m *Member, c MemberChange) error {
+	was := m.Grant
+	switch barred := !was.SuspendedAt.IsZero(); {
+	case c.Suspended == nil, !*c.Suspended && !barred, *c.Suspended && barred && was.SuspendedUntil.IsZero():
 		return nil
+	case !*c.Suspended:
+		m.Grant.SuspendedAt, m.Grant.SuspendedUntil = time.Time{}, time.Time{}
+	case barred:
+		m.Grant.SuspendedUntil = c.Until
+	default:
+		m.Grant.SuspendedAt, m.Grant.SuspendedUntil = a.Now(), c.Until
 	}
-	m.Grant.SuspendedAt = time.Time{}
-	if *suspended {
-		m.Grant.SuspendedAt = a.Now()
-	}
-	changed, err := tx.Grants.Suspend(ctx, m.User.ID, m.Grant.SiteID, m.Grant.SuspendedAt)
-	if err != nil || !changed {
+	changed, err := tx.Grants.Suspend(ctx, was, m.Grant.SuspendedAt, m.Grant.SuspendedUntil)
+	if err != nil || !changed || was.SuspendedAt.IsZero() != *c.Suspended {
 		return err
 	}
 	event := otl.EventMemberRestored
-	if *suspended {
+	if *c.Suspended {
 		event = otl.EventMemberSuspended
 		if _, err := a.Sessions.EndAll(ctx, tx, m.User.ID, m.Grant.SiteID, "", otl.EndSuspended); err != nil {
 			return err
 		}
 	}
 	return tx.Events.Append(ctx, a.event(event, m.User.ID, m.Grant.SiteID, nil))
+}
+
+// Unlock lets those in again who were barred from a site for a time that is over.
+func (a *Members) Unlock(ctx context.Context) error {
+	const most = 100
+	for {
+		now := a.Now()
+		due, err := a.Store.Read.Grants.Locked(ctx, now, most)
+		if err != nil {
+			return err
+		}
+		for _, g := range due {
+			if err := a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+				was, err := tx.Grants.Unlock(ctx, g.UserID, g.SiteID, now)
+				if err != nil || !was {
+					return err
+				}
+				return tx.Events.Append(ctx, a.event(otl.EventMemberRestored, g.UserID, g.SiteID, nil))
+			}); err != nil {
+				return err
+			}
+		}
+		if len(due) < most {
+			return nil
+		}
+	}
 }
 
 // keep writes what a site keeps of a person, if that is anything new.
@@ -271,9 +303,10 @@ func (c MemberChange) merge(kept map[string]json.RawMessage) error {
 // GivenPassword is a password that a site gives one of its own people.
 type GivenPassword struct {
 	Password secret.Text
-	Replace  bool    // the one he has, rather than his first one
-	Initial  bool    // it is to be replaced before it lets him in
-	Profile  Profile // changed with it
+	Digest   *secret.Digested // in place of Password, which nobody knows then
+	Replace  bool             // the one he has, rather than his first one
+	Initial  bool             // it is to be replaced before it lets him in
+	Profile  Profile          // changed with it
 }
 
 // PasswordState is what a site sees of the password of a person of its own.
@@ -306,10 +339,7 @@ func (a *Members) SetPassword(ctx context.Context, site otl.Site, userID string,
 	if err := a.mayGive(ctx, a.Store.Read, site.ID, m.User, g.Replace); err != nil {
 		return err
 	}
-	if err := a.Rules.Check(g.Password, m.User.Email, site.Name); err != nil {
-		return err
-	}
-	hash, scheme, err := a.Hasher.Hash(ctx, site.ID, g.Password)
+	given, err := a.given(ctx, site, m.User, g)
 	if err != nil {
 		return err
 	}
@@ -324,11 +354,26 @@ func (a *Members) SetPassword(ctx context.Context, site otl.Site, userID string,
 		if err := a.changeProfile(ctx, tx, site.ID, &m, g.Profile); err != nil {
 			return err
 		}
-		if _, err = a.changed(ctx, tx, m.User, site.ID, password{hash, scheme, false}, "site", ""); err != nil || !g.Initial {
+		if _, err = a.changed(ctx, tx, m.User, site.ID, given, "site", ""); err != nil || !g.Initial {
 			return err
 		}
 		return tx.Passwords.MustReplace(ctx, userID)
 	})
+}
+
+// given gives what is kept of a password that a site gives. Of a digest nobody knows
+// whether the password keeps the rules.
+func (a *Members) given(ctx context.Context, site otl.Site, u otl.User, g GivenPassword) (p password, err error) {
+	if g.Digest != nil {
+		p.hash, p.scheme, err = a.Hasher.HashDigest(ctx, site.ID, *g.Digest)
+		p.imported = true
+		return p, err
+	}
+	if err := a.Rules.Check(g.Password, u.Email, site.Name); err != nil {
+		return p, err
+	}
+	p.hash, p.scheme, err = a.Hasher.Hash(ctx, site.ID, g.Password)
+	return p, err
 }
 
 func (a *Members) mayGive(ctx context.Context, tx *store.Tx, siteID string, u otl.User, replace bool) error {

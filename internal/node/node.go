@@ -362,6 +362,7 @@ func (n *Node) Run(ctx context.Context) {
 		{"store when site keys were used", 5, n.Sites.Flush},
 		{"store which sign-ins failed", 1, n.SignIn.Second.Failures.Flush},
 		{"learn password schemes", 60, n.Accounts.LearnSchemes},
+		{"let people in again who were locked out for a time", 5, n.Members.Unlock},
 		{"prune counters", 300, n.Limits.Prune},
 		{"prune one-time secrets", 3600, n.Accounts.PruneTickets},
 		{"prune counts of SMS", 3600, n.SMS.Prune},

@@ -18,6 +18,8 @@ const (
 	User    Kind = "user"    // a person
 	Device  Kind = "device"  // a second factor
 	Role    Kind = "role"    // a role of a site
+
+	Attribute Kind = "attribute" // a name of what a site keeps of people
 )
 
 // Numbers gives numbers and finds what they stand for.
@@ -46,6 +48,12 @@ func (s *Numbers) All(ctx context.Context, k Kind, refs []string) ([]int, error)
 		}
 	}
 	return out, nil
+}
+
+// Below gives what has a number and begins with a prefix of letters and digits, in the
+// order in which numbers were given, with the numbers.
+func (s *Numbers) Below(ctx context.Context, k Kind, prefix string) (refs []string, numbers []int, err error) {
+	return s.Store.Read.Numbers.Below(ctx, string(k), prefix)
 }
 
 // Ref gives what a number stands for. The error is NotFound.

@@ -91,3 +91,29 @@ func TestANumberOfOneKindIsNoneOfAnother(t *testing.T) {
 		}
 	})
 }
+
+// TestBelow gives what begins with a prefix, in the order of numbers, and nothing of
+// another kind.
+func TestBelow(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		n := &number.Numbers{Store: st}
+		var want []int
+		for _, ref := range []string{"A b", "B c", "A a", "A b", "AB c"} {
+			id, err := n.Of(t.Context(), number.Attribute, ref)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ref[:2] == "A " && !slices.Contains(want, id) {
+				want = append(want, id)
+			}
+		}
+		if _, err := n.Of(t.Context(), number.Role, "A role"); err != nil {
+			t.Fatal(err)
+		}
+		refs, ids, err := n.Below(t.Context(), number.Attribute, "A ")
+		if err != nil || !slices.Equal(refs, []string{"A b", "A a"}) || !slices.Equal(ids, want) {
+			t.Errorf("%v %v %v, want %v", refs, ids, err, want)
+		}
+	})
+}

@@ -200,6 +200,8 @@ type Grant struct {
 	Roles       []string  // of the person at the site, by name
 	LastLoginAt time.Time // at the site
 	SuspendedAt time.Time // when the site barred him; zero: it did not
+	// SuspendedUntil is when he is let in again by itself; zero: never.
+	SuspendedUntil time.Time
 }
 
 // Live reports whether the person still lets the site in, and the site him.

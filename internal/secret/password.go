@@ -88,8 +88,8 @@ type Hash struct {
 }
 
 // ParseHash reads a stored hash: argon2id, argon2i and argon2d in PHC form with
-// v=19, bcrypt $2a$ $2b$ $2y$, scrypt in PHC form and in Werkzeug's. Parameters
-// beyond the bounds are an error, before any work is done with them (IM-02).
+// v=19, bcrypt $2a$ $2b$ $2y$, scrypt in PHC form and in Werkzeug's, and ours over a
+// Digested. Parameters beyond the bounds are an error, before any work is done with them (IM-02).
 func ParseHash(s string) (Hash, error) {
 	switch {
 	case strings.HasPrefix(s, "$argon2"):
@@ -100,6 +100,8 @@ func ParseHash(s string) (Hash, error) {
 		return parseScrypt(s)
 	case strings.HasPrefix(s, "scrypt:"):
 		return parseWerkzeug(s)
+	case strings.HasPrefix(s, digestPrefix):
+		return parseDigested(s)
 	}
 	return Hash{}, errors.New("unknown password hash format")
 }
@@ -280,6 +282,11 @@ func params(s string, names ...string) ([]uint64, error) {
 func shamHash(scheme string) (Hash, error) {
 	salt, key := Bytes(argonSalt), Bytes(argonKey)
 	b64 := base64.RawStdEncoding
+	if inner, ok := strings.CutPrefix(scheme, digestScheme); ok {
+		h, err := shamHash(inner)
+		h.Scheme = scheme
+		return h, err
+	}
 	name, cost, _ := strings.Cut(scheme, "$")
 	switch name {
 	case "argon2id", "argon2i", "argon2d":

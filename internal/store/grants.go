@@ -13,14 +13,14 @@ import (
 // they are there.
 type Grants struct{ group }
 
-const grantColumns = `g.user_id, g.site_id, g.fields, g.created_at, g.updated_at, g.revoked_at, g.roles, g.last_login_at, g.asked, g.suspended_at`
+const grantColumns = `g.user_id, g.site_id, g.fields, g.created_at, g.updated_at, g.revoked_at, g.roles, g.last_login_at, g.asked, g.suspended_at, g.suspended_until`
 
 func grantDest(g *otl.Grant) []any {
 	return []any{
 		text(&g.UserID), text(&g.SiteID), words(&g.Fields, otl.StoredFields),
 		at(&g.CreatedAt), at(&g.UpdatedAt), at(&g.RevokedAt), words(&g.Roles, strings.Fields), at(&g.LastLoginAt),
 		words(&g.Asked, otl.StoredFields),
-		at(&g.SuspendedAt),
+		at(&g.SuspendedAt), at(&g.SuspendedUntil),
 	}
 }
 
@@ -83,12 +83,27 @@ func (g Grants) Revoke(ctx context.Context, userID, siteID string, now time.Time
 	return true, g.withdrawn(ctx, userID, siteID, now)
 }
 
-// Suspend bars a person from a site at a time, or lets him in again for the zero time,
-// and reports whether that changed anything.
-func (g Grants) Suspend(ctx context.Context, userID, siteID string, at time.Time) (bool, error) {
+// Suspend writes since when a person is barred from a site and until when, zero times for
+// never, if he stands as he was read, and reports whether he did.
+func (g Grants) Suspend(ctx context.Context, was otl.Grant, at, until time.Time) (bool, error) {
+	g.changes.person(was.UserID)
+	n, err := g.exec(ctx, `UPDATE grants SET suspended_at = $1, suspended_until = $2 WHERE user_id = $3 AND site_id = $4 AND revoked_at IS NULL
+		AND suspended_at IS NOT DISTINCT FROM $5 AND suspended_until IS NOT DISTINCT FROM $6`,
+		millis(at), millis(until), was.UserID, was.SiteID, millis(was.SuspendedAt), millis(was.SuspendedUntil))
+	return n == 1, err
+}
+
+// Locked gives grants of people who were barred until a time that is over, at most limit
+// of them, whether or not they let the site in.
+func (g Grants) Locked(ctx context.Context, now time.Time, limit int) ([]otl.Grant, error) {
+	return all(ctx, g.group, `SELECT `+grantColumns+` FROM grants g WHERE g.suspended_until <= $1 LIMIT $2`, []any{millis(now), limit}, grantDest)
+}
+
+// Unlock lets a person in again whose time is over, and reports whether it was.
+func (g Grants) Unlock(ctx context.Context, userID, siteID string, now time.Time) (bool, error) {
 	g.changes.person(userID)
-	n, err := g.exec(ctx, `UPDATE grants SET suspended_at = $1 WHERE user_id = $2 AND site_id = $3 AND revoked_at IS NULL AND (suspended_at IS NULL) = $4`,
-		millis(at), userID, siteID, !at.IsZero())
+	n, err := g.exec(ctx, `UPDATE grants SET suspended_at = NULL, suspended_until = NULL WHERE user_id = $1 AND site_id = $2 AND suspended_until <= $3`,
+		userID, siteID, millis(now))
 	return n == 1, err
 }
 

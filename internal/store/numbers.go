@@ -20,6 +20,21 @@ func (g Numbers) Ref(ctx context.Context, kind string, n int) (ref string, err e
 	return ref, err
 }
 
+// Below gives the things that have numbers and begin with a prefix, with the numbers, in
+// their order.
+func (g Numbers) Below(ctx context.Context, kind, prefix string) (refs []string, numbers []int, err error) {
+	type row struct {
+		n   int
+		ref string
+	}
+	rows, err := all(ctx, g.group, `SELECT number, ref FROM numbers WHERE kind = $1 AND ref LIKE $2 ESCAPE '!' ORDER BY number`,
+		[]any{kind, escapeLike(prefix) + "%"}, func(r *row) []any { return []any{&r.n, &r.ref} })
+	for _, r := range rows {
+		refs, numbers = append(refs, r.ref), append(numbers, r.n)
+	}
+	return refs, numbers, err
+}
+
 // Give gives a thing the next number, unless it has one, and gives that. The row of
 // the counter is locked until the transaction ends: nobody else gives one meanwhile.
 func (g Numbers) Give(ctx context.Context, kind, ref string) (int, error) {

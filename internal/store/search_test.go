@@ -50,7 +50,7 @@ func crowd(t *testing.T, st *store.Store) {
 		if _, err := tx.Users.SetDisabled(ctx, "ann", start); err != nil {
 			return err
 		}
-		_, err := tx.Grants.Suspend(ctx, "ben", "site", start)
+		_, err := tx.Grants.Suspend(ctx, otl.Grant{UserID: "ben", SiteID: "site"}, start, time.Time{})
 		return err
 	})
 }

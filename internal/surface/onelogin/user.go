@@ -13,6 +13,7 @@ import (
 const (
 	statusActive    = 1
 	statusSuspended = 2
+	statusLocked    = 3
 	stateApproved   = 1
 	stateRejected   = 2
 )
@@ -40,6 +41,7 @@ func (s *Surface) user(c *call, m account.Member) (userOut, error) {
 		"firstname": first, "lastname": last, "phone": orNull(granted(see, otl.FieldPhone, u.Phone)), "locale_code": orNull(granted(see, otl.FieldLocale, u.Locale)),
 		"openid_name": nil, "external_id": orNull(m.Record.ExternalID), "group_id": nil, "role_id": roles, "role_ids": roles, "status": statusActive, "state": stateApproved,
 		"created_at": moment(u.CreatedAt), "updated_at": moment(u.UpdatedAt), "activated_at": moment(m.Grant.CreatedAt), "last_login": moment(m.Grant.LastLoginAt),
+		"locked_until": moment(m.Grant.SuspendedUntil), customAttributes: attributesOf(m.Record),
 	}
 	if out["username"] == "" { // people without one are known by their address
 		out["username"] = out["email"]
@@ -47,7 +49,10 @@ func (s *Surface) user(c *call, m account.Member) (userOut, error) {
 	if !u.DisabledAt.IsZero() || !m.Grant.SuspendedAt.IsZero() {
 		out["status"] = statusSuspended
 	}
-	if !m.Grant.SuspendedAt.IsZero() {
+	switch {
+	case !m.Grant.SuspendedUntil.IsZero():
+		out["status"] = statusLocked
+	case !m.Grant.SuspendedAt.IsZero():
 		out["state"] = stateRejected
 	}
 	return out, nil

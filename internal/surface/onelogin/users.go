@@ -1,7 +1,6 @@
 package onelogin
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/number"
@@ -28,19 +28,22 @@ func (s people) serve() {
 		s.mux.HandleFunc("PUT "+v+"/users/{id}", withBody(s.Surface, otl.ScopeUsers, s.update))
 		s.mux.HandleFunc("DELETE "+v+"/users/{id}", s.byClient(otl.ScopeUsers, s.remove))
 		s.mux.HandleFunc("GET "+v+"/users/{id}/apps", s.byClient(otl.ScopeUsers, s.none))
-		s.mux.HandleFunc("GET "+v+"/users/custom_attributes", s.byClient(otl.ScopeUsers, s.none))
+		s.mux.HandleFunc("GET "+v+"/users/custom_attributes", s.byClient(otl.ScopeUsers, attributes(s).list))
 	}
 	who := roles(s)
 	acts := map[string]http.HandlerFunc{
 		"logout": s.byClient(otl.ScopeAuth, s.logout), "set_state": withBody(s.Surface, otl.ScopeUsers, s.setState),
+		"lock_user": withBody(s.Surface, otl.ScopeUsers, s.lock), "set_custom_attributes": withBody(s.Surface, otl.ScopeUsers, attributes(s).set),
 		"add_roles": withBody(s.Surface, otl.ScopeUsers, who.add), "remove_roles": withBody(s.Surface, otl.ScopeUsers, who.take),
 	}
-	setPassword := withBody(s.Surface, otl.ScopeUsers, s.setPassword)
+	passwords := map[string]http.HandlerFunc{ // whose paths have the id at their end
+		"set_password_clear_text": withBody(s.Surface, otl.ScopeUsers, s.setPassword), "set_password_using_salt": withBody(s.Surface, otl.ScopeUsers, s.setDigest),
+	}
 	s.mux.HandleFunc("PUT /api/1/users/{id}/{act}", func(w http.ResponseWriter, r *http.Request) {
 		do := acts[r.PathValue("act")]
-		if r.PathValue("id") == "set_password_clear_text" { // whose path has the id at its end
+		if set := passwords[r.PathValue("id")]; set != nil {
 			r.SetPathValue("id", r.PathValue("act"))
-			do = setPassword
+			do = set
 		}
 		if do == nil {
 			do = NotFound
@@ -92,10 +95,8 @@ func (s people) get(c *call) (reply, error) {
 
 // none answers with an empty list of what there is none of here.
 func (s people) none(c *call) (reply, error) {
-	if c.r.PathValue("id") != "" {
-		if _, err := s.member(c); err != nil {
-			return reply{}, err
-		}
+	if _, err := s.member(c); err != nil {
+		return reply{}, err
 	}
 	if bare(c.r.URL.Path) {
 		return reply{http.StatusOK, []any{}}, nil
@@ -222,7 +223,7 @@ func (in personIn) textOf(name string) (*string, error) {
 
 // known are the members of a person that this server keeps.
 func known() []string {
-	return []string{"email", "username", "firstname", "lastname", "phone", "locale_code", "external_id", "state", "password", "password_confirmation"}
+	return []string{"email", "username", "firstname", "lastname", "phone", "locale_code", "external_id", "state", "password", "password_confirmation", customAttributes}
 }
 
 // change reads what is to be different; the name of a person of before is kept where
@@ -262,6 +263,9 @@ func (in personIn) change(before string) (c account.MemberChange, err error) {
 		suspended := strings.Trim(string(raw), `"`) != strconv.Itoa(stateApproved)
 		c.Suspended = &suspended
 	}
+	if raw := in[customAttributes]; raw != nil && string(raw) != "null" {
+		c = keeping(raw, c)
+	}
 	return c, nil
 }
 
@@ -293,7 +297,12 @@ func (s people) create(c *call, in *personIn) (reply, error) {
 	if made.Password, err = in.password(); err != nil {
 		return reply{}, err
 	}
-	made.Change = account.MemberChange{ExternalID: ch.ExternalID, Suspended: ch.Suspended}
+	if len(ch.Data) > 0 {
+		if err := attributes(s).name(c, ch.Data[customAttributes]); err != nil {
+			return reply{}, err
+		}
+	}
+	made.Change = account.MemberChange{ExternalID: ch.ExternalID, Suspended: ch.Suspended, Data: ch.Data, Merge: ch.Merge}
 	m, err := s.Members.Create(c.ctx(), made)
 	if err != nil {
 		return reply{}, err
@@ -328,6 +337,9 @@ func (s people) update(c *call, in *personIn) (reply, error) {
 	}
 	in.pass(is)
 	ch, err := in.change(granted(visible(m.Grant), otl.FieldName, m.User.Name))
+	if err == nil && len(ch.Data) > 0 {
+		err = attributes(s).name(c, ch.Data[customAttributes])
+	}
 	if err == nil {
 		m, err = s.Members.Change(c.ctx(), c.site, m.User.ID, ch)
 	}
@@ -379,25 +391,28 @@ func (s people) setState(c *call, in *stateIn) (reply, error) {
 	return success(nil), err
 }
 
-// setPassword is PUT /api/1/users/set_password_clear_text/{id}, for people of the site's
-// own (decision D1). Passwords are always held against the rules.
-func (s people) setPassword(c *call, in *personIn) (reply, error) {
+type lockIn struct {
+	Until *integer `json:"locked_until"` // minutes
+}
+
+// maxLock is how many minutes somebody can be locked out for: a year.
+const maxLock = 365 * 24 * 60
+
+// lock is PUT /api/1/users/{id}/lock_user: bars a person from the site for a time, or for 0
+// until set_state lets him in.
+func (s people) lock(c *call, in *lockIn) (reply, error) {
+	if in.Until == nil || *in.Until < 0 || *in.Until > maxLock {
+		return reply{}, invalid("locked_until", "must be a number of minutes from 0 to 525600")
+	}
 	m, err := s.member(c)
 	if err != nil {
 		return reply{}, err
 	}
-	given, err := in.password()
-	if err == nil && given.Empty() {
-		err = invalid("password", "is required")
+	suspended := true
+	ch := account.MemberChange{Suspended: &suspended}
+	if *in.Until > 0 {
+		ch.Until = s.Now().Add(time.Duration(*in.Until) * time.Minute)
 	}
-	if err != nil {
-		return reply{}, err
-	}
-	set := func(ctx context.Context, replace bool) error {
-		return s.Members.SetPassword(ctx, c.site, m.User.ID, account.GivenPassword{Password: given, Replace: replace})
-	}
-	if err = set(c.ctx(), true); otl.Is(err, account.ErrNoPassword.Code) {
-		err = set(c.ctx(), false)
-	}
+	_, err = s.Members.Change(c.ctx(), c.site, m.User.ID, ch)
 	return success(nil), err
 }
