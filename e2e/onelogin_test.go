@@ -301,6 +301,28 @@ func TestOneLoginPythonSDK2(t *testing.T) {
 	}
 }
 
+// TestOneLoginGoSDK runs the vendor's Go SDK, which knows no host but https at
+// <name>.onelogin.com: that is a path of the server.
+func TestOneLoginGoSDK(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	certificate(t, cert, key, "localhost")
+	listen := freePort(t)
+	host := "localhost:" + portOf(t, listen)
+	devAt(t, binary(t), dir, listen, "OTL_PUBLIC_URL=https://"+host, "OTL_TLS_CERT="+cert, "OTL_TLS_KEY="+key, "OTL_ONELOGIN_HOST_IN_PATH=true")
+	vars := sourced(t, dir)
+	program := filepath.Join(dir, "onelogin-go")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-C", "onelogin-go", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cmd := exec.CommandContext(t.Context(), program, filepath.Join(dir, ".otl", "dev.env"))
+	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+cert, "ONELOGIN_SUBDOMAIN="+host+"/otl", "ONELOGIN_CLIENT_ID="+vars["OTL_CLIENT_ID"], "ONELOGIN_CLIENT_SECRET="+vars["OTL_CLIENT_SECRET"])
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "ok") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
 // freePort gives an address of this machine that nobody listens at.
 func freePort(t *testing.T) string {
 	t.Helper()

@@ -221,6 +221,9 @@ func (in personIn) textOf(name string) (*string, error) {
 	return out, nil
 }
 
+// noMoment is how one client writes a time that it does not mean.
+const noMoment = `"0001-01-01T00:00:00Z"`
+
 // known are the members of a person that this server keeps.
 func known() []string {
 	return []string{"email", "username", "firstname", "lastname", "phone", "locale_code", "external_id", "state", "password", "password_confirmation", customAttributes}
@@ -230,7 +233,7 @@ func known() []string {
 // only a part of it is given.
 func (in personIn) change(before string) (c account.MemberChange, err error) {
 	for name, raw := range in {
-		if !slices.Contains(known(), name) && string(raw) != "null" {
+		if !slices.Contains(known(), name) && string(raw) != "null" && string(raw) != noMoment {
 			return c, literal(http.StatusBadRequest, "unknown attribute: "+name)
 		}
 	}

@@ -41,7 +41,7 @@ func (x *tenant) made(t *testing.T, more object) string {
 func TestUsers(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
-		r := x.call(t, http.MethodPost, "/api/2/users", object{"email": "v2@dev.test", "username": "v.two", "firstname": "Vera", "lastname": "Two Three", "phone": phone, "external_id": "e-1", "company": nil}).Want(t, http.StatusCreated)
+		r := x.call(t, http.MethodPost, "/api/2/users", object{"email": "v2@dev.test", "username": "v.two", "firstname": "Vera", "lastname": "Two Three", "phone": phone, "external_id": "e-1", "company": nil, "invitation_sent_at": "0001-01-01T00:00:00Z"}).Want(t, http.StatusCreated)
 		id := fmt.Sprint(r.JSON["id"])
 		if r.Text("email") != "v2@dev.test" || r.Text("username") != "v.two" || r.Text("firstname") != "Vera" || r.Text("lastname") != "Two Three" || r.Text("phone") != phone || r.Text("external_id") != "e-1" ||
 			r.JSON["status"] != 1.0 || r.JSON["state"] != 1.0 || r.JSON["created_at"] == nil || r.JSON["last_login"] != nil || fmt.Sprint(r.JSON["role_ids"]) != "[]" {
