@@ -214,8 +214,7 @@ func (a *Accounts) changed(ctx context.Context, tx *store.Tx, u otl.User, siteID
 
 // PruneTickets deletes one-time secrets that expired a day ago.
 func (a *Accounts) PruneTickets(ctx context.Context) error {
-	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.Tickets.Prune(ctx, a.Now().Add(-24*time.Hour), 1000)
-		return err
+	return a.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
+		return tx.Tickets.Prune(ctx, a.Now().Add(-24*time.Hour), store.Batch)
 	})
 }

@@ -296,20 +296,13 @@ func (l *Limits) Prune(ctx context.Context) error {
 	if l == nil {
 		return nil
 	}
-	for {
-		var n int
-		err := l.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-			now := l.Now()
-			rates, err := tx.Rates.Prune(ctx, now.Add(-time.Minute), 500)
-			if err != nil {
-				return err
-			}
-			failures, err := tx.Failures.Prune(ctx, unknownPrefix, now.Add(-24*time.Hour), 500)
-			n = max(rates, failures)
-			return err
-		})
-		if err != nil || n < 500 {
-			return err
+	return l.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
+		now := l.Now()
+		rates, err := tx.Rates.Prune(ctx, now.Add(-time.Minute), store.Batch)
+		if err != nil {
+			return 0, err
 		}
-	}
+		failures, err := tx.Failures.Prune(ctx, unknownPrefix, now.Add(-24*time.Hour), store.Batch)
+		return max(rates, failures), err
+	})
 }

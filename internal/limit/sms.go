@@ -101,8 +101,7 @@ func (s SMS) Lift(ctx context.Context, siteID, prefix string, e otl.Event) error
 
 // Prune deletes counts that no longer count.
 func (s SMS) Prune(ctx context.Context) error {
-	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.SMSCounts.Prune(ctx, s.Now().Add(-2*brakeDay), 1000)
-		return err
+	return s.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
+		return tx.SMSCounts.Prune(ctx, s.Now().Add(-2*brakeDay), store.Batch)
 	})
 }

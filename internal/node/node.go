@@ -364,12 +364,12 @@ func (n *Node) Run(ctx context.Context) {
 		{"learn password schemes", 60, n.Accounts.LearnSchemes},
 		{"let people in again who were locked out for a time", 5, n.Members.Unlock},
 		{"prune counters", 300, n.Limits.Prune},
-		{"prune one-time secrets", 3600, n.Accounts.PruneTickets},
+		{"prune one-time secrets", 300, n.Accounts.PruneTickets},
 		{"prune counts of SMS", 3600, n.SMS.Prune},
 		{"prune signed tokens of others", 60, n.Proofs.Prune},
 		{"prune kept answers", 300, n.Once.Prune},
 		{"prune visits to the pages", 300, n.Flows.Prune},
-		{"prune messages", 3600, n.Outbox.Prune},
+		{"prune messages", 300, n.Outbox.Prune},
 		{"prune API tokens", 3600, n.APITokens.Prune},
 		{"prune deliveries", 3600, n.Webhooks.Prune},
 		{"purge deleted sites", 3600, n.Sites.Purge},
@@ -377,7 +377,7 @@ func (n *Node) Run(ctx context.Context) {
 		{"delete people who asked for it", 60, account.Erasures{Accounts: n.Accounts}.Due},
 		{"prune the revocation feed", 3600, n.Feed.Prune},
 		{"prune the log of events", 3600, n.Events.Prune},
-		{"prune sessions", 3600, func(ctx context.Context) error { _, err := n.SignIn.Prune(ctx); return err }},
+		{"prune sessions", 3600, n.SignIn.Prune},
 	}
 	if err := n.Installation.Maintain(ctx); err != nil && ctx.Err() == nil { // what starting did not wait for
 		n.log.Error("job failed", "job", "maintain signing keys", "err", err)

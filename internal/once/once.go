@@ -92,9 +92,8 @@ func (k *Keeper) Answer(ctx context.Context, o *otl.Once, r Request) ([]byte, er
 
 // Prune deletes answers that nobody may ask for any more.
 func (k *Keeper) Prune(ctx context.Context) error {
-	return k.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.Answers.Prune(ctx, k.Now(), 1000)
-		return err
+	return k.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
+		return tx.Answers.Prune(ctx, k.Now(), store.Batch)
 	})
 }
 

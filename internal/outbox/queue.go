@@ -224,9 +224,8 @@ func send(ctx context.Context, s Sender, l message.Letter) error {
 
 // Prune deletes what became of messages long ago.
 func (q *Queue) Prune(ctx context.Context) error {
-	return q.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.Messages.Prune(ctx, q.Now().Add(-kept), 1000)
-		return err
+	return q.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
+		return tx.Messages.Prune(ctx, q.Now().Add(-kept), store.Batch)
 	})
 }
 

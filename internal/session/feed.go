@@ -126,14 +126,7 @@ func (f *Feed) look() {
 
 // Prune deletes entries that no token outlives.
 func (f *Feed) Prune(ctx context.Context) error {
-	for {
-		var n int
-		err := f.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-			n, err = tx.Revocations.Prune(ctx, f.Now().Add(-keepFeed), 500)
-			return err
-		})
-		if err != nil || n < 500 {
-			return err
-		}
-	}
+	return f.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
+		return tx.Revocations.Prune(ctx, f.Now().Add(-keepFeed), store.Batch)
+	})
 }

@@ -66,9 +66,8 @@ func (p Proofs) Check(ctx context.Context, r Request) (key string, err error) {
 
 // Prune forgets tokens of others that nobody would take any more.
 func (p Proofs) Prune(ctx context.Context) error {
-	return p.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.SeenTokens.Prune(ctx, p.Now(), 10000)
-		return err
+	return p.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
+		return tx.SeenTokens.Prune(ctx, p.Now(), store.Batch)
 	})
 }
 

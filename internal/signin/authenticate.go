@@ -242,21 +242,12 @@ func (s *SignIn) Revoke(ctx context.Context, sc Scope, id string, reason otl.End
 // pruneAfter is how long an ended or expired session is kept for the record.
 const pruneAfter = 30 * 24 * time.Hour
 
-// Prune deletes sessions whose absolute end is long past and says how many.
-func (s *SignIn) Prune(ctx context.Context) (int, error) {
+// Prune deletes sessions whose absolute end is long past.
+func (s *SignIn) Prune(ctx context.Context) error {
 	before := secret.NewID(s.Now().Add(-s.Sessions.MaxAge - pruneAfter))
-	total := 0
-	for {
-		var n int
-		err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-			n, err = tx.Sessions.Prune(ctx, before, 500)
-			return err
-		})
-		total += n
-		if err != nil || n < 500 {
-			return total, err
-		}
-	}
+	return s.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
+		return tx.Sessions.Prune(ctx, before, store.Batch)
+	})
 }
 
 // RevokeAll ends every session of a person, on behalf of an operator.

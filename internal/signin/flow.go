@@ -380,9 +380,8 @@ func CheckChallenge(challenge, method string) error {
 
 // Prune deletes flows that expired a day ago.
 func (s *Flows) Prune(ctx context.Context) error {
-	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.Flows.Prune(ctx, s.Now().Add(-24*time.Hour), 1000)
-		return err
+	return s.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
+		return tx.Flows.Prune(ctx, s.Now().Add(-24*time.Hour), store.Batch)
 	})
 }
 

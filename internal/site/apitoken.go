@@ -123,8 +123,7 @@ func (s *APITokens) Authenticate(ctx context.Context, access secret.Text) (otl.C
 
 // Prune deletes pairs that neither work nor can be exchanged.
 func (s *APITokens) Prune(ctx context.Context) error {
-	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.APITokens.Prune(ctx, s.Now(), 1000)
-		return err
+	return s.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
+		return tx.APITokens.Prune(ctx, s.Now(), store.Batch)
 	})
 }

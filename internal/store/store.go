@@ -168,6 +168,24 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) 
 	return translate(s.engine.write(ctx, fn))
 }
 
+// Batch is how many rows one step of Drain deletes at most: nobody waits long for it.
+const Batch = 500
+
+// Drain repeats a step that deletes rows and says how many, each time in a transaction of
+// its own, until one deletes fewer than Batch: however many there are, they go.
+func (s *Store) Drain(ctx context.Context, step func(ctx context.Context, tx *Tx) (int, error)) error {
+	for {
+		var n int
+		err := s.Write(ctx, func(ctx context.Context, tx *Tx) (err error) {
+			n, err = step(ctx, tx)
+			return err
+		})
+		if err != nil || n < Batch {
+			return err
+		}
+	}
+}
+
 // Standing gives what Sessions.Standing gives, without a read where the newest
 // committed state is known.
 func (s *Store) Standing(ctx context.Context, id string) (Standing, error) {

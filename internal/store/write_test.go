@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
@@ -369,4 +372,50 @@ func BenchmarkRead(b *testing.B) {
 			})
 		})
 	}
+}
+
+// TestDrain_HoweverManyThereAreTheyGo: in steps that keep nobody waiting; an error ends
+// it, and what went before stays gone.
+func TestDrain_HoweverManyThereAreTheyGo(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		start := time.UnixMilli(1_700_000_000_000)
+		fill := func() {
+			t.Helper()
+			if err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				for i := range 2*store.Batch + 1 {
+					if _, err := tx.SeenTokens.First(ctx, []byte(strconv.Itoa(i)), start); err != nil {
+						return err
+					}
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var steps []int
+		drain := func(end error) error {
+			steps = nil
+			return st.Drain(t.Context(), func(ctx context.Context, tx *store.Tx) (int, error) {
+				n, err := tx.SeenTokens.Prune(ctx, start.Add(time.Second), store.Batch)
+				steps = append(steps, n)
+				if err == nil && len(steps) == 2 {
+					err = end
+				}
+				return n, err
+			})
+		}
+		fill()
+		if err := drain(nil); err != nil || !slices.Equal(steps, []int{store.Batch, store.Batch, 1}) {
+			t.Errorf("%v %v", steps, err)
+		}
+		fill()
+		end := errors.New("enough")
+		if err := drain(end); !errors.Is(err, end) {
+			t.Error(err)
+		}
+		if err := drain(nil); err != nil || !slices.Equal(steps, []int{store.Batch, 1}) {
+			t.Errorf("afterwards %v %v", steps, err)
+		}
+	})
 }

@@ -252,14 +252,7 @@ func (w *Webhooks) End(ctx context.Context, siteID string) (int64, error) {
 
 // Prune deletes deliveries that are older than Kept.
 func (w *Webhooks) Prune(ctx context.Context) error {
-	for {
-		var n int
-		err := w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-			n, err = tx.Deliveries.Prune(ctx, w.Now().Add(-Kept), page)
-			return err
-		})
-		if err != nil || n < page {
-			return err
-		}
-	}
+	return w.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
+		return tx.Deliveries.Prune(ctx, w.Now().Add(-Kept), store.Batch)
+	})
 }
