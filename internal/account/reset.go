@@ -31,7 +31,7 @@ func (a *Accounts) Forgot(ctx context.Context, siteID, address string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Limits.Take(ctx, limit.Sending(email.Key)...); err != nil {
+	if err := a.Limits.Take(ctx, append(limit.Sending(email.Key), limit.From(ctx, limit.SendsFrom))...); err != nil {
 		return err
 	}
 	u, err := a.Store.Read.Users.ByEmail(ctx, email.Key)

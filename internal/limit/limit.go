@@ -34,11 +34,21 @@ var (
 	Refresh            = Rate{"refresh", 60, time.Minute}
 	Calls              = Rate{"calls", 200, time.Second}
 	Flows              = Rate{"flows", 240, time.Minute}
+	Public             = Rate{"public", 240, time.Minute}
 )
 
 // Sends are the rates of messages that were asked for by an address alone, each
 // by that address.
 var Sends = []Rate{{"send", 1, 30 * time.Second}, {"send-quarter", 5, 15 * time.Minute}, {"send-day", 10, 24 * time.Hour}}
+
+// SendsFrom is the rate of messages that one household asks for, whoever is to get them.
+var SendsFrom = Rate{"send-from", 60, 15 * time.Minute}
+
+// From is one use of a rate by whoever makes a request; by nobody where no address of his
+// is known.
+func From(ctx context.Context, r Rate) Use {
+	return Use{Rate: r, By: []string{Network(otl.RequestOf(ctx).Client)}}
+}
 
 // Sending is one message, counted by all of them for each of whom it is for and where it
 // goes: a person, the key of an address, a number. What is named twice counts once.

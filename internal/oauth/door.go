@@ -1,11 +1,13 @@
 package oauth
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 
+	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
@@ -17,6 +19,9 @@ type Door struct {
 	Clients *site.Clients
 	Proofs  session.Proofs
 	URL     string // of the installation, without a slash at the end
+
+	Pace   *limit.Pace   // of clients that prove themselves
+	Limits *limit.Limits // of those that do not
 }
 
 func malformed(text string) error {
@@ -66,7 +71,16 @@ func (d Door) Client(r *http.Request) (otl.Client, otl.Site, error) {
 	}
 	req := otl.RequestOf(r.Context())
 	req.SiteID, req.SiteKeyID, req.By = of.ID, c.ID, otl.Actor{Kind: otl.ActorClient, ID: c.ID}
-	return c, of, nil
+	return c, of, d.pace(r.Context(), c)
+}
+
+// pace counts a request by its client; by where it comes from too where anybody can say
+// to be it, or one could use up what is there for all.
+func (d Door) pace(ctx context.Context, c otl.Client) error {
+	if c.Auth != otl.AuthNone {
+		return d.Pace.Take(ctx, c.ID)
+	}
+	return d.Limits.Take(ctx, limit.Use{Rate: limit.Public, By: []string{c.ID, limit.Network(otl.RequestOf(ctx).Client)}})
 }
 
 // Key gives the thumbprint of the key that a request proves to hold, "" where it proves

@@ -149,8 +149,8 @@ func (s *Flows) Home(ctx context.Context) (otl.Site, error) {
 
 // Begin starts a flow in a browser for what a site asked, which the caller has checked.
 func (s *Flows) Begin(ctx context.Context, site otl.Site, browser secret.Text, a otl.Asked) (otl.Flow, error) {
-	from, now := otl.RequestOf(ctx), s.Now()
-	if err := s.Limits.Take(ctx, limit.Use{Rate: limit.Flows, By: []string{limit.Network(from.Client)}}); err != nil {
+	now := s.Now()
+	if err := s.Limits.Take(ctx, limit.From(ctx, limit.Flows)); err != nil {
 		return otl.Flow{}, err
 	}
 	f := otl.Flow{

@@ -28,7 +28,7 @@ func (s *Codes) pace(ctx context.Context, r CodeRequest, u otl.User) error {
 	case at == "":
 		at = by
 	}
-	uses := limit.Sending(by, at)
+	uses := append(limit.Sending(by, at), limit.From(ctx, limit.SendsFrom))
 	if r.Channel == otl.ChannelSMS {
 		uses = append(uses, s.SMS.Day(r.Site.ID))
 	}

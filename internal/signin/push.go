@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
@@ -24,13 +23,10 @@ const PushedTTL = 90 * time.Second
 // before.
 var ErrPushed = &otl.Error{Kind: otl.Invalid, Code: "request_unknown", Text: "names no request, or one that is over", Field: "request_uri"}
 
-// Push keeps what a client asked for, which the caller has checked, and gives the name by
+// Push keeps what a client asked for, which the caller has checked and counted, and gives the name by
 // which a browser brings it, once, within PushedTTL.
 func (s *Flows) Push(ctx context.Context, site otl.Site, a otl.Asked) (name string, err error) {
 	now := s.Now()
-	if err := s.Limits.Take(ctx, limit.Use{Rate: limit.Flows, By: []string{limit.Network(otl.RequestOf(ctx).Client)}}); err != nil {
-		return "", err
-	}
 	f := otl.Flow{ID: secret.NewKey(flowPrefix).Reveal(), Browser: []byte{}, SiteID: site.ID, Asked: a, Nonce: secret.Bytes(nonceSize), CreatedAt: now, ExpiresAt: now.Add(PushedTTL)}
 	return PushedPrefix + f.ID, s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Flows.Insert(ctx, f) })
 }

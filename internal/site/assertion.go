@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -125,47 +129,79 @@ const (
 	keysAgain = 5 * time.Minute
 	// failedKept is how long an address is left alone that gave no keys.
 	failedKept = 30 * time.Second
+	// staleKept is how long keys are good that could not be read again.
+	staleKept = 24 * time.Hour
 	// mostAddresses bounds how many are remembered.
 	mostAddresses = 1000
 )
 
 // fetched remembers the keys of clients that name an address for them.
 type fetched struct {
-	mu  sync.Mutex
-	all map[string]fetchedKeys
+	mu      sync.Mutex
+	all     map[string]fetchedKeys
+	reading singleflight.Group // by address: however many ask, one reads
 }
 
 type fetchedKeys struct {
 	keys token.Keys
-	at   time.Time
+	read time.Time // when keys were; zero for never
+	at   time.Time // when it was last tried
 	err  error
 }
 
 // keys gives the keys at an address, not older than a time. The error is ErrClient where
 // there are none.
 func (f *fetched) keys(ctx context.Context, s *Clients, address string, oldest time.Duration) (token.Keys, error) {
-	f.mu.Lock()
-	have, ok := f.all[address]
-	f.mu.Unlock()
+	have := f.known(address)
 	if have.err != nil {
 		oldest = failedKept
 	}
-	if ok && s.Now().Sub(have.at) < oldest {
+	if !have.at.IsZero() && s.Now().Sub(have.at) < oldest {
 		return have.keys, have.err
 	}
-	have = fetchedKeys{at: s.Now()}
+	got, _, _ := f.reading.Do(address, func() (any, error) {
+		k := fetch(context.WithoutCancel(ctx), s, address, have) // whoever asked first may leave
+		f.keep(address, k)
+		return k, nil
+	})
+	have, _ = got.(fetchedKeys)
+	return have.keys, have.err
+}
+
+// fetch reads keys. Those that were there before stay good for a while where they cannot
+// be read again: who makes that fail keeps no client out.
+func fetch(ctx context.Context, s *Clients, address string, before fetchedKeys) fetchedKeys {
+	now := s.Now()
 	raw, err := s.Fetch(ctx, address)
+	var keys token.Keys
 	if err == nil {
-		have.keys, err = token.ParseKeys(raw)
+		keys, err = token.ParseKeys(raw)
 	}
-	if err != nil {
-		have.err = fmt.Errorf("%w: read %s: %w", ErrClient, address, err)
+	switch {
+	case err == nil:
+		return fetchedKeys{keys: keys, read: now, at: now}
+	case !before.read.IsZero() && now.Sub(before.read) < staleKept:
+		return fetchedKeys{keys: before.keys, read: before.read, at: now}
 	}
+	return fetchedKeys{at: now, err: fmt.Errorf("%w: read %s: %w", ErrClient, address, err)}
+}
+
+func (f *fetched) known(address string) fetchedKeys {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.all == nil || len(f.all) >= mostAddresses {
+	return f.all[address]
+}
+
+// keep remembers what was read, in the place of what was tried longest ago where there is
+// no more room.
+func (f *fetched) keep(address string, k fetchedKeys) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.all == nil {
 		f.all = map[string]fetchedKeys{}
 	}
-	f.all[address] = have
-	return have.keys, have.err
+	if _, there := f.all[address]; !there && len(f.all) >= mostAddresses {
+		delete(f.all, slices.MinFunc(slices.Collect(maps.Keys(f.all)), func(a, b string) int { return f.all[a].at.Compare(f.all[b].at) }))
+	}
+	f.all[address] = k
 }

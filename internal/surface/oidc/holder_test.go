@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/session"
@@ -92,5 +93,28 @@ func TestHolder(t *testing.T) {
 		if got := c.by.Holds(c.of); got != c.want {
 			t.Errorf("%+v holds %+v: %t", c.by, c.of, got)
 		}
+	}
+}
+
+// TestHT09_WhoSaysToBeAPublicClientIsCounted: by where he calls from, so that he does not
+// use up what there is for its people.
+func TestHT09_WhoSaysToBeAPublicClientIsCounted(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite, func(o *node.Options) { o.Limits = true })
+	app, err := w.Clients.Create(t.Context(), w.Notes.Site.ID, site.NewClient{Name: "app", Auth: "none", RedirectURIs: []string{callback}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {app.ID}}
+	try := func() otltest.Reply {
+		return w.Do(t, otltest.Call{Path: "/oidc/token", Body: form.Encode(), Headers: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}})
+	}
+	for i := range 240 {
+		if r := try(); r.Text("error") != "invalid_grant" {
+			t.Fatalf("call %d: %d %s", i, r.Status, r.Raw)
+		}
+	}
+	if r := try(); r.Status != http.StatusTooManyRequests || r.Header.Get("Retry-After") == "" {
+		t.Errorf("%d %s", r.Status, r.Raw)
 	}
 }
