@@ -301,24 +301,47 @@ func TestOneLoginPythonSDK2(t *testing.T) {
 	}
 }
 
+// secureDev starts a development world over https, and gives its directory, its settings
+// and the certificate.
+func secureDev(t *testing.T, settings ...string) (dir string, vars map[string]string, cert string) {
+	t.Helper()
+	dir = t.TempDir()
+	cert, key := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	certificate(t, cert, key, "localhost")
+	listen := freePort(t)
+	devAt(t, binary(t), dir, listen, append(settings, "OTL_PUBLIC_URL=https://localhost:"+portOf(t, listen), "OTL_TLS_CERT="+cert, "OTL_TLS_KEY="+key)...)
+	return dir, sourced(t, dir), cert
+}
+
 // TestOneLoginGoSDK runs the vendor's Go SDK, which knows no host but https at
 // <name>.onelogin.com: that is a path of the server.
 func TestOneLoginGoSDK(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	cert, key := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	certificate(t, cert, key, "localhost")
-	listen := freePort(t)
-	host := "localhost:" + portOf(t, listen)
-	devAt(t, binary(t), dir, listen, "OTL_PUBLIC_URL=https://"+host, "OTL_TLS_CERT="+cert, "OTL_TLS_KEY="+key, "OTL_ONELOGIN_HOST_IN_PATH=true")
-	vars := sourced(t, dir)
+	dir, vars, cert := secureDev(t, "OTL_ONELOGIN_HOST_IN_PATH=true")
 	program := filepath.Join(dir, "onelogin-go")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-C", "onelogin-go", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	cmd := exec.CommandContext(t.Context(), program, filepath.Join(dir, ".otl", "dev.env"))
-	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+cert, "ONELOGIN_SUBDOMAIN="+host+"/otl", "ONELOGIN_CLIENT_ID="+vars["OTL_CLIENT_ID"], "ONELOGIN_CLIENT_SECRET="+vars["OTL_CLIENT_SECRET"])
+	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+cert, "ONELOGIN_SUBDOMAIN="+strings.TrimPrefix(vars["OTL_URL"], "https://")+"/otl",
+		"ONELOGIN_CLIENT_ID="+vars["OTL_CLIENT_ID"], "ONELOGIN_CLIENT_SECRET="+vars["OTL_CLIENT_SECRET"])
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "ok") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// TestOneLoginNodeSDK calls the wire through the vendor's package for Node.js, which
+// knows no other scheme than https.
+func TestOneLoginNodeSDK(t *testing.T) {
+	t.Parallel()
+	need(t, "node")
+	_, vars, cert := secureDev(t)
+	cmd := exec.CommandContext(t.Context(), "node", "onelogin.mjs")
+	cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+cert)
+	for k, v := range vars {
+		cmd.Env = append(cmd.Env, k+"="+v)
+	}
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "done") {
 		t.Fatalf("%v\n%s", err, out)
 	}
 }
