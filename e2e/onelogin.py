@@ -53,6 +53,12 @@ expect(v2.get_authentication_devices(one.id) == [], "v2 devices")
 started = v2.create_factor_registration(one.id, create_factor_registration_request=onelogin.CreateFactorRegistrationRequest(factor_id=1, display_name="app"))
 expect(started.auth_factor_name == "Google Authenticator" and started.user_id == str(one.id), started)
 
+stand_in = v2.generate_otp(one.id, generate_otp_request=onelogin.GenerateOTPRequest(expires_in=120, reusable=True))
+expect(len(stand_in.mfa_token) == 40 and stand_in.device_id == "0", stand_in)
+asked = v2.create_device_verification(one.id, create_device_verification_request=onelogin.CreateDeviceVerificationRequest(device_id=0))
+done = v2.verify_user_verification(one.id, asked.id, verify_user_verification_request=onelogin.VerifyUserVerificationRequest(otp=stand_in.mfa_token))
+expect(done.message == "Success" and v2.get_user_verification(one.id, asked.id).status == "accepted", asked)
+
 invites = api(onelogin.InviteLinksApi)
 link = invites.get_invite_link(get_invite_link_request=onelogin.GetInviteLinkRequest(email="sdk@dev.test"))
 expect("/password/reset?token=" in link.data[0], link)

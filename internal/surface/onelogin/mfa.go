@@ -234,7 +234,7 @@ type registrationOut struct {
 	Label     string            `json:"user_display_name,omitempty"`
 	ExpiresAt any               `json:"expires_at,omitempty"`
 	Data      map[string]string `json:"factor_data,omitempty"`
-	Device    string            `json:"device_id"`
+	Device    any               `json:"device_id"` // a text, but a number where a verification begins
 	User      string            `json:"user_id,omitempty"`
 }
 

@@ -203,7 +203,7 @@ func (s devices) begin(c *call, in *askIn) (reply, error) {
 	user, err := s.Numbers.Of(c.ctx(), number.User, q.User.ID)
 	return reply{http.StatusCreated, registrationOut{
 		ID: id, Status: string(v.State), Name: authName(v.Kind), Type: factorName(v.Kind), Label: v.Label, ExpiresAt: moment(v.ExpiresAt),
-		Device: strconv.Itoa(int(*in.Device)), User: strconv.Itoa(user),
+		Device: int(*in.Device), User: strconv.Itoa(user),
 	}}, err
 }
 
@@ -221,6 +221,15 @@ func (s devices) named(c *call) (q factor.Question, v factor.Verification, err e
 		err = failedFactor(err)
 	}
 	return q, v, err
+}
+
+// acceptedOut says that a verification has succeeded. One client looks at the status, one
+// at the name, and one reads all but the name.
+type acceptedOut struct {
+	Status  string `json:"status"`
+	Name    string `json:"name"`
+	Code    int    `json:"code"`
+	Message string `json:"message"`
 }
 
 // answer is PUT /api/2/mfa/users/{id}/verifications/{verification}.
@@ -241,7 +250,7 @@ func (s devices) answer(c *call, in *askIn) (reply, error) {
 	if err != nil {
 		return reply{}, failedFactor(err)
 	}
-	return reply{http.StatusOK, map[string]string{"status": string(v.State)}}, nil
+	return reply{http.StatusOK, acceptedOut{string(v.State), "Success", http.StatusOK, "Success"}}, nil
 }
 
 // look is GET /api/2/mfa/users/{id}/verifications/{verification}.
