@@ -143,6 +143,8 @@ func TestPagesForEverybody(t *testing.T) {
 			at("consent")
 			b.visit(w.url + "/account")
 			at("account")
+			b.visit(w.url + "/account/security")
+			at("security")
 			b.visit(w.url + "/signout")
 			at("signout")
 			b.turn("#signout button")

@@ -22,6 +22,7 @@ const (
 	Step     = "step"     // the second step under way
 	Device   = "device"   // says that the device is trusted
 	Lang     = "lang"     // the language somebody chose
+	Theme    = "theme"    // the light somebody chose to read in
 )
 
 func (j Jar) name(name string) string {

@@ -86,7 +86,7 @@ type exportedSection struct {
 // exportPage writes an export as a page that can be kept: it needs nothing of ours.
 func (p holdings) exportPage(w http.ResponseWriter, r *http.Request, v signin.Visit, e account.Export) error {
 	s := p.screen(w, r, v, nil)
-	page := exportedPage{Voice: s.Voice, Title: s.Say("nav_data"), At: s.With("date", minute(e.ExportedAt)).Say("exported_at")}
+	page := exportedPage{Voice: s.Voice.Voice, Title: s.Say("nav_data"), At: s.With("date", minute(e.ExportedAt)).Say("exported_at")}
 	profile := exportedSection{Title: s.Say("nav_profile")}
 	for _, f := range otl.AllFields() {
 		if value := valueOf(v.Who.User, f); value != "" {

@@ -21,7 +21,7 @@ const (
 
 // screen is what the template of a hosted page is given.
 type screen struct {
-	message.Voice
+	Voice
 	Title   string // its one heading
 	Site    string // whom the browser comes from, "" for nobody
 	Wide    bool
@@ -61,16 +61,39 @@ func policyFor(leads string) string {
 // year is how long a chosen language is kept.
 const year = 365 * 24 * time.Hour
 
+// Voice is how a page speaks to whoever asks, and the light it does so in.
+type Voice struct {
+	message.Voice
+	Theme string // "light" or "dark", "" for his system's
+}
+
+// theme gives the light somebody chose, if he did. A choice that comes with the request is
+// kept, or forgotten for "system".
+func theme(jar cookie.Jar, w http.ResponseWriter, r *http.Request) string {
+	kept := jar.Get(r, cookie.Theme).Reveal()
+	switch chosen := r.URL.Query().Get("theme"); {
+	case chosen == "light", chosen == "dark":
+		jar.Set(w, cookie.Theme, secret.NewText(chosen), year)
+		return chosen
+	case chosen == "system" && kept != "":
+		jar.Clear(w, cookie.Theme)
+		return ""
+	case kept == "light", kept == "dark":
+		return kept
+	}
+	return ""
+}
+
 // voice speaks to whoever asks: in the language he chose, else the first of the wishes
 // there is, else what his browser prefers. A choice that comes with the request is kept.
-func (p *Pages) voice(w http.ResponseWriter, r *http.Request, data map[string]string, wishes ...string) message.Voice {
+func (p *Pages) voice(w http.ResponseWriter, r *http.Request, data map[string]string, wishes ...string) Voice {
 	chosen := r.URL.Query().Get("lang")
 	if chosen != "" && message.Spoken(chosen) {
 		p.jar.Set(w, cookie.Lang, secret.NewText(chosen), year)
 	} else {
 		chosen = p.jar.Get(r, cookie.Lang).Reveal()
 	}
-	return message.Speak(data, append(append([]string{chosen}, wishes...), r.Header.Get("Accept-Language"))...)
+	return Voice{message.Speak(data, append(append([]string{chosen}, wishes...), r.Header.Get("Accept-Language"))...), theme(p.jar, w, r)}
 }
 
 // isolate keeps a name or an address from changing the direction of the text around it.

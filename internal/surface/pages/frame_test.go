@@ -66,6 +66,36 @@ func TestAChosenLanguageStays(t *testing.T) {
 	}
 }
 
+// TestAChosenThemeStays: by the parameter, then by the cookie, until the system's is
+// chosen again; the server knows it, so that nothing flashes.
+func TestAChosenThemeStays(t *testing.T) {
+	t.Parallel()
+	b := otltest.New(t, otltest.SQLite).Browser(t)
+	for _, c := range []struct{ query, want string }{
+		{"", ""},
+		{"?theme=dark", "dark"},
+		{"", "dark"},
+		{"?lang=de", "dark"},
+		{"?theme=nonsense", "dark"},
+		{"?theme=light&lang=en", "light"},
+		{"", "light"},
+		{"?theme=system", ""},
+		{"", ""},
+	} {
+		page := string(b.Get("/nothing" + c.query).Raw)
+		if got := strings.Contains(page, ` data-theme="`+c.want+`"`); got != (c.want != "") || strings.Contains(page, "nonsense") {
+			t.Errorf("%q: not %q\n%.200s", c.query, c.want, page)
+		}
+		if c.want != "" && !strings.Contains(page, `value="`+c.want+`" selected`) {
+			t.Errorf("%q: %q is not chosen", c.query, c.want)
+		}
+	}
+	b.Cookies["__Host-otl_theme"] = `"><script>`
+	if page := string(b.Get("/nothing").Raw); strings.Contains(page, "data-theme") {
+		t.Errorf("%.200s", page)
+	}
+}
+
 // TestAD01_AFormNeedsItsToken: with the cookies of a browser but without the token of
 // its page, a form is refused, whatever it says of its origin.
 func TestAD01_AFormNeedsItsToken(t *testing.T) {

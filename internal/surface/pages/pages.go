@@ -70,6 +70,7 @@ func New(o Options) *Pages {
 	passkeys{p}.routes()
 	setups{p}.routes()
 	securities{p}.routes()
+	discovery{p}.routes()
 	sending{p}.routes()
 	accounts{p}.routes()
 	holdings{accounts{p}}.routes()

@@ -175,7 +175,7 @@ func (p securities) codes(w http.ResponseWriter, r *http.Request) error {
 		return p.prove(w, r, security)
 	}
 	if err == nil {
-		p.Pages.codes(w, r, signin.Visit{Who: who}, codes, security+"/saved")
+		setups(p).codes(w, r, signin.Visit{Who: who}, codes, security+"/saved")
 	}
 	return err
 }

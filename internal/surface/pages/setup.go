@@ -192,7 +192,7 @@ func (p setups) confirm(w http.ResponseWriter, r *http.Request) error {
 }
 
 // codes shows recovery codes this once.
-func (p *Pages) codes(w http.ResponseWriter, r *http.Request, v signin.Visit, codes []secret.Text, saved string) {
+func (p setups) codes(w http.ResponseWriter, r *http.Request, v signin.Visit, codes []secret.Text, saved string) {
 	s := p.screen(w, r, v, nil)
 	page := codesPage{Saved: saved}
 	for _, one := range codes {
