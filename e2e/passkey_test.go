@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,14 @@ func (a *authenticator) touched(yes bool) {
 func (a *authenticator) verifies(yes bool) {
 	a.t.Helper()
 	a.do(protocol(webauthn.SetUserVerified, webauthn.SetUserVerifiedParams{AuthenticatorID: a.id, IsUserVerified: yes}))
+}
+
+// kept gives how many passkeys it keeps.
+func (a *authenticator) kept() int {
+	a.t.Helper()
+	return len(ask(a.tab, func(ctx context.Context, target *chromedp.Target) (webauthn.GetCredentialsResult, error) {
+		return cdp.Call(ctx, target, webauthn.GetCredentials, webauthn.GetCredentialsParams{AuthenticatorID: a.id})
+	}).Credentials)
 }
 
 // out signs the browser out.
@@ -124,11 +133,25 @@ func TestMF10_PasskeysInABrowser(t *testing.T) {
 		t.Errorf("the button signs in %s", got.User.ID)
 	}
 
+	b.visit(w.url + "/account/security")
+	b.heading("Ways to sign in")
+	if n := key.kept(); n != 1 {
+		t.Errorf("%d passkeys while it is good", n)
+	}
+
 	w.out(b)
 	b.visit(notes.authorize()) // and nothing is pressed: the browser offers it, and it is taken
 	if got := notes.arrived(b); got.User.ID != l.User.ID {
 		t.Errorf("the browser's offer signs in %s", got.User.ID)
 	}
+
+	b.visit(w.url + "/account/security") // and once it is removed, the browser forgets it
+	b.press(`form[action$="/remove"] button`)
+	b.heading("Ways to sign in")
+	b.until("no passkey", func() (bool, string, error) {
+		n := key.kept()
+		return n == 0, strconv.Itoa(n), nil
+	})
 	b.quiet(w.host(), notes.host())
 }
 

@@ -189,6 +189,27 @@ func (k *Keys) answered(challenge, given []byte, holder func(id string) (otl.Use
 	return which, kept, err
 }
 
+// accepted is what a browser is told of a person's passkeys: those that are not in the
+// list are none any more (WebAuthn level 3 section 5.1.10).
+type accepted struct {
+	RPID   string                      `json:"rpId"`
+	UserID protocol.URLEncodedBase64   `json:"userId"`
+	IDs    []protocol.URLEncodedBase64 `json:"allAcceptedCredentialIds"`
+}
+
+// accepts gives the argument of PublicKeyCredential.signalAllAcceptedCredentials, as JSON.
+func (k *Keys) accepts(u otl.User, kept [][]byte) ([]byte, error) {
+	h, err := holderOf(u, kept)
+	if err != nil {
+		return nil, err
+	}
+	a := accepted{k.wa.Config.RPID, h.WebAuthnID(), []protocol.URLEncodedBase64{}}
+	for _, c := range h.keys {
+		a.IDs = append(a.IDs, c.ID)
+	}
+	return json.Marshal(a)
+}
+
 func both(options, session any, err error) ([]byte, []byte, error) {
 	if err != nil {
 		return nil, nil, err

@@ -32,6 +32,21 @@ func (f *Setup) List(ctx context.Context, u otl.User) (Owned, error) {
 	return o, err
 }
 
+// Accepted gives the argument of PublicKeyCredential.signalAllAcceptedCredentials, as JSON:
+// by it a browser forgets the passkeys of a person that were removed here. It is "" where
+// there are no passkeys.
+func (f *Setup) Accepted(ctx context.Context, u otl.User) (string, error) {
+	if f.Keys == nil {
+		return "", nil
+	}
+	_, kept, err := f.keysOf(ctx, f.Store.Read, u.ID)
+	if err != nil {
+		return "", err
+	}
+	raw, err := f.Keys.accepts(u, kept)
+	return string(raw), err
+}
+
 // Update renames a factor of the person of a session, unless label is nil, and makes
 // it the one that is offered first if prefer is true. The error is ErrNone.
 func (f *Setup) Update(ctx context.Context, b store.Standing, id string, label *string, prefer bool) (Offer, error) {

@@ -29,13 +29,13 @@ func TestFlows(t *testing.T) {
 		f := otl.Flow{
 			ID: "fl_1", Browser: []byte("digest"), SiteID: w.Notes.Site.ID, CreatedAt: now, ExpiresAt: now.Add(time.Minute),
 			Asked:    otl.Asked{Redirect: "https://notes.test/callback", State: "s", Challenge: "c", MaxAge: -1, More: map[string]string{"nonce": "n"}},
-			Progress: otl.Progress{Name: "jane@dev.test"},
+			Progress: otl.Progress{Name: "jane@dev.test"}, Nonce: []byte("nonce"),
 		}
 		do(func(ctx context.Context, tx *store.Tx) error { return tx.Flows.Insert(ctx, f) })
 		live := func(at time.Time) (otl.Flow, error) { return st.Read.Flows.Live(t.Context(), "fl_1", at) }
 		got, err := live(now)
 		if err != nil || got.Asked.Redirect != f.Asked.Redirect || got.Asked.More["nonce"] != "n" || got.Progress.Name != "jane@dev.test" || got.UserID != "" ||
-			!got.ExpiresAt.Equal(f.ExpiresAt) || string(got.Browser) != "digest" {
+			!got.ExpiresAt.Equal(f.ExpiresAt) || string(got.Browser) != "digest" || string(got.Nonce) != "nonce" {
 			t.Fatalf("%+v %v", got, err)
 		}
 		if _, err := live(now.Add(time.Minute)); !errors.Is(err, store.ErrNotFound) {
@@ -78,6 +78,7 @@ func TestFlows(t *testing.T) {
 			}
 		}
 		once("taken over", func(ctx context.Context, tx *store.Tx) (bool, error) { return tx.Flows.Take(ctx, "fl_1", jane.ID) })
+		once("its nonce", func(ctx context.Context, tx *store.Tx) (bool, error) { return tx.Flows.Renew(ctx, f.ID, f.Nonce, nil) })
 		once("finished", func(ctx context.Context, tx *store.Tx) (bool, error) { return tx.Flows.Finish(ctx, "fl_1", now) })
 		if _, err := live(now); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("a flow that was finished: %v", err)

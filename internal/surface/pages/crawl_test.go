@@ -58,6 +58,10 @@ func everyPage(t *testing.T, w *otltest.World, s site.Registered, email string, 
 	for _, path := range []string{"/account/email", "/account/phone", "/account/activity", "/account/ledger", "/account/data"} {
 		visit(b, path)
 	}
+	p = visit(b, "/account/security")
+	p = b.Submit(p, "add", nil)
+	see(b, p)
+	see(b, b.Submit(p, "way-totp", nil))
 	visit(b, "/signout")
 }
 
@@ -126,6 +130,7 @@ func harmless(t *testing.T, p otltest.Page) {
 				t.Errorf("%s: <%s %s=%q>", p.Path, n.Data, a.Key, a.Val)
 			case n.Data == "script" && (a.Key == "src" && a.Val != "/static/page.js"), n.Data == "link" && a.Key == "href" && a.Val != "/static/style.css" && a.Val != "data:,":
 				t.Errorf("%s: <%s %s=%q>", p.Path, n.Data, a.Key, a.Val)
+			case n.Data == "a" && strings.HasPrefix(value, "otpauth://totp/id.test:"): // an authenticator app of this device
 			case (a.Key == "href" || a.Key == "action" || a.Key == "src") && !strings.HasPrefix(value, "/") && !strings.HasPrefix(value, "#") && value != "data:,":
 				t.Errorf("%s: <%s %s=%q>", p.Path, n.Data, a.Key, a.Val)
 			}

@@ -60,7 +60,7 @@ func FuzzAForm(f *testing.F) {
 		f.Add(seed, "__Host-otl_flow=x; __Host-otl_session=otl_bs_x; __Host-otl_lang=xx", "\xff")
 	}
 	f.Fuzz(func(t *testing.T, body, cookies, agent string) {
-		for _, path := range []string{"/signin", "/signup", "/forgot", "/consent", "/choose", "/signin/code", "/mfa", "/l/otl_ln_x", "/signout"} {
+		for _, path := range []string{"/signin", "/signup", "/forgot", "/consent", "/choose", "/signin/code", "/mfa", "/mfa/send", "/signin/passkey", "/mfa/setup", "/mfa/setup/confirm", "/mfa/setup/saved", "/account/security/codes", "/l/otl_ln_x", "/signout"} {
 			rec := serve(w, http.MethodPost, path, body, map[string]string{
 				"Accept": anyPage, "Content-Type": "application/x-www-form-urlencoded", "Cookie": cookies, "User-Agent": agent, "Sec-Fetch-Site": "same-origin",
 			})

@@ -14,6 +14,7 @@ import (
 // securityPage shows how somebody can sign in.
 type securityPage struct {
 	Factors []factorCard
+	Signal  string // for the browser: which passkeys are good
 	Codes   string // how many recovery codes are left, "" where there is nothing they stand in for
 }
 
@@ -69,6 +70,9 @@ func (p securities) show(w http.ResponseWriter, r *http.Request, who session.Bro
 	}
 	s := p.screen(w, r, signin.Visit{Who: who}, nil)
 	page := securityPage{}
+	if page.Signal, err = p.Factors.Accepted(r.Context(), who.User); err != nil {
+		return err
+	}
 	for _, one := range has.Factors {
 		page.Factors = append(page.Factors, card(s, one))
 	}

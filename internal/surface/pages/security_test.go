@@ -1,7 +1,10 @@
 package pages_test
 
 import (
+	"encoding/base64"
+	"html"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +23,18 @@ func atHome(t *testing.T, w *otltest.World) *otltest.Browser {
 		t.Fatalf("%d %s\n%s", p.Status, p.Title, p.Raw)
 	}
 	return b
+}
+
+var signalData = regexp.MustCompile(`data-signal="([^"]*)"`)
+
+// told gives what a page tells the browser of passkeys.
+func told(t *testing.T, p otltest.Page) string {
+	t.Helper()
+	m := signalData.FindSubmatch(p.Raw)
+	if m == nil {
+		t.Fatalf("nothing is told the browser\n%s", p.Raw)
+	}
+	return html.UnescapeString(string(m[1]))
 }
 
 // TestWaysToSignIn: one's own factors are set up, named, preferred and taken away, with
@@ -84,7 +99,13 @@ func TestWaysToSignIn(t *testing.T) {
 		harmless(t, codes)
 		p = b.Submit(codes, "saved", nil)
 		harmless(t, p)
+		if got := told(t, p); !strings.Contains(got, `"rpId":"id.test"`) || !strings.Contains(got, base64.RawURLEncoding.EncodeToString(k.key.ID)) {
+			t.Errorf("the browser is told %s", got)
+		}
 		p = b.Submit(p, of("Work<b>", "remove"), nil)
+		if got := told(t, p); !strings.Contains(got, `"allAcceptedCredentialIds":[]`) || !strings.Contains(got, base64.RawURLEncoding.EncodeToString([]byte(u.ID))) {
+			t.Errorf("after the removal: %s", got)
+		}
 		p = b.Submit(p, of("Authenticator app", "remove"), nil)
 		if !strings.Contains(string(p.Raw), "No second step yet") || strings.Contains(string(p.Raw), "Codes left") {
 			t.Errorf("%s", p.Raw)

@@ -97,6 +97,11 @@ if (globalThis.PublicKeyCredential?.parseRequestOptionsFromJSON) {
   }
 }
 
+// A passkey that was removed here is forgotten by the browser.
+for (const { dataset } of document.querySelectorAll("[data-signal]")) {
+  globalThis.PublicKeyCredential?.signalAllAcceptedCredentials?.(JSON.parse(dataset.signal)).catch(() => {});
+}
+
 // When another code can be asked for is counted down on the button that asks.
 for (const note of document.querySelectorAll("[data-left]")) {
   const button = document.querySelector(`#${note.dataset.of} button`);
