@@ -24,7 +24,7 @@ type Door struct {
 	Limits *limit.Limits // of those that do not
 }
 
-func malformed(text string) error {
+func unclear(text string) error {
 	return &otl.Error{Kind: otl.Malformed, Code: "invalid_request", Text: text}
 }
 
@@ -35,7 +35,7 @@ func malformed(text string) error {
 func (d Door) Client(r *http.Request) (otl.Client, otl.Site, error) {
 	for name, values := range r.PostForm {
 		if len(values) > 1 {
-			return otl.Client{}, otl.Site{}, malformed("A parameter stands twice: " + strconv.QuoteToASCII(name))
+			return otl.Client{}, otl.Site{}, unclear("A parameter stands twice: " + strconv.QuoteToASCII(name))
 		}
 	}
 	p := site.Proof{ID: r.PostForm.Get("client_id"), Secret: secret.NewText(r.PostForm.Get("client_secret")), Assertion: secret.NewText(r.PostForm.Get("client_assertion"))}
@@ -48,16 +48,16 @@ func (d Door) Client(r *http.Request) (otl.Client, otl.Site, error) {
 	}
 	switch {
 	case ways > 1:
-		return otl.Client{}, otl.Site{}, malformed("Prove the client in one way: by Basic, in the form, or by an assertion.")
+		return otl.Client{}, otl.Site{}, unclear("Prove the client in one way: by Basic, in the form, or by an assertion.")
 	case r.PostForm.Has("client_assertion_type") && r.PostForm.Get("client_assertion_type") != site.AssertionType, !p.Assertion.Empty() && !r.PostForm.Has("client_assertion_type"):
-		return otl.Client{}, otl.Site{}, malformed("client_assertion_type must be " + site.AssertionType + ".")
+		return otl.Client{}, otl.Site{}, unclear("client_assertion_type must be " + site.AssertionType + ".")
 	case ways == 1 && !basic && p.Secret.Empty() && p.Assertion.Empty():
 		return otl.Client{}, otl.Site{}, site.ErrClient // an empty one is one, and wrong
 	}
 	if basic {
 		id, err := url.QueryUnescape(user)
 		if err != nil || p.ID != "" && p.ID != id {
-			return otl.Client{}, otl.Site{}, malformed("client_id differs from the one in Authorization, or that is not form-encoded.")
+			return otl.Client{}, otl.Site{}, unclear("client_id differs from the one in Authorization, or that is not form-encoded.")
 		}
 		plain, err := url.QueryUnescape(pass)
 		if err != nil || plain == "" {
