@@ -60,8 +60,9 @@ func TestTheAccountInABrowser(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "OTL_RATE_LIMITS=off")
 	notes := w.partner(t, "Acme Notes")
+	who := w.member(t, notes)
 	both(t, chromium(t), func(t *testing.T, open func(*testing.T) *tab, _ bool) {
-		b, who := open(t), w.member(t, notes)
+		b := open(t)
 		in := func() {
 			b.fill("identifier", who)
 			b.fill("password", password)

@@ -141,7 +141,7 @@ func exported() map[string]map[string]string {
 			"created_at": "sessions.created_at", "last_seen_at": "sessions.last_seen_at", "refresh_by": counted, "expires_at": "sessions.expires_at",
 			"ended_at": "activity", "end_reason": "activity", "ip": "sessions.ip", "user_agent": "sessions.user_agent", "refresh_hash": secrets,
 			"refresh_generation": counted, "refresh_previous": secrets, "refresh_nonce": secrets, "refresh_rotated_at": counted, "refresh_paid_to": counted,
-			"client": "sessions.client_id", "scope": counted, "claims": counted, "proof_key": secrets,
+			"client": "sessions.client_id", "scope": counted, "claims": counted, "proof_key": secrets, "holder": counted,
 		},
 		"factors": {
 			"id": counted, "user_id": "profile.id", "kind": "factors.kind", "label": "factors.label", "target": "factors.number", "sealed": secrets, "is_default": counted,
@@ -155,7 +155,7 @@ func exported() map[string]map[string]string {
 		"events": {
 			"id": "activity.id", "type": "activity.type", "user_id": "profile.id", "site_id": "activity.site_id", "session_id": "activity.session_id",
 			"data": "activity.data", "created_at": "activity.at", "position": counted, "seq": counted, "hash": counted, "actor_kind": counted, "actor_id": counted,
-			"via": counted, "address": "activity.ip", "request_id": counted, "changes": counted,
+			"via": counted, "address": "activity.ip", "request_id": counted, "changes": counted, "erased": secrets,
 		},
 	}
 }
@@ -166,7 +166,7 @@ func silent() map[string]string {
 		"allowed_origins": nobody, "announced_origins": nobody, "api_tokens": secrets, "attempts": nobody, "brands": nobody, "businesses": nobody,
 		"callback_urls": nobody, "chains": nobody, "clients": nobody, "counters": nobody, "deliveries": nobody, "endpoints": nobody, "installation": nobody,
 		"migration_digests": nobody, "goose_db_version": nobody, "password_schemes": nobody, "roles": nobody, "signing_keys": secrets, "site_keys": secrets,
-		"sites": nobody, "sms_counts": nobody, "sms_stops": nobody, "resources": nobody, "seen_tokens": brief,
+		"sites": nobody, "sms_counts": nobody, "sms_stops": nobody, "resources": nobody, "seen_tokens": brief, "erasures": counted,
 		"answers": brief, "failures": brief, "flows": brief, "rates": brief, "tickets": brief, "revocations": counted, "handed_sessions": counted,
 		"numbers": counted, "site_events": counted, "site_people": counted,
 	}

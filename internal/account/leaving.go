@@ -100,6 +100,9 @@ func (a Erasures) erase(ctx context.Context, tx *store.Tx, userID string) error 
 	if err := tx.Events.Append(ctx, a.event(otl.EventUserDeleted, userID, "", map[string]string{otl.DataSites: sites})); err != nil {
 		return err
 	}
+	if err := tx.Events.Forget(ctx, userID); err != nil {
+		return err
+	}
 	_, err = tx.Users.Delete(ctx, userID)
 	return err
 }

@@ -21,6 +21,15 @@ func digest(e *store.Entry) [sha256.Size]byte {
 	return sha256.Sum256(buf)
 }
 
+// said is the hash of everything an entry says, or, where what identifies somebody was
+// taken out of it, of what it said before.
+func said(e *store.Entry) [sha256.Size]byte {
+	if len(e.Erased) == sha256.Size {
+		return [sha256.Size]byte(e.Erased)
+	}
+	return digest(e)
+}
+
 // link gives the hash of an entry of the installation's log: over that of the entry
 // before, its place and what it says.
 func link(before []byte, seq int64, what [sha256.Size]byte) []byte {

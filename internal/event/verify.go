@@ -39,7 +39,7 @@ func (l *Log) Verify(ctx context.Context, siteID string) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("read the ends of the log: %w", err)
 	}
-	c := checker{Report: Report{SiteID: siteID, First: span.Pruned.Length + 1, Head: span.Head}, at: span.Pruned}
+	c := checker{Report: Report{SiteID: siteID, First: span.Pruned.Length + 1, Head: span.Head}, at: span.Pruned, erased: map[string]int64{}}
 	for more := true; more; {
 		before := c.at.Length
 		if siteID == "" {
@@ -59,7 +59,8 @@ func (l *Log) Verify(ctx context.Context, siteID string) (Report, error) {
 // checker is how far a check has come.
 type checker struct {
 	Report
-	at otl.Head
+	at     otl.Head
+	erased map[string]int64 // of people of whose deletion nothing was read yet: where an entry about them lost something
 }
 
 // At gives the hash at a place of the installation's log, or false where there is no
@@ -78,13 +79,14 @@ func (l *Log) At(ctx context.Context, seq int64) ([]byte, bool, error) {
 
 func (c *checker) installation(ctx context.Context, tx *store.Tx) error {
 	return tx.Events.Through(ctx, c.at.Length, c.Head.Length, verifyPage, func(e *store.Entry) {
-		c.entry(&e.Event, e.Seq, e.Hash, link(c.at.Hash, e.Seq, digest(e)))
+		c.erasure(e)
+		c.entry(&e.Event, e.Seq, e.Hash, link(c.at.Hash, e.Seq, said(e)))
 	})
 }
 
 func (c *checker) site(ctx context.Context, tx *store.Tx) error {
 	return tx.Logs.Through(ctx, c.SiteID, c.at.Length, c.Head.Length, verifyPage, func(e *store.SiteEntry) {
-		what := digest(&store.Entry{Event: e.Event, Data: e.Data, Changes: e.Changes})
+		what := said(&store.Entry{Event: e.Event, Data: e.Data, Changes: e.Changes})
 		c.entry(&e.Event, e.SiteEvent.Seq, e.SiteEvent.Hash, linkSite(c.at.Hash, e.SiteEvent.Seq, what, e.Told, e.UserSeq))
 	})
 }
@@ -102,6 +104,20 @@ func (c *checker) entry(e *otl.Event, seq int64, have, want []byte) {
 	c.at = otl.Head{Length: seq, Hash: have}
 }
 
+// erasure looks at an entry that lost what identifies a person: it has, and he was deleted.
+func (c *checker) erasure(e *store.Entry) {
+	if len(e.Erased) > 0 {
+		read := e.Read()
+		if !bare(&read.Event) {
+			c.fault(Fault{e.Seq, e.ID, "the entry was changed where it was erased"})
+		}
+		c.erased[e.UserID] = e.Seq
+	}
+	if e.Type == otl.EventUserDeleted {
+		delete(c.erased, e.UserID)
+	}
+}
+
 // gap names the entries missing before a place.
 func (c *checker) gap(seq int64) {
 	switch missing := seq - c.at.Length - 1; {
@@ -114,6 +130,9 @@ func (c *checker) gap(seq int64) {
 
 // end compares where the log ends with where it says it does.
 func (c *checker) end() {
+	for _, seq := range c.erased {
+		c.fault(Fault{seq, "", "the entry was erased, and nobody was deleted"})
+	}
 	c.gap(c.Head.Length + 1)
 	if c.at.Length == c.Head.Length && !bytes.Equal(c.at.Hash, c.Head.Hash) {
 		c.fault(Fault{c.Head.Length, "", "the log does not end with this entry"})

@@ -376,6 +376,7 @@ func (n *Node) Run(ctx context.Context) {
 		{"prune the ledger", 3600, n.Ledger.Prune},
 		{"delete people who asked for it", 60, account.Erasures{Accounts: n.Accounts}.Due},
 		{"prune the revocation feed", 3600, n.Feed.Prune},
+		{"erase what the log says of deleted people", 60, n.Events.Forget},
 		{"prune the log of events", 3600, n.Events.Prune},
 		{"prune sessions", 3600, n.SignIn.Prune},
 	}

@@ -109,6 +109,9 @@ type Event struct {
 
 	Seq  int64  // its place in the log of the installation, 0 until it has one
 	Hash []byte // of this entry and, through the one before it, of all before
+	// Erased is the hash of what the entry said before it lost what identifies a person
+	// who was deleted; empty for any other.
+	Erased []byte
 }
 
 // Shown gives the type a site is told an event is of, and whether somebody had it played:

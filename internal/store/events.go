@@ -10,7 +10,7 @@ import (
 // Events is the group of statements about what happened.
 type Events struct{ group }
 
-const eventColumns = `id, type, user_id, site_id, session_id, data, created_at, actor_kind, actor_id, via, address, request_id, changes, COALESCE(seq, 0), hash`
+const eventColumns = `id, type, user_id, site_id, session_id, data, created_at, actor_kind, actor_id, via, address, request_id, changes, COALESCE(seq, 0), hash, erased`
 
 func eventDest(e *otl.Event) []any {
 	return rawDest(e, words(&e.Data, storedData), words(&e.Changes, storedChanges))
@@ -19,7 +19,7 @@ func eventDest(e *otl.Event) []any {
 func rawDest(e *otl.Event, data, changes any) []any {
 	return []any{
 		&e.ID, &e.Type, &e.UserID, &e.SiteID, &e.SessionID, data, at(&e.CreatedAt),
-		&e.By.Kind, &e.By.ID, &e.Via, &e.From, &e.RequestID, changes, &e.Seq, &e.Hash,
+		&e.By.Kind, &e.By.ID, &e.Via, &e.From, &e.RequestID, changes, &e.Seq, &e.Hash, &e.Erased,
 	}
 }
 
@@ -32,8 +32,8 @@ type Entry struct {
 
 func entryDest(e *Entry) []any { return rawDest(&e.Event, &e.Data, &e.Changes) }
 
-// read gives the entry with its event read from the stored texts.
-func (e Entry) read() Entry {
+// Read gives the entry with its event read from the stored texts.
+func (e Entry) Read() Entry {
 	e.Event.Data, e.Event.Changes = storedData(e.Data), storedChanges(e.Changes)
 	return e
 }
@@ -69,7 +69,7 @@ func (g Events) Append(ctx context.Context, e otl.Event) error {
 func (g Events) Unplaced(ctx context.Context, limit int) ([]Entry, error) {
 	found, err := all(ctx, g.group, `SELECT `+eventColumns+` FROM events WHERE seq IS NULL ORDER BY position, id LIMIT $1`, []any{limit}, entryDest)
 	for i := range found {
-		found[i] = found[i].read()
+		found[i] = found[i].Read()
 	}
 	return found, err
 }
@@ -226,7 +226,7 @@ func (g Logs) Append(ctx context.Context, entries []otl.SiteEvent) error {
 }
 
 const siteEventColumns = `l.site_id, l.seq, l.user_seq, l.told, l.hash,
-	e.id, e.type, e.user_id, e.site_id, e.session_id, e.data, e.created_at, e.actor_kind, e.actor_id, e.via, e.address, e.request_id, e.changes, COALESCE(e.seq, 0), e.hash`
+	e.id, e.type, e.user_id, e.site_id, e.session_id, e.data, e.created_at, e.actor_kind, e.actor_id, e.via, e.address, e.request_id, e.changes, COALESCE(e.seq, 0), e.hash, e.erased`
 
 func siteEventDest(s *otl.SiteEvent) []any {
 	return append([]any{&s.SiteID, &s.Seq, &s.UserSeq, &s.Told, &s.Hash}, eventDest(&s.Event)...)

@@ -155,6 +155,8 @@ func (l *lite) dsn(readOnly bool) string {
 		"cache_size(-8000)", "journal_size_limit(67108864)",
 		// What a savepoint would put back is kept in memory: it need not outlive a crash.
 		"temp_store(MEMORY)",
+		// What was deleted is overwritten (PR-05).
+		"secure_delete(1)",
 	}}
 	if readOnly {
 		v.Add("_pragma", "query_only(1)")

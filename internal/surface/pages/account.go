@@ -81,8 +81,8 @@ func (p accounts) proven(w http.ResponseWriter, r *http.Request, then string) (s
 	return v, false, p.prove(w, r, then)
 }
 
-// minute writes a time so that everybody can read it.
-func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
+// minute writes a time so that everybody can read it, in its own direction.
+func minute(t time.Time) string { return isolate(t.UTC().Format("2006-01-02 15:04 MST")) }
 
 func (p accounts) account(w http.ResponseWriter, r *http.Request) error {
 	v, ok, err := p.person(w, r, "/account")
