@@ -119,10 +119,8 @@ func ValidBrowser(v secret.Text) bool {
 	return ok
 }
 
-// Site gives the site a browser is sent from and reports with ErrSite or ErrRedirect,
-// before anything is believed of the request, that there is none or that the address
-// is none of its own (OA-02, OA-03).
-func (s *Flows) Site(ctx context.Context, id, redirect string) (otl.Site, error) {
+// Partner gives a partner site. The error is ErrSite.
+func (s *Flows) Partner(ctx context.Context, id string) (otl.Site, error) {
 	if !secret.ValidID(id) {
 		return otl.Site{}, ErrSite
 	}
@@ -130,6 +128,14 @@ func (s *Flows) Site(ctx context.Context, id, redirect string) (otl.Site, error)
 	if errors.Is(err, store.ErrNotFound) || err == nil && site.FirstParty {
 		return otl.Site{}, ErrSite
 	}
+	return site, err
+}
+
+// Site gives the site a browser is sent from and reports with ErrSite or ErrRedirect,
+// before anything is believed of the request, that there is none or that the address
+// is none of its own (OA-02, OA-03).
+func (s *Flows) Site(ctx context.Context, id, redirect string) (otl.Site, error) {
+	site, err := s.Partner(ctx, id)
 	if err != nil {
 		return otl.Site{}, err
 	}
@@ -287,12 +293,12 @@ func (s *Flows) Finish(ctx context.Context, v Visit) (Answer, error) {
 		if err == nil && !first {
 			err = ErrFlow
 		}
-		if err != nil || v.Site.FirstParty {
+		if err != nil || v.Asked.Redirect == "" {
 			return err
 		}
 		return tx.Tickets.Insert(ctx, t, secret.Digest(code), nil)
 	})
-	if v.Site.FirstParty {
+	if v.Asked.Redirect == "" {
 		return Answer{To: v.Asked.Return}, err
 	}
 	return s.Back(v.Asked, "code", code), err
@@ -358,7 +364,7 @@ func (s *Flows) Refuse(ctx context.Context, v Visit, word string) (Answer, error
 		}
 		return nil
 	})
-	if v.Site.FirstParty {
+	if v.Asked.Redirect == "" {
 		return Answer{To: "/"}, err
 	}
 	return s.Back(v.Asked, "error", word), err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/wire"
 )
 
@@ -16,6 +17,8 @@ type failure struct {
 	Code      string        `json:"code" doc:"Stable machine word of the error." example:"validation_failed"`
 	Errors    []failedField `json:"errors,omitempty" doc:"Every field at fault."`
 	DocsURL   string        `json:"docs_url" doc:"A page about this code." example:"/docs/errors/validation_failed"`
+	// ConsentURL is a path of this server, as DocsURL is.
+	ConsentURL string `json:"consent_url,omitempty" doc:"With consent_required: the page on which the person decides what the site sees." example:"/account/connect/01HKZ2A7R4T6Y8W3E5P9S1K0MH"`
 }
 
 type failedField struct {
@@ -52,6 +55,9 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	f := failure{Detail: e.Text, RequestID: otl.RequestOf(r.Context()).ID, Code: e.Code, DocsURL: "/docs/errors/" + e.Code}
 	if e.Field != "" {
 		f.Detail = e.Field + ": " + e.Text
+	}
+	if id := otl.RequestOf(r.Context()).SiteID; e.Code == signin.ErrConsent.Code && id != "" {
+		f.ConsentURL = "/account/connect/" + id
 	}
 	for _, one := range e.More {
 		f.Errors = append(f.Errors, failedField{one.Field, one.Code, one.Text})

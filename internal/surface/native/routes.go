@@ -33,6 +33,7 @@ func (s *Surface) routes() {
 	mfa{s}.routes()
 	factors{s}.routes()
 	users{s}.routes()
+	consents{s}.routes()
 	members{s}.routes()
 	roles{s}.routes()
 	sessions{s}.routes()

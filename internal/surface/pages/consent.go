@@ -88,6 +88,20 @@ func chosen(r *http.Request) (otl.Fields, error) {
 	return otl.ParseFields(fieldsField, r.PostForm[fieldsField])
 }
 
+// connect begins a visit of a person whom a site sends to decide what it sees, because it
+// signs him in by calls of its own; it ends on the account page.
+func (p entry) connect(w http.ResponseWriter, r *http.Request) error {
+	site, err := p.Flows.Partner(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	f, err := p.Flows.Begin(r.Context(), site, p.bind(w, r), otl.Asked{Return: "/account", Consent: true})
+	if err != nil {
+		return err
+	}
+	return p.begun(w, r, f, site)
+}
+
 // choose asks as whom somebody goes on (H14).
 func (p entry) choose(w http.ResponseWriter, r *http.Request) error {
 	v, err := p.visit(r)

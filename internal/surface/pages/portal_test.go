@@ -348,6 +348,44 @@ func TestAnAccountIsLeft(t *testing.T) {
 	})
 }
 
+// TestASiteSendsSomebodyToConsent: one that signs people in by calls of its own, and may not
+// yet; no code is made, and who cancels is nowhere else.
+func TestASiteSendsSomebodyToConsent(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		s := w.Register(t, site.Registration{
+			Name: "Strict", Callbacks: []string{"https://strict.test/cb"}, Requested: otl.Fields{otl.FieldEmail, otl.FieldPhone}, Required: otl.Fields{otl.FieldPhone},
+		})
+		u := verified(t, w)
+		login := func() otltest.Reply {
+			return w.Do(t, otltest.Call{Path: "/api/v1/auth/login", Key: s.Key, Body: map[string]string{"email": jane, "password": otltest.Password}})
+		}
+		to := login().Want(t, http.StatusForbidden, "consent_required").Text("consent_url")
+		b := w.Browser(t)
+		p := password(b, b.Get(to))
+		if p.Title != "Strict wants to connect to your account" && !strings.Contains(p.Title, "wants to connect") {
+			t.Fatalf("%s\n%s", p.Title, p.Raw)
+		}
+		if got := b.Submit(p, "consent", map[string]string{"decision": "cancel"}); got.Path != "/" || got.Left != nil {
+			t.Errorf("cancelled: %s %v", got.Path, got.Left)
+		}
+		login().Want(t, http.StatusForbidden)
+		done := b.Submit(b.Get(to), "consent", nil)
+		if done.Title != "Your account" || done.Left != nil {
+			t.Fatalf("%s %v", done.Title, done.Left)
+		}
+		if g, err := w.Store.Read.Grants.Of(t.Context(), u.ID, s.Site.ID); err != nil || g.Fields.String() != "email phone" {
+			t.Errorf("%v %v", g.Fields, err)
+		}
+		login().Want(t, http.StatusOK)
+		for _, bad := range []string{"x", "01HKZ3M5Q8J9X2V7C4B6N1D0FG", w.Installation.SiteID} {
+			if got := b.Get("/account/connect/" + bad); got.Status != http.StatusBadRequest {
+				t.Errorf("%s: %d", bad, got.Status)
+			}
+		}
+	})
+}
+
 // TestASiteRequiresFieldsOnItsPage: marked, fixed, and nobody goes on without them,
 // whatever the form says.
 func TestASiteRequiresFieldsOnItsPage(t *testing.T) {

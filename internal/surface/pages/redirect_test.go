@@ -12,6 +12,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/surface/pages"
 )
 
 // TestG2_AnOwnerMendsARedirect: strangers are told that the address is not registered;
@@ -68,6 +69,23 @@ func TestG2_AnOwnerMendsARedirect(t *testing.T) {
 		all, err := w.Store.Read.Events.List(t.Context(), "", s.Site.ID, "", 1)
 		if err != nil || all[0].Type != otl.EventSiteUpdated || all[0].By != (otl.Actor{Kind: otl.ActorPerson, ID: u.ID}) || all[0].Changes[0].Field != "callback_urls" {
 			t.Errorf("%+v %v", all, err)
+		}
+	})
+}
+
+// FuzzMendingARedirect: whatever addresses are held against each other, what is marked and
+// what is not are the whole of them.
+func FuzzMendingARedirect(f *testing.F) {
+	for _, seed := range []string{"https://a.test/cb", "https://a.test/cb/", "", "aaaa", "aa", "https://a.test/cb?x=%00", "\xff\xfe"} {
+		f.Add(seed, "https://a.test/cb")
+		f.Add("aaa", seed)
+	}
+	f.Fuzz(func(t *testing.T, received, registered string) {
+		for _, pair := range [][2]string{{received, registered}, {registered, received}} {
+			whole, marked := pages.Pieces(pair[0], pair[1])
+			if whole != pair[0] || (pair[0] == pair[1]) != (marked == "" && len(pair[0]) == len(pair[1])) && len(pair[0]) == len(pair[1]) {
+				t.Fatalf("%q beside %q: %q, marked %q", pair[0], pair[1], whole, marked)
+			}
 		}
 	})
 }

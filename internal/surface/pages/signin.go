@@ -38,6 +38,7 @@ func (p entry) routes() {
 	p.post("/reset/{token}", p.resetSent)
 	p.get("/consent", p.consent)
 	p.post("/consent", p.consentSent)
+	p.get("/account/connect/{id}", p.connect)
 	p.get("/barred", p.barred)
 }
 

@@ -1,0 +1,12 @@
+package pages
+
+// Pieces gives an address put together again from its pieces beside another, and what of it
+// is marked.
+func Pieces(address, other string) (whole, marked string) {
+	for _, p := range pieces(address, other) {
+		if whole += p.Text; p.Differ {
+			marked += p.Text
+		}
+	}
+	return whole, marked
+}
