@@ -123,7 +123,7 @@ func exported() map[string]map[string]string {
 			"name_key": "profile.name", "username": "profile.username", "username_key": "profile.username", "created_by": "profile.created_by",
 			"held_for": "profile.held_for", "held_channel": "profile.held_for", "held_until": "profile.held_until", "delete_at": "profile.delete_at",
 		},
-		"passwords":        {"user_id": "profile.id", "hash": secrets, "imported": secrets, "changed_at": "password_set_at"},
+		"passwords":        {"user_id": "profile.id", "hash": secrets, "imported": secrets, "temporary": secrets, "changed_at": "password_set_at"},
 		"business_members": {"business_id": "businesses.id", "user_id": "profile.id", "role": "businesses.role", "created_at": counted},
 		"grants": {
 			"user_id": "profile.id", "site_id": "sites.id", "fields": "sites.fields", "created_at": "sites.since", "updated_at": "sites.updated_at",

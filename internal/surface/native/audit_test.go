@@ -77,6 +77,15 @@ func (d *doer) given() (otl.User, string) {
 	return u, r
 }
 
+// himself gives the first-party token of one of the people of Notes.
+func (d *doer) himself() string {
+	tokens, err := d.w.SignIn.Admin(d.Context(), d.jane().ID, d.w.Installation.SiteID)
+	if err != nil {
+		d.Fatal(err)
+	}
+	return tokens.Access.Reveal()
+}
+
 // thing makes a key or a client of the own site.
 func (d *doer) thing(kind string) string {
 	return as(d.T, d.w, d.own)(http.MethodPost, "/sites/"+d.mine+"/"+kind, object{"name": d.name()}).Want(d.T, http.StatusCreated).Text("id")
@@ -149,6 +158,12 @@ func (d *doer) people() map[string]func() act {
 		"updateMe": me(http.MethodPatch), "replaceMe": me(http.MethodPut), "updateUser": profile(http.MethodPatch), "replaceUser": profile(http.MethodPut),
 		"createUser": func() act {
 			return d.key(http.MethodPost, "/users", object{"email": d.name() + "@dev.test"}, otl.EventUserCreated)
+		},
+		"limitMySite": func() act {
+			return d.person(d.himself(), http.MethodPut, "/users/me/sites/"+d.w.Notes.Site.ID, object{"fields": []string{"email"}}, otl.EventConsentGranted)
+		},
+		"leaveMySite": func() act {
+			return d.person(d.himself(), http.MethodDelete, "/users/me/sites/"+d.w.Notes.Site.ID, nil, otl.EventConsentRevoked)
 		},
 		"deleteUser": func() act { return d.key(http.MethodDelete, "/users/"+d.jane().ID, nil, otl.EventConsentRevoked) },
 	}

@@ -117,6 +117,7 @@ func goodCalls(t *testing.T, w *otltest.World) map[string]otltest.Call {
 	jane := w.Person(t, "jane@dev.test", w.Notes.Site)
 	bearer, own := w.Login(t, w.Notes, "jane@dev.test").Text("access_token"), owner(t, w, "owner@dev.test")
 	call(t, w, w.Notes, http.MethodPost, "/roles", object{"name": "editor"}).Want(t, http.StatusCreated)
+	w.Login(t, w.Notes, "owner@dev.test") // and lets Notes in
 	site := "/sites/" + ownSite(t, w, own).Text("id")
 	key := w.Do(t, otltest.Call{Path: "/api" + site + "/keys", Bearer: own}).Items(t)[0]["id"].(string)
 	hook := "/webhooks/" + call(t, w, w.Notes, http.MethodPost, "/webhooks", object{"url": "https://notes.test/hook"}).Want(t, http.StatusCreated).Text("id")
@@ -124,7 +125,7 @@ func goodCalls(t *testing.T, w *otltest.World) map[string]otltest.Call {
 		"createWebhook": {Key: w.Notes.Key}, "updateWebhook": {Key: w.Notes.Key, Path: hook}, "testWebhook": {Key: w.Notes.Key, Path: hook + "/test"},
 		"rotateWebhookSecret": {Key: w.Notes.Key, Path: hook + "/rotate-secret"}, "replayWebhook": {Key: w.Notes.Key, Path: hook + "/replay"}, "triggerEvent": {Key: w.Notes.Key},
 		"login": {Key: w.Notes.Key}, "register": {Key: w.Notes.Key}, "refresh": {Key: w.Notes.Key}, "introspect": {Key: w.Notes.Key},
-		"logout": {Key: w.Notes.Key, Bearer: bearer}, "updateMe": {Bearer: bearer}, "replaceMe": {Bearer: bearer},
+		"logout": {Key: w.Notes.Key, Bearer: bearer}, "limitMySite": {Bearer: own, Path: "/users/me/sites/" + w.Notes.Site.ID}, "updateMe": {Bearer: bearer}, "replaceMe": {Bearer: bearer},
 		"sendCode": {Key: w.Notes.Key}, "verifyCode": {Key: w.Notes.Key}, "sendLink": {Key: w.Notes.Key}, "verifyLink": {Key: w.Notes.Key}, "exchangeCode": {Key: w.Notes.Key},
 		"verifyFactor": {Key: w.Notes.Key}, "challengeFactor": {Key: w.Notes.Key}, "enrolFactor": {Bearer: own}, "confirmFactor": {Bearer: own},
 		"changeFactor":   {Bearer: own, Path: "/auth/mfa/" + jane.ID},
