@@ -29,6 +29,7 @@ type clientJSON struct {
 	Auth         string    `json:"auth"`
 	JWKSURI      string    `json:"jwks_uri"`
 	RequirePAR   bool      `json:"require_par"`
+	Device       bool      `json:"device"`
 	RequireDPoP  bool      `json:"require_dpop"`
 	CreatedAt    time.Time `json:"created_at"`
 }
@@ -37,7 +38,7 @@ func newClientJSON(c otl.Client) clientJSON {
 	return clientJSON{
 		ID: c.ID, SiteID: c.SiteID, Name: c.Name, Scopes: strings.Fields(c.Scopes.String()), RedirectURIs: append([]string{}, c.RedirectURIs...),
 		Resources: append([]string{}, c.Resources...), LinkConfirm: string(c.LinkConfirm), SignUp: c.SignUp, NoPKCE: c.NoPKCE,
-		Auth: string(c.Auth), JWKSURI: c.JWKSURI, RequirePAR: c.RequirePAR, RequireDPoP: c.RequireDPoP, CreatedAt: c.CreatedAt,
+		Auth: string(c.Auth), JWKSURI: c.JWKSURI, RequirePAR: c.RequirePAR, RequireDPoP: c.RequireDPoP, Device: c.Device, CreatedAt: c.CreatedAt,
 	}
 }
 
@@ -109,6 +110,7 @@ func clientsCreate(a *app, on onClients) *cobra.Command {
 	f.StringVar(&keys, "jwks", "", "file with its public keys, a JWK set: it proves itself by private_key_jwt")
 	f.StringVar(&n.JWKSURI, "jwks-uri", "", "where its public keys are read instead")
 	f.BoolVar(&n.RequirePAR, "require-par", false, "take requests from it only that it sent ahead (RFC 9126)")
+	f.BoolVar(&n.Device, "device", false, "let it sign people in on devices without a browser (RFC 8628)")
 	f.StringVar(&n.LogoutURI, "logout-uri", "", "told of its sessions that end (OpenID Connect Back-Channel Logout)")
 	f.BoolVar(&n.RequireDPoP, "require-dpop", false, "bind the access tokens of its people to a key of its own (RFC 9449)")
 	f.StringSliceVar(&scopes, "scopes", nil, "auth, users, admin, otp:direct (default all)")

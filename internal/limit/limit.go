@@ -35,6 +35,7 @@ var (
 	Calls              = Rate{"calls", 200, time.Second}
 	Flows              = Rate{"flows", 240, time.Minute}
 	Public             = Rate{"public", 240, time.Minute}
+	DeviceCodes        = Rate{"device-codes", 5, time.Minute}
 )
 
 // Sends are the rates of messages that were asked for by an address alone, each

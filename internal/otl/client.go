@@ -23,6 +23,7 @@ type Client struct {
 	JWKS         string // its public keys, a JWK set; "" where JWKSURI says where they are, or it has none
 	JWKSURI      string
 	RequirePAR   bool // it sends its requests ahead (RFC 9126)
+	Device       bool // it may let people in on devices without a browser (RFC 8628)
 	RequireDPoP  bool // its access tokens are bound to a key of its own (RFC 9449)
 	CreatedAt    time.Time
 	RevokedAt    time.Time

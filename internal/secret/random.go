@@ -52,6 +52,20 @@ func NewCode(digits int) string {
 	return string(code)
 }
 
+// NewWord makes a one-time code of so many letters of an alphabet of at most 128 that
+// stand for one byte each, each as likely as any other.
+func NewWord(alphabet string, letters int) string {
+	word, most := make([]byte, 0, letters), 256-256%len(alphabet) // no bias
+	for len(word) < letters {
+		for _, b := range Bytes(letters) {
+			if int(b) < most && len(word) < letters {
+				word = append(word, alphabet[int(b)%len(alphabet)])
+			}
+		}
+	}
+	return string(word)
+}
+
 // CodeDigest is what is kept of a one-time code: keyed, because a code has so few
 // values, and bound to what it is for (OT-03).
 func CodeDigest(key []byte, code string, bound ...string) []byte {

@@ -22,6 +22,7 @@ type Exchange struct {
 	Code     secret.Text
 	Verifier string // RFC 7636
 	Key      string // thumbprint of the key the client proved to hold, "" for none
+	Apart    bool   // the session outlives the browser session it came from
 	Bind     bool   // the refresh token is bound to Key
 	Redirect string // as in the request of the flow; "" where the wire does not send it again
 }
@@ -115,7 +116,7 @@ func (s *Flows) arrive(ctx context.Context, tx *store.Tx, e Exchange, t otl.Tick
 		return session.Opened{}, err
 	}
 	st := store.Standing{Site: site, Session: otl.Session{AuthAt: held.Session.AuthAt, Client: t.Data[dataClient], Scope: t.Data[dataMore+MoreScope], Claims: t.Data[dataMore+MoreClaims]}}
-	if e.Client != "" {
+	if e.Client != "" && !e.Apart {
 		st.Session.Holder = held.Session.ID
 	}
 	if e.Bind {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -287,6 +288,9 @@ func (s *Flows) Finish(ctx context.Context, v Visit) (Answer, error) {
 	if v.other() {
 		return s.Refuse(ctx, v, "login_required")
 	}
+	if v.Asked.Mode == ModeDevice {
+		return Answer{To: "/device/confirm?f=" + url.QueryEscape(v.ID)}, nil // where the last question is asked
+	}
 	code, t := s.ticket(ctx, v)
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		first, err := tx.Flows.Finish(ctx, v.ID, s.Now())
@@ -384,10 +388,15 @@ func CheckChallenge(challenge, method string) error {
 	return nil
 }
 
-// Prune deletes flows that expired a day ago.
+// Prune deletes flows and waiting devices that expired a day ago.
 func (s *Flows) Prune(ctx context.Context) error {
 	return s.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
-		return tx.Flows.Prune(ctx, s.Now().Add(-24*time.Hour), store.Batch)
+		n, err := tx.Flows.Prune(ctx, s.Now().Add(-24*time.Hour), store.Batch)
+		if err != nil {
+			return n, err
+		}
+		more, err := tx.DeviceGrants.Prune(ctx, s.Now().Add(-24*time.Hour), store.Batch)
+		return max(n, more), err
 	})
 }
 

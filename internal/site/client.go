@@ -51,6 +51,7 @@ type NewClient struct {
 	JWKSURI      string // where it is read
 	RequirePAR   bool
 	RequireDPoP  bool
+	Device       bool   // it runs on devices without a browser
 	LogoutURI    string // told of sessions that end (back-channel logout); "" for nowhere
 }
 
@@ -78,7 +79,7 @@ func (s *Clients) Create(ctx context.Context, siteID string, n NewClient) (MadeC
 	now := s.Now()
 	made := MadeClient{Secret: n.Secret, Client: otl.Client{
 		ID: n.ID, SiteID: siteID, Name: n.Name, Scopes: n.Scopes, RedirectURIs: n.RedirectURIs, Resources: n.Resources, LinkConfirm: otl.Confirm(n.LinkConfirm), SignUp: n.SignUp, NoPKCE: n.NoPKCE, CreatedAt: now,
-		Auth: otl.ClientAuth(n.Auth), JWKS: n.JWKS, JWKSURI: n.JWKSURI, RequirePAR: n.RequirePAR, RequireDPoP: n.RequireDPoP,
+		Auth: otl.ClientAuth(n.Auth), JWKS: n.JWKS, JWKSURI: n.JWKSURI, RequirePAR: n.RequirePAR, RequireDPoP: n.RequireDPoP, Device: n.Device,
 	}}
 	if made.ID == "" {
 		made.ID = secret.NewID(now)

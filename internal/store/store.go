@@ -86,6 +86,7 @@ type Tx struct {
 	SMSCounts    SMSCounts
 	Brands       Brands
 	SeenTokens   SeenTokens
+	DeviceGrants DeviceGrants
 	Ledger       Ledger
 }
 
@@ -128,6 +129,7 @@ func newTx(c conn, changed *changes) *Tx {
 		SMSCounts{g},
 		Brands{g},
 		SeenTokens{g},
+		DeviceGrants{g},
 		Ledger{g},
 	}
 }

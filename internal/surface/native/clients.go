@@ -26,6 +26,7 @@ type ClientOut struct {
 	Auth         string    `json:"auth" doc:"How it proves itself: secret, private_key_jwt or none."`
 	JWKSURI      string    `json:"jwks_uri" doc:"Where its keys are read; empty where it gave them, or has none."`
 	RequirePAR   bool      `json:"require_par" doc:"Whether it sends its requests ahead."`
+	Device       bool      `json:"device" doc:"Whether it may let people in on devices without a browser."`
 	RequireDPoP  bool      `json:"require_dpop" doc:"Whether the access tokens of its people are bound to a key of its own."`
 	CreatedAt    time.Time `json:"created_at"`
 }
@@ -35,7 +36,7 @@ func newClientOut(c otl.Client) ClientOut {
 	for i, one := range c.Scopes {
 		scopes[i] = string(one)
 	}
-	return ClientOut{c.ID, c.Name, scopes, orEmpty(c.RedirectURIs), orEmpty(c.Resources), string(c.LinkConfirm), c.SignUp, c.NoPKCE, string(c.Auth), c.JWKSURI, c.RequirePAR, c.RequireDPoP, c.CreatedAt}
+	return ClientOut{c.ID, c.Name, scopes, orEmpty(c.RedirectURIs), orEmpty(c.Resources), string(c.LinkConfirm), c.SignUp, c.NoPKCE, string(c.Auth), c.JWKSURI, c.RequirePAR, c.Device, c.RequireDPoP, c.CreatedAt}
 }
 
 func orEmpty(all []string) []string {
@@ -78,6 +79,7 @@ type createClientIn struct {
 	JWKSURI      string   `json:"jwks_uri,omitempty" maxLength:"2048" doc:"Where its public keys are read instead."`
 	RequirePAR   bool     `json:"require_par,omitempty" doc:"Take requests from it only that it sent ahead."`
 	LogoutURI    string   `json:"logout_uri,omitempty" maxLength:"2048" doc:"Told of its sessions that end (OpenID Connect Back-Channel Logout). It is listed among the webhook endpoints of the site."`
+	Device       bool     `json:"device,omitempty" doc:"Let it sign people in on devices without a browser (RFC 8628)."`
 	RequireDPoP  bool     `json:"require_dpop,omitempty" doc:"Bind the access tokens of its people to a key of its own."`
 	LinkConfirm  string   `json:"link_confirm,omitempty" enum:"auto,always,never" doc:"auto if left out. never lets whoever fetches a link use it up, scanners of mails too."`
 }
@@ -100,7 +102,7 @@ func (s clients) create(c *call, in *createClientIn) (*newClientShown, error) {
 	if _, err := s.Sites.Owned(c.ctx, c.bearer.User.ID, in.ID); err != nil {
 		return nil, err
 	}
-	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, Resources: in.Resources, LinkConfirm: in.LinkConfirm, SignUp: in.SignUp, NoPKCE: in.NoPKCE, Auth: in.Auth, JWKS: string(in.JWKS), JWKSURI: in.JWKSURI, RequirePAR: in.RequirePAR, RequireDPoP: in.RequireDPoP, LogoutURI: in.LogoutURI, Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}}
+	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, Resources: in.Resources, LinkConfirm: in.LinkConfirm, SignUp: in.SignUp, NoPKCE: in.NoPKCE, Auth: in.Auth, JWKS: string(in.JWKS), JWKSURI: in.JWKSURI, RequirePAR: in.RequirePAR, RequireDPoP: in.RequireDPoP, LogoutURI: in.LogoutURI, Device: in.Device, Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}}
 	if in.Auth == string(otl.AuthNone) {
 		n.Scopes = nil
 	}

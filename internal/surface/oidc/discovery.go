@@ -19,6 +19,7 @@ type metadata struct {
 	Introspection string   `json:"introspection_endpoint"`
 	Revocation    string   `json:"revocation_endpoint"`
 	EndSession    string   `json:"end_session_endpoint"`
+	Device        string   `json:"device_authorization_endpoint"`
 	Push          string   `json:"pushed_authorization_request_endpoint"`
 	Scopes        []string `json:"scopes_supported"`
 	Answers       []string `json:"response_types_supported"`
@@ -54,9 +55,9 @@ func (s *Surface) discover(w http.ResponseWriter, _ *http.Request) {
 	write(w, http.StatusOK, metadata{
 		Issuer: s.URL, Authorization: s.URL + "/oidc/authorize", Token: s.URL + "/oidc/token", UserInfo: s.URL + "/oidc/userinfo", JWKS: s.URL + "/oidc/jwks",
 		Introspection: s.URL + "/oidc/introspect", Revocation: s.URL + "/oidc/revoke", EndSession: s.URL + "/oidc/logout",
-		Scopes: names, Answers: []string{"code"}, Modes: []string{"query", "form_post"}, Grants: []string{"authorization_code", "refresh_token", "client_credentials"},
+		Scopes: names, Answers: []string{"code"}, Modes: []string{"query", "form_post"}, Grants: []string{"authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code"},
 		Subjects: []string{"public"}, Algorithms: []string{"RS256"}, ClientAuth: []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
-		Assertions: session.ProofAlgorithms(), Proofs: session.ProofAlgorithms(), Push: s.URL + "/oidc/par",
+		Assertions: session.ProofAlgorithms(), Proofs: session.ProofAlgorithms(), Push: s.URL + "/oidc/par", Device: s.URL + "/oidc/device_authorization",
 		Challenges: []string{"S256"}, Prompts: []string{"none", "login", "consent", "select_account"}, Claims: claims, Parameter: true, BackChannel: true, BackSession: true, Iss: true, Levels: []string{"1", "2"},
 	})
 }

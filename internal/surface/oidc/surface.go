@@ -43,7 +43,7 @@ const maxForm = 64 << 10
 func Paths() []string {
 	return []string{
 		"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server",
-		"/oidc/authorize", "/oidc/userinfo", "/oidc/introspect", "/oidc/revoke", "/oidc/logout", "/oidc/par",
+		"/oidc/authorize", "/oidc/userinfo", "/oidc/introspect", "/oidc/revoke", "/oidc/logout", "/oidc/par", "/oidc/device_authorization",
 	}
 }
 
@@ -59,6 +59,7 @@ func New(o Options) *Surface {
 	s.serve("/oidc/revoke", "POST", s.revoke)
 	s.serve("/oidc/logout", "GET POST", s.logout)
 	s.serve("/oidc/par", "POST", s.push)
+	s.serve("/oidc/device_authorization", "POST", s.device)
 	return s
 }
 

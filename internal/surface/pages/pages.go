@@ -77,6 +77,7 @@ func New(o Options) *Pages {
 	mending{accounts{p}}.routes()
 	p.get("/static/{name}", p.static)
 	changes{p}.routes()
+	devices{p}.routes()
 	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.Fail(w, r, errNoPath) })
 	return p
 }

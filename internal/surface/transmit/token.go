@@ -85,6 +85,10 @@ func (s *Surface) grant(w http.ResponseWriter, r *http.Request, by caller) {
 		refused(w, r, http.StatusBadRequest, "unauthorized_client", "This client lacks the scope auth.", nil)
 	case grant == "authorization_code":
 		s.exchangeCode(w, r, by)
+	case grant == deviceGrant && !c.Device:
+		refused(w, r, http.StatusBadRequest, "unauthorized_client", "This client was not made for devices.", nil)
+	case grant == deviceGrant:
+		s.exchangeDevice(w, r, by)
 	case grant == "refresh_token":
 		s.exchangeRefresh(w, r, by)
 	case grant == "client_credentials" && c.Auth == otl.AuthNone:
@@ -109,7 +113,24 @@ func (s *Surface) grant(w http.ResponseWriter, r *http.Request, by caller) {
 
 // known reports whether there is a grant of this name for people.
 func known(grant string) bool {
-	return slices.Contains([]string{"authorization_code", "refresh_token"}, grant)
+	return slices.Contains([]string{"authorization_code", "refresh_token", deviceGrant}, grant)
+}
+
+// deviceGrant is the grant_type of a device (RFC 8628 section 3.4).
+const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
+
+// exchangeDevice answers a device that asks whether somebody has let it in.
+func (s *Surface) exchangeDevice(w http.ResponseWriter, r *http.Request, by caller) {
+	t, err := signin.Devices{Flows: s.Flows}.Fetch(r.Context(), signin.Fetch{
+		Site: by.site, Client: by.client.ID, Device: secret.NewText(r.PostForm.Get("device_code")), Key: by.key, Bind: by.binds(),
+	})
+	for _, word := range []*otl.Error{signin.ErrDevicePending, signin.ErrDeviceSoon, signin.ErrDeviceDenied, signin.ErrDeviceLate} {
+		if errors.Is(err, word) {
+			refused(w, r, http.StatusBadRequest, word.Code, word.Text, err)
+			return
+		}
+	}
+	s.granted(w, r, t, session.Ask{Client: by.client, Key: by.key}, err)
 }
 
 // exchangeCode redeems a code that a browser brought: of a link or a one-time code

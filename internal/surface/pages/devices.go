@@ -1,0 +1,101 @@
+package pages
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// devicePage lets a device in: first its code, then the question.
+type devicePage struct {
+	Code  string // as it was entered, or came along
+	Ask   bool
+	Body  string
+	Asked string // from which device it came, as far as that is known
+	Where string // the address it came from
+}
+
+// devices are the pages of somebody who lets a device in that has no browser (H25).
+type devices struct{ *Pages }
+
+func (p devices) routes() {
+	p.get("/device", p.enter)
+	p.post("/device", p.entered)
+	p.get("/device/confirm", p.confirm)
+	p.post("/device/confirm", p.confirmed)
+}
+
+func (p devices) rule() signin.Devices { return signin.Devices{Flows: p.Flows} }
+
+// enter asks for the code; one that came along is filled in, and not taken for an answer.
+func (p devices) enter(w http.ResponseWriter, r *http.Request) error {
+	code := r.URL.Query().Get("user_code")
+	if len(code) > 20 {
+		code = ""
+	}
+	p.showEnter(w, r, code, nil)
+	return nil
+}
+
+func (p devices) showEnter(w http.ResponseWriter, r *http.Request, code string, err error) {
+	s := p.screen(w, r, signin.Visit{}, nil)
+	s.Title, s.Data = s.Say("device_heading"), devicePage{Code: code, Body: s.Say("device_enter")}
+	status := p.wrong(&s, err)
+	if errors.Is(err, signin.ErrUserCode) {
+		s.Problem = s.Say("device_wrong")
+	}
+	p.show(w, status, "device.html", "", s)
+}
+
+func (p devices) entered(w http.ResponseWriter, r *http.Request) error {
+	code := r.PostForm.Get("user_code")
+	v, err := p.rule().Enter(r.Context(), code, p.bind(w, r), p.jar.Held(r))
+	if errors.Is(err, signin.ErrUserCode) || otl.As(err) != nil && err != nil && otl.As(err).Kind == otl.Limited {
+		p.showEnter(w, r, "", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return p.proceed(w, r, v)
+}
+
+// confirm says what wants to be let in and from where, and warns of codes that somebody
+// else sent (RFC 8628 section 5.4).
+func (p devices) confirm(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	d, err := p.rule().Look(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	s := p.screen(w, r, v, map[string]string{"name": isolate(d.Client), "address": isolate(v.Who.User.Email.Address)})
+	s.Title = s.Say("device_heading")
+	s.Data = devicePage{Ask: true, Body: s.Say("device_ask"), Asked: s.With("device", isolate(device(d.UserAgent))).Say("link_asked"), Where: d.IP}
+	p.show(w, http.StatusOK, "device.html", "", s)
+	return nil
+}
+
+func (p devices) confirmed(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	allow := r.PostForm.Get("decision") == "connect"
+	if err := p.rule().Decide(r.Context(), v, allow); err != nil {
+		return err
+	}
+	s := p.screen(w, r, signin.Visit{}, nil)
+	s.Title, s.Data = s.Say("device_heading"), devicePage{Ask: true}
+	if allow {
+		s.Good = s.Say("device_done")
+	} else {
+		s.Problem = s.Say("device_denied")
+	}
+	p.show(w, http.StatusOK, "device.html", "", s)
+	return nil
+}
