@@ -10,10 +10,11 @@ import (
 
 // unlogged are routes of the wire that leave no entry in the log, and why.
 var unlogged = map[string]string{
-	"POST /oidc/authorize":  "a visit is not in the log, what comes of it is",
-	"POST /oidc/par":        "a visit is not in the log, what comes of it is",
-	"POST /oidc/introspect": "it only looks",
-	"POST /oidc/userinfo":   "it only looks",
+	"POST /oidc/authorize":            "a visit is not in the log, what comes of it is",
+	"POST /oidc/par":                  "a visit is not in the log, what comes of it is",
+	"POST /oidc/device_authorization": "a device that waits is not in the log, the session it comes to is",
+	"POST /oidc/introspect":           "it only looks",
+	"POST /oidc/userinfo":             "it only looks",
 }
 
 // TestMain holds every route that changes something against the log (AU-01).

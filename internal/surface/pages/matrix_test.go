@@ -17,6 +17,8 @@ var unlogged = map[string]string{
 	"POST /account/security/saved":             "he says that he wrote the codes down",
 	"POST /mfa/setup/saved":                    "he says that he wrote the codes down",
 	"POST /choose":                             "a visit is not in the log, what comes of it is",
+	"POST /device":                             "a visit is not in the log, what comes of it is",
+	"POST /device/confirm":                     "the session that the device fetches is in the log",
 	"POST /forgot":                             "the message is the record",
 	"POST /l/{}/again":                         "the message is the record",
 	"POST /mfa/send":                           "the message is the record",
