@@ -104,6 +104,7 @@ type ExportedSession struct {
 	ExpiresAt  time.Time `json:"expires_at"`
 	IP         string    `json:"ip"`
 	UserAgent  string    `json:"user_agent"`
+	HandedBy   string    `json:"handed_by"` // id of the site whose session token opened it, "" for none
 }
 
 // ExportedBusiness is a business somebody belongs to.
@@ -239,7 +240,7 @@ func (a Consents) exportSessions(ctx context.Context, out *Export, userID string
 	for _, s := range sessions {
 		out.Sessions = append(out.Sessions, ExportedSession{
 			ID: s.ID, SiteID: s.SiteID, Client: s.Client, Methods: s.Methods.Strings(), ProvenAt: s.AuthAt, CreatedAt: s.CreatedAt, LastSeenAt: s.LastSeenAt,
-			ExpiresAt: s.ExpiresAt, IP: s.IP, UserAgent: s.UserAgent,
+			ExpiresAt: s.ExpiresAt, IP: s.IP, UserAgent: s.UserAgent, HandedBy: s.HandedBy,
 		})
 	}
 	return err

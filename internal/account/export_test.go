@@ -141,7 +141,7 @@ func exported() map[string]map[string]string {
 			"created_at": "sessions.created_at", "last_seen_at": "sessions.last_seen_at", "refresh_by": counted, "expires_at": "sessions.expires_at",
 			"ended_at": "activity", "end_reason": "activity", "ip": "sessions.ip", "user_agent": "sessions.user_agent", "refresh_hash": secrets,
 			"refresh_generation": counted, "refresh_previous": secrets, "refresh_nonce": secrets, "refresh_rotated_at": counted, "refresh_paid_to": counted,
-			"client": "sessions.client_id", "scope": counted, "claims": counted, "proof_key": secrets, "holder": counted,
+			"client": "sessions.client_id", "scope": counted, "claims": counted, "proof_key": secrets, "holder": counted, "handed_by": "sessions.handed_by",
 		},
 		"factors": {
 			"id": counted, "user_id": "profile.id", "kind": "factors.kind", "label": "factors.label", "target": "factors.number", "sealed": secrets, "is_default": counted,
@@ -167,7 +167,7 @@ func silent() map[string]string {
 		"callback_urls": nobody, "chains": nobody, "clients": nobody, "counters": nobody, "deliveries": nobody, "endpoints": nobody, "installation": nobody,
 		"migration_digests": nobody, "goose_db_version": nobody, "password_schemes": nobody, "roles": nobody, "signing_keys": secrets, "site_keys": secrets,
 		"sites": nobody, "sms_counts": nobody, "sms_stops": nobody, "resources": nobody, "seen_tokens": brief, "erasures": counted, "device_grants": brief,
-		"answers": brief, "failures": brief, "flows": brief, "rates": brief, "tickets": brief, "revocations": counted, "handed_sessions": counted,
+		"answers": brief, "failures": brief, "flows": brief, "rates": brief, "tickets": brief, "revocations": counted,
 		"numbers": counted, "site_events": counted, "site_people": counted,
 	}
 }

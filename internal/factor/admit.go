@@ -26,6 +26,7 @@ type Factors struct {
 	Key    []byte // of the digests of codes; 32 bytes
 	Length int    // digits of a code that is sent
 	Tries  int    // wrong guesses that make it worthless
+	Home   string // id of the first-party site
 }
 
 // Errors of the second step.
@@ -95,7 +96,7 @@ func (f *Factors) Admit(ctx context.Context, tx *store.Tx, st store.Standing, me
 		return pass, nil, nil
 	}
 	if !demanded && len(device) > 0 {
-		trusted, err := f.trusts(ctx, tx, st.User.ID, device)
+		trusted, err := f.trusts(ctx, tx, st, device)
 		if err != nil || trusted {
 			return pass, nil, err
 		}
@@ -157,13 +158,15 @@ func hint(u otl.User, f otl.Factor) string {
 	return ""
 }
 
-// trusts reports whether a digest is that of a device the person trusts.
-func (f *Factors) trusts(ctx context.Context, tx *store.Tx, userID string, device []byte) (bool, error) {
+// trusts reports whether a digest is that of a device the person trusts: at the site he
+// said so, or everywhere if he said so on our own pages. What one site holds is worth
+// nothing at another (D1, MF-13).
+func (f *Factors) trusts(ctx context.Context, tx *store.Tx, st store.Standing, device []byte) (bool, error) {
 	t, err := tx.Tickets.Live(ctx, otl.PurposeDevice, device, f.Now())
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
-	return err == nil && t.UserID == userID, err
+	return err == nil && t.UserID == st.User.ID && (t.SiteID == f.Home || t.SiteID == st.Site.ID), err
 }
 
 const (
@@ -172,8 +175,8 @@ const (
 	TrustTTL = 30 * 24 * time.Hour
 )
 
-// Trust gives a token by which a person's device is let in without a second step for
-// 30 days, where the site does not demand one.
+// Trust gives a token by which a person's device is let in at a site without a second
+// step for 30 days, where the site does not demand one; at every site if it is our own.
 func (f *Factors) Trust(ctx context.Context, tx *store.Tx, userID, siteID string) (secret.Text, error) {
 	now, token := f.Now(), secret.NewKey(devicePrefix)
 	t := otl.Ticket{ID: secret.NewID(now), Purpose: otl.PurposeDevice, UserID: userID, SiteID: siteID, CreatedAt: now, ExpiresAt: now.Add(TrustTTL)}

@@ -170,15 +170,12 @@ type Confirmed struct {
 
 // Confirm finishes setting a factor up with a proof of it. The person is told by
 // mail, and all his access tokens are void (MF-08). The errors are ErrNone, ErrProof,
-// ErrUnproven and limit.Exceeded.
+// ErrUnproven, otl.ErrSessionRevoked and limit.Exceeded.
 func (f *Setup) Confirm(ctx context.Context, b store.Standing, id string, proof secret.Text) (Confirmed, error) {
 	var c Confirmed
 	var refused error
 	err := f.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		c, err = f.confirm(ctx, tx, b, id, proof)
-		if refused = nil; err != nil && Safe(err) {
-			refused, err = err, nil
-		}
+		c, refused, err = f.ConfirmIn(ctx, tx, b, id, proof)
 		return err
 	})
 	if err == nil {
@@ -187,26 +184,39 @@ func (f *Setup) Confirm(ctx context.Context, b store.Standing, id string, proof 
 	return c, err
 }
 
-func (f *Setup) confirm(ctx context.Context, tx *store.Tx, b store.Standing, id string, proof secret.Text) (Confirmed, error) {
+// ConfirmIn is Confirm within a transaction. A refusal comes apart from errors: what was
+// counted is kept.
+func (f *Setup) ConfirmIn(ctx context.Context, tx *store.Tx, b store.Standing, id string, proof secret.Text) (c Confirmed, refused, err error) {
+	one, step, err := f.shown(ctx, tx, b, id, proof)
+	if err != nil && Safe(err) {
+		return c, err, nil
+	}
+	if err != nil {
+		return c, nil, err
+	}
+	c, err = f.added(ctx, tx, b, one, step)
+	return c, nil, err
+}
+
+// shown counts the try and gives the factor that a proof is of, with the time step of a
+// code that has one.
+func (f *Setup) shown(ctx context.Context, tx *store.Tx, b store.Standing, id string, proof secret.Text) (otl.Factor, int64, error) {
 	now := f.Now()
 	if err := f.may(ctx, tx, b); err != nil {
-		return Confirmed{}, err
+		return otl.Factor{}, 0, err
 	}
 	one, sealed, err := tx.Factors.ByID(ctx, b.User.ID, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && (!one.ConfirmedAt.IsZero() || !now.Before(one.CreatedAt.Add(enrolTTL))) {
-		return Confirmed{}, ErrNone
+		return one, 0, ErrNone
 	}
 	if err != nil {
-		return Confirmed{}, err
+		return one, 0, err
 	}
 	if err := limit.TryFactor(ctx, tx, limit.Factors(b.User.ID), now); err != nil {
-		return Confirmed{}, err
+		return one, 0, err
 	}
 	step, err := f.shows(ctx, tx, b, one, sealed, proof)
-	if err != nil {
-		return Confirmed{}, err
-	}
-	return f.added(ctx, tx, b, one, step)
+	return one, step, err
 }
 
 // shows reports whether a proof is one of a factor that is being set up, and the time
@@ -262,11 +272,29 @@ func (f *Setup) voidTokens(ctx context.Context, tx *store.Tx, userID string) (in
 	return version, tx.Revocations.Append(ctx, []otl.Revocation{{UserID: userID, SessionVersion: version, At: f.Now()}})
 }
 
+// stands is otl.ErrSessionRevoked where the session that a change is asked for with has
+// ended since it was read. Whoever asks holds the row of the person, as whoever ends
+// sessions does: it does not end in this moment either. A site that changes factors of
+// its own people does so without a session.
+func (f *Setup) stands(ctx context.Context, tx *store.Tx, s otl.Session) error {
+	if s.ID == "" {
+		return nil
+	}
+	now, err := tx.Sessions.Standing(ctx, s.ID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !now.Session.Live(f.Now()) {
+		return otl.ErrSessionRevoked
+	}
+	return err
+}
+
 // changed voids the person's access tokens, appends the event and queues the mail that
-// go with every change of his factors (MF-08).
+// go with every change of his factors (MF-08). The error is that of stands.
 func (f *Setup) changed(ctx context.Context, tx *store.Tx, b store.Standing, e otl.EventType, kind otl.MessageKind, one otl.Factor) (int, error) {
 	version, err := f.voidTokens(ctx, tx, b.User.ID)
 	if err != nil {
+		return 0, err
+	}
+	if err := f.stands(ctx, tx, b.Session); err != nil {
 		return 0, err
 	}
 	if err := tx.Events.Append(ctx, f.event(e, b.User.ID, b.Site.ID, facts(one, ""))); err != nil {

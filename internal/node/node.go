@@ -170,7 +170,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	}
 	factors := &factor.Factors{
 		Store: st, Master: master, Limits: limits, SMS: sms, Now: o.Now,
-		Key: master.Derive("factor codes"), Length: o.CodeLength, Tries: o.CodeTries,
+		Key: master.Derive("factor codes"), Length: o.CodeLength, Tries: o.CodeTries, Home: in.SiteID,
 	}
 	if factors.Keys, err = factor.NewKeys(o.PublicURL); err != nil {
 		o.Log.Warn("passkeys are off", "err", err)

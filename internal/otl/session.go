@@ -27,6 +27,7 @@ type Session struct {
 	Holder     string // id of the browser session its client opened it from, "" for none
 	ProofKey   string // thumbprint of the key its refresh token is bound to (RFC 9449), "" for none
 	Claims     string // claims it asked for by name, as "id_token.NAME" and "userinfo.NAME", separated by blanks
+	HandedBy   string // id of the site whose session token opened it; "" where the person proved himself to us
 }
 
 // Live reports whether the session can still be used or refreshed.

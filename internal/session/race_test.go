@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
@@ -146,6 +147,44 @@ func TestEndAll_LeavesNoSignInBehindThatItOvertook(t *testing.T) {
 	}
 	if why := ended(t, w, st.Session.ID); why != otl.EndAdmin {
 		t.Errorf("the session that was being opened ended for %q", why)
+	}
+}
+
+// TestMF08_NoFactorIsLeftByASessionThatEnds: all sessions end while a factor is being
+// confirmed from one of them. It is not set up.
+func TestMF08_NoFactorIsLeftByASessionThatEnds(t *testing.T) {
+	t.Parallel()
+	var url string
+	w := otltest.New(t, otltest.Postgres, func(o *node.Options) { url = o.Store.URL }) // SQLite has one writer
+	u := w.Person(t, jane, w.Notes.Site)
+	b := standing(t, w, open(t, w, w.Notes.Site).Session.ID)
+	e, err := w.Setup.Enrol(t.Context(), b, factor.New{Kind: otl.FactorTOTP})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := secret.ParseTOTPSeed(e.Seed.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	confirmed := make(chan error, 1)
+	err = write(t, w, func(ctx context.Context, tx *store.Tx) error {
+		if _, err := w.SignIn.Sessions.EndAll(ctx, tx, u.ID, "", "", otl.EndLogout); err != nil {
+			return err
+		}
+		go func() {
+			_, err := w.Setup.Confirm(t.Context(), b, e.ID, secret.NewText(secret.TOTP(seed, w.Clock.Now())))
+			confirmed <- err
+		}()
+		return untilSomebodyWaits(ctx, url)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-confirmed; !errors.Is(err, otl.ErrSessionRevoked) {
+		t.Errorf("got %v", err)
+	}
+	if own, err := w.Setup.List(t.Context(), u); err != nil || len(own.Factors) != 0 || own.CodesLeft != 0 {
+		t.Errorf("left: %+v %v", own, err)
 	}
 }
 

@@ -79,7 +79,7 @@ func (s *Sessions) Open(ctx context.Context, tx *store.Tx, st *store.Standing, p
 	sess := otl.Session{
 		ID: secret.NewID(now), UserID: st.User.ID, SiteID: st.Site.ID, Methods: pass.Methods(), AuthAt: proven, CreatedAt: now, LastSeenAt: now,
 		RefreshBy: now.Add(min(s.RefreshTTL, s.MaxAge)), ExpiresAt: now.Add(s.MaxAge), UserAgent: userAgent(from.UserAgent),
-		Client: st.Session.Client, Scope: st.Session.Scope, Claims: st.Session.Claims, ProofKey: st.Session.ProofKey, Holder: st.Session.Holder,
+		Client: st.Session.Client, Scope: st.Session.Scope, Claims: st.Session.Claims, ProofKey: st.Session.ProofKey, Holder: st.Session.Holder, HandedBy: st.Session.HandedBy,
 	}
 	if from.Client.IsValid() {
 		sess.IP = from.Client.String()
@@ -226,6 +226,10 @@ func (s *Sessions) EndAll(ctx context.Context, tx *store.Tx, userID, siteID, kee
 	}
 	// Whoever asked for another address may be whom the sessions are ended for (OT-17).
 	if err := tx.Tickets.VoidChanges(ctx, userID, s.Now()); err != nil {
+		return 0, err
+	}
+	// And he may have had his device trusted (MF-13).
+	if err := tx.Tickets.VoidDevices(ctx, userID, siteID, s.Now()); err != nil {
 		return 0, err
 	}
 	return version, s.tell(ctx, tx, userID, ended, reason, version)

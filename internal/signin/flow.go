@@ -79,11 +79,15 @@ func (v Visit) Known() bool { return v.Who.Session.ID != "" }
 // other reports whether the site asked for somebody else than who is signed in.
 func (v Visit) other() bool { return v.Asked.Person != "" && v.Who.User.ID != v.Asked.Person }
 
+// proven reports whether who is signed in has proven himself on our own pages since the
+// site asked.
+func (v Visit) proven() bool {
+	return v.Who.Session.HandedBy == "" && !v.Who.Session.AuthAt.Before(v.CreatedAt)
+}
+
 // Wrong reports whether somebody else than the site asked for was signed in before it
 // did: whom it asked for can still sign in.
-func (v Visit) Wrong() bool {
-	return v.Known() && v.other() && v.Who.Session.AuthAt.Before(v.CreatedAt)
-}
+func (v Visit) Wrong() bool { return v.Known() && v.other() && !v.proven() }
 
 // demanding gives the site of a visit, with the second factor it asked for this time.
 func (v Visit) demanding() otl.Site {
@@ -212,7 +216,7 @@ func (s *Flows) Next(ctx context.Context, v Visit) (Next, error) {
 	if !v.Who.User.DeleteAt.IsZero() {
 		return StepLeaving, nil
 	}
-	if v.Asked.Choose && v.Progress.Chosen.IsZero() && v.Who.Session.AuthAt.Before(v.CreatedAt) {
+	if v.Asked.Choose && v.Progress.Chosen.IsZero() && !v.proven() {
 		return StepChoose, nil
 	}
 	if v.Site.FirstParty && v.Asked.Factors < 2 {
@@ -244,15 +248,13 @@ func (s *Flows) Next(ctx context.Context, v Visit) (Next, error) {
 	return StepDone, nil
 }
 
-// fresh reports whether the person proved himself as lately as the site asks.
+// fresh reports whether the person proved himself to us as lately as the site asks.
 func (s *Flows) fresh(v Visit) bool {
-	switch at := v.Who.Session.AuthAt; {
-	case v.Asked.MaxAge < 0:
-		return !at.Before(v.CreatedAt)
-	case v.Asked.MaxAge > 0:
-		return s.Now().Sub(at) <= time.Duration(v.Asked.MaxAge)*time.Second || !at.Before(v.CreatedAt)
+	if v.Asked.MaxAge == 0 || v.proven() {
+		return true
 	}
-	return true
+	at := v.Who.Session
+	return v.Asked.MaxAge > 0 && at.HandedBy == "" && s.Now().Sub(at.AuthAt) <= time.Duration(v.Asked.MaxAge)*time.Second
 }
 
 // consentDue reports whether a site asks for something its person has not decided on.

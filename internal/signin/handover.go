@@ -321,10 +321,8 @@ func (s *SecondStep) arrive(ctx context.Context, tx *store.Tx, t otl.Ticket, a H
 			return b, err
 		}
 	}
-	if b, err = s.Sessions.OpenBrowser(ctx, tx, p.Standing, pass, from); err != nil {
-		return b, err
-	}
-	return b, tx.Sessions.Handed(ctx, b.Session.ID, t.SiteID)
+	p.Session.HandedBy = t.SiteID
+	return s.Sessions.OpenBrowser(ctx, tx, p.Standing, pass, from)
 }
 
 // LogOut ends the sessions of a person at a site, and the browser sessions that the

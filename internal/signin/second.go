@@ -109,24 +109,29 @@ func (s *SecondStep) Open(ctx context.Context, p Proved) (b session.Browser, err
 	from := otl.RequestOf(ctx)
 	var refused error
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		pass, offers, no, err := s.pass(ctx, tx, &p, from)
-		if refused = no; err != nil || no != nil {
-			return err
-		}
-		if len(offers) > 0 {
-			refused = ErrSecondStep
-			return nil
-		}
-		if err := s.came(ctx, tx, &p); err != nil {
-			return err
-		}
-		b, err = s.Sessions.OpenBrowser(ctx, tx, p.Standing, pass, from)
+		b, refused, err = s.open(ctx, tx, p, from)
 		return err
 	})
 	if err == nil {
 		err = refused
 	}
 	return b, s.Failures.note(ctx, p.failure(), err)
+}
+
+// open is Open within a transaction; a refusal comes apart from errors.
+func (s *SecondStep) open(ctx context.Context, tx *store.Tx, p Proved, from *otl.Request) (b session.Browser, refused, err error) {
+	pass, offers, no, err := s.pass(ctx, tx, &p, from)
+	if err != nil || no != nil {
+		return b, no, err
+	}
+	if len(offers) > 0 {
+		return b, ErrSecondStep, nil
+	}
+	if err := s.came(ctx, tx, &p); err != nil {
+		return b, nil, err
+	}
+	b, err = s.Sessions.OpenBrowser(ctx, tx, p.Standing, pass, from)
+	return b, nil, err
 }
 
 // pass writes what a proof leaves behind and asks whether it is enough. A refusal

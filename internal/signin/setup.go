@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/store"
 )
 
@@ -15,8 +17,10 @@ import (
 // changes how he proves it (decision D2).
 const Recent = 15 * time.Minute
 
-// Late reports whether the proof a session began with is not recent any more.
-func Late(s otl.Session, now time.Time) bool { return now.Sub(s.AuthAt) > Recent }
+// Late reports whether the person of a session is to prove himself anew: the proof it
+// began with is not recent any more, or was given to a site, which handed the session
+// over and may still hold it (D1).
+func Late(s otl.Session, now time.Time) bool { return s.HandedBy != "" || now.Sub(s.AuthAt) > Recent }
 
 // setUp gives the step of somebody who is to set a factor up: he proves who he is, and
 // then he does (MF-08).
@@ -52,21 +56,39 @@ func (s SetUps) Enrol(ctx context.Context, v Visit, n factor.New) (factor.Enrolm
 }
 
 // Confirm finishes setting a factor up in a visit whose next step is StepSetUp. The proof
-// counts for the browser's session too: one of a single factor gives way to a new one of
-// two (SE-04). The errors are those of factor.Setup.Confirm.
+// counts for the browser's session too: one of a single factor gives way, in the same
+// transaction, to a new one of two (SE-04). The errors are those of factor.Setup.Confirm.
 func (s SetUps) Confirm(ctx context.Context, v Visit, id string, proof secret.Text) (factor.Confirmed, Arrival, error) {
-	c, err := s.setup().Confirm(ctx, v.Who.Standing, id, proof)
+	home, err := s.Home(ctx)
 	if err != nil {
-		return c, Arrival{}, err
+		return factor.Confirmed{}, Arrival{}, err
 	}
-	v.Progress.SetUp = s.Now()
-	if err := s.save(ctx, v); err != nil {
-		return c, Arrival{}, err
+	from, was := otl.RequestOf(ctx), v.Who
+	v.Progress.SetUp, v.ExpiresAt = s.Now(), s.Now().Add(flowTTL)
+	var c factor.Confirmed
+	var b session.Browser
+	var refused error
+	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		b = was
+		if c, refused, err = s.setup().ConfirmIn(ctx, tx, was.Standing, id, proof); err != nil || refused != nil {
+			return err
+		}
+		if err := tx.Flows.Save(ctx, v.Flow); err != nil {
+			return err
+		}
+		now := was.Session.Methods.With(c.Kind.Method())
+		if was.Session.Methods.Strong() || !now.Strong() {
+			return nil
+		}
+		b, refused, err = s.Second.open(ctx, tx, Proved{Standing: store.Standing{User: was.User, Site: home}, Methods: now}, from)
+		if err = cmp.Or(err, refused); err != nil { // with a refusal goes the factor
+			return err
+		}
+		_, err = s.Sessions.End(ctx, tx, was.User.ID, was.Session.ID, otl.EndSuperseded)
+		return err
+	})
+	if err == nil {
+		err = refused
 	}
-	was := v.Who.Session.Methods
-	if now := was.With(c.Kind.Method()); !was.Strong() && now.Strong() {
-		a, err := s.arrived(ctx, v, Proved{Standing: store.Standing{User: v.Who.User}, Methods: now})
-		return c, a, err
-	}
-	return c, Arrival{Browser: v.Who}, nil
+	return c, Arrival{Browser: b}, err
 }

@@ -15,6 +15,14 @@ func (g Tickets) VoidChanges(ctx context.Context, userID string, now time.Time) 
 	return err
 }
 
+// VoidDevices makes the devices of a person worthless that are trusted by the word of one
+// site or, for "", of whomever.
+func (g Tickets) VoidDevices(ctx context.Context, userID, siteID string, now time.Time) error {
+	_, err := g.exec(ctx, `UPDATE tickets SET used_at = $1 WHERE user_id = $2 AND purpose = 'trusted_device' AND ($3 = '' OR site_id = $3) AND used_at IS NULL`,
+		millis(now), userID, siteID)
+	return err
+}
+
 // VoidLater makes tickets of a person for a purpose worthless that were given out after
 // one of them.
 func (g Tickets) VoidLater(ctx context.Context, t otl.Ticket, now time.Time) error {

@@ -12,24 +12,25 @@ type Sessions struct{ group }
 
 const sessionColumns = `e.id, e.user_id, e.site_id, e.methods, e.auth_at, e.created_at, e.last_seen_at, e.refresh_by,
 	e.expires_at, e.ended_at, e.end_reason, e.ip, e.user_agent, e.refresh_hash, e.refresh_generation,
-	e.refresh_previous, e.refresh_nonce, e.refresh_rotated_at, e.refresh_paid_to, e.client, e.scope, e.claims, e.proof_key, e.holder`
+	e.refresh_previous, e.refresh_nonce, e.refresh_rotated_at, e.refresh_paid_to, e.client, e.scope, e.claims, e.proof_key, e.holder,
+	e.handed_by`
 
 func sessionDest(s *otl.Session) []any {
 	return []any{
 		&s.ID, &s.UserID, &s.SiteID, words(&s.Methods, otl.StoredMethods), at(&s.AuthAt), at(&s.CreatedAt),
 		at(&s.LastSeenAt), at(&s.RefreshBy), at(&s.ExpiresAt), at(&s.EndedAt), &s.EndReason, &s.IP, &s.UserAgent,
 		&s.Refresh.Digest, &s.Refresh.Generation, &s.Refresh.Previous, &s.Refresh.Nonce, at(&s.Refresh.RotatedAt), at(&s.Refresh.PaidTo),
-		&s.Client, &s.Scope, &s.Claims, &s.ProofKey, &s.Holder,
+		&s.Client, &s.Scope, &s.Claims, &s.ProofKey, &s.Holder, &s.HandedBy,
 	}
 }
 
 // Insert adds a session.
 func (g Sessions) Insert(ctx context.Context, s otl.Session) error {
 	_, err := g.exec(ctx, `INSERT INTO sessions (id, user_id, site_id, methods, auth_at, created_at, last_seen_at,
-		refresh_by, expires_at, end_reason, ip, user_agent, refresh_hash, refresh_generation, client, scope, claims, proof_key, holder)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
+		refresh_by, expires_at, end_reason, ip, user_agent, refresh_hash, refresh_generation, client, scope, claims, proof_key, holder, handed_by)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
 		s.ID, s.UserID, s.SiteID, s.Methods.String(), millis(s.AuthAt), millis(s.CreatedAt), millis(s.LastSeenAt),
-		millis(s.RefreshBy), millis(s.ExpiresAt), s.IP, s.UserAgent, s.Refresh.Digest, s.Refresh.Generation, s.Client, s.Scope, s.Claims, s.ProofKey, s.Holder)
+		millis(s.RefreshBy), millis(s.ExpiresAt), s.IP, s.UserAgent, s.Refresh.Digest, s.Refresh.Generation, s.Client, s.Scope, s.Claims, s.ProofKey, s.Holder, s.HandedBy)
 	return err
 }
 
@@ -141,16 +142,10 @@ func (g Sessions) EndHeld(ctx context.Context, userID, id string, reason otl.End
 		RETURNING id, user_id, site_id, client`, []any{millis(now), string(reason), userID, id}, endedDest)
 }
 
-// Handed notes that a session was opened by a session token of a site.
-func (g Sessions) Handed(ctx context.Context, id, siteID string) error {
-	_, err := g.exec(ctx, `INSERT INTO handed_sessions (session_id, site_id) VALUES ($1, $2)`, id, siteID)
-	return err
-}
-
 // HandedBy gives the live sessions of a person that session tokens of a site opened.
 func (g Sessions) HandedBy(ctx context.Context, userID, siteID string) ([]string, error) {
-	return all(ctx, g.group, `SELECT s.id FROM handed_sessions h JOIN sessions s ON s.id = h.session_id
-		WHERE s.user_id = $1 AND h.site_id = $2 AND s.ended_at IS NULL`, []any{userID, siteID}, func(s *string) []any { return []any{s} })
+	return all(ctx, g.group, `SELECT id FROM sessions
+		WHERE user_id = $1 AND handed_by = $2 AND ended_at IS NULL`, []any{userID, siteID}, func(s *string) []any { return []any{s} })
 }
 
 // LiveFrom reports whether a person has a live session from an address.

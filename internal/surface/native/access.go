@@ -146,7 +146,7 @@ func (s *Surface) authorisePerson(c *call, o *operation) error {
 
 // recent asks for a sign-in of the last 15 minutes.
 func (s *Surface) recent(b *signin.Bearer) error {
-	if s.Now().Sub(b.Session.AuthAt) > recent {
+	if signin.Late(b.Session, s.Now()) {
 		return &otl.Error{Kind: otl.Unauthenticated, Code: codeRecent, Text: "Sign in again: this needs a sign-in of the last 15 minutes."}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -283,6 +284,78 @@ func TestATrustedDeviceNeedsNoSecondStep(t *testing.T) {
 		loginWith(t, w, w.Notes, "joan@dev.test", object{"device_token": device}).Want(t, http.StatusUnauthorized, "mfa_required")
 		w.Clock.Advance(30 * 24 * time.Hour)
 		loginWith(t, w, w.Notes, "jane@dev.test", object{"device_token": device}).Want(t, http.StatusUnauthorized, "mfa_required")
+	})
+}
+
+// TestMF13_ADeviceIsTrustedWhereItWasSaid (MF-05, D1): a token that one site got is worth
+// nothing at another, nor on our own pages.
+func TestMF13_ADeviceIsTrustedWhereItWasSaid(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := arm(t, w, "jane@dev.test", w.Notes.Site, w.Shop.Site)
+		device := trusted(t, w, u)
+		loginWith(t, w, w.Shop, "jane@dev.test", object{"device_token": device}).Want(t, http.StatusUnauthorized, "mfa_required")
+		b := w.Browser(t)
+		b.Cookies["__Host-otl_device"] = device
+		p := b.Submit(b.Get("/account"), "/signin", map[string]string{"identifier": "jane@dev.test", "password": otltest.Password})
+		if p.Title != "One more step" {
+			t.Errorf("on our own pages: %s", p.Title)
+		}
+		loginWith(t, w, w.Notes, "jane@dev.test", object{"device_token": device}).Want(t, http.StatusOK)
+	})
+}
+
+// trusted has Notes trust a device, and gives its token.
+func trusted(t *testing.T, w *otltest.World, u armed) string {
+	t.Helper()
+	token := step(t, w, w.Notes, u.Email.Address)
+	return verifyFactor(t, w, w.Notes, object{"mfa_token": token, "code": u.code(w), "trust_device": true}).Want(t, http.StatusOK).Text("device_token")
+}
+
+// TestMF13_DevicesAreForgottenWithThePassword, and where somebody signs out everywhere.
+func TestMF13_DevicesAreForgottenWithThePassword(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := arm(t, w, "jane@dev.test", w.Notes.Site, w.Shop.Site)
+		device := trusted(t, w, u)
+		with := func(password string) otltest.Reply {
+			return loginWith(t, w, w.Notes, "jane@dev.test", object{"device_token": device, "password": password})
+		}
+		in := func(s site.Registered) string {
+			return loginWith(t, w, s, "jane@dev.test", object{"mfa_code": u.code(w)}).Want(t, http.StatusOK).Text("access_token")
+		}
+		everywhere := func(s site.Registered) {
+			w.Do(t, otltest.Call{Path: "/api/v1/auth/logout", Key: s.Key, Bearer: in(s), Body: object{"everywhere": true}}).Want(t, http.StatusOK)
+		}
+		everywhere(w.Shop)
+		with(otltest.Password).Want(t, http.StatusOK)
+		everywhere(w.Notes)
+		with(otltest.Password).Want(t, http.StatusUnauthorized, "mfa_required")
+
+		device = trusted(t, w, u)
+		if _, err := w.SignIn.RevokeAll(t.Context(), u.ID); err != nil {
+			t.Fatal(err)
+		}
+		with(otltest.Password).Want(t, http.StatusUnauthorized, "mfa_required")
+
+		device = trusted(t, w, u)
+		b := store.Standing{User: u.User, Site: w.Notes.Site}
+		if _, err := w.Accounts.Change(t.Context(), account.Change{Bearer: b, Current: secret.NewText(otltest.Password), New: secret.NewText("staple-battery-9")}); err != nil {
+			t.Fatal(err)
+		}
+		with("staple-battery-9").Want(t, http.StatusUnauthorized, "mfa_required")
+
+		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.Users.VerifyEmail(ctx, u.ID, u.Email.Key, w.Clock.Now()) // else the reset proves it, and factors go
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		token := loginWith(t, w, w.Notes, "jane@dev.test", object{"password": "staple-battery-9"}).Text("mfa_token")
+		device = verifyFactor(t, w, w.Notes, object{"mfa_token": token, "code": u.code(w), "trust_device": true}).Want(t, http.StatusOK).Text("device_token")
+		with("staple-battery-9").Want(t, http.StatusOK)
+		reset(t, w, forgot(t, w, "jane@dev.test"), fresh).Want(t, http.StatusOK)
+		with(fresh).Want(t, http.StatusUnauthorized, "mfa_required")
 	})
 }
 

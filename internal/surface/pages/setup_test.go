@@ -1,6 +1,7 @@
 package pages_test
 
 import (
+	"errors"
 	"html"
 	"net/http"
 	"regexp"
@@ -17,6 +18,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
 )
 
 var (
@@ -270,6 +272,50 @@ func TestMF06_WhoHasOnlyTheSameKindIsLedElsewhere(t *testing.T) {
 		p = b.Submit(b.Submit(p, "send", nil), "second", nil)
 		if p.Title != "One more step" {
 			t.Errorf("%d %s", p.Status, p.Title)
+		}
+	})
+}
+
+// TestMF08_NothingIsSetUpFromASessionThatEnded (SE-04): a sign-out everywhere between the
+// look at the session and the proof leaves neither a factor nor a new session, whatever
+// the factor.
+func TestMF08_NothingIsSetUpFromASessionThatEnded(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := w.Person(t, jane, w.Notes.Site)
+		b, p := setsUp(t, w)
+		p = b.Submit(p, "way-totp", nil)
+		fields := p.Fields("confirm")
+		v, err := w.Flows.Visit(t.Context(), fields.Get("f"), secret.NewText(b.Cookies["__Host-otl_flow"]), secret.NewText(b.Cookies["__Host-otl_session"]))
+		if err != nil || !v.Known() {
+			t.Fatal(err)
+		}
+		if err := w.Flows.SignOut(t.Context(), v.Who, true); err != nil {
+			t.Fatal(err)
+		}
+		setups := signin.SetUps{Arrivals: signin.Arrivals{Flows: w.Flows}}
+		proof := secret.NewText(secret.TOTP(seedOf(t, p), w.Clock.Now()))
+		if _, a, err := setups.Confirm(t.Context(), v, fields.Get("factor"), proof); !errors.Is(err, otl.ErrSessionRevoked) || !a.Browser.Cookie.Empty() {
+			t.Errorf("got %v", err)
+		}
+		if own, err := w.Setup.List(t.Context(), u); err != nil || len(own.Factors) != 0 {
+			t.Errorf("left: %+v %v", own, err)
+		}
+		if live, err := w.SignIn.List(t.Context(), signin.Scope{UserID: u.ID}, "", 10); err != nil || len(live) != 0 {
+			t.Errorf("sessions: %+v %v", live, err)
+		}
+		strong := v.Who.Standing
+		strong.Session.Methods = otl.Methods{otl.MethodPassword, otl.MethodTOTP}
+		secondFactors(t, w, u)
+		if _, _, err := w.Setup.NewCodes(t.Context(), strong); !errors.Is(err, otl.ErrSessionRevoked) {
+			t.Errorf("new codes: %v", err)
+		}
+		own, err := w.Setup.List(t.Context(), u)
+		if err != nil || len(own.Factors) != 2 || own.CodesLeft != 0 {
+			t.Fatalf("left: %+v %v", own, err)
+		}
+		if _, err := w.Setup.Remove(t.Context(), strong, own.Factors[0].ID); !errors.Is(err, otl.ErrSessionRevoked) {
+			t.Errorf("remove: %v", err)
 		}
 	})
 }
