@@ -67,10 +67,10 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	var due *stepDue
 	if errors.As(err, &due) {
-		write(w, status(e), due.body(f))
+		wire.JSON(w, status(e), due.body(f))
 		return
 	}
-	write(w, status(e), f)
+	wire.JSON(w, status(e), f)
 }
 
 // challenge words a 401 as RFC 6750 section 3 and RFC 9470 section 3 do.
@@ -83,5 +83,3 @@ func challenge(e *otl.Error) string {
 	}
 	return "Bearer"
 }
-
-func write(w http.ResponseWriter, code int, body any) { wire.JSON(w, code, body) }

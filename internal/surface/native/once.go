@@ -9,6 +9,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/once"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // Headers of requests that may be repeated.
@@ -96,7 +97,7 @@ func (s *Surface) replay(w http.ResponseWriter, c *call, o *operation, held *otl
 	if k.ETag != "" {
 		w.Header().Set("ETag", k.ETag)
 	}
-	write(w, o.success, k.Body)
+	wire.JSON(w, o.success, k.Body)
 	return true, nil
 }
 

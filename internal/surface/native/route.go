@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // operation is one line of the route table: what OpenAPI says of it and what
@@ -94,7 +95,7 @@ func route[In, Out any](s *Surface, o operation, fn func(*call, *In) (*Out, erro
 			if tag := etag(out); tag != "" {
 				w.Header().Set("ETag", tag)
 			}
-			write(w, o.success, out)
+			wire.JSON(w, o.success, out)
 			return nil
 		})
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // device is POST /oidc/device_authorization: a device without a browser begins to wait to
@@ -32,7 +33,7 @@ func (s *Surface) device(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	at := s.URL + "/device"
-	write(w, http.StatusOK, map[string]any{
+	wire.JSON(w, http.StatusOK, map[string]any{
 		"device_code": shown.Device.Reveal(), "user_code": shown.User, "verification_uri": at, "verification_uri_complete": at + "?user_code=" + url.QueryEscape(shown.User),
 		"expires_in": int(signin.DeviceTTL.Seconds()), "interval": signin.DevicePause,
 	})

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/onetimelogin/otl/internal/session"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // metadata is what clients read at the start (OpenID Connect Discovery 1.0 section 3,
@@ -52,7 +53,7 @@ func (s *Surface) discover(w http.ResponseWriter, _ *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "public, max-age=300")
 	w.Header().Set("Access-Control-Allow-Origin", "*") // public by nature
-	write(w, http.StatusOK, metadata{
+	wire.JSON(w, http.StatusOK, metadata{
 		Issuer: s.URL, Authorization: s.URL + "/oidc/authorize", Token: s.URL + "/oidc/token", UserInfo: s.URL + "/oidc/userinfo", JWKS: s.URL + "/oidc/jwks",
 		Introspection: s.URL + "/oidc/introspect", Revocation: s.URL + "/oidc/revoke", EndSession: s.URL + "/oidc/logout",
 		Scopes: names, Answers: []string{"code"}, Modes: []string{"query", "form_post"}, Grants: []string{"authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code"},

@@ -8,6 +8,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // push is POST /oidc/par: a client that proves itself sends what it will ask for ahead,
@@ -50,7 +51,7 @@ func (s *Surface) push(w http.ResponseWriter, r *http.Request) {
 		Fail(w, r, err)
 		return
 	}
-	write(w, http.StatusCreated, map[string]any{"request_uri": name, "expires_in": int(signin.PushedTTL.Seconds())})
+	wire.JSON(w, http.StatusCreated, map[string]any{"request_uri": name, "expires_in": int(signin.PushedTTL.Seconds())})
 }
 
 // pushed goes on with a request that the client sent ahead; what else the browser brings

@@ -73,7 +73,7 @@ func (s *Surface) serve(path, methods string, h http.HandlerFunc) {
 		}
 		if !strings.Contains(" "+methods+" ", " "+method+" ") {
 			w.Header().Set("Allow", strings.ReplaceAll(methods, " ", ", "))
-			write(w, http.StatusMethodNotAllowed, failure{"invalid_request", "This path takes " + methods + "."})
+			wire.JSON(w, http.StatusMethodNotAllowed, failure{"invalid_request", "This path takes " + methods + "."})
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
@@ -99,7 +99,7 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, word, text strin
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="oidc"`)
 	}
-	write(w, status, failure{word, text})
+	wire.JSON(w, status, failure{word, text})
 }
 
 // Fail writes an error that no call words in its own way.
@@ -115,10 +115,6 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	default:
 		refuse(w, r, http.StatusBadRequest, "invalid_request", e.Text, err)
 	}
-}
-
-func write(w http.ResponseWriter, status int, body any) {
-	wire.JSON(w, status, body)
 }
 
 // single gives a parameter, "" where it is given twice: what is there twice is read

@@ -10,6 +10,7 @@ import (
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // userinfo is /oidc/userinfo (OpenID Connect Core section 5.3): what the client of an
@@ -19,7 +20,7 @@ func (s *Surface) userinfo(w http.ResponseWriter, r *http.Request) {
 	raw, bound := oauth.Bearer(r)
 	if raw.Empty() {
 		challenge(w, false, "")
-		write(w, http.StatusUnauthorized, failure{"invalid_token", "Send an access token as Authorization: Bearer."})
+		wire.JSON(w, http.StatusUnauthorized, failure{"invalid_token", "Send an access token as Authorization: Bearer."})
 		return
 	}
 	p, st, err := s.present(r, raw)
@@ -36,10 +37,10 @@ func (s *Surface) userinfo(w http.ResponseWriter, r *http.Request) {
 		}
 		otl.RequestOf(r.Context()).Err = err
 		challenge(w, bound || p.Key != "", word)
-		write(w, http.StatusUnauthorized, failure{word, otl.As(err).Text})
+		wire.JSON(w, http.StatusUnauthorized, failure{word, otl.As(err).Text})
 		return
 	}
-	write(w, http.StatusOK, s.Identity.About(st, p.Scopes))
+	wire.JSON(w, http.StatusOK, s.Identity.About(st, p.Scopes))
 }
 
 // challenge says how a token is to come (RFC 6750 section 3, RFC 9449 section 7.1).
@@ -137,7 +138,7 @@ func (s *Surface) introspect(w http.ResponseWriter, r *http.Request) {
 		Fail(w, r, err)
 		return
 	}
-	write(w, http.StatusOK, out)
+	wire.JSON(w, http.StatusOK, out)
 }
 
 func (s *Surface) look(r *http.Request, c otl.Client, of otl.Site, raw secret.Text) (active, error) {
@@ -192,7 +193,7 @@ func (s *Surface) revoke(w http.ResponseWriter, r *http.Request) {
 		Fail(w, r, err)
 		return
 	}
-	write(w, http.StatusOK, struct{}{})
+	wire.JSON(w, http.StatusOK, struct{}{})
 }
 
 // sessionOf gives the session of a token of the client, "" for every other token.

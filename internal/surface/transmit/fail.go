@@ -97,7 +97,7 @@ func fail(w http.ResponseWriter, r *http.Request, s shape, err error) {
 	case codeMethod:
 		code = http.StatusMethodNotAllowed
 	case otl.ErrToken.Code, otl.ErrTokenMissing.Code:
-		write(w, http.StatusUnauthorized, map[string]any{"message": "Invalid token", "error_code": http.StatusUnauthorized})
+		wire.JSON(w, http.StatusUnauthorized, map[string]any{"message": "Invalid token", "error_code": http.StatusUnauthorized})
 		return
 	}
 	switch s {
@@ -109,7 +109,7 @@ func fail(w http.ResponseWriter, r *http.Request, s shape, err error) {
 		if c, own, said := symbol(e.Code); own != "" {
 			code, word, text = c, own, said
 		}
-		write(w, code, map[string]any{"error_code": word, "message": text})
+		wire.JSON(w, code, map[string]any{"error_code": word, "message": text})
 	case linkShape:
 		if said, bad := words(e.Code); said != "" {
 			text = said
@@ -117,9 +117,9 @@ func fail(w http.ResponseWriter, r *http.Request, s shape, err error) {
 				code = http.StatusBadRequest
 			}
 		}
-		write(w, code, map[string]any{"error_code": strconv.Itoa(code), "message": text})
+		wire.JSON(w, code, map[string]any{"error_code": strconv.Itoa(code), "message": text})
 	default:
-		write(w, code, map[string]any{"message": text, "error_code": code})
+		wire.JSON(w, code, map[string]any{"message": text, "error_code": code})
 	}
 }
 
@@ -130,5 +130,3 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) { fail(w, r, restSh
 func NotFound(w http.ResponseWriter, r *http.Request) {
 	Fail(w, r, &otl.Error{Kind: otl.NotFound, Code: "no_such_path", Text: "No such path."})
 }
-
-func write(w http.ResponseWriter, code int, body any) { wire.JSON(w, code, body) }

@@ -12,6 +12,7 @@ import (
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // front are the calls whose answer a browser takes to the client (contract 3.8): they
@@ -40,7 +41,7 @@ func byFront[In any](s front, do func(*call, *In) (any, error)) http.HandlerFunc
 		if err = read(w, r, in); err == nil {
 			var out any
 			if out, err = do(c, in); err == nil {
-				write(w, http.StatusOK, out)
+				wire.JSON(w, http.StatusOK, out)
 				return
 			}
 		}
@@ -53,7 +54,7 @@ func failFront(w http.ResponseWriter, r *http.Request, err error) {
 	switch e := otl.As(err); e.Code {
 	case signin.ErrCode.Code, signin.ErrCodeExpired.Code, signin.ErrCodeLocked.Code, signin.ErrLink.Code, site.ErrClient.Code:
 		otl.RequestOf(r.Context()).Err = err
-		write(w, http.StatusBadRequest, map[string]any{"message": []string{e.Text}, "error_code": http.StatusBadRequest})
+		wire.JSON(w, http.StatusBadRequest, map[string]any{"message": []string{e.Text}, "error_code": http.StatusBadRequest})
 	default:
 		failUsers(w, r, err)
 	}
@@ -396,7 +397,7 @@ func (s front) exchange(w http.ResponseWriter, r *http.Request) {
 		failFront(w, r, err)
 		return
 	}
-	write(w, http.StatusOK, map[string]any{
+	wire.JSON(w, http.StatusOK, map[string]any{
 		"id_token": pair.ID.Reveal(), "access_token": pair.Access.Reveal(), "refresh_token": t.Refresh.Reveal(), "is_user_created": kept[dataCreated] == "true",
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // tokensOut is the token response (contract 3.4).
@@ -196,5 +197,5 @@ func (s *Surface) logout(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, restShape, err)
 		return
 	}
-	write(w, http.StatusOK, map[string]int{"sessions_count": n})
+	wire.JSON(w, http.StatusOK, map[string]int{"sessions_count": n})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // Options are the rules this wire translates to.
@@ -119,7 +120,7 @@ func byClient[In any](s *Surface, shape shape, do func(*call, *In) (any, error))
 		case out == nil:
 			w.WriteHeader(http.StatusNoContent)
 		default:
-			write(w, http.StatusOK, out)
+			wire.JSON(w, http.StatusOK, out)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // expiresIn is the life of every token of this wire, in seconds.
@@ -23,7 +24,7 @@ func refused(w http.ResponseWriter, r *http.Request, code int, word, text string
 	if code == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="oidc"`)
 	}
-	write(w, code, map[string]string{"error": word, "error_description": text})
+	wire.JSON(w, code, map[string]string{"error": word, "error_description": text})
 }
 
 // token is POST /oidc/token (contract 3.2): a client gets its access token.
@@ -107,7 +108,7 @@ func (s *Surface) grant(w http.ResponseWriter, r *http.Request, by caller) {
 			Fail(w, r, err)
 			return
 		}
-		write(w, http.StatusOK, map[string]any{"access_token": access.Reveal(), "token_type": "Bearer", "expires_in": expiresIn})
+		wire.JSON(w, http.StatusOK, map[string]any{"access_token": access.Reveal(), "token_type": "Bearer", "expires_in": expiresIn})
 	}
 }
 
@@ -171,7 +172,7 @@ func (s *Surface) granted(w http.ResponseWriter, r *http.Request, t session.Toke
 		out, err = s.answer(t, a)
 	}
 	if err == nil {
-		write(w, http.StatusOK, out)
+		wire.JSON(w, http.StatusOK, out)
 		return
 	}
 	switch otl.As(err).Kind {

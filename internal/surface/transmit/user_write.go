@@ -11,6 +11,7 @@ import (
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // userIn is a person as a client writes him (contract 3.9). What is nil stays as it is.
@@ -239,7 +240,7 @@ func (s users) byPassword(success int, replace bool) http.HandlerFunc {
 			failPassword(w, r, err)
 			return
 		}
-		write(w, success, resultOut{map[string]string{"message": "Password registered"}})
+		wire.JSON(w, success, resultOut{map[string]string{"message": "Password registered"}})
 	}
 }
 
@@ -273,5 +274,5 @@ func failPassword(w http.ResponseWriter, r *http.Request, err error) {
 	if e.Field != "" {
 		text = e.Field + ": " + text
 	}
-	write(w, code, map[string]any{"error_code": word, "message": text})
+	wire.JSON(w, code, map[string]any{"error_code": word, "message": text})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // userOut is a person as this wire shows him (contract 3.9): only what he granted the
@@ -286,7 +287,7 @@ func (s users) byUsers(success int, do func(*call, *http.Request) (any, error)) 
 		case out == nil:
 			w.WriteHeader(success)
 		default:
-			write(w, success, out)
+			wire.JSON(w, success, out)
 		}
 	}
 }
@@ -297,9 +298,9 @@ func failUsers(w http.ResponseWriter, r *http.Request, err error) {
 	otl.RequestOf(r.Context()).Err = err
 	switch {
 	case e.Code == otl.NoSuch("").Code:
-		write(w, http.StatusNotFound, map[string]any{"message": "User not found", "error_code": http.StatusNotFound})
+		wire.JSON(w, http.StatusNotFound, map[string]any{"message": "User not found", "error_code": http.StatusNotFound})
 	case e.Code == otl.ErrEmailTaken.Code, e.Code == otl.ErrUsernameTaken.Code, e.Code == account.ErrExternalIDTaken.Code:
-		write(w, http.StatusConflict, map[string]any{"message": "A user with this identifier exists already", "error_code": http.StatusConflict, "ts_error_code": "identifier_already_in_use"})
+		wire.JSON(w, http.StatusConflict, map[string]any{"message": "A user with this identifier exists already", "error_code": http.StatusConflict, "ts_error_code": "identifier_already_in_use"})
 	case e.Kind == otl.Invalid || e.Kind == otl.Malformed:
 		var all []string
 		for _, one := range e.More {
@@ -308,7 +309,7 @@ func failUsers(w http.ResponseWriter, r *http.Request, err error) {
 		if len(all) == 0 {
 			all = []string{e.Text}
 		}
-		write(w, http.StatusBadRequest, map[string]any{"message": all, "error_code": http.StatusBadRequest})
+		wire.JSON(w, http.StatusBadRequest, map[string]any{"message": all, "error_code": http.StatusBadRequest})
 	default:
 		fail(w, r, restShape, err)
 	}
