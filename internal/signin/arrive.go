@@ -353,11 +353,7 @@ func (s Arrivals) Press(ctx context.Context, token string, browser, held secret.
 		if err := tx.Flows.Move(ctx, f.ID, secret.Digest(browser.Reveal())); err != nil {
 			return err
 		}
-		how, err := byLink(ctx, tx, t)
-		if err != nil {
-			return err
-		}
-		p, err = s.holds(ctx, tx, f, t, how)
+		p, err = s.holds(ctx, tx, f, t, otl.MethodMailLink)
 		return err
 	})
 	if errors.Is(err, ErrDisabled) {

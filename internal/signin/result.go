@@ -28,17 +28,10 @@ type Result struct {
 	Answer string // "code" or "id_token"
 }
 
-// AnswerIDToken is the Answer that asks for the ID token itself.
-const AnswerIDToken = "id_token"
-
-// ErrRaised is the answer where the ID token, or a nonce in it, is asked for at once though
-// the person is to prove a second factor first.
-var ErrRaised = otl.InvalidField("response_type", "unsupported", "must be code, without a nonce, where the code was sent with require_mfa")
-
 // Enter checks a one-time code and gives what a browser takes to the address that was
 // named when the code was sent: a code that the client redeems within a minute. Nobody
-// is signed in yet. The errors are those of Verify, and ErrRaised; a code that was sent
-// without an address is none. Where a second factor was demanded it is a link (IsLink).
+// is signed in yet. The errors are those of Verify; a code that was sent
+// without an address is none.
 func (s *Codes) Enter(ctx context.Context, r Result) (code secret.Text, err error) {
 	u, err := r.whose(ctx, s)
 	if err != nil {
@@ -61,14 +54,7 @@ func (s *Codes) Enter(ctx context.Context, r Result) (code secret.Text, err erro
 			return err
 		}
 		t.Data[dataHow], t.Data[dataNonce], t.Data[dataAnswer] = string(methodOf(t)), r.Nonce, r.Answer
-		if t.Data[dataVisit] == "" {
-			return s.follow(ctx, tx, t, code)
-		}
-		if r.Nonce != "" || r.Answer == AnswerIDToken {
-			return ErrRaised // and nothing is used up
-		}
-		code, err = onward(ctx, tx, t, s.Now())
-		return err
+		return s.follow(ctx, tx, t, code)
 	})
 	if err == nil {
 		err = refused

@@ -136,16 +136,13 @@ func (s front) raise(c *call, in frontIn, r signin.CodeRequest) (string, error) 
 	return signin.Arrivals{Flows: s.Flows}.Demand(c.r.Context(), c.site, c.client.ID, otl.Asked{Redirect: in.Redirect, More: r.Data})
 }
 
-// sendCode sends a code, which leads through that visit.
+// sendCode sends a code. It cannot lead to that visit: it is the client that is told it
+// (signin.Arrivals.Demand).
 func (s front) sendCode(c *call, in frontIn, r signin.CodeRequest) error {
-	visit, err := s.raise(c, in, r)
-	if err != nil {
-		return err
+	if in.RequireMFA {
+		return otl.InvalidField("require_mfa", "unsupported", "is for links: send one by /v1/auth/links/email, or have the policy of the site demand a second factor")
 	}
-	if visit != "" {
-		r.Through(visit)
-	}
-	_, err = s.Codes.Send(c.r.Context(), r)
+	_, err := s.Codes.Send(c.r.Context(), r)
 	return err
 }
 
@@ -266,11 +263,7 @@ func (s front) enter(c *call, in *enterIn, who signin.Identifier) (any, error) {
 	code, err := s.Codes.Enter(c.r.Context(), signin.Result{
 		CodeAttempt: signin.CodeAttempt{Site: c.site, Who: who, Code: secret.NewText(in.Passcode)}, Client: c.client.ID, Nonce: in.Nonce, Answer: in.Answer,
 	})
-	at := "/v1/auth/result/"
-	if signin.IsLink(code) {
-		at = "/l/"
-	}
-	return map[string]string{"result": s.URL + at + code.Reveal()}, err
+	return map[string]string{"result": s.URL + "/v1/auth/result/" + code.Reveal()}, err
 }
 
 // result is GET /v1/auth/result/{code}, to which a validation leads: it sends the

@@ -33,7 +33,7 @@ func (x *tenant) app(t *testing.T, u otl.User) func() string {
 	return func() string { x.Clock.Advance(time.Minute); return secret.TOTP(seed, x.Clock.Now()) }
 }
 
-// raised sends and enters a code with require_mfa, and gives where the result leads.
+// raised has a link mailed with require_mfa, and gives it.
 func (x *tenant) raised(t *testing.T, more object) string {
 	t.Helper()
 	x.Clock.Advance(time.Minute)
@@ -42,15 +42,38 @@ func (x *tenant) raised(t *testing.T, more object) string {
 	for k, v := range more {
 		send[k] = v
 	}
-	x.post(t, "/v1/auth/otp/email", send).Want(t, http.StatusOK)
-	code := x.Letters(t, "jane@dev.test")[0].Code
-	for _, no := range []object{{"response_type": "id_token"}, {"nonce": "n"}} {
-		no["email"], no["passcode"] = "jane@dev.test", code
-		if r := x.post(t, "/v1/auth/otp/email/validation", no); r.Status != http.StatusBadRequest || !strings.Contains(string(r.Raw), "response_type") {
-			t.Errorf("%d %s", r.Status, r.Raw)
+	x.post(t, "/v1/auth/links/email", send).Want(t, http.StatusOK)
+	return x.Letters(t, "jane@dev.test")[0].Link
+}
+
+// TestD1_ACodeThatASiteIsToldLeadsToNoVisit: what came of it could be pressed by the site
+// in a browser of its own, which would be signed in at the pages of this server as the
+// person who typed it (OT-18).
+func TestD1_ACodeThatASiteIsToldLeadsToNoVisit(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		for path, body := range map[string]object{
+			"/v1/auth/otp/email": {"email": "jane@dev.test"}, "/v1/auth/otp/sms": {"phone_number": "+491705550100"},
+		} {
+			body["redirect_uri"], body["require_mfa"] = callback, true
+			if r := x.post(t, path, body); r.Status != http.StatusBadRequest || !strings.Contains(string(r.Raw), "require_mfa: is for links") {
+				t.Errorf("%s: %d %s", path, r.Status, r.Raw)
+			}
 		}
-	}
-	return x.post(t, "/v1/auth/otp/email/validation", object{"email": "jane@dev.test", "passcode": code}).Want(t, http.StatusOK).Text("result")
+		if n := len(x.Letters(t, "jane@dev.test")); n != 0 {
+			t.Errorf("%d mails", n)
+		}
+		// Nor does the result of an ordinary one let anybody in here.
+		x.Clock.Advance(time.Minute)
+		x.post(t, "/v1/auth/otp/email", object{"email": "jane@dev.test", "redirect_uri": callback}).Want(t, http.StatusOK)
+		told := x.Letters(t, "jane@dev.test")[0].Code
+		result := x.post(t, "/v1/auth/otp/email/validation", object{"email": "jane@dev.test", "passcode": told}).Want(t, http.StatusOK).Text("result")
+		b := x.Browser(t)
+		b.Get(strings.TrimPrefix(result, otltest.Issuer))
+		if p := b.Get("/account"); !strings.HasPrefix(p.Path, "/signin") {
+			t.Errorf("the account is open: %d %s", p.Status, p.Path)
+		}
+	})
 }
 
 // second goes through the page of a link and the second step, and gives the code the
@@ -99,17 +122,14 @@ func TestMF02_ACallThatRequiresTwoFactorsGetsThem(t *testing.T) {
 		x.bearer = x.token(t, nil).Text("access_token")
 		r := x.grant(t, code, url.Values{"redirect_uri": {callback}}).Want(t, http.StatusOK)
 		id, access := x.claims(t, r.Text("id_token")), x.claims(t, r.Text("access_token"))
-		if fmt.Sprint(id["amr"]) != "[eotp otp mfa]" || fmt.Sprint(id["approval_data"]) != "map[a:1]" || access["aud"] != "https://api.notes.test" || id["sub"] != x.jane.ID {
+		if fmt.Sprint(id["amr"]) != "[eml otp mfa]" || fmt.Sprint(id["approval_data"]) != "map[a:1]" || access["aud"] != "https://api.notes.test" || id["sub"] != x.jane.ID {
 			t.Errorf("%v %v", id, access)
 		}
 		if b := x.Browser(t); b.Get(strings.TrimPrefix(link, otltest.Issuer)).Status != http.StatusGone {
 			t.Error("the link works again")
 		}
 
-		x.Clock.Advance(time.Minute)
-		x.Inbox.Empty()
-		x.post(t, "/v1/auth/links/email", object{"email": "jane@dev.test", "redirect_uri": callback, "require_mfa": true}).Want(t, http.StatusOK)
-		code = x.second(t, x.Browser(t), x.Letters(t, "jane@dev.test")[0].Link, app)
+		code = x.second(t, x.Browser(t), x.raised(t, nil), app)
 		r = x.Do(t, otltest.Call{Path: "/v1/token", Body: object{"code": code, "client_id": x.client.ID, "client_secret": x.client.Secret.Reveal()}}).Want(t, http.StatusOK)
 		if id := x.claims(t, r.Text("id_token")); fmt.Sprint(id["amr"]) != "[eml otp mfa]" || r.JSON["is_user_created"] != false {
 			t.Errorf("%v %s", id, r.Raw)
