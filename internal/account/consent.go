@@ -23,10 +23,12 @@ func (a Consents) Consent(ctx context.Context, userID string, site otl.Site, cho
 	if len(site.Lacks(chosen)) > 0 {
 		return otl.Grant{}, otl.InvalidField("fields", "required", "must hold what the site requires: "+site.Required.String())
 	}
-	return a.decide(ctx, userID, site, chosen)
+	return a.decide(ctx, userID, site, chosen, true)
 }
 
-func (a Consents) decide(ctx context.Context, userID string, site otl.Site, chosen otl.Fields) (g otl.Grant, err error) {
+// decide writes what a site may see. Where the person has not let it in he does so by it,
+// if joins; otherwise the site is unknown.
+func (a Consents) decide(ctx context.Context, userID string, site otl.Site, chosen otl.Fields, joins bool) (g otl.Grant, err error) {
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		now := a.Now()
 		g, err = tx.Grants.Of(ctx, userID, site.ID)
@@ -34,6 +36,9 @@ func (a Consents) decide(ctx context.Context, userID string, site otl.Site, chos
 			return err
 		}
 		first := !g.Live()
+		if first && !joins {
+			return otl.NoSuch("site")
+		}
 		if first {
 			g = otl.Grant{UserID: userID, SiteID: site.ID, CreatedAt: now}
 		}
@@ -95,13 +100,6 @@ func (a Consents) Limit(ctx context.Context, userID, siteID string, chosen otl.F
 	if !secret.ValidID(siteID) {
 		return otl.NoSuch("site")
 	}
-	g, err := a.Store.Read.Grants.Of(ctx, userID, siteID)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !g.Live() {
-		return otl.NoSuch("site")
-	}
-	if err != nil {
-		return err
-	}
 	site, err := a.Store.Read.Sites.ByID(ctx, siteID)
 	if errors.Is(err, store.ErrNotFound) {
 		return otl.NoSuch("site")
@@ -109,7 +107,7 @@ func (a Consents) Limit(ctx context.Context, userID, siteID string, chosen otl.F
 	if err != nil {
 		return err
 	}
-	_, err = a.decide(ctx, userID, site, chosen)
+	_, err = a.decide(ctx, userID, site, chosen, false)
 	return err
 }
 

@@ -46,9 +46,15 @@ var Sends = []Rate{{"send", 1, 30 * time.Second}, {"send-quarter", 5, 15 * time.
 var SendsFrom = Rate{"send-from", 60, 15 * time.Minute}
 
 // From is one use of a rate by whoever makes a request; by nobody where no address of his
-// is known.
+// is known. Where he sits a site may have said: that counts for the site alone, or it
+// could use up what others have left.
 func From(ctx context.Context, r Rate) Use {
-	return Use{Rate: r, By: []string{Network(otl.RequestOf(ctx).Client)}}
+	from := otl.RequestOf(ctx)
+	site := ""
+	if from.Client != from.Peer {
+		site = from.SiteID
+	}
+	return Use{Rate: r, By: []string{site, Network(from.Client)}}
 }
 
 // Sending is one message, counted by all of them for each of whom it is for and where it

@@ -39,4 +39,7 @@ func TestOT19_OneHouseholdAsksForSoManyMessages(t *testing.T) {
 			t.Errorf("%s, another household: %d", path, got)
 		}
 	}
+	// What one site says of a household is held against no other.
+	body := map[string]string{"email": "p@dev.test"}
+	w.Do(t, otltest.Call{Path: paths[0], Key: w.Shop.Key, Body: body, Headers: map[string]string{"X-OTL-Client-IP": "2001:db8:1:2::1"}}).Want(t, http.StatusAccepted)
 }
