@@ -27,7 +27,8 @@ type demoSite struct {
 	site     site.Registered
 	url      string
 	callback string
-	extra    bool // the callback URL is registered for this run alone
+	endpoint string // id of the webhook endpoint, "" for none
+	extra    bool   // callback URL and endpoint are registered for this run alone
 	ln       net.Listener
 	srv      *http.Server
 }
@@ -57,7 +58,7 @@ func (s *demoSite) listen(ctx context.Context, n *node.Node, port int) (err erro
 	}
 	at, _ := s.ln.Addr().(*net.TCPAddr)
 	s.url = "http://localhost:" + strconv.Itoa(at.Port)
-	s.callback, s.extra = s.url+"/auth/callback", at.Port != port
+	s.callback, s.extra = s.url+callbackPath, at.Port != port
 	if !s.extra {
 		return nil
 	}
@@ -77,7 +78,8 @@ func (d demoSites) serve(ctx context.Context, base string, now func() time.Time,
 				log.Error("demo site", "site", s.site.Site.Name, "err", err)
 			}
 		}()
-		if err := one.Join(ctx); err != nil {
+		var err error
+		if s.endpoint, err = one.Join(ctx); err != nil {
 			log.Warn("the demo site hears of no changes", "site", s.site.Site.Name, "err", err)
 		}
 	}
@@ -97,6 +99,9 @@ func (d demoSites) close(n *node.Node) error {
 		}
 		if s.extra {
 			all = append(all, n.Sites.RemoveCallback(context.Background(), s.site.Site.ID, s.callback))
+			if s.endpoint != "" {
+				all = append(all, n.Webhooks.Delete(context.Background(), s.site.Site.ID, s.endpoint))
+			}
 		}
 	}
 	return errors.Join(all...)

@@ -21,6 +21,9 @@ import (
 	"github.com/onetimelogin/otl/internal/surface/native"
 )
 
+// devData is the data directory of `otl dev`, in the working directory.
+const devData = ".otl"
+
 // devFlags are the flags of `otl dev`.
 type devFlags struct {
 	listen, envFile string
@@ -46,7 +49,7 @@ func devCommand(a *app) *cobra.Command {
 
 func (a *app) dev(ctx context.Context, f devFlags) error {
 	start := time.Now()
-	defaults := map[string]string{"sms.countries": "*", "data_dir": ".otl", "admin_listen": "127.0.0.1:0", "drain_delay": "0s"}
+	defaults := map[string]string{"sms.countries": "*", "data_dir": devData, "admin_listen": "127.0.0.1:0", "drain_delay": "0s"}
 	flags := map[string]string{}
 	if f.listen != "" {
 		flags["listen"] = f.listen
@@ -190,9 +193,9 @@ func writeEnv(path string, vars [][2]string) error {
 const defaultURL = "http://localhost:8787"
 
 func (a *app) banner(w world, envFile, dir, admin string, took time.Duration) {
-	program := "otl"
+	program := os.Args[0]    // as it was called: mostly it is on no search path
 	if w.url != defaultURL { // tokens name the address, so commands must know it
-		program = "OTL_PUBLIC_URL=" + w.url + " otl"
+		program = "OTL_PUBLIC_URL=" + w.url + " " + program
 	}
 	fmt.Fprintf(a.stdout, `OneTimeLogin %s  dev mode, nothing leaves this machine      ready in %.1f s
 

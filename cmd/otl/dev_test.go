@@ -3,10 +3,13 @@ package main
 import (
 	"encoding/json"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -189,7 +192,11 @@ func TestDevStartsAgainTheSame(t *testing.T) {
 	address := freeAddress(t)
 	data := filepath.Join(dir, ".otl")
 	first := startDev(t, dir, nil, "--listen", address)
-	env := readFile(t, data, "dev.env")
+	// The demo sites may be at ports of their own at each start.
+	written := func() string {
+		return regexp.MustCompile(`(?m)^OTL_(SITE2_)?CALLBACK_URL=.*$`).ReplaceAllString(readFile(t, data, "dev.env"), "")
+	}
+	env := written()
 	v := sourced(t, filepath.Join(data, "dev.env"))
 	in := call(t, "POST", v["OTL_URL"]+"/api/v1/auth/login", `{"email":"jane@dev.test","password":"correct-horse-7"}`,
 		"X-OTL-Site-Key", v["OTL_SITE_KEY"]).wantStatus(t, 200)
@@ -209,22 +216,57 @@ func TestDevStartsAgainTheSame(t *testing.T) {
 	writeFile(t, "OTL_URL='http://localhost:1'\n", data, "dev.env") // of a start long ago
 
 	second := startDev(t, dir, nil, "--listen", address)
-	if got := readFile(t, data, "dev.env"); got != env {
+	if got := written(); got != env {
 		t.Errorf("dev.env was\n%s\nand is\n%s", env, got)
 	}
 	call(t, "GET", v["OTL_URL"]+"/api/v1/users/me", "", "Authorization", "Bearer "+in.text("access_token")).wantStatus(t, 200)
 	call(t, "POST", v["OTL_URL"]+"/api/v1/auth/refresh", `{"refresh_token":"`+in.text("refresh_token")+`"}`, "X-OTL-Site-Key", v["OTL_SITE_KEY"]).wantStatus(t, 200)
-	second.stop(t) // and with it the demo sites, which may have been at ports of their own
+	second.stop(t) // and with it the demo sites
 	for i, now := range look() {
 		if now != before[i] {
 			t.Errorf("was\n%s\nand is\n%s", before[i], now)
 		}
 	}
 	third := startDev(t, dir, nil, "--listen", address)
-	if got := readFile(t, data, "dev.env"); got != env {
+	if got := written(); got != env {
 		t.Error("dev.env changed at the third start")
 	}
 	third.stop(t)
+}
+
+// TestDemoSitesAtOtherPorts: where theirs are taken, dev.env says where they are, and
+// nothing of it is left in the end.
+func TestDemoSitesAtOtherPorts(t *testing.T) {
+	t.Parallel()
+	for _, port := range []int{notesPort, shopPort} {
+		if ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil { // else another world has it
+			t.Cleanup(func() { _ = ln.Close() })
+		}
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, ".otl", "dev.env")
+	for range 2 {
+		p := startDev(t, dir, nil)
+		at := p.stdout.wait(t, `Notes (\S+) and Shop (\S+): `)
+		v := sourced(t, path)
+		if v["OTL_CALLBACK_URL"] != at[1]+"/auth/callback" || v["OTL_SITE2_CALLBACK_URL"] != at[2]+"/auth/callback" {
+			t.Errorf("the sites are at %v, dev.env says %s and %s", at[1:], v["OTL_CALLBACK_URL"], v["OTL_SITE2_CALLBACK_URL"])
+		}
+		if urls := object(t, dir, nil, "sites", "show", "notes", "--data", ".otl")["callback_urls"].([]any); !slices.Contains(urls, any(v["OTL_CALLBACK_URL"])) {
+			t.Errorf("%s is not among %v", v["OTL_CALLBACK_URL"], urls)
+		}
+		p.stderr.wait(t, `(?s)POST /api/v1/webhooks .*POST /api/v1/webhooks `)
+		hooks := call(t, "GET", v["OTL_URL"]+"/api/v1/webhooks", "", "X-OTL-Site-Key", v["OTL_SITE_KEY"]).wantStatus(t, 200).json["data"].([]any)
+		for _, h := range hooks { // that of the usual port is for every start
+			if url := h.(map[string]any)["url"]; url != at[1]+"/hooks" && url != "http://localhost:8788/hooks" {
+				t.Errorf("an endpoint of an earlier start is left: %v", url)
+			}
+		}
+		p.stop(t)
+		if urls := object(t, dir, nil, "sites", "show", "notes", "--data", ".otl")["callback_urls"].([]any); len(urls) != 1 || urls[0] != notesCallback {
+			t.Errorf("left %v", urls)
+		}
+	}
 }
 
 func TestDevResetStartsAnotherWorld(t *testing.T) {

@@ -135,7 +135,7 @@ func (a *app) openNode(ctx context.Context, how opening) (*node.Node, error) {
 		return nil, err
 	}
 	if !how.create && missing(c) {
-		return nil, errNoDatabase
+		return nil, noDatabase()
 	}
 	if c.PublicURL == "" {
 		c.PublicURL = localURL(c, c.Listen)

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +19,17 @@ import (
 // never made.
 var errNoDatabase = &otl.Error{Kind: otl.NotFound, Code: "not_found", Text: "There is no database here yet. Start with: otl serve, or name its directory with --data"}
 
+// errDevDatabase is the same where `otl dev` made one in the working directory.
+var errDevDatabase = &otl.Error{Kind: otl.NotFound, Code: "not_found", Text: "There is no database here yet, but otl dev has made one: name its directory with --data " + devData}
+
+// noDatabase gives the one of both that helps.
+func noDatabase() error {
+	if _, err := os.Stat(filepath.Join(devData, "otl.db")); err == nil {
+		return errDevDatabase
+	}
+	return errNoDatabase
+}
+
 func dbCommand(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "db", Short: "Look after the database"}
 	status := &cobra.Command{
@@ -27,7 +40,7 @@ func dbCommand(a *app) *cobra.Command {
 				return err
 			}
 			if missing(conf) {
-				return errNoDatabase
+				return noDatabase()
 			}
 			engine, url := "postgres", conf.DatabaseURL.Reveal()
 			if file := databaseFile(conf); file != "" {

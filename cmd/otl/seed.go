@@ -27,8 +27,9 @@ const (
 	mfaSeed   = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 	ownerSeed = "MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43U"
 
-	notesCallback = "http://localhost:8788/auth/callback"
-	shopCallback  = "http://localhost:8789/auth/callback"
+	callbackPath  = "/auth/callback" // of the demo sites
+	notesCallback = "http://localhost:8788" + callbackPath
+	shopCallback  = "http://localhost:8789" + callbackPath
 )
 
 // world is what a development world holds.
@@ -189,14 +190,14 @@ func (w world) env() [][2]string {
 		{"OTL_URL", w.url},
 		{"OTL_SITE_ID", w.notes.Site.ID},
 		{"OTL_SITE_KEY", w.notes.Key.Reveal()},
-		{"OTL_CALLBACK_URL", notesCallback},
+		{"OTL_CALLBACK_URL", w.notesURL + callbackPath},
 		{"OTL_SUBDOMAIN", w.notes.Site.Slug},
 		{"OTL_CLIENT_ID", w.client.ID},
 		{"OTL_CLIENT_SECRET", w.client.Secret.Reveal()},
 		{"OTL_REDIRECT_URI", notesCallback},
 		{"OTL_SITE2_ID", w.shop.Site.ID},
 		{"OTL_SITE2_KEY", w.shop.Key.Reveal()},
-		{"OTL_SITE2_CALLBACK_URL", shopCallback},
+		{"OTL_SITE2_CALLBACK_URL", w.shopURL + callbackPath},
 		{"OTL_USER_ID", w.user.ID},
 		{"OTL_USER_EMAIL", userEmail},
 		{"OTL_USER_PASSWORD", userPassword},

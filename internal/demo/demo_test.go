@@ -38,8 +38,8 @@ func runs(t *testing.T, w *otltest.World, s site.Registered) shop {
 		Name: s.Site.Name, ID: s.Site.ID, Key: s.Key, Server: w.URL, Own: srv.URL, Callback: callback, Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	h = d
-	if err := d.Join(t.Context()); err != nil {
-		t.Fatal(err)
+	if id, err := d.Join(t.Context()); err != nil || id == "" {
+		t.Fatal(id, err)
 	}
 	return shop{w, s, srv.URL}
 }

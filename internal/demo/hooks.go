@@ -23,14 +23,14 @@ type endpoint struct {
 	Secret string `json:"secret"`
 }
 
-// Join registers where this site hears of changes. The secret of an endpoint is
-// shown once, so one of an earlier start is replaced.
-func (s *Site) Join(ctx context.Context) error {
+// Join registers where this site hears of changes, and gives the id of that endpoint.
+// The secret of an endpoint is shown once, so one of an earlier start is replaced.
+func (s *Site) Join(ctx context.Context) (string, error) {
 	var all struct {
 		Data []endpoint `json:"data"`
 	}
 	if err := s.call(ctx, http.MethodGet, "/api/v1/webhooks", nil, &all); err != nil {
-		return err
+		return "", err
 	}
 	at := s.Own + "/hooks"
 	for _, e := range all.Data {
@@ -38,17 +38,17 @@ func (s *Site) Join(ctx context.Context) error {
 			continue
 		}
 		if err := s.call(ctx, http.MethodDelete, "/api/v1/webhooks/"+url.PathEscape(e.ID), nil, nil); err != nil && !errors.Is(err, errNotFound) {
-			return err
+			return "", err
 		}
 	}
 	var made endpoint
 	if err := s.call(ctx, http.MethodPost, "/api/v1/webhooks", map[string]string{"url": at, "description": s.Name + " demo"}, &made); err != nil {
-		return err
+		return "", err
 	}
 	s.mu.Lock()
 	s.secret = made.Secret
 	s.mu.Unlock()
-	return nil
+	return made.ID, nil
 }
 
 // event is a webhook's body (contract 1.7).
