@@ -90,6 +90,9 @@ func (m *Messages) WriteAs(one otl.Message, siteName string, brand otl.Brand) (L
 	if l.Sender == "" {
 		l.Sender = siteName
 	}
+	if alarms(one.Kind) && m.PublicURL != "" {
+		data[DataLink] = strings.TrimSuffix(m.PublicURL, "/") + "/forgot" // everybody's, so not the Link of the letter
+	}
 	v := Speak(data, one.Locale)
 	if one.Channel == otl.ChannelSMS {
 		switch l.Text, l.From = m.sms(v, c), c.SMSFrom; one.Kind {
@@ -111,6 +114,16 @@ func (m *Messages) WriteAs(one otl.Message, siteName string, brand otl.Brand) (L
 	}
 	l.HTML, l.Text = html.String(), s.plain()
 	return l, nil
+}
+
+// alarms reports whether a message tells of what only its person should have done: it
+// leads to where he chooses a new password, which ends all sessions.
+func alarms(kind otl.MessageKind) bool {
+	switch kind {
+	case otl.MessagePasswordChanged, otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed:
+		return true
+	}
+	return false
 }
 
 // lay puts the words of one kind of message on the sheet.
@@ -146,9 +159,9 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 	case otl.MessageWebhookFailing, otl.MessageWebhookStopped:
 		s.Footer = ""
 	case otl.MessagePasswordChanged:
-		s.Info, s.Footer = "", v.Say("password_changed_footer")
+		s.Info, s.LinkText, s.Footer = "", v.Say("reset_link"), v.Say("password_changed_footer")
 	case otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed:
-		s.Info, s.Footer = "", v.Say("factor_footer")
+		s.Info, s.LinkText, s.Footer = "", v.Say("reset_link"), v.Say("factor_footer")
 	case otl.MessageLeaving:
 		s.Subject, s.Info, s.LinkText, s.Footer = s.Heading, "", v.Say("leaving_keep"), v.Say("password_changed_footer")
 	case otl.MessageConfirmChange:

@@ -17,6 +17,9 @@ type Messages struct {
 	Master secret.Master
 	Now    func() time.Time
 	Host   string // of the installation, for the last line of an SMS
+	// PublicURL is where its pages are, for what leads to one of them in a letter that was
+	// not made for it; "" for nowhere.
+	PublicURL string
 }
 
 func place(id string) string { return "messages|" + id + "|data" }

@@ -67,22 +67,28 @@ func (p accounts) names(r *http.Request, home string, found []otl.Event) (map[st
 
 // tell says an event as a sentence.
 func tell(s screen, names map[string]string, e otl.Event) string {
+	fields := e.Data[otl.DataFields]
+	if e.Type == otl.EventUserUpdated {
+		fields = e.Data[otl.DataChanged]
+	}
+	v := s.With("site", isolate(names[e.SiteID])).With("ways", by(s, e)).With("fields", called(s, otl.StoredFields(unverified(fields)))).
+		With("role", isolate(e.Data[otl.DataRole])).With("type", isolate(string(e.Type))).
+		With("tries", e.Data[otl.DataTries])
+	if text := v.Say("act_" + strings.ReplaceAll(string(e.Type), ".", "_")); text != "" {
+		return text
+	}
+	return v.Say("act_other")
+}
+
+// by says how somebody signed in, or tried to; "" where that is not known.
+func by(s screen, e otl.Event) string {
 	var ways []string
 	for _, m := range otl.StoredMethods(e.Data[otl.DataMethods]) {
 		if way := s.Say("act_by_" + string(m)); way != "" {
 			ways = append(ways, way)
 		}
 	}
-	fields := e.Data[otl.DataFields]
-	if e.Type == otl.EventUserUpdated {
-		fields = e.Data[otl.DataChanged]
-	}
-	v := s.With("site", isolate(names[e.SiteID])).With("ways", strings.Join(ways, ", ")).With("fields", called(s, otl.StoredFields(unverified(fields)))).
-		With("role", isolate(e.Data[otl.DataRole])).With("type", isolate(string(e.Type)))
-	if text := v.Say("act_" + strings.ReplaceAll(string(e.Type), ".", "_")); text != "" {
-		return text
-	}
-	return v.Say("act_other")
+	return strings.Join(ways, ", ")
 }
 
 // unverified gives what changed by the names of fields: that one was proven is a change
@@ -101,14 +107,24 @@ func called(s screen, fields otl.Fields) string {
 	return strings.Join(names, ", ")
 }
 
-// aboutEvent says when something happened and, of sign-ins, from where.
+// aboutEvent says when something happened and, of sign-ins, from where. Of those that
+// failed no browser is kept, and how they were tried stands here.
 func aboutEvent(s screen, e otl.Event) string {
+	var with string
+	switch e.Type {
+	case otl.EventSessionCreated, otl.EventLinkOpened:
+		with = isolate(agent(s, e.Data[otl.DataUserAgent]))
+	case otl.EventSignInFailed:
+		with = by(s, e)
+	default:
+		return minute(e.CreatedAt)
+	}
 	parts := []string{minute(e.CreatedAt)}
-	if e.Type == otl.EventSessionCreated {
-		parts = append(parts, isolate(agent(s, e.Data[otl.DataUserAgent])))
-		if ip := e.Data[otl.DataIP]; ip != "" {
-			parts = append(parts, isolate(ip))
-		}
+	if with != "" {
+		parts = append(parts, with)
+	}
+	if ip := e.Data[otl.DataIP]; ip != "" {
+		parts = append(parts, isolate(ip))
 	}
 	return strings.Join(parts, " · ")
 }

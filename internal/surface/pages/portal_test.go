@@ -77,7 +77,7 @@ func TestTheProfilePage(t *testing.T) {
 		old := p // of before
 		holds(t, b.Submit(old, "profile", map[string]string{"name": "Somebody"}), "changed meanwhile", `value="Somebody"`)
 		bad := b.Submit(b.Get("/account/profile"), "profile", map[string]string{"picture": "javascript:alert(1)", "name": "Kept"})
-		holds(t, bad, `id="picture-wrong"`, `value="Kept"`)
+		holds(t, bad, `id="picture-wrong"`, `value="Kept"`, "Enter an address that begins with https://.")
 		if bad.Status != http.StatusBadRequest {
 			t.Errorf("%d", bad.Status)
 		}
@@ -169,11 +169,12 @@ func TestAPersonChangesHisNumber(t *testing.T) {
 		u := verified(t, w, w.Notes.Site)
 		b := home(t, w)
 		p := b.Get("/account/phone")
-		for _, bad := range []string{"12", "+14155550100"} { // none, and none of a country that is allowed
+		for _, bad := range []string{"12", "0170 5550100", "+14155550100"} { // none, none of any country, and none of a country that is allowed
 			if got := b.Submit(p, "address", map[string]string{"phone": bad}); got.Status/100 != 4 || got.Title != "New phone number" {
 				t.Errorf("%s: %d %s", bad, got.Status, got.Title)
 			}
 		}
+		holds(t, b.Submit(p, "address", map[string]string{"phone": "0170 5550100"}), "with its country code", `placeholder="+"`)
 		holds(t, b.Submit(p, "address", map[string]string{"phone": "+49 170 5550100"}), "We sent a link there")
 		text := w.Letters(t, "+491705550100")[0]
 		b.Submit(b.Get(pathOf(text.Link)), "confirm", nil)
@@ -198,7 +199,7 @@ func TestTheActivityPage(t *testing.T) {
 		b := home(t, w)
 		b.Headers["User-Agent"] = "x"
 		p := b.Get("/account/activity")
-		holds(t, p, "Account created", "Signed in to \u2068Notes\u2069: password", "the site&#39;s own program", "\u2068Notes\u2069 disconnected", "Signed in to \u2068OneTimeLogin\u2069: password", "!Shop", "!"+joe.ID, "!older")
+		holds(t, p, "Account created", "Signed in to \u2068Notes\u2069: password", "the site&#39;s own program", "\u2068Notes\u2069 disconnected", "Signed in to \u2068OneTimeLogin\u2069: password", "!Shop", "!"+joe.ID, "!older", `<a href="/forgot">`)
 		holds(t, b.Get("/account"), "the site&#39;s own program")
 		for i := range 60 {
 			e := otl.Event{ID: "evt_" + secret.NewID(w.Clock.Now()), Type: otl.EventFactorAdded, UserID: u.ID, CreatedAt: w.Clock.Now()}
@@ -244,7 +245,7 @@ func TestTheLedgerPage(t *testing.T) {
 		}
 		b := home(t, w)
 		holds(t, b.Get("/account/ledger"), "\u2068Notes\u2069 may see: Email address, Name", "since 2026-01-02 03:04 UTC", "\u2068Shop\u2069 may see: Email address, Name",
-			"2026-01-02 03:04 UTC to 2026-01-02 04:04 UTC", "\u2068Notes\u2069: Email address, Name", "Reads: 2, the latest on 2026-01-02 03:04 UTC")
+			"2026-01-02 03:04 UTC to 2026-01-02 04:04 UTC", "\u2068Notes\u2069: Email address, Name", "Reads: 2, the latest on 2026-01-02 03:04 UTC", ">What sites may see</h2>", ">What sites saw</h2>")
 		holds(t, b.Get("/account"), "Connected since 2026-01-02 03:04 UTC · last sign-in 2026-01-02 03:04 UTC · Reads: 2")
 	})
 }

@@ -26,6 +26,7 @@ type ownField struct {
 	Field              otl.Field
 	Label, Value       string
 	Type, Autocomplete string
+	Sample             string // how what is written begins, "" for any
 	SeenBy             string
 }
 
@@ -35,7 +36,7 @@ func edited() []ownField {
 		{Field: otl.FieldName, Type: "text", Autocomplete: "name"},
 		{Field: otl.FieldDisplayName, Type: "text", Autocomplete: "nickname"},
 		{Field: otl.FieldUsername, Type: "text", Autocomplete: "username"},
-		{Field: otl.FieldPicture, Type: "url", Autocomplete: "photo"},
+		{Field: otl.FieldPicture, Type: "url", Autocomplete: "photo", Sample: "https://"},
 	}
 }
 

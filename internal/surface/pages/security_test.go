@@ -45,7 +45,7 @@ func TestWaysToSignIn(t *testing.T) {
 		u := w.Person(t, jane, w.Notes.Site)
 		b := atHome(t, w)
 		p := b.Get(ways)
-		if !strings.Contains(string(p.Raw), "No second step yet") {
+		if !strings.Contains(string(p.Raw), "No second step yet") || strings.Count(string(p.Raw), "<nav") != 1 {
 			t.Errorf("%s", p.Raw)
 		}
 		p = b.Submit(p, "add", nil)

@@ -54,17 +54,23 @@ func (p *Pages) prove(w http.ResponseWriter, r *http.Request, then string) error
 	return p.own(w, r, otl.Asked{Return: then, MaxAge: int(signin.Recent.Seconds()), Factors: 2})
 }
 
-// own begins a visit to our own pages.
+// own begins a visit to our own pages and goes on with it.
 func (p *Pages) own(w http.ResponseWriter, r *http.Request, a otl.Asked) error {
-	site, err := p.Flows.Home(r.Context())
-	if err != nil {
-		return err
-	}
-	f, err := p.Flows.Begin(r.Context(), site, p.bind(w, r), a)
+	f, site, err := p.visited(w, r, a)
 	if err != nil {
 		return err
 	}
 	return p.begun(w, r, f, site)
+}
+
+// visited begins a visit to our own pages, and gives it with their site.
+func (p *Pages) visited(w http.ResponseWriter, r *http.Request, a otl.Asked) (otl.Flow, otl.Site, error) {
+	site, err := p.Flows.Home(r.Context())
+	if err != nil {
+		return otl.Flow{}, site, err
+	}
+	f, err := p.Flows.Begin(r.Context(), site, p.bind(w, r), a)
+	return f, site, err
 }
 
 // screen lays the page of a visit out.
@@ -169,6 +175,10 @@ func ruleWords(rule string) string {
 	switch rule {
 	case "not_an_address":
 		return "bad_email"
+	case "not_e164":
+		return "bad_number"
+	case "not_a_url":
+		return "bad_url"
 	case "too_short", "too_common", "too_personal":
 		return rule
 	}

@@ -67,15 +67,23 @@ type forgotPage struct {
 }
 
 func (p entry) forgot(w http.ResponseWriter, r *http.Request) error {
-	if r.URL.Query().Get("f") == "" {
-		return p.home(w, r, "/account")
+	if r.URL.Query().Get("f") == "" { // whoever is signed in, too, may want another
+		f, _, err := p.visited(w, r, otl.Asked{Return: "/account"})
+		if err == nil {
+			p.send(w, r, at("/forgot", f.ID))
+		}
+		return err
 	}
 	v, err := p.visit(r)
 	if err != nil {
 		return err
 	}
+	page := forgotPage{Email: v.Progress.Name}
+	if page.Email == "" && v.Known() {
+		page.Email = v.Who.User.Email.Address
+	}
 	s := p.screen(w, r, v, nil)
-	s.Title, s.Data = s.Say("forgot_heading"), forgotPage{Email: v.Progress.Name}
+	s.Title, s.Data = s.Say("forgot_heading"), page
 	p.show(w, http.StatusOK, "forgot.html", "", s)
 	return nil
 }

@@ -1,0 +1,77 @@
+package pages_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+)
+
+// types gives every type of event there is, as the source declares them.
+func types(t *testing.T) []otl.EventType {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "../../otl/event.go", nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []otl.EventType
+	ast.Inspect(file, func(n ast.Node) bool {
+		if v, ok := n.(*ast.ValueSpec); ok {
+			if of, ok := v.Type.(*ast.Ident); ok && of.Name == "EventType" {
+				said, err := strconv.Unquote(v.Values[0].(*ast.BasicLit).Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				out = append(out, otl.EventType(said))
+			}
+		}
+		return true
+	})
+	return out
+}
+
+// TestEverythingThatHappensToAPersonIsASentence: of all types of events, only those that
+// are of a site or of the installation, and the end of the person himself, have none.
+func TestEverythingThatHappensToAPersonIsASentence(t *testing.T) {
+	t.Parallel()
+	nobodys := []string{"site.", "site_key.", "client.", "endpoint.", "webhook.", "signing_key.", "message.", "sms.", "audit.", "role.created", "role.updated", "role.deleted", "user.deleted"}
+	all := types(t)
+	if len(all) < 60 || !slices.Contains(all, otl.EventSignInFailed) {
+		t.Fatalf("%d types: %s", len(all), all)
+	}
+	en := message.Speak(nil, "en")
+	for _, one := range all {
+		of := slices.ContainsFunc(nobodys, func(prefix string) bool { return strings.HasPrefix(string(one), prefix) })
+		if said := en.Say("act_" + strings.ReplaceAll(string(one), ".", "_")); (said == "") != of {
+			t.Errorf("%s: %q", one, said)
+		}
+	}
+}
+
+// TestWhoTriedInVainIsInTheActivity: in a sentence, with how and from where, on the page
+// and in the export.
+func TestWhoTriedInVainIsInTheActivity(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, jane)
+		b := w.Browser(t)
+		p := b.Get("/account")
+		for range 2 {
+			b.Submit(p, "/signin", map[string]string{"identifier": jane, "password": "not hers at all"})
+		}
+		if err := w.SignIn.Second.Failures.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b = home(t, w)
+		said := []string{"Somebody tried to sign in to OneTimeLogin and failed. Tries: 2", "· password ·", "!signin.failed"}
+		holds(t, b.Get("/account/activity"), said...)
+		holds(t, b.Submit(b.Get("/account/data"), "export", map[string]string{"format": "html"}), said...)
+	})
+}
