@@ -149,6 +149,26 @@ func TestASiteWritesItsOwn(t *testing.T) {
 	}
 }
 
+// TestPW15_WhatAlarmsLeadsToANewPassword: mails about what only the person should have
+// done; the address is everybody's, so it is no one-time link of the letter.
+func TestPW15_WhatAlarmsLeadsToANewPassword(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []otl.MessageKind{otl.MessagePasswordChanged, otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed, otl.MessageSignIn} {
+		one := signIn("en", otl.ChannelMail, map[string]string{"code": "123456", "minutes": "5", "label": "Phone", "left": "9"})
+		one.Kind = kind
+		for public, want := range map[string]bool{"https://id.example.com/": kind != otl.MessageSignIn, "": false} {
+			l, err := (&message.Messages{Host: "id.example.com", PublicURL: public}).Write(one, "Notes")
+			if err != nil {
+				t.Fatal(err)
+			}
+			leads := strings.Contains(l.Text, "\nhttps://id.example.com/forgot\n") && strings.Contains(l.HTML, `<a href="https://id.example.com/forgot"`) && strings.Contains(l.HTML, ">Choose a new password</a>")
+			if leads != want || l.Link != "" {
+				t.Errorf("%s at %q: %t, %q\n%s", kind, public, leads, l.Link, l.Text)
+			}
+		}
+	}
+}
+
 // TestASiteHasALook: its mails have its colours, name, logo and lines, and what comes with
 // a message goes before that.
 func TestASiteHasALook(t *testing.T) {

@@ -188,7 +188,7 @@ func (p accounts) addressSent(field string) act {
 		}
 		o := account.Own{Email: strings.TrimSpace(r.PostForm.Get("email"))}
 		if field == "phone" {
-			o = account.Own{Phone: strings.Join(strings.Fields(r.PostForm.Get("phone")), "")}
+			o = account.Own{Phone: dialled(r.PostForm.Get("phone"))}
 		}
 		switch err = p.Changes.AskOwn(r.Context(), v.Who.Site, v.Who.User, o); otl.As(err).Kind {
 		case otl.Invalid, otl.Limited, otl.Conflict, otl.Forbidden, otl.Unavailable:

@@ -90,10 +90,17 @@ func (p setups) ways(w http.ResponseWriter, r *http.Request, v signin.Visit, pho
 	s.Title, s.Data = s.Say("setup_heading"), page
 	code := p.wrong(&s, wrong)
 	if phone != "" && wrong != nil && otl.As(wrong).Kind != otl.Limited {
-		s.Problem = s.Say("bad_phone")
+		if s.Wrong["phone"] == "" {
+			s.Problem = s.Say("bad_phone")
+		}
 		s.Wrong = map[string]string{"phone": s.Problem}
 	}
 	p.show(w, code, "ways.html", otl.Origin(v.Asked.Redirect), s)
+}
+
+// dialled gives a number without what people write between its digits.
+func dialled(typed string) string {
+	return strings.NewReplacer(" ", "", "-", "", "(", "", ")", "", "/", "").Replace(typed)
 }
 
 // begin begins to set a factor up and shows what is needed to.
@@ -102,8 +109,7 @@ func (p setups) begin(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || !ok {
 		return err
 	}
-	typed := strings.NewReplacer(" ", "", "-", "", "(", "", ")", "", "/", "")
-	n := factor.New{Kind: otl.FactorKind(r.PostForm.Get("kind")), Number: typed.Replace(r.PostForm.Get("phone"))}
+	n := factor.New{Kind: otl.FactorKind(r.PostForm.Get("kind")), Number: dialled(r.PostForm.Get("phone"))}
 	e, err := p.SetUps.Enrol(r.Context(), v, n)
 	switch {
 	case err != nil && (mendable(err) || n.Number != "" && otl.As(err).Kind == otl.Forbidden): // no SMS go there

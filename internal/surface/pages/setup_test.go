@@ -178,8 +178,8 @@ func TestCodesAreSetUpOnTheWay(t *testing.T) {
 		if p.Fields("way-email_otp") != nil {
 			t.Error("an address that nobody has proven is offered")
 		}
-		for _, number := range []string{"+1555", "nonsense", "+12025550100"} {
-			if got := b.Submit(p, "way-sms_otp", map[string]string{"phone": number}); got.Status/100 != 4 || !strings.Contains(string(got.Raw), "be texted to this number") || got.Fields("way-sms_otp").Get("phone") != number {
+		for number, said := range map[string]string{"01705550100": "with its country code", "nonsense": "with its country code", "+12025550100": "be texted to this number"} {
+			if got := b.Submit(p, "way-sms_otp", map[string]string{"phone": number}); got.Status/100 != 4 || !strings.Contains(string(got.Raw), said) || got.Fields("way-sms_otp").Get("phone") != number {
 				t.Errorf("%s: %d %s", number, got.Status, got.Raw)
 			}
 		}
