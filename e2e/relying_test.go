@@ -85,19 +85,19 @@ func TestOA10_Apache(t *testing.T) {
 		Secret string `json:"client_secret"`
 	}
 	w.otl(t, &made, "clients", "create", "--site", w.vars["OTL_SITE_ID"], "--redirect-uri", home+"/oidc/callback")
-	if err := os.MkdirAll(filepath.Join(dir, "pages"), 0o755); err != nil { //nolint:gosec // httpd may run as somebody else
+	if err := os.MkdirAll(filepath.Join(dir, "pages"), 0o755); err != nil { // httpd may run as somebody else
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
 		"pages/index.html": "<title>in</title>behind the door",
 		"httpd.conf":       fmt.Sprintf(apacheConfig, dir, strings.TrimPrefix(home, "http://"), modules, w.url, made.ID, made.Secret, w.vars["OTL_USER_EMAIL"]),
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { //nolint:gosec // as above
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for at := dir; at != os.TempDir() && at != "/"; at = filepath.Dir(at) {
-		if err := os.Chmod(at, 0o755); err != nil { //nolint:gosec // as above
+		if err := os.Chmod(at, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}

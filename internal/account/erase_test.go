@@ -54,6 +54,9 @@ func rowsOf(t *testing.T, db *sql.DB) (out []byte) {
 			}
 			all = append(all, s)
 		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
 		return all
 	}
 	for _, table := range texts(`SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'`) {

@@ -43,8 +43,11 @@ func (l *Log) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
 		case <-l.Store.Appended():
+		case <-tick.C:
+			if found, err := l.Store.Read.Events.Unplaced(ctx, 1); err == nil && len(found) == 0 {
+				continue // as nearly always: nobody waits for the lock of the log
+			}
 		}
 		for more := true; more && ctx.Err() == nil; {
 			n, err := l.Place(ctx)
@@ -58,9 +61,6 @@ func (l *Log) Run(ctx context.Context) {
 
 // Place gives the next events their places and says how many they were.
 func (l *Log) Place(ctx context.Context) (n int, err error) {
-	if found, err := l.Store.Read.Events.Unplaced(ctx, 1); err != nil || len(found) == 0 {
-		return 0, err
-	}
 	var queued map[string]bool
 	err = l.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		p := placer{tx: tx, now: l.Now(), heads: map[string]otl.Head{}, endpoints: map[string][]store.StoredEndpoint{}, queued: map[string]bool{}}
@@ -71,7 +71,9 @@ func (l *Log) Place(ctx context.Context) (n int, err error) {
 		if err != nil {
 			return err
 		}
-		n = len(found)
+		if n = len(found); n == 0 {
+			return nil
+		}
 		queued = p.queued
 		return p.place(ctx, found)
 	})

@@ -201,10 +201,11 @@ func (s *Codes) find(ctx context.Context, site otl.Site, who Identifier, members
 		}
 		who.Value = u.ID
 	case ByEmail:
-		if u, err = s.Store.Read.Users.ByEmail(ctx, who.Value); err != nil || !members {
-			return u, err
+		if members {
+			m, err := s.Store.Read.Grants.MemberByEmail(ctx, site.ID, who.Value)
+			return here(m), err
 		}
-		who.Value = u.ID
+		return s.Store.Read.Users.ByEmail(ctx, who.Value)
 	case ByUsername:
 		if u, err = s.Store.Read.Users.ByUsername(ctx, who.Value); err != nil {
 			return u, err
@@ -218,10 +219,15 @@ func (s *Codes) find(ctx context.Context, site otl.Site, who Identifier, members
 	if err == nil && who.Type == ByUsername && !m.Grant.Fields.Has(otl.FieldUsername) {
 		return u, store.ErrNotFound
 	}
+	return here(m), err
+}
+
+// here gives a member as his site has him: whom it suspended is disabled there.
+func here(m store.Member) otl.User {
 	if !m.Grant.SuspendedAt.IsZero() {
-		m.User.DisabledAt = m.Grant.SuspendedAt // at this site he is
+		m.User.DisabledAt = m.Grant.SuspendedAt
 	}
-	return m.User, err
+	return m.User
 }
 
 // recipient gives where a code goes: what is on record, unless the caller named

@@ -191,7 +191,7 @@ func (s Devices) Fetch(ctx context.Context, f Fetch) (session.Tokens, error) {
 			return err
 		}
 		if refused = became(d, soon, s.Now()); refused != nil {
-			return nil // and that it asked stays noted
+			return nil //nolint:nilerr // that it asked stays noted; it is refused afterwards
 		}
 		if first, err := tx.DeviceGrants.Use(ctx, d.ID); err != nil || !first {
 			if err == nil {

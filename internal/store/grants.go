@@ -150,6 +150,16 @@ func (g Grants) Member(ctx context.Context, siteID, userID string) (Member, erro
 	return m, err
 }
 
+// MemberByEmail gives the person with this key of an address who has joined a site and not
+// left it.
+func (g Grants) MemberByEmail(ctx context.Context, siteID, key string) (Member, error) {
+	var m Member
+	err := g.one(ctx, `SELECT `+userColumns+`, `+grantColumns+`, `+recordColumns+` FROM users u JOIN grants g ON g.user_id = u.id AND g.site_id = $1
+		LEFT JOIN records r ON r.site_id = g.site_id AND r.user_id = g.user_id
+		WHERE u.email_key = $2 AND u.email_key <> '' AND g.revoked_at IS NULL`, []any{siteID, key}, memberDest(&m)...)
+	return m, err
+}
+
 // Search limits a list of members. Only what the person granted to the site is
 // searched.
 type Search struct {

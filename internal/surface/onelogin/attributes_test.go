@@ -175,8 +175,12 @@ func TestD1_PasswordsBySalt(t *testing.T) {
 			return x.call(t, http.MethodPut, "/api/1/users/set_password_using_salt/"+id, body)
 		}
 		for _, bad := range []object{
-			{"password_algorithm": "md5"}, {"password_algorithm": nil}, {"password_salt": strings.Repeat("x", 41)}, {"password_confirmation": "x"},
-			{"password": "correct-horse-9", "password_confirmation": "correct-horse-9"}, {"password": digest[1:], "password_confirmation": digest[1:]},
+			{"password_algorithm": "md5"},
+			{"password_algorithm": nil},
+			{"password_salt": strings.Repeat("x", 41)},
+			{"password_confirmation": "x"},
+			{"password": "correct-horse-9", "password_confirmation": "correct-horse-9"},
+			{"password": digest[1:], "password_confirmation": digest[1:]},
 		} {
 			if r := set(own, bad); r.Status != http.StatusBadRequest {
 				t.Errorf("%v: %d %s", bad, r.Status, r.Raw)

@@ -295,7 +295,7 @@ func TestD1_WhatStandsInForAFactor(t *testing.T) {
 			return r.Text("mfa_token")
 		}
 		verify := func(token string) int { return own.v1(t, "0", "verify", object{"otp_token": token}).Status }
-		once, often := token(nil), ""
+		once := token(nil)
 		for _, want := range []int{http.StatusOK, http.StatusUnauthorized} {
 			if got := verify(once); got != want {
 				t.Errorf("good once: %d, not %d", got, want)
@@ -303,7 +303,7 @@ func TestD1_WhatStandsInForAFactor(t *testing.T) {
 		}
 		before := token(object{"expires_in": 120})
 		r := own.call(t, http.MethodPost, "/api/2/mfa/users/"+own.user+"/mfa_token", object{"expires_in": 259200, "reusable": true}).Want(t, http.StatusCreated)
-		often = r.Text("mfa_token")
+		often := r.Text("mfa_token")
 		if r.Text("device_id") != "0" || r.JSON["reusable"] != true || r.Text("expires_at") != own.Clock.Now().Add(72*time.Hour).UTC().Format("2006-01-02T15:04:05.000Z") || verify(before) != http.StatusUnauthorized {
 			t.Errorf("%s", r.Raw)
 		}

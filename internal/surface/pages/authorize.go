@@ -21,7 +21,7 @@ func (p entry) authorize(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	site, err := p.Flows.Site(r.Context(), single(q, "site"), single(q, "redirect_uri"))
 	if errors.Is(err, signin.ErrRedirect) {
-		return mending{accounts{p.Pages}}.mismatch(w, r, site, single(q, "redirect_uri"))
+		return mending{accounts(p)}.mismatch(w, r, site, single(q, "redirect_uri"))
 	}
 	if err != nil {
 		return err
