@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -45,10 +46,18 @@ type hooks struct {
 	close func(*node.Node) error                       // after the last request, before the database is closed
 }
 
+// gcPercent is how much may be allocated, of what is in use, before the collector runs.
+// Little is in use, so the usual 100 has it run all the time: 200 gives a tenth more of
+// everything for ten megabytes (GOGC says otherwise).
+const gcPercent = 200
+
 // serve runs a node until ctx ends. Whatever can be refused is refused before
 // the database is opened, so that a start that fails leaves nothing behind.
 func (a *app) serve(ctx context.Context, defaults, flags map[string]string, h hooks) error {
 	start := time.Now()
+	if a.getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	c, err := a.load(defaults, flags)
 	if err != nil {
 		return err
