@@ -105,7 +105,9 @@ func (w *Webhooks) personal(ctx context.Context, e otl.SiteEvent) (map[string]an
 		return map[string]any{"user": person(m), "source": e.Data[otl.DataSource]}, true, nil
 	case otl.EventUserUpdated:
 		changed := event.Seen(m.Grant.Fields, e.Event)
-		w.Ledger.NoteAt(e.SiteID, e.UserID, m.Grant.Fields.Without(otl.FieldUsername))
+		if len(changed) > 0 {
+			w.Ledger.NoteAt(e.SiteID, e.UserID, m.Grant.Fields.Without(otl.FieldUsername))
+		}
 		return map[string]any{"user": person(m), "changed": changed, "version": m.User.Version}, len(changed) > 0, nil
 	}
 	return map[string]any{"user_id": e.UserID, "session": map[string]any{

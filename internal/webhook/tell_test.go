@@ -169,6 +169,26 @@ func TestWH13_WhatEachTypeTells(t *testing.T) {
 	}
 }
 
+// TestPR06_WhatIsNotToldWasNotShown: a change that the site may not see is no reading.
+func TestPR06_WhatIsNotToldWasNotShown(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	jane := w.Person(t, "jane@dev.test")
+	grant(t, w, jane.ID, w.Notes.Site.ID, otl.Fields{otl.FieldName})
+	e := otl.SiteEvent{SiteID: w.Notes.Site.ID, Event: otl.Event{ID: "evt_1", Type: otl.EventUserUpdated, UserID: jane.ID, CreatedAt: w.Clock.Now()}}
+	for _, step := range []struct {
+		changed string
+		want    int
+	}{{"phone", 0}, {"name", 1}} {
+		e.Data = map[string]string{otl.DataChanged: step.changed}
+		_, ok, _ := tell(t, w, e)
+		seen, err := w.Ledger.Of(t.Context(), jane.ID)
+		if err != nil || ok != (step.want > 0) || len(seen) != step.want {
+			t.Errorf("%s changed: told %t, seen %+v %v", step.changed, ok, seen, err)
+		}
+	}
+}
+
 // TestUserCreated_IsToldEverywhere: with no more than an id where the person is none
 // of the site's (contract 1.7).
 func TestUserCreated_IsToldEverywhere(t *testing.T) {

@@ -131,6 +131,28 @@ func (p *Pages) proceed(w http.ResponseWriter, r *http.Request, v signin.Visit) 
 	if err != nil {
 		return err
 	}
+	return visiting{p}.lead(w, r, v, step)
+}
+
+// visiting is where a visit stands among the pages.
+type visiting struct{ *Pages }
+
+// due gives the visit of a request whose next step is the one that a page is for. It is
+// false where it is another, and the browser was sent there.
+func (p visiting) due(w http.ResponseWriter, r *http.Request, page signin.Next) (signin.Visit, bool, error) {
+	v, err := p.visit(r)
+	if err != nil {
+		return v, false, err
+	}
+	step, err := p.Flows.Next(r.Context(), v)
+	if err == nil && step != page {
+		return v, false, p.lead(w, r, v, step)
+	}
+	return v, err == nil, err
+}
+
+// lead sends the browser to the page of a step.
+func (p visiting) lead(w http.ResponseWriter, r *http.Request, v signin.Visit, step signin.Next) error {
 	switch step {
 	case signin.StepSignIn:
 		p.send(w, r, at("/signin", v.ID))

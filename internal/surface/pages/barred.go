@@ -10,16 +10,9 @@ import (
 // barred tells somebody that the site he comes from has suspended him. He can only go
 // back, or go on as somebody else.
 func (p entry) barred(w http.ResponseWriter, r *http.Request) error {
-	v, err := p.visit(r)
-	if err != nil {
+	v, ok, err := visiting(p).due(w, r, signin.StepBarred)
+	if err != nil || !ok {
 		return err
-	}
-	step, err := p.Flows.Next(r.Context(), v)
-	if err != nil {
-		return err
-	}
-	if step != signin.StepBarred {
-		return p.proceed(w, r, v)
 	}
 	s := p.screen(w, r, v, nil)
 	s.Title = s.Say("barred_heading")

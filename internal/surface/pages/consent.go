@@ -24,16 +24,9 @@ type fieldChoice struct {
 }
 
 func (p entry) consent(w http.ResponseWriter, r *http.Request) error {
-	v, err := p.visit(r)
-	if err != nil {
+	v, ok, err := visiting(p).due(w, r, signin.StepConsent)
+	if err != nil || !ok {
 		return err
-	}
-	step, err := p.Flows.Next(r.Context(), v)
-	if err != nil {
-		return err
-	}
-	if step != signin.StepConsent {
-		return p.proceed(w, r, v)
 	}
 	s := p.screen(w, r, v, map[string]string{"address": isolate(v.Who.User.Email.Address)})
 	s.Title = s.Say("consent_heading")
@@ -104,16 +97,9 @@ func (p entry) connect(w http.ResponseWriter, r *http.Request) error {
 
 // choose asks as whom somebody goes on (H14).
 func (p entry) choose(w http.ResponseWriter, r *http.Request) error {
-	v, err := p.visit(r)
-	if err != nil {
+	v, ok, err := visiting(p).due(w, r, signin.StepChoose)
+	if err != nil || !ok {
 		return err
-	}
-	step, err := p.Flows.Next(r.Context(), v)
-	if err != nil {
-		return err
-	}
-	if step != signin.StepChoose {
-		return p.proceed(w, r, v)
 	}
 	s := p.screen(w, r, v, nil)
 	s.Title, s.Data = s.Say("choose"), v.Who.User

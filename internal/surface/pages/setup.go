@@ -56,22 +56,8 @@ func (p setups) routes() {
 	p.post("/mfa/setup/saved", p.saved)
 }
 
-// due gives the visit of a request if a factor is to be set up in it. It is false
-// where the browser was sent elsewhere.
-func (p setups) due(w http.ResponseWriter, r *http.Request) (signin.Visit, bool, error) {
-	v, err := p.visit(r)
-	if err != nil {
-		return v, false, err
-	}
-	step, err := p.Flows.Next(r.Context(), v)
-	if err == nil && step != signin.StepSetUp {
-		return v, false, p.proceed(w, r, v)
-	}
-	return v, err == nil, err
-}
-
 func (p setups) choose(w http.ResponseWriter, r *http.Request) error {
-	v, ok, err := p.due(w, r)
+	v, ok, err := visiting(p).due(w, r, signin.StepSetUp)
 	if err == nil && ok {
 		p.ways(w, r, v, "", nil)
 	}
@@ -105,7 +91,7 @@ func dialled(typed string) string {
 
 // begin begins to set a factor up and shows what is needed to.
 func (p setups) begin(w http.ResponseWriter, r *http.Request) error {
-	v, ok, err := p.due(w, r)
+	v, ok, err := visiting(p).due(w, r, signin.StepSetUp)
 	if err != nil || !ok {
 		return err
 	}
@@ -168,7 +154,7 @@ func groups(seed secret.Text) string {
 
 // confirm finishes it: with the first factor come recovery codes.
 func (p setups) confirm(w http.ResponseWriter, r *http.Request) error {
-	v, ok, err := p.due(w, r)
+	v, ok, err := visiting(p).due(w, r, signin.StepSetUp)
 	if err != nil || !ok {
 		return err
 	}
