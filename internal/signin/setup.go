@@ -22,6 +22,20 @@ const Recent = 15 * time.Minute
 // over and may still hold it (D1).
 func Late(s otl.Session, now time.Time) bool { return s.HandedBy != "" || now.Sub(s.AuthAt) > Recent }
 
+// Proven reports whether the person of a session has just proven to us who he is, by two
+// factors if he has them: a device he trusts, or a site that asks for one factor, does not
+// stand in for the second where something is handed out or taken away (D2, AD-06).
+func (s *SignIn) Proven(ctx context.Context, st store.Standing) (bool, error) {
+	switch {
+	case Late(st.Session, s.Now()):
+		return false, nil
+	case st.Session.Methods.Strong():
+		return true, nil
+	}
+	two, err := s.Second.Factors.Enrolled(ctx, st.User.ID)
+	return err == nil && !two, err
+}
+
 // setUp gives the step of somebody who is to set a factor up: he proves who he is, and
 // then he does (MF-08).
 func (v Visit) setUp(now time.Time) Next {

@@ -26,8 +26,8 @@ const (
 	bySiteFor            // a site key, and an access token or another proof in the body
 	bySiteOrAdmin        // a site key with the scope, or a person with the role admin at his token's site
 	bySiteOrOwn          // a site key with the scope for any of its people, or a person for himself
-	byHimself            // a first-party access token of a person who has just proven himself
-	byOwner              // the same, of two factors (decision D2)
+	byHimself            // a first-party access token of a person who has just proven himself, by two factors if he has them
+	byOwner              // the same, and he has them (decision D2)
 )
 
 // recent is how fresh the proof of identity must be for what hands out power
@@ -141,15 +141,20 @@ func (s *Surface) authorisePerson(c *call, o *operation) error {
 	if o.access == byOwner && !b.Session.Methods.Strong() {
 		return factor.ErrUnproven
 	}
-	return s.recent(&b)
+	return s.proven(c.ctx, &b)
 }
 
-// recent asks for a sign-in of the last 15 minutes.
-func (s *Surface) recent(b *signin.Bearer) error {
+// proven asks for a sign-in of the last 15 minutes, by two factors where the person has
+// them.
+func (s *Surface) proven(ctx context.Context, b *signin.Bearer) error {
 	if signin.Late(b.Session, s.Now()) {
 		return &otl.Error{Kind: otl.Unauthenticated, Code: codeRecent, Text: "Sign in again: this needs a sign-in of the last 15 minutes."}
 	}
-	return nil
+	ok, err := s.SignIn.Proven(ctx, b.Standing)
+	if err == nil && !ok {
+		err = factor.ErrUnproven
+	}
+	return err
 }
 
 // asAdmin lets a person with the role admin act for the site of his token.

@@ -24,7 +24,7 @@ func (s consents) routes() {
 		id: "limitMySite", method: http.MethodPut, path: "/users/me/sites/{id}", tag: tagUsers,
 		summary: "Set what a site sees",
 		text: "Sets the fields a site sees from now on, of those it asks for and those it saw. Without one of its required_fields the person's sessions there end. " +
-			"A site he does not let in is a 404. Needs a first-party access token of a sign-in of the last 15 minutes.",
+			"A site he does not let in is a 404. Needs a first-party access token of a sign-in of the last 15 minutes, with two factors where the person has one.",
 		access: byHimself, success: http.StatusOK, errors: []int{403, 404},
 		request: map[string]any{"fields": []string{"email"}}, answer: sampleMySite(),
 	}, s.limit)
@@ -32,7 +32,7 @@ func (s consents) routes() {
 		id: "leaveMySite", method: http.MethodDelete, path: "/users/me/sites/{id}", tag: tagUsers,
 		summary: "Let a site in no more",
 		text: "Ends what the person granted the site, his roles and his sessions there. A site he does not let in is a 404. Needs a first-party access token of a " +
-			"sign-in of the last 15 minutes.",
+			"sign-in of the last 15 minutes, with two factors where the person has one.",
 		access: byHimself, success: http.StatusOK, errors: []int{403, 404}, answer: deletedOut{true},
 	}, s.leave)
 }

@@ -144,7 +144,7 @@ func (s members) remove(c *call, in *userIn) (*deletedOut, error) {
 		}
 		return &deletedOut{true}, s.Accounts.Leave(c.ctx, site, m.User.ID)
 	}
-	if err := s.recent(c.bearer); err != nil {
+	if err := s.proven(c.ctx, c.bearer); err != nil {
 		return nil, err
 	}
 	return &deletedOut{true}, s.Accounts.Delete(c.ctx, m.User.ID)

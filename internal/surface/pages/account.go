@@ -55,32 +55,6 @@ func (p accounts) routes() {
 // maxSessions is how many sessions the page lists.
 const maxSessions = 100
 
-// person gives who opens or sends a page of the account. Nobody is sent to sign in, and
-// who asked for his account to be deleted to where he can take that back.
-func (p accounts) person(w http.ResponseWriter, r *http.Request, then string) (signin.Visit, bool, error) {
-	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
-	switch {
-	case err != nil:
-		return signin.Visit{}, false, err
-	case who.Session.ID == "":
-		return signin.Visit{}, false, p.home(w, r, then)
-	case !who.User.DeleteAt.IsZero():
-		p.send(w, r, "/leaving")
-		return signin.Visit{}, false, nil
-	}
-	return signin.Visit{Who: who}, true, nil
-}
-
-// proven gives who opens or sends a page, and has him prove anew who he is where that
-// was a while ago (H16); then he is back at a page of ours.
-func (p accounts) proven(w http.ResponseWriter, r *http.Request, then string) (signin.Visit, bool, error) {
-	v, ok, err := p.person(w, r, then)
-	if err != nil || !ok || !signin.Late(v.Who.Session, p.Now()) {
-		return v, ok, err
-	}
-	return v, false, p.prove(w, r, then)
-}
-
 // minute writes a time so that everybody can read it, in its own direction.
 func minute(t time.Time) string { return isolate(t.UTC().Format("2006-01-02 15:04 MST")) }
 
@@ -171,7 +145,7 @@ func read(all []otl.Reading, siteID string) (times int64, last time.Time) {
 
 // siteSent keeps what a site may see from now on.
 func (p accounts) siteSent(w http.ResponseWriter, r *http.Request) error {
-	v, ok, err := p.person(w, r, "/account")
+	v, ok, err := p.proven(w, r, "/account")
 	if err != nil || !ok {
 		return err
 	}
@@ -187,7 +161,7 @@ func (p accounts) siteSent(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p accounts) siteLeft(w http.ResponseWriter, r *http.Request) error {
-	v, ok, err := p.person(w, r, "/account")
+	v, ok, err := p.proven(w, r, "/account")
 	if err != nil || !ok {
 		return err
 	}
@@ -199,7 +173,7 @@ func (p accounts) siteLeft(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p accounts) sessionEnded(w http.ResponseWriter, r *http.Request) error {
-	v, ok, err := p.person(w, r, "/account")
+	v, ok, err := p.proven(w, r, "/account")
 	if err != nil || !ok {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
-	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 )
 
@@ -41,36 +40,22 @@ func (p securities) routes() {
 	p.post(security+"/factors/{id}/remove", p.remove)
 }
 
-// person gives whom a browser is signed in as. It is false where the browser was sent to
-// sign in.
-func (p securities) person(w http.ResponseWriter, r *http.Request) (session.Browser, bool, error) {
-	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
-	if err == nil && who.Session.ID == "" {
-		return who, false, p.home(w, r, security)
-	}
-	if err == nil && !who.User.DeleteAt.IsZero() {
-		p.send(w, r, "/leaving")
-		return who, false, nil
-	}
-	return who, err == nil, err
-}
-
 func (p securities) list(w http.ResponseWriter, r *http.Request) error {
-	who, ok, err := p.person(w, r)
+	v, ok, err := p.person(w, r, security)
 	if err != nil || !ok {
 		return err
 	}
-	return p.show(w, r, who, nil)
+	return p.show(w, r, v, nil)
 }
 
-func (p securities) show(w http.ResponseWriter, r *http.Request, who session.Browser, wrong error) error {
-	has, err := p.Factors.List(r.Context(), who.User)
+func (p securities) show(w http.ResponseWriter, r *http.Request, v signin.Visit, wrong error) error {
+	has, err := p.Factors.List(r.Context(), v.Who.User)
 	if err != nil {
 		return err
 	}
-	s := p.screen(w, r, signin.Visit{Who: who}, nil)
+	s := p.screen(w, r, v, nil)
 	page := securityPage{}
-	if page.Signal, err = p.Factors.Accepted(r.Context(), who.User); err != nil {
+	if page.Signal, err = p.Factors.Accepted(r.Context(), v.Who.User); err != nil {
 		return err
 	}
 	for _, one := range has.Factors {
@@ -109,19 +94,6 @@ func (p securities) again(w http.ResponseWriter, r *http.Request) {
 	p.send(w, r, security+"?saved=1")
 }
 
-// proven gives whom a browser is signed in as, if he has just proven who he is. It is
-// false where he was sent to do so first.
-func (p securities) proven(w http.ResponseWriter, r *http.Request) (session.Browser, bool, error) {
-	who, ok, err := p.person(w, r)
-	if err != nil || !ok {
-		return who, false, err
-	}
-	if signin.Late(who.Session, p.Now()) {
-		return who, false, p.prove(w, r, security)
-	}
-	return who, true, nil
-}
-
 // add begins a visit in which a factor is set up.
 func (p securities) add(w http.ResponseWriter, r *http.Request) error {
 	return p.own(w, r, otl.Asked{Return: security + "?saved=1", MaxAge: int(signin.Recent.Seconds()), Factors: 2, SetUp: true})
@@ -137,13 +109,13 @@ func (p securities) prefer(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p securities) update(w http.ResponseWriter, r *http.Request, label *string, prefer bool) error {
-	who, ok, err := p.person(w, r)
+	v, ok, err := p.proven(w, r, security)
 	if err != nil || !ok {
 		return err
 	}
-	_, err = p.Factors.Update(r.Context(), who.Standing, r.PathValue("id"), label, prefer)
+	_, err = p.Factors.Update(r.Context(), v.Who.Standing, r.PathValue("id"), label, prefer)
 	if err != nil && mendable(err) {
-		return p.show(w, r, who, err)
+		return p.show(w, r, v, err)
 	}
 	if err == nil {
 		p.again(w, r)
@@ -151,17 +123,13 @@ func (p securities) update(w http.ResponseWriter, r *http.Request, label *string
 	return err
 }
 
-// remove takes a factor away. Whoever has only one of two proven is to prove the second
-// first.
+// remove takes a factor away.
 func (p securities) remove(w http.ResponseWriter, r *http.Request) error {
-	who, ok, err := p.proven(w, r)
+	v, ok, err := p.proven(w, r, security)
 	if err != nil || !ok {
 		return err
 	}
-	_, err = p.Factors.Remove(r.Context(), who.Standing, r.PathValue("id"))
-	if otl.Is(err, factor.ErrUnproven.Code) {
-		return p.prove(w, r, security)
-	}
+	_, err = p.Factors.Remove(r.Context(), v.Who.Standing, r.PathValue("id"))
 	if err == nil {
 		p.again(w, r)
 	}
@@ -170,16 +138,13 @@ func (p securities) remove(w http.ResponseWriter, r *http.Request) error {
 
 // codes makes recovery codes in the place of those before and shows them.
 func (p securities) codes(w http.ResponseWriter, r *http.Request) error {
-	who, ok, err := p.proven(w, r)
+	v, ok, err := p.proven(w, r, security)
 	if err != nil || !ok {
 		return err
 	}
-	codes, _, err := p.Factors.NewCodes(r.Context(), who.Standing)
-	if otl.Is(err, factor.ErrUnproven.Code) {
-		return p.prove(w, r, security)
-	}
+	codes, _, err := p.Factors.NewCodes(r.Context(), v.Who.Standing)
 	if err == nil {
-		setups(p).codes(w, r, signin.Visit{Who: who}, codes, security+"/saved")
+		setups(p).codes(w, r, v, codes, security+"/saved")
 	}
 	return err
 }

@@ -75,6 +75,58 @@ func TestATrustedDeviceIsNotAsked(t *testing.T) {
 	})
 }
 
+// TestAD06_ATrustedDeviceIsNoSecondFactor (MF-08): what takes something away, hands
+// something out or changes how somebody is reached takes both of his, once.
+func TestAD06_ATrustedDeviceIsNoSecondFactor(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := w.Person(t, jane, w.Notes.Site, w.Shop.Site)
+		seed := secondFactors(t, w, u)
+		b := w.Browser(t)
+		p := password(b, b.Get("/account"))
+		b.Submit(p, "second", map[string]string{"code": secret.TOTP(seed, w.Clock.Now()), "trust": "1"})
+		b.Cookies = map[string]string{"__Host-otl_device": b.Cookies["__Host-otl_device"]}
+		if p = password(b, b.Get("/account")); p.Title != "Your account" {
+			t.Fatalf("%s\n%s", p.Title, p.Raw)
+		}
+		live, err := w.Store.Read.Sessions.Live(t.Context(), u.ID, "", "", w.Clock.Now(), 10)
+		if err != nil || len(live) == 0 {
+			t.Fatal(live, err)
+		}
+		const step = "One more step"
+		form := p.Fields("/account/sites/" + w.Notes.Site.ID)
+		own, err := w.Setup.List(t.Context(), u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		factor := "/account/security/factors/" + own.Factors[0].ID
+		for _, path := range []string{
+			"/account/sites/" + w.Notes.Site.ID, "/account/sites/" + w.Notes.Site.ID + "/disconnect", "/account/sessions/" + live[0].ID + "/end",
+			"/account/data/export", "/account/data/delete", "/account/email", "/account/phone", factor + "/remove", factor + "/rename", factor + "/prefer", "/account/security/codes",
+		} {
+			if got := b.Send(path, form); got.Title != step || strings.Contains(string(got.Raw), "Trust this device") {
+				t.Errorf("%s: %d %s", path, got.Status, got.Title)
+			}
+		}
+		for _, path := range []string{"/account/email", "/account/phone"} {
+			if got := b.Get(path); got.Title != step {
+				t.Errorf("%s: %s", path, got.Title)
+			}
+		}
+		if still, err := w.Store.Read.Grants.Of(t.Context(), u.ID, w.Notes.Site.ID); err != nil || !still.Live() {
+			t.Fatalf("%+v %v", still, err)
+		}
+		w.Clock.Advance(time.Minute)
+		p = b.Submit(b.Send("/account/data/export", form), "second", map[string]string{"code": secret.TOTP(seed, w.Clock.Now())})
+		if p.Path != "/account/data" {
+			t.Fatalf("then at %s", p.Path)
+		}
+		if got := b.Submit(p, "export", map[string]string{"format": "json"}); got.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("after both: %s", got.Raw)
+		}
+	})
+}
+
 // TestSE13_WhoIsSuspendedIsTold and can only go back; he is not asked for consent,
 // which would lead nowhere.
 func TestSE13_WhoIsSuspendedIsTold(t *testing.T) {
