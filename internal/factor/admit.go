@@ -118,12 +118,6 @@ func enrolled(has []otl.Factor) bool {
 	return false
 }
 
-// Enrolled reports whether a person has a second factor.
-func (f *Factors) Enrolled(ctx context.Context, userID string) (bool, error) {
-	has, err := f.Store.Read.Factors.Of(ctx, userID)
-	return enrolled(has), err
-}
-
 // offer gives those of a person's factors that differ in kind from what he has used.
 func offer(u otl.User, has []otl.Factor, used otl.Methods, now time.Time) []Offer {
 	var out []Offer

@@ -32,6 +32,12 @@ func (f *Setup) List(ctx context.Context, u otl.User) (Owned, error) {
 	return o, err
 }
 
+// Enrolled reports whether a person has a second factor.
+func (f *Setup) Enrolled(ctx context.Context, userID string) (bool, error) {
+	has, err := f.Store.Read.Factors.Of(ctx, userID)
+	return enrolled(has), err
+}
+
 // Accepted gives the argument of PublicKeyCredential.signalAllAcceptedCredentials, as JSON:
 // by it a browser forgets the passkeys of a person that were removed here. It is "" where
 // there are no passkeys.

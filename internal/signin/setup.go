@@ -32,7 +32,7 @@ func (s *SignIn) Proven(ctx context.Context, st store.Standing) (bool, error) {
 	case st.Session.Methods.Strong():
 		return true, nil
 	}
-	two, err := s.Second.Factors.Enrolled(ctx, st.User.ID)
+	two, err := (&factor.Setup{Factors: s.Second.Factors}).Enrolled(ctx, st.User.ID)
 	return err == nil && !two, err
 }
 

@@ -69,7 +69,7 @@ func New(o Options) *Pages {
 	entry{p}.routes()
 	passkeys{p}.routes()
 	setups{p}.routes()
-	securities{p}.routes()
+	securities{accounts{p}}.routes()
 	discovery{p}.routes()
 	sending{p}.routes()
 	accounts{p}.routes()

@@ -9,7 +9,7 @@ import (
 // person gives who opens or sends a page of an account. It is false where nobody is
 // signed in, who is sent to do so and on to a path of ours, and for who asked for his
 // account to be deleted, who is sent where he can take that back.
-func (p *Pages) person(w http.ResponseWriter, r *http.Request, then string) (signin.Visit, bool, error) {
+func (p accounts) person(w http.ResponseWriter, r *http.Request, then string) (signin.Visit, bool, error) {
 	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
 	switch {
 	case err != nil:
@@ -27,7 +27,7 @@ func (p *Pages) person(w http.ResponseWriter, r *http.Request, then string) (sig
 // how somebody is reached (H16). It is false, too, for who has not just proven to us who
 // he is, by two factors if he has them: he is sent to prove what is missing, and on to a
 // path of ours.
-func (p *Pages) proven(w http.ResponseWriter, r *http.Request, then string) (signin.Visit, bool, error) {
+func (p accounts) proven(w http.ResponseWriter, r *http.Request, then string) (signin.Visit, bool, error) {
 	v, ok, err := p.person(w, r, then)
 	if err != nil || !ok {
 		return v, false, err

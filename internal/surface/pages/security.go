@@ -25,7 +25,7 @@ type factorCard struct {
 
 // securities are the pages on which somebody looks after his second factors, by the verbs
 // the API has for them.
-type securities struct{ *Pages }
+type securities struct{ accounts }
 
 // security is their path.
 const security = "/account/security"
@@ -144,7 +144,7 @@ func (p securities) codes(w http.ResponseWriter, r *http.Request) error {
 	}
 	codes, _, err := p.Factors.NewCodes(r.Context(), v.Who.Standing)
 	if err == nil {
-		setups(p).codes(w, r, v, codes, security+"/saved")
+		setups{p.Pages}.codes(w, r, v, codes, security+"/saved")
 	}
 	return err
 }
