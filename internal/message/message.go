@@ -1,6 +1,7 @@
 package message
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,7 +32,7 @@ type Note struct {
 	To      string // address or number
 	UserID  string
 	SiteID  string
-	Locale  string            // BCP 47, "" for English
+	Locale  string            // BCP 47, "" for that of whoever makes the request it follows from
 	Data    map[string]string // see the constants of members
 	Expires time.Time         // when it is of no use any more; zero: never
 }
@@ -55,10 +56,10 @@ const (
 // Queue writes a message beside what it tells of and gives its id. One to nobody is
 // written all the same, and never sent: time does not tell whether there was anybody.
 func (m *Messages) Queue(ctx context.Context, tx *store.Tx, n Note) (string, error) {
-	now := m.Now()
+	now, spoken := m.Now(), Speak(nil, otl.RequestOf(ctx).Locales...).Lang // for nobody, too
 	one := store.StoredMessage{Message: otl.Message{
 		ID: "msg_" + secret.NewID(now), Kind: n.Kind, Channel: n.Channel, UserID: n.UserID, SiteID: n.SiteID,
-		Recipient: n.To, Locale: n.Locale, CreatedAt: now, ExpiresAt: n.Expires, State: otl.MessageWaiting,
+		Recipient: n.To, Locale: cmp.Or(n.Locale, spoken), CreatedAt: now, ExpiresAt: n.Expires, State: otl.MessageWaiting,
 	}}
 	if n.To == "" {
 		one.State, one.SettledAt = otl.MessageVoid, now

@@ -45,6 +45,22 @@ var load = sync.OnceValue(func() catalogue {
 	return c
 })
 
+// wanted reads a wish, without what is no language in it.
+func wanted(wish string) []language.Tag {
+	want, _, err := language.ParseAcceptLanguage(wish)
+	if err != nil {
+		good := slices.DeleteFunc(strings.Split(wish, ","), func(one string) bool {
+			_, _, err := language.ParseAcceptLanguage(one)
+			return err != nil
+		})
+		want, _, _ = language.ParseAcceptLanguage(strings.Join(good, ",")) // none where nothing is left
+	}
+	return want
+}
+
+// maxWish bounds what it takes to read one, in bytes.
+const maxWish = 300
+
 // Voice says things in one language.
 type Voice struct {
 	Lang   string // BCP 47
@@ -54,12 +70,16 @@ type Voice struct {
 }
 
 // Speak gives the voice of the language nearest to the first wish that names one
-// there is: locales, or lists as in Accept-Language.
+// there is: locales, or lists as in Accept-Language. Wishes of more than 300 bytes are
+// passed over.
 func Speak(data map[string]string, wishes ...string) Voice {
 	c := load()
 	tag := tags[0]
 	for _, wish := range wishes {
-		if want, _, err := language.ParseAcceptLanguage(wish); err == nil && len(want) > 0 {
+		if len(wish) > maxWish {
+			continue
+		}
+		if want := wanted(wish); len(want) > 0 {
 			if _, i, sure := c.match.Match(want...); sure > language.No {
 				tag = tags[i]
 				break

@@ -13,6 +13,9 @@ type Request struct {
 	Peer      netip.Addr // the caller's own address, proxies resolved
 	Client    netip.Addr // the person's address as far as it is known
 	UserAgent string
+	// Locales are the languages whoever asks wishes for, the best first, each a tag (BCP 47)
+	// or a list as in Accept-Language; what he has said of himself goes before them.
+	Locales []string
 
 	// Device is the digest of the token by which the person's device says that it is
 	// trusted; nil for none.

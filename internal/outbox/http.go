@@ -132,6 +132,7 @@ func (v Vonage) Send(ctx context.Context, l message.Letter) error {
 // Webhook posts letters as JSON to an address of the operator's. With {to}, {from},
 // {text} or {id} in the address they are filled in there instead.
 type Webhook struct {
+	name    string
 	address string
 	from    string
 	client  *egress.Client
@@ -139,12 +140,21 @@ type Webhook struct {
 
 // NewWebhook reads an http or https URL.
 func NewWebhook(address, from string) (Webhook, error) {
-	w := Webhook{address, from, egress.New(egress.Policy{Trusted: true})}
-	return w, egress.Policy{Trusted: true}.Check(w.fill(message.Letter{To: "x", Text: "x", ID: "x"}))
+	w := Webhook{address: address, from: from, client: egress.New(egress.Policy{Trusted: true})}
+	filled := w.fill(message.Letter{To: "x", Text: "x", ID: "x"})
+	if err := (egress.Policy{Trusted: true}).Check(filled); err != nil {
+		return w, err
+	}
+	u, err := url.Parse(filled)
+	if err != nil {
+		return w, ErrURL // the parser's error quotes the URL, with its password
+	}
+	w.name = "webhook " + u.Host
+	return w, nil
 }
 
 // Name implements Sender.
-func (Webhook) Name() string { return "webhook" }
+func (w Webhook) Name() string { return w.name }
 
 func (w Webhook) fill(l message.Letter) string {
 	return strings.NewReplacer("{to}", url.QueryEscape(l.To), "{from}", url.QueryEscape(l.From), "{text}", url.QueryEscape(l.Text), "{id}", url.QueryEscape(l.ID)).Replace(w.address)

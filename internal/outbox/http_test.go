@@ -13,7 +13,9 @@ import (
 
 	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/outbox"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
 // provider is an HTTP server that takes letters the way a provider does, and answers
@@ -172,4 +174,41 @@ func TestProviderURLs(t *testing.T) {
 	if err != nil || len(all) != 2 || all[0].Name() != "twilio api.twilio.com" || all[1].Name() != "vonage rest.nexmo.com" {
 		t.Errorf("%v %v", all, err)
 	}
+}
+
+// TestProvidersOfOneKindFailApart: whatever they are called, a provider that fails is
+// passed over by itself, and those of the other channel are not.
+func TestProvidersOfOneKindFailApart(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		down, up := newProvider(t), newProvider(t)
+		down.answers(http.StatusInternalServerError, "")
+		mails, err := outbox.NewMail("webhook:"+down.URL+" webhook:"+up.URL, outbox.Post{From: "login@notes.test"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := newDesk(st)
+		d.Senders = map[otl.Channel][]outbox.Sender{otl.ChannelMail: mails, otl.ChannelSMS: {sender(t, "webhook:"+up.URL+"/sms")}}
+		var last string
+		for range 7 {
+			last = d.queue(t, message.Note{})
+			d.deliver(t)
+		}
+		if len(down.calls) != 5 || len(up.calls) != 7 {
+			t.Errorf("the one that fails was asked %d times, the other %d", len(down.calls), len(up.calls))
+		}
+		if m := d.message(t, last); m.State != otl.MessageSent || m.Provider != "webhook "+up.host() {
+			t.Errorf("%+v", m.Message)
+		}
+		up.answers(http.StatusInternalServerError, "")
+		for range 5 {
+			d.queue(t, message.Note{})
+			d.deliver(t)
+		}
+		up.answers(http.StatusOK, "{}")
+		text := d.queue(t, message.Note{Kind: otl.MessageSignIn, Channel: otl.ChannelSMS, To: "+491705550100"})
+		if d.deliver(t); d.message(t, text).State != otl.MessageSent {
+			t.Error("mails that fail hold SMS")
+		}
+	})
 }

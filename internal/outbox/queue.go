@@ -38,7 +38,14 @@ type Queue struct {
 	Log      *slog.Logger
 
 	mu       sync.Mutex
-	breakers map[string]*breaker
+	breakers map[place]*breaker
+}
+
+// place is where a provider stands in the list of its channel. Names do not tell providers
+// apart: two may be of one kind.
+type place struct {
+	channel otl.Channel
+	number  int
 }
 
 const (
@@ -200,8 +207,8 @@ func (q *Queue) hand(ctx context.Context, stored store.StoredMessage) (m otl.Mes
 		return m, "", fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	err = errNoProvider
-	for _, s := range q.Senders[m.Channel] {
-		b := q.breaker(s.Name())
+	for i, s := range q.Senders[m.Channel] {
+		b := q.breaker(place{m.Channel, i})
 		if !b.closed(q.Now()) {
 			err = fmt.Errorf("%s: out of order, tried again shortly", s.Name())
 			continue
@@ -229,16 +236,16 @@ func (q *Queue) Prune(ctx context.Context) error {
 	})
 }
 
-func (q *Queue) breaker(name string) *breaker {
+func (q *Queue) breaker(of place) *breaker {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.breakers == nil {
-		q.breakers = map[string]*breaker{}
+		q.breakers = map[place]*breaker{}
 	}
-	if q.breakers[name] == nil {
-		q.breakers[name] = &breaker{}
+	if q.breakers[of] == nil {
+		q.breakers[of] = &breaker{}
 	}
-	return q.breakers[name]
+	return q.breakers[of]
 }
 
 // breaker leaves a provider alone for a while after it has failed several times

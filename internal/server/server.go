@@ -82,7 +82,7 @@ func New(o Options) *Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	peer := s.peer(r)
-	req := &otl.Request{ID: uuid.NewString(), Peer: peer, Client: peer, UserAgent: r.UserAgent(), Stopping: s.stopping}
+	req := &otl.Request{ID: uuid.NewString(), Peer: peer, Client: peer, UserAgent: r.UserAgent(), Locales: []string{r.Header.Get("Accept-Language")}, Stopping: s.stopping}
 	whole := otl.WithRequest(r.Context(), req)
 	req.Patient = func(d time.Duration) (context.Context, context.CancelFunc) { return patient(whole, w, d) }
 	ctx, cancel := context.WithTimeout(whole, requestTime)

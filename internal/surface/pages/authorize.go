@@ -122,7 +122,9 @@ func (p *Pages) visit(r *http.Request) (signin.Visit, error) {
 	if r.Method == http.MethodPost {
 		id = r.PostForm.Get("f")
 	}
-	return p.Flows.Visit(r.Context(), id, p.jar.Get(r, cookie.Flow), p.jar.Held(r))
+	v, err := p.Flows.Visit(r.Context(), id, p.jar.Get(r, cookie.Flow), p.jar.Held(r))
+	otl.RequestOf(r.Context()).Locales = wishes(p.jar, r, listed(v.Asked.Locales))
+	return v, err
 }
 
 // proceed sends the browser to the page of the next step, or back.

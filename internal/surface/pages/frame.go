@@ -84,17 +84,26 @@ func theme(jar cookie.Jar, w http.ResponseWriter, r *http.Request) string {
 	return ""
 }
 
-// voice speaks to whoever asks: in the language he chose, else the first of the wishes
-// there is, else what his browser prefers. A choice that comes with the request is kept.
-func (p *Pages) voice(w http.ResponseWriter, r *http.Request, data map[string]string, wishes ...string) Voice {
-	chosen := r.URL.Query().Get("lang")
-	if chosen != "" && message.Spoken(chosen) {
+// voice speaks to whoever asks: in the language he chose, else the first of more that there
+// are words in, else what his browser prefers. A choice that comes with the request is kept.
+func (p *Pages) voice(w http.ResponseWriter, r *http.Request, data map[string]string, more ...string) Voice {
+	said := wishes(p.jar, r, more...)
+	if chosen := r.URL.Query().Get("lang"); message.Spoken(chosen) {
 		p.jar.Set(w, cookie.Lang, secret.NewText(chosen), year)
-	} else {
-		chosen = p.jar.Get(r, cookie.Lang).Reveal()
+		said[0] = chosen
 	}
-	return Voice{message.Speak(data, append(append([]string{chosen}, wishes...), r.Header.Get("Accept-Language"))...), theme(p.jar, w, r)}
+	return Voice{message.Speak(data, said...), theme(p.jar, w, r)}
 }
+
+// wishes gives the languages whoever asks wishes for: what he chose, "" for nothing, then
+// more, then what his browser prefers.
+func wishes(jar cookie.Jar, r *http.Request, more ...string) []string {
+	return append(append([]string{jar.Get(r, cookie.Lang).Reveal()}, more...), r.Header.Get("Accept-Language"))
+}
+
+// listed writes ui_locales, which blanks separate (OpenID Connect Core 3.1.2.1), as a list
+// that commas do.
+func listed(locales string) string { return strings.Join(strings.Fields(locales), ",") }
 
 // isolate keeps a name or an address from changing the direction of the text around it.
 func isolate(s string) string { return "\u2068" + s + "\u2069" }

@@ -31,6 +31,13 @@ func asks(b *otltest.Browser, p otltest.Page, address string) otltest.Page {
 	return b.Submit(p, "/signin", map[string]string{"identifier": address, "way": "code"})
 }
 
+// signUp sends the form of a new account on the way to Notes.
+func signUp(b *otltest.Browser, email, password string) otltest.Page {
+	p := b.Get(request(b.World.Notes, nil))
+	p = b.Get("/signup?" + strings.SplitN(p.Path, "?", 2)[1])
+	return b.Submit(p, "/signup", map[string]string{"email": email, "name": "Nia New", "password": password})
+}
+
 func pathOf(link string) string { return strings.TrimPrefix(link, otltest.Issuer) }
 
 // shown gives the number a page shows that waits for a link.
@@ -235,11 +242,6 @@ func TestANewPersonProvesTheAddressFirst(t *testing.T) {
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		if _, err := w.Accounts.Create(t.Context(), account.Creation{Email: jane, Password: secret.NewText(otltest.Password), Site: &w.Notes.Site, Verified: true}); err != nil {
 			t.Fatal(err)
-		}
-		signUp := func(b *otltest.Browser, email, password string) otltest.Page {
-			p := b.Get(request(w.Notes, nil))
-			p = b.Get("/signup?" + strings.SplitN(p.Path, "?", 2)[1])
-			return b.Submit(p, "/signup", map[string]string{"email": email, "name": "Nia New", "password": password})
 		}
 		b := w.Browser(t)
 		for _, weak := range []string{"short", "password1", "nia@dev.test"} {

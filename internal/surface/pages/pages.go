@@ -85,6 +85,7 @@ func New(o Options) *Pages {
 // ServeHTTP implements http.Handler.
 func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", documentPolicy)
+	otl.RequestOf(r.Context()).Locales = wishes(p.jar, r) // mails speak as the pages do
 	signin.FromDevice(r.Context(), p.jar.Get(r, cookie.Device))
 	p.mux.ServeHTTP(w, r)
 }

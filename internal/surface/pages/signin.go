@@ -83,7 +83,7 @@ func (p *Pages) screen(w http.ResponseWriter, r *http.Request, v signin.Visit, d
 	if !v.Site.FirstParty && v.Site.ID != "" {
 		s.Site, data["site"] = v.Site.Name, isolate(v.Site.Name)
 	}
-	s.Voice = p.voice(w, r, data, v.Asked.Locales, v.Who.User.Locale)
+	s.Voice = p.voice(w, r, data, listed(v.Asked.Locales), v.Who.User.Locale)
 	return s
 }
 

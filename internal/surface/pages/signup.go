@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -43,8 +44,9 @@ func (p entry) signUpSent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := signUpPage{strings.TrimSpace(r.PostForm.Get("email")), r.PostForm.Get("name")}
+	spoken := message.Speak(nil, otl.RequestOf(r.Context()).Locales...).Lang
 	hash, scheme, err := p.Accounts.SignUp(r.Context(), account.Registration{
-		Site: v.Site, Email: page.Email, Password: secret.NewText(r.PostForm.Get("password")), Profile: account.Profile{Name: &page.Name},
+		Site: v.Site, Email: page.Email, Password: secret.NewText(r.PostForm.Get("password")), Profile: account.Profile{Name: &page.Name, Locale: &spoken},
 	})
 	if err == nil {
 		err = p.Arrivals.SignUp(r.Context(), v, page.Email, hash, scheme)
