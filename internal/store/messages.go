@@ -28,9 +28,10 @@ func messageDest(m *StoredMessage) []any {
 
 // Insert queues a message, or writes one that is settled already.
 func (g Messages) Insert(ctx context.Context, m StoredMessage) error {
+	user, id := owner(4, m.UserID, m.ID)
 	_, err := g.exec(ctx, `INSERT INTO messages (id, kind, channel, user_id, site_id, recipient, locale, data, created_at, expires_at, state, due_at, settled_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $9, $12)`,
-		m.ID, string(m.Kind), string(m.Channel), orNull(m.UserID), m.SiteID, m.Recipient, m.Locale, m.Sealed, millis(m.CreatedAt), millis(m.ExpiresAt),
+		VALUES ($1, $2, $3, `+user+`, $5, $6, $7, $8, $9, $10, $11, $9, $12)`,
+		m.ID, string(m.Kind), string(m.Channel), id, m.SiteID, m.Recipient, m.Locale, m.Sealed, millis(m.CreatedAt), millis(m.ExpiresAt),
 		string(m.State), millis(m.SettledAt))
 	return err
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -45,14 +46,26 @@ func (g Tickets) Insert(ctx context.Context, t otl.Ticket, digest, code []byte) 
 	if t.UserID == "" && t.Slot != "" {
 		place = `(slot, purpose, site_id) WHERE user_id IS NULL AND used_at IS NULL AND slot <> ''`
 	}
+	user, id := owner(3, t.UserID, t.ID)
 	_, err = g.exec(ctx, `INSERT INTO tickets (id, purpose, user_id, site_id, channel, digest, code, data, created_at, expires_at, slot, code_until)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+		VALUES ($1, $2, `+user+`, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT `+place+` DO UPDATE
 		SET id = $1, channel = $5, digest = $6, code = $7, data = $8, created_at = $9, expires_at = $10, tries = 0, code_until = $12,
 			crossed = CASE WHEN tickets.created_at < $13 AND tickets.data = $8 THEN tickets.digest END, crossed_until = CASE WHEN tickets.expires_at < $13 THEN tickets.expires_at ELSE $13 END`,
-		t.ID, string(t.Purpose), orNull(t.UserID), t.SiteID, string(t.Channel), digest, orNone(code), string(data), millis(t.CreatedAt), millis(t.ExpiresAt), t.Slot,
+		t.ID, string(t.Purpose), id, t.SiteID, string(t.Channel), digest, orNone(code), string(data), millis(t.CreatedAt), millis(t.ExpiresAt), t.Slot,
 		millis(t.CodeUntil), millis(t.CrossedUntil))
 	return err
+}
+
+// owner gives the value of a reference to a person in parameter n, and its argument.
+// Where there is nobody a person is looked for all the same, by an id that nobody has:
+// the engine looks for one that is referred to, and it is to take as long (OT-10).
+func owner(n int, userID, nobodys string) (value, arg string) {
+	value = "$" + strconv.Itoa(n)
+	if userID == "" {
+		return "(SELECT id FROM users WHERE id = " + value + ")", nobodys
+	}
+	return value, userID
 }
 
 // orNone is the stored form of bytes that may be missing.
