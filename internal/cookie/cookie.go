@@ -56,14 +56,18 @@ func (j Jar) set(w http.ResponseWriter, name, value string, seconds int, mode ht
 	http.SetCookie(w, &http.Cookie{Name: j.name(name), Value: value, Path: "/", MaxAge: seconds, HttpOnly: true, Secure: j.HTTPS, SameSite: mode}) //nolint:gosec // G124: not Secure on loopback only
 }
 
-// Held gives the value of the cookie that holds the browser session. One that a script
-// of another site's page opened counts where there is none of our own pages' only: no
-// site can put another person in the place of the one who is signed in (AD-02).
-func (j Jar) Held(r *http.Request) secret.Text {
-	if own := j.Get(r, Session); !own.Empty() {
-		return own
+// Held gives the values of the cookies that may hold the browser session, in the order
+// they count. One that a script of another site's page opened counts only where that of our
+// own pages holds none any more: no site can put another person in the place of the one who
+// is signed in (AD-02).
+func (j Jar) Held(r *http.Request) []secret.Text {
+	var held []secret.Text
+	for _, name := range []string{Session, Across} {
+		if value := j.Get(r, name); !value.Empty() {
+			held = append(held, value)
+		}
 	}
-	return j.Get(r, Across)
+	return held
 }
 
 // Hold sets the cookie of a browser session that a page of ours opened, for the longest

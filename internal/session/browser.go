@@ -62,10 +62,19 @@ func (s *Sessions) OpenBrowser(ctx context.Context, tx *store.Tx, st store.Stand
 	return b, tx.Sessions.Hold(ctx, b.Session.ID, b.Session.Refresh.Digest)
 }
 
-// Browser gives the session a cookie holds. It is ErrNoBrowserSession for one that
-// ended or expired, for a disabled person, and for what was never a cookie. Use
-// keeps the session alive as refreshes keep others.
-func (s *Sessions) Browser(ctx context.Context, cookie secret.Text) (Browser, error) {
+// Browser gives the session that the first of some cookies holds which holds one. It is
+// ErrNoBrowserSession for those that ended or expired, for a disabled person, and for what
+// was never a cookie. Use keeps the session alive as refreshes keep others.
+func (s *Sessions) Browser(ctx context.Context, cookies ...secret.Text) (Browser, error) {
+	for _, one := range cookies {
+		if b, err := s.browser(ctx, one); !errors.Is(err, ErrNoBrowserSession) {
+			return b, err
+		}
+	}
+	return Browser{}, ErrNoBrowserSession
+}
+
+func (s *Sessions) browser(ctx context.Context, cookie secret.Text) (Browser, error) {
 	id, ok := cookieSession(cookie.Reveal())
 	if !ok {
 		return Browser{}, ErrNoBrowserSession

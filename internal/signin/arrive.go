@@ -339,7 +339,7 @@ func (s Arrivals) Linked(ctx context.Context, id string, browser secret.Text) (L
 
 // Press uses a link for a visit up and lets the browser in that opened it. Where that
 // is not the one that asked, the visit goes on in it (OT-18). The error is ErrLink.
-func (s Arrivals) Press(ctx context.Context, token string, browser, held secret.Text) (Visit, Arrival, error) {
+func (s Arrivals) Press(ctx context.Context, token string, browser secret.Text, held []secret.Text) (Visit, Arrival, error) {
 	var p Proved
 	var f otl.Flow
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -415,7 +415,7 @@ func (s Arrivals) Approve(ctx context.Context, token, chosen string) (bool, erro
 
 // Again mails a new link in the place of one that no longer works, to whom that one
 // went and for what it was for. The error is ErrLink where that is not known any more.
-func (s Arrivals) Again(ctx context.Context, token string, browser, held secret.Text) (Visit, error) {
+func (s Arrivals) Again(ctx context.Context, token string, browser secret.Text, held []secret.Text) (Visit, error) {
 	t, err := s.Store.Read.Tickets.Any(ctx, otl.PurposeSignIn, secret.Digest(token))
 	if errors.Is(err, store.ErrNotFound) || err == nil && t.Data[dataFlow] == "" {
 		return Visit{}, ErrLink
@@ -439,13 +439,13 @@ func (s Arrivals) CanAgain(ctx context.Context, token string, browser secret.Tex
 	if err != nil {
 		return false
 	}
-	v, err := s.Visit(ctx, t.Data[dataFlow], browser, secret.Text{})
+	v, err := s.Visit(ctx, t.Data[dataFlow], browser, nil)
 	return err == nil && v.Progress.Name != ""
 }
 
-// Who gives the session a cookie holds; its id is "" where it holds none.
-func (s *Flows) Who(ctx context.Context, held secret.Text) (session.Browser, error) {
-	b, err := s.Sessions.Browser(ctx, held)
+// Who gives the session that cookies hold; its id is "" where they hold none.
+func (s *Flows) Who(ctx context.Context, held []secret.Text) (session.Browser, error) {
+	b, err := s.Sessions.Browser(ctx, held...)
 	if errors.Is(err, session.ErrNoBrowserSession) {
 		return session.Browser{}, nil
 	}

@@ -82,7 +82,7 @@ func (s Devices) userDigest(code string) []byte {
 
 // Enter begins the visit of a browser whose person entered the code of a device: five
 // tries a minute from one network. The error is ErrUserCode.
-func (s Devices) Enter(ctx context.Context, code string, browser, held secret.Text) (Visit, error) {
+func (s Devices) Enter(ctx context.Context, code string, browser secret.Text, held []secret.Text) (Visit, error) {
 	if err := s.Limits.Take(ctx, limit.Use{Rate: limit.DeviceCodes, By: []string{limit.Network(otl.RequestOf(ctx).Client)}}); err != nil {
 		return Visit{}, err
 	}

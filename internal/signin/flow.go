@@ -174,7 +174,7 @@ func (s *Flows) Begin(ctx context.Context, site otl.Site, browser secret.Text, a
 
 // Visit gives a flow to the browser it belongs to, with whom its session cookie says
 // it is signed in as. The error is ErrFlow.
-func (s *Flows) Visit(ctx context.Context, id string, browser, held secret.Text) (Visit, error) {
+func (s *Flows) Visit(ctx context.Context, id string, browser secret.Text, held []secret.Text) (Visit, error) {
 	f, err := s.live(ctx, id)
 	if err != nil {
 		return Visit{}, err
@@ -313,7 +313,7 @@ func (s *Flows) Finish(ctx context.Context, v Visit) (Answer, error) {
 // Straight gives where a browser goes at once that is signed in and of which nothing is
 // to be asked: then there is no flow, and the step is StepDone. Any other step says what
 // there is to ask.
-func (s *Flows) Straight(ctx context.Context, site otl.Site, held secret.Text, a otl.Asked) (Answer, Next, error) {
+func (s *Flows) Straight(ctx context.Context, site otl.Site, held []secret.Text, a otl.Asked) (Answer, Next, error) {
 	begun := s.Now().Add(time.Millisecond) // nobody has proven himself for it yet
 	v := Visit{Flow: otl.Flow{Asked: a, Progress: seen(ctx), CreatedAt: begun}, Site: site}
 	var err error

@@ -190,11 +190,11 @@ func originOf(raw string) string {
 // Presented is a session token as a browser presents it.
 type Presented struct {
 	Token  secret.Text
-	Origin string      // of the page that does, "" where nobody said
-	Script bool        // it is a script that does, not a form
-	Back   bool        // it was presented before, and the browser came back by itself
-	Held   secret.Text // the cookie that holds the browser session there is
-	Switch bool        // the person wants to be signed in in the place of another
+	Origin string        // of the page that does, "" where nobody said
+	Script bool          // it is a script that does, not a form
+	Back   bool          // it was presented before, and the browser came back by itself
+	Held   []secret.Text // the cookies that may hold the browser session there is
+	Switch bool          // the person wants to be signed in in the place of another
 }
 
 // Handed is what a session token that a browser presents comes to.
@@ -239,7 +239,7 @@ func (s *SecondStep) Present(ctx context.Context, p Presented) (Handed, error) {
 	if err != nil {
 		return a, err
 	}
-	if a.Was, err = s.Sessions.Browser(ctx, p.Held); errors.Is(err, session.ErrNoBrowserSession) {
+	if a.Was, err = s.Sessions.Browser(ctx, p.Held...); errors.Is(err, session.ErrNoBrowserSession) {
 		err = nil
 	}
 	return a, err

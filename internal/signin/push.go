@@ -33,7 +33,7 @@ func (s *Flows) Push(ctx context.Context, site otl.Site, a otl.Asked) (name stri
 
 // Claim gives a request that a client sent ahead to the browser that brought its name. The
 // error is ErrPushed for one that is no more, and for another client's.
-func (s *Flows) Claim(ctx context.Context, site otl.Site, client, name string, browser, held secret.Text) (Visit, error) {
+func (s *Flows) Claim(ctx context.Context, site otl.Site, client, name string, browser secret.Text, held []secret.Text) (Visit, error) {
 	id, ok := strings.CutPrefix(name, PushedPrefix)
 	if _, valid := secret.CheckKey(flowPrefix, id); !ok || !valid {
 		return Visit{}, ErrPushed

@@ -99,7 +99,11 @@ func (s browsers) byScript(w http.ResponseWriter, r *http.Request) {
 		Fail(w, r, err)
 		return
 	}
-	s.Jar.HoldAcross(w, a.Cookie, a.Session.ExpiresAt.Sub(s.Now()))
+	hold := s.Jar.Hold
+	if a.Across && p.Origin != "" && s.Jar.Get(r, cookie.Session).Empty() {
+		hold = s.Jar.HoldAcross // a page of another site: ours is not sent in its calls
+	}
+	hold(w, a.Cookie, a.Session.ExpiresAt.Sub(s.Now()))
 	write(w, reply{http.StatusOK, struct{}{}})
 }
 

@@ -36,7 +36,8 @@ type sessionCard struct {
 type accounts struct{ *Pages }
 
 func (p accounts) routes() {
-	p.get("/account", p.account)
+	p.get("/account", p.settled(p.account))
+	p.post(switchPath, p.switchSent)
 	p.post("/account/sites/{id}", p.siteSent)
 	p.post("/account/sites/{id}/disconnect", p.siteLeft)
 	p.post("/account/sessions/{id}/end", p.sessionEnded)

@@ -286,7 +286,7 @@ func TestMF08_NothingIsSetUpFromASessionThatEnded(t *testing.T) {
 		b, p := setsUp(t, w)
 		p = b.Submit(p, "way-totp", nil)
 		fields := p.Fields("confirm")
-		v, err := w.Flows.Visit(t.Context(), fields.Get("f"), secret.NewText(b.Cookies["__Host-otl_flow"]), secret.NewText(b.Cookies["__Host-otl_session"]))
+		v, err := w.Flows.Visit(t.Context(), fields.Get("f"), secret.NewText(b.Cookies["__Host-otl_flow"]), []secret.Text{secret.NewText(b.Cookies["__Host-otl_session"])})
 		if err != nil || !v.Known() {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
 )
 
@@ -38,14 +39,15 @@ func (p accounts) signOut(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// signOutSent ends the browser's session, or all of the person's.
+// signOutSent ends the browser's session, or all of the person's, with one that a site's
+// script opened beside it.
 func (p accounts) signOutSent(w http.ResponseWriter, r *http.Request) error {
-	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
-	if err != nil {
-		return err
-	}
-	if who.Session.ID != "" {
-		if err := p.Flows.SignOut(r.Context(), who, r.PostForm.Get("where") == "everywhere"); err != nil {
+	for _, one := range p.jar.Held(r) {
+		who, err := p.Flows.Who(r.Context(), []secret.Text{one})
+		if err == nil && who.Session.ID != "" {
+			err = p.Flows.SignOut(r.Context(), who, r.PostForm.Get("where") == "everywhere")
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/signin"
 )
 
@@ -11,12 +12,54 @@ import (
 // of another, as a site proposes: nobody is without his knowledge (AD-02). Its form goes
 // to a path of ours, with the field switch as yes or no.
 func (p *Pages) Switch(w http.ResponseWriter, r *http.Request, path string, h signin.Handed) {
-	v := p.voice(w, r, map[string]string{
+	s := p.screen(w, r, signin.Visit{}, nil)
+	s.Voice = p.voice(w, r, map[string]string{
 		"site": isolate(h.From.Name), "user": isolate(h.Person.Email.Address), "was": isolate(h.Was.User.Email.Address),
 	}, h.Was.User.Locale)
+	s.Title, s.Data = s.Say("switch_heading"), path
 	leads := ""
 	if u, err := url.Parse(h.ReturnTo); err == nil && u.Host != "" {
 		leads = u.Scheme + "://" + u.Host
 	}
-	p.show(w, http.StatusOK, "switch.html", leads, screen{Voice: v, Title: v.Say("switch_heading"), Data: path})
+	p.show(w, http.StatusOK, "switch.html", leads, s)
+}
+
+// switchPath is where the choice goes between two sessions that a browser holds.
+const switchPath = "/account/switch"
+
+// settled asks before a page of the account whether somebody wants to be signed in in the
+// place of another, where a script of a site's page proposed it.
+func (p accounts) settled(do act) act {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		h, two, err := signin.Rivals{Flows: p.Flows}.Find(r.Context(), p.jar.Held(r))
+		if err != nil {
+			return err
+		}
+		if !two {
+			return do(w, r)
+		}
+		p.Switch(w, r, switchPath, h)
+		return nil
+	}
+}
+
+// switchSent ends the session that the person does not want to be signed in by.
+func (p accounts) switchSent(w http.ResponseWriter, r *http.Request) error {
+	h, two, err := signin.Rivals{Flows: p.Flows}.Find(r.Context(), p.jar.Held(r))
+	if err != nil {
+		return err
+	}
+	if two {
+		change := r.PostForm.Get("switch") == "yes"
+		if err := (signin.Rivals{Flows: p.Flows}).Settle(r.Context(), h, change); err != nil {
+			return err
+		}
+		goes := cookie.Across
+		if change {
+			goes = cookie.Session
+		}
+		p.jar.Clear(w, goes)
+	}
+	p.send(w, r, "/account")
+	return nil
 }

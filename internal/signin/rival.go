@@ -1,0 +1,41 @@
+package signin
+
+import (
+	"context"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+)
+
+// Rivals are two sessions of two people in one browser.
+type Rivals struct{ *Flows }
+
+// Find gives the session of somebody else that a script of a site's page opened beside the
+// one a browser holds. A browser does not say in such a call whom it is signed in as, so that
+// the person could not be asked then; he is when he comes to his pages, and is who he was
+// until he says otherwise (AD-02). It is false where there is none.
+func (s Rivals) Find(ctx context.Context, held []secret.Text) (Handed, bool, error) {
+	if len(held) < 2 {
+		return Handed{}, false, nil
+	}
+	b, err := s.Who(ctx, held[1:])
+	if err != nil || b.Session.ID == "" {
+		return Handed{}, false, err
+	}
+	was, err := s.Who(ctx, held[:1])
+	if err != nil || was.Session.ID == "" || was.User.ID == b.User.ID {
+		return Handed{}, false, err
+	}
+	from, err := s.Store.Read.Sites.ByID(ctx, b.Session.HandedBy)
+	return Handed{Browser: b, Person: b.User, From: from, Was: was}, err == nil, err
+}
+
+// Settle ends one of the two sessions that Find gave: the one there was, if the person wants to
+// be signed in as whom the site proposes, otherwise that of the site.
+func (s Rivals) Settle(ctx context.Context, h Handed, change bool) error {
+	goes := h.Browser
+	if change {
+		goes = h.Was
+	}
+	return s.leave(ctx, goes, otl.EndSuperseded)
+}
