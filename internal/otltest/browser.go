@@ -29,10 +29,11 @@ func (w *World) Browser(t testing.TB) *Browser {
 // Page is where a browser ended up.
 type Page struct {
 	Reply
-	Path  string   // at this server, with its query
-	Left  *url.URL // where it was sent away to; nil while it is here
-	Title string   // the one heading
-	forms []form
+	Path   string   // at this server, with its query
+	Left   *url.URL // where it was sent away to; nil while it is here
+	Title  string   // the one heading
+	forms  []form
+	choice form // of a language, at the foot
 }
 
 // form is one form with the fields it would send as it stands.
@@ -150,8 +151,11 @@ func (p *Page) read(t testing.TB) {
 				}
 				f.fields.Add(name, attr(in, "value"))
 			}
-			if f.method == "post" {
+			switch f.method {
+			case "post":
 				p.forms = append(p.forms, f)
+			case "get":
+				p.choice = f
 			}
 		}
 	}
@@ -179,6 +183,16 @@ func words(n *html.Node) string {
 		}
 	}
 	return b.String()
+}
+
+// In gives the address that the choice of a language leads to, "" where the page offers none.
+func (p Page) In(lang string) string {
+	if p.choice.method == "" {
+		return ""
+	}
+	values := maps.Clone(p.choice.fields)
+	values.Set("lang", lang)
+	return p.choice.action + "?" + values.Encode()
 }
 
 // Send sends a form that is on no page.

@@ -243,6 +243,9 @@ func (s *Flows) Next(ctx context.Context, v Visit) (Next, error) {
 		return StepDone, nil
 	}
 	if v.Asked.Consent && v.Progress.Agreed.IsZero() || consentDue(v.Site, g) {
+		if v.Who.Session.HandedBy != "" {
+			return StepSignIn, nil // the site that handed it over may hold it as well (D2)
+		}
 		return StepConsent, nil
 	}
 	return StepDone, nil

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,9 +25,9 @@ func (x *tenant) taken(t *testing.T, seed secret.Text) *otltest.Browser {
 	return b
 }
 
-// TestD1_AHandedSessionHasNoPowerOverTheAccount (SE-04, MF-08): whoever holds the session
-// that a site's token opened changes nothing by which the person proves himself, until
-// he does on our own pages. It signs in at sites all the same.
+// TestD1_AHandedSessionHasNoPowerOverTheAccount (D2, SE-04, MF-08): whoever holds the session
+// that a site's token opened sees and changes nothing of the account, and lets no site see
+// more, until the person proves himself on our own pages. It signs in at sites all the same.
 func TestD1_AHandedSessionHasNoPowerOverTheAccount(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
@@ -37,35 +36,41 @@ func TestD1_AHandedSessionHasNoPowerOverTheAccount(t *testing.T) {
 		if live := x.browserSessions(t); len(live) != 1 || live[0].HandedBy != x.Notes.Site.ID || !live[0].Methods.Strong() {
 			t.Fatalf("%+v", live)
 		}
-		p := b.Get("/account/security")
-		if p.Title != "Ways to sign in" {
-			t.Fatalf("%d %s", p.Status, p.Title)
+		own, err := x.Setup.List(t.Context(), x.jane)
+		if err != nil || len(own.Factors) != 1 {
+			t.Fatalf("%+v %v", own, err)
 		}
 		const anew = "Confirm it's you"
-		actions := p.Actions()
-		remove := actions[slices.IndexFunc(actions, func(a string) bool { return strings.HasSuffix(a, "/remove") })]
-		for _, form := range []string{remove, "add", "codes"} {
-			if got := b.Submit(p, form, nil); got.Title != anew {
-				t.Errorf("%s: %s", form, got.Title)
+		for _, path := range []string{"?own=1", "/profile", "/security", "/email", "/phone", "/activity", "/ledger", "/data"} {
+			if got := b.Get("/account" + path); got.Title != anew {
+				t.Errorf("/account%s: %s", path, got.Title)
 			}
 		}
-		for _, path := range []string{"/account/email", "/account/phone"} {
-			if got := b.Get(path); got.Title != anew {
-				t.Errorf("%s: %s", path, got.Title)
+		if got := b.Get("/account"); got.Title != "Your account" || strings.Contains(string(got.Raw), "Notes") || !strings.Contains(string(got.Raw), "confirm that it&#39;s you") {
+			t.Errorf("%s", got.Raw)
+		}
+		remove := "/account/security/factors/" + own.Factors[0].ID + "/remove"
+		form := b.Get("/signout").Fields("signout")
+		for _, path := range []string{
+			remove, "/account/security/add", "/account/security/codes", "/account/data/export", "/account/data/delete", "/account/profile",
+			"/account/sites/" + x.Notes.Site.ID, "/account/sites/" + x.Notes.Site.ID + "/disconnect", "/account/sessions/" + x.browserSessions(t)[0].ID + "/end",
+		} {
+			if got := b.Send(path, form); got.Title != anew {
+				t.Errorf("%s: %d %s", path, got.Status, got.Title)
 			}
 		}
-		data := b.Get("/account/data")
-		for _, form := range []string{"export", "delete"} {
-			if got := b.Submit(data, form, nil); got.Title != anew {
-				t.Errorf("%s: %s", form, got.Title)
+		if more := b.Get("/account/connect/" + x.Notes.Site.ID); more.Title != anew {
+			t.Errorf("a site that asks for more: %s", more.Title)
+		} else {
+			form.Set("f", more.Fields("/signin").Get("f"))
+			form["fields"] = []string{"email", "phone"}
+			if got := b.Send("/consent", form); got.Title != anew {
+				t.Errorf("and gets it: %s", got.Title)
 			}
-		}
-		if own, err := x.Setup.List(t.Context(), x.jane); err != nil || len(own.Factors) != 1 {
-			t.Errorf("%+v %v", own, err)
 		}
 
-		late := b.Submit(p, remove, nil)
-		p = b.Submit(late, "/signin", map[string]string{"password": otltest.Password})
+		late := b.Get("/account/security")
+		p := b.Submit(late, "/signin", map[string]string{"password": otltest.Password})
 		if p.Title != "One more step" {
 			t.Fatalf("%s\n%s", p.Title, p.Raw)
 		}

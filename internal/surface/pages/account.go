@@ -59,17 +59,38 @@ const maxSessions = 100
 // minute writes a time so that everybody can read it, in its own direction.
 func minute(t time.Time) string { return isolate(t.UTC().Format("2006-01-02 15:04 MST")) }
 
+// greeting gives the voice data of who a page greets.
+func greeting(u otl.User) map[string]string {
+	name := u.Name
+	if name == "" {
+		name = u.Email.Address
+	}
+	return map[string]string{"name": isolate(name), "address": isolate(u.Email.Address)}
+}
+
+// handed greets whom a site signed in with a session token, and shows nothing: the site may
+// hold the session as well. It reports false for everybody else, and for who goes on.
+func (p accounts) handed(w http.ResponseWriter, r *http.Request) (bool, error) {
+	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
+	if err != nil || who.Session.HandedBy == "" || r.URL.Query().Get("own") == "1" {
+		return false, err
+	}
+	s := p.screen(w, r, signin.Visit{Who: who}, greeting(who.User))
+	s.Title = s.Say("account")
+	p.show(w, http.StatusOK, "handed.html", "", s)
+	return true, nil
+}
+
 func (p accounts) account(w http.ResponseWriter, r *http.Request) error {
+	if done, err := p.handed(w, r); done || err != nil {
+		return err
+	}
 	v, ok, err := p.person(w, r, "/account")
 	if err != nil || !ok {
 		return err
 	}
 	who := v.Who
-	name := who.User.Name
-	if name == "" {
-		name = who.User.Email.Address
-	}
-	s := p.screen(w, r, v, map[string]string{"name": isolate(name), "address": isolate(who.User.Email.Address)})
+	s := p.screen(w, r, v, greeting(who.User))
 	page := accountPage{Hello: s.Say("hello"), Address: s.Say("signed_in_as")}
 	names := map[string]string{who.Site.ID: "OneTimeLogin"}
 	if page.Sites, err = p.cards(r, s, who.User, names); err != nil {

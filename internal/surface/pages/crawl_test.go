@@ -2,6 +2,7 @@ package pages_test
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -101,6 +102,53 @@ func TestAD10_EveryPageSaysWhatABrowserMayDo(t *testing.T) {
 	})
 	if pages < 18 {
 		t.Errorf("only %d pages were seen", pages)
+	}
+}
+
+// TestAPageIsHadInAnotherLanguage: the choice at the foot leads to the same page, whatever
+// form it answered; what is shown once offers none, because it would be lost.
+func TestAPageIsHadInAnotherLanguage(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	w.Person(t, jane)
+	offered := 0
+	everyPage(t, w, w.Notes, jane, func(b *otltest.Browser, p otltest.Page) {
+		to := p.In("de")
+		if to == "" {
+			return
+		}
+		offered++
+		other := *b // so that this one goes on in English
+		other.Cookies = maps.Clone(b.Cookies)
+		got := other.Get(to)
+		if !strings.Contains(string(got.Raw), `<html lang="de"`) || got.Left != nil || got.Status >= 400 && got.Status != p.Status {
+			t.Errorf("%s leads to %s: %d", p.Path, to, got.Status)
+		}
+		for _, action := range p.Actions() {
+			if !slices.Contains(got.Actions(), action) {
+				t.Errorf("%s leads to %s, where there is no %s: %v", p.Path, to, action, got.Actions())
+			}
+		}
+	})
+	if offered < 18 {
+		t.Errorf("only %d pages offered it", offered)
+	}
+}
+
+// TestWhatIsShownOnceStays: no choice of a language where it would lose what cannot be
+// shown again.
+func TestWhatIsShownOnceStays(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	secondFactors(t, w, w.Person(t, jane, w.Notes.Site))
+	b := w.Browser(t)
+	p := password(b, b.Get("/account/security"))
+	if in := p.In("de"); !strings.HasPrefix(in, "/mfa?") || !strings.Contains(in, "with=") {
+		t.Errorf("%s", in)
+	}
+	p = b.Submit(p, "second", map[string]string{"code": "000000"})
+	if in := p.In("de"); !strings.Contains(in, "sent=1") {
+		t.Errorf("after a wrong code: %s", in)
 	}
 }
 

@@ -18,36 +18,46 @@ func number(n int64) string { return strconv.FormatInt(n, 10) }
 // have it deleted.
 type holdings struct{ accounts }
 
+// dataAt is where those pages are; dataProven says there that what was pressed before a
+// proof of who one is can be pressed again.
+const (
+	dataAt     = "/account/data"
+	dataProven = dataAt + "?proven=1"
+)
+
 func (p holdings) routes() {
-	p.get("/account/data", p.data)
-	p.post("/account/data/export", p.exportSent)
-	p.post("/account/data/delete", p.deleteSent)
+	p.get(dataAt, p.data)
+	p.post(dataAt+"/export", p.exportSent)
+	p.post(dataAt+"/delete", p.deleteSent)
 	p.get("/leaving", p.leaving)
 	p.post("/leaving", p.leavingSent)
 }
 
 // data offers what is kept of somebody, and to delete it.
 func (p holdings) data(w http.ResponseWriter, r *http.Request) error {
-	v, ok, err := p.person(w, r, "/account/data")
+	v, ok, err := p.person(w, r, dataAt)
 	if err != nil || !ok {
 		return err
 	}
 	s := p.screen(w, r, v, nil)
 	s.Title, s.Wide = s.Say("nav_data"), true
+	if r.URL.Query().Get("proven") == "1" {
+		s.Good = s.Say("proven_press")
+	}
 	p.show(w, http.StatusOK, "data.html", "", s)
 	return nil
 }
 
 // exportSent hands out everything that is kept of somebody, but for secrets.
 func (p holdings) exportSent(w http.ResponseWriter, r *http.Request) error {
-	v, ok, err := p.proven(w, r, "/account/data")
+	v, ok, err := p.proven(w, r, dataProven)
 	if err != nil || !ok {
 		return err
 	}
 	e, err := p.Consents.Export(r.Context(), v.Who.User.ID)
 	if otl.As(err).Kind == otl.Limited && err != nil {
 		s := p.screen(w, r, v, nil)
-		s.Title, s.Wide = s.Say("nav_data"), true
+		s.Title, s.Wide, s.Here = s.Say("nav_data"), true, placed(dataAt)
 		w.Header().Set("Retry-After", number(int64(otl.As(err).RetryAfter.Seconds())))
 		p.show(w, p.wrong(&s, err), "data.html", "", s)
 		return nil
@@ -134,12 +144,12 @@ func (p holdings) exportPage(w http.ResponseWriter, r *http.Request, v signin.Vi
 
 // deleteSent notes that somebody wants his account to be deleted, and says when it will.
 func (p holdings) deleteSent(w http.ResponseWriter, r *http.Request) error {
-	v, ok, err := p.proven(w, r, "/account/data")
+	v, ok, err := p.proven(w, r, dataProven)
 	if err != nil || !ok {
 		return err
 	}
 	if r.PostForm.Get("sure") != "yes" {
-		p.send(w, r, "/account/data")
+		p.send(w, r, dataAt)
 		return nil
 	}
 	at, err := p.Erasures.Ask(r.Context(), v.Who.User, v.Who.Site.ID)

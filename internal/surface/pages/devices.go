@@ -90,6 +90,7 @@ func (p devices) confirmed(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s := p.screen(w, r, signin.Visit{}, nil)
+	s.Here = nil // it is decided
 	s.Title, s.Data = s.Say("device_heading"), devicePage{Ask: true}
 	if allow {
 		s.Good = s.Say("device_done")

@@ -30,7 +30,9 @@ type problem struct {
 	Code      string
 	Detail    string // for those who run sites, in English; "" where the person can do without
 	Reference string // the request id
-	Otherwise string // path at which he can sign in in another way, "" for none
+	Otherwise string // where he can go on, "" for nowhere
+	Words     string // what that is called
+	Overdue   string // id of the visit that can be begun anew, "" for none
 }
 
 // Fail answers an error with a page, or in the shape of the API to whoever asks for
@@ -51,12 +53,19 @@ func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, si
 	switch {
 	case e.Code == signin.ErrFlow.Code && p.jar.Get(r, cookie.Flow).Empty():
 		words = "problem_cookies"
+		if r.Method == http.MethodGet {
+			about.Otherwise, about.Words = r.URL.RequestURI(), v.Say("try_again")
+		}
 	case e.Code == signin.ErrFlow.Code, e.Code == errForeign.Code:
-		words = "problem_flow"
+		words, about.Otherwise, about.Words = "problem_flow", "/account", v.Say("account")
+		f, _, err := signin.Restarts{Flows: p.Flows}.Overdue(r.Context(), r.FormValue("f"), p.jar.Get(r, cookie.Flow))
+		if err == nil && e.Code == signin.ErrFlow.Code {
+			words, about.Otherwise, about.Overdue = "problem_overdue", "", f.ID
+		}
 	case e.Code == factor.ErrEnrolment.Code:
 		words = "mfa_enroll"
 	case e.Code == factor.ErrKind.Code:
-		words, about.Otherwise = "mfa_kind", at("/signin", r.FormValue("f"))+"&as=other"
+		words, about.Otherwise, about.Words = "mfa_kind", at("/signin", r.FormValue("f"))+"&as=other", v.Say("other_way")
 	case e.Code == signin.ErrRedirect.Code:
 		words, about.Detail = "problem_redirect", e.Error()
 	case e.Kind == otl.NotFound:
@@ -68,7 +77,10 @@ func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, si
 	case e.Kind != otl.Internal:
 		words, about.Detail = "problem_site", e.Error()
 	}
-	s := screen{Voice: v, Title: title, Data: about}
+	s := screen{Voice: v, Title: title, Token: token(p.jar.Get(r, cookie.Flow)), Data: about}
+	if r.Method == http.MethodPost {
+		s.Here = nil
+	}
 	if words != "" {
 		s.Problem = v.Say(words)
 	}

@@ -3,6 +3,7 @@ package pages
 import (
 	"bytes"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -65,6 +66,44 @@ const year = 365 * 24 * time.Hour
 type Voice struct {
 	message.Voice
 	Theme string // "light" or "dark", "" for his system's
+	Here  *place // where the page can be had again in another language, nil for nowhere
+}
+
+// place is an address of ours.
+type place struct {
+	Path  string
+	Query url.Values
+}
+
+// placed reads an address of our own making.
+func placed(address string) *place {
+	path, query, _ := strings.Cut(address, "?")
+	q, err := url.ParseQuery(query)
+	if err != nil {
+		panic(err)
+	}
+	return &place{path, q}
+}
+
+// here gives where a page can be had again: at its address, and that of the answer to a
+// form where the form itself is. Pages that are shown once say nil.
+func here(mux *http.ServeMux, r *http.Request) *place {
+	at := place{r.URL.EscapedPath(), r.URL.Query()}
+	if strings.HasPrefix(at.Path, "//") {
+		return nil // another host
+	}
+	if r.Method == http.MethodPost {
+		if _, pattern := mux.Handler(&http.Request{Method: http.MethodGet, URL: r.URL, Host: r.Host}); pattern == "/" {
+			return nil
+		}
+		at.Query = url.Values{}
+		if flow := r.PostForm.Get("f"); flow != "" {
+			at.Query.Set("f", flow)
+		}
+	}
+	at.Query.Del("lang")
+	at.Query.Del("theme")
+	return &at
 }
 
 // theme gives the light somebody chose, if he did. A choice that comes with the request is
@@ -92,7 +131,7 @@ func (p *Pages) voice(w http.ResponseWriter, r *http.Request, data map[string]st
 		p.jar.Set(w, cookie.Lang, secret.NewText(chosen), year)
 		said[0] = chosen
 	}
-	return Voice{message.Speak(data, said...), theme(p.jar, w, r)}
+	return Voice{message.Speak(data, said...), theme(p.jar, w, r), here(p.mux, r)}
 }
 
 // wishes gives the languages whoever asks wishes for: what he chose, "" for nothing, then

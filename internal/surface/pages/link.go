@@ -107,6 +107,7 @@ func (p sending) approveLink(w http.ResponseWriter, r *http.Request, link string
 		return p.deadLink(w, r, err)
 	}
 	s := screen{Voice: p.voice(w, r, nil)}
+	s.Here = nil // the link is used up
 	if s.Title = s.Say("number_heading"); right {
 		s.Good = s.Say("link_approved")
 	} else {

@@ -45,6 +45,10 @@ func (p entry) showSecond(w http.ResponseWriter, r *http.Request, v signin.Visit
 	}
 	i := max(slices.IndexFunc(step.Factors, func(o factor.Offer) bool { return o.ID == chosen }), 0)
 	s := p.screen(w, r, v, nil)
+	s.Here = placed(at("/mfa", v.ID) + "&with=" + step.Factors[i].ID)
+	if sent {
+		s.Here.Query.Set("sent", "1")
+	}
 	page := secondPage{Factor: step.Factors[i], Sent: sent, Others: slices.Delete(slices.Clone(step.Factors), i, i+1), Trusts: step.Trusts}
 	page.Key = page.Factor.Kind == otl.FactorKey
 	page.Sends, page.Numeric = page.Factor.Kind.Sent(), page.Factor.Kind != otl.FactorRecovery

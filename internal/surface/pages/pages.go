@@ -62,7 +62,7 @@ func New(o Options) *Pages {
 	p := &Pages{
 		Options: o, mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(), jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https://")},
 		markdown: goldmark.New(goldmark.WithExtensions(extension.Table),
-			goldmark.WithParserOptions(parser.WithASTTransformers(util.Prioritized(links{}, 1)))),
+			goldmark.WithParserOptions(parser.WithAutoHeadingID(), parser.WithASTTransformers(util.Prioritized(links{}, 1)))),
 		templates: template.Must(template.ParseFS(templateFiles, "templates/*.html")),
 	}
 	library{p}.routes()

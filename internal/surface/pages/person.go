@@ -7,8 +7,9 @@ import (
 )
 
 // person gives who opens or sends a page of an account. It is false where nobody is
-// signed in, who is sent to do so and on to a path of ours, and for who asked for his
-// account to be deleted, who is sent where he can take that back.
+// signed in, who is sent to do so and on to a path of ours; for who asked for his account
+// to be deleted, who is sent where he can take that back; and for who was signed in by a
+// session token, which a site may hold as well: he proves himself to us first (D1, D2).
 func (p accounts) person(w http.ResponseWriter, r *http.Request, then string) (signin.Visit, bool, error) {
 	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
 	switch {
@@ -19,6 +20,8 @@ func (p accounts) person(w http.ResponseWriter, r *http.Request, then string) (s
 	case !who.User.DeleteAt.IsZero():
 		p.send(w, r, "/leaving")
 		return signin.Visit{}, false, nil
+	case who.Session.HandedBy != "":
+		return signin.Visit{}, false, p.prove(w, r, then)
 	}
 	return signin.Visit{Who: who}, true, nil
 }

@@ -278,7 +278,7 @@ func TestAD06_AnExportTakesAFreshProof(t *testing.T) {
 		w.Clock.Advance(16 * time.Minute)
 		if p := b.Submit(p, "export", map[string]string{"format": "json"}); p.Title != "Confirm it's you" {
 			t.Fatalf("without a proof: %s", p.Raw)
-		} else if p = password(b, p); p.Path != "/account/data" {
+		} else if p = password(b, p); p.Path != "/account/data?proven=1" || !strings.Contains(string(p.Raw), "Now press again") {
 			t.Errorf("then at %s", p.Path)
 		}
 		if p := w.Browser(t).Get("/account/data"); p.Title != "Sign in" {
@@ -302,7 +302,7 @@ func TestAnAccountIsLeft(t *testing.T) {
 		w.Clock.Advance(16 * time.Minute)
 		if got := b.Submit(p, "delete", map[string]string{"sure": "yes"}); got.Title != "Confirm it's you" {
 			t.Fatalf("without a proof: %s", got.Title)
-		} else if p = password(b, got); p.Path != "/account/data" {
+		} else if p = password(b, got); p.Path != "/account/data?proven=1" || !strings.Contains(string(p.Raw), "Now press again") {
 			t.Fatalf("%s", p.Path)
 		}
 		done := b.Submit(p, "delete", map[string]string{"sure": "yes"})

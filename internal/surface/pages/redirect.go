@@ -119,6 +119,7 @@ func (p mending) mend(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s := p.screen(w, r, v, nil)
+	s.Here = nil // it is done
 	s.Title, s.Good, s.Data = s.Say("redirect_registered"), s.Say("redirect_done"), redirectPage{Received: []piece{{Text: redirect}}}
 	p.show(w, http.StatusOK, "redirect.html", "", s)
 	return nil

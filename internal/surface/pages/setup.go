@@ -121,6 +121,7 @@ func (p setups) begin(w http.ResponseWriter, r *http.Request) error {
 // enter shows the page that takes the proof.
 func (p setups) enter(w http.ResponseWriter, r *http.Request, v signin.Visit, page enterPage, wrong error) {
 	s := p.screen(w, r, v, map[string]string{"to": isolate(page.To)})
+	s.Here = nil // what is set up is shown once
 	page.Key = page.Kind == string(otl.FactorKey)
 	switch {
 	case page.Key:
@@ -186,6 +187,7 @@ func (p setups) confirm(w http.ResponseWriter, r *http.Request) error {
 // codes shows recovery codes this once.
 func (p setups) codes(w http.ResponseWriter, r *http.Request, v signin.Visit, codes []secret.Text, saved string) {
 	s := p.screen(w, r, v, nil)
+	s.Here = nil
 	page := codesPage{Saved: saved}
 	for _, one := range codes {
 		page.Codes = append(page.Codes, one.Reveal())

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -39,6 +40,7 @@ func (p entry) routes() {
 	p.get("/consent", p.consent)
 	p.post("/consent", p.consentSent)
 	p.get("/account/connect/{id}", p.connect)
+	p.post("/signin/restart", p.restart)
 	p.get("/barred", p.barred)
 }
 
@@ -46,6 +48,15 @@ func (p entry) routes() {
 // at a path of ours afterwards.
 func (p *Pages) home(w http.ResponseWriter, r *http.Request, then string) error {
 	return p.own(w, r, otl.Asked{Return: then})
+}
+
+// restart begins a visit anew that took too long.
+func (p entry) restart(w http.ResponseWriter, r *http.Request) error {
+	f, site, err := signin.Restarts{Flows: p.Flows}.Restart(r.Context(), r.PostForm.Get("f"), p.jar.Get(r, cookie.Flow))
+	if err != nil {
+		return err
+	}
+	return p.begun(w, r, f, site)
 }
 
 // prove has somebody prove who he is, unless he just did, by two factors if he has them

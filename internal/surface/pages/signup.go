@@ -103,7 +103,7 @@ func (p entry) forgotSent(w http.ResponseWriter, r *http.Request) error {
 	s := p.screen(w, r, v, map[string]string{"address": isolate(page.Email), "minutes": signin.Minutes(account.ResetTTL)})
 	s.Title = s.Say("forgot_heading")
 	if err == nil {
-		page.Sent = s.Say("forgot_sent")
+		page.Sent, s.Here = s.Say("forgot_sent"), nil
 	}
 	s.Data = page
 	p.show(w, p.wrong(&s, err), "forgot.html", "", s)
@@ -152,6 +152,7 @@ func (p entry) resetSent(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.jar.Drop(w) // every session has ended, this browser's too
 	s := screen{Voice: p.voice(w, r, nil), Token: token(p.bind(w, r)), Data: resetPage{}}
+	s.Here = nil // the link is used up
 	s.Title, s.Good = s.Say("reset_heading"), s.Say("reset_done")
 	p.show(w, http.StatusOK, "reset.html", "", s)
 	return nil

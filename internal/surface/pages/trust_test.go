@@ -118,7 +118,7 @@ func TestAD06_ATrustedDeviceIsNoSecondFactor(t *testing.T) {
 		}
 		w.Clock.Advance(time.Minute)
 		p = b.Submit(b.Send("/account/data/export", form), "second", map[string]string{"code": secret.TOTP(seed, w.Clock.Now())})
-		if p.Path != "/account/data" {
+		if p.Path != "/account/data?proven=1" || !strings.Contains(string(p.Raw), "Now press again") {
 			t.Fatalf("then at %s", p.Path)
 		}
 		if got := b.Submit(p, "export", map[string]string{"format": "json"}); got.Header.Get("Content-Type") != "application/json" {

@@ -1,0 +1,70 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// restartable is how long after its end a visit can be begun anew. It is kept for as long.
+const restartable = 23 * time.Hour
+
+// Restarts begins visits anew that took too long.
+type Restarts struct{ *Flows }
+
+// Overdue gives a visit of a browser that took too long and can be begun anew, with its
+// site. The error is ErrFlow for any other: one that ended at its site, or came from a
+// device, or whose address the site has taken back meanwhile (OA-02).
+func (s Restarts) Overdue(ctx context.Context, id string, browser secret.Text) (otl.Flow, otl.Site, error) {
+	if _, ok := secret.CheckKey(flowPrefix, id); !ok {
+		return otl.Flow{}, otl.Site{}, ErrFlow
+	}
+	f, err := s.Store.Read.Flows.Live(ctx, id, s.Now().Add(-restartable))
+	if errors.Is(err, store.ErrNotFound) || err == nil && (!secret.SameDigest(secret.Digest(browser.Reveal()), f.Browser) || f.Asked.Mode == ModeLogout || f.Asked.Mode == ModeDevice) {
+		err = ErrFlow
+	}
+	if err != nil {
+		return f, otl.Site{}, err
+	}
+	site, err := s.still(ctx, f)
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, ErrSite) || errors.Is(err, ErrRedirect) {
+		err = ErrFlow
+	}
+	return f, site, err
+}
+
+// still gives the site of a visit if what was checked when the visit began holds: that
+// the address it leads back to is registered.
+func (s Restarts) still(ctx context.Context, f otl.Flow) (otl.Site, error) {
+	switch {
+	case f.Asked.Redirect == "":
+		return s.Store.Read.Sites.ByID(ctx, f.SiteID)
+	case f.Asked.Client == "":
+		return s.Site(ctx, f.SiteID, f.Asked.Redirect)
+	}
+	c, site, _, err := s.Store.Read.Clients.ByID(ctx, f.Asked.Client)
+	if err == nil && !slices.Contains(c.RedirectURIs, f.Asked.Redirect) {
+		err = ErrRedirect
+	}
+	return site, err
+}
+
+// Restart begins a visit anew that took too long, for what the site asked then, with what
+// the person called himself. The errors are those of Overdue and Begin.
+func (s Restarts) Restart(ctx context.Context, id string, browser secret.Text) (otl.Flow, otl.Site, error) {
+	was, site, err := s.Overdue(ctx, id, browser)
+	if err != nil {
+		return otl.Flow{}, site, err
+	}
+	f, err := s.Begin(ctx, site, browser, was.Asked)
+	if err == nil && was.Progress.Name != "" {
+		f.Progress.Name = was.Progress.Name
+		err = s.save(ctx, Visit{Flow: f})
+	}
+	return f, site, err
+}
