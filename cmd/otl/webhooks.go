@@ -73,7 +73,7 @@ func webhooksVerifyCommand(a *app) *cobra.Command {
 func (a *app) printSecret(e endpointJSON) {
 	fmt.Fprintf(a.stdout, "%s  %s\nSigning secret  %s   (shown this once)\n", oneLine(e.ID), oneLine(e.URL), oneLine(e.Secret))
 	if e.VerifiedAt == nil {
-		fmt.Fprintf(a.stdout, "Nothing personal is sent there until  otl webhooks verify %s\n", oneLine(e.ID))
+		fmt.Fprintf(a.stdout, "It is sent a challenge now, and nothing personal until it answers. To ask again:  otl webhooks verify %s\n", oneLine(e.ID))
 	}
 }
 

@@ -341,6 +341,17 @@ func (n *Node) measure(m *server.Metrics, hasher *secret.Hasher) {
 		}
 		return n.Couriers.Now().Sub(oldest).Seconds()
 	}))
+	for _, state := range []otl.EndpointState{otl.EndpointOn, otl.EndpointPaused, otl.EndpointDisabled} {
+		m.Gauge("otl_webhook_endpoints", "Endpoints of sites, by whether they are sent to.", map[string]string{"state": string(state)}, func() float64 {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			count, err := n.Store.Read.Endpoints.Count(ctx)
+			if err != nil {
+				return math.NaN()
+			}
+			return float64(count[state])
+		})
+	}
 	m.Counter("otl_webhook_attempts_delivered_total", "Attempts to deliver an event that an endpoint took.", func() float64 { return float64(n.Couriers.Delivered.Load()) })
 	m.Counter("otl_webhook_attempts_failed_total", "Attempts to deliver an event that failed.", func() float64 { return float64(n.Couriers.Failed.Load()) })
 	m.Counter("otl_sign_ins_failed_total", "Sign-ins that failed.", func() float64 { return float64(n.SignIn.Second.Failures.Total.Load()) })
@@ -372,6 +383,7 @@ func (n *Node) Run(ctx context.Context) {
 		{"prune messages", 300, n.Outbox.Prune},
 		{"prune API tokens", 3600, n.APITokens.Prune},
 		{"prune deliveries", 3600, n.Webhooks.Prune},
+		{"bound what waits for endpoints", 60, func(ctx context.Context) error { return n.Couriers.Bound(ctx, outbox.MaxWaiting) }},
 		{"purge deleted sites", 3600, n.Sites.Purge},
 		{"prune the ledger", 3600, n.Ledger.Prune},
 		{"delete people who asked for it", 60, account.Erasures{Accounts: n.Accounts}.Due},

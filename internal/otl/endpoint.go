@@ -21,6 +21,7 @@ const (
 	ReasonOwner   = "owner"   // somebody of the site said so
 	ReasonFailing = "failing" // every try failed for days
 	ReasonGone    = "gone"    // it answered 410
+	ReasonBacklog = "backlog" // too much waited for it
 )
 
 // Endpoint is a URL where a site is told of events.
@@ -35,6 +36,7 @@ type Endpoint struct {
 	Reason      string // why it is not on, "" while it is
 
 	VerifiedAt   time.Time // when it showed that it is the site's; zero until then
+	AskedAt      time.Time // when it was first asked to show that, by itself; zero until then
 	OldUntil     time.Time // until then the secret before signs too
 	FailingSince time.Time // since then every try failed; zero while it answers
 	WarnedAt     time.Time // when its owners were told so
@@ -53,8 +55,11 @@ func (e Endpoint) Hears(t EventType) bool {
 // test that goes to this one, or to all that hear of what it plays. A client's gets the ends
 // of its own sessions alone.
 func (e Endpoint) Gets(ev Event) bool {
+	if e.State == EndpointDisabled {
+		return false
+	}
 	if e.Client != "" {
-		return e.State != EndpointDisabled && ev.Type == EventSessionRevoked && ev.Data[DataClient] == e.Client
+		return ev.Type == EventSessionRevoked && ev.Data[DataClient] == e.Client
 	}
 	if ev.Type != EventWebhookTest {
 		return e.Hears(ev.Type)
@@ -136,15 +141,14 @@ type Attempt struct {
 	Status    int           // of the answer, 0 for none
 	Problem   string
 	Request   map[string][]string // head
-	Response  map[string][]string // head
-	Body      []byte              // of the answer, at most 16 KiB
+	Response  map[string][]string // head, at most 4 KiB of it
+	Body      []byte              // of the answer, at most 16 KiB, of a success 1 KiB
 }
 
 // Replay names what an endpoint is to be told once more.
 type Replay struct {
 	SiteID     string
 	EndpointID string
-	Events     EventTypes // none: all
 	Since      time.Time
 	Until      time.Time // exclusive
 	Failed     bool      // only what was given up

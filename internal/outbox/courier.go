@@ -11,6 +11,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/egress"
 	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/store"
 	"github.com/onetimelogin/otl/internal/webhook"
 )
@@ -229,8 +230,15 @@ func (c *Couriers) round(ctx context.Context, id string, until time.Time) (int, 
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, nil
 	}
-	if err != nil {
+	if err != nil || to.State != otl.EndpointOn {
 		return 0, err
+	}
+	if to.AskedAt.IsZero() && to.VerifiedAt.IsZero() && to.Client == "" {
+		verification := webhook.Verification{Webhooks: c.Webhooks}
+		if err := verification.Introduce(ctx, to.Endpoint); err != nil {
+			return 0, err
+		}
+		return 1, nil // and comes again, for what it is told now
 	}
 	t := trip{Couriers: c, to: to, until: until, wide: width}
 	most := load
@@ -238,7 +246,7 @@ func (c *Couriers) round(ctx context.Context, id string, until time.Time) (int, 
 		t.wide, most = 1, 1
 	}
 	due, err := c.Store.Read.Deliveries.Due(ctx, id, c.Now(), most)
-	if err != nil || len(due) == 0 || to.State != "on" {
+	if err != nil || len(due) == 0 {
 		return 0, err
 	}
 	if t.secrets, err = c.Webhooks.Secrets(to); err != nil {

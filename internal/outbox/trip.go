@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -26,6 +27,10 @@ const (
 	stopAfter = 5 * 24 * time.Hour
 	// longestWait bounds what an endpoint may ask for by Retry-After.
 	longestWait = 24 * time.Hour
+	// keptHead bounds what is kept of the head of an answer, keptBody of the body of one
+	// that says yes, both in bytes (WH-07).
+	keptHead = 4 << 10
+	keptBody = 1 << 10
 )
 
 // warnings are how long an endpoint fails when its owners hear of it, and hear again.
@@ -98,7 +103,8 @@ func (t *trip) try(ctx context.Context, d store.Queued) outcome {
 		o.err, o.withdrawn = err, err == nil
 		return o
 	}
-	ask, err := t.request(told.For(t.to.Endpoint), d)
+	told = told.For(t.to.Endpoint)
+	ask, err := t.request(told, d)
 	if err != nil {
 		o.err = err
 		return o
@@ -114,6 +120,9 @@ func (t *trip) try(ctx context.Context, d store.Queued) outcome {
 		return o
 	}
 	o.attempt.Took = time.Since(start)
+	if a.Sent && t.to.Client == "" {
+		t.Webhooks.Shown(told)
+	}
 	t.judge(&o, a, err)
 	return o
 }
@@ -132,7 +141,10 @@ func (t *trip) request(told webhook.Told, d store.Queued) (webhook.Request, erro
 func (t *trip) judge(o *outcome, a egress.Answer, err error) {
 	now := t.Now()
 	at := &o.attempt
-	at.Status, at.Response, at.Body = a.Status, a.Header, a.Body
+	at.Status, at.Response, at.Body = a.Status, bounded(a.Header), a.Body
+	if a.Status/100 == 2 {
+		at.Body = at.Body[:min(len(at.Body), keptBody)]
+	}
 	switch {
 	case err != nil && a.Status != 0:
 		at.Problem = "the answer broke off"
@@ -162,6 +174,20 @@ func (t *trip) judge(o *outcome, a egress.Answer, err error) {
 	}
 	pause := pauses[o.Tries-1]
 	o.DueAt = now.Add(max(pause*8/10+spread(o.EndpointID+strconv.FormatInt(o.Seq, 10), o.Tries, pause*4/10), asked(a.RetryAfter, now)))
+}
+
+// bounded gives as much of a head as is kept of it.
+func bounded(h http.Header) http.Header {
+	out, size := http.Header{}, 0
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		for _, value := range h[name] {
+			if size += len(name) + len(value); size > keptHead {
+				return out
+			}
+			out[name] = append(out[name], value)
+		}
+	}
+	return out
 }
 
 // asked reads a Retry-After: seconds, or a date (RFC 9110 section 10.2.3).
@@ -229,7 +255,7 @@ func (t *trip) write(ctx context.Context, tx *store.Tx, made []outcome) error {
 func (t *trip) mark(ctx context.Context, tx *store.Tx, good, bad, gone bool) error {
 	switch {
 	case gone:
-		return t.stop(ctx, tx, otl.EndpointDisabled, otl.ReasonGone)
+		return t.stop(ctx, tx, t.to.Endpoint, otl.EndpointDisabled, otl.ReasonGone)
 	case good && (bad || t.failed.Load() || !t.to.FailingSince.IsZero()):
 		return tx.Endpoints.Answered(ctx, t.to.ID)
 	case good || !bad:
@@ -244,7 +270,7 @@ func (t *trip) mark(ctx context.Context, tx *store.Tx, good, bad, gone bool) err
 	}
 	failing := t.Now().Sub(since)
 	if failing >= stopAfter {
-		return t.stop(ctx, tx, otl.EndpointPaused, otl.ReasonFailing)
+		return t.stop(ctx, tx, t.to.Endpoint, otl.EndpointPaused, otl.ReasonFailing)
 	}
 	if !overdue(since, warned, t.Now()) {
 		return nil
@@ -252,7 +278,7 @@ func (t *trip) mark(ctx context.Context, tx *store.Tx, good, bad, gone bool) err
 	if err := tx.Endpoints.Warned(ctx, t.to.ID, t.Now()); err != nil {
 		return err
 	}
-	return t.tell(ctx, tx, otl.MessageWebhookFailing)
+	return t.tell(ctx, tx, t.to.Endpoint, otl.MessageWebhookFailing)
 }
 
 // overdue reports whether the owners of an endpoint that fails since a moment are to hear
@@ -264,34 +290,4 @@ func overdue(since, warned, now time.Time) bool {
 		}
 	}
 	return false
-}
-
-// stop turns the endpoint off and tells its owners.
-func (t *trip) stop(ctx context.Context, tx *store.Tx, state otl.EndpointState, reason string) error {
-	was, err := tx.Endpoints.Stop(ctx, t.to.ID, state, reason, t.Now())
-	if err != nil || !was {
-		return err
-	}
-	now := t.Now()
-	if err := tx.Events.Append(ctx, otl.Event{
-		ID: "evt_" + secret.NewID(now), Type: otl.EventEndpointStopped, SiteID: t.to.SiteID, CreatedAt: now,
-		Data: map[string]string{otl.DataEndpoint: t.to.ID, otl.DataReason: reason},
-	}); err != nil {
-		return err
-	}
-	return t.tell(ctx, tx, otl.MessageWebhookStopped)
-}
-
-// tell queues a mail to each owner of the site.
-func (t *trip) tell(ctx context.Context, tx *store.Tx, kind otl.MessageKind) error {
-	owners, err := tx.Businesses.Owners(ctx, t.to.SiteID)
-	if err != nil {
-		return err
-	}
-	for _, o := range owners {
-		if err := t.Messages.Mail(ctx, tx, kind, o, t.to.SiteID, map[string]string{"url": t.to.URL}); err != nil {
-			return err
-		}
-	}
-	return nil
 }

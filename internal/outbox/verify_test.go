@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -23,7 +24,7 @@ func TestWH15_NothingPersonalBeforeItIsVerified(t *testing.T) {
 		jane := w.Person(t, "jane@dev.test", w.Notes.Site)
 		h, m := w.Hook(t, w.Notes)
 		stranger := m.Endpoint
-		stranger.VerifiedAt = stranger.OldUntil // zero: this machine is the site's own otherwise
+		stranger.VerifiedAt, stranger.AskedAt = time.Time{}, w.Clock.Now() // this machine is the site's own otherwise
 		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.Endpoints.Update(ctx, stranger) }); err != nil {
 			t.Fatal(err)
 		}
@@ -69,11 +70,60 @@ func TestWH15_NothingPersonalBeforeItIsVerified(t *testing.T) {
 		if len(all) != 2 || !strings.Contains(string(all[0].Body)+string(all[1].Body), "Roe") || all[0].JSON["withheld"] != nil {
 			t.Errorf("after: %d requests", len(all))
 		}
-		// One at another host must show it anew; the site's own need not.
-		for to, want := range map[string]bool{"https://elsewhere.example/hook": false, "https://notes.test/hook": true, h.URL + "/other": true} {
-			e, err := w.Webhooks.Update(t.Context(), m.SiteID, m.ID, webhook.Change{URL: &to})
-			if err != nil || !e.VerifiedAt.IsZero() != want {
-				t.Errorf("%s: %v %v", to, e.VerifiedAt, err)
+		// One with another URL must show it anew, be it at a host that the site named as its own
+		// or at the one before, where somebody else may have another path.
+		for _, step := range []struct {
+			to   string
+			want bool
+		}{{h.URL, true}, {"https://elsewhere.example/hook", false}, {"https://notes.test/hook", false}, {h.URL + "/other", true}, {h.URL + "/other", true}} {
+			e, err := w.Webhooks.Update(t.Context(), m.SiteID, m.ID, webhook.Change{URL: &step.to})
+			if err != nil || !e.VerifiedAt.IsZero() != step.want {
+				t.Errorf("%s: %v %v", step.to, e.VerifiedAt, err)
+			}
+		}
+		elsewhere := m.Endpoint
+		elsewhere.URL, elsewhere.VerifiedAt = "https://hooks.example/a", w.Clock.Now()
+		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.Endpoints.Update(ctx, elsewhere) }); err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []struct {
+			to   string
+			want bool
+		}{{elsewhere.URL, true}, {"https://hooks.example/b", false}} {
+			e, err := w.Webhooks.Update(t.Context(), m.SiteID, m.ID, webhook.Change{URL: &step.to})
+			if err != nil || e.VerifiedAt.IsZero() == step.want {
+				t.Errorf("%s: %v %v", step.to, e.VerifiedAt, err)
+			}
+		}
+	})
+}
+
+// TestWH15_ANewEndpointIsAskedByItself, once, by one node, before it is told of anything.
+func TestWH15_ANewEndpointIsAskedByItself(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		for _, answers := range []bool{true, false} {
+			h, m := w.Hook(t, w.Notes)
+			if answers {
+				h.Echo()
+			}
+			unasked := m.Endpoint
+			unasked.VerifiedAt = time.Time{}
+			if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.Endpoints.Update(ctx, unasked) }); err != nil {
+				t.Fatal(err)
+			}
+			happen(t, w, w.Notes, 1)
+			w.Deliver(t)
+			w.Deliver(t)
+			got := h.Take()
+			if len(got) != 2 || got[0].Text("type") != "webhook.challenge" || got[1].Text("type") != "role.assigned" || (got[1].JSON["withheld"] == nil) != answers {
+				t.Errorf("answers %v: %d requests", answers, len(got))
+			}
+			if e := endpoint(t, w, m); e.VerifiedAt.IsZero() == answers || e.AskedAt.IsZero() {
+				t.Errorf("answers %v: %+v", answers, e)
+			}
+			if err := w.Webhooks.Delete(t.Context(), m.SiteID, m.ID); err != nil {
+				t.Fatal(err)
 			}
 		}
 	})

@@ -81,6 +81,13 @@ func (g Deliveries) Withdraw(ctx context.Context, endpointID string, seq int64, 
 	return err
 }
 
+// GiveUp ends what waits for an endpoint to which nothing is sent any more.
+func (g Deliveries) GiveUp(ctx context.Context, endpointID string, now time.Time) error {
+	_, err := g.exec(ctx, `UPDATE deliveries SET state = 'dead', problem = 'the endpoint was disabled', settled_at = $1 WHERE endpoint_id = $2 AND state = 'waiting'`,
+		millis(now), endpointID)
+	return err
+}
+
 // Attempted is an attempt with the delivery it was for.
 type Attempted struct {
 	otl.Delivery
@@ -160,8 +167,8 @@ func (g Deliveries) Again(ctx context.Context, endpointID string, seq int64, now
 }
 
 // Replayable gives places of the log of a site, after one, of events in a span of
-// time: those an endpoint is to be told of once more. With failed true they are
-// those of its deliveries that were given up.
+// time of which it is told. With failed true they are those of the endpoint's deliveries
+// that were given up.
 func (g Deliveries) Replayable(ctx context.Context, r otl.Replay, after int64, limit int) ([]otl.SiteEvent, error) {
 	if r.Failed {
 		return all(ctx, g.group, `SELECT `+siteEventColumns+` FROM deliveries d JOIN site_events l ON l.site_id = $1 AND l.seq = d.seq JOIN events e ON e.id = l.event_id
@@ -169,19 +176,21 @@ func (g Deliveries) Replayable(ctx context.Context, r otl.Replay, after int64, l
 			[]any{r.SiteID, r.EndpointID, after, millis(r.Since), millis(r.Until), limit}, siteEventDest)
 	}
 	return all(ctx, g.group, `SELECT `+siteEventColumns+` FROM site_events l JOIN events e ON e.id = l.event_id
-		WHERE l.site_id = $1 AND l.seq > $2 AND l.told AND e.created_at >= $3 AND e.created_at < $4 AND ($5 = '' OR ' ' || $5 || ' ' LIKE '% ' || e.type || ' %')
-		ORDER BY l.seq LIMIT $6`, []any{r.SiteID, after, millis(r.Since), millis(r.Until), r.Events.String(), limit}, siteEventDest)
+		WHERE l.site_id = $1 AND l.seq > $2 AND l.told AND e.created_at >= $3 AND e.created_at < $4 ORDER BY l.seq LIMIT $5`,
+		[]any{r.SiteID, after, millis(r.Since), millis(r.Until), limit}, siteEventDest)
 }
 
-// Counts gives how many deliveries are due, and since when the oldest of them is due.
+// Counts gives how many deliveries are due to endpoints that are on, and since when the
+// oldest of them is due.
 func (g Deliveries) Counts(ctx context.Context, now time.Time) (waiting int, oldest time.Time, err error) {
-	err = g.one(ctx, `SELECT count(*), min(due_at) FROM deliveries WHERE state = 'waiting' AND due_at <= $1`, []any{millis(now)}, &waiting, at(&oldest))
+	err = g.one(ctx, `SELECT count(*), min(d.due_at) FROM endpoints p JOIN sites s ON s.id = p.site_id AND s.deleted_at IS NULL
+		JOIN deliveries d ON d.endpoint_id = p.id AND d.state = 'waiting' AND d.due_at <= $1 WHERE p.state = 'on'`, []any{millis(now)}, &waiting, at(&oldest))
 	return waiting, oldest, err
 }
 
-// Prune deletes deliveries that were queued before a time, with their attempts, at
-// most limit of them, and says how many.
+// Prune deletes deliveries that were queued before a time, and do not wait for anything
+// later, with their attempts, at most limit of them, and says how many.
 func (g Deliveries) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
-	return g.exec(ctx, `DELETE FROM deliveries WHERE (endpoint_id, seq) IN (SELECT endpoint_id, seq FROM deliveries WHERE created_at < $1 LIMIT $2)`,
+	return g.exec(ctx, `DELETE FROM deliveries WHERE (endpoint_id, seq) IN (SELECT endpoint_id, seq FROM deliveries WHERE created_at < $1 AND (state <> 'waiting' OR due_at < $1) LIMIT $2)`,
 		millis(before), limit)
 }

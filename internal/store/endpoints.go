@@ -23,12 +23,12 @@ type StoredEndpoint struct {
 }
 
 const endpointColumns = `p.id, p.site_id, p.url, p.description, p.events, p.state, p.reason, p.old_until, p.failing_since, p.warned_at,
-	p.leased_by, p.leased_until, p.created_at, p.updated_at, p.secret, p.old_secret, p.client, p.verified_at`
+	p.leased_by, p.leased_until, p.created_at, p.updated_at, p.secret, p.old_secret, p.client, p.verified_at, p.asked_at`
 
 func endpointDest(e *StoredEndpoint) []any {
 	return []any{
 		&e.ID, &e.SiteID, &e.URL, &e.Description, words(&e.Events, otl.StoredEventTypes), &e.State, &e.Reason, at(&e.OldUntil), at(&e.FailingSince),
-		at(&e.WarnedAt), &e.LeasedBy, at(&e.LeasedUntil), at(&e.CreatedAt), at(&e.UpdatedAt), &e.Secrets.Current, &e.Secrets.Old, &e.Client, at(&e.VerifiedAt),
+		at(&e.WarnedAt), &e.LeasedBy, at(&e.LeasedUntil), at(&e.CreatedAt), at(&e.UpdatedAt), &e.Secrets.Current, &e.Secrets.Old, &e.Client, at(&e.VerifiedAt), at(&e.AskedAt),
 	}
 }
 
@@ -43,8 +43,8 @@ func (g Endpoints) Insert(ctx context.Context, e StoredEndpoint) error {
 // Update writes what somebody may set of an endpoint. One that is turned on is not
 // held to have failed before.
 func (g Endpoints) Update(ctx context.Context, e otl.Endpoint) error {
-	_, err := g.exec(ctx, `UPDATE endpoints SET url = $1, description = $2, events = $3, state = $4, reason = $5, updated_at = $6, failing_since = $7, warned_at = $8, verified_at = $9 WHERE id = $10`,
-		e.URL, e.Description, e.Events.String(), string(e.State), e.Reason, millis(e.UpdatedAt), millis(e.FailingSince), millis(e.WarnedAt), millis(e.VerifiedAt), e.ID)
+	_, err := g.exec(ctx, `UPDATE endpoints SET url = $1, description = $2, events = $3, state = $4, reason = $5, updated_at = $6, failing_since = $7, warned_at = $8, verified_at = $9, asked_at = $10 WHERE id = $11`,
+		e.URL, e.Description, e.Events.String(), string(e.State), e.Reason, millis(e.UpdatedAt), millis(e.FailingSince), millis(e.WarnedAt), millis(e.VerifiedAt), millis(e.AskedAt), e.ID)
 	return err
 }
 
@@ -52,6 +52,13 @@ func (g Endpoints) Update(ctx context.Context, e otl.Endpoint) error {
 // and reports whether it has.
 func (g Endpoints) Verified(ctx context.Context, id, url string, now time.Time) (bool, error) {
 	n, err := g.exec(ctx, `UPDATE endpoints SET verified_at = $1, updated_at = $1 WHERE id = $2 AND url = $3`, millis(now), id, url)
+	return n == 1, err
+}
+
+// Asked notes that an endpoint is asked to show that it is the site's, and reports whether
+// that is the first time since it got its URL.
+func (g Endpoints) Asked(ctx context.Context, id, url string, now time.Time) (bool, error) {
+	n, err := g.exec(ctx, `UPDATE endpoints SET asked_at = $1 WHERE id = $2 AND url = $3 AND asked_at IS NULL AND verified_at IS NULL AND client = ''`, millis(now), id, url)
 	return n == 1, err
 }
 
@@ -108,12 +115,14 @@ func (g Endpoints) Hearing(ctx context.Context, t otl.EventType) ([]string, erro
 		[]any{"% " + string(t) + " %"}, func(s *string) []any { return []any{s} })
 }
 
-// Ready gives endpoints that are on, have a delivery that is due, and are sent to
-// by no node: at most limit of them, those first whose lease ended first.
+// Ready gives endpoints that are on, have a delivery that is due or are still to be asked
+// whether they are the site's, and are sent to by no node: at most limit of them, those
+// first whose lease ended first.
 func (g Endpoints) Ready(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return all(ctx, g.group, `SELECT p.id FROM endpoints p JOIN sites s ON s.id = p.site_id
 		WHERE p.state = 'on' AND p.leased_until <= $1 AND s.deleted_at IS NULL
-		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.endpoint_id = p.id AND d.state = 'waiting' AND d.due_at <= $1)
+		AND (p.asked_at IS NULL AND p.verified_at IS NULL AND p.client = ''
+			OR EXISTS (SELECT 1 FROM deliveries d WHERE d.endpoint_id = p.id AND d.state = 'waiting' AND d.due_at <= $1))
 		ORDER BY p.leased_until, p.id LIMIT $2`, []any{millis(now), limit}, func(s *string) []any { return []any{s} })
 }
 
@@ -157,9 +166,32 @@ func (g Endpoints) Warned(ctx context.Context, id string, now time.Time) error {
 	return err
 }
 
-// Stop turns an endpoint off that is on, and reports whether it was.
+// Full gives endpoints for which more deliveries wait than so many.
+func (g Endpoints) Full(ctx context.Context, most int) ([]StoredEndpoint, error) {
+	return all(ctx, g.group, `SELECT `+endpointColumns+` FROM endpoints p
+		WHERE p.state <> 'disabled' AND (SELECT count(*) FROM deliveries d WHERE d.endpoint_id = p.id AND d.state = 'waiting') > $1 ORDER BY p.id`,
+		[]any{most}, endpointDest)
+}
+
+// Count gives how many endpoints of sites that there are stand how.
+func (g Endpoints) Count(ctx context.Context) (map[otl.EndpointState]int, error) {
+	type standing struct {
+		state otl.EndpointState
+		n     int
+	}
+	found, err := all(ctx, g.group, `SELECT p.state, count(*) FROM endpoints p JOIN sites s ON s.id = p.site_id WHERE s.deleted_at IS NULL GROUP BY p.state`,
+		nil, func(s *standing) []any { return []any{&s.state, &s.n} })
+	out := map[otl.EndpointState]int{}
+	for _, s := range found {
+		out[s.state] = s.n
+	}
+	return out, err
+}
+
+// Stop turns an endpoint off that is not disabled, nor as it is to be already, and reports
+// whether it was.
 func (g Endpoints) Stop(ctx context.Context, id string, state otl.EndpointState, reason string, now time.Time) (bool, error) {
-	n, err := g.exec(ctx, `UPDATE endpoints SET state = $1, reason = $2, updated_at = $3 WHERE id = $4 AND state = 'on'`,
+	n, err := g.exec(ctx, `UPDATE endpoints SET state = $1, reason = $2, updated_at = $3 WHERE id = $4 AND state <> 'disabled' AND state <> $1`,
 		string(state), reason, millis(now), id)
 	return n == 1, err
 }

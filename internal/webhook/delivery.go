@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,6 +77,9 @@ func validEvent(id string) bool {
 // of it before.
 func (w *Webhooks) Resend(ctx context.Context, siteID, id, eventID string) error {
 	err := w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if _, err := sendable(ctx, tx, siteID, id); err != nil {
+			return err
+		}
 		d, err := w.delivery(ctx, tx, siteID, id, eventID)
 		if err != nil {
 			return err
@@ -110,6 +114,7 @@ func (w *Webhooks) Event(ctx context.Context, siteID, eventID string) (Past, err
 	if !ok {
 		return Past{}, noEvent()
 	}
+	w.Shown(told)
 	sent, err := w.Store.Read.Deliveries.Between(ctx, siteID, e.Seq, e.Seq)
 	return Past{told, sent}, err
 }
@@ -168,19 +173,20 @@ func requeue(ctx context.Context, tx *store.Tx, now time.Time, endpointID string
 }
 
 // ReplayMany has an endpoint told again of the events of a span of time: those it was
-// given up on, or all. A dry run changes nothing. It says how many they are.
+// given up on, or all, as far as they are for it. A dry run changes nothing. It says how
+// many they are.
 func (w *Webhooks) ReplayMany(ctx context.Context, r otl.Replay, dry bool) (n int, err error) {
-	e, err := find(ctx, w.Store.Read, r.SiteID, r.EndpointID)
+	to, err := find(ctx, w.Store.Read, r.SiteID, r.EndpointID)
 	if err != nil {
 		return 0, err
 	}
 	if !r.Since.Before(r.Until) {
 		return 0, otl.InvalidField("until", "out_of_range", "must be later than since")
 	}
-	if !dry && e.State == otl.EndpointDisabled {
-		return 0, &otl.Error{Kind: otl.Conflict, Code: "endpoint_disabled", Text: "The endpoint is disabled. Turn it on first."}
+	if !dry && to.State == otl.EndpointDisabled {
+		return 0, errDisabled()
 	}
-	r.Events = e.Events
+	to.State = otl.EndpointOn // what a disabled one would get is counted
 	for after := int64(0); ; {
 		found, err := w.Store.Read.Deliveries.Replayable(ctx, r, after, page)
 		if err != nil || len(found) == 0 {
@@ -190,8 +196,8 @@ func (w *Webhooks) ReplayMany(ctx context.Context, r otl.Replay, dry bool) (n in
 			return n, err
 		}
 		after = found[len(found)-1].Seq
-		n += len(found)
-		if dry {
+		found = slices.DeleteFunc(found, func(e otl.SiteEvent) bool { return !to.Gets(e.Event) })
+		if n += len(found); dry || len(found) == 0 {
 			continue
 		}
 		if err := w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -239,6 +245,7 @@ func (w *Webhooks) Events(ctx context.Context, siteID string, after int64, limit
 			return nil, after, false, err
 		}
 		if ok {
+			w.Shown(told)
 			past = append(past, Past{told, by[e.Seq]})
 		}
 	}
@@ -250,7 +257,8 @@ func (w *Webhooks) End(ctx context.Context, siteID string) (int64, error) {
 	return w.Store.Read.Logs.Newest(ctx, siteID)
 }
 
-// Prune deletes deliveries that are older than Kept.
+// Prune deletes deliveries that are older than Kept, and do not wait since they were sent
+// again.
 func (w *Webhooks) Prune(ctx context.Context) error {
 	return w.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
 		return tx.Deliveries.Prune(ctx, w.Now().Add(-Kept), store.Batch)

@@ -29,6 +29,9 @@ type Told struct {
 	Test      bool           `json:"test,omitempty"`
 	Withheld  bool           `json:"withheld,omitempty"` // nothing personal is told: the endpoint is not verified
 	Data      map[string]any `json:"data"`
+
+	userID string     // whose fields are in the data
+	fields otl.Fields // which, none for nobody's
 }
 
 // Body writes the bytes that are sent and signed.
@@ -55,15 +58,22 @@ func (w *Webhooks) Tell(ctx context.Context, e otl.SiteEvent) (told Told, ok boo
 		_, err := replace(told.Data, e.Data[otl.DataSet])
 		return told, true, err
 	}
-	told.Data, ok, err = w.data(ctx, e)
-	return told, ok, err
-}
-
-func (w *Webhooks) data(ctx context.Context, e otl.SiteEvent) (map[string]any, bool, error) {
-	d := map[string]any{"user_id": e.UserID}
 	switch e.Type {
 	case otl.EventUserCreated, otl.EventUserUpdated, otl.EventSessionCreated:
-		return w.personal(ctx, e)
+		ok, err = w.personal(ctx, e, &told)
+		return told, ok, err
+	}
+	told.Data = data(e)
+	return told, true, nil
+}
+
+// Shown notes for whom it concerns that somebody of the site has read what it is told.
+func (w *Webhooks) Shown(t Told) { w.Ledger.NoteAt(t.SiteID, t.userID, t.fields) }
+
+// data gives the data of events that hold no more of a person than his id.
+func data(e otl.SiteEvent) map[string]any {
+	d := map[string]any{"user_id": e.UserID}
+	switch e.Type {
 	case otl.EventSessionRevoked:
 		version, _ := strconv.Atoi(e.Data[otl.DataSessionVersion])
 		d["session"] = map[string]any{"id": e.SessionID}
@@ -82,38 +92,39 @@ func (w *Webhooks) data(ctx context.Context, e otl.SiteEvent) (map[string]any, b
 			"id": e.Data[otl.DataOrder], "plan": e.Data[otl.DataPlan], "amount": amount, "currency": e.Data[otl.DataCurrency],
 		}}
 	}
-	return d, true, nil
+	return d
 }
 
-// personal gives the data of events that hold more of a person than his id: only
-// while he lets the site in.
-func (w *Webhooks) personal(ctx context.Context, e otl.SiteEvent) (map[string]any, bool, error) {
-	onlyID := map[string]any{"user": map[string]any{"id": e.UserID}}
+// personal writes the data of events that hold more of a person than his id: only
+// while he lets the site in. Ok is false where nothing may be told any more.
+func (w *Webhooks) personal(ctx context.Context, e otl.SiteEvent, told *Told) (ok bool, err error) {
+	told.Data = map[string]any{"user": map[string]any{"id": e.UserID}}
 	if event.Stranger(e.Event, e.SiteID) {
-		return onlyID, true, nil
+		return true, nil
 	}
 	m, err := w.Store.Read.Grants.Member(ctx, e.SiteID, e.UserID)
 	if errors.Is(err, store.ErrNotFound) {
-		return onlyID, e.Type == otl.EventUserCreated, nil
+		return e.Type == otl.EventUserCreated, nil
 	}
 	if err != nil {
-		return nil, false, err
+		return false, err
 	}
-	switch e.Type {
-	case otl.EventUserCreated:
-		w.Ledger.NoteAt(e.SiteID, e.UserID, m.Grant.Fields.Without(otl.FieldUsername))
-		return map[string]any{"user": person(m), "source": e.Data[otl.DataSource]}, true, nil
-	case otl.EventUserUpdated:
-		changed := event.Seen(m.Grant.Fields, e.Event)
-		if len(changed) > 0 {
-			w.Ledger.NoteAt(e.SiteID, e.UserID, m.Grant.Fields.Without(otl.FieldUsername))
-		}
-		return map[string]any{"user": person(m), "changed": changed, "version": m.User.Version}, len(changed) > 0, nil
+	if e.Type == otl.EventSessionCreated {
+		told.Data = map[string]any{"user_id": e.UserID, "session": map[string]any{
+			"id": e.SessionID, "site_id": e.SiteID, "created_at": e.CreatedAt, "ip": e.Data[otl.DataIP], "user_agent": e.Data[otl.DataUserAgent],
+			"amr": otl.StoredMethods(e.Data[otl.DataMethods]).AMR(),
+		}}
+		return true, nil
 	}
-	return map[string]any{"user_id": e.UserID, "session": map[string]any{
-		"id": e.SessionID, "site_id": e.SiteID, "created_at": e.CreatedAt, "ip": e.Data[otl.DataIP], "user_agent": e.Data[otl.DataUserAgent],
-		"amr": otl.StoredMethods(e.Data[otl.DataMethods]).AMR(),
-	}}, true, nil
+	told.Data = map[string]any{"user": person(m)}
+	told.userID, told.fields = e.UserID, m.Grant.Fields.Without(otl.FieldUsername)
+	if e.Type == otl.EventUserCreated {
+		told.Data["source"] = e.Data[otl.DataSource]
+		return true, nil
+	}
+	changed := event.Seen(m.Grant.Fields, e.Event)
+	told.Data["changed"], told.Data["version"] = changed, m.User.Version
+	return len(changed) > 0, nil
 }
 
 // person gives what a person lets a site see of him.

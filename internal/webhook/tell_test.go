@@ -181,7 +181,10 @@ func TestPR06_WhatIsNotToldWasNotShown(t *testing.T) {
 		want    int
 	}{{"phone", 0}, {"name", 1}} {
 		e.Data = map[string]string{otl.DataChanged: step.changed}
-		_, ok, _ := tell(t, w, e)
+		told, ok, _ := tell(t, w, e)
+		if ok {
+			w.Webhooks.Shown(told)
+		}
 		seen, err := w.Ledger.Of(t.Context(), jane.ID)
 		if err != nil || ok != (step.want > 0) || len(seen) != step.want {
 			t.Errorf("%s changed: told %t, seen %+v %v", step.changed, ok, seen, err)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"time"
 
@@ -29,8 +28,11 @@ func (w Verification) Verify(ctx context.Context, siteID, id string) (otl.Endpoi
 	if err != nil {
 		return otl.Endpoint{}, err
 	}
-	if stored.Client != "" { // it is a client's, and told of no person but by a token
-		return otl.Endpoint{}, noEndpoint()
+	if err := changeable(stored.Endpoint); err != nil {
+		return otl.Endpoint{}, err
+	}
+	if stored.State == otl.EndpointDisabled {
+		return otl.Endpoint{}, errDisabled()
 	}
 	challenge, now := secret.NewKey(challengePrefix), w.Now()
 	told := Told{
@@ -89,37 +91,34 @@ func (w Verification) verified(ctx context.Context, e otl.Endpoint) (otl.Endpoin
 	})
 }
 
-// known gives when an endpoint that gets a URL was verified: at once where the URL is at a
-// host of the site's own, to which it sends people with their codes anyway, or on this very
-// machine; as before where scheme and host stay the same; else not yet.
-func known(ctx context.Context, tx *store.Tx, now time.Time, siteID string, before otl.Endpoint, to string) (time.Time, error) {
-	if !before.VerifiedAt.IsZero() && otl.Origin(before.URL) == otl.Origin(to) {
-		return before.VerifiedAt, nil
+// known gives when an endpoint that gets a URL was verified: as before where the URL stays
+// the same, path and all, because at one host may be many receivers; at once where it is
+// this very machine; else not yet.
+func known(now time.Time, before otl.Endpoint, to string) time.Time {
+	switch {
+	case before.URL == to:
+		return before.VerifiedAt
+	case loopback(hostOf(to)):
+		return now
 	}
-	own, err := hosts(ctx, tx, siteID)
-	if host := hostOf(to); err != nil || !loopback(host) && !slices.Contains(own, host) {
-		return time.Time{}, err
-	}
-	return now, nil
+	return time.Time{}
 }
 
-// hosts gives the hosts of a site's own: its domain, and those of its callback URLs and of
-// the origins of its scripts.
-func hosts(ctx context.Context, tx *store.Tx, siteID string) ([]string, error) {
-	s, err := tx.Sites.ByID(ctx, siteID)
-	if err != nil {
-		return nil, err
+// Introduce has an endpoint that is new, or has a new URL, show that it is the site's, once
+// and by itself; whether it did is seen on the endpoint. The caller is alone in sending to it.
+func (w Verification) Introduce(ctx context.Context, e otl.Endpoint) error {
+	first := false
+	err := w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		first, err = tx.Endpoints.Asked(ctx, e.ID, e.URL, w.Now())
+		return err
+	})
+	if err != nil || !first {
+		return err
 	}
-	callbacks, err := tx.Sites.Callbacks(ctx, siteID)
-	if err != nil {
-		return nil, err
+	if _, err = w.Verify(ctx, e.SiteID, e.ID); otl.As(err).Kind == otl.Conflict || otl.As(err).Kind == otl.NotFound {
+		return nil // somebody will look why
 	}
-	origins, err := tx.Sites.Origins(ctx, siteID)
-	hosts := []string{s.Domain}
-	for _, u := range slices.Concat(callbacks, origins) {
-		hosts = append(hosts, hostOf(u))
-	}
-	return slices.DeleteFunc(hosts, func(h string) bool { return h == "" }), err
+	return err
 }
 
 // hostOf gives the host of a URL without the port, "" for none.
@@ -142,7 +141,7 @@ func (t Told) For(e otl.Endpoint) Told {
 	if t.Test || !e.VerifiedAt.IsZero() {
 		return t
 	}
-	t.Withheld = true
+	t.Withheld, t.fields = true, nil
 	bare := map[string]any{}
 	for name, v := range t.Data {
 		if inner, ok := v.(map[string]any); ok && (name == "user" || name == "session") {

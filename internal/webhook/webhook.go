@@ -124,13 +124,10 @@ func (w *Webhooks) Create(ctx context.Context, siteID string, n NewEndpoint) (Ma
 	if m.Secret.Empty() {
 		m.Secret = newSecret()
 	}
+	m.VerifiedAt = known(now, otl.Endpoint{}, m.URL)
 	stored := store.StoredEndpoint{Endpoint: m.Endpoint, Secrets: store.Secrets{Current: w.Master.Seal([]byte(m.Secret.Reveal()), place(m.ID))}}
 	again := otl.RequestOf(ctx).Once
-	return m, w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		if stored.VerifiedAt, err = known(ctx, tx, w.Now(), siteID, otl.Endpoint{}, n.URL); err != nil {
-			return err
-		}
-		m.VerifiedAt = stored.VerifiedAt
+	err := w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		have, err := tx.Endpoints.OfSite(ctx, siteID)
 		if err != nil {
 			return err
@@ -147,6 +144,10 @@ func (w *Webhooks) Create(ctx context.Context, siteID string, n NewEndpoint) (Ma
 		}
 		return tx.Answers.Keep(ctx, again, now, m)
 	})
+	if err == nil {
+		w.wake(m.ID) // it is to show that it is the site's
+	}
+	return m, err
 }
 
 // note appends what an administrative act did to an endpoint; nil is an endpoint that
@@ -199,6 +200,28 @@ func find(ctx context.Context, tx *store.Tx, siteID, id string) (store.StoredEnd
 
 func noEndpoint() error { return otl.NoSuch("webhook endpoint") }
 
+// sendable finds an endpoint of a site to which somebody wants something sent by hand.
+func sendable(ctx context.Context, tx *store.Tx, siteID, id string) (store.StoredEndpoint, error) {
+	e, err := find(ctx, tx, siteID, id)
+	if err == nil && e.State == otl.EndpointDisabled {
+		err = errDisabled()
+	}
+	return e, err
+}
+
+func errDisabled() error {
+	return &otl.Error{Kind: otl.Conflict, Code: "endpoint_disabled", Text: "The endpoint is disabled. Turn it on first."}
+}
+
+// changeable is an error for an endpoint of a client: where it lies, what it hears of and
+// how it is signed follow from the client.
+func changeable(e otl.Endpoint) error {
+	if e.Client == "" {
+		return nil
+	}
+	return &otl.Error{Kind: otl.Conflict, Code: "client_endpoint", Text: "The endpoint belongs to a client, which is told there of its sessions that end. It can be paused and disabled, and no more."}
+}
+
 // Update changes an endpoint.
 func (w *Webhooks) Update(ctx context.Context, siteID, id string, c Change) (e otl.Endpoint, err error) {
 	err = w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -206,16 +229,25 @@ func (w *Webhooks) Update(ctx context.Context, siteID, id string, c Change) (e o
 		if err != nil {
 			return err
 		}
-		e = stored.Endpoint
+		if e = stored.Endpoint; c.URL != nil || c.Events != nil {
+			if err := changeable(e); err != nil {
+				return err
+			}
+		}
 		if err := w.apply(&e, c); err != nil {
 			return err
 		}
 		e.UpdatedAt = w.Now()
-		if e.VerifiedAt, err = known(ctx, tx, w.Now(), siteID, stored.Endpoint, e.URL); err != nil {
-			return err
+		if e.VerifiedAt = known(e.UpdatedAt, stored.Endpoint, e.URL); e.URL != stored.URL {
+			e.AskedAt = time.Time{}
 		}
 		if err := tx.Endpoints.Update(ctx, e); err != nil {
 			return err
+		}
+		if e.State == otl.EndpointDisabled {
+			if err := tx.Deliveries.GiveUp(ctx, id, e.UpdatedAt); err != nil {
+				return err
+			}
 		}
 		return w.note(ctx, tx, otl.EventEndpointUpdated, &stored.Endpoint, &e)
 	})
@@ -247,6 +279,9 @@ func (w *Webhooks) Rotate(ctx context.Context, siteID, id string, overlap time.D
 	err = w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		e, err := find(ctx, tx, siteID, id)
 		if err != nil {
+			return err
+		}
+		if err := changeable(e.Endpoint); err != nil {
 			return err
 		}
 		now := w.Now()
@@ -297,7 +332,11 @@ func (w *Webhooks) Test(ctx context.Context, siteID, id, as string) (string, err
 		Data: map[string]string{otl.DataEndpoint: id, otl.DataAs: as},
 	}
 	return e.ID, w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if _, err := find(ctx, tx, siteID, id); err != nil {
+		to, err := sendable(ctx, tx, siteID, id)
+		if err != nil {
+			return err
+		}
+		if err := changeable(to.Endpoint); err != nil {
 			return err
 		}
 		return tx.Events.Append(ctx, e)

@@ -19,6 +19,7 @@ type eventOut struct {
 	Sequence   int64           `json:"sequence" doc:"Rises from event to event of the site."`
 	UserSeq    *int64          `json:"user_sequence" doc:"Of the events about one person: 1, 2, 3 … without a gap; null where it is about none of the site's people."`
 	Test       bool            `json:"test" doc:"Whether it was sent because somebody asked for a test."`
+	Withheld   bool            `json:"withheld,omitempty" doc:"true where nothing personal is told, because the endpoint is not verified."`
 	Data       facts           `json:"data" doc:"By type; see the guide on webhooks."`
 	Deliveries []eventDelivery `json:"deliveries" doc:"What became of it at each endpoint."`
 }
@@ -39,7 +40,7 @@ type eventDelivery struct {
 
 func newEventOut(p webhook.Past) eventOut {
 	out := eventOut{
-		ID: p.ID, Type: string(p.Type), CreatedAt: p.CreatedAt, SiteID: p.SiteID, Sequence: p.Seq, Test: p.Test, Data: p.Data, Deliveries: []eventDelivery{},
+		ID: p.ID, Type: string(p.Type), CreatedAt: p.CreatedAt, SiteID: p.SiteID, Sequence: p.Seq, Test: p.Test, Withheld: p.Withheld, Data: p.Data, Deliveries: []eventDelivery{},
 	}
 	if p.UserSeq != 0 {
 		out.UserSeq = &p.UserSeq

@@ -67,7 +67,7 @@ func (s webhooks) endpointRoutes() {
 		id: "updateWebhook", method: http.MethodPatch, path: "/webhooks/{id}", tag: tagWebhooks,
 		summary: "Change a webhook endpoint",
 		text:    "Sets the members given. One that is turned on gets what waited for it.",
-		access:  bySite, scope: otl.ScopeAdmin, success: http.StatusOK, errors: []int{404}, request: map[string]any{"state": "paused"}, answer: sample,
+		access:  bySite, scope: otl.ScopeAdmin, success: http.StatusOK, errors: []int{404, 409}, request: map[string]any{"state": "paused"}, answer: sample,
 	}, s.update)
 	route(s.Surface, operation{
 		id: "deleteWebhook", method: http.MethodDelete, path: "/webhooks/{id}", tag: tagWebhooks,
@@ -79,21 +79,21 @@ func (s webhooks) endpointRoutes() {
 		summary: "Replace the secret of a webhook endpoint",
 		text: "Gives a new secret, shown this once. For the overlap both sign: X-OTL-Signature-V2 and webhook-signature carry a signature of each, " +
 			"X-OTL-Signature, which has room for one, that of the older.",
-		access: bySite, scope: otl.ScopeAdmin, success: http.StatusCreated, errors: []int{404}, optionalBody: true,
+		access: bySite, scope: otl.ScopeAdmin, success: http.StatusCreated, errors: []int{404, 409}, optionalBody: true,
 		request: map[string]any{"overlap_seconds": 86400}, answer: made,
 	}, s.rotate)
 	route(s.Surface, operation{
 		id: "verifyWebhook", method: http.MethodPost, path: "/webhooks/{id}/verify", tag: tagWebhooks,
 		summary: "Verify a webhook endpoint",
 		text: "Posts webhook.challenge to the endpoint, signed, which must answer 2xx with data.challenge within ten seconds: as the body, or as the member challenge of a JSON object. " +
-			"Until then it gets ids and nothing personal. Endpoints at a host of the site's own, as its domain or a callback URL names it, are verified from the beginning.",
+			"Until then it gets ids and nothing personal. A new endpoint, or one with a new URL, is asked once by itself.",
 		access: bySite, scope: otl.ScopeAdmin, success: http.StatusOK, errors: []int{404, 409}, answer: sample,
 	}, s.verify)
 	route(s.Surface, operation{
 		id: "testWebhook", method: http.MethodPost, path: "/webhooks/{id}/test", tag: tagWebhooks,
 		summary: "Send a test event",
 		text:    "Has an event sent to this endpoint alone: webhook.test, or one that plays the type named, with sample data and test: true.",
-		access:  bySite, scope: otl.ScopeAdmin, success: http.StatusAccepted, errors: []int{404}, optionalBody: true,
+		access:  bySite, scope: otl.ScopeAdmin, success: http.StatusAccepted, errors: []int{404, 409}, optionalBody: true,
 		request: map[string]any{"type": "user.updated"}, answer: testedOut{sampleEvent().ID},
 	}, s.test)
 }
@@ -109,7 +109,7 @@ func (s webhooks) deliveryRoutes() {
 	}, s.deliveries)
 	route(s.Surface, operation{
 		id: "getDelivery", method: http.MethodGet, path: "/webhooks/{id}/deliveries/{event_id}", tag: tagWebhooks,
-		summary: "Read a delivery", text: "One delivery with every attempt: the heads of request and answer, and the first 16 KiB of its body.",
+		summary: "Read a delivery", text: "One delivery with every attempt: the heads of request and answer, and of its body the first 16 KiB, or the first KiB where it succeeded.",
 		access: bySite, scope: otl.ScopeAdmin, success: http.StatusOK, errors: []int{404},
 		answer: deliveryDetailOut{DeliveryOut: sample, Payload: &event, Tries: []attemptOut{{
 			Number: 1, StartedAt: event.CreatedAt, Took: 12, Status: &status, Body: "ok",
@@ -119,7 +119,7 @@ func (s webhooks) deliveryRoutes() {
 	route(s.Surface, operation{
 		id: "resendDelivery", method: http.MethodPost, path: "/webhooks/{id}/deliveries/{event_id}/resend", tag: tagWebhooks,
 		summary: "Send an event to an endpoint again", text: "Whatever became of it before, it is sent again under the same id, with all its tries.",
-		access: bySite, scope: otl.ScopeAdmin, success: http.StatusAccepted, errors: []int{404}, answer: resentOut{1},
+		access: bySite, scope: otl.ScopeAdmin, success: http.StatusAccepted, errors: []int{404, 409}, answer: resentOut{1},
 	}, s.resend)
 	route(s.Surface, operation{
 		id: "replayWebhook", method: http.MethodPost, path: "/webhooks/{id}/replay", tag: tagWebhooks,

@@ -28,7 +28,7 @@ type EndpointOut struct {
 	Events       []string   `json:"events" doc:"Types it is told of."`
 	Client       string     `json:"client_id" doc:"The client that is told here of its sessions that end; empty for an endpoint of the site's own."`
 	State        string     `json:"state" enum:"on,paused,disabled" doc:"While it is paused deliveries wait; for a disabled one there are none."`
-	Reason       string     `json:"reason" doc:"Why it is not on: owner, failing (every attempt failed for five days) or gone (it answered 410)."`
+	Reason       string     `json:"reason" doc:"Why it is not on: owner, failing (every attempt failed for five days), gone (it answered 410) or backlog (too much waited for it)."`
 	VerifiedAt   *time.Time `json:"verified_at" doc:"When it showed that it is the site's; null until then, and nothing personal is sent there."`
 	FailingSince *time.Time `json:"failing_since" doc:"Since then every attempt failed; null while it answers."`
 	OldUntil     *time.Time `json:"previous_secret_until" doc:"Until then the secret before signs too; null where there is none."`
@@ -247,13 +247,13 @@ type attemptOut struct {
 	Problem   string    `json:"problem"`
 	Request   headers   `json:"request_headers"`
 	Response  headers   `json:"response_headers"`
-	Body      string    `json:"response_body" doc:"The first 16 KiB; escape it before you show it."`
+	Body      string    `json:"response_body" doc:"The first 16 KiB, of a success the first KiB; escape it before you show it."`
 }
 
 type deliveryDetailOut struct {
 	DeliveryOut
 	Tries   []attemptOut `json:"attempt_log"`
-	Payload *eventOut    `json:"payload" doc:"What a further attempt would send; null where nothing may be told any more."`
+	Payload *eventOut    `json:"payload" doc:"What a further attempt would send; null where nothing may be told any more, and for a client's endpoint, which is sent a token."`
 }
 
 func (s webhooks) delivery(c *call, in *deliveryIn) (*deliveryDetailOut, error) {
@@ -270,9 +270,10 @@ func (s webhooks) delivery(c *call, in *deliveryIn) (*deliveryDetailOut, error) 
 		return nil, err
 	}
 	out := &deliveryDetailOut{DeliveryOut: newDeliveryOut(d), Tries: []attemptOut{}}
-	if ok {
-		out.Payload = &eventOut{}
-		*out.Payload = newEventOut(webhook.Past{Told: told.For(to)})
+	if ok && to.Client == "" {
+		told = told.For(to)
+		s.Webhooks.Shown(told)
+		out.Payload = ptr(newEventOut(webhook.Past{Told: told}))
 	}
 	for _, a := range attempts {
 		one := attemptOut{a.Number, a.StartedAt, int(a.Took.Milliseconds()), nil, a.Problem, heads(a.Request), heads(a.Response), strings.ToValidUTF8(string(a.Body), "\ufffd")}
