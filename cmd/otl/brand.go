@@ -23,10 +23,11 @@ type brandJSON struct {
 	Sender string   `json:"sender"`
 	Footer string   `json:"footer"`
 	Links  []string `json:"links"`
+	Hide   bool     `json:"hide_code"`
 }
 
 func newBrandJSON(s otl.Site) brandJSON {
-	out := brandJSON{s.ID, s.Brand.Color, len(s.Brand.Logo), s.Brand.Sender, s.Brand.Footer, []string{}}
+	out := brandJSON{s.ID, s.Brand.Color, len(s.Brand.Logo), s.Brand.Sender, s.Brand.Footer, []string{}, s.Brand.HideCode}
 	for _, l := range s.Brand.Links {
 		out.Links = append(out.Links, l.Text+"="+l.URL)
 	}
@@ -37,6 +38,7 @@ func newBrandJSON(s otl.Site) brandJSON {
 func sitesBrand(a *app) *cobra.Command {
 	var color, logo, sender, footer string
 	var links []string
+	var hide bool
 	c := &cobra.Command{
 		Use: "brand SITE", Short: "Set how the mails of a site look", Args: cobra.ExactArgs(1),
 		Example: `  otl sites brand notes --color '#1f4fd8' --logo logo.png --sender Notes --link 'Help=https://notes.example.com/help'`,
@@ -68,6 +70,9 @@ func sitesBrand(a *app) *cobra.Command {
 						b.Links = append(b.Links, otl.BrandLink{Text: text, URL: url})
 					}
 				}
+				if c.Flags().Changed("hide-code") {
+					b.HideCode = hide
+				}
 				if s, err = n.Sites.Set(ctx, s.ID, site.Change{Brand: &b}); err != nil {
 					return err
 				}
@@ -77,6 +82,7 @@ func sitesBrand(a *app) *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&color, "color", "", "of buttons, such as #1f4fd8; empty for ours")
+	f.BoolVar(&hide, "hide-code", false, "keep the code to sign in with out of the subject")
 	f.StringVar(&logo, "logo", "", "a file with a PNG or JPEG, at most 14 KB; empty for none")
 	f.StringVar(&sender, "sender", "", "name mails come from; empty for the site's")
 	f.StringVar(&footer, "footer", "", "a line below every mail")

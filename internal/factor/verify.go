@@ -103,8 +103,8 @@ func (f *Factors) write(ctx context.Context, tx *store.Tx, p Prompt, one otl.Fac
 	}
 	minutes := max(int(t.ExpiresAt.Sub(now).Minutes()), 1)
 	_, err := f.Messages.Queue(ctx, tx, message.Note{
-		Kind: otl.MessageSignIn, Channel: t.Channel, To: to, UserID: p.User.ID, SiteID: p.SiteID, Locale: p.User.Locale, Expires: t.ExpiresAt,
-		Data: map[string]string{message.DataCode: code, message.DataMinutes: strconv.Itoa(minutes), message.DataCustom: p.Custom},
+		Kind: otl.MessageFactorCode, Channel: t.Channel, To: to, UserID: p.User.ID, SiteID: p.SiteID, Locale: p.User.Locale, Expires: t.ExpiresAt,
+		Data: map[string]string{message.DataCode: code, message.DataMinutes: strconv.Itoa(minutes), message.DataCustom: p.Custom, message.DataThread: message.Thread(p.Slot)},
 	})
 	return err
 }

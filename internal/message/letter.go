@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"embed"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"html/template"
@@ -25,7 +26,9 @@ type Letter struct {
 	Subject string // "" in an SMS
 	Text    string
 	HTML    string // "" in an SMS
+	Logo    string // an image as a data URL, for which the HTML says "cid:logo"; "" for none
 	Thread  string // what letters of one conversation share, "" for none
+	Request string // id of the request it follows from, "" for none
 	Code    string // the one-time code in it, if any
 	Link    string // the one-time link in it, if any
 	// From is the sender of an SMS, as Custom asked for it.
@@ -55,6 +58,9 @@ type sheet struct {
 	LinkText, Token, Info, Warning string
 	Footer, Color                  string
 	Logo                           template.URL
+	Preview                        string // what lists of mails show after the subject
+	Asked                          string // when and by whom it was asked for
+	Safe, SafeText                 string // where to whoever did not ask is led
 	Below                          string // the site's own line
 	Links                          []otl.BrandLink
 }
@@ -83,15 +89,16 @@ func (m *Messages) WriteAs(one otl.Message, siteName string, brand otl.Brand) (L
 			return Letter{}, fmt.Errorf("message %s: %w", one.ID, err)
 		}
 	}
-	l := Letter{ID: one.ID, Channel: one.Channel, To: one.Recipient, Sender: c.Sender, Thread: data[DataThread], Code: data[DataCode], Link: data[DataLink]}
+	l := Letter{ID: one.ID, Channel: one.Channel, To: one.Recipient, Sender: c.Sender, Thread: data[DataThread], Request: data[DataRequest], Code: data[DataCode], Link: data[DataLink]}
 	if l.Sender == "" {
 		l.Sender = brand.Sender
 	}
 	if l.Sender == "" {
 		l.Sender = siteName
 	}
-	if alarms(one.Kind) && m.PublicURL != "" {
-		data[DataLink] = strings.TrimSuffix(m.PublicURL, "/") + "/forgot" // everybody's, so not the Link of the letter
+	base := strings.TrimSuffix(m.PublicURL, "/")
+	if alarms(one.Kind) && base != "" {
+		data[DataLink] = base + "/forgot" // everybody's, so not the Link of the letter
 	}
 	v := Speak(data, one.Locale)
 	if one.Channel == otl.ChannelSMS {
@@ -104,9 +111,18 @@ func (m *Messages) WriteAs(one otl.Message, siteName string, brand otl.Brand) (L
 		return l, nil
 	}
 	s := lay(v, one.Kind)
-	s.wear(brand)
-	s.customise(c)
-	s.Site = siteName
+	s.reassure(v, one.Kind, base)
+	if brand.HideCode && one.Kind == otl.MessageSignIn {
+		s.Subject = v.Say("signin_link_subject")
+	}
+	l.Logo = s.wear(brand)
+	if own := s.customise(c); own != "" {
+		l.Logo = own
+	}
+	if l.Logo != "" {
+		s.Logo = logoURL
+	}
+	s.Site, s.Preview = siteName, s.preview()
 	l.Subject = s.Subject
 	var html bytes.Buffer
 	if err := htmlMail.ExecuteTemplate(&html, "mail.html", s); err != nil {
@@ -151,6 +167,8 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 		default:
 			s.Body, s.Info = v.Say("signin_both_body"), v.Say(info)
 		}
+	case otl.MessageFactorCode:
+		s.Info, s.Warning, s.Footer = v.Say("signin_info"), v.Say("never_share"), v.Say("mfa_code_footer")
 	case otl.MessageReset:
 		s.Subject, s.Heading, s.Body, s.Info = v.Say("reset_subject"), v.Say("reset_heading"), v.Say("reset_body"), v.Say("reset_info")
 		if s.Link != "" {
@@ -172,10 +190,57 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 	return s
 }
 
+// reassure says who asked for what lets somebody in, and leads whoever did not to where he
+// can do something about it.
+func (s *sheet) reassure(v Voice, kind otl.MessageKind, base string) {
+	switch kind {
+	case otl.MessageSignIn:
+		s.Safe, s.SafeText = "/account/security", v.Say("secure")
+	case otl.MessageFactorCode:
+		s.Safe, s.SafeText = "/forgot", v.Say("reset_link")
+	case otl.MessageVerify, otl.MessageExisting, otl.MessageReset:
+	default:
+		return
+	}
+	if v.data[DataAsked] != "" {
+		s.Asked = v.Say("asked_for")
+	}
+	if base == "" {
+		s.Safe = ""
+	}
+	if s.Safe != "" {
+		s.Safe = base + s.Safe
+	}
+}
+
+// maxPreview is how long a preview is at most, in characters.
+const maxPreview = 90
+
+// preview gives what lists of mails show after the subject. A code is never in it (OT-23):
+// the template keeps the letter itself out of sight.
+func (s *sheet) preview() string {
+	text := []rune(s.Body)
+	if s.Code+s.Token != "" && s.Info != "" {
+		text = []rune(s.Info) // the body leads to a code that does not follow
+	}
+	if len(text) <= maxPreview {
+		return string(text)
+	}
+	cut := string(text[:maxPreview-1])
+	if i := strings.LastIndexByte(cut, ' '); i > 0 {
+		cut = cut[:i]
+	}
+	return cut + "…"
+}
+
 // plain writes the same as text.
 func (s *sheet) plain() string {
 	var parts []string
-	for _, p := range []string{s.Heading, s.Body, s.Link, s.Code, s.Token, s.Info, s.Warning, s.Footer, s.below(), "-- \n" + s.Site} {
+	safe := ""
+	if s.Safe != "" {
+		safe = s.SafeText + ": " + s.Safe
+	}
+	for _, p := range []string{s.Heading, s.Body, s.Link, s.Code, s.Token, s.Info, s.Warning, s.Asked, s.Footer, safe, s.below(), "-- \n" + s.Site} {
 		if p != "" {
 			parts = append(parts, p)
 		}
@@ -192,16 +257,18 @@ func (s *sheet) below() string {
 	return strings.TrimPrefix(out, "\n")
 }
 
-// wear gives the sheet the looks of a site.
-func (s *sheet) wear(b otl.Brand) {
+// wear gives the sheet the looks of a site, and its logo as a data URL.
+func (s *sheet) wear(b otl.Brand) (logo string) {
 	if b.Color != "" {
 		s.Color = b.Color
 	}
-	s.Logo = template.URL(b.Logo) //nolint:gosec // checked to be a data URL of an image when it was set
 	s.Below, s.Links = b.Footer, b.Links
+	return b.Logo
 }
 
-func (s *sheet) customise(c Custom) {
+// customise puts what came with the message in the place of ours, and gives its logo as a
+// data URL, "" for none.
+func (s *sheet) customise(c Custom) (logo string) {
 	for _, one := range []struct {
 		dst  *string
 		want string
@@ -218,17 +285,44 @@ func (s *sheet) customise(c Custom) {
 			*one.dst = one.want
 		}
 	}
-	if c.Logo != "" {
-		s.Logo = template.URL("data:" + imageType(c.Logo) + ";base64," + c.Logo) //nolint:gosec // checked to be base64 of an image when it came in
+	if c.Logo == "" {
+		return ""
 	}
+	return "data:image/" + imageType(c.Logo) + ";base64," + c.Logo
 }
 
 // imageType tells a PNG from a JPEG by how its base64 begins.
 func imageType(encoded string) string {
 	if strings.HasPrefix(encoded, "/9j/") {
-		return "image/jpeg"
+		return "jpeg"
 	}
-	return "image/png"
+	return "png"
+}
+
+// logoURL stands in the HTML of a letter for its logo.
+const logoURL template.URL = "cid:logo"
+
+// Showing gives the HTML of a letter with the address of its logo in it.
+func (l Letter) Showing(address string) string {
+	return strings.ReplaceAll(l.HTML, `"`+string(logoURL)+`"`, `"`+address+`"`) // what others wrote has no quotes there
+}
+
+// Whole gives the HTML of a letter with its logo in it, for where nothing goes beside it.
+func (l Letter) Whole() string {
+	if l.Logo == "" {
+		return l.HTML
+	}
+	return l.Showing(l.Logo)
+}
+
+// Image gives the logo of a letter and its kind, "png" or "jpeg"; nothing where it has none.
+func (l Letter) Image() (kind string, image []byte) {
+	kind, encoded, _ := strings.Cut(strings.TrimPrefix(l.Logo, "data:image/"), ";base64,")
+	image, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil { // checked when it was set
+		return "", nil
+	}
+	return kind, image
 }
 
 // sms writes a code so that telephones offer to fill it in: the last line names

@@ -3,8 +3,10 @@ package message
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -45,13 +47,40 @@ const (
 	DataMinutes = "minutes" // how long they are good
 	// DataLinkMinutes is how long the link is, where there is a code beside it.
 	DataLinkMinutes = "link_minutes"
-	DataTo          = "to"     // a new address or number, masked
-	DataCustom      = "custom" // Custom, as JSON
-	DataLabel       = "label"  // what somebody calls a factor of his
-	DataLeft        = "left"   // how many recovery codes are left
-	DataDate        = "date"   // of what is to come
-	DataThread      = "thread" // what messages of one conversation share
+	DataTo          = "to"      // a new address or number, masked
+	DataCustom      = "custom"  // Custom, as JSON
+	DataLabel       = "label"   // what somebody calls a factor of his
+	DataLeft        = "left"    // how many recovery codes are left
+	DataDate        = "date"    // of what is to come
+	DataThread      = "thread"  // what messages of one conversation share; see Thread
+	DataRequest     = "request" // id of the request it follows from
+	DataAsked       = "asked"   // when, by what device and from where that was made
 )
+
+// Thread names the conversation about something that has an id, "" for none. The id
+// itself stays out of mails.
+func Thread(id string) string {
+	if id == "" {
+		return ""
+	}
+	return hex.EncodeToString(secret.Digest(id))[:20]
+}
+
+// withRequest adds to the data of a message which request it follows from and, where
+// that is known, who made it.
+func withRequest(ctx context.Context, data map[string]string, now time.Time) map[string]string {
+	out, from := map[string]string{}, otl.RequestOf(ctx)
+	maps.Copy(out, data)
+	out[DataRequest] = from.ID
+	if from.Client.IsValid() {
+		out[DataAsked] = now.UTC().Format("2006-01-02 15:04 UTC") + ", "
+		if device := otl.Agent(from.UserAgent); device != "" {
+			out[DataAsked] += device + ", "
+		}
+		out[DataAsked] += from.Client.String()
+	}
+	return out
+}
 
 // Queue writes a message beside what it tells of and gives its id. One to nobody is
 // written all the same, and never sent: time does not tell whether there was anybody.
@@ -64,7 +93,7 @@ func (m *Messages) Queue(ctx context.Context, tx *store.Tx, n Note) (string, err
 	if n.To == "" {
 		one.State, one.SettledAt = otl.MessageVoid, now
 	}
-	plain, err := json.Marshal(n.Data)
+	plain, err := json.Marshal(withRequest(ctx, n.Data, now))
 	if err != nil {
 		return "", err
 	}

@@ -3,9 +3,11 @@ package message_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"html"
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -43,6 +45,30 @@ func words(t *testing.T, tag string) map[string]string {
 	return out
 }
 
+// members gives the {members} of a text, each once, sorted.
+func members(text string) []string {
+	all := regexp.MustCompile(`\{[a-z_]*\}`).FindAllString(text, -1)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// kinds gives all kinds of messages there are.
+func kinds(t *testing.T) []otl.MessageKind {
+	t.Helper()
+	source, err := os.ReadFile("../otl/message.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []otl.MessageKind
+	for _, found := range regexp.MustCompile(`MessageKind = "(\w+)"`).FindAllSubmatch(source, -1) {
+		out = append(out, otl.MessageKind(found[1]))
+	}
+	if len(out) < 14 {
+		t.Fatalf("only %v", out)
+	}
+	return out
+}
+
 // TestEveryLanguageSaysEverything: the same keys in every language, with the same
 // {members} in each text.
 func TestEveryLanguageSaysEverything(t *testing.T) {
@@ -54,10 +80,8 @@ func TestEveryLanguageSaysEverything(t *testing.T) {
 			if own[key] == "" {
 				t.Errorf("%s lacks %s", tag, key)
 			}
-			for _, member := range []string{"{code}", "{site}", "{minutes}", "{address}", "{device}", "{name}", "{date}", "{to}", "{link}"} {
-				if strings.Contains(english[key], member) != strings.Contains(own[key], member) {
-					t.Errorf("%s %s: %s", tag, key, member)
-				}
+			if want, got := members(english[key]), members(own[key]); !slices.Equal(want, got) {
+				t.Errorf("%s %s: %v, English has %v", tag, key, got, want)
 			}
 		}
 		for key := range own {
@@ -66,6 +90,20 @@ func TestEveryLanguageSaysEverything(t *testing.T) {
 			}
 		}
 	}
+}
+
+// preview gives what a letter says before its body, in sight of nobody who reads it.
+func preview(l message.Letter) string {
+	_, after, _ := strings.Cut(l.HTML, `mso-hide:all">`)
+	text, _, _ := strings.Cut(after, "&#847;")
+	return html.UnescapeString(text)
+}
+
+// glance gives what a list of mails shows of a letter after its subject.
+func glance(l message.Letter) string {
+	_, body, _ := strings.Cut(l.HTML, "<body")
+	text := []rune(html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString("<"+body, "")))
+	return string(text[:min(len(text), 200)])
 }
 
 func signIn(locale string, channel otl.Channel, data map[string]string) otl.Message {
@@ -78,10 +116,13 @@ func signIn(locale string, channel otl.Channel, data map[string]string) otl.Mess
 // mail is so long that mailboxes cut it, and what must be in it is.
 func TestEveryMessageInEveryLanguage(t *testing.T) {
 	t.Parallel()
-	m := &message.Messages{Host: "id.example.com"}
-	data := map[string]string{"code": "048291", "link": "https://id.example.com/l/abc", "token": "otl_pr_x", "minutes": "5", "to": "n***@dev.test"}
+	m := &message.Messages{Host: "id.example.com", PublicURL: "https://id.example.com"}
+	data := map[string]string{
+		"code": "048291", "link": "https://id.example.com/l/abc", "token": "otl_pr_x", "minutes": "5", "to": "n***@dev.test", "label": "Phone", "left": "9", "date": "2026-12-24",
+		"url": "https://notes.test/hook", "asked": "2026-11-26 07:10 UTC, Firefox, Linux, 203.0.113.7",
+	}
 	for _, tag := range append(tags(t), "", "de-AT", "pt", "zh-CN", "xx", "not a tag") {
-		for _, kind := range []otl.MessageKind{otl.MessageSignIn, otl.MessageVerify, otl.MessageExisting, otl.MessageReset, otl.MessagePasswordChanged, otl.MessageConfirmChange, otl.MessageChangeAsked} {
+		for _, kind := range kinds(t) {
 			one := signIn(tag, otl.ChannelMail, data)
 			one.Kind = kind
 			l, err := m.Write(one, `Acme & "Söhne" <b>`)
@@ -93,6 +134,9 @@ func TestEveryMessageInEveryLanguage(t *testing.T) {
 			}
 			if len(l.HTML) > 60_000 || strings.Contains(l.HTML, "<b>") || strings.Contains(l.HTML, "http://") || strings.Contains(l.HTML, "<img") {
 				t.Errorf("%s %s: %s", tag, kind, l.HTML)
+			}
+			if secret := strings.Contains(l.Subject, "048291"); secret != (kind == otl.MessageSignIn) || strings.Contains(glance(l), "048291") || len([]rune(preview(l))) > 90 || preview(l) == "" {
+				t.Errorf("%s %s: %q, %.100q", tag, kind, l.Subject, glance(l))
 			}
 			if rtl := tag == "ar" || tag == "he"; rtl != strings.Contains(l.HTML, `dir="rtl"`) {
 				t.Errorf("%s %s: direction", tag, kind)
@@ -136,8 +180,8 @@ func TestASiteWritesItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"#ff0000", "data:image/png;base64,", "A &lt;i&gt;heading", "A body", ">Go<", "Info", "Foot"} {
-		if !strings.Contains(l.HTML, want) {
-			t.Errorf("no %q in %s", want, l.HTML)
+		if !strings.Contains(l.Whole(), want) {
+			t.Errorf("no %q in %s", want, l.Whole())
 		}
 	}
 	if l.Subject != "Hello" || l.Sender != "Acme" || strings.Contains(l.HTML, "ZgotmplZ") {
@@ -182,8 +226,8 @@ func TestASiteHasALook(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"background:#00ff00", `src="data:image/png;base64,`, "Acme &lt;Ltd&gt;", `href="https://acme.test/help"`} {
-		if !strings.Contains(l.HTML, want) {
-			t.Errorf("no %q in %s", want, l.HTML)
+		if !strings.Contains(l.Whole(), want) {
+			t.Errorf("no %q in %s", want, l.Whole())
 		}
 	}
 	if l.Sender != "Acme" || !strings.Contains(l.Text, "Acme <Ltd>\nHelp: https://acme.test/help\n") || strings.Contains(l.HTML, "ZgotmplZ") {
@@ -224,4 +268,40 @@ func custom(t *testing.T, c message.Custom) string {
 		t.Fatal(err)
 	}
 	return string(raw)
+}
+
+// TestOT23_ASecondFactorStaysOutOfSight: the code of a second step is neither in the
+// subject nor in what lists of mails show beside it; that of a sign-in is where a site
+// does not hide it. Whoever did not ask is led to where he can do something about it.
+func TestOT23_ASecondFactorStaysOutOfSight(t *testing.T) {
+	t.Parallel()
+	m := &message.Messages{Host: "id.example.com", PublicURL: "https://id.example.com/"}
+	for _, c := range []struct {
+		kind    otl.MessageKind
+		hide    bool
+		subject string
+		safe    string
+	}{
+		{otl.MessageSignIn, false, "048291 is your Notes code", "Secure your account: https://id.example.com/account/security"},
+		{otl.MessageSignIn, true, "Sign in to Notes", "Secure your account: https://id.example.com/account/security"},
+		{otl.MessageFactorCode, false, "Your Notes security code", "Choose a new password: https://id.example.com/forgot"},
+	} {
+		one := signIn("en", otl.ChannelMail, map[string]string{"code": "048291", "minutes": "5", "asked": "2026-11-26 07:10 UTC, Firefox, Linux, 203.0.113.7", "request": "r-1", "thread": "t-1"})
+		one.Kind = c.kind
+		l, err := m.WriteAs(one, "Notes", otl.Brand{HideCode: c.hide})
+		if err != nil || l.Subject != c.subject || l.Request != "r-1" || l.Thread != "t-1" {
+			t.Errorf("%v %+v", err, l)
+		}
+		for _, want := range []string{"\n048291\n", "\nAsked for: 2026-11-26 07:10 UTC, Firefox, Linux, 203.0.113.7\n", "\n" + c.safe + "\n", "It works for 5 minutes, once."} {
+			if !strings.Contains(l.Text, want) {
+				t.Errorf("%s lacks %q:\n%s", c.kind, want, l.Text)
+			}
+		}
+		if preview(l) != "It works for 5 minutes, once." || strings.Contains(glance(l), "048291") || !strings.Contains(l.HTML, ">048291<") {
+			t.Errorf("%s: %.100q", c.kind, glance(l))
+		}
+	}
+	if message.Thread("") != "" || message.Thread("a") == message.Thread("b") || len(message.Thread("a")) != 20 {
+		t.Error("threads")
+	}
 }

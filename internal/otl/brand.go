@@ -14,6 +14,9 @@ type Brand struct {
 	Sender string      // name mails come from; the site's for ""
 	Footer string      // a line below everything
 	Links  []BrandLink // below that
+	// HideCode keeps the code to sign in with out of the subject, which telephones show
+	// while they are locked.
+	HideCode bool
 }
 
 // BrandLink is a link below a mail.
@@ -21,7 +24,7 @@ type BrandLink struct{ Text, URL string }
 
 // Plain reports whether nothing is set.
 func (b Brand) Plain() bool {
-	return b.Color == "" && b.Logo == "" && b.Sender == "" && b.Footer == "" && len(b.Links) == 0
+	return b.Color == "" && b.Logo == "" && b.Sender == "" && b.Footer == "" && len(b.Links) == 0 && !b.HideCode
 }
 
 // String gives the brand for the log, where a long logo has no place.
@@ -30,7 +33,7 @@ func (b Brand) String() string {
 	for _, l := range b.Links {
 		links = append(links, l.Text+" "+l.URL)
 	}
-	return strings.Join([]string{b.Color, strconv.Itoa(len(b.Logo)), b.Sender, b.Footer, strings.Join(links, ", ")}, "|")
+	return strings.Join([]string{b.Color, strconv.Itoa(len(b.Logo)), b.Sender, b.Footer, strings.Join(links, ", "), strconv.FormatBool(b.HideCode)}, "|")
 }
 
 // Bounds of a brand, in characters.

@@ -8,6 +8,7 @@ type MessageKind string
 // The kinds of messages.
 const (
 	MessageSignIn          MessageKind = "signin"
+	MessageFactorCode      MessageKind = "mfa_code" // a code that is a second factor
 	MessageReset           MessageKind = "reset_password"
 	MessagePasswordChanged MessageKind = "password_changed"
 	MessageVerify          MessageKind = "verify_email"     // to whoever creates an account

@@ -172,7 +172,7 @@ func (w Webhook) Send(ctx context.Context, l message.Letter) error {
 		var err error
 		h.Set("Content-Type", "application/json")
 		if body, err = json.Marshal(map[string]string{
-			"id": l.ID, "channel": string(l.Channel), "to": l.To, "from": l.From, "sender": l.Sender, "subject": l.Subject, "text": l.Text, "html": l.HTML,
+			"id": l.ID, "channel": string(l.Channel), "to": l.To, "from": l.From, "sender": l.Sender, "subject": l.Subject, "text": l.Text, "html": l.Whole(),
 		}); err != nil {
 			return err
 		}

@@ -34,6 +34,7 @@ func (*Inbox) Name() string { return "inbox" }
 func (b *Inbox) Send(_ context.Context, l message.Letter) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	l.HTML = l.Whole()
 	b.received = append(b.received, Received{l, b.Now()})
 	if extra := len(b.received) - inboxSize; extra > 0 {
 		b.received = slices.Delete(b.received, 0, extra)

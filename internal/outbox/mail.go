@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -45,9 +46,25 @@ func (p Post) compose(l message.Letter) (*mail.Msg, error) {
 	if l.Thread != "" {
 		m.SetGenHeader("References", "<"+l.Thread+"@"+p.Host+">")
 	}
+	if l.Request != "" {
+		m.SetGenHeader("X-OTL-Request-Id", l.Request)
+	}
 	m.SetBodyString(mail.TypeTextPlain, l.Text)
-	m.AddAlternativeString(mail.TypeTextHTML, l.HTML)
-	return m, nil
+	html, err := p.embed(m, l)
+	m.AddAlternativeString(mail.TypeTextHTML, html)
+	return m, err
+}
+
+// embed puts the logo of a letter into its mail (RFC 2392): mailboxes do not show images
+// that stand in the HTML itself. It gives the HTML that shows it.
+func (p Post) embed(m *mail.Msg, l message.Letter) (html string, err error) {
+	kind, image := l.Image()
+	if len(image) == 0 {
+		return l.HTML, nil
+	}
+	id := "logo." + l.ID + "@" + p.Host
+	err = m.EmbedReader("logo."+kind, bytes.NewReader(image), mail.WithFileContentID("<"+id+">"), mail.WithFileContentType(mail.ContentType("image/"+kind)))
+	return l.Showing("cid:" + id), err
 }
 
 // SMTP hands mails to a mail server.

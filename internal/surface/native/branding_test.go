@@ -21,7 +21,7 @@ func TestBranding(t *testing.T) {
 		if strings.Contains(string(r.Raw), "branding") {
 			t.Errorf("%s", r.Raw)
 		}
-		look := object{"color": "#00ff00", "logo": logo, "sender": "Acme Ltd", "footer": "Main Street 1", "links": []object{{"text": "Help", "url": "https://acme.test/help"}}}
+		look := object{"color": "#00ff00", "logo": logo, "sender": "Acme Ltd", "footer": "Main Street 1", "links": []object{{"text": "Help", "url": "https://acme.test/help"}}, "hide_code": true}
 		set := do(http.MethodPatch, path, object{"version": 1, "branding": look}).Want(t, http.StatusOK)
 		if set.Text("branding", "sender") != "Acme Ltd" || set.Text("branding", "logo") != logo {
 			t.Errorf("%s", set.Raw)
@@ -41,12 +41,12 @@ func TestBranding(t *testing.T) {
 		w.Inbox.Empty()
 		w.Do(t, otltest.Call{Method: http.MethodPost, Path: "/api/v1/auth/otp/send", Headers: map[string]string{"X-OTL-Site-Key": r.Text("site_key")}, Body: object{"email": "jane@dev.test"}}).Want(t, http.StatusAccepted)
 		l := w.Letters(t, "jane@dev.test")
-		if len(l) != 1 || l[0].Sender != "Acme Ltd" || !strings.Contains(l[0].HTML, `src="data:image/png;base64,`) || !strings.Contains(l[0].Text, "Help: https://acme.test/help") {
+		if len(l) != 1 || strings.Contains(l[0].Subject, l[0].Code) || l[0].Sender != "Acme Ltd" || !strings.Contains(l[0].HTML, `src="data:image/png;base64,`) || !strings.Contains(l[0].Text, "Help: https://acme.test/help") {
 			t.Errorf("%+v", l)
 		}
 		w.Person(t, "joe@dev.test", w.Notes.Site)
 		w.Do(t, otltest.Call{Path: "/api/v1/auth/otp/send", Key: w.Notes.Key, Body: object{"email": "joe@dev.test"}}).Want(t, http.StatusAccepted)
-		if l := w.Letters(t, "joe@dev.test"); l[0].Sender != "Notes" || strings.Contains(l[0].HTML, "<img") {
+		if l := w.Letters(t, "joe@dev.test"); l[0].Sender != "Notes" || !strings.Contains(l[0].Subject, l[0].Code) || strings.Contains(l[0].HTML, "<img") {
 			t.Errorf("%+v", l)
 		}
 		if none := do(http.MethodPatch, path, object{"version": 2, "branding": object{}}).Want(t, http.StatusOK); strings.Contains(string(none.Raw), "Acme Ltd") {

@@ -188,11 +188,12 @@ func (s SiteOut) version() int {
 // Branding is how the mails of a site look. It is exported because schemas pass over
 // types that are not.
 type Branding struct {
-	Color  string         `json:"color,omitempty" maxLength:"7" doc:"Of buttons, such as #1f4fd8."`
-	Logo   string         `json:"logo,omitempty" maxLength:"20000" doc:"A PNG or JPEG as a data URL."`
-	Sender string         `json:"sender,omitempty" maxLength:"60" doc:"The name mails come from; the site's if left out."`
-	Footer string         `json:"footer,omitempty" maxLength:"300" doc:"A line below everything."`
-	Links  []BrandingLink `json:"links,omitempty" maxItems:"5"`
+	Color    string         `json:"color,omitempty" maxLength:"7" doc:"Of buttons, such as #1f4fd8."`
+	Logo     string         `json:"logo,omitempty" maxLength:"20000" doc:"A PNG or JPEG as a data URL."`
+	Sender   string         `json:"sender,omitempty" maxLength:"60" doc:"The name mails come from; the site's if left out."`
+	Footer   string         `json:"footer,omitempty" maxLength:"300" doc:"A line below everything."`
+	Links    []BrandingLink `json:"links,omitempty" maxItems:"5"`
+	HideCode bool           `json:"hide_code,omitempty" doc:"Keep the code to sign in with out of the subject, which telephones show while they are locked."`
 }
 
 // BrandingLink is a link below a mail.
@@ -205,7 +206,7 @@ func newBranding(b otl.Brand) *Branding {
 	if b.Plain() {
 		return nil
 	}
-	out := &Branding{Color: b.Color, Logo: b.Logo, Sender: b.Sender, Footer: b.Footer}
+	out := &Branding{Color: b.Color, Logo: b.Logo, Sender: b.Sender, Footer: b.Footer, HideCode: b.HideCode}
 	for _, l := range b.Links {
 		out.Links = append(out.Links, BrandingLink{l.Text, l.URL})
 	}
@@ -217,7 +218,7 @@ func (b *Branding) brand() *otl.Brand {
 	if b == nil {
 		return nil
 	}
-	out := &otl.Brand{Color: b.Color, Logo: b.Logo, Sender: b.Sender, Footer: b.Footer}
+	out := &otl.Brand{Color: b.Color, Logo: b.Logo, Sender: b.Sender, Footer: b.Footer, HideCode: b.HideCode}
 	for _, l := range b.Links {
 		out.Links = append(out.Links, otl.BrandLink{Text: l.Text, URL: l.URL})
 	}

@@ -96,6 +96,35 @@ func TestACodeByMailSignsIn(t *testing.T) {
 	})
 }
 
+// TestASecondMailOfAVisitFollowsTheFirst: mailboxes keep them together, apart from those
+// of other visits; each says who asked for it, and by which request.
+func TestASecondMailOfAVisitFollowsTheFirst(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, jane, w.Notes.Site)
+		b := w.Browser(t)
+		b.Headers["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
+		p := b.Get(request(w.Notes, nil))
+		asks(b, p, jane)
+		first := letter(t, w, jane)
+		asks(b, p, jane)
+		second := letter(t, w, jane)
+		other := w.Browser(t)
+		asks(other, other.Get(request(w.Notes, nil)), jane)
+		third := letter(t, w, jane)
+		if first.Thread == "" || first.Thread != second.Thread || first.Thread == third.Thread || first.Request == second.Request || len(first.Request) != 36 {
+			t.Errorf("%q %q %q by %q %q", first.Thread, second.Thread, third.Thread, first.Request, second.Request)
+		}
+		if strings.Contains(p.Path, first.Thread) || !strings.Contains(first.Text, ", Firefox, Linux, 127.0.0.1\n") || !strings.Contains(first.Text, "Secure your account: "+otltest.Issuer+"/account/security") {
+			t.Errorf("%s", first.Text)
+		}
+		w.Do(t, otltest.Call{Path: "/api/v1/auth/otp/send", Key: w.Notes.Key, Body: map[string]string{"email": jane}}).Want(t, http.StatusAccepted)
+		if got := letter(t, w, jane); strings.Contains(got.Text, "Asked for") {
+			t.Errorf("a site's own address is given for the person's:\n%s", got.Text)
+		}
+	})
+}
+
 // TestALinkGoesOnInItsBrowser: H4a. The same browser goes on by itself where scripts
 // run, by a button where they do not; link and code are one.
 func TestALinkGoesOnInItsBrowser(t *testing.T) {
