@@ -110,6 +110,7 @@ type benchWorld struct {
 	started []*exec.Cmd
 
 	receiver *bench.Receiver // nil where none was started
+	mailbox  *bench.Mailbox
 }
 
 // stop ends what was started, in any state, and removes the database.
@@ -123,6 +124,9 @@ func (w *benchWorld) stop() {
 	}
 	if w.receiver != nil {
 		_ = w.receiver.Close()
+	}
+	if w.mailbox != nil {
+		_ = w.mailbox.Close()
 	}
 }
 
@@ -141,11 +145,15 @@ func (w *benchWorld) prepare(ctx context.Context, rep *bench.Report) (bench.Opti
 		return o, err
 	}
 	w.receiver = o.Receiver
+	if o.Mailbox, err = bench.NewMailbox(); err != nil {
+		return o, err
+	}
+	w.mailbox = o.Mailbox
 	cert := filepath.Join(w.dir, "receiver.pem")
 	if err := os.WriteFile(cert, o.Receiver.Cert, 0o600); err != nil {
 		return o, err
 	}
-	environ = append(environ, "SSL_CERT_FILE="+cert, "OTL_EGRESS_ALLOW=127.0.0.0/8", "OTL_EGRESS_PORTS="+o.Receiver.Port())
+	environ = append(environ, "SSL_CERT_FILE="+cert, "OTL_EGRESS_ALLOW=127.0.0.0/8", "OTL_EGRESS_PORTS="+o.Receiver.Port(), "OTL_MAIL_URL=webhook:"+o.Mailbox.URL)
 	if w.f.database != "" {
 		url, drop, err := store.ThrowAway(ctx, w.f.database)
 		if err != nil {

@@ -45,7 +45,7 @@ func (w *benchWorld) seed(ctx context.Context, environ []string, o *bench.Option
 	if err != nil {
 		return err
 	}
-	if _, err := n.Accounts.Create(ctx, account.Creation{Email: benchEmail(0), Password: secret.NewText(benchPassword), Site: &reg.Site}); err != nil {
+	if _, err := n.Accounts.Create(ctx, account.Creation{Email: benchEmail(0), Password: secret.NewText(benchPassword), Site: &reg.Site, Verified: true}); err != nil {
 		return err
 	}
 	first, err := otl.ParseEmail(benchEmail(0))
@@ -70,6 +70,11 @@ func (w *benchWorld) seed(ctx context.Context, environ []string, o *bench.Option
 		}
 		o.Sites = append(o.Sites, further.Key)
 	}
+	client, err := n.Clients.Create(ctx, reg.Site.ID, site.NewClient{Name: "Bench"})
+	if err != nil {
+		return err
+	}
+	o.Client = bench.Client{ID: client.ID, Secret: client.Secret}
 	o.Second, err = w.second(ctx, n, like)
 	return err
 }

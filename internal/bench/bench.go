@@ -26,6 +26,8 @@ type Options struct {
 	Connections int
 	Receiver    *Receiver        // of webhooks, which the server believes and may call; nil leaves those loads out
 	Storm       int              // sign-ins sent at one moment; 0 leaves that load out
+	Mailbox     *Mailbox         // of mails, which the server delivers there; nil leaves that load out
+	Client      Client           // of Transmit's wire; without an id that load is left out
 	Second      []Person         // people with an authenticator app; none leaves that load out
 	Now         func() time.Time // the server's clock, for codes that depend on it; nil is this machine's
 	Only        []string         // the loads to run, by the beginning of their names; none for all
@@ -60,7 +62,10 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 		{"introspect", r.introspects},
 		{"me", r.me},
 		{"jwks", r.jwks},
-		{"otp send and verify", r.codes},
+		{"otp send and verify", coding{r}.codes},
+		{"otp by mail", coding{r}.mails},
+		{"otp on Transmit's wire", coding{r}.transmits},
+		{"hosted pages", viewing{r}.pages},
 		{"login at twice the limit", r.overload},
 		{"logins all at once", r.storm},
 		{"revoke", r.revocations},

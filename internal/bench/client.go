@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httputil"
 	"net/url"
 	"strconv"
 	"time"
@@ -82,8 +83,8 @@ func (c *client) do(raw []byte) (status int, err error) {
 	return c.read()
 }
 
-// read takes one answer with a Content-Length off the connection (RFC 9112
-// section 6); the server sends no other to requests this small.
+// read takes one answer off the connection: one with a Content-Length or in chunks
+// (RFC 9112 section 6); the server sends no other to requests this small.
 func (c *client) read() (status int, err error) {
 	line, err := c.r.ReadSlice('\n')
 	if err != nil {
@@ -95,7 +96,7 @@ func (c *client) read() (status int, err error) {
 	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
 		return 0, err
 	}
-	length, closing := -1, false
+	length, closing, chunked := -1, false, false
 	for {
 		line, err := c.r.ReadSlice('\n')
 		if err != nil {
@@ -112,24 +113,49 @@ func (c *client) read() (status int, err error) {
 			if length, err = strconv.Atoi(string(value)); err != nil || length < 0 || length > maxAnswer {
 				return 0, errors.New("bad Content-Length")
 			}
+		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
+			chunked = bytes.EqualFold(value, []byte("chunked"))
 		case bytes.EqualFold(name, []byte("Connection")):
 			closing = bytes.EqualFold(value, []byte("close"))
 		}
 	}
-	if length < 0 {
-		return 0, errors.New("answer without Content-Length")
+	if chunked {
+		err = c.chunks()
+	} else {
+		err = c.fill(length)
 	}
-	if cap(c.body) < length {
-		c.body = make([]byte, length)
-	}
-	c.body = c.body[:length]
-	if _, err := io.ReadFull(c.r, c.body); err != nil {
+	if err != nil {
 		return 0, err
 	}
 	if closing {
 		c.close()
 	}
 	return status, nil
+}
+
+// fill reads a body of a known length.
+func (c *client) fill(length int) error {
+	if length < 0 {
+		return errors.New("answer without Content-Length")
+	}
+	if cap(c.body) < length {
+		c.body = make([]byte, length)
+	}
+	c.body = c.body[:length]
+	_, err := io.ReadFull(c.r, c.body)
+	return err
+}
+
+// chunks reads a body that comes in chunks, and the empty line after them.
+func (c *client) chunks() (err error) {
+	if c.body, err = io.ReadAll(io.LimitReader(httputil.NewChunkedReader(c.r), maxAnswer)); err != nil {
+		return err
+	}
+	end, err := c.r.ReadSlice('\n')
+	if err == nil && len(bytes.TrimSpace(end)) > 0 {
+		err = errors.New("trailers")
+	}
+	return err
 }
 
 // text gives a string member of the latest answer without reading all of it.

@@ -11,19 +11,26 @@ type coder struct {
 	*client
 	header string
 	people []Person
-	next   int
+	at     int
+}
+
+func (w *coder) person() Person {
+	w.at++
+	return w.people[w.at%len(w.people)]
 }
 
 func (w *coder) step() (bool, error) {
-	p := w.people[w.next%len(w.people)]
-	w.next++
+	p := w.person()
 	send := marshal(map[string]string{"email": p.Email, "channel": "direct"})
 	status, err := w.do(w.request(http.MethodPost, "/api/v1/auth/otp/send", w.header, send))
 	if err != nil || status != http.StatusAccepted {
 		return false, orUnexpected(err, status, w.body)
 	}
-	verify := marshal(map[string]string{"email": p.Email, "code": w.text("code")})
-	status, err = w.do(w.request(http.MethodPost, "/api/v1/auth/otp/verify", w.header, verify))
+	return w.verify(p, w.text("code"))
+}
+
+func (w *coder) verify(p Person, code string) (bool, error) {
+	status, err := w.do(w.request(http.MethodPost, "/api/v1/auth/otp/verify", w.header, marshal(map[string]string{"email": p.Email, "code": code})))
 	if err != nil || status != http.StatusOK {
 		return false, orUnexpected(err, status, w.body)
 	}
@@ -37,30 +44,39 @@ func orUnexpected(err error, status int, body []byte) error {
 	return err
 }
 
-// codes signs people in with one-time codes. Each connection has people of its own,
-// so that nobody's code is replaced by another.
-func (r *run) codes(ctx context.Context) error {
+// coding is the part of a run that signs people in with one-time codes.
+type coding struct{ *run }
+
+// coders makes at most n workers, each with people of its own, so that nobody's code is
+// replaced by another.
+func (r coding) coders(n int, as func(coder) worker) ([]worker, error) {
 	all := r.others()
-	n := min(r.Connections, len(all))
-	if !canHandOver(r, all[0]) {
-		return nil // the site key of a server that is running may not be given codes
-	}
+	n = min(n, len(all))
 	var workers []worker
 	for i := range n {
 		c, err := newClient(r.Nodes[0])
 		if err != nil {
-			return err
+			return nil, err
 		}
-		w := &coder{client: c, header: siteKey(r.SiteKey)}
+		w := coder{client: c, header: siteKey(r.SiteKey)}
 		for j := i; j < len(all); j += n {
 			w.people = append(w.people, all[j])
 		}
-		workers = append(workers, w)
+		workers = append(workers, as(w))
 	}
-	return r.simple(ctx, "otp send and verify", workers, nil)
+	return workers, nil
 }
 
-func canHandOver(r *run, p Person) bool {
+// codes signs people in with one-time codes that are handed over.
+func (r coding) codes(ctx context.Context) error {
+	if !r.handsOver(r.others()[0]) {
+		return nil // the site key of a server that is running may not be given codes
+	}
+	workers, err := r.coders(r.Connections, func(c coder) worker { return &c })
+	return r.simple(ctx, "otp send and verify", workers, err)
+}
+
+func (r coding) handsOver(p Person) bool {
 	c, err := newClient(r.Nodes[0])
 	if err != nil {
 		return false
