@@ -44,7 +44,7 @@ func newUserJSON(u otl.User) userJSON {
 func usersCommand(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "users", Short: "Add, show and disable people"}
 	c.AddCommand(usersList(a), usersCreate(a), usersShow(a), usersExport(a), usersDisable(a, "suspend", "Disable a person and end all his sessions", true),
-		usersDisable(a, "enable", "Let a disabled person sign in again", false))
+		usersDisable(a, "enable", "Let a disabled person sign in again", false), usersUnlock(a))
 	return c
 }
 
@@ -215,6 +215,24 @@ func usersDisable(a *app, use, short string, disable bool) *cobra.Command {
 					return err
 				}
 				return a.printUser(u)
+			})
+		},
+	}
+}
+
+func usersUnlock(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "unlock ID|EMAIL", Short: "Forget what failed in a row: a person's passwords, codes and second factors", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				u, err := n.Accounts.Find(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if err := (account.Locks{Accounts: n.Accounts}).Unlock(ctx, u.ID); err != nil {
+					return err
+				}
+				return a.print(map[string]any{"unlocked": true, "id": u.ID}, func() { fmt.Fprintln(a.stdout, "unlocked") })
 			})
 		},
 	}

@@ -115,6 +115,9 @@ func (a *Accounts) Reset(ctx context.Context, site otl.Site, token, chosen secre
 			}
 		}
 		if proves(t, u) {
+			if err := limit.ClearCodes(ctx, tx, u.ID); err != nil {
+				return err
+			}
 			first, err := tx.Users.VerifyEmail(ctx, u.ID, u.Email.Key, a.Now())
 			if err != nil {
 				return err

@@ -286,6 +286,28 @@ func TryCode(ctx context.Context, tx *store.Tx, a Account, now time.Time) error 
 	return TryFactor(ctx, tx, a, now)
 }
 
+// ForgiveCode takes one guess at a person's codes back that was right and shows nothing
+// but that the site had the code.
+func ForgiveCode(ctx context.Context, tx *store.Tx, userID string) error {
+	return tx.Failures.Forgive(ctx, codes(userID).name)
+}
+
+// ClearAll forgets every proof of a person that failed: passwords, also from the
+// addresses he is signed in from, codes, second factors, recovery codes, and those more
+// accounts.
+func ClearAll(ctx context.Context, tx *store.Tx, userID string, known []netip.Addr, more ...Account) error {
+	all := append([]Account{Person(userID, Nowhere), codes(userID), Factors(userID), Recovery(userID)}, more...)
+	for _, a := range known {
+		all = append(all, Person(userID, a))
+	}
+	for _, a := range all {
+		if err := tx.Failures.Clear(ctx, a.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ClearCodes forgets a person's wrong codes after he has proven himself.
 func ClearCodes(ctx context.Context, tx *store.Tx, userID string) error {
 	return tx.Failures.Clear(ctx, codes(userID).name)

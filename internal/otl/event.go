@@ -14,6 +14,7 @@ const (
 	EventUserCreated     EventType = "user.created"
 	EventUserUpdated     EventType = "user.updated"
 	EventUserDisabled    EventType = "user.disabled"
+	EventUserUnlocked    EventType = "user.unlocked" // what failed in a row was forgotten
 	EventUserEnabled     EventType = "user.enabled"
 	EventPasswordChanged EventType = "user.password_changed"
 	EventSessionCreated  EventType = "session.created"

@@ -373,7 +373,7 @@ func (s Arrivals) Press(ctx context.Context, token string, browser secret.Text, 
 // used uses up the ticket of a link for a visit and gives the visit in f.
 func (s Arrivals) used(ctx context.Context, tx *store.Tx, token string, f *otl.Flow) (otl.Ticket, error) {
 	t, err := s.Codes.use(ctx, tx, token)
-	if errors.Is(err, store.ErrNotFound) || err == nil && (t.Tries >= s.Codes.Tries || t.Data[dataFlow] == "") {
+	if errors.Is(err, store.ErrNotFound) || err == nil && t.Data[dataFlow] == "" {
 		return t, ErrLink
 	}
 	if err != nil {

@@ -70,8 +70,11 @@ type CodeRequest struct {
 	// Known reports nobody as an error instead of seeming to send: for wires whose
 	// contract has it so. It knows people of the site only.
 	Known bool
-	Joins bool // with Known: anybody of the network, who joins the site by it
-	Opens bool // the person is creating an account: the message says so
+	// Welcome, with Known, makes it anybody of the network, who joins the site by it. It is
+	// called with who was found once nothing but that keeps the message from being sent,
+	// and adds him where that was nobody; nil for people of the site alone.
+	Welcome func(context.Context, otl.User) error
+	Opens   bool // the person is creating an account: the message says so
 
 	crosses time.Time // until when a link sent before it for the same can be used
 }
@@ -141,12 +144,20 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 func (s *Codes) receiver(ctx context.Context, r CodeRequest) (otl.User, string, error) {
 	// Whoever is handed somebody's code can be him at the site: only its own people's
 	// codes are, or any site could sign in anybody it knows the address of (D1).
-	u, err := s.find(ctx, r.Site, r.Who, r.Known && !r.Joins || r.Channel == otl.ChannelDirect)
+	u, err := s.find(ctx, r.Site, r.Who, r.Known && r.Welcome == nil || r.Channel == otl.ChannelDirect)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return u, "", err
 	}
 	if err := s.pace(ctx, r, u); err != nil {
 		return u, "", err
+	}
+	if r.Welcome != nil {
+		if err := r.Welcome(ctx, u); err != nil {
+			return u, "", err
+		}
+		if u, err = s.find(ctx, r.Site, r.Who, false); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return u, "", err
+		}
 	}
 	if err != nil && r.Known {
 		return u, "", otl.NoSuch("user")

@@ -40,6 +40,7 @@ const (
 	dataConfirm  = "confirm"
 	dataLocale   = "locale"
 	dataFlow     = "flow"
+	dataOf       = "of" // id of the ticket that the code of a link uses up when it is redeemed
 )
 
 // redeemTime is how long the code of an opened link is good (OT-15).
@@ -104,11 +105,13 @@ func (s *Codes) FlowOf(ctx context.Context, token string) (string, error) {
 	return t.Data[dataFlow], err
 }
 
-// Look gives what the page of a link shows and notes that it was opened. Nothing is
-// used up by it, however often it happens (OT-14). The error is ErrLink.
-func (s *Codes) Look(ctx context.Context, token string) (Opened, error) {
+// Look gives what the page of a link shows and notes that it was opened, and how where
+// that was not to be read by somebody: "head", "prefetch". Nothing is used up by it,
+// however often it happens (OT-14), nor is a link worth less for wrong guesses at the
+// code beside it: it is not guessed. The error is ErrLink.
+func (s *Codes) Look(ctx context.Context, token, how string) (Opened, error) {
 	t, err := s.held(ctx, token)
-	if errors.Is(err, store.ErrNotFound) || err == nil && t.Tries >= s.Tries {
+	if errors.Is(err, store.ErrNotFound) {
 		return Opened{}, ErrLink
 	}
 	if err != nil {
@@ -122,8 +125,12 @@ func (s *Codes) Look(ctx context.Context, token string) (Opened, error) {
 		return Opened{}, err
 	}
 	from := otl.RequestOf(ctx)
+	seen := map[string]string{otl.DataIP: from.Client.String(), otl.DataUserAgent: userAgent(from)}
+	if how != "" {
+		seen[otl.DataBy] = how
+	}
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		return tx.Events.Append(ctx, s.event(otl.EventLinkOpened, t.UserID, t.SiteID, map[string]string{"ip": from.Client.String(), "user_agent": userAgent(from)}))
+		return tx.Events.Append(ctx, s.event(otl.EventLinkOpened, t.UserID, t.SiteID, seen))
 	})
 	o := Opened{SiteName: site.Name, Locale: t.Data[dataLocale], Confirm: otl.Confirm(t.Data[dataConfirm]), Flow: t.Data[dataFlow]}
 	o.Origin = otl.Origin(t.Data[dataRedirect])
@@ -164,7 +171,7 @@ func (s *Codes) Confirm(ctx context.Context, token string) (string, error) {
 	var to string
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		t, err := s.use(ctx, tx, token)
-		if errors.Is(err, store.ErrNotFound) || err == nil && (t.Tries >= s.Tries || t.Data[dataFlow] != "") {
+		if errors.Is(err, store.ErrNotFound) || err == nil && t.Data[dataFlow] != "" {
 			return ErrLink
 		}
 		if err != nil {
@@ -174,6 +181,25 @@ func (s *Codes) Confirm(ctx context.Context, token string) (string, error) {
 		return s.follow(ctx, tx, t, code)
 	})
 	return to, err
+}
+
+// Follow gives where the browser goes of whoever opened a link whose client asked for no
+// page (otl.ConfirmNever): to the site, with a code as of Confirm. Mail scanners open such
+// links too, and get a code each: the link is used up when the site redeems the first of
+// them, within a minute and while the link is good. The error is ErrLink, also for a link
+// that has a page.
+func (s *Codes) Follow(ctx context.Context, token string) (string, error) {
+	t, err := s.held(ctx, token)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (t.Data[dataFlow] != "" || otl.Confirm(t.Data[dataConfirm]) != otl.ConfirmNever) {
+		err = ErrLink
+	}
+	if err != nil {
+		return "", err
+	}
+	code := secret.NewKey(LinkCodePrefix)
+	to := landing(t.Data[dataRedirect], code.Reveal(), t.Data[dataState])
+	t.Data[dataOf] = t.ID
+	return to, s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return s.follow(ctx, tx, t, code) })
 }
 
 // landing adds what a site gets to its address, whose own query is kept.
@@ -236,6 +262,9 @@ func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 		if t.SiteID != a.Site.ID || t.Data[dataClient] != a.Client || a.Redirect != "" && a.Redirect != t.Data[dataRedirect] || !requested(t, a.RequestID) {
 			return ErrLink // and nothing of this remains
 		}
+		if err := spend(ctx, tx, t.Data[dataOf], s.Now()); err != nil {
+			return err
+		}
 		method := otl.MethodMailLink
 		if how := t.Data[dataHow]; how != "" {
 			method = otl.Method(how)
@@ -259,6 +288,19 @@ func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 	from.UserID = p.Ticket.UserID
 	p.Entered, err = s.Second.entered(e, nil)
 	return p, s.Second.Failures.note(ctx, failed, err)
+}
+
+// spend uses up the link of a code that was given out without doing so; "" is none. The
+// error is ErrLink where another code of the link, or the one beside it, was faster.
+func spend(ctx context.Context, tx *store.Tx, id string, now time.Time) error {
+	if id == "" {
+		return nil
+	}
+	first, err := tx.Tickets.Spend(ctx, id, now)
+	if err == nil && !first {
+		err = ErrLink
+	}
+	return err
 }
 
 // requested reports whether a request id is the one a ticket is bound to, if it is

@@ -44,7 +44,7 @@ func types(t *testing.T, w *otltest.World, code string) error {
 // press opens a link and gives the code it leads to.
 func press(t *testing.T, w *otltest.World, link string) (secret.Text, error) {
 	t.Helper()
-	if _, err := w.Codes.Look(t.Context(), link); err != nil {
+	if _, err := w.Codes.Look(t.Context(), link, ""); err != nil {
 		return secret.Text{}, err
 	}
 	to, err := w.Codes.Confirm(t.Context(), link)

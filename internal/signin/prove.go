@@ -49,14 +49,17 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 			return entrance{}, err
 		}
 	}
+	p := Proved{Standing: store.Standing{User: u, Site: e.site}, Methods: otl.Methods{e.method}}
 	if e.join != "" {
+		if err := s.Second.settle(ctx, tx, p); err != nil {
+			return entrance{}, err
+		}
 		if _, err := tx.Users.Came(ctx, u.ID, s.Now()); err != nil {
 			return entrance{}, err
 		}
 		opened, err := s.Sessions.Resume(ctx, tx, session.Holder{Client: e.by}, e.site.ID, u.ID, e.join, e.method)
 		return entrance{opened: opened}, err
 	}
-	p := Proved{Standing: store.Standing{User: u, Site: e.site}, Methods: otl.Methods{e.method}}
 	if p.Grant, err = tx.Grants.Of(ctx, u.ID, e.site.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return entrance{}, err
 	}

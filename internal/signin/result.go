@@ -19,6 +19,9 @@ const (
 // LinkCodePrefix starts the codes that links and one-time codes lead to.
 const LinkCodePrefix = "otl_lc_"
 
+// Results leads browsers back to sites with what came of a code there.
+type Results struct{ *Codes }
+
 // Result is a code that somebody entered at a site whose browser is to bring the
 // answer back to it.
 type Result struct {
@@ -32,8 +35,8 @@ type Result struct {
 // named when the code was sent: a code that the client redeems within a minute. Nobody
 // is signed in yet. The errors are those of Verify; a code that was sent
 // without an address is none.
-func (s *Codes) Enter(ctx context.Context, r Result) (code secret.Text, err error) {
-	u, err := r.whose(ctx, s)
+func (s Results) Enter(ctx context.Context, r Result) (code secret.Text, err error) {
+	u, err := r.whose(ctx, s.Codes)
 	if err != nil {
 		return code, err
 	}
@@ -62,10 +65,17 @@ func (s *Codes) Enter(ctx context.Context, r Result) (code secret.Text, err erro
 	return code, r.shown(err)
 }
 
-// follow writes the code that a ticket which was just used up leads to.
+// follow writes the code that a ticket leads to which was just used up, or will be by
+// the code: of that there may be many, and none outlives the ticket.
 func (s *Codes) follow(ctx context.Context, tx *store.Tx, t otl.Ticket, code secret.Text) error {
-	now := s.Now()
+	now, until := s.Now(), t.ExpiresAt
 	t.ID, t.Purpose, t.CreatedAt, t.ExpiresAt = secret.NewID(now), otl.PurposeLinkCode, now, now.Add(redeemTime)
+	if t.Data[dataOf] != "" {
+		t.Slot = t.ID
+		if until.Before(t.ExpiresAt) {
+			t.ExpiresAt = until
+		}
+	}
 	return tx.Tickets.Insert(ctx, t, secret.Digest(code.Reveal()), nil)
 }
 
@@ -78,7 +88,7 @@ type Landing struct {
 }
 
 // Land gives where a browser takes a code, and uses nothing up. The error is ErrLink.
-func (s *Codes) Land(ctx context.Context, code secret.Text) (Landing, error) {
+func (s Results) Land(ctx context.Context, code secret.Text) (Landing, error) {
 	t, err := s.Store.Read.Tickets.Live(ctx, otl.PurposeLinkCode, secret.Digest(code.Reveal()), s.Now())
 	if errors.Is(err, store.ErrNotFound) {
 		err = ErrLink
@@ -92,3 +102,13 @@ func (s *Codes) Land(ctx context.Context, code secret.Text) (Landing, error) {
 
 // Nonce gives what a client sent along to have in the ID token.
 func (p Proven) Nonce() string { return p.Ticket.Data[dataNonce] }
+
+// Kept gives what goes with the code or link that a person was sent last at a site, for as
+// long as that is kept: a day after it has expired. Where there is none it is nil.
+func (s Results) Kept(ctx context.Context, userID, siteID string) (map[string]string, error) {
+	t, err := s.Store.Read.Tickets.Newest(ctx, userID, otl.PurposeSignIn, siteID, "")
+	if errors.Is(err, store.ErrNotFound) {
+		err = nil
+	}
+	return t.Data, err
+}

@@ -35,7 +35,7 @@ func TestMN01_AResultIsMadeAndRedeemedOnce(t *testing.T) {
 		made := make(chan secret.Text, 20)
 		for range 20 {
 			all.Go(func() {
-				if code, err := w.Codes.Enter(t.Context(), r); err == nil {
+				if code, err := (signin.Results{Codes: w.Codes}).Enter(t.Context(), r); err == nil {
 					made <- code
 				} else if !otl.Is(err, "code_invalid") {
 					t.Error(err)
@@ -47,7 +47,7 @@ func TestMN01_AResultIsMadeAndRedeemedOnce(t *testing.T) {
 		}
 		code := <-made
 		for range 3 { // looking uses nothing up
-			if l, err := w.Codes.Land(t.Context(), code); err != nil || l.To != to+"&code="+code.Reveal() || l.Client != "c1" || l.Redirect != to {
+			if l, err := (signin.Results{Codes: w.Codes}).Land(t.Context(), code); err != nil || l.To != to+"&code="+code.Reveal() || l.Client != "c1" || l.Redirect != to {
 				t.Errorf("%+v %v", l, err)
 			}
 		}
@@ -75,7 +75,7 @@ func TestMN01_AResultIsMadeAndRedeemedOnce(t *testing.T) {
 			t.Errorf("%d redeemed it", won.Load())
 		}
 		r = send()
-		late, err := w.Codes.Enter(t.Context(), r)
+		late, err := (signin.Results{Codes: w.Codes}).Enter(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,13 +83,13 @@ func TestMN01_AResultIsMadeAndRedeemedOnce(t *testing.T) {
 		if _, err := w.Codes.Redeem(t.Context(), signin.LinkAttempt{Site: w.Notes.Site, Client: "c1", Code: late}); !otl.Is(err, "link_invalid") {
 			t.Error(err)
 		}
-		if _, err := w.Codes.Land(t.Context(), late); !otl.Is(err, "link_invalid") {
+		if _, err := (signin.Results{Codes: w.Codes}).Land(t.Context(), late); !otl.Is(err, "link_invalid") {
 			t.Error(err)
 		}
 		// Another client enters nothing, and the guess is counted.
 		r = send()
 		r.Client = "c2"
-		if _, err := w.Codes.Enter(t.Context(), r); !otl.Is(err, "code_invalid") {
+		if _, err := (signin.Results{Codes: w.Codes}).Enter(t.Context(), r); !otl.Is(err, "code_invalid") {
 			t.Error(err)
 		}
 	})

@@ -199,20 +199,19 @@ func (s *SecondStep) came(ctx context.Context, tx *store.Tx, p *Proved) (err err
 	return ErrDisabled
 }
 
-// settle writes what a right password leads to, whatever follows: it is no failure,
-// and an old hash is replaced.
+// settle writes what a proof leads to, whatever follows: codes that were closed are open
+// again, a right password is no failure, and an old hash is replaced.
 func (s *SecondStep) settle(ctx context.Context, tx *store.Tx, p Proved) error {
+	if p.otherwise() {
+		if err := limit.ClearCodes(ctx, tx, p.User.ID); err != nil {
+			return err
+		}
+	}
 	if p.password == nil {
 		return nil
 	}
-	if err := s.Limits.Clear(ctx, tx, p.password.account); err != nil {
+	if err := s.Limits.Clear(ctx, tx, p.password.account); err != nil || p.password.fresh == "" {
 		return err
-	}
-	if err := limit.ClearCodes(ctx, tx, p.User.ID); err != nil {
-		return err
-	}
-	if p.password.fresh == "" {
-		return nil
 	}
 	return tx.Passwords.Rehash(ctx, p.User.ID, p.password.old, p.password.fresh)
 }

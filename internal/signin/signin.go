@@ -66,6 +66,20 @@ type Proved struct {
 	password        *rightPassword
 }
 
+// otherwise reports whether the latest proof is another one than a code that was sent:
+// it opens codes again that wrong guesses have closed (OT-07). A code that a site was
+// handed is the site's proof, and no other.
+func (p Proved) otherwise() bool {
+	if len(p.Methods) == 0 {
+		return false
+	}
+	switch p.Methods[len(p.Methods)-1] {
+	case otl.MethodMailCode, otl.MethodSMS, otl.MethodDirect, otl.MethodAdmin:
+		return false
+	}
+	return true
+}
+
 // rightPassword is what is still to be written after a right password.
 type rightPassword struct {
 	account    limit.Account

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
@@ -45,6 +46,9 @@ func (s *SecondStep) Raise(ctx context.Context, u StepUp) (session.Tokens, error
 			return err
 		}
 		if opened, err = s.Sessions.Resume(ctx, tx, session.Holder{Client: b.Session.Client, Key: b.Session.ProofKey}, b.Site.ID, b.User.ID, b.Session.ID, used.Kind.Method()); err != nil {
+			return err
+		}
+		if err := limit.ClearCodes(ctx, tx, b.User.ID); err != nil {
 			return err
 		}
 		return s.Factors.Elevated(ctx, tx, opened.Session)

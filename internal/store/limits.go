@@ -69,6 +69,12 @@ func (g Failures) Try(ctx context.Context, name string, now time.Time, free, mos
 	return false, due, err
 }
 
+// Forgive takes one try back.
+func (g Failures) Forgive(ctx context.Context, name string) error {
+	_, err := g.exec(ctx, `UPDATE failures SET tries = tries - 1 WHERE name = $1 AND tries > 0`, name)
+	return err
+}
+
 // Clear forgets the failures after a success.
 func (g Failures) Clear(ctx context.Context, name string) error {
 	_, err := g.exec(ctx, `DELETE FROM failures WHERE name = $1`, name)

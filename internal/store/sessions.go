@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -154,6 +155,19 @@ func (g Sessions) LiveFrom(ctx context.Context, userID, ip string, now time.Time
 	err := g.one(ctx, `SELECT count(*) FROM sessions WHERE user_id = $1 AND ip = $2 AND ended_at IS NULL AND refresh_by > $3`,
 		[]any{userID, ip, millis(now)}, &n)
 	return n > 0, err
+}
+
+// LiveAddresses gives the addresses a person has live sessions from, at most 1000.
+func (g Sessions) LiveAddresses(ctx context.Context, userID string, now time.Time) ([]netip.Addr, error) {
+	stored, err := all(ctx, g.group, `SELECT DISTINCT ip FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND refresh_by > $2 LIMIT 1000`,
+		[]any{userID, millis(now)}, func(s *string) []any { return []any{s} })
+	var addrs []netip.Addr
+	for _, s := range stored {
+		if a, bad := netip.ParseAddr(s); bad == nil { // of some none is known
+			addrs = append(addrs, a)
+		}
+	}
+	return addrs, err
 }
 
 // Excess gives the live sessions of a person on a site beyond the newest ones

@@ -53,6 +53,18 @@ func Status(k otl.Kind) int {
 	return http.StatusInternalServerError
 }
 
+// Unread says how an address is fetched that nobody reads, as far as the request tells: by
+// "head", or as a "prefetch" of a visit that may never come. It is "" for all others.
+func Unread(r *http.Request) string {
+	switch h := r.Header; {
+	case r.Method == http.MethodHead:
+		return "head"
+	case h.Get("Sec-Purpose") != "", h.Get("Purpose") == "prefetch", h.Get("X-Moz") == "prefetch", h.Get("X-Purpose") == "preview":
+		return "prefetch"
+	}
+	return ""
+}
+
 // JSON sends a value, which no cache keeps unless the header allows it already
 // (Cache-Control). The answer is whole before the first byte goes out; a value that
 // cannot be marshalled is a mistake of ours, and panics.

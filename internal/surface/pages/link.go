@@ -7,6 +7,7 @@ import (
 	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // linkPage is the page of a one-time link, or of one that no longer works.
@@ -35,20 +36,25 @@ func (p sending) routes() {
 
 // link shows what a link would do, and does nothing (OT-14): mail scanners, previews
 // and prefetches open links too. Only a client that asked for no page has its link
-// used up by being fetched.
+// followed by being fetched, and that uses nothing up either.
 func (p sending) link(w http.ResponseWriter, r *http.Request) error {
+	link, how := r.PathValue("token"), wire.Unread(r)
+	o, err := p.Codes.Look(r.Context(), link, how)
+	if err != nil {
+		return p.deadLink(w, r, err)
+	}
 	if r.Method == http.MethodHead {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		return nil
 	}
-	link := r.PathValue("token")
-	o, err := p.Codes.Look(r.Context(), link)
-	if err != nil {
-		return p.deadLink(w, r, err)
-	}
-	straight := o.Confirm == otl.ConfirmNever && r.Header.Get("Sec-Purpose") == ""
+	straight := o.Confirm == otl.ConfirmNever && how == ""
 	if straight && o.Flow == "" {
-		return p.follow(w, r, link)
+		to, err := p.Codes.Follow(r.Context(), link)
+		if err != nil {
+			return p.deadLink(w, r, err)
+		}
+		p.send(w, r, to)
+		return nil
 	}
 	s := screen{Token: token(p.bind(w, r))}
 	s.Voice = p.voice(w, r, map[string]string{"site": isolate(o.SiteName)}, o.Locale)

@@ -1,6 +1,7 @@
 package transmit
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -18,6 +19,9 @@ import (
 // front are the calls whose answer a browser takes to the client (contract 3.8): they
 // name an address when they send, and end in a code there.
 type front struct{ *Surface }
+
+// results are what codes lead to.
+func (s front) results() signin.Results { return signin.Results{Codes: s.Codes} }
 
 func (s front) routes() {
 	s.serve("POST /v1/auth/links/email", byFront(s, s.sendLink))
@@ -124,7 +128,10 @@ func (s front) request(c *call, in frontIn, who signin.Identifier, channel otl.C
 		r.Data = map[string]string{}
 	}
 	r.Data[dataWanted] = string(ask)
-	return r, s.welcome(c, in.Create, &r)
+	if in.Create && c.client.SignUp {
+		r.Welcome = s.welcome(c, who, r.Data)
+	}
+	return r, nil
 }
 
 // raise begins the visit in which a second factor is asked for, where the call demands
@@ -152,22 +159,30 @@ type wantedData struct {
 	ID, Access []string
 }
 
-// welcome adds somebody whom nobody knows, where the client may have that done.
-func (s front) welcome(c *call, create bool, r *signin.CodeRequest) error {
-	if !create || !c.client.SignUp {
-		return nil
-	}
+// welcome gives what adds somebody whom nobody knows. The client is told that he was
+// created until he has come for the first time, however often he is sent something.
+func (s front) welcome(c *call, who signin.Identifier, data map[string]string) func(context.Context, otl.User) error {
 	var address, number string
-	if r.Joins = true; r.Who.Type == signin.ByEmail {
-		address = r.Who.Value
+	if who.Type == signin.ByEmail {
+		address = who.Value
 	} else {
-		number = r.Who.Value
+		number = who.Value
 	}
-	made, err := s.Members.Welcome(c.r.Context(), c.site, address, number)
-	if made {
-		r.Data[dataCreated] = "true"
+	return func(ctx context.Context, u otl.User) error {
+		if u.ID == "" {
+			data[dataCreated] = "true"
+			_, err := s.Members.Welcome(ctx, c.site, address, number)
+			return err
+		}
+		if !u.LastLoginAt.IsZero() {
+			return nil
+		}
+		kept, err := s.results().Kept(ctx, u.ID, c.site.ID)
+		if kept[dataCreated] != "" {
+			data[dataCreated] = kept[dataCreated]
+		}
+		return err
 	}
-	return err
 }
 
 // sendLink is POST /v1/auth/links/email.
@@ -260,18 +275,26 @@ func (s front) enter(c *call, in *enterIn, who signin.Identifier) (any, error) {
 	if len(in.Nonce) > maxNonce {
 		return nil, otl.InvalidField("nonce", "too_long", "must be at most 512 bytes")
 	}
-	code, err := s.Codes.Enter(c.r.Context(), signin.Result{
+	code, err := s.results().Enter(c.r.Context(), signin.Result{
 		CodeAttempt: signin.CodeAttempt{Site: c.site, Who: who, Code: secret.NewText(in.Passcode)}, Client: c.client.ID, Nonce: in.Nonce, Answer: in.Answer,
 	})
 	return map[string]string{"result": s.URL + "/v1/auth/result/" + code.Reveal()}, err
 }
 
+// errAhead is the answer to whoever fetches an address ahead that is used up by it; with
+// this status browsers fetch it again when somebody goes there.
+var errAhead = &otl.Error{Kind: otl.Unavailable, Code: "not_ahead", Text: "This address is good once, and is fetched when somebody goes there."}
+
 // result is GET /v1/auth/result/{code}, to which a validation leads: it sends the
 // browser to the client, with the code or the ID token.
 func (s front) result(w http.ResponseWriter, r *http.Request) {
 	code := secret.NewText(r.PathValue("code"))
-	l, err := s.Codes.Land(r.Context(), code)
-	if err == nil && l.Answer == "id_token" {
+	l, err := s.results().Land(r.Context(), code)
+	switch {
+	case err != nil || l.Answer != "id_token":
+	case wire.Unread(r) != "": // by HEAD too, which the mux gives to GET
+		err = errAhead
+	default:
 		l.To, err = s.identify(r, l, code)
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package transmit_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -8,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
 // welcoming makes the client one that may have people created.
@@ -191,5 +194,83 @@ func TestFrontErrors(t *testing.T) {
 		x.Do(t, otltest.Call{Path: "/v1/auth/result/otl_lc_x"}).Want(t, http.StatusBadRequest)
 		x.bearer = ""
 		x.post(t, "/v1/auth/otp/email", object{}).Want(t, http.StatusUnauthorized)
+	})
+}
+
+// TestWhoeverIsCreatedIsToldOfUntilHeComes: however often he is sent a code, is_user_created
+// is true at the end.
+func TestWhoeverIsCreatedIsToldOfUntilHeComes(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		x.welcoming(t)
+		send := object{"email": "new@dev.test", "redirect_uri": callback, "create_new_user": true}
+		for _, created := range []bool{true, false} {
+			var code string
+			for range 2 {
+				x.Inbox.Empty()
+				x.post(t, "/v1/auth/otp/email", send).Want(t, http.StatusOK)
+				code = x.Letters(t, "new@dev.test")[0].Code
+			}
+			to := x.enter(t, "/v1/auth/otp/email/validation", object{"email": "new@dev.test", "passcode": code})
+			r := x.Do(t, otltest.Call{Path: "/v1/token", Body: object{"code": to.Query().Get("code"), "client_id": x.client.ID, "client_secret": x.client.Secret.Reveal()}}).Want(t, http.StatusOK)
+			if r.JSON["is_user_created"] != created {
+				t.Errorf("%v, not %v", r.JSON["is_user_created"], created)
+			}
+		}
+	})
+}
+
+// TestNobodyIsCreatedForWhatIsNotSent: where an SMS does not go to the country, or comes
+// too soon, there is no account afterwards either.
+func TestNobodyIsCreatedForWhatIsNotSent(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		x.welcoming(t)
+		known := func(number string) bool {
+			t.Helper()
+			_, err := x.Store.Read.Users.ByPhone(t.Context(), number, x.Notes.Site.ID)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				t.Fatal(err)
+			}
+			return err == nil
+		}
+		send := func(number string) otltest.Reply {
+			t.Helper()
+			return x.post(t, "/v1/auth/otp/sms", object{"phone_number": number, "redirect_uri": callback, "create_new_user": true})
+		}
+		if r := send("+15005550006"); r.Status != http.StatusBadRequest && r.Status != http.StatusForbidden || known("+15005550006") {
+			t.Errorf("to a country that is not allowed: %d, and an account: %v", r.Status, known("+15005550006"))
+		}
+		for i := range 20 {
+			send(fmt.Sprintf("+49170555%04d", i)).Want(t, http.StatusOK)
+		}
+		if send("+491705559999").Want(t, http.StatusTooManyRequests); known("+491705559999") {
+			t.Error("an account of a number that nothing was sent to")
+		}
+		if !known("+491705550019") {
+			t.Error("no account of a number that a code was sent to")
+		}
+	}, func(o *node.Options) { o.Limits = true })
+}
+
+// TestOT14_ResultsAreNotUsedUpAhead: a prefetch or HEAD of the address with the ID token at
+// its end uses nothing up.
+func TestOT14_ResultsAreNotUsedUpAhead(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		x.post(t, "/v1/auth/otp/email", object{"email": "jane@dev.test", "redirect_uri": callback}).Want(t, http.StatusOK)
+		result := x.post(t, "/v1/auth/otp/email/validation", object{
+			"email": "jane@dev.test", "passcode": x.Letters(t, "jane@dev.test")[0].Code, "response_type": "id_token",
+		}).Want(t, http.StatusOK).Text("result")
+		at := strings.TrimPrefix(result, otltest.Issuer)
+		for _, ahead := range []otltest.Call{
+			{Method: http.MethodHead}, {Headers: map[string]string{"Sec-Purpose": "prefetch"}}, {Headers: map[string]string{"Purpose": "prefetch"}}, {Headers: map[string]string{"X-Moz": "prefetch"}},
+		} {
+			ahead.Path = at
+			x.Do(t, ahead).Want(t, http.StatusServiceUnavailable)
+		}
+		if to := x.Do(t, otltest.Call{Path: at}).Want(t, http.StatusSeeOther).Header.Get("Location"); !strings.Contains(to, "#id_token=") {
+			t.Error(to)
+		}
 	})
 }

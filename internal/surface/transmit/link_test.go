@@ -179,12 +179,37 @@ func TestLinkConfirmNever(t *testing.T) {
 		path, _ := x.link(t, object{"redirect_uri": callback + "?a=1", "state": ""})
 		x.Do(t, otltest.Call{Path: path, Headers: map[string]string{"Sec-Purpose": "prefetch;prerender"}}).Want(t, http.StatusOK)
 		x.Do(t, otltest.Call{Method: http.MethodHead, Path: path}).Want(t, http.StatusOK)
-		to := x.Do(t, otltest.Call{Path: path}).Want(t, http.StatusSeeOther).Header.Get("Location")
-		got, ok := strings.CutPrefix(to, callback+"?a=1&code=")
-		if !ok || strings.Contains(got, "&") {
-			t.Fatal(to)
+		open := func() string {
+			t.Helper()
+			to := x.Do(t, otltest.Call{Path: path}).Want(t, http.StatusSeeOther).Header.Get("Location")
+			got, ok := strings.CutPrefix(to, callback+"?a=1&code=")
+			if !ok || strings.Contains(got, "&") {
+				t.Fatal(to)
+			}
+			return got
 		}
+		var scanned string
+		for range 50 { // scanners that follow nothing (OT-14)
+			scanned = open()
+		}
+		got := open()
 		x.redeem(t, got, nil).Want(t, http.StatusOK)
+		x.redeem(t, scanned, nil).Want(t, http.StatusBadRequest)
+		x.Do(t, otltest.Call{Path: path}).Want(t, http.StatusGone)
+		x.Do(t, otltest.Call{Method: http.MethodHead, Path: path}).Want(t, http.StatusGone)
+		ways := map[string]int{}
+		all, err := x.Store.Read.Events.List(t.Context(), x.jane.ID, "", "", 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range all {
+			if e.Type == otl.EventLinkOpened {
+				ways[e.Data[otl.DataBy]]++
+			}
+		}
+		if fmt.Sprint(ways) != "map[:51 head:1 prefetch:1]" {
+			t.Errorf("what is noted of those who opened it: %v", ways)
+		}
 	})
 }
 

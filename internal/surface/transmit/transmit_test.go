@@ -15,6 +15,7 @@ import (
 
 	jose "github.com/go-jose/go-jose/v4"
 
+	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/site"
@@ -31,7 +32,7 @@ type tenant struct {
 	jane   otl.User
 }
 
-func each(t *testing.T, test func(*testing.T, *tenant)) {
+func each(t *testing.T, test func(*testing.T, *tenant), change ...func(*node.Options)) {
 	t.Helper()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		if err := w.Installation.Maintain(t.Context()); err != nil {
@@ -46,7 +47,7 @@ func each(t *testing.T, test func(*testing.T, *tenant)) {
 		x := &tenant{World: w, client: made, jane: w.Person(t, "jane@dev.test", w.Notes.Site)}
 		x.bearer = x.token(t, url.Values{}).Want(t, http.StatusOK).Text("access_token")
 		test(t, x)
-	})
+	}, change...)
 }
 
 // token asks for a client token, with the client in the form.

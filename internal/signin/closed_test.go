@@ -1,0 +1,261 @@
+package signin_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// closeCodes makes a hundred guesses at codes of a person, which closes them to him.
+func closeCodes(t *testing.T, w *otltest.World, u otl.User) {
+	t.Helper()
+	write(t, w, func(ctx context.Context, tx *store.Tx) error {
+		for range 100 {
+			if err := limit.TryCode(ctx, tx, limit.Codes(u, ""), w.Clock.Now()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// sent mails Jane a code and gives it.
+func sent(t *testing.T, w *otltest.World, channel otl.Channel) string {
+	t.Helper()
+	w.Letters(t, "")
+	w.Inbox.Empty()
+	s, err := w.Codes.Send(t.Context(), signin.CodeRequest{Site: w.Notes.Site, Who: byJane(), Channel: channel, Known: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if channel == otl.ChannelDirect {
+		return s.Code.Reveal()
+	}
+	return w.Letters(t, "jane@dev.test")[0].Code
+}
+
+// opened reports whether codes are open to Jane.
+func opened(t *testing.T, w *otltest.World) bool {
+	t.Helper()
+	err := types(t, w, sent(t, w, otl.ChannelMail))
+	if err != nil && otl.As(err).Kind != otl.Limited {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+// follows has Jane follow a link and gives the session it opens, or is added to.
+func follows(t *testing.T, w *otltest.World, join string) string {
+	t.Helper()
+	link, _ := mailed(t, w, "")
+	code, err := press(t, w, link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := w.Codes.Redeem(t.Context(), signin.LinkAttempt{Site: w.Notes.Site, Code: code, Join: join})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Session.ID
+}
+
+// visits has Jane press a link on the hosted pages.
+func visits(t *testing.T, w *otltest.World) {
+	t.Helper()
+	s, browser := signin.Arrivals{Flows: w.Flows}, signin.NewBrowser()
+	f, err := s.Begin(t.Context(), w.Notes.Site, browser, otl.Asked{Redirect: back})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := s.Visit(t.Context(), f.ID, browser, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Letters(t, "")
+	w.Inbox.Empty()
+	if err := s.SendCode(t.Context(), v, "jane@dev.test"); err != nil {
+		t.Fatal(err)
+	}
+	link := strings.TrimPrefix(w.Letters(t, "jane@dev.test")[0].Link, otltest.Issuer+"/l/")
+	if _, _, err := s.Press(t.Context(), link, signin.NewBrowser(), nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestOT07_AnyOtherProofOpensCodesAgain: a person without a password is not shut out by
+// strangers who guess. What a site alone vouches for opens nothing.
+func TestOT07_AnyOtherProofOpensCodesAgain(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		jane := w.Person(t, "jane@dev.test", w.Notes.Site)
+		for _, by := range []struct {
+			name  string
+			prove func()
+		}{
+			{"a link", func() { follows(t, w, "") }},
+			{"a link added to a session", func() { follows(t, w, follows(t, w, "")) }},
+			{"a link of a visit", func() {
+				visits(t, w)
+			}},
+			{"a new password by mail", func() {
+				w.Inbox.Empty()
+				if err := w.Accounts.Forgot(t.Context(), w.Notes.Site.ID, "jane@dev.test"); err != nil {
+					t.Fatal(err)
+				}
+				_, token, _ := strings.Cut(w.Letters(t, "jane@dev.test")[0].Link, "/reset/")
+				if err := w.Accounts.Reset(t.Context(), w.Notes.Site, secret.NewText(token), secret.NewText(otltest.Password)); err != nil {
+					t.Fatal(err)
+				}
+			}},
+			{"a password", func() {
+				if _, err := w.SignIn.Password(t.Context(), signin.Attempt{Site: w.Notes.Site, Email: "jane@dev.test", Password: secret.NewText(otltest.Password)}); err != nil {
+					t.Fatal(err)
+				}
+			}},
+			{"the operator", func() {
+				if err := (account.Locks{Accounts: w.Accounts}).Unlock(t.Context(), jane.ID); err != nil {
+					t.Fatal(err)
+				}
+			}},
+		} {
+			closeCodes(t, w, jane)
+			if opened(t, w) {
+				t.Fatal("a hundred wrong guesses close nothing")
+			}
+			if by.prove(); !opened(t, w) {
+				t.Errorf("%s does not open codes again", by.name)
+			}
+		}
+	})
+}
+
+// TestOT22_ACodeByDirectClearsNothing: it is no failure, but a site could clear what
+// strangers guess elsewhere.
+func TestOT22_ACodeByDirectClearsNothing(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		jane := w.Person(t, "jane@dev.test", w.Notes.Site)
+		closeCodes(t, w, jane)
+		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+			return limit.ForgiveCode(ctx, tx, jane.ID)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := types(t, w, sent(t, w, otl.ChannelDirect)); err != nil {
+				t.Errorf("the hundredth guess is right: %v", err)
+			}
+		}
+		link, code := mailed(t, w, "")
+		if err := types(t, w, wrong(code)); err == nil {
+			t.Error("a wrong code")
+		}
+		if err := types(t, w, code); err == nil || otl.As(err).Kind != otl.Limited {
+			t.Errorf("codes that a site was handed cleared what strangers guessed: %v", err)
+		}
+		if _, err := press(t, w, link); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// wrong is a code other than the given one.
+func wrong(code string) string {
+	if code[0] == '9' {
+		return "0" + code[1:]
+	}
+	return string(code[0]+1) + code[1:]
+}
+
+// TestOT06_WrongCodesLeaveTheLinkBesideThem: five of them make the code worthless, and
+// whoever guesses has not seen the mail with the link.
+func TestOT06_WrongCodesLeaveTheLinkBesideThem(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, "jane@dev.test", w.Notes.Site)
+		link, code := mailed(t, w, "")
+		for range 5 {
+			if err := types(t, w, wrong(code)); err == nil {
+				t.Fatal("a wrong code")
+			}
+		}
+		if err := types(t, w, code); !otl.Is(err, "code_locked") {
+			t.Errorf("the right code: %v", err)
+		}
+		got, err := press(t, w, link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Codes.Redeem(t.Context(), signin.LinkAttempt{Site: w.Notes.Site, Code: got}); err != nil {
+			t.Error(err)
+		}
+		if err := types(t, w, code); err == nil {
+			t.Error("a code after its link")
+		}
+	})
+}
+
+// TestD4_ALinkWithoutAPageIsUsedUpByItsCode: whoever opens it gets a code of his own, and
+// the first that is redeemed ends the link and all others. None outlives the link.
+func TestD4_ALinkWithoutAPageIsUsedUpByItsCode(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, "jane@dev.test", w.Notes.Site)
+		send := func() string {
+			t.Helper()
+			w.Inbox.Empty()
+			r := signin.LinkRequest{CodeRequest: signin.CodeRequest{Site: w.Notes.Site, Who: byJane(), Channel: otl.ChannelMail, Redirect: back}, Confirm: otl.ConfirmNever}
+			if _, err := w.Codes.SendLink(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			return strings.TrimPrefix(w.Letters(t, "jane@dev.test")[0].Link, otltest.Issuer+"/l/")
+		}
+		follow := func(link string) secret.Text {
+			t.Helper()
+			to, err := w.Codes.Follow(t.Context(), link)
+			code, ok := strings.CutPrefix(to, back+"?code=")
+			if err != nil || !ok {
+				t.Fatal(to, err)
+			}
+			return secret.NewText(code)
+		}
+		redeem := func(code secret.Text) error {
+			_, err := w.Codes.Redeem(t.Context(), signin.LinkAttempt{Site: w.Notes.Site, Code: code})
+			return err
+		}
+		link := send()
+		codes := []secret.Text{follow(link), follow(link), follow(link)}
+		if err := redeem(codes[1]); err != nil {
+			t.Fatal(err)
+		}
+		for i, code := range codes {
+			if err := redeem(code); !otl.Is(err, "link_invalid") {
+				t.Errorf("code %d after another: %v", i, err)
+			}
+		}
+		if _, err := w.Codes.Follow(t.Context(), link); !otl.Is(err, "link_invalid") {
+			t.Errorf("the link after a code: %v", err)
+		}
+		w.Clock.Advance(time.Minute)
+		link = send()
+		w.Clock.Advance(15*time.Minute - time.Second)
+		late := follow(link)
+		w.Clock.Advance(time.Second)
+		if err := redeem(late); !otl.Is(err, "link_invalid") {
+			t.Errorf("a code that outlives its link: %v", err)
+		}
+		page, _ := mailed(t, w, "")
+		if _, err := w.Codes.Follow(t.Context(), page); !otl.Is(err, "link_invalid") {
+			t.Errorf("a link that has a page: %v", err)
+		}
+	})
+}
