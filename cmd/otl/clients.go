@@ -22,6 +22,7 @@ type clientJSON struct {
 	Name         string    `json:"name"`
 	Scopes       []string  `json:"scopes"`
 	RedirectURIs []string  `json:"redirect_uris"`
+	PostLogout   []string  `json:"post_logout_redirect_uris"`
 	Resources    []string  `json:"resources"`
 	LinkConfirm  string    `json:"link_confirm"`
 	SignUp       bool      `json:"allow_signup"`
@@ -36,7 +37,7 @@ type clientJSON struct {
 
 func newClientJSON(c otl.Client) clientJSON {
 	return clientJSON{
-		ID: c.ID, SiteID: c.SiteID, Name: c.Name, Scopes: strings.Fields(c.Scopes.String()), RedirectURIs: append([]string{}, c.RedirectURIs...),
+		ID: c.ID, SiteID: c.SiteID, Name: c.Name, Scopes: strings.Fields(c.Scopes.String()), RedirectURIs: append([]string{}, c.RedirectURIs...), PostLogout: append([]string{}, c.PostLogout...),
 		Resources: append([]string{}, c.Resources...), LinkConfirm: string(c.LinkConfirm), SignUp: c.SignUp, NoPKCE: c.NoPKCE,
 		Auth: string(c.Auth), JWKSURI: c.JWKSURI, RequirePAR: c.RequirePAR, RequireDPoP: c.RequireDPoP, Device: c.Device, CreatedAt: c.CreatedAt,
 	}
@@ -102,6 +103,7 @@ func clientsCreate(a *app, on onClients) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&n.Name, "name", "client", "what the program is")
 	f.StringArrayVar(&n.RedirectURIs, "redirect-uri", nil, "where people may be sent back to; may be repeated")
+	f.StringArrayVar(&n.PostLogout, "post-logout-uri", nil, "where people may be sent who signed out, besides the redirect URIs; may be repeated")
 	f.StringArrayVar(&n.Resources, "resource", nil, "audience it may ask tokens for; may be repeated")
 	f.StringVar(&n.LinkConfirm, "link-confirm", "", "whether the page of a one-time link asks for a press: auto, always or never (default auto)")
 	f.BoolVar(&n.SignUp, "allow-signup", false, "let it have people created whom nobody knows")

@@ -81,7 +81,7 @@ func (f *Factors) Admit(ctx context.Context, tx *store.Tx, st store.Standing, me
 	if !st.User.DeleteAt.IsZero() && !st.Site.FirstParty {
 		return Pass{}, nil, ErrLeaving
 	}
-	pass, demanded := Pass{st.User.ID, st.Site.ID, methods}, st.Site.Demands(st.Grant.Roles)
+	pass, demanded, wished := Pass{st.User.ID, st.Site.ID, methods}, st.Site.Demands(st.Grant.Roles), st.Site.MFA == otl.MFAWished
 	if st.Site.MFA == otl.MFAOff || methods.Strong() {
 		return pass, nil, nil
 	}
@@ -95,7 +95,7 @@ func (f *Factors) Admit(ctx context.Context, tx *store.Tx, st store.Standing, me
 		}
 		return pass, nil, nil
 	}
-	if !demanded && len(device) > 0 {
+	if !demanded && !wished && len(device) > 0 {
 		trusted, err := f.trusts(ctx, tx, st, device)
 		if err != nil || trusted {
 			return pass, nil, err
@@ -103,6 +103,9 @@ func (f *Factors) Admit(ctx context.Context, tx *store.Tx, st store.Standing, me
 	}
 	offers := offer(st.User, has, methods, f.Now())
 	if reach(methods, offers) < 2 {
+		if wished {
+			return pass, nil, nil
+		}
 		return Pass{}, nil, ErrKind
 	}
 	return Pass{}, offers, nil

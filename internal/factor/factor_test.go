@@ -181,6 +181,9 @@ func TestMF05_WhoIsLetIn(t *testing.T) {
 		{otl.MFARoles, app, otl.Grant{}, otl.Methods{pwd}, "step"},
 		{otl.MFARoles, app, editor, otl.Methods{pwd}, "step"},
 		{otl.MFARequired, bare, otl.Grant{}, otl.Methods{otl.MethodAdmin}, "in"},
+		{otl.MFAWished, bare, otl.Grant{}, otl.Methods{pwd}, "in"},
+		{otl.MFAWished, app, otl.Grant{}, otl.Methods{pwd}, "step"},
+		{otl.MFAWished, app, otl.Grant{}, otl.Methods{direct}, "in"}, // two are out of reach
 	} {
 		site := w.Notes.Site
 		site.MFA, site.MFARoles = c.policy, []string{"editor"}

@@ -248,7 +248,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	})
 	hosted := pages.New(pages.Options{
 		Flows: n.Flows, Arrivals: signin.Arrivals{Flows: n.Flows}, SetUps: signin.SetUps{Arrivals: signin.Arrivals{Flows: n.Flows}}, Factors: n.Setup, Codes: n.Codes, SignIn: n.SignIn,
-		Accounts: n.Accounts, Consents: account.Consents{Accounts: n.Accounts}, Erasures: account.Erasures{Accounts: n.Accounts}, Sites: n.Sites, Changes: n.Members.Changes, PublicURL: o.PublicURL, Now: o.Now, Plain: native.Fail,
+		Accounts: n.Accounts, Consents: account.Consents{Accounts: n.Accounts}, Erasures: account.Erasures{Accounts: n.Accounts}, Sites: n.Sites, Clients: n.Clients, Changes: n.Members.Changes, PublicURL: o.PublicURL, Now: o.Now, Plain: native.Fail,
 	})
 	login := onelogin.New(onelogin.Options{
 		SignIn: n.SignIn, Second: n.SignIn.Second, Sites: n.Sites, Jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https:")}, PublicURL: o.PublicURL, Strict: o.StrictSubdomain, Ask: hosted.Switch,
@@ -257,7 +257,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	})
 	provider := oidc.New(oidc.Options{
 		Flows: n.Flows, SignIn: n.SignIn, Clients: n.Clients, Door: door, Identity: identity,
-		Jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https:")}, URL: o.PublicURL, Page: hosted.Fail, Leave: hosted.Leave,
+		Jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https:")}, URL: o.PublicURL, Page: hosted.Fail, Mismatch: pages.Mismatch(hosted), Leave: hosted.Leave, Locales: locales(),
 	})
 	metrics := server.NewMetrics(map[string]string{"version": o.Version, "go": runtime.Version()})
 	n.measure(metrics, hasher)
@@ -277,6 +277,15 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 		},
 		TrustedProxies: o.TrustedProxies, HTTPS: o.HTTPS, PII: o.PII, Log: o.Log, Metrics: metrics,
 	})
+}
+
+// locales are the languages that pages are shown in (RFC 5646).
+func locales() []string {
+	var out []string
+	for _, one := range message.Languages() {
+		out = append(out, one.Tag)
+	}
+	return out
 }
 
 // front is what serves the paths that are no other surface's.

@@ -15,6 +15,7 @@ type Client struct {
 	Name         string
 	Scopes       Scopes
 	RedirectURIs []string
+	PostLogout   []string // where people may be sent after signing out, besides the redirect URIs
 	Resources    []string // audiences it may ask tokens for, besides the usual one
 	LinkConfirm  Confirm
 	SignUp       bool // it may have people created whom nobody knows
@@ -88,6 +89,10 @@ func (c Client) Redirects(uri string) bool {
 		return loops && registered == plain
 	})
 }
+
+// Lands reports whether people who signed out may be sent to a URI: one of those
+// registered for that, byte by byte, or a redirect URI.
+func (c Client) Lands(uri string) bool { return slices.Contains(c.PostLogout, uri) || c.Redirects(uri) }
 
 // withoutPort gives an http URI at a loopback address without its port, and false for
 // any other URI.

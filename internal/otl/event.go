@@ -29,6 +29,7 @@ const (
 	EventSiteKeyRolled   EventType = "site_key.rolled"
 	EventSiteKeyRevoked  EventType = "site_key.revoked"
 	EventClientCreated   EventType = "client.created"
+	EventClientUpdated   EventType = "client.updated"
 	EventClientRevoked   EventType = "client.revoked"
 	EventRoleCreated     EventType = "role.created"
 	EventRoleUpdated     EventType = "role.updated"

@@ -64,6 +64,7 @@ const (
 	MFAOptional MFAPolicy = "optional" // of people who have one
 	MFARequired MFAPolicy = "required" // of everybody
 	MFARoles    MFAPolicy = "roles"    // of everybody with one of the site's MFARoles, else as optional
+	MFAWished   MFAPolicy = "wished"   // of people who have one, on trusted devices too; of a visit, no site has it
 )
 
 // ParseMFAPolicy reads the name of a policy.

@@ -34,6 +34,7 @@ type Asked struct {
 	Person    string            `json:"person,omitempty"`    // id of the one person it is about, "" for anybody
 	SetUp     bool              `json:"set_up,omitempty"`    // have him set a second factor up
 	Factors   int               `json:"factors,omitempty"`   // how many factors the site asks for this time; 0 for its rule
+	Wish      bool              `json:"wish,omitempty"`      // Factors is for people who have as many
 	More      map[string]string `json:"more,omitempty"`      // what the wire that began it needs at the exchange
 }
 

@@ -170,13 +170,45 @@ func CheckOrigin(field, s string) error {
 	return nil
 }
 
-// Origin gives the origin of an address (RFC 6454 section 4), "" for what is none.
+// Origin gives the origin of an address (RFC 6454 section 4), "" for what is none; of an
+// app's own address its scheme with a colon, which is what a policy names it by.
 func Origin(address string) string {
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme == "" || u.Host == "" {
+	switch {
+	case err != nil || u.Scheme == "":
+		return ""
+	case appScheme(u.Scheme):
+		return u.Scheme + ":"
+	case u.Host == "":
 		return ""
 	}
 	return u.Scheme + "://" + u.Host
+}
+
+// CheckAppURL checks an address that an app on a person's device is reached at: what
+// CheckCallbackURL takes, or one of a scheme of its own, which is the name of a domain
+// turned around (RFC 8252 section 7.1), such as com.example.app:/callback.
+func CheckAppURL(field, s string) error {
+	u, err := url.Parse(s)
+	if err != nil || !appScheme(u.Scheme) {
+		return CheckCallbackURL(field, s)
+	}
+	switch {
+	case len(s) > MaxURL:
+		return InvalidField(field, "too_long", "must be at most "+strconv.Itoa(MaxURL)+" bytes")
+	case !printable(s) || !strings.HasPrefix(s, u.Scheme+":/"):
+		return InvalidField(field, "not_a_url", "must be an absolute URL in lower case, such as com.example.app:/callback")
+	case u.User != nil || strings.ContainsAny(s, "#*"):
+		return InvalidField(field, "bad_url", "must not contain a user name, a fragment or a wildcard")
+	}
+	return nil
+}
+
+// appScheme reports whether a scheme, in lower case as url.Parse gives it, is one that an
+// app calls its own.
+func appScheme(scheme string) bool {
+	labels := strings.Split(scheme, ".")
+	return len(labels) > 1 && !slices.Contains(labels, "")
 }
 
 // CheckResource checks an audience that tokens can be asked for: an absolute URI

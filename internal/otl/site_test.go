@@ -147,3 +147,47 @@ func TestASiteKeyLivesUntilItsEnd(t *testing.T) {
 		}
 	}
 }
+
+func TestAppURLs(t *testing.T) {
+	t.Parallel()
+	for s, rule := range map[string]string{
+		"com.example.app:/cb": "", "com.example.app://cb/x?y=1": "", "https://notes.test/cb": "", "http://127.0.0.1/": "",
+		"app:/cb": "not_a_url", "com.example.app:cb": "not_a_url", "com.example.app:": "not_a_url", "COM.example:/cb": "not_a_url", "com.:/cb": "not_a_url", "com..app:/cb": "not_a_url",
+		"com.example.app:/c b": "not_a_url", "com.example.app://a@b/": "bad_url", "com.example.app:/#x": "bad_url", "com.example.app:/*": "bad_url",
+		"javascript:/x": "not_a_url", "http://notes.test/": "not_https", "": "not_a_url", "com.example.app:/" + strings.Repeat("a", otl.MaxURL): "too_long",
+	} {
+		err := otl.CheckAppURL("redirect_uri", s)
+		if rule == "" && err != nil || rule != "" && err == nil {
+			t.Errorf("%q: %v", s, err)
+		} else if err != nil {
+			if _, r := field(t, err); r != rule {
+				t.Errorf("%q: %s, want %s", s, r, rule)
+			}
+		}
+	}
+	for address, want := range map[string]string{"https://a.test/x": "https://a.test", "com.example.app:/cb": "com.example.app:", "com.example.app://x/cb": "com.example.app:", "javascript:alert(1)": "", "/x": "", "%": ""} {
+		if got := otl.Origin(address); got != want {
+			t.Errorf("%q: %q", address, got)
+		}
+	}
+}
+
+// FuzzAppURL: what is taken is a callback URL, or of a scheme with a dot, and reads the same
+// to whoever parses it.
+func FuzzAppURL(f *testing.F) {
+	for _, s := range []string{"com.example.app:/cb", "com.example.app://h/cb", "a.b:", "a.b:/\\", "a.b:/%zz", "A.b:/", "https://a.test/", "a.b:/#"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if otl.CheckAppURL("u", s) != nil || otl.CheckCallbackURL("u", s) == nil {
+			return
+		}
+		u, err := url.Parse(s)
+		if err != nil || u.User != nil || u.Opaque != "" || u.Fragment != "" || strings.ContainsAny(s, "\\# \t\r\n*;,'\"") && !strings.HasPrefix(s, u.Scheme+":/") {
+			t.Fatalf("%q: %+v %v", s, u, err)
+		}
+		if !strings.Contains(u.Scheme, ".") || otl.Origin(s) != u.Scheme+":" {
+			t.Fatalf("%q is of %s", s, u.Scheme)
+		}
+	})
+}

@@ -93,12 +93,13 @@ func (s Arrivals) step(ctx context.Context, v Visit, token secret.Text) (Pending
 	if err != nil {
 		return Pending{}, site, err
 	}
-	if site.ID == v.Site.ID {
-		site = v.demanding()
-	}
 	p, err := s.Second.proved(ctx, s.Store.Read, t, site)
 	if err != nil {
 		return Pending{}, site, err
+	}
+	if site.ID == v.Site.ID {
+		site = v.demanding(p.Grant.Roles)
+		p.Site = site
 	}
 	_, offers, err := s.Second.Factors.Admit(ctx, s.Store.Read, p.Standing, p.Methods, nil)
 	if err != nil {
@@ -108,7 +109,7 @@ func (s Arrivals) step(ctx context.Context, v Visit, token secret.Text) (Pending
 	if errors.Is(err, store.ErrNotFound) {
 		err = nil
 	}
-	trusts := !site.Demands(p.Grant.Roles) && !v.demanding().Demands(g.Roles)
+	trusts := !site.Demands(p.Grant.Roles) && !v.demanding(g.Roles).Demands(g.Roles)
 	return Pending{Token: token, ExpiresAt: t.ExpiresAt, User: p.User, Factors: offers, Trusts: trusts}, site, err
 }
 
@@ -158,7 +159,7 @@ func (s Arrivals) Raise(ctx context.Context, v Visit) (*Pending, error) {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
-	return s.Second.Begin(ctx, Proved{Standing: store.Standing{User: v.Who.User, Site: v.demanding(), Grant: g}, Methods: v.Who.Session.Methods}, v.door())
+	return s.Second.Begin(ctx, Proved{Standing: store.Standing{User: v.Who.User, Site: v.demanding(g.Roles), Grant: g}, Methods: v.Who.Session.Methods}, v.door())
 }
 
 // SendCode mails a link and a code to the person with an address, for this visit

@@ -89,11 +89,16 @@ func (v Visit) proven() bool {
 // did: whom it asked for can still sign in.
 func (v Visit) Wrong() bool { return v.Known() && v.other() && !v.proven() }
 
-// demanding gives the site of a visit, with the second factor it asked for this time.
-func (v Visit) demanding() otl.Site {
+// demanding gives the site of a visit with the second factor it asked for this time, of
+// somebody who has some roles there: a wish never asks for less than the site's rule.
+func (v Visit) demanding(roles []string) otl.Site {
 	s := v.Site
-	if v.Asked.Factors > 1 {
+	switch {
+	case v.Asked.Factors < 2:
+	case !v.Asked.Wish:
 		s.MFA = otl.MFARequired
+	case !s.Demands(roles):
+		s.MFA = otl.MFAWished
 	}
 	return s
 }
@@ -229,7 +234,7 @@ func (s *Flows) Next(ctx context.Context, v Visit) (Next, error) {
 	if !g.SuspendedAt.IsZero() {
 		return StepBarred, nil
 	}
-	_, offers, err := s.Second.Factors.Admit(ctx, s.Store.Read, store.Standing{User: v.Who.User, Site: v.demanding(), Grant: g}, v.Who.Session.Methods, otl.RequestOf(ctx).Device)
+	_, offers, err := s.Second.Factors.Admit(ctx, s.Store.Read, store.Standing{User: v.Who.User, Site: v.demanding(g.Roles), Grant: g}, v.Who.Session.Methods, otl.RequestOf(ctx).Device)
 	switch none := errors.Is(err, factor.ErrEnrolment); {
 	case none && !v.Site.FirstParty, (none || err == nil && len(offers) == 0) && v.Asked.SetUp && v.Progress.SetUp.IsZero():
 		return v.setUp(s.Now()), nil
@@ -391,6 +396,16 @@ func CheckChallenge(challenge, method string) error {
 		return otl.InvalidField("code_challenge", "bad_challenge", "must be the SHA-256 of the verifier in base64url, 43 characters")
 	}
 	return nil
+}
+
+// Wish reads the levels that a client would like, the preferred first (acr_values, OpenID
+// Connect Core section 3.1.2.1): "2" has people asked for a second factor who have one, what
+// nobody knows is passed over. It changes nothing where two factors are demanded.
+func Wish(a *otl.Asked, levels ...string) {
+	i := slices.IndexFunc(levels, func(one string) bool { return one == "1" || one == "2" })
+	if i >= 0 && levels[i] == "2" && a.Factors < 2 {
+		a.Factors, a.Wish = 2, true
+	}
 }
 
 // Prune deletes flows and waiting devices that expired a day ago.

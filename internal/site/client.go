@@ -3,6 +3,7 @@ package site
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -42,6 +43,7 @@ type NewClient struct {
 	Name         string
 	Scopes       otl.Scopes // empty for all
 	RedirectURIs []string
+	PostLogout   []string // where people may be sent after signing out, besides those
 	Resources    []string
 	LinkConfirm  string // auto if empty
 	SignUp       bool
@@ -78,7 +80,7 @@ func (s *Clients) Create(ctx context.Context, siteID string, n NewClient) (MadeC
 	}
 	now := s.Now()
 	made := MadeClient{Secret: n.Secret, Client: otl.Client{
-		ID: n.ID, SiteID: siteID, Name: n.Name, Scopes: n.Scopes, RedirectURIs: n.RedirectURIs, Resources: n.Resources, LinkConfirm: otl.Confirm(n.LinkConfirm), SignUp: n.SignUp, NoPKCE: n.NoPKCE, CreatedAt: now,
+		ID: n.ID, SiteID: siteID, Name: n.Name, Scopes: n.Scopes, RedirectURIs: n.RedirectURIs, PostLogout: n.PostLogout, Resources: n.Resources, LinkConfirm: otl.Confirm(n.LinkConfirm), SignUp: n.SignUp, NoPKCE: n.NoPKCE, CreatedAt: now,
 		Auth: otl.ClientAuth(n.Auth), JWKS: n.JWKS, JWKSURI: n.JWKSURI, RequirePAR: n.RequirePAR, RequireDPoP: n.RequireDPoP, Device: n.Device,
 	}}
 	if made.ID == "" {
@@ -150,7 +152,7 @@ func (n *NewClient) check(reads func(string) error) error {
 	if n.LogoutURI != "" && (reads == nil || len(n.LogoutURI) > otl.MaxURL || reads(n.LogoutURI) != nil) {
 		bad.note(otl.InvalidField("logout_uri", "bad_url", "must be an https URL that this server may call"))
 	}
-	n.RedirectURIs = bad.list("redirect_uris", n.RedirectURIs, maxRedirects, otl.CheckCallbackURL)
+	bad.addresses(auth, &n.RedirectURIs, &n.PostLogout)
 	if len(n.Resources) > maxResources {
 		bad.note(otl.InvalidField("resources", "too_many", "must be at most "+strconv.Itoa(maxResources)))
 	}
@@ -161,6 +163,61 @@ func (n *NewClient) check(reads func(string) error) error {
 		bad.note(otl.CheckResource("resources", r))
 	}
 	return bad.err()
+}
+
+// addresses checks where a client may have people sent; an app may be reached at a scheme
+// of its own, which nothing keeps another app from claiming: it has to be public, and to
+// be told apart by PKCE.
+func (f *faults) addresses(auth otl.ClientAuth, redirects, postLogout *[]string) {
+	check := otl.CheckCallbackURL
+	if auth == otl.AuthNone {
+		check = otl.CheckAppURL
+	}
+	*redirects = f.list("redirect_uris", *redirects, maxRedirects, check)
+	*postLogout = f.list("post_logout_redirect_uris", *postLogout, maxRedirects, check)
+}
+
+// AddRedirect registers one more redirect URI of a client; twice is once. It fails with
+// NotFound where the site has no such client.
+func (s *Clients) AddRedirect(ctx context.Context, siteID, id, uri string) error {
+	return s.readdress(ctx, siteID, id, func(c *otl.Client) { c.RedirectURIs = append(c.RedirectURIs, uri) })
+}
+
+// AddPostLogout registers one more address that a client may have people sent to who
+// signed out, as AddRedirect does.
+func (s *Clients) AddPostLogout(ctx context.Context, siteID, id, uri string) error {
+	return s.readdress(ctx, siteID, id, func(c *otl.Client) { c.PostLogout = append(c.PostLogout, uri) })
+}
+
+// readdress changes where a client may have people sent.
+func (s *Clients) readdress(ctx context.Context, siteID, id string, change func(*otl.Client)) error {
+	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		was, of, _, err := tx.Clients.ByID(ctx, clean(id))
+		if errors.Is(err, store.ErrNotFound) || err == nil && of.ID != siteID {
+			return otl.NoSuch("client")
+		}
+		if err != nil {
+			return err
+		}
+		c := was
+		c.RedirectURIs, c.PostLogout = slices.Clone(was.RedirectURIs), slices.Clone(was.PostLogout)
+		change(&c)
+		bad := faults{}
+		if bad.addresses(c.Auth, &c.RedirectURIs, &c.PostLogout); bad.err() != nil {
+			return bad.err()
+		}
+		changes := otl.Changes(clientState(was), clientState(c))
+		if len(changes) == 0 {
+			return nil
+		}
+		if same, err := tx.Clients.SetAddresses(ctx, was, c); err != nil || !same {
+			if err == nil {
+				err = otl.Busy(time.Second) // somebody else changed them in this moment
+			}
+			return err
+		}
+		return appendEvent(ctx, tx, otl.EventClientUpdated, siteID, s.Now(), map[string]string{"client_id": id, otl.DataChanged: fieldsOf(changes)}, changes...)
+	})
 }
 
 // checkAuth checks what goes with how a client proves itself: keys for one that signs,

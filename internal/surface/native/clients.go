@@ -19,6 +19,7 @@ type ClientOut struct {
 	Name         string    `json:"name"`
 	Scopes       []string  `json:"scopes"`
 	RedirectURIs []string  `json:"redirect_uris"`
+	PostLogout   []string  `json:"post_logout_redirect_uris" doc:"Where people may be sent who signed out, besides the redirect URIs."`
 	Resources    []string  `json:"resources" doc:"Audiences it may ask tokens for."`
 	LinkConfirm  string    `json:"link_confirm" doc:"Whether the page of a one-time link asks for a press: auto, always or never."`
 	SignUp       bool      `json:"allow_signup" doc:"Whether it may have people created whom nobody knows."`
@@ -36,7 +37,7 @@ func newClientOut(c otl.Client) ClientOut {
 	for i, one := range c.Scopes {
 		scopes[i] = string(one)
 	}
-	return ClientOut{c.ID, c.Name, scopes, orEmpty(c.RedirectURIs), orEmpty(c.Resources), string(c.LinkConfirm), c.SignUp, c.NoPKCE, string(c.Auth), c.JWKSURI, c.RequirePAR, c.Device, c.RequireDPoP, c.CreatedAt}
+	return ClientOut{c.ID, c.Name, scopes, orEmpty(c.RedirectURIs), orEmpty(c.PostLogout), orEmpty(c.Resources), string(c.LinkConfirm), c.SignUp, c.NoPKCE, string(c.Auth), c.JWKSURI, c.RequirePAR, c.Device, c.RequireDPoP, c.CreatedAt}
 }
 
 func orEmpty(all []string) []string {
@@ -70,7 +71,8 @@ type createClientIn struct {
 	ID           string   `path:"id" json:"-" doc:"Site id."`
 	Name         string   `json:"name" minLength:"1" maxLength:"100" doc:"What the program is."`
 	Scopes       []string `json:"scopes,omitempty" maxItems:"8" doc:"auth, users, admin, otp:direct; auth and users if left out."`
-	RedirectURIs []string `json:"redirect_uris,omitempty" maxItems:"50" doc:"Where people may be sent back to: https, or http on localhost."`
+	RedirectURIs []string `json:"redirect_uris,omitempty" maxItems:"50" doc:"Where people may be sent back to: https, or http on localhost; of a public client also a scheme of its own, such as com.example.app:/callback."`
+	PostLogout   []string `json:"post_logout_redirect_uris,omitempty" maxItems:"50" doc:"Where people may be sent who signed out, besides the redirect URIs."`
 	Resources    []string `json:"resources,omitempty" maxItems:"20" doc:"Audiences it may ask tokens for: URIs."`
 	SignUp       bool     `json:"allow_signup,omitempty" doc:"Let it have people created whom nobody knows."`
 	NoPKCE       bool     `json:"no_pkce,omitempty" doc:"Let it do without PKCE at /oidc/authorize; for programs that know none."`
@@ -102,7 +104,7 @@ func (s clients) create(c *call, in *createClientIn) (*newClientShown, error) {
 	if _, err := s.Sites.Owned(c.ctx, c.bearer.User.ID, in.ID); err != nil {
 		return nil, err
 	}
-	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, Resources: in.Resources, LinkConfirm: in.LinkConfirm, SignUp: in.SignUp, NoPKCE: in.NoPKCE, Auth: in.Auth, JWKS: string(in.JWKS), JWKSURI: in.JWKSURI, RequirePAR: in.RequirePAR, RequireDPoP: in.RequireDPoP, LogoutURI: in.LogoutURI, Device: in.Device, Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}}
+	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, PostLogout: in.PostLogout, Resources: in.Resources, LinkConfirm: in.LinkConfirm, SignUp: in.SignUp, NoPKCE: in.NoPKCE, Auth: in.Auth, JWKS: string(in.JWKS), JWKSURI: in.JWKSURI, RequirePAR: in.RequirePAR, RequireDPoP: in.RequireDPoP, LogoutURI: in.LogoutURI, Device: in.Device, Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}}
 	if in.Auth == string(otl.AuthNone) {
 		n.Scopes = nil
 	}

@@ -27,6 +27,7 @@ const (
 var (
 	errClient   = &otl.Error{Kind: otl.Invalid, Code: "client_unknown", Text: "No such client.", Field: "client_id"}
 	errRedirect = &otl.Error{Kind: otl.Invalid, Code: "redirect_not_registered", Text: "is not one of the redirect URIs registered for this client", Field: "redirect_uri"}
+	errLanding  = &otl.Error{Kind: otl.Invalid, Code: errRedirect.Code, Text: "is not one of the addresses to go on at after a sign-out that are registered for this client", Field: "post_logout_redirect_uri"}
 )
 
 // wish is an error that the client is told at its redirect URI (RFC 6749 section
@@ -45,11 +46,12 @@ func (s *Surface) authorize(w http.ResponseWriter, r *http.Request) {
 		s.pushed(w, r, c, of)
 		return
 	}
-	if err == nil && !c.Redirects(single(q, "redirect_uri")) {
-		err = errRedirect
-	}
 	if err != nil {
 		s.Page(w, r, err)
+		return
+	}
+	if to := single(q, "redirect_uri"); !c.Redirects(to) {
+		s.Mismatch(w, r, of, c, errRedirect, to)
 		return
 	}
 	a, bad := s.wanted(q, c)
@@ -173,6 +175,7 @@ func asked(q url.Values, c otl.Client) (otl.Asked, *wish) {
 	if no := claims(q.Get("claims"), &a); no != nil {
 		return a, no
 	}
+	signin.Wish(&a, strings.Fields(q.Get("acr_values"))...)
 	return a, prompt(q, &a)
 }
 

@@ -58,12 +58,14 @@ func demands(sub, acr *member, a *otl.Asked) *wish {
 		}
 		a.Person = id
 	}
-	if acr != nil && acr.Essential {
+	if acr != nil {
 		levels := acr.Values
 		if acr.Value != nil {
 			levels = []any{acr.Value}
 		}
 		switch {
+		case !acr.Essential:
+			signin.Wish(a, words(levels)...)
 		case len(levels) == 0 || slices.Contains(levels, any("1")):
 		case slices.Contains(levels, any("2")):
 			a.Factors = 2
@@ -72,4 +74,13 @@ func demands(sub, acr *member, a *otl.Asked) *wish {
 		}
 	}
 	return nil
+}
+
+// words gives the members of a list, with "" for each that is no text.
+func words(list []any) []string {
+	out := make([]string, len(list))
+	for i, one := range list {
+		out[i], _ = one.(string)
+	}
+	return out
 }

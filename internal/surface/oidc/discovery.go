@@ -30,10 +30,16 @@ type metadata struct {
 	Algorithms    []string `json:"id_token_signing_alg_values_supported"`
 	ClientAuth    []string `json:"token_endpoint_auth_methods_supported"`
 	Assertions    []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	LookAuth      []string `json:"introspection_endpoint_auth_methods_supported"`
+	LookSigning   []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	RevokeAuth    []string `json:"revocation_endpoint_auth_methods_supported"`
+	RevokeSigning []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	Proofs        []string `json:"dpop_signing_alg_values_supported"`
 	Challenges    []string `json:"code_challenge_methods_supported"`
 	Prompts       []string `json:"prompt_values_supported"`
 	Claims        []string `json:"claims_supported"`
+	ClaimTypes    []string `json:"claim_types_supported"`
+	Locales       []string `json:"ui_locales_supported"`
 	Parameter     bool     `json:"claims_parameter_supported"`
 	Request       bool     `json:"request_parameter_supported"`
 	RequestURI    bool     `json:"request_uri_parameter_supported"`
@@ -52,13 +58,15 @@ func (s *Surface) discover(w http.ResponseWriter, _ *http.Request) {
 		claims = append(claims, scopes[name]...)
 	}
 	w.Header().Set("Cache-Control", "public, max-age=300")
-	w.Header().Set("Access-Control-Allow-Origin", "*") // public by nature
+	w.Header().Set("Access-Control-Allow-Origin", "*")                              // public by nature
+	own := []string{"client_secret_basic", "client_secret_post", "private_key_jwt"} // ways of clients that prove themselves
 	wire.JSON(w, http.StatusOK, metadata{
 		Issuer: s.URL, Authorization: s.URL + "/oidc/authorize", Token: s.URL + "/oidc/token", UserInfo: s.URL + "/oidc/userinfo", JWKS: s.URL + "/oidc/jwks",
-		Introspection: s.URL + "/oidc/introspect", Revocation: s.URL + "/oidc/revoke", EndSession: s.URL + "/oidc/logout",
+		Introspection: s.URL + "/oidc/introspect", Revocation: s.URL + "/oidc/revoke", EndSession: s.URL + "/oidc/logout", Push: s.URL + "/oidc/par", Device: s.URL + "/oidc/device_authorization",
 		Scopes: names, Answers: []string{"code"}, Modes: []string{"query", "form_post"}, Grants: []string{"authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code"},
-		Subjects: []string{"public"}, Algorithms: []string{"RS256"}, ClientAuth: []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"},
-		Assertions: session.ProofAlgorithms(), Proofs: session.ProofAlgorithms(), Push: s.URL + "/oidc/par", Device: s.URL + "/oidc/device_authorization",
-		Challenges: []string{"S256"}, Prompts: []string{"none", "login", "consent", "select_account"}, Claims: claims, Parameter: true, BackChannel: true, BackSession: true, Iss: true, Levels: []string{"1", "2"},
+		Subjects: []string{"public"}, Algorithms: []string{"RS256"}, Challenges: []string{"S256"}, Prompts: []string{"none", "login", "consent", "select_account"},
+		ClientAuth: append(slices.Clone(own), "none"), LookAuth: own, RevokeAuth: append(slices.Clone(own), "none"),
+		Assertions: session.ProofAlgorithms(), LookSigning: session.ProofAlgorithms(), RevokeSigning: session.ProofAlgorithms(), Proofs: session.ProofAlgorithms(),
+		Claims: claims, ClaimTypes: []string{"normal"}, Locales: s.Locales, Parameter: true, BackChannel: true, BackSession: true, Iss: true, Levels: []string{"1", "2"},
 	})
 }

@@ -31,8 +31,8 @@ func (s *Surface) logout(w http.ResponseWriter, r *http.Request) {
 			s.Page(w, r, errClient)
 			return
 		}
-		if to != "" && !c.Redirects(to) {
-			s.Page(w, r, &otl.Error{Kind: otl.Invalid, Code: "redirect_not_registered", Text: errRedirect.Text, Field: "post_logout_redirect_uri"})
+		if to != "" && !c.Lands(to) {
+			s.Mismatch(w, r, of, c, errLanding, to)
 			return
 		}
 	}

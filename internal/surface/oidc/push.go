@@ -3,6 +3,7 @@ package oidc
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -28,7 +29,7 @@ func (s *Surface) push(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !c.Redirects(q.Get("redirect_uri")) {
-		refuse(w, r, http.StatusBadRequest, "invalid_request", "redirect_uri "+errRedirect.Text+".", nil)
+		refuse(w, r, http.StatusBadRequest, "invalid_request", "redirect_uri "+legible(q.Get("redirect_uri"))+" "+errRedirect.Text+".", nil)
 		return
 	}
 	a, bad := s.wanted(q, c)
@@ -52,6 +53,18 @@ func (s *Surface) push(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	wire.JSON(w, http.StatusCreated, map[string]any{"request_uri": name, "expires_in": int(signin.PushedTTL.Seconds())})
+}
+
+// legible gives the beginning of an address as a description of an error may hold it (RFC
+// 6749 section 5.2).
+func legible(address string) string {
+	shown := strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || r == '"' || r == '\\' {
+			return '?'
+		}
+		return r
+	}, address)
+	return "'" + shown[:min(len(shown), 200)] + "'"
 }
 
 // pushed goes on with a request that the client sent ahead; what else the browser brings

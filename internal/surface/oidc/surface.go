@@ -23,9 +23,13 @@ type Options struct {
 	Door     oauth.Door
 	Identity *session.Identity
 	Jar      cookie.Jar
-	URL      string // of the installation: the issuer
+	URL      string   // of the installation: the issuer
+	Locales  []string // languages that pages are shown in (RFC 5646)
 	// Page answers an error with a page, before anybody is sent anywhere (OA-03).
 	Page func(http.ResponseWriter, *http.Request, error)
+	// Mismatch answers a request with an address that is none of its client's, in the way of
+	// Page; Field of the error names the parameter that brought it.
+	Mismatch func(http.ResponseWriter, *http.Request, otl.Site, otl.Client, *otl.Error, string)
 	// Leave sends the browser on to a site with an answer, by whichever way it is asked.
 	Leave func(http.ResponseWriter, *http.Request, otl.Site, signin.Answer)
 }
@@ -43,7 +47,7 @@ const maxForm = 64 << 10
 func Paths() []string {
 	return []string{
 		"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server",
-		"/oidc/authorize", "/oidc/userinfo", "/oidc/introspect", "/oidc/revoke", "/oidc/logout", "/oidc/par", "/oidc/device_authorization",
+		"/oidc/authorize", "/oidc/auth", "/oidc/userinfo", "/oidc/introspect", "/oidc/revoke", "/oidc/logout", "/oidc/par", "/oidc/device_authorization",
 	}
 }
 
@@ -54,6 +58,7 @@ func New(o Options) *Surface {
 		s.serve(path, "GET", s.discover)
 	}
 	s.serve("/oidc/authorize", "GET POST", s.authorize)
+	s.serve("/oidc/auth", "GET POST", s.authorize) // contract 1.12
 	s.serve("/oidc/userinfo", "GET POST", s.userinfo)
 	s.serve("/oidc/introspect", "POST", s.introspect)
 	s.serve("/oidc/revoke", "POST", s.revoke)

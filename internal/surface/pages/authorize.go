@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/factor"
@@ -21,7 +22,7 @@ func (p entry) authorize(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	site, err := p.Flows.Site(r.Context(), single(q, "site"), single(q, "redirect_uri"))
 	if errors.Is(err, signin.ErrRedirect) {
-		return mending{accounts(p)}.mismatch(w, r, site, single(q, "redirect_uri"))
+		return mending{accounts(p)}.mismatch(w, r, stray{Site: site, Param: paramRedirect, Address: single(q, paramRedirect)}, signin.ErrRedirect)
 	}
 	if err != nil {
 		return err
@@ -90,6 +91,7 @@ func asked(q url.Values) (otl.Asked, error) {
 	if len(a.Hint) > 254 || len(a.Locales) > 100 {
 		a.Hint, a.Locales = "", "" // no reason to refuse anybody
 	}
+	signin.Wish(&a, strings.Fields(q.Get("acr_values"))...)
 	switch q.Get("prompt") {
 	case "":
 	case "login":

@@ -40,6 +40,7 @@ type Options struct {
 	Consents  account.Consents
 	Erasures  account.Erasures
 	Sites     *site.Sites
+	Clients   *site.Clients
 	PublicURL string // cookies are for https where it is
 	Now       func() time.Time
 	// Plain answers an error to whoever asks for no page.
