@@ -93,6 +93,37 @@ func (a Consents) Sites(ctx context.Context, userID string) ([]Connected, error)
 	return out, nil
 }
 
+// Connected gives a site that a person let in. Any other is as unknown as one that never
+// was.
+func (a Consents) Connected(ctx context.Context, userID, siteID string) (Connected, error) {
+	if !secret.ValidID(siteID) {
+		return Connected{}, otl.NoSuch("site")
+	}
+	g, err := a.Granted(ctx, userID, siteID)
+	if err != nil {
+		return Connected{}, err
+	}
+	s, err := a.Store.Read.Sites.ByID(ctx, siteID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !g.Live() {
+		return Connected{}, otl.NoSuch("site")
+	}
+	return Connected{s, g}, err
+}
+
+// Granted gives what a person let a site see, the zero grant where he never decided.
+func (a Consents) Granted(ctx context.Context, userID, siteID string) (otl.Grant, error) {
+	g, err := a.Store.Read.Grants.Of(ctx, userID, siteID)
+	if errors.Is(err, store.ErrNotFound) {
+		return otl.Grant{}, nil
+	}
+	return g, err
+}
+
+// PasswordSince gives when a person's password was set, the zero time where he has none.
+func (a Consents) PasswordSince(ctx context.Context, userID string) (time.Time, error) {
+	return a.Store.Read.Passwords.ChangedAt(ctx, userID)
+}
+
 // Limit sets what a site that a person let in may see from now on. Where he withdraws
 // what it requires his sessions there end, and the next sign-in asks for it. A site he
 // did not let in is as unknown as one that never was.

@@ -258,3 +258,11 @@ func (s *SignIn) RevokeAll(ctx context.Context, userID string) (version int, err
 	})
 	return version, err
 }
+
+// Alone ends every session of the person of a browser session but that one, everywhere.
+func (s *SignIn) Alone(ctx context.Context, st store.Standing) error {
+	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		_, err := s.Sessions.EndAll(ctx, tx, st.User.ID, "", st.Session.ID, otl.EndLogout)
+		return err
+	})
+}

@@ -230,6 +230,11 @@ func (s *Sites) Several(ctx context.Context) (bool, error) {
 	return len(some) > 1, err
 }
 
+// Brand gives how the mails and pages of a site look.
+func (s *Sites) Brand(ctx context.Context, siteID string) (otl.Brand, error) {
+	return s.Store.Read.Brands.Of(ctx, siteID)
+}
+
 // AddCallback registers one more callback URL of a site; twice is once.
 func (s *Sites) AddCallback(ctx context.Context, siteID, url string) error {
 	if err := otl.CheckCallbackURL("callback_url", url); err != nil {

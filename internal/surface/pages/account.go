@@ -2,34 +2,29 @@ package pages
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
 )
 
-// accountPage is what somebody sees of himself.
+// accountPage is what somebody sees of himself first.
 type accountPage struct {
-	Hello    string
-	Address  string
-	Sites    []siteCard
-	Sessions []sessionCard
+	Hello   string
+	Address string
+	Checks  []check
+	Done    []sentence // what happened lately
+	Sites   []siteCard
 }
 
-// siteCard is a site somebody let in, with what it sees.
-type siteCard struct {
-	ID, Name, Sees string
-	About          string // since when, when he last signed in there, what it read
-	Note           string // that some of it is needed, "" where none is
-	Fields         []fieldChoice
-}
-
-// sessionCard is one session.
-type sessionCard struct {
-	ID, Site, Text string
-	This           bool
+// check is one thing that keeps an account safe, or is to be done for that.
+type check struct {
+	Text string
+	Path string // where it is done, "" where it is
+	Do   string // what is done there
 }
 
 // accounts are the pages on which somebody looks after himself.
@@ -38,9 +33,6 @@ type accounts struct{ *Pages }
 func (p accounts) routes() {
 	p.get("/account", p.settled(p.account))
 	p.post(switchPath, p.switchSent)
-	p.post("/account/sites/{id}", p.siteSent)
-	p.post("/account/sites/{id}/disconnect", p.siteLeft)
-	p.post("/account/sessions/{id}/end", p.sessionEnded)
 	p.get("/account/profile", p.profile)
 	p.post("/account/profile", p.profileSent)
 	p.get("/account/email", p.address("email"))
@@ -53,13 +45,10 @@ func (p accounts) routes() {
 	p.post("/signout", p.signOutSent)
 }
 
-// maxSessions is how many sessions the page lists.
-const maxSessions = 100
-
 // minute writes a time so that everybody can read it, in its own direction.
 func minute(t time.Time) string { return isolate(t.UTC().Format("2006-01-02 15:04 MST")) }
 
-// greeting gives the voice data of who a page greets.
+// greeting gives what the voice needs to greet somebody.
 func greeting(u otl.User) map[string]string {
 	name := u.Name
 	if name == "" {
@@ -81,6 +70,9 @@ func (p accounts) handed(w http.ResponseWriter, r *http.Request) (bool, error) {
 	return true, nil
 }
 
+// shownLately is how many entries of the log the first page has.
+const shownLately = 5
+
 func (p accounts) account(w http.ResponseWriter, r *http.Request) error {
 	if done, err := p.handed(w, r); done || err != nil {
 		return err
@@ -89,119 +81,75 @@ func (p accounts) account(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || !ok {
 		return err
 	}
-	who := v.Who
-	s := p.screen(w, r, v, greeting(who.User))
+	s := p.screen(w, r, v, greeting(v.Who.User))
 	page := accountPage{Hello: s.Say("hello"), Address: s.Say("signed_in_as")}
-	names := map[string]string{who.Site.ID: "OneTimeLogin"}
-	if page.Sites, err = p.cards(r, s, who.User, names); err != nil {
+	if page.Checks, err = p.checks(r, s, v.Who.User); err != nil {
 		return err
 	}
-	live, err := p.SignIn.List(r.Context(), signin.Scope{UserID: who.User.ID}, "", maxSessions)
+	if page.Done, _, err = p.told(r, s, v.Who, "", shownLately); err != nil {
+		return err
+	}
+	page.Sites, err = connections{p}.cards(r, s, v.Who.User)
 	if err != nil {
 		return err
 	}
-	for _, one := range live {
-		text := s.With("device", isolate(agent(s, one.UserAgent))).With("date", minute(one.CreatedAt)).Say("session_since")
-		page.Sessions = append(page.Sessions, sessionCard{ID: one.ID, Site: names[one.SiteID], Text: text, This: one.ID == who.Session.ID})
-	}
 	s.Title, s.Wide, s.Data = s.Say("account"), true, page
-	if r.URL.Query().Get("saved") == "1" {
-		s.Good = s.Say("saved")
-	}
+	s.Good = note(s, r)
 	p.show(w, http.StatusOK, "account.html", "", s)
 	return nil
 }
 
-// agent names a browser, or says that it was none: sites sign people in by calls of
-// their own.
-func agent(s screen, userAgent string) string {
-	if named := device(userAgent); named != "?" {
-		return named
+// note says what a page was opened for after something was done.
+func note(s screen, r *http.Request) string {
+	q := r.URL.Query()
+	switch {
+	case q.Get("saved") == "1":
+		return s.Say("saved")
+	case q.Get("proven") == "1":
+		return s.Say("proven_press")
+	case q.Get("kept") == "1":
+		return s.Say("leaving_kept")
+	case q.Get("alone") == "1":
+		return s.Say("others_ended")
 	}
-	return s.Say("by_site")
+	return ""
 }
 
-// cards gives the sites somebody let in, and their names by id.
-func (p accounts) cards(r *http.Request, s screen, u otl.User, names map[string]string) ([]siteCard, error) {
-	sites, err := p.Consents.Sites(r.Context(), u.ID)
+// fewCodes is how many recovery codes are so few that there should be new ones.
+const fewCodes = 3
+
+// checks gives what keeps an account safe: a passkey, a second step, codes for the day it
+// is lost.
+func (p accounts) checks(r *http.Request, s screen, u otl.User) ([]check, error) {
+	has, err := p.Factors.List(r.Context(), u)
 	if err != nil {
 		return nil, err
 	}
-	readings, err := p.Consents.Readings(r.Context(), u.ID)
-	if err != nil {
-		return nil, err
+	one := func(good bool, yes, no, do string) check {
+		if good {
+			return check{Text: yes}
+		}
+		return check{no, security, s.Say(do)}
 	}
-	var out []siteCard
-	for _, c := range sites {
-		names[c.Site.ID] = c.Site.Name
-		named := s.With("site", isolate(c.Site.Name))
-		card := siteCard{ID: c.Site.ID, Name: c.Site.Name, Sees: named.Say("sees")}
-		card.Fields = choices(s, u, c.Grant.Fields.With(append(c.Grant.Asked, c.Site.Requested...)...), c.Grant.Fields, c.Site.Required)
-		about := []string{s.With("date", minute(c.Grant.CreatedAt)).Say("connected_since")}
-		if !c.Grant.LastLoginAt.IsZero() {
-			about = append(about, s.With("date", minute(c.Grant.LastLoginAt)).Say("last_sign_in"))
-		}
-		if times, last := read(readings, c.Site.ID); times > 0 {
-			about = append(about, s.With("date", minute(last)).With("n", strconv.FormatInt(times, 10)).Say("reads"))
-		}
-		card.About = strings.Join(about, " · ")
-		if len(c.Site.Required) > 0 {
-			card.Note = named.Say("required_note")
-		}
-		out = append(out, card)
+	out := []check{
+		one(slices.ContainsFunc(has.Factors, func(o factor.Offer) bool { return o.Kind == otl.FactorKey }), s.Say("check_key"), s.Say("check_key_not"), "add_way"),
+		one(len(has.Factors) > 0, s.Say("check_second"), s.Say("no_factors"), "add_way"),
+	}
+	if len(has.Factors) > 0 {
+		left := s.With("left", strconv.Itoa(has.CodesLeft)).Say("codes_left")
+		out = append(out, one(has.CodesLeft > fewCodes, left, left, "codes_new"))
 	}
 	return out, nil
 }
 
-// read gives how often a site read something, and when it last did.
-func read(all []otl.Reading, siteID string) (times int64, last time.Time) {
-	for _, one := range all {
-		if one.SiteID == siteID {
-			if times += one.Times; one.Last.After(last) {
-				last = one.Last
-			}
-		}
+// agent names a browser. A site's session has none where the site signs people in by calls
+// of its own; that of our own pages then says nothing.
+func agent(s screen, userAgent string, own bool) string {
+	switch named := device(userAgent); {
+	case named != "?":
+		return named
+	case own:
+		return s.Say("unknown_browser")
 	}
-	return times, last
-}
-
-// siteSent keeps what a site may see from now on.
-func (p accounts) siteSent(w http.ResponseWriter, r *http.Request) error {
-	v, ok, err := p.proven(w, r, "/account")
-	if err != nil || !ok {
-		return err
-	}
-	fields, err := chosen(r)
-	if err != nil {
-		return err
-	}
-	if err := p.Consents.Limit(r.Context(), v.Who.User.ID, r.PathValue("id"), fields); err != nil {
-		return err
-	}
-	p.send(w, r, "/account?saved=1")
-	return nil
-}
-
-func (p accounts) siteLeft(w http.ResponseWriter, r *http.Request) error {
-	v, ok, err := p.proven(w, r, "/account")
-	if err != nil || !ok {
-		return err
-	}
-	if err := p.Accounts.Leave(r.Context(), r.PathValue("id"), v.Who.User.ID); err != nil {
-		return err
-	}
-	p.send(w, r, "/account?saved=1")
-	return nil
-}
-
-func (p accounts) sessionEnded(w http.ResponseWriter, r *http.Request) error {
-	v, ok, err := p.proven(w, r, "/account")
-	if err != nil || !ok {
-		return err
-	}
-	if _, err := p.SignIn.Revoke(r.Context(), signin.Scope{UserID: v.Who.User.ID}, r.PathValue("id"), otl.EndLogout); err != nil {
-		return err
-	}
-	p.send(w, r, "/account?saved=1")
-	return nil
+	return s.Say("by_site")
 }

@@ -139,7 +139,7 @@ func TestTheAccountPage(t *testing.T) {
 			t.Errorf("a field that was taken back: %s", me().Raw)
 		}
 		// Another browser's session, a stranger's, one that never was.
-		p = b.Get("/account")
+		p = b.Get("/account/sessions")
 		live, err := w.Store.Read.Sessions.Live(t.Context(), u.ID, w.Shop.Site.ID, "", w.Clock.Now(), 10)
 		if err != nil || len(live) != 1 {
 			t.Fatal(live, err)
@@ -149,7 +149,9 @@ func TestTheAccountPage(t *testing.T) {
 			t.Error("the session goes on")
 		}
 		again := w.Login(t, w.Shop, jane)
-		b.Submit(p, "/account/sites/"+w.Shop.Site.ID+"/disconnect", nil)
+		ask := b.Get("/account/sites/" + w.Shop.Site.ID + "/disconnect")
+		holds(t, ask, "Disconnect \u2068Shop\u2069?", "keeps what it has stored", `<a class="button second" href="/account">`)
+		b.Submit(ask, "ask", nil)
 		if r := w.Refresh(t, w.Shop, again.Text("refresh_token")); r.Status != http.StatusUnauthorized {
 			t.Errorf("a site that was let go refreshes: %d", r.Status)
 		}
@@ -166,6 +168,11 @@ func TestTheAccountPage(t *testing.T) {
 		form := stranger.Get("/signout")
 		for _, path := range []string{"/account/sessions/" + mine[0].ID + "/end", "/account/sites/" + w.Notes.Site.ID, "/account/sites/" + w.Notes.Site.ID + "/disconnect", "/account/sessions/x/end", "/account/sites/x"} {
 			if got := stranger.Send(path, form.Fields("signout")); got.Status != http.StatusNotFound {
+				t.Errorf("TE-01 %s: %d", path, got.Status)
+			}
+		}
+		for _, path := range []string{"/account/sites/" + w.Notes.Site.ID + "/disconnect", "/account/sites/x/disconnect"} {
+			if got := stranger.Get(path); got.Status != http.StatusNotFound {
 				t.Errorf("TE-01 %s: %d", path, got.Status)
 			}
 		}

@@ -2,9 +2,11 @@ package pages
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/session"
 )
 
 // activityPage is what happened to somebody's account, in sentences.
@@ -30,25 +32,34 @@ func (p accounts) activity(w http.ResponseWriter, r *http.Request) error {
 	if before != "" && (len(before) != 30 || !strings.HasPrefix(before, "evt_")) {
 		return errNoPath
 	}
-	found, more, err := p.Consents.Activity(r.Context(), v.Who.User.ID, before, shownEvents)
-	if err != nil {
-		return err
-	}
 	s := p.screen(w, r, v, nil)
-	names, err := p.names(r, v.Who.Site.ID, found)
-	if err != nil {
-		return err
-	}
 	var page activityPage
-	for _, e := range found {
-		page.Done = append(page.Done, sentence{tell(s, names, e), aboutEvent(s, e)})
-	}
-	if more {
-		page.Older = "?before=" + found[len(found)-1].ID
+	if page.Done, page.Older, err = p.told(r, s, v.Who, before, shownEvents); err != nil {
+		return err
 	}
 	s.Title, s.Wide, s.Data = s.Say("nav_activity"), true, page
 	p.show(w, http.StatusOK, "activity.html", "", s)
 	return nil
+}
+
+// told gives the log of events about somebody before one of them, and the query of what is
+// older, "" where nothing is.
+func (p accounts) told(r *http.Request, s screen, who session.Browser, before string, limit int) (done []sentence, older string, err error) {
+	found, more, err := p.Consents.Activity(r.Context(), who.User.ID, before, limit)
+	if err != nil {
+		return nil, "", err
+	}
+	names, err := p.names(r, who.Site.ID, found)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, e := range found {
+		done = append(done, sentence{tell(s, names, e), aboutEvent(s, e, who.Site.ID)})
+	}
+	if more {
+		older = "?before=" + found[len(found)-1].ID
+	}
+	return done, older, nil
 }
 
 // names gives the names of the sites that events are about.
@@ -81,14 +92,17 @@ func tell(s screen, names map[string]string, e otl.Event) string {
 }
 
 // by says how somebody signed in, or tried to; "" where that is not known.
-func by(s screen, e otl.Event) string {
-	var ways []string
-	for _, m := range otl.StoredMethods(e.Data[otl.DataMethods]) {
+func by(s screen, e otl.Event) string { return ways(s, otl.StoredMethods(e.Data[otl.DataMethods])) }
+
+// ways names methods as people do.
+func ways(s screen, methods otl.Methods) string {
+	var named []string
+	for _, m := range methods {
 		if way := s.Say("act_by_" + string(m)); way != "" {
-			ways = append(ways, way)
+			named = append(named, way)
 		}
 	}
-	return strings.Join(ways, ", ")
+	return strings.Join(named, ", ")
 }
 
 // unverified gives what changed by the names of fields: that one was proven is a change
@@ -108,12 +122,16 @@ func called(s screen, fields otl.Fields) string {
 }
 
 // aboutEvent says when something happened and, of sign-ins, from where. Of those that
-// failed no browser is kept, and how they were tried stands here.
-func aboutEvent(s screen, e otl.Event) string {
+// failed no browser is kept, and how they were tried stands here; whom an operator signed
+// in did not come from anywhere. Home is the id of our own site.
+func aboutEvent(s screen, e otl.Event, home string) string {
 	var with string
 	switch e.Type {
 	case otl.EventSessionCreated, otl.EventLinkOpened:
-		with = isolate(agent(s, e.Data[otl.DataUserAgent]))
+		if slices.Contains(otl.StoredMethods(e.Data[otl.DataMethods]), otl.MethodAdmin) {
+			return minute(e.CreatedAt)
+		}
+		with = isolate(agent(s, e.Data[otl.DataUserAgent], e.SiteID == home))
 	case otl.EventSignInFailed:
 		with = by(s, e)
 	default:

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -11,6 +12,7 @@ import (
 type consentPage struct {
 	Fields  []fieldChoice
 	Address string // as whom the browser is signed in
+	More    string // that the site asks for more than before, "" where it does not
 	Note    string // that some of it is needed, "" where none is
 }
 
@@ -21,6 +23,8 @@ type fieldChoice struct {
 	Value  string
 	Chosen bool
 	Needed bool // without it the site signs nobody in
+	New    bool // the person has not decided on it before
+	Loose  bool // nobody has proven that it is his
 }
 
 func (p entry) consent(w http.ResponseWriter, r *http.Request) error {
@@ -30,7 +34,14 @@ func (p entry) consent(w http.ResponseWriter, r *http.Request) error {
 	}
 	s := p.screen(w, r, v, map[string]string{"address": isolate(v.Who.User.Email.Address)})
 	s.Title = s.Say("consent_heading")
-	page := consentPage{Fields: choices(s, v.Who.User, v.Site.Requested, v.Site.Requested, v.Site.Required), Address: s.Say("signed_in_as")}
+	g, err := p.Consents.Granted(r.Context(), v.Who.User.ID, v.Site.ID)
+	if err != nil {
+		return err
+	}
+	page := consentPage{Fields: decided(choices(s, v.Who.User, v.Site.Requested, v.Site.Requested, v.Site.Required), g), Address: s.Say("signed_in_as")}
+	if slices.ContainsFunc(page.Fields, func(f fieldChoice) bool { return f.New }) {
+		page.More = s.Say("consent_more")
+	}
 	if len(v.Site.Required) > 0 {
 		page.Note = s.Say("required_note")
 	}
@@ -39,11 +50,25 @@ func (p entry) consent(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// decided leaves out again what somebody left out or took back before, and marks what he
+// has not decided on; the first time that is everything, and nothing is marked.
+func decided(all []fieldChoice, g otl.Grant) []fieldChoice {
+	if !g.Live() {
+		return all
+	}
+	for i, f := range all {
+		all[i].New = !g.Fields.Has(f.Field) && !g.Asked.Has(f.Field)
+		all[i].Chosen = g.Fields.Has(f.Field) || all[i].New
+	}
+	return all
+}
+
 // choices gives fields with their values as the person reads them.
 func choices(s screen, u otl.User, fields, chosen, needed otl.Fields) []fieldChoice {
 	out := make([]fieldChoice, len(fields))
 	for i, f := range fields {
-		out[i] = fieldChoice{f, s.Say("field_" + string(f)), valueOf(u, f), chosen.Has(f), needed.Has(f)}
+		out[i] = fieldChoice{Field: f, Label: s.Say("field_" + string(f)), Value: valueOf(u, f), Chosen: chosen.Has(f), Needed: needed.Has(f)}
+		out[i].Loose = f == otl.FieldEmail && u.EmailVerifiedAt.IsZero() || f == otl.FieldPhone && u.Phone != "" && u.PhoneVerifiedAt.IsZero()
 		if out[i].Value == "" {
 			out[i].Value = s.Say("not_given")
 		}

@@ -41,9 +41,7 @@ func (p holdings) data(w http.ResponseWriter, r *http.Request) error {
 	}
 	s := p.screen(w, r, v, nil)
 	s.Title, s.Wide = s.Say("nav_data"), true
-	if r.URL.Query().Get("proven") == "1" {
-		s.Good = s.Say("proven_press")
-	}
+	s.Good = note(s, r)
 	p.show(w, http.StatusOK, "data.html", "", s)
 	return nil
 }
@@ -114,7 +112,7 @@ func (p holdings) exportPage(w http.ResponseWriter, r *http.Request, v signin.Vi
 		sites.Rows = append(sites.Rows, sentence{one.Name, called(s, one.Fields) + " · " + s.With("date", minute(one.Since)).Say("connected_since") + " " + one.ExternalID + " " + string(one.Data)})
 	}
 	for _, one := range e.Sessions {
-		sessions.Rows = append(sessions.Rows, sentence{names[one.SiteID], s.With("device", agent(s, one.UserAgent)).With("date", minute(one.CreatedAt)).Say("session_since") + " · " + one.IP})
+		sessions.Rows = append(sessions.Rows, sentence{names[one.SiteID], s.With("device", agent(s, one.UserAgent, one.SiteID == v.Who.Site.ID)).With("date", minute(one.CreatedAt)).Say("session_since") + " · " + one.IP})
 	}
 	for _, one := range e.Factors {
 		factors.Rows = append(factors.Rows, sentence{one.Label, s.Say("act_by_"+string(one.Kind.Method())) + " " + one.Number})
@@ -129,7 +127,7 @@ func (p holdings) exportPage(w http.ResponseWriter, r *http.Request, v signin.Vi
 		return err
 	}
 	for _, one := range events {
-		done.Rows = append(done.Rows, sentence{tell(s, names, one), aboutEvent(s, one)})
+		done.Rows = append(done.Rows, sentence{tell(s, names, one), aboutEvent(s, one, v.Who.Site.ID)})
 	}
 	page.Sections = append(page.Sections, done)
 	var b bytes.Buffer
@@ -214,7 +212,7 @@ func (p holdings) leavingSent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if v.ID == "" {
-		p.send(w, r, "/account?saved=1")
+		p.send(w, r, "/account?kept=1")
 		return nil
 	}
 	if v, err = p.visit(r); err != nil { // as it is now

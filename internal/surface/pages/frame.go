@@ -35,6 +35,25 @@ type screen struct {
 	Data    any // the page's own
 }
 
+// tab is one of the pages of an account.
+type tab struct {
+	Path, Name string
+	Current    bool
+}
+
+// Tabs gives the pages of an account, for the template, with the one it is on marked.
+func (s screen) Tabs() []tab {
+	out := []tab{
+		{Path: "/account", Name: s.Say("account")}, {Path: "/account/profile", Name: s.Say("nav_profile")}, {Path: security, Name: s.Say("security")},
+		{Path: attended, Name: s.Say("sessions")}, {Path: "/account/ledger", Name: s.Say("shared")}, {Path: "/account/activity", Name: s.Say("nav_activity")},
+		{Path: dataAt, Name: s.Say("nav_data")},
+	}
+	for i := range out {
+		out[i].Current = s.Here != nil && s.Here.Path == out[i].Path
+	}
+	return out
+}
+
 // show answers with a hosted page. Leads is the origin a form of it may lead to, ""
 // for none but ours.
 func (p *Pages) show(w http.ResponseWriter, status int, name, leads string, s screen) {

@@ -17,6 +17,7 @@ type linkPage struct {
 	Auto    bool     // goes on by itself where scripts run
 	Numbers []string // of which one is shown where the link was asked for
 	Again   string   // the link that a new one can be sent in the place of
+	Denied  bool     // it was just refused
 }
 
 // sending are the pages around what is mailed: links and codes.
@@ -146,7 +147,7 @@ func (p sending) denyLink(w http.ResponseWriter, r *http.Request) error {
 		return p.deadLink(w, r, err)
 	}
 	v := p.voice(w, r, nil)
-	p.show(w, http.StatusOK, "link.html", "", screen{Voice: v, Title: v.Say("link_deny"), Data: linkPage{Body: v.Say("link_denied_body")}})
+	p.show(w, http.StatusOK, "link.html", "", screen{Voice: v, Title: v.Say("link_deny"), Data: linkPage{Body: v.Say("link_denied_body"), Denied: true}})
 	return nil
 }
 

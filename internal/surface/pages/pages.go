@@ -74,6 +74,8 @@ func New(o Options) *Pages {
 	discovery{p}.routes()
 	sending{p}.routes()
 	accounts{p}.routes()
+	connections{accounts{p}}.routes()
+	attendances{accounts{p}}.routes()
 	holdings{accounts{p}}.routes()
 	mending{accounts{p}}.routes()
 	p.get("/static/{name}", p.static)

@@ -69,7 +69,7 @@ func TestTheProfilePage(t *testing.T) {
 		holds(t, p, `id="name-seen">Seen by `+"\u2068Notes\u2069<", `id="username-seen">Seen by no site<`, "Seen by \u2068Notes\u2069, \u2068Shop\u2069", jane)
 		hook, _ := w.Hook(t, w.Notes, "user.updated")
 		done := b.Submit(p, "profile", map[string]string{"name": "Jane Roe", "username": "jane.roe"})
-		holds(t, done, "Saved.", `value="Jane Roe"`, `value="jane.roe"`)
+		holds(t, done, "Saved. Sites that see the change: \u2068Notes\u2069.", `value="Jane Roe"`, `value="jane.roe"`)
 		w.Deliver(t)
 		if got := hook.Take(); len(got) != 1 || got[0].Text("data", "user", "name") != "Jane Roe" || strings.Contains(string(got[0].Body), "jane.roe") {
 			t.Errorf("the site is told %d things", len(got))
@@ -199,8 +199,8 @@ func TestTheActivityPage(t *testing.T) {
 		b := home(t, w)
 		b.Headers["User-Agent"] = "x"
 		p := b.Get("/account/activity")
-		holds(t, p, "Account created", "Signed in to \u2068Notes\u2069: password", "the site&#39;s own program", "\u2068Notes\u2069 disconnected", "Signed in to \u2068OneTimeLogin\u2069: password", "!Shop", "!"+joe.ID, "!older", `<a href="/forgot">`)
-		holds(t, b.Get("/account"), "the site&#39;s own program")
+		holds(t, p, "Account created", "Signed in to \u2068Notes\u2069: password", "the site&#39;s own program", "\u2068Notes\u2069 disconnected", "Signed in to \u2068OneTimeLogin\u2069: password", "!Shop", "!"+joe.ID, "!older", `<a href="/account/secure">`, `<a href="/account/activity" aria-current="page">`)
+		holds(t, b.Get("/account"), "\u2068Notes\u2069 disconnected", "an unknown browser")
 		for i := range 60 {
 			e := otl.Event{ID: "evt_" + secret.NewID(w.Clock.Now()), Type: otl.EventFactorAdded, UserID: u.ID, CreatedAt: w.Clock.Now()}
 			if i == 30 {
@@ -408,7 +408,12 @@ func TestASiteRequiresFieldsOnItsPage(t *testing.T) {
 		arrives(t, b.Get(request(s, nil)), s) // what was left out is not asked for again
 		card := b.Get("/account")
 		holds(t, card, "Email address (needed)")
-		b.Submit(card, "/account/sites/"+s.Site.ID, map[string]string{"fields": "name"})
+		ask := b.Submit(card, "/account/sites/"+s.Site.ID, map[string]string{"fields": "name"})
+		holds(t, ask, "Stop sharing this with \u2068Strict\u2069?", "needs: Email address. Without it you are signed out there")
+		if g, err := w.Store.Read.Grants.Of(t.Context(), u.ID, s.Site.ID); err != nil || !g.Fields.Has(otl.FieldEmail) {
+			t.Fatalf("taken back by the first press: %v %v", g.Fields, err)
+		}
+		b.Submit(ask, "ask", map[string]string{"fields": "name"})
 		w.Refresh(t, s, in.Text("refresh_token")).Want(t, http.StatusUnauthorized)
 		if p = b.Get(request(s, nil)); !strings.Contains(p.Title, "wants to connect") {
 			t.Errorf("goes on without: %s %v", p.Title, p.Left)

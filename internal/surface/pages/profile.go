@@ -3,6 +3,8 @@ package pages
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,6 +78,9 @@ func (p accounts) showProfile(w http.ResponseWriter, r *http.Request, v signin.V
 		s.Problem = s.Say("changed_meanwhile")
 	case wrong == nil && r.URL.Query().Get("saved") == "1":
 		s.Good = s.Say("saved")
+		if told := tellers(sites, otl.StoredFields(r.URL.Query().Get("changed"))); told != "" {
+			s.Good += " " + s.With("sites", told).Say("told")
+		}
 	}
 	p.show(w, code, "profile.html", "", s)
 	return nil
@@ -95,6 +100,17 @@ func seenBy(s screen, sites []account.Connected, f otl.Field) string {
 	return s.With("sites", strings.Join(names, ", ")).Say("seen_by")
 }
 
+// tellers names the sites that see any of some fields, "" for none.
+func tellers(sites []account.Connected, changed otl.Fields) string {
+	var names []string
+	for _, c := range sites {
+		if slices.ContainsFunc(changed, c.Grant.Fields.Has) {
+			names = append(names, isolate(c.Site.Name))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
 // profileSent changes what somebody wrote differently. The name he signs in with takes
 // a proof of who he is.
 func (p accounts) profileSent(w http.ResponseWriter, r *http.Request) error {
@@ -103,10 +119,11 @@ func (p accounts) profileSent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	u, c := v.Who.User, account.Profile{}
-	written, any := u, false
+	written := u
+	var changed otl.Fields
 	set := func(f otl.Field, is string, part **string, keep *string) {
 		if values, sent := r.PostForm[string(f)]; sent && values[0] != is {
-			*part, *keep, any = &values[0], values[0], true
+			*part, *keep, changed = &values[0], values[0], changed.With(f)
 		}
 	}
 	set(otl.FieldName, u.Name, &c.Name, &written.Name)
@@ -123,12 +140,12 @@ func (p accounts) profileSent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return otl.InvalidField("version", "not_a_number", "must be the number the page was made with")
 	}
-	if any {
+	if len(changed) > 0 {
 		_, err = p.Accounts.Update(r.Context(), u.ID, version, otl.AllFields(), c)
 	}
 	switch {
 	case err == nil:
-		p.send(w, r, "/account/profile?saved=1")
+		p.send(w, r, "/account/profile?"+url.Values{"saved": {"1"}, "changed": {changed.String()}}.Encode())
 		return nil
 	case mendable(err), errors.Is(err, otl.ErrUsernameTaken), errors.Is(err, otl.ErrVersion):
 		return p.showProfile(w, r, v, written, err)
@@ -140,7 +157,7 @@ func (p accounts) profileSent(w http.ResponseWriter, r *http.Request) error {
 type addressPage struct {
 	Field  string // email or phone
 	Label  string
-	Is     string // what it is now, "" for none
+	Is     string // what it is now, masked; "" for none
 	Value  string
 	Type   string
 	Action string
@@ -159,9 +176,9 @@ func (p accounts) address(field string) act {
 
 func (p accounts) showAddress(w http.ResponseWriter, r *http.Request, v signin.Visit, field string, wrong error) error {
 	s := p.screen(w, r, v, nil)
-	page := addressPage{Field: field, Is: v.Who.User.Email.Address, Value: r.PostForm.Get(field), Type: "email", Action: "/account/" + field}
+	page := addressPage{Field: field, Is: account.Mask(v.Who.User.Email.Address), Value: r.PostForm.Get(field), Type: "email", Action: "/account/" + field}
 	if s.Title = s.Say("address_change"); field == "phone" {
-		s.Title, page.Is, page.Type = s.Say("phone_change"), v.Who.User.Phone, "tel"
+		s.Title, page.Is, page.Type = s.Say("phone_change"), account.Mask(v.Who.User.Phone), "tel"
 	}
 	page.Label = s.Title
 	code := p.wrong(&s, wrong)

@@ -12,9 +12,11 @@ import (
 
 // securityPage shows how somebody can sign in.
 type securityPage struct {
-	Factors []factorCard
-	Signal  string // for the browser: which passkeys are good
-	Codes   string // how many recovery codes are left, "" where there is nothing they stand in for
+	Password string // since when there is one, or that there is none
+	Mail     string // the address that links and codes go to, "" for none
+	Factors  []factorCard
+	Signal   string // for the browser: which passkeys are good
+	Codes    string // how many recovery codes are left, "" where there is nothing they stand in for
 }
 
 // factorCard is one second factor.
@@ -58,6 +60,13 @@ func (p securities) show(w http.ResponseWriter, r *http.Request, v signin.Visit,
 	if page.Signal, err = p.Factors.Accepted(r.Context(), v.Who.User); err != nil {
 		return err
 	}
+	since, err := p.Consents.PasswordSince(r.Context(), v.Who.User.ID)
+	if err != nil {
+		return err
+	}
+	if page.Password, page.Mail = s.Say("no_password"), v.Who.User.Email.Address; !since.IsZero() {
+		page.Password = s.With("date", since.UTC().Format(time.DateOnly)).Say("factor_since")
+	}
 	for _, one := range has.Factors {
 		page.Factors = append(page.Factors, card(s, one))
 	}
@@ -65,6 +74,7 @@ func (p securities) show(w http.ResponseWriter, r *http.Request, v signin.Visit,
 		page.Codes = s.With("left", strconv.Itoa(has.CodesLeft)).Say("codes_left")
 	}
 	s.Title, s.Wide, s.Data = s.Say("security"), true, page
+	s.Here = placed(security)
 	code := p.wrong(&s, wrong)
 	if wrong == nil && r.URL.Query().Get("saved") == "1" {
 		s.Good = s.Say("saved")

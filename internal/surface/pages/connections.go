@@ -1,0 +1,156 @@
+package pages
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+)
+
+// siteCard is a site somebody let in, with what it sees.
+type siteCard struct {
+	ID, Name, Sees string
+	About          string // since when, when he last signed in there, what it read
+	Roles          string // what he is there, "" for nothing
+	Note           string // that some of it is needed, "" where none is
+	Fields         []fieldChoice
+}
+
+// connections are what somebody decides about the sites he let in.
+type connections struct{ accounts }
+
+func (p connections) routes() {
+	p.post("/account/sites/{id}", p.sent)
+	p.get("/account/sites/{id}/disconnect", p.leave)
+	p.post("/account/sites/{id}/disconnect", p.left)
+}
+
+// cards gives the sites somebody let in.
+func (p connections) cards(r *http.Request, s screen, u otl.User) ([]siteCard, error) {
+	sites, err := p.Consents.Sites(r.Context(), u.ID)
+	if err != nil {
+		return nil, err
+	}
+	readings, err := p.Consents.Readings(r.Context(), u.ID)
+	if err != nil {
+		return nil, err
+	}
+	var out []siteCard
+	for _, c := range sites {
+		named := s.With("site", isolate(c.Site.Name))
+		card := siteCard{ID: c.Site.ID, Name: c.Site.Name, Sees: named.Say("sees")}
+		card.Fields = choices(s, u, c.Grant.Fields.With(append(c.Grant.Asked, c.Site.Requested...)...), c.Grant.Fields, c.Site.Required)
+		about := []string{s.With("date", minute(c.Grant.CreatedAt)).Say("connected_since")}
+		if !c.Grant.LastLoginAt.IsZero() {
+			about = append(about, s.With("date", minute(c.Grant.LastLoginAt)).Say("last_sign_in"))
+		}
+		if times, last := read(readings, c.Site.ID); times > 0 {
+			about = append(about, s.With("date", minute(last)).With("n", strconv.FormatInt(times, 10)).Say("reads"))
+		}
+		card.About = strings.Join(about, " · ")
+		if len(c.Grant.Roles) > 0 {
+			card.Roles = s.With("roles", isolate(strings.Join(c.Grant.Roles, ", "))).Say("roles")
+		}
+		if len(c.Site.Required) > 0 {
+			card.Note = named.Say("required_note")
+		}
+		out = append(out, card)
+	}
+	return out, nil
+}
+
+// read gives how often a site read something, and when it last did.
+func read(all []otl.Reading, siteID string) (times int64, last time.Time) {
+	for _, one := range all {
+		if one.SiteID == siteID {
+			if times += one.Times; one.Last.After(last) {
+				last = one.Last
+			}
+		}
+	}
+	return times, last
+}
+
+// askPage is a question before something is done that one may not expect.
+type askPage struct {
+	Body   []string
+	Links  []otl.BrandLink // where the site says more
+	Action string
+	Fields url.Values // sent along
+	Press  string
+	Back   string // path at which nothing is done
+}
+
+// provenPress is where somebody comes back who first had to prove who he is.
+const provenPress = "/account?proven=1"
+
+// sent keeps what a site may see from now on. Where it goes without what the site requires,
+// the person is told first what comes of that.
+func (p connections) sent(w http.ResponseWriter, r *http.Request) error {
+	v, ok, err := p.proven(w, r, provenPress)
+	if err != nil || !ok {
+		return err
+	}
+	fields, err := chosen(r)
+	if err != nil {
+		return err
+	}
+	c, err := p.Consents.Connected(r.Context(), v.Who.User.ID, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if len(c.Site.Lacks(fields)) > 0 && r.PostForm.Get("sure") != "yes" {
+		s := p.screen(w, r, v, nil)
+		named := s.With("site", isolate(c.Site.Name)).With("fields", called(s, c.Site.Lacks(fields)))
+		s.Title = named.Say("withdraw_heading")
+		s.Data = askPage{
+			Body: []string{named.Say("withdraw_body")}, Action: r.URL.Path, Press: s.Say("withdraw_press"), Back: "/account",
+			Fields: url.Values{fieldsField: r.PostForm[fieldsField], "sure": {"yes"}},
+		}
+		p.show(w, http.StatusOK, "ask.html", "", s)
+		return nil
+	}
+	if err := p.Consents.Limit(r.Context(), v.Who.User.ID, c.Site.ID, fields); err != nil {
+		return err
+	}
+	p.send(w, r, "/account?saved=1")
+	return nil
+}
+
+// leave asks whether somebody really wants to let a site go, and says what it keeps.
+func (p connections) leave(w http.ResponseWriter, r *http.Request) error {
+	v, ok, err := p.proven(w, r, r.URL.Path)
+	if err != nil || !ok {
+		return err
+	}
+	c, err := p.Consents.Connected(r.Context(), v.Who.User.ID, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	brand, err := p.Sites.Brand(r.Context(), c.Site.ID)
+	if err != nil {
+		return err
+	}
+	s := p.screen(w, r, v, nil)
+	named := s.With("site", isolate(c.Site.Name))
+	s.Title = named.Say("disconnect_heading")
+	s.Data = askPage{Body: []string{named.Say("disconnect_body"), named.Say("disconnect_keeps")}, Links: brand.Links, Action: r.URL.Path, Press: s.Say("disconnect"), Back: "/account"}
+	p.show(w, http.StatusOK, "ask.html", "", s)
+	return nil
+}
+
+// left lets a site go.
+func (p connections) left(w http.ResponseWriter, r *http.Request) error {
+	v, ok, err := p.proven(w, r, r.URL.Path)
+	if err != nil || !ok {
+		return err
+	}
+	if err := p.Accounts.Leave(r.Context(), r.PathValue("id"), v.Who.User.ID); err != nil {
+		return err
+	}
+	p.send(w, r, "/account?saved=1")
+	return nil
+}

@@ -1,0 +1,139 @@
+package pages
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// sessionsPage is where somebody is signed in.
+type sessionsPage struct {
+	Sessions []sessionCard
+	Older    string // query of the next page, "" on the last one
+}
+
+// sessionCard is one session.
+type sessionCard struct {
+	ID, Site, Text, About string
+	This                  bool
+}
+
+// attendances are the pages on which somebody sees where he is signed in, ends that, and
+// is led through what to do when it was not he.
+type attendances struct{ accounts }
+
+// attended is their path.
+const attended = "/account/sessions"
+
+func (p attendances) routes() {
+	p.get(attended, p.list)
+	p.post(attended+"/others", p.othersEnded)
+	p.post(attended+"/{id}/end", p.ended)
+	p.get("/account/secure", p.secure)
+}
+
+// shownSessions is how many sessions a page has.
+const shownSessions = 50
+
+func (p attendances) list(w http.ResponseWriter, r *http.Request) error {
+	v, ok, err := p.person(w, r, attended)
+	if err != nil || !ok {
+		return err
+	}
+	before := r.URL.Query().Get("before")
+	if before != "" && !secret.ValidID(before) {
+		return errNoPath
+	}
+	live, err := p.SignIn.List(r.Context(), signin.Scope{UserID: v.Who.User.ID}, before, shownSessions+1)
+	if err != nil {
+		return err
+	}
+	var page sessionsPage
+	if len(live) > shownSessions {
+		live = live[:shownSessions]
+		page.Older = "?before=" + live[shownSessions-1].ID
+	}
+	live = slices.DeleteFunc(live, func(s otl.Session) bool { return s.ID == v.Who.Session.ID })
+	if before == "" {
+		live = slices.Insert(live, 0, v.Who.Session)
+	}
+	ids := make([]string, len(live))
+	for i, one := range live {
+		ids[i] = one.SiteID
+	}
+	names, err := p.Consents.Names(r.Context(), ids)
+	if err != nil {
+		return err
+	}
+	names[v.Who.Site.ID] = "OneTimeLogin"
+	s := p.screen(w, r, v, nil)
+	for _, one := range live {
+		page.Sessions = append(page.Sessions, attendance(s, one, names[one.SiteID], v.Who.Session.ID, v.Who.Site.ID))
+	}
+	s.Title, s.Wide, s.Data, s.Good = s.Say("sessions"), true, page, note(s, r)
+	p.show(w, http.StatusOK, "sessions.html", "", s)
+	return nil
+}
+
+// attendance says of a session where it is, since when, and how it was opened.
+func attendance(s screen, one otl.Session, name, this, home string) sessionCard {
+	c := sessionCard{ID: one.ID, Site: name, This: one.ID == this}
+	c.Text = s.With("device", isolate(agent(s, one.UserAgent, one.SiteID == home))).With("date", minute(one.CreatedAt)).Say("session_since")
+	about := []string{s.With("date", minute(one.LastSeenAt)).Say("last_active")}
+	if ways := ways(s, one.Methods); ways != "" {
+		about = append(about, ways)
+	}
+	if one.IP != "" {
+		about = append(about, isolate(one.IP))
+	}
+	c.About = strings.Join(about, " · ")
+	return c
+}
+
+// ended ends one session.
+func (p attendances) ended(w http.ResponseWriter, r *http.Request) error {
+	v, ok, err := p.proven(w, r, attended+"?proven=1")
+	if err != nil || !ok {
+		return err
+	}
+	if _, err := p.SignIn.Revoke(r.Context(), signin.Scope{UserID: v.Who.User.ID}, r.PathValue("id"), otl.EndLogout); err != nil {
+		return err
+	}
+	p.send(w, r, attended+"?saved=1")
+	return nil
+}
+
+// othersEnded ends every session but the one of this browser, and leads back to the page
+// it was pressed on.
+func (p attendances) othersEnded(w http.ResponseWriter, r *http.Request) error {
+	back := attended
+	if r.PostForm.Get("secure") == "1" {
+		back = "/account/secure"
+	}
+	v, ok, err := p.proven(w, r, back+"?proven=1")
+	if err != nil || !ok {
+		return err
+	}
+	if err := p.SignIn.Alone(r.Context(), v.Who.Standing); err != nil {
+		return err
+	}
+	p.send(w, r, back+"?alone=1")
+	return nil
+}
+
+// secure leads somebody through what to do when somebody else was in his account: out with
+// him everywhere, a new password, and a look at what he may have left.
+func (p attendances) secure(w http.ResponseWriter, r *http.Request) error {
+	v, ok, err := p.person(w, r, "/account/secure")
+	if err != nil || !ok {
+		return err
+	}
+	s := p.screen(w, r, v, nil)
+	s.Title, s.Wide, s.Good = s.Say("secure"), true, note(s, r)
+	p.show(w, http.StatusOK, "secure.html", "", s)
+	return nil
+}
