@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -279,11 +280,19 @@ func ClearFactors(ctx context.Context, tx *store.Tx, userID string) error {
 	return tx.Failures.Clear(ctx, Recovery(userID).name)
 }
 
+// ErrClosed is the cause of limit.Exceeded where a person's codes are closed to him, for
+// wires that have a word for it.
+var ErrClosed = errors.New("too many wrong codes in a row")
+
 // TryCode counts a guess at a one-time code of a person before it is looked at, at
 // whatever site (OT-08). After 100 wrong ones in a row codes are closed to him
 // until he proves himself in another way (OT-07).
 func TryCode(ctx context.Context, tx *store.Tx, a Account, now time.Time) error {
-	return TryFactor(ctx, tx, a, now)
+	err := TryFactor(ctx, tx, a, now)
+	if e := otl.As(err); err != nil && e.Kind == otl.Limited {
+		return e.Because(ErrClosed)
+	}
+	return err
 }
 
 // ForgiveCode takes one guess at a person's codes back that was right and shows nothing

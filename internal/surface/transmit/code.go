@@ -168,6 +168,9 @@ func (s *Surface) sendCode(c *call, in *sendCodeIn) (any, error) {
 	default:
 		return nil, otl.InvalidField("channel", "unknown_value", "must be sms, email or direct")
 	}
+	if err := in.fits(); err != nil {
+		return nil, err
+	}
 	if (req.Channel == otl.ChannelDirect || req.To != "") && !c.scopes.Has(otl.ScopeOTPDirect) {
 		return nil, &otl.Error{Kind: otl.Forbidden, Code: "scope_missing", Text: "This client lacks the scope otp:direct."}
 	}
@@ -188,6 +191,26 @@ func (s *Surface) sendCode(c *call, in *sendCodeIn) (any, error) {
 		return nil, err
 	}
 	return sentOut{"OTP sent", in.Approval, sent.Code.Reveal(), sent.RequestID}, nil
+}
+
+// fits refuses what is for another channel than the one that was asked for: it would be
+// passed over, and whoever sent it would not know.
+func (in *sendCodeIn) fits() error {
+	for _, one := range []struct {
+		field   string
+		given   bool
+		channel otl.Channel
+	}{
+		{"custom_email", in.CustomEmail != "", otl.ChannelMail},
+		{"email_content", in.Mail != nil, otl.ChannelMail},
+		{"custom_phone_number", in.CustomPhone != "", otl.ChannelSMS},
+		{"custom_sms_input", in.SMS != nil, otl.ChannelSMS},
+	} {
+		if one.given && otl.Channel(in.Channel) != one.channel {
+			return otl.InvalidField(one.field, "unsupported", "is for the channel "+string(one.channel))
+		}
+	}
+	return nil
 }
 
 // life reads how many minutes a code is good: up to an hour, and up to a day by the

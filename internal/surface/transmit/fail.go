@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -22,12 +23,13 @@ const (
 
 const codeMethod = "method_not_allowed"
 
-// symbol gives the status, the word and the text of the OTP pair for an error; the
-// word is "" where the error has none of its own.
-func symbol(code string) (status int, word, text string) {
-	switch code {
-	case otl.NoSuch("").Code:
-		return http.StatusNotFound, "user_not_found", "User not found"
+// symbol gives the status, the word and the text of the OTP pair for an error (contract
+// 3.5, 3.6). One that has no word of its own gets that of its kind, because clients of
+// that pair know no others.
+func symbol(e *otl.Error) (status int, word, text string) {
+	switch e.Code {
+	case errSession.Code:
+		return http.StatusBadRequest, "system_invalid_input", "Session not found"
 	case signin.ErrNoAddress.Code:
 		return http.StatusNotFound, "user_email_address_missing", "User email address is missing"
 	case signin.ErrNoPhone.Code:
@@ -44,40 +46,65 @@ func symbol(code string) (status int, word, text string) {
 		return http.StatusBadRequest, "auth_otp_passcode_expired", "The passcode has expired"
 	case signin.ErrCodeLocked.Code:
 		return http.StatusForbidden, "auth_locked", "Too many failed attempts"
-	case signin.ErrNumber.Code:
+	case limit.ErrNumber.Code:
 		return http.StatusBadRequest, "external_provider_configuration_error", "SMS are not sent to this country"
-	case errSession.Code:
-		return http.StatusBadRequest, "system_invalid_input", "Session not found"
+	case limit.ErrStopped.Code:
+		return http.StatusBadRequest, "external_provider_configuration_error", e.Text
 	}
-	return 0, "", ""
+	switch e.Kind {
+	case otl.Malformed, otl.Invalid, otl.Conflict:
+		return http.StatusBadRequest, "system_invalid_input", said(e)
+	case otl.Unauthenticated, otl.Forbidden: // this way to sign in is not open to the person
+		return http.StatusForbidden, "auth_login_preferences_missing", said(e)
+	case otl.NotFound:
+		return http.StatusNotFound, "user_not_found", "User not found"
+	}
+	return wire.Status(e.Kind), e.Code, e.Text
 }
 
 // errSession is what the rules call not found, told from a person who is not.
 var errSession = &otl.Error{Kind: otl.NotFound, Code: "session_not_found", Text: "Session not found"}
 
-// words gives the text of the other pair for an error, "" where it has none of its
-// own, and whether it is a 400 there whatever it is elsewhere.
-func words(code string) (text string, bad bool) {
-	switch code {
+// words gives the status and the text of the other pair, and of the calls about sessions,
+// for an error (contract 3.3, 3.4, 3.7).
+func words(e *otl.Error) (status int, text string) {
+	switch e.Code {
 	case errSession.Code:
-		return "Session not found", true
+		return http.StatusBadRequest, "Session not found"
 	case otl.ErrRefresh.Code, otl.ErrRefreshReused.Code, otl.ErrSessionRevoked.Code:
-		return "Invalid refresh token", true
+		return http.StatusBadRequest, "Invalid refresh token"
 	case otl.ErrCredentials.Code:
-		return "Invalid username or password", true
+		return http.StatusBadRequest, "Invalid username or password"
 	case signin.ErrLink.Code:
-		return "Invalid magic link code", true
-	case otl.NoSuch("").Code:
-		return "User not found", false
+		return http.StatusBadRequest, "Invalid magic link code"
 	case signin.ErrDisabled.Code:
-		return "User is not active", false
+		return http.StatusForbidden, "User is not active"
 	}
-	return "", false
+	switch e.Kind {
+	case otl.Malformed, otl.Invalid, otl.Conflict:
+		return http.StatusBadRequest, said(e)
+	case otl.Unauthenticated, otl.Forbidden:
+		return http.StatusForbidden, said(e)
+	case otl.NotFound: // or his address is
+		return http.StatusNotFound, "User not found"
+	}
+	return wire.Status(e.Kind), e.Text
+}
+
+// said gives the text of an error with the member it is about.
+func said(e *otl.Error) string {
+	if e.Field == "" {
+		return e.Text
+	}
+	return e.Field + ": " + e.Text
 }
 
 // status gives the status of an error that no call words in its own way.
 func status(e *otl.Error) int {
-	if e.Kind == otl.Invalid {
+	switch {
+	case e.Code == codeMethod:
+		return http.StatusMethodNotAllowed
+	case e.Kind == otl.Invalid:
 		return http.StatusBadRequest
 	}
 	return wire.Status(e.Kind)
@@ -89,37 +116,23 @@ func fail(w http.ResponseWriter, r *http.Request, s shape, err error) {
 		err = errSession
 	}
 	e := wire.Failed(w, r, err)
-	code, text := status(e), e.Text
-	if e.Field != "" {
-		text = e.Field + ": " + text
-	}
-	switch e.Code {
-	case codeMethod:
-		code = http.StatusMethodNotAllowed
-	case otl.ErrToken.Code, otl.ErrTokenMissing.Code:
+	if e.Code == otl.ErrToken.Code || e.Code == otl.ErrTokenMissing.Code {
 		wire.JSON(w, http.StatusUnauthorized, map[string]any{"message": "Invalid token", "error_code": http.StatusUnauthorized})
 		return
 	}
 	switch s {
 	case otpShape:
-		word := "system_invalid_input"
-		if code >= http.StatusTooManyRequests {
-			word = e.Code
-		}
-		if c, own, said := symbol(e.Code); own != "" {
-			code, word, text = c, own, said
+		code, word, text := symbol(e)
+		if errors.Is(err, limit.ErrClosed) {
+			code, word, text = http.StatusForbidden, "auth_locked", "Too many failed attempts"
 		}
 		wire.JSON(w, code, map[string]any{"error_code": word, "message": text})
 	case linkShape:
-		if said, bad := words(e.Code); said != "" {
-			text = said
-			if bad {
-				code = http.StatusBadRequest
-			}
-		}
+		code, text := words(e)
 		wire.JSON(w, code, map[string]any{"error_code": strconv.Itoa(code), "message": text})
 	default:
-		wire.JSON(w, code, map[string]any{"message": text, "error_code": code})
+		code := status(e)
+		wire.JSON(w, code, map[string]any{"message": said(e), "error_code": code})
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
-	"github.com/onetimelogin/otl/internal/site"
 	"github.com/onetimelogin/otl/internal/wire"
 )
 
@@ -53,12 +52,15 @@ func byFront[In any](s front, do func(*call, *In) (any, error)) http.HandlerFunc
 	}
 }
 
-// failFront words errors as these calls do: what is wrong with a code is a 400 too.
+// failFront words errors as these calls do, which know 400 and 404 alone (contract 3.8):
+// whatever of a code or a person is refused is a 400.
 func failFront(w http.ResponseWriter, r *http.Request, err error) {
-	switch e := otl.As(err); e.Code {
-	case signin.ErrCode.Code, signin.ErrCodeExpired.Code, signin.ErrCodeLocked.Code, signin.ErrLink.Code, site.ErrClient.Code:
-		otl.RequestOf(r.Context()).Err = err
+	switch e := otl.As(err); e.Kind {
+	case otl.Unauthenticated, otl.Forbidden, otl.Conflict:
+		wire.Failed(w, r, err)
 		wire.JSON(w, http.StatusBadRequest, map[string]any{"message": []string{e.Text}, "error_code": http.StatusBadRequest})
+	case otl.NotFound:
+		failUsers(w, r, otl.NoSuch("user").Because(err))
 	default:
 		failUsers(w, r, err)
 	}

@@ -45,7 +45,10 @@ func (s *Surface) sendLink(c *call, in *sendLinkIn) (any, error) {
 	if !c.client.Redirects(in.Redirect) {
 		return nil, errRedirect
 	}
-	if in.Identifier == "" && in.Email != "" {
+	switch {
+	case in.Email != "" && (in.Identifier != "" || in.IdentifierType != ""):
+		return nil, otl.InvalidField("email", "ambiguous", "must not stand beside identifier and identifier_type")
+	case in.Email != "":
 		in.IdentifierType, in.Identifier = string(signin.ByEmail), in.Email
 	}
 	id, err := who(in.IdentifierType, in.Identifier)

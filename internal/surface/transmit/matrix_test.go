@@ -10,7 +10,6 @@ import (
 
 // unlogged are routes of the wire that leave no entry in the log, and why.
 var unlogged = map[string]string{
-	"POST /v1/auth/otp/email":            "the message is the record",
 	"POST /v1/auth/otp/email/validation": "the session is in the log, once the code is exchanged",
 	"POST /v1/auth/otp/sms/validation":   "the session is in the log, once the code is exchanged",
 	"POST /v1/auth/session/authenticate": "the row of the session says when; programs call it all day",

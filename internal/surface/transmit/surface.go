@@ -201,15 +201,21 @@ type attributes struct {
 	IP        string `json:"ip_address"`
 }
 
-// from notes where a person sits.
+// from notes where a person sits. The id of his device is checked alone: what devices are
+// trusted is no word of a site's.
 func (c *call) from(a attributes, device string) error {
 	if len(device) > 80 {
 		return otl.InvalidField("device_id", "too_long", "must be at most 80 characters")
 	}
 	req := otl.RequestOf(c.r.Context())
 	req.UserAgent = a.UserAgent
-	if ip, err := netip.ParseAddr(a.IP); err == nil {
-		req.Client = ip.Unmap().WithZone("")
+	if a.IP == "" {
+		return nil
 	}
+	ip, err := netip.ParseAddr(a.IP)
+	if err != nil {
+		return otl.InvalidField("client_attributes.ip_address", "invalid", "must be an IP address")
+	}
+	req.Client = ip.Unmap().WithZone("")
 	return nil
 }

@@ -300,6 +300,12 @@ func TestErrorsOfTheCodes(t *testing.T) {
 			{"custom_sms_input": object{"sender_id": "much too long"}},
 			{"device_id": strings.Repeat("x", 81)},
 			{"custom_email": "nobody"},
+			{"custom_phone_number": "+491705550100"},
+			{"custom_sms_input": object{"custom_message": "{otp} {app}"}},
+			{"channel": "sms", "custom_email": "jane@dev.test"},
+			{"channel": "sms", "email_content": object{"subject": "x"}},
+			{"channel": "direct", "custom_email": "jane@dev.test"},
+			{"client_attributes": object{"ip_address": "203.0.113"}},
 			{"identifier": "a\u0000b"},
 		} {
 			body := object{"channel": "email", "identifier_type": "email", "identifier": "jane@dev.test"}
