@@ -133,7 +133,7 @@ func (p attendances) secure(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s := p.screen(w, r, v, nil)
-	s.Title, s.Wide, s.Good = s.Say("secure"), true, note(s, r)
+	s.Title, s.Wide, s.Good = s.Say("secure_heading"), true, note(s, r)
 	p.show(w, http.StatusOK, "secure.html", "", s)
 	return nil
 }
