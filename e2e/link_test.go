@@ -39,7 +39,7 @@ func TestOT14_LinkSurvivesScanners(t *testing.T) {
 	human.quiet(w.host(), notes.host())
 	must(t, http.StatusOK)(notes.do(http.MethodPost, "/api/v1/auth/link/verify", "", map[string]string{"code": back.Query().Get("code")}))
 	human.visit(link)
-	if got := human.text("h1"); got != "This link no longer works" {
+	if got := human.text("h1"); got != "This link was already used" {
 		t.Errorf("a used link shows %q", got)
 	}
 }

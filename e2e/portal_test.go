@@ -28,7 +28,7 @@ func TestTheAccountForEverybody(t *testing.T) {
 			l.look(lang + "-consent-required")
 			b.press(`button[value=connect]`)
 			notes.arrived(b)
-			for _, name := range []string{"", "/profile", "/email", "/phone", "/activity", "/ledger", "/data"} {
+			for _, name := range []string{"", "/profile", "/email", "/phone", "/activity", "/ledger", "/data", "/sessions", "/secure"} {
 				b.visit(w.url + "/account" + name)
 				l.look(lang + "-account" + strings.ReplaceAll(name, "/", "-"))
 			}

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// Brand is how the mails of a site look. What is empty looks as ours do.
+// Brand is how the mails of a site look, and what pages show of it. What is empty looks as ours does.
 type Brand struct {
 	Color  string      // #rrggbb, of buttons
 	Logo   string      // a PNG or JPEG as a data URL
 	Sender string      // name mails come from; the site's for ""
 	Footer string      // a line below everything
-	Links  []BrandLink // below that
+	Links  []BrandLink // below that, and at the foot of pages
 	// HideCode keeps the code to sign in with out of the subject, which telephones show
 	// while they are locked.
 	HideCode bool

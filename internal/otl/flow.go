@@ -44,6 +44,8 @@ type Progress struct {
 	Number string    `json:"number,omitempty"`     // what the page of a link asks for in another browser
 	Others []string  `json:"others,omitempty"`     // wrong ones beside it
 	SentAt time.Time `json:"sent_at,omitzero"`     // when the latest link and code were sent
+	Sends  int       `json:"sends,omitempty"`      // how many were
+	Missed int       `json:"missed,omitempty"`     // wrong codes since
 	Way    Method    `json:"way,omitempty"`        // how UserID proved himself
 	New    bool      `json:"new,omitempty"`        // he is creating an account
 	Hash   string    `json:"hash,omitempty"`       // of a new person's password, set at the first proof of his address

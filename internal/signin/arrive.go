@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/factor"
-	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
@@ -177,6 +176,7 @@ func (s Arrivals) SendCode(ctx context.Context, v Visit, address string) error {
 		return err
 	}
 	v.Progress.Name, v.Progress.Number, v.Progress.SentAt = address, number(), s.Now()
+	v.Progress.Sends, v.Progress.Missed = v.Progress.Sends+1, 0
 	v.Progress.Others = []string{number(v.Progress.Number)}
 	v.Progress.Others = append(v.Progress.Others, number(v.Progress.Number, v.Progress.Others[0]))
 	return s.save(ctx, v)
@@ -194,9 +194,6 @@ func (s Arrivals) confirm(ctx context.Context, v Visit) (otl.Confirm, error) {
 	}
 	return c.LinkConfirm, err
 }
-
-// Resend gives when another link and code can be asked for in a visit.
-func (v Visit) Resend() time.Time { return v.Progress.SentAt.Add(limit.Sends[0].Per) }
 
 // SignUp goes on with somebody who wants an account: he proves his address as at a
 // sign-in, and only then the password he chose becomes his.
@@ -317,6 +314,8 @@ type Linked struct {
 	Same    bool   // the link was opened in the browser that asked for it
 	Numbers []string
 	Agent   string // of the browser that asked
+	IP      string // of the same
+	At      time.Time
 	Origin  string // of where the browser goes in the end
 }
 
@@ -330,7 +329,7 @@ func (s Arrivals) Linked(ctx context.Context, id string, browser secret.Text) (L
 	if err != nil {
 		return Linked{}, err
 	}
-	l := Linked{Flow: id, Same: secret.SameDigest(secret.Digest(browser.Reveal()), f.Browser), Agent: f.Progress.Agent, Origin: otl.Origin(f.Asked.Redirect)}
+	l := Linked{Flow: id, Same: secret.SameDigest(secret.Digest(browser.Reveal()), f.Browser), Agent: f.Progress.Agent, IP: f.Progress.IP, At: f.Progress.SentAt, Origin: otl.Origin(f.Asked.Redirect)}
 	if f.Progress.Number != "" { // otherwise no browser waits for it
 		l.Numbers = append([]string{f.Progress.Number}, f.Progress.Others...)
 		slices.Sort(l.Numbers) // the right one is anywhere

@@ -99,6 +99,12 @@ func (g Tickets) Crossed(ctx context.Context, p otl.Purpose, digest []byte, now 
 		[]any{digest, string(p), millis(now)})
 }
 
+// Replacing gives the ticket that took the place of the one with a secret, whatever became
+// of it, or ErrNotFound.
+func (g Tickets) Replacing(ctx context.Context, p otl.Purpose, digest []byte) (otl.Ticket, error) {
+	return g.ticket(ctx, `SELECT `+ticketColumns+` FROM tickets WHERE crossed = $1 AND purpose = $2 AND user_id IS NOT NULL`, []any{digest, string(p)})
+}
+
 // UseCrossed uses such a ticket up: of any number of calls with either secret exactly
 // one succeeds.
 func (g Tickets) UseCrossed(ctx context.Context, p otl.Purpose, digest []byte, now time.Time) (otl.Ticket, error) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -47,11 +48,29 @@ func (p sending) showCode(w http.ResponseWriter, r *http.Request, v signin.Visit
 	code := p.wrong(&s, err)
 	switch {
 	case errors.Is(err, signin.ErrCode):
-		s.Problem = s.Say("wrong_code")
+		s.Problem = p.missed(s, v)
 	case errors.Is(err, signin.ErrWaiting):
 		s.Problem = s.Say("not_opened")
 	}
 	p.show(w, code, "code.html", otl.Origin(v.Asked.Redirect), s)
+}
+
+// fewTries is how many tries are so few that they are told.
+const fewTries = 2
+
+// missed says what is wrong with a code: its time is over, it was tried too often, or it is
+// another. That is told by the visit, whether or not there is anybody.
+func (p sending) missed(s screen, v signin.Visit) string {
+	tries := signin.Tries{Flows: p.Flows}
+	switch left := tries.Left(v); {
+	case tries.Over(v):
+		return s.Say("code_expired")
+	case left == 0:
+		return s.Say("code_void")
+	case left <= fewTries:
+		return s.With("left", strconv.Itoa(left)).Say("code_tries")
+	}
+	return s.Say("wrong_code")
 }
 
 func (p sending) codeSent(w http.ResponseWriter, r *http.Request) error {
@@ -60,7 +79,14 @@ func (p sending) codeSent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a, err := p.Arrivals.Code(r.Context(), v, secret.NewText(r.PostForm.Get("code")))
-	if errors.Is(err, signin.ErrCode) || err != nil && mendable(err) {
+	if errors.Is(err, signin.ErrCode) {
+		v, miss := signin.Tries{Flows: p.Flows}.Missed(r.Context(), v)
+		if miss == nil {
+			p.showCode(w, r, v, err)
+		}
+		return miss
+	}
+	if err != nil && mendable(err) {
 		p.showCode(w, r, v, err)
 		return nil
 	}

@@ -176,7 +176,7 @@ func harmless(t *testing.T, p otltest.Page) {
 			switch {
 			case strings.HasPrefix(a.Key, "on"), a.Key == "style", a.Key == "srcdoc", a.Key == "formaction":
 				t.Errorf("%s: <%s %s=%q>", p.Path, n.Data, a.Key, a.Val)
-			case n.Data == "script" && (a.Key == "src" && a.Val != "/static/page.js"), n.Data == "link" && a.Key == "href" && a.Val != "/static/style.css" && a.Val != "data:,":
+			case n.Data == "script" && (a.Key == "src" && a.Val != "/static/page.js"), n.Data == "link" && a.Key == "href" && a.Val != "/static/style.css" && a.Val != "/static/icon.svg":
 				t.Errorf("%s: <%s %s=%q>", p.Path, n.Data, a.Key, a.Val)
 			case n.Data == "a" && strings.HasPrefix(value, "otpauth://totp/id.test:"): // an authenticator app of this device
 			case (a.Key == "href" || a.Key == "action" || a.Key == "src") && !strings.HasPrefix(value, "/") && !strings.HasPrefix(value, "#") && value != "data:,":

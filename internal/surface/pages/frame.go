@@ -25,6 +25,7 @@ type screen struct {
 	Voice
 	Title   string // its one heading
 	Site    string // whom the browser comes from, "" for nobody
+	Brand   brand  // of the same
 	Wide    bool
 	Problem string            // what went wrong
 	Good    string            // what went well

@@ -3,6 +3,7 @@ package pages
 import (
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -18,6 +19,8 @@ type linkPage struct {
 	Numbers []string // of which one is shown where the link was asked for
 	Again   string   // the link that a new one can be sent in the place of
 	Denied  bool     // it was just refused
+	Dead    bool     // it no longer works
+	Stray   bool     // the page is open in the browser of an app
 }
 
 // sending are the pages around what is mailed: links and codes.
@@ -73,12 +76,24 @@ func (p sending) link(w http.ResponseWriter, r *http.Request) error {
 		case l.Same && o.Confirm != otl.ConfirmAlways:
 			page.Auto, page.Body = true, s.Say("link_signing_in")
 		case !l.Same:
-			page.Numbers, page.Body = l.Numbers, s.With("device", isolate(device(l.Agent))).Say("link_asked")
+			page.Numbers, page.Body, page.Stray = l.Numbers, p.askedFrom(s, l), inApp(r.UserAgent())
 		}
 	}
 	s.Data = page
 	p.show(w, http.StatusOK, "link.html", o.Origin, s)
 	return nil
+}
+
+// askedFrom says who asked for a link: by which browser, from where and when.
+func (p sending) askedFrom(s screen, l signin.Linked) string {
+	from := isolate(device(l.Agent))
+	if l.IP != "" {
+		from += " (" + isolate(l.IP) + ")"
+	}
+	if l.At.IsZero() {
+		return s.With("device", from).Say("link_asked")
+	}
+	return s.With("device", from).With("minutes", strconv.Itoa(int(p.Now().Sub(l.At).Minutes()))).Say("link_asked_ago")
 }
 
 // confirmLink uses the link up. A page of another site cannot: its visitor would be
@@ -162,7 +177,21 @@ func (p sending) deadLink(w http.ResponseWriter, r *http.Request, err error) err
 		page.Again = r.PathValue("token")
 	}
 	s := screen{Voice: p.voice(w, r, nil), Token: token(p.bind(w, r))}
+	why, at, err := signin.Deaths{Codes: p.Codes}.Why(r.Context(), r.PathValue("token"))
+	if err != nil {
+		return err
+	}
+	said := s.With("date", minute(at))
 	s.Title, page.Body = s.Say("link_dead_heading"), s.Say("link_dead_body")
+	switch why {
+	case signin.DeadUsed:
+		s.Title, page.Body = s.Say("link_used_heading"), said.Say("link_used_body")
+	case signin.DeadExpired:
+		s.Title, page.Body = s.Say("link_expired_heading"), said.Say("link_expired_body")
+	case signin.DeadReplaced:
+		s.Title, page.Body = s.Say("link_replaced_heading"), said.Say("link_replaced_body")
+	}
+	page.Dead = true
 	s.Data = page
 	p.show(w, http.StatusGone, "link.html", "", s)
 	return nil

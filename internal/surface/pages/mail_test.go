@@ -249,7 +249,7 @@ func TestADeadLinkOffersAnother(t *testing.T) {
 			t.Errorf("in another browser: %d", got.Status)
 		}
 		page := b.Get(link)
-		if page.Status != http.StatusGone || page.Title != "This link no longer works" {
+		if page.Status != http.StatusGone || page.Title != "This link has expired" {
 			t.Fatalf("%d %s", page.Status, page.Title)
 		}
 		if got := b.Submit(page, "again", nil); got.Title != "Check your email" {

@@ -22,6 +22,7 @@ type secondPage struct {
 	Others  []factor.Offer
 	Numeric bool
 	Key     bool // it is a passkey or security key
+	Texted  bool // its code comes by SMS
 	Trusts  bool // the device can be trusted
 }
 
@@ -50,7 +51,7 @@ func (p entry) showSecond(w http.ResponseWriter, r *http.Request, v signin.Visit
 		s.Here.Query.Set("sent", "1")
 	}
 	page := secondPage{Factor: step.Factors[i], Sent: sent, Others: slices.Delete(slices.Clone(step.Factors), i, i+1), Trusts: step.Trusts}
-	page.Key = page.Factor.Kind == otl.FactorKey
+	page.Key, page.Texted = page.Factor.Kind == otl.FactorKey, page.Factor.Kind == otl.FactorSMS
 	page.Sends, page.Numeric = page.Factor.Kind.Sent(), page.Factor.Kind != otl.FactorRecovery
 	page.Body = s.Say(factorWords(page.Factor.Kind))
 	s.Title, s.Data = s.Say("mfa"), page

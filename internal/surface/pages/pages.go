@@ -79,6 +79,7 @@ func New(o Options) *Pages {
 	holdings{accounts{p}}.routes()
 	mending{accounts{p}}.routes()
 	p.get("/static/{name}", p.static)
+	p.get("/logo/{id}", brands{p}.logo)
 	changes{p}.routes()
 	devices{p}.routes()
 	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.Fail(w, r, errNoPath) })

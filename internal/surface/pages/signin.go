@@ -17,6 +17,7 @@ type signInPage struct {
 	Name   string
 	Fixed  bool   // it must be the one who is signed in
 	Invite string // for a passkey, "" where there are none
+	Stray  bool   // the page is open in the browser of an app
 }
 
 // entry are the pages between a site's request and the way back.
@@ -92,7 +93,7 @@ func (p *Pages) screen(w http.ResponseWriter, r *http.Request, v signin.Visit, d
 	s := screen{Flow: v.ID, Token: token(p.bind(w, r))}
 	data["site"] = "OneTimeLogin"
 	if !v.Site.FirstParty && v.Site.ID != "" {
-		s.Site, data["site"] = v.Site.Name, isolate(v.Site.Name)
+		s.Site, data["site"], s.Brand = v.Site.Name, isolate(v.Site.Name), brands{p}.wears(r, v.Site.ID)
 	}
 	s.Voice = p.voice(w, r, data, listed(v.Asked.Locales), v.Who.User.Locale)
 	return s
@@ -135,7 +136,9 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, v signin.Visi
 	if page.Invite, err = p.Arrivals.Invite(v); err != nil {
 		return err
 	}
+	page.Stray = inApp(r.UserAgent())
 	s := p.screen(w, r, v, nil)
+	s.Here = placed(at("/signin", v.ID))
 	s.Title = s.Say("signin")
 	if page.Fixed {
 		s.Title = s.Say("confirm_you")

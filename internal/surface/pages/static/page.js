@@ -27,11 +27,24 @@ addEventListener("submit", (event) => {
 });
 addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent));
 
-// The sixth digit of a code sends it.
+// The last digit of a code sends it.
 for (const field of document.querySelectorAll("input[data-digits]")) {
+  const hint = document.getElementById("code-hint");
+  if (hint) hint.hidden = false;
   field.addEventListener("input", () => {
     if (field.value.replace(/[\s-]/g, "").length === Number(field.dataset.digits)) field.form.requestSubmit();
   });
+}
+
+// A code by SMS that names this server is filled in, where the browser can.
+const texted = document.querySelector("input[data-texted]");
+if (texted && "OTPCredential" in window) {
+  const over = new AbortController();
+  texted.form.addEventListener("submit", () => over.abort());
+  navigator.credentials.get({ otp: { transport: ["sms"] }, signal: over.signal }).then(({ code }) => {
+    texted.value = code;
+    texted.form.requestSubmit();
+  }).catch(() => {});
 }
 
 // The page of a link goes on by itself in the browser that asked for it.

@@ -1,0 +1,77 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// Tries counts the wrong codes of a visit since the latest was sent, for the page that takes
+// them. What makes a code worthless is counted with the code; this is the same whether or
+// not there is anybody (OT-10).
+type Tries struct{ *Flows }
+
+// Missed notes a wrong code, and gives the visit as it is then.
+func (s Tries) Missed(ctx context.Context, v Visit) (Visit, error) {
+	v.Progress.Missed++
+	return v, s.save(ctx, v)
+}
+
+// Left gives how many tries the code of a visit has left, 0 for none.
+func (s Tries) Left(v Visit) int { return max(s.Codes.Tries-v.Progress.Missed, 0) }
+
+// Over reports whether the time of the code of a visit is over.
+func (s Tries) Over(v Visit) bool { return s.Now().Sub(v.Progress.SentAt) >= s.Codes.TTL }
+
+// longestWait is how long one waits at most for another message to be sent.
+const longestWait = 2 * time.Minute
+
+// Resend gives when another link and code can be asked for in a visit: each time later than
+// the time before, so that mails that are only slow do not pile up.
+func (v Visit) Resend() time.Time {
+	wait := limit.Sends[0].Per
+	for range v.Progress.Sends - 1 {
+		wait = min(2*wait, longestWait)
+	}
+	return v.Progress.SentAt.Add(wait)
+}
+
+// Death is why a link no longer works.
+type Death string
+
+// The deaths. Of a link that is not known any more nothing can be said.
+const (
+	DeadUsed     Death = "used"
+	DeadExpired  Death = "expired"
+	DeadReplaced Death = "replaced" // by a newer one
+	DeadUnknown  Death = "unknown"
+)
+
+// Deaths tells whoever holds a link that no longer works why.
+type Deaths struct{ *Codes }
+
+// Why gives the death of a link, and when that was; the zero time where nobody knows.
+func (s Deaths) Why(ctx context.Context, token string) (Death, time.Time, error) {
+	digest := secret.Digest(token)
+	t, err := s.Store.Read.Tickets.Any(ctx, otl.PurposeSignIn, digest)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		t, err = s.Store.Read.Tickets.Replacing(ctx, otl.PurposeSignIn, digest)
+		if errors.Is(err, store.ErrNotFound) {
+			return DeadUnknown, time.Time{}, nil
+		}
+		return DeadReplaced, t.CreatedAt, err
+	case err != nil:
+		return DeadUnknown, time.Time{}, err
+	case !t.UsedAt.IsZero():
+		return DeadUsed, t.UsedAt, nil
+	case !s.Now().Before(t.ExpiresAt):
+		return DeadExpired, t.ExpiresAt, nil
+	}
+	return DeadUnknown, time.Time{}, nil
+}

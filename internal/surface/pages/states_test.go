@@ -1,0 +1,131 @@
+package pages_test
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// TestOT10_WhatIsWrongWithACode is said: how many tries are left once there are few, that its
+// time is over, that it is worthless; the same where there is nobody.
+func TestOT10_WhatIsWrongWithACode(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, jane, w.Notes.Site)
+		for _, who := range []string{jane, "nobody@dev.test"} {
+			b := w.Browser(t)
+			p := asks(b, b.Get(request(w.Notes, nil)), who)
+			for i, want := range []string{"Check the newest message", "Check the newest message", "Tries left: 2.", "Tries left: 1.", "the code is worthless now"} {
+				if got := b.Submit(p, "code-form", map[string]string{"code": "000000"}); got.Status != http.StatusUnauthorized || !strings.Contains(string(got.Raw), want) {
+					t.Errorf("%s, wrong for the %d. time: %d %s", who, i+1, got.Status, got.Raw)
+				}
+			}
+			w.Clock.Advance(time.Minute)
+			p = b.Submit(p, "again", nil)
+			holds(t, b.Submit(p, "code-form", map[string]string{"code": "000000"}), "Check the newest message", `aria-invalid="true"`)
+			w.Clock.Advance(6 * time.Minute)
+			holds(t, b.Submit(p, "code-form", map[string]string{"code": "000000"}), "That code has run out")
+			w.Clock.Advance(time.Hour)
+		}
+	})
+}
+
+// TestAnotherMailIsWaitedFor twice as long each time, up to two minutes.
+func TestAnotherMailIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	w.Person(t, jane, w.Notes.Site)
+	b := w.Browser(t)
+	p := asks(b, b.Get(request(w.Notes, nil)), jane)
+	for _, want := range []string{"30", "60", "120", "120"} {
+		holds(t, p, `data-left="`+want+`"`)
+		w.Clock.Advance(3 * time.Minute)
+		p = b.Submit(p, "again", nil)
+	}
+}
+
+// TestALinkSaysWhyItIsDead: H20. Used, expired and replaced are told apart, and of one that
+// never was nothing is said.
+func TestALinkSaysWhyItIsDead(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, jane, w.Notes.Site)
+		b := w.Browser(t)
+		p := asks(b, b.Get(request(w.Notes, nil)), jane)
+		old := pathOf(letter(t, w, jane).Link)
+		w.Clock.Advance(time.Minute)
+		b.Submit(p, "again", nil)
+		link := pathOf(letter(t, w, jane).Link)
+		w.Clock.Advance(2 * time.Minute)
+		holds(t, w.Browser(t).Get(old), "a newer link in your inbox", "It was sent on 2026-01-02 03:05 UTC", `<a href="/account">Sign in</a>`)
+		b.Submit(b.Get(link), "confirm", nil)
+		holds(t, b.Get(link), "This link was already used", "It was used on 2026-01-02 03:07 UTC")
+		w.Clock.Advance(time.Hour)
+		b = w.Browser(t)
+		asks(b, b.Get(request(w.Notes, nil)), jane)
+		late := pathOf(letter(t, w, jane).Link)
+		w.Clock.Advance(16 * time.Minute)
+		holds(t, b.Get(late), "This link has expired", "It worked until 2026-01-02 04:22 UTC", "Send a new link")
+		holds(t, b.Get("/l/otl_ln_nothing"), "This link no longer works", "!It was used on")
+	})
+}
+
+// TestALinkSaysWhoAskedForIt: H4, by which browser, from where and when; whoever refuses it
+// is led on to secure his account.
+func TestALinkSaysWhoAskedForIt(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, jane, w.Notes.Site)
+		b := w.Browser(t)
+		b.Headers["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+		asks(b, b.Get(request(w.Notes, nil)), jane)
+		link := pathOf(letter(t, w, jane).Link)
+		w.Clock.Advance(2 * time.Minute)
+		app := w.Browser(t)
+		app.Headers["User-Agent"] = "Mozilla/5.0 (Linux; Android 14; Pixel 8; wv) AppleWebKit/537.36 Version/4.0 Chrome/126.0 Mobile Safari/537.36 Instagram 340.0"
+		p := app.Get(link)
+		holds(t, p, "Asked from Firefox, Linux (127.0.0.1), 2 min ago.", "open inside another app")
+		holds(t, app.Submit(p, "deny", nil), `<a href="/account/secure">Secure your account</a>`)
+		holds(t, app.Get(request(w.Notes, nil)), "open inside another app")
+		holds(t, b.Get(request(w.Notes, nil)), "!open inside another app")
+	})
+}
+
+// TestAPageWearsTheLookOfItsSite: name in the title, logo, links; the logo is served as the
+// image it is, and as nothing else.
+func TestAPageWearsTheLookOfItsSite(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		image := []byte("\x89PNG\r\n\x1a\nxxxx")
+		dress := func(b otl.Brand) {
+			t.Helper()
+			if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.Brands.Put(ctx, w.Notes.Site.ID, b) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b := w.Browser(t)
+		holds(t, b.Get(request(w.Notes, nil)), "<title>Sign in · Notes</title>", "!<img", "!/logo/")
+		logo := "/logo/" + w.Notes.Site.ID
+		dress(otl.Brand{
+			Logo:  "data:image/png;base64," + base64.StdEncoding.EncodeToString(image),
+			Links: []otl.BrandLink{{Text: "Privacy", URL: "https://notes.test/privacy"}, {Text: "Help", URL: "javascript:alert(1)"}},
+		})
+		holds(t, b.Get(request(w.Notes, nil)), `<img class="logo" src="`+logo+`" alt="">`, `<a href="https://notes.test/privacy" rel="noreferrer">Privacy</a>`, "!javascript:")
+		holds(t, b.Get("/signin"), "· OneTimeLogin</title>", "!/logo/")
+		r := w.Do(t, otltest.Call{Path: logo}).Want(t, http.StatusOK)
+		if string(r.Raw) != string(image) || r.Header.Get("Content-Type") != "image/png" || r.Header.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(r.Header.Get("Content-Security-Policy"), "default-src 'none'") {
+			t.Errorf("%q %v", r.Raw, r.Header)
+		}
+		dress(otl.Brand{Logo: "data:text/html;base64," + base64.StdEncoding.EncodeToString([]byte("<script>alert(1)</script>"))})
+		for _, path := range []string{logo, "/logo/" + w.Shop.Site.ID, "/logo/x"} {
+			w.Do(t, otltest.Call{Path: path}).Want(t, http.StatusNotFound)
+		}
+	})
+}
