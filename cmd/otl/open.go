@@ -20,6 +20,7 @@ import (
 	"github.com/onetimelogin/otl/internal/config"
 	"github.com/onetimelogin/otl/internal/egress"
 	"github.com/onetimelogin/otl/internal/installation"
+	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -103,7 +104,7 @@ func nodeOptions(c *config.Config, log *slog.Logger, serve bool) (node.Options, 
 		Master:  master, Now: now, Log: log, PublicURL: c.PublicURL, Version: version(),
 		Algorithm: c.Algorithm, KeyRotation: c.KeyRotation, AccessTTL: c.AccessTTL, RefreshTTL: c.RefreshTTL,
 		SessionMaxAge: c.SessionMaxAge, RefreshGrace: c.RefreshGrace, SessionLimit: c.SessionLimit,
-		SMSCountries: c.SMSCountries, SMSDailyCap: c.SMSDailyCap, CodeTTL: c.CodeTTL, LinkTTL: c.LinkTTL, CodeLength: c.CodeLength, CodeTries: c.CodeTries,
+		SMSCountries: c.SMSCountries, SMSDailyCap: c.SMSDailyCap, Mail: limit.Mail{PerMinute: c.MailMinute, PerDay: c.MailDaily}, Operator: c.Operator, CodeTTL: c.CodeTTL, LinkTTL: c.LinkTTL, CodeLength: c.CodeLength, CodeTries: c.CodeTries,
 		Argon2: c.Argon2, HashConcurrency: c.HashConcurrency, Rules: rules, Limits: c.RateLimits,
 		AuditRetention: c.AuditRetention, Egress: egress.Policy{Networks: c.EgressAllow, Ports: c.EgressPorts}, TrustedProxies: c.TrustedProxies, HTTPS: strings.HasPrefix(c.PublicURL, "https:"), PII: c.LogPII,
 	}, nil

@@ -230,6 +230,12 @@ func (r *running) warn() {
 	if !r.c.RateLimits {
 		r.log.Warn("rate limits and lockouts are off", "rate_limits", "off")
 	}
+	if r.n.Messages.Reaches(otl.ChannelMail) != nil {
+		r.log.Warn("nobody delivers mail: codes, links and new passwords reach nobody", "mail.url", "")
+	}
+	if len(r.c.SMSCountries) > 0 && r.n.Messages.Reaches(otl.ChannelSMS) != nil {
+		r.log.Warn("nobody delivers SMS", "sms.url", "")
+	}
 }
 
 // reloads reads what may change while the server runs again on SIGHUP: the log

@@ -25,6 +25,7 @@ type Accounts struct {
 	Ledger   *ledger.Ledger
 	Messages *message.Messages
 	Rules    *PasswordRules
+	Mail     limit.Mail
 	Now      func() time.Time
 
 	PublicURL string // links in mails lead there, whatever a request calls the server (OT-12)

@@ -105,7 +105,14 @@ func (a *Changes) asks(ctx context.Context, site otl.Site, m Member, c *MemberCh
 			at = e.Key
 		}
 		uses := limit.Sending(at, "change "+one.user.ID+string(one.purpose))
+		channel := otl.ChannelMail
 		if one.purpose == otl.PurposePhoneChange {
+			channel = otl.ChannelSMS
+		}
+		if err := a.Messages.Reaches(channel); err != nil {
+			return nil, err
+		}
+		if channel == otl.ChannelSMS {
 			if err := a.SMS.Reaches(ctx, site.ID, one.to); err != nil {
 				return nil, err
 			}
@@ -193,7 +200,7 @@ func (a *Changes) countSMS(ctx context.Context, tx *store.Tx, k ask) error {
 	if err != nil || !stopped {
 		return err
 	}
-	return tx.Events.Append(ctx, event(a.Now(), otl.EventSMSStopped, "", k.site.ID, map[string]string{"range": limit.Range(k.to)}))
+	return a.Messages.SMSStopped(ctx, tx, k.site.ID, limit.Range(k.to))
 }
 
 // tell says to whoever a person was so far what was asked for, by mail or, where he

@@ -34,11 +34,14 @@ func (a *Members) SendInvite(ctx context.Context, site otl.Site, userID, to stri
 	if err != nil {
 		return err
 	}
+	if err := a.Messages.Reaches(otl.ChannelMail); err != nil {
+		return err
+	}
 	m, err := a.Member(ctx, site.ID, userID)
 	if err != nil {
 		return err
 	}
-	if err := a.Limits.Take(ctx, limit.Sending(limit.To(m.User), e.Key)...); err != nil {
+	if err := a.Limits.Take(ctx, append(limit.Sending(limit.To(m.User), e.Key), a.Mail.Uses(site.ID)...)...); err != nil {
 		return err
 	}
 	_, err = a.invite(ctx, site, userID, e.Address)

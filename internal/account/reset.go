@@ -31,7 +31,10 @@ func (a *Accounts) Forgot(ctx context.Context, siteID, address string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Limits.Take(ctx, append(limit.Sending(email.Key), limit.From(ctx, limit.SendsFrom))...); err != nil {
+	if err := a.Messages.Reaches(otl.ChannelMail); err != nil {
+		return err
+	}
+	if err := a.Limits.Take(ctx, append(append(limit.Sending(email.Key), limit.From(ctx, limit.SendsFrom)), a.Mail.Uses(siteID)...)...); err != nil {
 		return err
 	}
 	u, err := a.Store.Read.Users.ByEmail(ctx, email.Key)

@@ -14,6 +14,9 @@ import (
 // the caller learns, and the work, is the same where somebody has the address already;
 // that person's account stays as it is.
 func (a *Accounts) SignUp(ctx context.Context, r Registration) (hash, scheme string, err error) {
+	if err := a.Messages.Reaches(otl.ChannelMail); err != nil {
+		return "", "", err // nobody could prove his address
+	}
 	u, _, err := a.newUser(r, func(e otl.Email) error { return a.Rules.Check(r.Password, e, r.Site.Name) })
 	if err != nil {
 		return "", "", err

@@ -47,6 +47,9 @@ type Config struct {
 	MailFrom    string
 	MailReplyTo string
 	SMSURL      secret.Text
+	MailMinute  int
+	MailDaily   int
+	Operator    string
 
 	SMSCountries []string // calling codes; "*" for all
 	SMSDailyCap  int

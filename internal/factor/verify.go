@@ -65,7 +65,13 @@ func (f *Factors) Send(ctx context.Context, p Prompt) (Offer, error) {
 
 // pace counts one more code to be sent to a person by a rate (MF-11, OT-20).
 func (f *Factors) pace(ctx context.Context, r limit.Rate, userID, siteID string, one otl.Factor) error {
-	uses := []limit.Use{{Rate: r, By: []string{userID}}}
+	uses, channel := []limit.Use{{Rate: r, By: []string{userID}}}, otl.ChannelMail
+	if one.Kind == otl.FactorSMS {
+		channel = otl.ChannelSMS
+	}
+	if err := f.Messages.Reaches(channel); err != nil {
+		return err
+	}
 	if one.Kind == otl.FactorSMS {
 		if err := f.SMS.Reaches(ctx, siteID, one.Target); err != nil {
 			return err
@@ -95,7 +101,7 @@ func (f *Factors) write(ctx context.Context, tx *store.Tx, p Prompt, one otl.Fac
 	if one.Kind == otl.FactorSMS {
 		stopped, err := limit.Sent(ctx, tx, p.SiteID, to, now)
 		if err == nil && stopped {
-			err = tx.Events.Append(ctx, f.event(otl.EventSMSStopped, "", p.SiteID, map[string]string{"range": limit.Range(to)}))
+			err = f.Messages.SMSStopped(ctx, tx, p.SiteID, limit.Range(to))
 		}
 		if err != nil {
 			return err

@@ -2,8 +2,6 @@ package limit
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -19,10 +17,10 @@ type SMS struct {
 	DailyCap int      // of one site
 }
 
-// ErrNumber is the answer where SMS are not sent to a country, ErrStopped where the
+// ErrNumber is the answer where SMS are not sent to a country or a premium range, ErrStopped where the
 // codes a site sent to a range of numbers were not entered.
 var (
-	ErrNumber  = &otl.Error{Kind: otl.Forbidden, Code: "sms_not_allowed", Text: "SMS are not sent to this country."}
+	ErrNumber  = &otl.Error{Kind: otl.Forbidden, Code: "sms_not_allowed", Text: "SMS are not sent to this country, or not to numbers of this kind."}
 	ErrStopped = &otl.Error{Kind: otl.Forbidden, Code: "sms_stopped", Text: "SMS of this site to such numbers were stopped, because hardly any of the codes were entered. The operator can lift that."}
 )
 
@@ -30,7 +28,7 @@ var (
 // neighbours: numbers that differ in the last four digits alone are often one
 // owner's, who is paid for what they receive.
 func (s SMS) Reaches(ctx context.Context, siteID, number string) error {
-	if !slices.ContainsFunc(s.Numbers, func(code string) bool { return code == "*" || strings.HasPrefix(number, "+"+code) }) {
+	if !covers(s.Numbers, number) {
 		return ErrNumber
 	}
 	stopped, err := s.Store.Read.SMSCounts.Stopped(ctx, siteID, Range(number))

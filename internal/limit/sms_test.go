@@ -2,6 +2,7 @@ package limit_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -118,6 +119,45 @@ func TestOT20_NormalTrafficIsNeverStopped(t *testing.T) {
 			number := func(n int) string { return fmt.Sprintf("%s%04d%04d", network, n, n%7) }
 			if sent := traffic(t, w, number, 300, c.pause, c.delay, c.enters); sent != 300 {
 				t.Errorf("trace %d was stopped after %d", i, sent)
+			}
+		}
+	})
+}
+
+// TestOT20_PremiumRangesAreRefused: wherever SMS are sent to, numbers that cost more or pay
+// somebody are not among them, unless the operator names their range; mobile numbers are.
+func TestOT20_PremiumRangesAreRefused(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		reaches := func(number string, codes ...string) bool {
+			s := w.SMS
+			s.Numbers = codes
+			err := s.Reaches(t.Context(), w.Notes.Site.ID, number)
+			if err != nil && !errors.Is(err, limit.ErrNumber) {
+				t.Fatal(err)
+			}
+			return err == nil
+		}
+		for number, code := range map[string]string{
+			"+19005550100": "1", "+979312345678": "979", "+881612345678": "881", "+447012345678": "44", "+449012345678": "44", "+4990012345678": "49", "+4913712345678": "49",
+			"+33899123456": "33", "+34803123456": "34", "+31906123456": "31", "+390899123456": "39", "+39899123456": "39", "+48700123456": "48", "+41900123456": "41", "+78091234567": "7",
+		} {
+			if number == "+390899123456" { // Salerno, which is no premium range
+				if !reaches(number, code) {
+					t.Error(number)
+				}
+				continue
+			}
+			if reaches(number, "*") || len(code) < 3 && reaches(number, code) {
+				t.Errorf("SMS go to %s", number)
+			}
+			if !reaches(number, "33", number[1:6]) {
+				t.Errorf("%s is not sent to though its range is named", number)
+			}
+		}
+		for _, number := range []string{"+12025550100", "+447700900123", "+491705550100", "+33612345678", "+34612345678", "+31612345678", "+393451234567", "+48512345678", "+41781234567", "+79161234567", "+61412345678", "+46701234567", "+4741234567", "+4520123456", "+436641234567", "+358401234567", "+420601123456", "+351912345678", "+32470123456"} {
+			if !reaches(number, "*") || !reaches(number, number[1:3], number[1:2], number[1:4]) || reaches(number, "99") {
+				t.Errorf("%s", number)
 			}
 		}
 	})

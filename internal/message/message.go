@@ -23,6 +23,9 @@ type Messages struct {
 	// PublicURL is where its pages are, for what leads to one of them in a letter that was
 	// not made for it; "" for nowhere.
 	PublicURL string
+	// Ways are the channels that somebody delivers; nil for all.
+	Ways     map[otl.Channel]bool
+	Operator string // address of who runs the installation, "" for none
 }
 
 func place(id string) string { return "messages|" + id + "|data" }
@@ -52,6 +55,7 @@ const (
 	DataLabel       = "label"   // what somebody calls a factor of his
 	DataLeft        = "left"    // how many recovery codes are left
 	DataDate        = "date"    // of what is to come
+	DataRange       = "range"   // the first digits of numbers, with "+"
 	DataThread      = "thread"  // what messages of one conversation share; see Thread
 	DataRequest     = "request" // id of the request it follows from
 	DataAsked       = "asked"   // when, by what device and from where that was made

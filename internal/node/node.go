@@ -64,6 +64,8 @@ type Options struct {
 
 	SMSCountries []string
 	SMSDailyCap  int
+	Mail         limit.Mail
+	Operator     string // address that hears of what he should look at, "" for none
 	CodeTTL      time.Duration
 	LinkTTL      time.Duration
 	CodeLength   int
@@ -177,7 +179,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	}
 	second := &signin.SecondStep{Store: st, Sessions: sessions, Factors: factors, Limits: limits, Failures: &signin.Failures{Store: st, Now: o.Now}, Now: o.Now, Tries: o.CodeTries, Home: in.SiteID}
 	hasher := secret.NewHasher(o.Argon2, permits)
-	messages := &message.Messages{Store: st, Master: master, Now: o.Now, Host: hostOf(o.PublicURL), PublicURL: o.PublicURL}
+	messages := &message.Messages{Store: st, Master: master, Now: o.Now, Host: hostOf(o.PublicURL), PublicURL: o.PublicURL, Ways: ways(o.Senders), Operator: o.Operator}
 	factors.Messages = messages
 	n := &Node{
 		Store: st, Messages: messages, Once: &once.Keeper{Store: st, Master: master, Now: o.Now}, Master: master, APITokens: &site.APITokens{Store: st, Key: master.Derive("api tokens"), Now: o.Now},
@@ -189,11 +191,11 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 		Egress:   egress.New(o.Egress),
 		Factors:  factors,
 		Setup:    &factor.Setup{Factors: factors},
-		Accounts: &account.Accounts{Store: st, Sessions: sessions, Factors: factors, Hasher: hasher, Limits: limits, Ledger: shown, Messages: messages, Rules: o.Rules, Now: o.Now, PublicURL: o.PublicURL},
+		Accounts: &account.Accounts{Store: st, Sessions: sessions, Factors: factors, Hasher: hasher, Limits: limits, Ledger: shown, Messages: messages, Rules: o.Rules, Now: o.Now, PublicURL: o.PublicURL, Mail: o.Mail},
 		SignIn:   &signin.SignIn{Store: st, Sessions: sessions, Second: second, Hasher: hasher, Limits: limits, Now: o.Now},
 		Codes: &signin.Codes{
 			Store: st, Sessions: sessions, Second: second, Limits: limits, Messages: messages, Now: o.Now,
-			Key: master.Derive("codes"), PublicURL: o.PublicURL, SMS: sms, TTL: o.CodeTTL, LinkTTL: o.LinkTTL, Length: o.CodeLength, Tries: o.CodeTries,
+			Key: master.Derive("codes"), PublicURL: o.PublicURL, SMS: sms, Mail: o.Mail, TTL: o.CodeTTL, LinkTTL: o.LinkTTL, Length: o.CodeLength, Tries: o.CodeTries,
 		},
 	}
 	n.SMS, n.Ledger = sms, shown
@@ -211,6 +213,15 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	}
 	n.serve(o, hasher)
 	return n, nil
+}
+
+// ways gives the channels that somebody delivers.
+func ways(senders map[otl.Channel][]outbox.Sender) map[otl.Channel]bool {
+	out := map[otl.Channel]bool{}
+	for c, list := range senders {
+		out[c] = len(list) > 0
+	}
+	return out
 }
 
 // fetch reads what stands at an address that a site named; an answer that is no 200, or

@@ -21,6 +21,7 @@ const (
 	MessageLeaving         MessageKind = "leaving"         // to whoever asked for his account to be deleted
 	MessageWebhookFailing  MessageKind = "webhook_failing" // to the owners of a site
 	MessageWebhookStopped  MessageKind = "webhook_stopped" // to the owners of a site
+	MessageSMSStopped      MessageKind = "sms_stopped"     // to the owners of a site and the operator
 )
 
 // Channel is the way a message takes.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/egress"
+	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/outbox"
@@ -63,7 +64,7 @@ func New(t testing.TB, e Engine, change ...func(*node.Options)) *World {
 		PublicURL: Issuer, Version: "test",
 		Algorithm: token.ES256, KeyRotation: 90 * 24 * time.Hour, AccessTTL: 30 * time.Minute, RefreshTTL: 30 * 24 * time.Hour,
 		SessionMaxAge: 90 * 24 * time.Hour, RefreshGrace: 10 * time.Second, SessionLimit: 50,
-		SMSCountries: []string{"49"}, SMSDailyCap: 200, CodeTTL: 5 * time.Minute, LinkTTL: 15 * time.Minute, CodeLength: 6, CodeTries: 5,
+		SMSCountries: []string{"49"}, SMSDailyCap: 200, Mail: limit.Mail{PerMinute: 600, PerDay: 20000}, CodeTTL: 5 * time.Minute, LinkTTL: 15 * time.Minute, CodeLength: 6, CodeTries: 5,
 		Egress: egress.Policy{Loopback: true},
 		Argon2: weak(), Rules: &account.PasswordRules{}, PII: "mask",
 	}

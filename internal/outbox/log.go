@@ -17,15 +17,13 @@ func (Log) Name() string { return "log" }
 
 // Send implements Sender.
 func (g Log) Send(_ context.Context, l message.Letter) error {
-	g.note("message not delivered: no provider is configured", "id", l.ID, "channel", string(l.Channel))
+	g.note("message not delivered: its provider is log:", "id", l.ID, "channel", string(l.Channel))
 	return nil
 }
 
+// senders makes the providers of a list of URLs, none for an empty one.
 func senders(list string, make func(*url.URL) (Sender, error)) ([]Sender, error) {
 	var out []Sender
-	if list == "" {
-		list = "log:"
-	}
 	for _, one := range strings.Fields(list) {
 		u, err := url.Parse(one)
 		if err != nil {

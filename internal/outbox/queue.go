@@ -180,7 +180,7 @@ func problem(err error) string {
 
 var (
 	errExpired    = fmt.Errorf("%w: it is of no use any more", ErrRefused)
-	errNoProvider = errors.New("no provider is configured for this channel")
+	errNoProvider = fmt.Errorf("%w: no provider is configured for this channel", ErrRefused)
 )
 
 // hand gives a message to the first provider that takes it.
@@ -206,7 +206,7 @@ func (q *Queue) hand(ctx context.Context, stored store.StoredMessage) (m otl.Mes
 	if err != nil {
 		return m, "", fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	err = errNoProvider
+	err = errNoProvider // somebody who names one has it sent by otl messages retry
 	for i, s := range q.Senders[m.Channel] {
 		b := q.breaker(place{m.Channel, i})
 		if !b.closed(q.Now()) {

@@ -183,8 +183,13 @@ func TestAMessageIsTriedAgainAndThenGivenUp(t *testing.T) {
 		}
 		id = d.queue(t, message.Note{Kind: otl.MessageSignIn, Channel: otl.ChannelSMS, To: "+491705550100"})
 		d.deliver(t)
-		if m := d.message(t, id); m.State != otl.MessageWaiting || !strings.Contains(m.Problem, "no provider") {
+		if m := d.message(t, id); m.State != otl.MessageDead || !strings.Contains(m.Problem, "no provider") {
 			t.Errorf("without a provider: %+v", m.Message)
+		}
+		d.Senders[otl.ChannelSMS] = []outbox.Sender{d.first}
+		d.first.fail(nil)
+		if err := d.Retry(t.Context(), id); err != nil || d.deliver(t) != 1 || d.message(t, id).State != otl.MessageSent {
+			t.Errorf("once there is one: %v %+v", err, d.message(t, id).Message)
 		}
 	})
 }

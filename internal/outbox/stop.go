@@ -50,14 +50,5 @@ func (c *Couriers) stop(ctx context.Context, tx *store.Tx, e otl.Endpoint, state
 
 // tell queues a mail to each owner of the site.
 func (c *Couriers) tell(ctx context.Context, tx *store.Tx, e otl.Endpoint, kind otl.MessageKind) error {
-	owners, err := tx.Businesses.Owners(ctx, e.SiteID)
-	if err != nil {
-		return err
-	}
-	for _, o := range owners {
-		if err := c.Messages.Mail(ctx, tx, kind, o, e.SiteID, map[string]string{"url": e.URL}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.Messages.Owners(ctx, tx, kind, e.SiteID, map[string]string{"url": e.URL})
 }

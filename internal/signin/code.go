@@ -24,7 +24,8 @@ type Codes struct {
 	Messages *message.Messages
 	Now      func() time.Time
 
-	SMS limit.SMS // where SMS are sent (OT-20)
+	SMS  limit.SMS  // where SMS are sent (OT-20)
+	Mail limit.Mail // how many mails a site sends (OT-19)
 
 	Key       []byte // of the digests of codes; 32 bytes
 	PublicURL string // links lead there, whatever a request calls the server (OT-12)
@@ -111,6 +112,9 @@ const (
 // whether or not there is anybody (OT-10). The code before it is void (OT-04).
 func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 	if err := r.Who.check(); err != nil {
+		return CodeSent{}, err
+	}
+	if err := s.Messages.Reaches(r.Channel); err != nil {
 		return CodeSent{}, err
 	}
 	if number := r.typed(); r.Channel == otl.ChannelSMS && number != "" {
@@ -339,7 +343,7 @@ func (s *Codes) countSMS(ctx context.Context, tx *store.Tx, t otl.Ticket) error 
 	if err != nil || !stopped {
 		return err
 	}
-	return tx.Events.Append(ctx, s.event(otl.EventSMSStopped, "", t.SiteID, map[string]string{"range": limit.Range(t.Data[dataNumber])}))
+	return s.Messages.SMSStopped(ctx, tx, t.SiteID, limit.Range(t.Data[dataNumber]))
 }
 
 // handOver notes who was given whose code (OT-22). Codes of people who own sites

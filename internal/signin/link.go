@@ -55,6 +55,9 @@ func (s *Codes) SendLink(ctx context.Context, r LinkRequest) (LinkSent, error) {
 	if r.Channel != otl.ChannelMail && r.Channel != otl.ChannelDirect {
 		return LinkSent{}, otl.InvalidField("channel", "unknown_value", "must be email or direct")
 	}
+	if err := s.Messages.Reaches(r.Channel); err != nil {
+		return LinkSent{}, err
+	}
 	u, to, err := s.receiver(ctx, r.CodeRequest)
 	if err != nil {
 		return LinkSent{}, err

@@ -31,6 +31,8 @@ func (s *Codes) pace(ctx context.Context, r CodeRequest, u otl.User) error {
 	uses := append(limit.Sending(by, at), limit.From(ctx, limit.SendsFrom))
 	if r.Channel == otl.ChannelSMS {
 		uses = append(uses, s.SMS.Day(r.Site.ID))
+	} else {
+		uses = append(uses, s.Mail.Uses(r.Site.ID)...)
 	}
 	return s.Limits.Take(ctx, uses...)
 }

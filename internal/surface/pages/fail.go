@@ -73,7 +73,7 @@ func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, si
 	case e.Kind == otl.Limited:
 		words = "too_many"
 	case e.Kind == otl.Unavailable:
-		words = "problem_busy"
+		words = unavailable(e)
 	case e.Kind != otl.Internal:
 		words, about.Detail = "problem_site", e.Error()
 	}

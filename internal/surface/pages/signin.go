@@ -7,6 +7,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -168,7 +169,7 @@ func (p *Pages) wrong(s *screen, err error) int {
 	case e.Kind == otl.Limited:
 		s.Problem = strings.ReplaceAll(s.Say("too_many"), "{minutes}", signin.Minutes(e.RetryAfter))
 	case e.Kind == otl.Unavailable:
-		s.Problem = s.Say("problem_busy")
+		s.Problem = s.Say(unavailable(e))
 	case len(e.More) > 0:
 		for _, one := range e.More {
 			s.Wrong[one.Field] = s.Say(ruleWords(one.Code))
@@ -176,6 +177,17 @@ func (p *Pages) wrong(s *screen, err error) int {
 		s.Problem = s.Wrong[e.More[0].Field]
 	}
 	return status(e)
+}
+
+// unavailable names the words for a part of us that is not there.
+func unavailable(e *otl.Error) string {
+	switch e.Code {
+	case message.ErrNoMail.Code:
+		return "no_mail"
+	case message.ErrNoSMS.Code:
+		return "no_sms"
+	}
+	return "problem_busy"
 }
 
 // mendable reports whether a person can mend what is wrong on the page he filled in.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -50,6 +51,10 @@ func symbol(e *otl.Error) (status int, word, text string) {
 		return http.StatusBadRequest, "external_provider_configuration_error", "SMS are not sent to this country"
 	case limit.ErrStopped.Code:
 		return http.StatusBadRequest, "external_provider_configuration_error", e.Text
+	case message.ErrNoMail.Code:
+		return http.StatusBadRequest, "external_provider_configuration_error", "Mail provider not set up"
+	case message.ErrNoSMS.Code:
+		return http.StatusBadRequest, "external_provider_configuration_error", "SMS provider not set up"
 	}
 	switch e.Kind {
 	case otl.Malformed, otl.Invalid, otl.Conflict:
@@ -104,7 +109,7 @@ func status(e *otl.Error) int {
 	switch {
 	case e.Code == codeMethod:
 		return http.StatusMethodNotAllowed
-	case e.Kind == otl.Invalid:
+	case e.Kind == otl.Invalid, e.Code == message.ErrNoMail.Code, e.Code == message.ErrNoSMS.Code:
 		return http.StatusBadRequest
 	}
 	return wire.Status(e.Kind)
