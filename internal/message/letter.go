@@ -195,7 +195,7 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 func (s *sheet) reassure(v Voice, kind otl.MessageKind, base string) {
 	switch kind {
 	case otl.MessageSignIn:
-		s.Safe, s.SafeText = "/account/security", v.Say("secure")
+		s.Safe, s.SafeText = "/account/secure", v.Say("secure_heading")
 	case otl.MessageFactorCode:
 		s.Safe, s.SafeText = "/forgot", v.Say("reset_link")
 	case otl.MessageVerify, otl.MessageExisting, otl.MessageReset:

@@ -282,8 +282,8 @@ func TestOT23_ASecondFactorStaysOutOfSight(t *testing.T) {
 		subject string
 		safe    string
 	}{
-		{otl.MessageSignIn, false, "048291 is your Notes code", "Secure your account: https://id.example.com/account/security"},
-		{otl.MessageSignIn, true, "Sign in to Notes", "Secure your account: https://id.example.com/account/security"},
+		{otl.MessageSignIn, false, "048291 is your Notes code", "Secure your account: https://id.example.com/account/secure"},
+		{otl.MessageSignIn, true, "Sign in to Notes", "Secure your account: https://id.example.com/account/secure"},
 		{otl.MessageFactorCode, false, "Your Notes security code", "Choose a new password: https://id.example.com/forgot"},
 	} {
 		one := signIn("en", otl.ChannelMail, map[string]string{"code": "048291", "minutes": "5", "asked": "2026-11-26 07:10 UTC, Firefox, Linux, 203.0.113.7", "request": "r-1", "thread": "t-1"})

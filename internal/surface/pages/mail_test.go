@@ -115,7 +115,7 @@ func TestASecondMailOfAVisitFollowsTheFirst(t *testing.T) {
 		if first.Thread == "" || first.Thread != second.Thread || first.Thread == third.Thread || first.Request == second.Request || len(first.Request) != 36 {
 			t.Errorf("%q %q %q by %q %q", first.Thread, second.Thread, third.Thread, first.Request, second.Request)
 		}
-		if strings.Contains(p.Path, first.Thread) || !strings.Contains(first.Text, ", Firefox, Linux, 127.0.0.1\n") || !strings.Contains(first.Text, "Secure your account: "+otltest.Issuer+"/account/security") {
+		if strings.Contains(p.Path, first.Thread) || !strings.Contains(first.Text, ", Firefox, Linux, 127.0.0.1\n") || !strings.Contains(first.Text, "Secure your account: "+otltest.Issuer+"/account/secure") {
 			t.Errorf("%s", first.Text)
 		}
 		w.Do(t, otltest.Call{Path: "/api/v1/auth/otp/send", Key: w.Notes.Key, Body: map[string]string{"email": jane}}).Want(t, http.StatusAccepted)
