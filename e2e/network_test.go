@@ -44,7 +44,7 @@ func TestTheNetworkInABrowser(t *testing.T) {
 	}
 	t.Logf("both sites show the new name %s after it was sent", time.Since(saved).Round(time.Millisecond))
 
-	account.visit(w.url + "/account")
+	account.visit(w.url + "/account/sessions")
 	account.press(`form[action$="/end"] button`)
 	ended := time.Now()
 	first.until("signed out", func() (bool, string, error) {
