@@ -17,7 +17,8 @@ import (
 type Browser struct {
 	World   *World
 	Cookies map[string]string
-	Headers map[string]string // sent with every request
+	Headers map[string]string           // sent with every request
+	Seen    func(method string, p Page) // is told of every answer, redirects too; nil for nobody
 	t       testing.TB
 }
 
@@ -127,6 +128,9 @@ func (b *Browser) once(method, path string, values url.Values) Page {
 		}
 	}
 	p.read(b.t)
+	if b.Seen != nil {
+		b.Seen(method, p)
+	}
 	return p
 }
 

@@ -3,6 +3,7 @@ package pages
 import (
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -18,15 +19,15 @@ type brand struct {
 	Links []otl.BrandLink // its privacy, terms and help
 }
 
-// wears gives what pages show of a site. What cannot be read is not shown: a page works
-// without it.
+// wears gives what pages show of a site. What cannot be read is not shown, nor a link that
+// is none to a page: a page works without it.
 func (p brands) wears(r *http.Request, siteID string) brand {
 	b, err := p.Sites.Brand(r.Context(), siteID)
 	if err != nil {
 		otl.RequestOf(r.Context()).Err = err
 		return brand{}
 	}
-	out := brand{Links: b.Links}
+	out := brand{Links: slices.DeleteFunc(b.Links, func(l otl.BrandLink) bool { return !strings.HasPrefix(l.URL, "https://") })}
 	if b.Logo != "" {
 		out.Logo = "/logo/" + siteID
 	}

@@ -130,14 +130,10 @@ func (p connections) leave(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	brand, err := p.Sites.Brand(r.Context(), c.Site.ID)
-	if err != nil {
-		return err
-	}
 	s := p.screen(w, r, v, nil)
 	named := s.With("site", isolate(c.Site.Name))
 	s.Title = named.Say("disconnect_heading")
-	s.Data = askPage{Body: []string{named.Say("disconnect_body"), named.Say("disconnect_keeps")}, Links: brand.Links, Action: r.URL.Path, Press: s.Say("disconnect"), Back: "/account"}
+	s.Data = askPage{Body: []string{named.Say("disconnect_body"), named.Say("disconnect_keeps")}, Links: brands{p.Pages}.wears(r, c.Site.ID).Links, Action: r.URL.Path, Press: s.Say("disconnect"), Back: "/account"}
 	p.show(w, http.StatusOK, "ask.html", "", s)
 	return nil
 }

@@ -2,13 +2,13 @@ package pages_test
 
 import (
 	"bytes"
+	"context"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/net/html"
 
@@ -17,53 +17,21 @@ import (
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/store"
+	"github.com/onetimelogin/otl/internal/surface/pages"
 )
 
-// everyPage takes a person through the pages on behalf of a site and gives each to see,
-// with the browser that is on it.
-func everyPage(t *testing.T, w *otltest.World, s site.Registered, email string, see func(*otltest.Browser, otltest.Page)) {
-	t.Helper()
-	b := w.Browser(t)
-	visit := func(b *otltest.Browser, path string) otltest.Page {
-		p := b.Get(path)
-		see(b, p)
-		return p
+// TestEveryPatternIsCrawled: a page that is added is on the way of the crawler, or this fails.
+func TestEveryPatternIsCrawled(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	w.Person(t, jane)
+	been := everyPage(t, w, w.Notes, jane, func(*otltest.Browser, otltest.Page) {})
+	for _, pattern := range pages.Patterns() {
+		if !been[pattern] {
+			t.Errorf("%s was not asked for", pattern)
+		}
 	}
-	visit(b, "/nothing")
-	visit(b, "/signin?error=session_token")
-	visit(b, request(s, map[string]string{"redirect_uri": "https://evil.test/"}))
-	visit(b, request(s, map[string]string{"site": "x"}))
-	p := visit(b, request(s, map[string]string{"login_hint": `"><script>alert(1)</script>`, "ui_locales": "<b>"}))
-	flow := "?" + strings.SplitN(p.Path, "?", 2)[1]
-	see(b, b.Submit(p, "/signin", map[string]string{"identifier": `"><img src=x onerror=alert(1)>`, "password": "x"}))
-	visit(b, "/signup"+flow)
-	see(b, b.Submit(b.Get("/signup"+flow), "/signup", map[string]string{"email": `x"><svg onload=alert(1)>`, "name": "<i>", "password": "short"}))
-	visit(b, "/forgot"+flow)
-	see(b, b.Submit(b.Get("/forgot"+flow), "/forgot", map[string]string{"email": email}))
-	visit(b, pathOf(letter(t, w, email).Link))
-	visit(b, "/reset/x")
-	w.Clock.Advance(time.Minute)
-	p = asks(b, b.Get(request(s, nil)), email)
-	see(b, p)
-	link := pathOf(letter(t, w, email).Link)
-	visit(b, link)
-	other := w.Browser(t)
-	other.Headers["User-Agent"] = `<script>alert(1)</script> Firefox/1 Linux`
-	see(other, other.Submit(visit(other, link), "deny", nil))
-	visit(b, link)
-	p = b.Get(request(s, nil))
-	p = b.Submit(p, "/signin", map[string]string{"identifier": email, "password": otltest.Password})
-	see(b, p)
-	visit(b, "/account")
-	see(b, b.Submit(visit(b, "/account/profile"), "profile", map[string]string{"picture": `x"><svg onload=alert(1)>`, "display_name": `"><img src=x onerror=alert(1)>`}))
-	for _, path := range []string{"/account/email", "/account/phone", "/account/activity", "/account/ledger", "/account/data"} {
-		visit(b, path)
-	}
-	p = visit(b, "/account/security")
-	p = b.Submit(p, "add", nil)
-	see(b, p)
-	see(b, b.Submit(p, "way-totp", nil))
-	visit(b, "/signout")
 }
 
 // TestAD10_EveryPageSaysWhatABrowserMayDo crawls the pages: policy, caching, referrer,
@@ -72,9 +40,9 @@ func TestAD10_EveryPageSaysWhatABrowserMayDo(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
 	w.Person(t, jane)
-	pages := 0
+	seen := 0
 	everyPage(t, w, w.Notes, jane, func(_ *otltest.Browser, p otltest.Page) {
-		pages++
+		seen++
 		h := p.Header
 		for name, want := range map[string]string{
 			"Cache-Control": "no-store", "Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "X-Robots-Tag": "noindex",
@@ -100,8 +68,8 @@ func TestAD10_EveryPageSaysWhatABrowserMayDo(t *testing.T) {
 		}
 		harmless(t, p)
 	})
-	if pages < 18 {
-		t.Errorf("only %d pages were seen", pages)
+	if seen < 60 {
+		t.Errorf("only %d pages were seen", seen)
 	}
 }
 
@@ -119,7 +87,7 @@ func TestAPageIsHadInAnotherLanguage(t *testing.T) {
 		}
 		offered++
 		other := *b // so that this one goes on in English
-		other.Cookies = maps.Clone(b.Cookies)
+		other.Cookies, other.Seen = maps.Clone(b.Cookies), nil
 		got := other.Get(to)
 		if !strings.Contains(string(got.Raw), `<html lang="de"`) || got.Left != nil || got.Status >= 400 && got.Status != p.Status {
 			t.Errorf("%s leads to %s: %d", p.Path, to, got.Status)
@@ -162,7 +130,7 @@ func harmless(t *testing.T, p otltest.Page) {
 	}
 	known := []string{
 		"html", "head", "meta", "title", "link", "script", "body", "a", "header", "span", "strong", "main", "div", "h1", "h2", "h3", "p", "form", "input", "label", "button", "footer",
-		"select", "option", "code", "nav", "mark", "fieldset", "legend", "ul", "ol", "li", "bdi", "svg", "path",
+		"select", "option", "code", "nav", "mark", "fieldset", "legend", "ul", "ol", "li", "bdi", "svg", "path", "img",
 	}
 	for n := range doc.Descendants() {
 		if n.Type != html.ElementNode {
@@ -179,6 +147,9 @@ func harmless(t *testing.T, p otltest.Page) {
 			case n.Data == "script" && (a.Key == "src" && a.Val != "/static/page.js"), n.Data == "link" && a.Key == "href" && a.Val != "/static/style.css" && a.Val != "/static/icon.svg":
 				t.Errorf("%s: <%s %s=%q>", p.Path, n.Data, a.Key, a.Val)
 			case n.Data == "a" && strings.HasPrefix(value, "otpauth://totp/id.test:"): // an authenticator app of this device
+			case n.Data == "a" && strings.HasPrefix(value, "https://brand.test/"): // the site's own
+			case n.Data == "img" && a.Key == "src" && !strings.HasPrefix(a.Val, "/logo/"):
+				t.Errorf("%s: <img src=%q>", p.Path, a.Val)
 			case (a.Key == "href" || a.Key == "action" || a.Key == "src") && !strings.HasPrefix(value, "/") && !strings.HasPrefix(value, "#") && value != "data:,":
 				t.Errorf("%s: <%s %s=%q>", p.Path, n.Data, a.Key, a.Val)
 			}
@@ -189,52 +160,50 @@ func harmless(t *testing.T, p otltest.Page) {
 	}
 }
 
-// TestAD01_NoFormFromElsewhere replays every form of every page as another site would:
-// with the person's cookies, and with or without the token of somebody else's page.
+// TestAD01_NoFormFromElsewhere sends every form there is as another site would: with the
+// person's cookies, and with or without the token of a page, of his or of somebody else's.
 func TestAD01_NoFormFromElsewhere(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
 	w.Person(t, jane)
-	tried := map[string]bool{}
-	everyPage(t, w, w.Notes, jane, func(b *otltest.Browser, p otltest.Page) {
-		cookies := make([]string, 0, len(b.Cookies))
-		for k, v := range b.Cookies {
-			cookies = append(cookies, k+"="+v)
+	b := w.Browser(t)
+	password(b, b.Get("/account"))
+	form := b.Get("/signout").Fields("signout")
+	pairs := make([]string, 0, len(b.Cookies))
+	for k, v := range b.Cookies {
+		pairs = append(pairs, k+"="+v)
+	}
+	forms := 0
+	for _, pattern := range pages.Patterns() {
+		path, isForm := strings.CutPrefix(pattern, "POST ")
+		if !isForm {
+			continue
 		}
-		for _, action := range p.Actions() {
-			fields := p.Fields(action)
-			for name, c := range map[string]struct {
-				headers map[string]string
-				change  map[string]string
-			}{
-				"another site":         {map[string]string{"Sec-Fetch-Site": "cross-site"}, nil},
-				"a sibling":            {map[string]string{"Sec-Fetch-Site": "same-site"}, nil},
-				"another origin":       {map[string]string{"Origin": "https://evil.test"}, nil},
-				"an old browser":       {nil, map[string]string{"token": ""}},
-				"with another's token": {nil, map[string]string{"token": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}},
-			} {
-				values := url.Values{}
-				for k, v := range fields {
-					values[k] = v
-				}
-				for k, v := range c.change {
-					values.Set(k, v)
-				}
-				h := map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Cookie": strings.Join(cookies, "; ")}
-				for k, v := range c.headers {
-					h[k] = v
-				}
-				if r := w.Do(t, otltest.Call{Method: http.MethodPost, Path: action, Body: values.Encode(), Headers: h}); r.Status != http.StatusForbidden {
-					t.Errorf("%s, %s: %d", action, name, r.Status)
-				}
+		forms++
+		path = strings.NewReplacer("{id}", w.Notes.Site.ID, "{token}", "otl_ln_x").Replace(path)
+		for name, c := range map[string]struct {
+			headers map[string]string
+			token   string
+		}{
+			"another site":         {map[string]string{"Sec-Fetch-Site": "cross-site"}, form.Get("token")},
+			"a sibling":            {map[string]string{"Sec-Fetch-Site": "same-site"}, form.Get("token")},
+			"another origin":       {map[string]string{"Origin": "https://evil.test"}, form.Get("token")},
+			"an old browser":       {nil, ""},
+			"with another's token": {nil, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
+		} {
+			h := map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Cookie": strings.Join(pairs, "; ")}
+			maps.Copy(h, c.headers)
+			r := w.Do(t, otltest.Call{Method: http.MethodPost, Path: path, Body: url.Values{"token": {c.token}, "where": {"everywhere"}}.Encode(), Headers: h})
+			if r.Status != http.StatusForbidden {
+				t.Errorf("%s, %s: %d", path, name, r.Status)
 			}
-			tried[strings.SplitN(action, "/otl_", 2)[0]] = true
 		}
-	})
-	for _, want := range []string{"/signin", "/signup", "/forgot", "/reset", "/signin/code", "/signin/again", "/signin/continue", "/l", "/consent", "/signout", "/account/profile", "/account/email", "/account/phone", "/account/data/export", "/account/data/delete"} {
-		if !tried[want] {
-			t.Errorf("%s was not tried: %v", want, tried)
-		}
+	}
+	if forms < 30 {
+		t.Errorf("only %d forms", forms)
+	}
+	if b.Get("/account").Title != "Your account" {
+		t.Error("one of them did something")
 	}
 }
 
@@ -256,9 +225,41 @@ func payloads() []string {
 	return out
 }
 
-// TestAD04_NamesStayText puts sixty payloads into the names of sites and people: on no
-// page does one become anything but text.
-func TestAD04_NamesStayText(t *testing.T) {
+// dressed gives a person and a site of whom everything that is stored and shown is a payload,
+// past what checks it where it is set: each field another one, by the turn.
+func dressed(t *testing.T, w *otltest.World, all []string, turn int) (site.Registered, string) {
+	t.Helper()
+	pick := func(field int) string { return all[(turn+7*field)%len(all)] }
+	s := w.Register(t, site.Registration{
+		Name: pick(0), Slug: "s" + strings.ToLower(secret.NewID(w.Clock.Now())), Callbacks: []string{"https://notes.test/callback"}, Requested: otl.AllFields(),
+	})
+	email := "p" + strings.ToLower(secret.NewID(w.Clock.Now())) + "@dev.test"
+	m, err := w.Accounts.Create(t.Context(), account.Creation{Email: email, Password: secret.NewText(otltest.Password), Verified: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := m.User
+	u.Name, u.DisplayName, u.Picture, u.Locale, u.Preferences = pick(0), pick(1), pick(2), pick(3), pick(4)
+	u.Username = otl.Username{Name: pick(5), Key: pick(5)}
+	look := otl.Brand{Color: pick(1), Logo: pick(2), Sender: pick(3), Footer: pick(4), Links: []otl.BrandLink{{Text: pick(5), URL: "https://brand.test/" + pick(6)}, {Text: pick(6), URL: pick(5)}}}
+	err = w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		if _, err := tx.Users.UpdateProfile(ctx, u); err != nil {
+			return err
+		}
+		if _, err := tx.Roles.Insert(ctx, otl.Role{SiteID: s.Site.ID, Name: pick(6), Default: true, CreatedAt: w.Clock.Now()}); err != nil {
+			return err
+		}
+		return tx.Brands.Put(ctx, s.Site.ID, look)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, email
+}
+
+// TestAD04_WhatIsStoredStaysText puts sixty payloads into every field of sites and people that
+// a page shows: on none does one become anything but text, and none leads elsewhere.
+func TestAD04_WhatIsStoredStaysText(t *testing.T) {
 	t.Parallel()
 	all := payloads()
 	if len(all) < 60 {
@@ -268,21 +269,12 @@ func TestAD04_NamesStayText(t *testing.T) {
 		t.Run(all[i], func(t *testing.T) {
 			t.Parallel()
 			w := otltest.New(t, otltest.SQLite)
-			for _, payload := range all[i:min(i+6, len(all))] {
-				s := w.Register(t, site.Registration{
-					Name: payload, Slug: "s" + strings.ToLower(secret.NewID(w.Clock.Now())), Callbacks: []string{"https://notes.test/callback"}, Requested: otl.AllFields(),
-				})
-				email := "p" + strings.ToLower(secret.NewID(w.Clock.Now())) + "@dev.test"
-				if _, err := w.Accounts.Create(t.Context(), account.Creation{
-					Email: email, Password: secret.NewText(otltest.Password), Verified: true,
-					Profile: account.Profile{Name: &payload, DisplayName: &payload},
-				}); err != nil {
-					t.Fatal(err)
-				}
+			for turn := i; turn < min(i+6, len(all)); turn++ {
+				s, email := dressed(t, w, all, turn)
 				everyPage(t, w, s, email, func(_ *otltest.Browser, p otltest.Page) {
 					harmless(t, p)
 					if p.Left != nil && p.Left.Host != "notes.test" {
-						t.Errorf("%q sends to %s", payload, p.Left)
+						t.Errorf("%q sends to %s", all[turn], p.Left)
 					}
 				})
 			}

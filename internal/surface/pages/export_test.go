@@ -10,3 +10,6 @@ func Pieces(address, other string) (whole, marked string) {
 	}
 	return whole, marked
 }
+
+// Patterns gives everything that the pages serve, as "METHOD /path".
+func Patterns() []string { return New(Options{}).patterns }

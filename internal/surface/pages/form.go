@@ -20,6 +20,7 @@ type act func(w http.ResponseWriter, r *http.Request) error
 
 // get serves what changes nothing.
 func (p *Pages) get(pattern string, do act) {
+	p.patterns = append(p.patterns, "GET "+pattern)
 	p.mux.HandleFunc("GET "+pattern, func(w http.ResponseWriter, r *http.Request) {
 		if err := do(w, r); err != nil {
 			p.Fail(w, r, err)
@@ -30,6 +31,7 @@ func (p *Pages) get(pattern string, do act) {
 // post serves a form. One that another site sends is refused (AD-01): a browser says
 // where a form comes from, and the token of the page must come along.
 func (p *Pages) post(pattern string, do act) {
+	p.patterns = append(p.patterns, "POST "+pattern)
 	p.mux.HandleFunc("POST "+pattern, func(w http.ResponseWriter, r *http.Request) {
 		err := p.read(w, r)
 		if err == nil {

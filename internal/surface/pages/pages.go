@@ -52,6 +52,7 @@ type Options struct {
 type Pages struct {
 	Options
 	mux       *http.ServeMux
+	patterns  []string // what the mux serves, for the tests that crawl it
 	templates *template.Template
 	markdown  goldmark.Markdown
 	origin    *http.CrossOriginProtection
