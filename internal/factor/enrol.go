@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	// enrolTTL is how long a factor that was begun to be set up can be confirmed.
+	// enrolTTL is how long a factor that was begun to be set up can be confirmed, unless
+	// whoever began it says otherwise.
 	enrolTTL = 15 * time.Minute
 	// maxFactors is how many factors one person can have.
 	maxFactors = 20
@@ -38,6 +39,8 @@ type New struct {
 	Kind   otl.FactorKind // all but FactorRecovery
 	Label  string         // "" for the usual one of the kind
 	Number string         // of FactorSMS, E.164
+	TTL    time.Duration  // in which it can be confirmed; 0 for fifteen minutes
+	Text   string         // of the SMS in place of ours, as message.Custom has it; "" for ours
 }
 
 // Ways gives the kinds of factors that a person can set up, the best first.
@@ -78,7 +81,11 @@ func (f *Setup) Enrol(ctx context.Context, b store.Standing, n New) (Enrolment, 
 			return Enrolment{}, err
 		}
 	}
-	e := Enrolment{Factor: one, ExpiresAt: one.CreatedAt.Add(enrolTTL)}
+	e := Enrolment{Factor: one, ExpiresAt: one.ConfirmBy}
+	text, err := custom(n.Text)
+	if err != nil {
+		return Enrolment{}, err
+	}
 	var sealed []byte
 	switch one.Kind {
 	case otl.FactorTOTP:
@@ -103,14 +110,14 @@ func (f *Setup) Enrol(ctx context.Context, b store.Standing, n New) (Enrolment, 
 		if err := tx.Factors.Insert(ctx, one, sealed); err != nil || !one.Kind.Sent() {
 			return err
 		}
-		return f.write(ctx, tx, Prompt{User: b.User, SiteID: b.Site.ID, Slot: one.ID, Until: e.ExpiresAt}, one)
+		return f.write(ctx, tx, Prompt{User: b.User, SiteID: b.Site.ID, Slot: one.ID, Until: e.ExpiresAt, Custom: text}, one)
 	})
 }
 
 // fresh checks what somebody would like and gives it as a factor not yet confirmed.
 func (f *Setup) fresh(u otl.User, n *New) (otl.Factor, error) {
 	now := f.Now()
-	one := otl.Factor{ID: secret.NewID(now), UserID: u.ID, Kind: n.Kind, CreatedAt: now}
+	one := otl.Factor{ID: secret.NewID(now), UserID: u.ID, Kind: n.Kind, CreatedAt: now, ConfirmBy: now.Add(cmp.Or(n.TTL, enrolTTL))}
 	usual := map[otl.FactorKind]string{otl.FactorTOTP: "Authenticator app", otl.FactorSMS: "Telephone", otl.FactorMail: "E-mail", otl.FactorKey: "Passkey"}[n.Kind]
 	var err error
 	switch {
@@ -139,7 +146,7 @@ func (f *Setup) Begun(ctx context.Context, userID, id string) (Enrolment, error)
 		return Enrolment{}, ErrNone
 	}
 	one, _, err := f.Store.Read.Factors.ByID(ctx, userID, id)
-	e := Enrolment{Factor: one, ExpiresAt: one.CreatedAt.Add(enrolTTL)}
+	e := Enrolment{Factor: one, ExpiresAt: one.ConfirmBy}
 	if errors.Is(err, store.ErrNotFound) || err == nil && one.ConfirmedAt.IsZero() && !f.Now().Before(e.ExpiresAt) {
 		err = ErrNone
 	}
@@ -206,7 +213,7 @@ func (f *Setup) shown(ctx context.Context, tx *store.Tx, b store.Standing, id st
 		return otl.Factor{}, 0, err
 	}
 	one, sealed, err := tx.Factors.ByID(ctx, b.User.ID, id)
-	if errors.Is(err, store.ErrNotFound) || err == nil && (!one.ConfirmedAt.IsZero() || !now.Before(one.CreatedAt.Add(enrolTTL))) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && (!one.ConfirmedAt.IsZero() || !now.Before(one.ConfirmBy)) {
 		return one, 0, ErrNone
 	}
 	if err != nil {
@@ -297,7 +304,11 @@ func (f *Setup) changed(ctx context.Context, tx *store.Tx, b store.Standing, e o
 	if err := f.stands(ctx, tx, b.Session); err != nil {
 		return 0, err
 	}
-	if err := tx.Events.Append(ctx, f.event(e, b.User.ID, b.Site.ID, facts(one, ""))); err != nil {
+	by := ""
+	if b.Session.ID == "" { // a site, whose own he is
+		by = "site"
+	}
+	if err := tx.Events.Append(ctx, f.event(e, b.User.ID, b.Site.ID, facts(one, by))); err != nil {
 		return 0, err
 	}
 	return version, f.Messages.Mail(ctx, tx, kind, b.User, b.Site.ID, map[string]string{message.DataLabel: one.Label})

@@ -76,6 +76,9 @@ func (f *Setup) Update(ctx context.Context, b store.Standing, id string, label *
 				return err
 			}
 		}
+		if prefer && one.Kind == otl.FactorRecovery {
+			return otl.InvalidField("default", "stands_in", "cannot be said of recovery codes: they stand in for the others")
+		}
 		if prefer {
 			if err := tx.Factors.Prefer(ctx, b.User.ID, id); err != nil {
 				return err
@@ -89,26 +92,41 @@ func (f *Setup) Update(ctx context.Context, b store.Standing, id string, label *
 
 // owned gives a confirmed factor of a person, or ErrNone.
 func (f *Setup) owned(ctx context.Context, tx *store.Tx, userID, id string) (otl.Factor, error) {
+	one, err := begunOrOwned(ctx, tx, userID, id)
+	if err == nil && one.ConfirmedAt.IsZero() {
+		err = ErrNone
+	}
+	return one, err
+}
+
+// begunOrOwned gives a factor of a person, confirmed or not, or ErrNone.
+func begunOrOwned(ctx context.Context, tx *store.Tx, userID, id string) (otl.Factor, error) {
 	if !secret.ValidID(id) {
 		return otl.Factor{}, ErrNone
 	}
 	one, _, err := tx.Factors.ByID(ctx, userID, id)
-	if errors.Is(err, store.ErrNotFound) || err == nil && one.ConfirmedAt.IsZero() {
-		return one, ErrNone
+	if errors.Is(err, store.ErrNotFound) {
+		err = ErrNone
 	}
 	return one, err
 }
 
 // Remove takes a factor away from the person of a session and gives the raised session
-// version. With the last one go his recovery codes and trusted devices. The errors are
+// version. With the last one go his recovery codes and trusted devices. One that is still
+// being set up was never in force: it is given up, and nothing else changes. The errors are
 // ErrNone and ErrUnproven.
 func (f *Setup) Remove(ctx context.Context, b store.Standing, id string) (version int, err error) {
 	err = f.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if err := f.may(ctx, tx, b); err != nil {
 			return err
 		}
-		one, err := f.owned(ctx, tx, b.User.ID, id)
+		one, err := begunOrOwned(ctx, tx, b.User.ID, id)
 		if err != nil {
+			return err
+		}
+		if one.ConfirmedAt.IsZero() {
+			version = b.User.SessionVersion
+			_, err := tx.Factors.Delete(ctx, b.User.ID, id)
 			return err
 		}
 		if version, err = f.changed(ctx, tx, b, otl.EventFactorRemoved, otl.MessageFactorRemoved, one); err != nil {

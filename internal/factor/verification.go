@@ -71,13 +71,9 @@ func (f Verifications) Begin(ctx context.Context, q Question, ttl time.Duration)
 			return Verification{}, err
 		}
 	}
-	custom := ""
-	if q.SMS != "" {
-		raw, err := json.Marshal(message.Custom{SMS: q.SMS})
-		if err != nil {
-			return Verification{}, err
-		}
-		custom = string(raw)
+	text, err := custom(q.SMS)
+	if err != nil {
+		return Verification{}, err
 	}
 	now := f.Now()
 	t := otl.Ticket{
@@ -88,8 +84,17 @@ func (f Verifications) Begin(ctx context.Context, q Question, ttl time.Duration)
 		if err := tx.Tickets.Insert(ctx, t, secret.Digest(q.Token.Reveal()), nil); err != nil || !one.Kind.Sent() {
 			return err
 		}
-		return f.write(ctx, tx, Prompt{User: q.User, SiteID: q.Site.ID, Slot: t.ID, TTL: ttl, Custom: custom}, one)
+		return f.write(ctx, tx, Prompt{User: q.User, SiteID: q.Site.ID, Slot: t.ID, TTL: ttl, Custom: text}, one)
 	})
+}
+
+// custom gives the text of an SMS in place of ours as message.Custom, "" for none.
+func custom(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	raw, err := json.Marshal(message.Custom{SMS: text})
+	return string(raw), err
 }
 
 // asked gives the factor that is asked for, if the person has it, lives, and it is one

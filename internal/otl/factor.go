@@ -48,6 +48,7 @@ type Factor struct {
 	Default     bool   // offered first
 	LastStep    int64  // of TOTP: time step of the latest code that was accepted
 	CreatedAt   time.Time
+	ConfirmBy   time.Time // until when it can be confirmed
 	ConfirmedAt time.Time // zero until the person has shown that he has it
 	LastUsedAt  time.Time
 }

@@ -59,8 +59,9 @@ type Revocation struct {
 // Method is one way a person proved who he is: a value of "amr".
 type Method string
 
-// The methods (contract 1.2). MethodAdmin marks a session that somebody with
-// access to the server's own command line opened.
+// The methods (contract 1.2). MethodAdmin marks what is done with the
+// authority of somebody with access to the server's own command line, or of a site over
+// people of its own (decision D1).
 const (
 	MethodPassword Method = "pwd"
 	MethodMailCode Method = "eotp" // a code by mail

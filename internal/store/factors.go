@@ -11,26 +11,27 @@ import (
 // and trusted devices are tickets.
 type Factors struct{ group }
 
-const factorColumns = `id, user_id, kind, label, target, is_default, last_step, created_at, confirmed_at, last_used_at`
+const factorColumns = `id, user_id, kind, label, target, is_default, last_step, created_at, confirm_by, confirmed_at, last_used_at`
 
 func factorDest(f *otl.Factor) []any {
 	return []any{
-		&f.ID, &f.UserID, &f.Kind, &f.Label, &f.Target, &f.Default, &f.LastStep, at(&f.CreatedAt), at(&f.ConfirmedAt), at(&f.LastUsedAt),
+		&f.ID, &f.UserID, &f.Kind, &f.Label, &f.Target, &f.Default, &f.LastStep, at(&f.CreatedAt), at(&f.ConfirmBy), at(&f.ConfirmedAt), at(&f.LastUsedAt),
 	}
 }
 
 // Insert adds a factor with what is sealed of it, nil for nothing.
 func (g Factors) Insert(ctx context.Context, f otl.Factor, sealed []byte) error {
-	_, err := g.exec(ctx, `INSERT INTO factors (id, user_id, kind, label, target, sealed, is_default, last_step, created_at, confirmed_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		f.ID, f.UserID, string(f.Kind), f.Label, f.Target, orNone(sealed), f.Default, f.LastStep, millis(f.CreatedAt), millis(f.ConfirmedAt))
+	_, err := g.exec(ctx, `INSERT INTO factors (id, user_id, kind, label, target, sealed, is_default, last_step, created_at, confirm_by, confirmed_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		f.ID, f.UserID, string(f.Kind), f.Label, f.Target, orNone(sealed), f.Default, f.LastStep, millis(f.CreatedAt), millis(f.ConfirmBy), millis(f.ConfirmedAt))
 	return err
 }
 
-// Of gives the confirmed factors of a person, the default first, then the oldest.
+// Of gives the confirmed factors of a person, the default first, then the oldest, and
+// what stands in for the others last.
 func (g Factors) Of(ctx context.Context, userID string) ([]otl.Factor, error) {
 	return all(ctx, g.group, `SELECT `+factorColumns+` FROM factors WHERE user_id = $1 AND confirmed_at IS NOT NULL
-		ORDER BY is_default DESC, id`, []any{userID}, factorDest)
+		ORDER BY is_default DESC, kind = 'recovery_code', id`, []any{userID}, factorDest)
 }
 
 // ByID gives one factor of a person, confirmed or not, with what is sealed of it.

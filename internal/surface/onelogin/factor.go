@@ -40,6 +40,9 @@ func factorName(k otl.FactorKind) string {
 	return ""
 }
 
+// errNoDevice is the answer where none of a person's factors can be passed on by a server.
+var errNoDevice = literal(http.StatusForbidden, "The second factor of this user works at the hosted sign-in pages only")
+
 // stepDue answers with the second step that is due. Factors that no server can pass
 // on, such as a passkey, are not offered here.
 func (s logins) stepDue(c *call, step signin.Pending, u userOut) (reply, error) {
@@ -53,6 +56,9 @@ func (s logins) stepDue(c *call, step signin.Pending, u userOut) (reply, error) 
 			return reply{}, err
 		}
 		out.Devices = append(out.Devices, deviceOut{id, factorName(o.Kind)})
+	}
+	if len(out.Devices) == 0 {
+		return reply{}, errNoDevice
 	}
 	return done("MFA is required for this user", []stepOut{out}), nil
 }

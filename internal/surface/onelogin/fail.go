@@ -34,8 +34,8 @@ func (r *refusal) because(cause error) *refusal { return &refusal{r.code, r.text
 
 func literal(code int, text string) *refusal { return &refusal{code, text, nil} }
 
-// The literals of contract 2.1. None of them is "Unauthorized" alone: some clients
-// send the request again at that.
+// The literals of contract 2.1. None of them is "Unauthorized" alone in version 1: some
+// clients send the request again at that.
 var (
 	errAuthorization = literal(http.StatusBadRequest, "Authorization Information is incorrect")
 	errNoClient      = literal(http.StatusBadRequest, "The authorization information is missing")
@@ -123,8 +123,11 @@ type bareOut struct {
 }
 
 func bareFailure(code int, text, attribute string) reply {
-	if attribute != "" {
+	switch {
+	case attribute != "":
 		code = http.StatusUnprocessableEntity
+	case text == errAuthenticate.text: // a token that has expired: the client gets another
+		text = http.StatusText(code)
 	}
 	return reply{code, bareOut{code, name(code), text, attribute}}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -55,6 +56,8 @@ type kindOut struct {
 	kind otl.FactorKind
 }
 
+// enrollable gives them. Codes by mail are none: a site's own people, the only ones it sets
+// factors up for, have proven no address.
 func enrollable() []kindOut {
 	return []kindOut{{1, "Google Authenticator", "Google Authenticator", otl.FactorTOTP}, {2, "OneLogin SMS", "SMS", otl.FactorSMS}}
 }
@@ -131,6 +134,9 @@ func (s devices) owned(c *call, u otl.User) ([]factor.Offer, []int, error) {
 			offers, refs = append(offers, o), append(refs, o.ID)
 		}
 	}
+	if i := slices.IndexFunc(offers, func(o factor.Offer) bool { return o.Default }); i < 0 && len(offers) > 0 {
+		offers[0].Default = true // the one he prefers is none of this wire's, which has one (contract 2.12)
+	}
 	ids, err := s.Numbers.All(c.ctx(), number.Device, refs)
 	return offers, ids, err
 }
@@ -165,8 +171,9 @@ func newDeviceV1(id int, f otl.Factor) deviceV1 {
 	return deviceV1{ID: id, Active: !f.ConfirmedAt.IsZero(), Default: f.Default, Name: authName(f.Kind), Type: factorName(f.Kind), Label: f.Label, Trigger: f.Kind.Sent()}
 }
 
-// own gives a person of the site's own, as the one whose factors are to change. The
-// error is account.ErrIndependent for everybody else.
+// own gives a person of the site's own, as the one whose factors are to change with the
+// authority that the site has over him (decision D1). The error is account.ErrIndependent
+// for everybody else.
 func (s devices) own(c *call) (signin.Bearer, error) {
 	var b signin.Bearer
 	m, err := s.person(c)
@@ -177,21 +184,22 @@ func (s devices) own(c *call) (signin.Bearer, error) {
 	if err == nil && !owns {
 		err = account.ErrIndependent
 	}
-	b.User, b.Site, b.Grant = m.User, c.site, m.Grant
+	b.User, b.Site, b.Grant, b.Session.Methods = m.User, c.site, m.Grant, otl.Methods{otl.MethodAdmin}
 	return b, err
 }
 
 type enrolIn struct {
-	Factor integer `json:"factor_id"`
-	Label  string  `json:"display_name"`
-	Number string  `json:"number"`
+	Factor   integer  `json:"factor_id"`
+	Label    string   `json:"display_name"`
+	Number   string   `json:"number"`
+	Verified bool     `json:"verified"`
+	Expires  *integer `json:"expires_in"` // seconds; of version 2, as those below
+	SMS      string   `json:"custom_message"`
+	Redirect string   `json:"redirect_to"`
 }
 
-// enrol begins to set a factor up for a person of the site's own.
-func (s devices) enrol(c *call, in *enrolIn) (b signin.Bearer, e factor.Enrolment, id int, err error) {
-	if b, err = s.own(c); err != nil {
-		return b, e, 0, err
-	}
+// wished gives the factor that is asked for, and its kind as this wire has it.
+func (in *enrolIn) wished(u otl.User) (factor.New, error) {
 	n := factor.New{Label: in.Label, Number: in.Number}
 	if in.Factor == 0 && in.Number != "" { // one client names none
 		n.Kind = otl.FactorSMS
@@ -201,22 +209,48 @@ func (s devices) enrol(c *call, in *enrolIn) (b signin.Bearer, e factor.Enrolmen
 			n.Kind = k.kind
 		}
 	}
-	if n.Kind == "" {
-		return b, e, 0, invalid("factor_id", "is none that can be set up here")
+	switch {
+	case n.Kind == "":
+		return n, invalid("factor_id", "is none that can be set up here")
+	case in.Verified:
+		return n, invalid("verified", "must be false: a factor is confirmed by a code")
+	case n.Kind == otl.FactorSMS && n.Number == "":
+		n.Number = u.Phone
 	}
-	if n.Kind == otl.FactorSMS && n.Number == "" {
-		n.Number = b.User.Phone
-	}
-	if e, err = s.Factors.Enrol(c.ctx(), b.Standing, n); err != nil {
-		return b, e, 0, err
-	}
-	id, err = s.Numbers.Of(c.ctx(), number.Device, e.ID)
-	return b, e, id, err
+	return n, noLink(in.Redirect)
 }
 
-// enrolV1 is POST /api/1/users/{id}/otp_devices.
+// noLink refuses what stands for a link in the place of a code.
+func noLink(redirect string) error {
+	if redirect != "" {
+		return invalid("redirect_to", "is not served: factors that are links are none here")
+	}
+	return nil
+}
+
+// enrol begins to set a factor up for a person of the site's own.
+func (s devices) enrol(c *call, b signin.Bearer, n factor.New) (e factor.Enrolment, id int, err error) {
+	if e, err = s.Factors.Enrol(c.ctx(), b.Standing, n); err != nil {
+		return e, 0, err
+	}
+	id, err = s.Numbers.Of(c.ctx(), number.Device, e.ID)
+	return e, id, err
+}
+
+// enrolV1 is POST /api/1/users/{id}/otp_devices, which has no place for the seed of an app.
 func (s devices) enrolV1(c *call, in *enrolIn) (reply, error) {
-	_, e, id, err := s.enrol(c, in)
+	b, err := s.own(c)
+	if err != nil {
+		return reply{}, err
+	}
+	n, err := in.wished(b.User)
+	if err == nil && n.Kind != otl.FactorSMS {
+		err = invalid("factor_id", "is set up by version 2")
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	e, id, err := s.enrol(c, b, n)
 	if err != nil {
 		return reply{}, err
 	}
@@ -257,7 +291,21 @@ func factorOf(registration string) string {
 
 // register is POST /api/2/mfa/users/{id}/registrations.
 func (s devices) register(c *call, in *enrolIn) (reply, error) {
-	b, e, id, err := s.enrol(c, in)
+	b, err := s.own(c)
+	if err != nil {
+		return reply{}, err
+	}
+	n, err := in.wished(b.User)
+	if err == nil {
+		n.TTL, err = seconds("expires_in", in.Expires, factor.VerificationTTL, int(factor.VerificationTTL.Seconds()), maxVerification)
+	}
+	if err == nil {
+		n.Text, err = written("custom_message", in.SMS, n.TTL)
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	e, id, err := s.enrol(c, b, n)
 	if err != nil {
 		return reply{}, err
 	}

@@ -79,13 +79,6 @@ func TestEnrolment(t *testing.T) {
 			t.Errorf("%v", step)
 		}
 		x.verify(t, object{"device_id": first["device_id"], "state_token": step["state_token"], "otp_token": secret.TOTP(seed, x.Clock.Now())}).Want(t, http.StatusOK)
-		// A person who has a factor is the only one who changes what factors he has.
-		if bad := x.call(t, http.MethodPost, base+"/registrations", object{"factor_id": 2, "number": phone}); bad.Status < 400 {
-			t.Errorf("%d %s", bad.Status, bad.Raw)
-		}
-		if bad := x.call(t, http.MethodDelete, base+"/devices/"+r.Text("device_id"), nil); bad.Status < 400 {
-			t.Errorf("%d %s", bad.Status, bad.Raw)
-		}
 	})
 	each(t, func(t *testing.T, x *tenant) { // version 1, by SMS
 		user := x.made(t, nil)

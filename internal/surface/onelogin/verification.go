@@ -49,6 +49,7 @@ type askIn struct {
 	ExpiresV1 *integer    `json:"state_token_expires_in"` // seconds
 	SMS       string      `json:"custom_message"`
 	SMSV1     string      `json:"sms_message"`
+	Redirect  string      `json:"redirect_to"`
 	Reusable  bool        `json:"reusable"`
 	State     secret.Text `json:"state_token"`
 	Proof     code        `json:"otp_token"`
@@ -156,13 +157,15 @@ func (s devices) verifyV1(c *call, in *askIn) (reply, error) {
 	}
 	one, err := s.Factors.Begun(c.ctx(), q.User.ID, q.FactorID)
 	switch {
+	case in.Proof.Empty():
+		return reply{}, errNoProof
+	case err == nil && one.ConfirmedAt.IsZero() && !in.State.Empty() && in.State.Reveal() != registration(one.ID):
+		return reply{}, errOver
 	case err == nil && one.ConfirmedAt.IsZero():
 		var b signin.Bearer
 		if b, err = s.own(c); err == nil {
 			_, err = s.Factors.Confirm(c.ctx(), b.Standing, q.FactorID, in.Proof.Text)
 		}
-	case in.Proof.Empty():
-		return reply{}, errNoProof
 	case err == nil && one.Kind.Sent() && in.State.Empty():
 		return reply{}, invalid("state_token", "is required")
 	default:
@@ -182,6 +185,9 @@ func (s devices) verifyV1(c *call, in *askIn) (reply, error) {
 func (s devices) begin(c *call, in *askIn) (reply, error) {
 	if in.Device == nil {
 		return reply{}, invalid("device_id", "is required")
+	}
+	if err := noLink(in.Redirect); err != nil {
+		return reply{}, err
 	}
 	ttl, err := seconds("expires_in", in.Expires, factor.VerificationTTL, int(factor.VerificationTTL.Seconds()), maxVerification)
 	if err != nil {
