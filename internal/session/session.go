@@ -228,9 +228,14 @@ func (s *Sessions) EndAll(ctx context.Context, tx *store.Tx, userID, siteID, kee
 	if err := tx.Tickets.VoidChanges(ctx, userID, s.Now()); err != nil {
 		return 0, err
 	}
-	// And he may have had his device trusted (MF-13).
-	if err := tx.Tickets.VoidDevices(ctx, userID, siteID, s.Now()); err != nil {
+	// And he may have had his device trusted (MF-13), or be on the way in (SE-05, MF-02).
+	if err := tx.Tickets.VoidProofs(ctx, userID, siteID, s.Now()); err != nil {
 		return 0, err
+	}
+	if siteID == "" {
+		if err := tx.Flows.Forget(ctx, userID); err != nil {
+			return 0, err
+		}
 	}
 	return version, s.tell(ctx, tx, userID, ended, reason, version)
 }

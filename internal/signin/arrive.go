@@ -109,7 +109,7 @@ func (s Arrivals) step(ctx context.Context, v Visit, token secret.Text) (Pending
 		err = nil
 	}
 	trusts := !site.Demands(p.Grant.Roles) && !v.demanding(g.Roles).Demands(g.Roles)
-	return Pending{Token: token, ExpiresAt: t.ExpiresAt, User: p.User, Factors: offers, Trusts: trusts}, site, err
+	return Pending{Token: token, ExpiresAt: t.ExpiresAt, User: p.User, Factors: offers, Trusts: trusts, Tries: t.Tries}, site, err
 }
 
 // Challenge sends the code of a factor that is one, or makes the challenge of a key.

@@ -21,6 +21,7 @@ type Pending struct {
 	User      otl.User
 	Factors   []factor.Offer // to choose from, the default first
 	Trusts    bool           // of a visit: the device can be trusted from then on
+	Tries     int            // of a visit: wrong proofs so far
 }
 
 // Door is where somebody comes in, for a step that may be due.

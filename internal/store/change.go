@@ -15,11 +15,11 @@ func (g Tickets) VoidChanges(ctx context.Context, userID string, now time.Time) 
 	return err
 }
 
-// VoidDevices makes the devices of a person worthless that are trusted by the word of one
-// site or, for "", of whomever.
-func (g Tickets) VoidDevices(ctx context.Context, userID, siteID string, now time.Time) error {
-	_, err := g.exec(ctx, `UPDATE tickets SET used_at = $1 WHERE user_id = $2 AND purpose = 'trusted_device' AND ($3 = '' OR site_id = $3) AND used_at IS NULL`,
-		millis(now), userID, siteID)
+// VoidProofs makes worthless what keeps a proof of a person for later, at one site or, for
+// "", at whichever: devices he trusts, second steps under way, session tokens.
+func (g Tickets) VoidProofs(ctx context.Context, userID, siteID string, now time.Time) error {
+	_, err := g.exec(ctx, `UPDATE tickets SET expires_at = $1 WHERE user_id = $2 AND purpose IN ('trusted_device', 'second_step', 'session_token')
+		AND ($3 = '' OR site_id = $3) AND used_at IS NULL AND expires_at > $1`, millis(now), userID, siteID)
 	return err
 }
 

@@ -86,6 +86,12 @@ func (g Flows) Take(ctx context.Context, id, userID string) (bool, error) {
 	return n == 1, err
 }
 
+// Forget takes back that a person proved himself for flows in another browser.
+func (g Flows) Forget(ctx context.Context, userID string) error {
+	_, err := g.exec(ctx, `UPDATE flows SET user_id = NULL WHERE user_id = $1`, userID)
+	return err
+}
+
 // Renew replaces the nonce of a flow, which is used up by that: of any number of calls
 // with one nonce one reports true (MF-10).
 func (g Flows) Renew(ctx context.Context, id string, was, next []byte) (bool, error) {

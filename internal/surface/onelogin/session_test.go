@@ -12,11 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
 // form presents a session token as a form does.
@@ -322,6 +324,15 @@ func TestSE13_ASessionTokenEndsWithItsPerson(t *testing.T) {
 			t.Fatal(err)
 		}
 		token = x.sessionToken(t, nil)
+		if _, err := x.Accounts.Change(t.Context(), account.Change{
+			Bearer: store.Standing{User: x.jane, Site: x.Notes.Site}, Current: secret.NewText(otltest.Password), New: secret.NewText("staple-battery-8"),
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if r := x.form(t, token, nil); r.Header.Get("Location") != failedSession || len(x.browserSessions(t)) != 0 {
+			t.Errorf("another password: %v", r.Header)
+		}
+		token = x.sessionToken(t, object{"password": "staple-battery-8"})
 		if err := x.Accounts.Delete(t.Context(), x.jane.ID); err != nil {
 			t.Fatal(err)
 		}

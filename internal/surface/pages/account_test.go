@@ -54,6 +54,17 @@ func TestASecondStepOnThePages(t *testing.T) {
 			t.Errorf("%s", got.Raw)
 		}
 
+		// Whose clock is off is told so after two misses, and who has lost his device what to do.
+		lost := w.Browser(t)
+		p = password(lost, lost.Get(request(w.Notes, nil)))
+		for i := range 3 {
+			says := "clock by itself"
+			if i < 2 {
+				says = "!" + says
+			}
+			holds(t, p, says)
+			p = lost.Submit(p, "second", map[string]string{"code": "000000"})
+		}
 		// By SMS, in another browser that may not use the first one's step.
 		w.Clock.Advance(time.Minute)
 		other := w.Browser(t)

@@ -20,11 +20,16 @@ type secondPage struct {
 	Sent    bool // a code was sent, so that the field is shown
 	Sends   bool // its code has to be sent
 	Others  []factor.Offer
+	Lost    string // id of what stands in for the others, "" where there is none to be offered
+	Drift   bool   // its codes fail, as those of a clock that is off do
 	Numeric bool
 	Key     bool // it is a passkey or security key
 	Texted  bool // its code comes by SMS
 	Trusts  bool // the device can be trusted
 }
+
+// driftTries is after how many wrong codes of an app the page asks about its clock.
+const driftTries = 2
 
 // second shows one factor at a time: the one chosen, or the first.
 func (p entry) second(w http.ResponseWriter, r *http.Request) error {
@@ -50,7 +55,15 @@ func (p entry) showSecond(w http.ResponseWriter, r *http.Request, v signin.Visit
 	if sent {
 		s.Here.Query.Set("sent", "1")
 	}
-	page := secondPage{Factor: step.Factors[i], Sent: sent, Others: slices.Delete(slices.Clone(step.Factors), i, i+1), Trusts: step.Trusts}
+	page := secondPage{Factor: step.Factors[i], Sent: sent, Trusts: step.Trusts}
+	for _, o := range slices.Delete(slices.Clone(step.Factors), i, i+1) {
+		if o.Kind == otl.FactorRecovery {
+			page.Lost = o.ID
+		} else {
+			page.Others = append(page.Others, o)
+		}
+	}
+	page.Drift = page.Factor.Kind == otl.FactorTOTP && step.Tries >= driftTries
 	page.Key, page.Texted = page.Factor.Kind == otl.FactorKey, page.Factor.Kind == otl.FactorSMS
 	page.Sends, page.Numeric = page.Factor.Kind.Sent(), page.Factor.Kind != otl.FactorRecovery
 	page.Body = s.Say(factorWords(page.Factor.Kind))
