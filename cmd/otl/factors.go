@@ -71,8 +71,65 @@ func factorsCommand(a *app) *cobra.Command {
 				})
 			})
 		},
-	})
+	}, factorsDevices(a), factorsForget(a))
 	return c
+}
+
+// deviceJSON is a trusted device as commands print it.
+type deviceJSON struct {
+	ID         string     `json:"id"`
+	SiteID     string     `json:"site_id"`
+	Device     string     `json:"device"`
+	CreatedAt  time.Time  `json:"created_at"`
+	LastUsedAt *time.Time `json:"last_used_at"`
+	ExpiresAt  time.Time  `json:"expires_at"`
+}
+
+func factorsDevices(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "devices USER", Short: "List the devices a person trusts", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				u, err := n.Accounts.Find(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				all, err := factor.Devices{Factors: n.Setup.Factors}.List(ctx, u.ID, "")
+				if err != nil {
+					return err
+				}
+				out := []deviceJSON{}
+				for _, d := range all {
+					out = append(out, deviceJSON{d.ID, d.SiteID, d.Agent, d.CreatedAt, optionalTime(d.LastUsedAt), d.ExpiresAt})
+				}
+				return a.print(map[string]any{"data": out}, func() {
+					table(a.stdout, []string{"ID", "DEVICE", "SINCE", "UNTIL"}, out, func(d deviceJSON) []string {
+						return []string{d.ID, d.Device, moment(d.CreatedAt), moment(d.ExpiresAt)}
+					})
+				})
+			})
+		},
+	}
+}
+
+func factorsForget(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "forget USER DEVICE", Short: "Have a person's device trusted no more", Args: cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				u, err := n.Accounts.Find(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if err := (factor.Devices{Factors: n.Setup.Factors}).Forget(ctx, u.ID, args[1]); err != nil {
+					return err
+				}
+				return a.print(map[string]any{"deleted": true}, func() {
+					fmt.Fprintf(a.stdout, "%s takes a second step there again.\n", u.Email.Address)
+				})
+			})
+		},
+	}
 }
 
 // sitesPolicy sets when a site asks for a second factor.

@@ -2,7 +2,6 @@ package factor
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
@@ -52,6 +51,7 @@ var (
 type Pass struct {
 	user, site string
 	methods    otl.Methods
+	device     otl.Ticket // that stood in for the second step; its id is "" for none
 }
 
 // Good reports whether the pass is one for a person at a site.
@@ -81,7 +81,7 @@ func (f *Factors) Admit(ctx context.Context, tx *store.Tx, st store.Standing, me
 	if !st.User.DeleteAt.IsZero() && !st.Site.FirstParty {
 		return Pass{}, nil, ErrLeaving
 	}
-	pass, demanded, wished := Pass{st.User.ID, st.Site.ID, methods}, st.Site.Demands(st.Grant.Roles), st.Site.MFA == otl.MFAWished
+	pass, demanded, wished := Pass{user: st.User.ID, site: st.Site.ID, methods: methods}, st.Site.Demands(st.Grant.Roles), st.Site.MFA == otl.MFAWished
 	if st.Site.MFA == otl.MFAOff || methods.Strong() {
 		return pass, nil, nil
 	}
@@ -96,8 +96,8 @@ func (f *Factors) Admit(ctx context.Context, tx *store.Tx, st store.Standing, me
 		return pass, nil, nil
 	}
 	if !demanded && !wished && len(device) > 0 {
-		trusted, err := f.trusts(ctx, tx, st, device)
-		if err != nil || trusted {
+		pass.device, err = f.trusted(ctx, tx, st, device)
+		if err != nil || pass.device.ID != "" {
 			return pass, nil, err
 		}
 	}
@@ -159,38 +159,4 @@ func hint(u otl.User, f otl.Factor) string {
 		return name[:min(len(name), 1)] + "•••@" + host
 	}
 	return ""
-}
-
-// trusts reports whether a digest is that of a device the person trusts: at the site he
-// said so, or everywhere if he said so on our own pages. What one site holds is worth
-// nothing at another (D1, MF-13).
-func (f *Factors) trusts(ctx context.Context, tx *store.Tx, st store.Standing, device []byte) (bool, error) {
-	t, err := tx.Tickets.Live(ctx, otl.PurposeDevice, device, f.Now())
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil && t.UserID == st.User.ID && (t.SiteID == f.Home || t.SiteID == st.Site.ID), err
-}
-
-const (
-	devicePrefix = "otl_td_"
-	// TrustTTL is how long a trusted device is let in without a second step.
-	TrustTTL = 30 * 24 * time.Hour
-)
-
-// Trust gives a token by which a person's device is let in at a site without a second
-// step for 30 days, where the site does not demand one; at every site if it is our own.
-func (f *Factors) Trust(ctx context.Context, tx *store.Tx, userID, siteID string) (secret.Text, error) {
-	now, token := f.Now(), secret.NewKey(devicePrefix)
-	t := otl.Ticket{ID: secret.NewID(now), Purpose: otl.PurposeDevice, UserID: userID, SiteID: siteID, CreatedAt: now, ExpiresAt: now.Add(TrustTTL)}
-	t.Slot = t.ID
-	return token, tx.Tickets.Insert(ctx, t, secret.Digest(token.Reveal()), nil)
-}
-
-// DeviceDigest gives what Admit knows a trusted device by; nil for no token.
-func DeviceDigest(token secret.Text) []byte {
-	if token.Empty() {
-		return nil
-	}
-	return secret.Digest(token.Reveal())
 }

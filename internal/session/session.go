@@ -95,6 +95,9 @@ func (s *Sessions) Open(ctx context.Context, tx *store.Tx, st *store.Standing, p
 	if err := s.makeRoom(ctx, tx, sess); err != nil {
 		return refresh, err
 	}
+	if err := pass.Note(ctx, tx, now); err != nil {
+		return refresh, err
+	}
 	st.Session = sess
 	return refresh, tx.Events.Append(ctx, s.event(otl.EventSessionCreated, sess.UserID, sess.SiteID, sess.ID,
 		map[string]string{otl.DataMethods: sess.Methods.String(), otl.DataIP: sess.IP, otl.DataUserAgent: sess.UserAgent}))

@@ -183,6 +183,34 @@ func (g Tickets) Spend(ctx context.Context, id string, now time.Time) (bool, err
 	return n == 1, err
 }
 
+// Of gives the tickets of a person for a purpose at a site or, for "", at any, that can be
+// used, the latest first, at most limit of them.
+func (g Tickets) Of(ctx context.Context, userID string, p otl.Purpose, siteID string, now time.Time, limit int) ([]otl.Ticket, error) {
+	type row struct {
+		otl.Ticket
+		data string
+	}
+	rows, err := all(ctx, g.group, `SELECT `+ticketColumns+` FROM tickets
+		WHERE user_id = $1 AND purpose = $2 AND ($3 = '' OR site_id = $3) AND used_at IS NULL AND expires_at > $4 ORDER BY id DESC LIMIT $5`,
+		[]any{userID, string(p), siteID, millis(now), limit}, func(r *row) []any { return ticketDest(&r.Ticket, &r.data) })
+	out := make([]otl.Ticket, len(rows))
+	for i := range rows {
+		if err := json.Unmarshal([]byte(rows[i].data), &rows[i].Data); err != nil {
+			return nil, err
+		}
+		out[i] = rows[i].Ticket
+	}
+	return out, err
+}
+
+// Drop makes one ticket of a person for a purpose worthless, and reports whether it could
+// be used until then.
+func (g Tickets) Drop(ctx context.Context, userID string, p otl.Purpose, id string, now time.Time) (bool, error) {
+	n, err := g.exec(ctx, `UPDATE tickets SET used_at = $1 WHERE id = $2 AND user_id = $3 AND purpose = $4 AND used_at IS NULL AND expires_at > $1`,
+		millis(now), id, userID, string(p))
+	return n == 1, err
+}
+
 // Void makes every ticket of a person for a purpose worthless.
 func (g Tickets) Void(ctx context.Context, userID string, p otl.Purpose, now time.Time) error {
 	_, err := g.exec(ctx, `UPDATE tickets SET used_at = $1 WHERE user_id = $2 AND purpose = $3 AND used_at IS NULL`,

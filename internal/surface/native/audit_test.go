@@ -37,6 +37,8 @@ var unlogged = map[string]string{
 	"forgotPassword":  "the message is the record",
 	"enrolFactor":     "it is no factor until it is confirmed",
 	"changeFactor":    "it is what the person calls it",
+
+	"forgetTrustedDevice": "it takes a short cut away; the second step that is due from then on is in the log",
 }
 
 // doer does things at Notes, and at a site of his own.

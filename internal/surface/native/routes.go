@@ -23,6 +23,7 @@ const (
 	sampleSession = "01HKZ4C9F2G5H8J1L3N6Q7R0ST"
 	sampleEmail   = "user@example.com"
 	sampleFactor  = "01HKZ5D2E4R6T8Y0U1I3O5P7AS"
+	sampleDevice  = "01HKZ5E7G9T1V3X5Z7B0D2F4H6"
 )
 
 // routes is every operation of this wire.

@@ -3,6 +3,7 @@ package native
 import (
 	"net/http"
 
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 )
 
@@ -76,4 +77,17 @@ func (s factors) routes() {
 		summary: "Make new recovery codes", text: "Those before are void. The person is told by mail.",
 		access: byHimself, success: http.StatusOK, errors: []int{401, 409}, answer: recoveryCodesOut{[]shown{text("mfrg-gzdf-mzwq2")}, 9},
 	}, s.newCodes)
+	route(s.Surface, operation{
+		id: "listTrustedDevices", method: http.MethodGet, path: "/auth/mfa/devices", tag: tagAuth,
+		summary: "List the devices one trusts",
+		text: "Those that are let in without a second step, the latest first. With a first-party access token wherever they are trusted; with the access token of a site, there. " +
+			"The device_token is shown to nobody again.",
+		access: byPerson, success: http.StatusOK,
+		answer: devicesOut{Data: []deviceOut{{ID: sampleDevice, SiteID: ptr(sampleSite), Device: "Firefox on Linux", CreatedAt: sampleTime(), ExpiresAt: sampleTime().Add(factor.TrustTTL)}}},
+	}, s.devices)
+	route(s.Surface, operation{
+		id: "forgetTrustedDevice", method: http.MethodDelete, path: "/auth/mfa/devices/{id}", tag: tagAuth,
+		summary: "Trust a device no more", text: "From the next sign-in there on it takes a second step again.",
+		access: byHimself, success: http.StatusOK, errors: []int{404}, answer: deletedOut{true},
+	}, s.forget)
 }

@@ -1,6 +1,7 @@
 package native_test
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
 // thing is a kind of thing a request names: one of the caller's own, and what
@@ -36,6 +38,26 @@ func factorOf(t *testing.T, w *otltest.World, email string) string {
 		t.Fatal(err)
 	}
 	return one.ID
+}
+
+// deviceOf has a person trust a device, and gives its id.
+func deviceOf(t *testing.T, w *otltest.World, email string) string {
+	t.Helper()
+	u, err := w.Accounts.Find(t.Context(), email)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		_, err := w.Factors.Trust(ctx, tx, u.ID, w.Installation.SiteID)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := factor.Devices{Factors: w.Factors}.List(t.Context(), u.ID, "")
+	if err != nil || len(all) == 0 {
+		t.Fatal(all, err)
+	}
+	return all[0].ID
 }
 
 // things gives one of each kind the routes know, by the name that stands for it:
@@ -99,6 +121,7 @@ func things(t *testing.T, w *otltest.World, own, stranger string) map[string]thi
 	w.Deliver(t)
 
 	return map[string]thing{
+		"devices":    {deviceOf(t, w, "owner@dev.test"), map[string]string{"somebody else's": deviceOf(t, w, "stranger@dev.test"), "of another kind": mine}},
 		"mfa":        {factorOf(t, w, "owner@dev.test"), map[string]string{"somebody else's": factorOf(t, w, "stranger@dev.test"), "of another kind": mine}},
 		"webhooks":   {hooks[true], map[string]string{"another site's": hooks[false], "deleted": dropped.ID, "of another kind": jane.ID}},
 		"deliveries": {events[true], map[string]string{"another site's": events[false], "of another kind": hooks[true]}},

@@ -16,6 +16,7 @@ type securityPage struct {
 	Mail     string // the address that links and codes go to, "" for none
 	Factors  []factorCard
 	Signal   string // for the browser: which passkeys are good
+	Devices  []deviceCard
 	Codes    string // how many recovery codes are left, "" where there is nothing they stand in for
 }
 
@@ -40,6 +41,7 @@ func (p securities) routes() {
 	p.post(security+"/factors/{id}/rename", p.rename)
 	p.post(security+"/factors/{id}/prefer", p.prefer)
 	p.post(security+"/factors/{id}/remove", p.remove)
+	p.post(security+"/devices/{id}/forget", p.forget)
 }
 
 func (p securities) list(w http.ResponseWriter, r *http.Request) error {
@@ -72,6 +74,9 @@ func (p securities) show(w http.ResponseWriter, r *http.Request, v signin.Visit,
 	}
 	if len(has.Factors) > 0 {
 		page.Codes = s.With("left", strconv.Itoa(has.CodesLeft)).Say("codes_left")
+	}
+	if page.Devices, err = p.trusted(r, s, v); err != nil {
+		return err
 	}
 	s.Title, s.Wide, s.Data = s.Say("security"), true, page
 	s.Here = placed(security)

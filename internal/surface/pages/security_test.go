@@ -82,14 +82,14 @@ func TestWaysToSignIn(t *testing.T) {
 		}
 		of := func(label, verb string) string { return ways + "/factors/" + id(label) + "/" + verb }
 		p = b.Submit(p, of("Passkey", "rename"), map[string]string{"label": "Work<b>"})
-		if !strings.Contains(string(p.Raw), ">Work&lt;b&gt;</h2>") {
+		if !strings.Contains(string(p.Raw), ">Work&lt;b&gt;</h3>") {
 			t.Errorf("%s", p.Raw)
 		}
 		if got := b.Submit(p, of("Work<b>", "rename"), map[string]string{"label": strings.Repeat("x", 61)}); got.Status != http.StatusBadRequest || got.Title != p.Title {
 			t.Errorf("a long name: %d %s", got.Status, got.Title)
 		}
 		p = b.Submit(p, of("Work<b>", "prefer"), nil)
-		if at := strings.Index(string(p.Raw), "Offered first"); at < 0 || at < strings.Index(string(p.Raw), "Work&lt;b&gt;</h2>") {
+		if at := strings.Index(string(p.Raw), "Offered first"); at < 0 || at < strings.Index(string(p.Raw), "Work&lt;b&gt;</h3>") {
 			t.Errorf("%s", p.Raw)
 		}
 		codes := b.Submit(p, "codes", nil)

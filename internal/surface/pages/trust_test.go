@@ -127,6 +127,37 @@ func TestAD06_ATrustedDeviceIsNoSecondFactor(t *testing.T) {
 	})
 }
 
+// TestMF13_TrustedDevicesAreTakenBack: each stands on the page with what it is, and asks for
+// a second step again once it is taken back.
+func TestMF13_TrustedDevicesAreTakenBack(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		seed := secondFactors(t, w, w.Person(t, jane, w.Notes.Site))
+		b := w.Browser(t)
+		b.Headers["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+		p := password(b, b.Get(ways))
+		p = b.Submit(p, "second", map[string]string{"code": secret.TOTP(seed, w.Clock.Now()), "trust": "1"})
+		holds(t, p, "Trusted devices", "Firefox", "!<script>")
+		var forget string
+		for _, action := range p.Actions() {
+			if strings.HasSuffix(action, "/forget") {
+				forget = action
+			}
+		}
+		if p = b.Submit(p, forget, nil); p.Title != "Ways to sign in" {
+			t.Fatalf("%s\n%s", p.Title, p.Raw)
+		}
+		holds(t, p, "!Trusted devices", "Saved.")
+		if got := b.Send(forget, p.Fields("add")); got.Status != http.StatusNotFound {
+			t.Errorf("twice: %d", got.Status)
+		}
+		b.Cookies = map[string]string{"__Host-otl_device": b.Cookies["__Host-otl_device"]}
+		if p = password(b, b.Get(ways)); p.Title != "One more step" {
+			t.Errorf("let in all the same: %s", p.Title)
+		}
+	})
+}
+
 // TestSE13_WhoIsSuspendedIsTold and can only go back; he is not asked for consent,
 // which would lead nowhere.
 func TestSE13_WhoIsSuspendedIsTold(t *testing.T) {

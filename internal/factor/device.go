@@ -1,0 +1,112 @@
+package factor
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+const (
+	devicePrefix = "otl_td_"
+	// TrustTTL is how long a trusted device is let in without a second step.
+	TrustTTL = 30 * 24 * time.Hour
+	// maxDevices is how many trusted devices are listed, the latest first.
+	maxDevices = 100
+)
+
+// Members of the data of a trusted device.
+const (
+	dataAgent = "user_agent"
+	dataUsed  = "used_at" // of the latest sign-in it let in, RFC 3339; missing for none
+)
+
+// Trust gives a token by which a person's device is let in at a site without a second
+// step for 30 days, where the site does not demand one; at every site if it is our own.
+func (f *Factors) Trust(ctx context.Context, tx *store.Tx, userID, siteID string) (secret.Text, error) {
+	now, token := f.Now(), secret.NewKey(devicePrefix)
+	t := otl.Ticket{
+		ID: secret.NewID(now), Purpose: otl.PurposeDevice, UserID: userID, SiteID: siteID, CreatedAt: now, ExpiresAt: now.Add(TrustTTL),
+		Data: map[string]string{dataAgent: otl.Agent(otl.RequestOf(ctx).UserAgent)},
+	}
+	t.Slot = t.ID
+	return token, tx.Tickets.Insert(ctx, t, secret.Digest(token.Reveal()), nil)
+}
+
+// DeviceDigest gives what Admit knows a trusted device by; nil for no token.
+func DeviceDigest(token secret.Text) []byte {
+	if token.Empty() {
+		return nil
+	}
+	return secret.Digest(token.Reveal())
+}
+
+// trusted gives the device of a digest, if the person trusts it: at the site he said so, or
+// everywhere if he said so on our own pages. What one site holds is worth nothing at another
+// (D1, MF-13). Its id is "" where he does not.
+func (f *Factors) trusted(ctx context.Context, tx *store.Tx, st store.Standing, device []byte) (otl.Ticket, error) {
+	t, err := tx.Tickets.Live(ctx, otl.PurposeDevice, device, f.Now())
+	if errors.Is(err, store.ErrNotFound) || err == nil && (t.UserID != st.User.ID || t.SiteID != f.Home && t.SiteID != st.Site.ID) {
+		return otl.Ticket{}, nil
+	}
+	return t, err
+}
+
+// Note notes in the transaction that opens the session of a pass that a trusted device let
+// its person in, if one did.
+func (p Pass) Note(ctx context.Context, tx *store.Tx, now time.Time) error {
+	if p.device.ID == "" {
+		return nil
+	}
+	t := p.device
+	if t.Data = maps.Clone(t.Data); t.Data == nil { // of before devices had names
+		t.Data = map[string]string{}
+	}
+	t.Data[dataUsed] = now.UTC().Format(time.RFC3339)
+	return tx.Tickets.Note(ctx, t)
+}
+
+// Devices are the devices that people trust.
+type Devices struct{ *Factors }
+
+// Device is one of them.
+type Device struct {
+	ID         string
+	SiteID     string // where alone it is trusted; that of our own pages for everywhere
+	Agent      string // what it is, as far as it said; "" for nothing
+	CreatedAt  time.Time
+	LastUsedAt time.Time // when it last let its person in without a second step; zero for never
+	ExpiresAt  time.Time
+}
+
+// ErrNoDevice is the answer to the id of a device that the person does not trust.
+var ErrNoDevice = otl.NoSuch("trusted device")
+
+// List gives the devices a person trusts at a site or, for "", wherever, the latest first.
+func (f Devices) List(ctx context.Context, userID, siteID string) ([]Device, error) {
+	all, err := f.Store.Read.Tickets.Of(ctx, userID, otl.PurposeDevice, siteID, f.Now(), maxDevices)
+	out := make([]Device, len(all))
+	for i, t := range all {
+		out[i] = Device{ID: t.ID, SiteID: t.SiteID, Agent: t.Data[dataAgent], CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt}
+		out[i].LastUsedAt, _ = time.Parse(time.RFC3339, t.Data[dataUsed]) // none where it let nobody in
+	}
+	return out, err
+}
+
+// Forget has a device trusted no more. The error is ErrNoDevice.
+func (f Devices) Forget(ctx context.Context, userID, id string) error {
+	if !secret.ValidID(id) {
+		return ErrNoDevice
+	}
+	return f.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		had, err := tx.Tickets.Drop(ctx, userID, otl.PurposeDevice, id, f.Now())
+		if err == nil && !had {
+			err = ErrNoDevice
+		}
+		return err
+	})
+}

@@ -1,0 +1,52 @@
+package native_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+)
+
+// TestMF13_TrustedDevicesAreListedAndTakenBack one by one: with what they are and when they
+// let somebody in; a site sees those of its own, and takes back none.
+func TestMF13_TrustedDevicesAreListedAndTakenBack(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := arm(t, w, "jane@dev.test", w.Notes.Site, w.Shop.Site)
+		first := trusted(t, w, u)
+		w.Clock.Advance(time.Minute)
+		second := trusted(t, w, u)
+		w.Clock.Advance(time.Minute)
+		in := loginWith(t, w, w.Notes, "jane@dev.test", object{"device_token": first}).Want(t, http.StatusOK)
+		shop := verifyFactor(t, w, w.Shop, object{"mfa_token": step(t, w, w.Shop, "jane@dev.test"), "code": u.code(w)}).Want(t, http.StatusOK)
+		list := func(bearer string) []object {
+			t.Helper()
+			return w.Do(t, otltest.Call{Path: "/api/v1/auth/mfa/devices", Bearer: bearer}).Want(t, http.StatusOK).Items(t)
+		}
+		if got := list(shop.Text("access_token")); len(got) != 0 {
+			t.Errorf("another site sees %v", got)
+		}
+		all := list(in.Text("access_token"))
+		if len(all) != 2 || all[0]["last_used_at"] != nil || all[1]["last_used_at"] == nil || all[1]["site_id"] != w.Notes.Site.ID || all[0]["expires_at"] == nil {
+			t.Fatalf("%v", all)
+		}
+		id, _ := all[1]["id"].(string)
+		forget := func(bearer string) otltest.Reply {
+			return w.Do(t, otltest.Call{Method: http.MethodDelete, Path: "/api/v1/auth/mfa/devices/" + id, Bearer: bearer})
+		}
+		forget(in.Text("access_token")).Want(t, http.StatusForbidden, "role_missing")
+		strong := home(t, w, u.User, otl.MethodPassword, otl.MethodTOTP)
+		if got := list(strong); len(got) != 2 {
+			t.Errorf("of all sites: %v", got)
+		}
+		forget(strong).Want(t, http.StatusOK)
+		forget(strong).Want(t, http.StatusNotFound)
+		loginWith(t, w, w.Notes, "jane@dev.test", object{"device_token": first}).Want(t, http.StatusUnauthorized, "mfa_required")
+		loginWith(t, w, w.Notes, "jane@dev.test", object{"device_token": second}).Want(t, http.StatusOK)
+		if got := list(strong); len(got) != 1 || got[0]["last_used_at"] == nil {
+			t.Errorf("%v", got)
+		}
+	})
+}

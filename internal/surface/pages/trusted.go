@@ -1,0 +1,44 @@
+package pages
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// deviceCard is a device that somebody trusts.
+type deviceCard struct{ ID, Label, Text string }
+
+func (p securities) devices() factor.Devices { return factor.Devices{Factors: p.Factors.Factors} }
+
+// trusted gives the devices that the person of a visit trusts.
+func (p securities) trusted(r *http.Request, s screen, v signin.Visit) ([]deviceCard, error) {
+	all, err := p.devices().List(r.Context(), v.Who.User.ID, "")
+	out := make([]deviceCard, len(all))
+	for i, d := range all {
+		date := func(key string, at time.Time) string { return s.With("date", at.UTC().Format(time.DateOnly)).Say(key) }
+		out[i] = deviceCard{d.ID, d.Agent, date("factor_since", d.CreatedAt)}
+		if d.Agent == "" {
+			out[i].Label = s.Say("by_site")
+		}
+		if !d.LastUsedAt.IsZero() {
+			out[i].Text += ", " + date("factor_used", d.LastUsedAt)
+		}
+	}
+	return out, err
+}
+
+// forget has a device trusted no more.
+func (p securities) forget(w http.ResponseWriter, r *http.Request) error {
+	v, ok, err := p.proven(w, r, security)
+	if err != nil || !ok {
+		return err
+	}
+	if err := p.devices().Forget(r.Context(), v.Who.User.ID, r.PathValue("id")); err != nil {
+		return err
+	}
+	p.again(w, r)
+	return nil
+}
