@@ -318,11 +318,11 @@ func postgresText(t *testing.T, url string) string {
 	return strings.Join(all, "\n")
 }
 
-// TestPR01_NoSecretLeaves goes through all surfaces with secrets that can be
+// TestPR01_OT03_OT23_NoSecretLeaves goes through all surfaces with secrets that can be
 // recognised and looks for each, as it is and in hex, in everything that is written:
 // the server's log, answers that are errors, the log of events, what a site reads of
 // it, and every byte of the database. Who somebody is stands in his own row only.
-func TestPR01_NoSecretLeaves(t *testing.T) {
+func TestPR01_OT03_OT23_NoSecretLeaves(t *testing.T) {
 	t.Parallel()
 	master := secret.NewMaster()
 	for _, e := range otltest.Engines() {

@@ -34,8 +34,8 @@ type Client struct {
 type Confirm string
 
 // Auto continues by itself in the browser that asked for the link; always never
-// does; never has no page at all, for programs that only follow redirects, and lets
-// whoever fetches the link use it up: a scanner of mails too.
+// does; never has no page at all, for programs that only follow redirects: whoever fetches
+// the link is sent on with a code, and the first code that is redeemed uses the link up.
 const (
 	ConfirmAuto   Confirm = "auto"
 	ConfirmAlways Confirm = "always"

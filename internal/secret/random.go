@@ -102,6 +102,8 @@ const (
 	keyRandom = 34 // characters of base62: 202 bits
 	keyCheck  = 6  // characters of base62: a CRC-32
 	keyShown  = 8  // characters kept for display
+
+	tokenRandom = 43 // characters of base62: 256 bits
 )
 
 // NewKey makes a long-lived key: prefix, 34 random base62 characters, 6
@@ -120,18 +122,28 @@ func DerivedKey(prefix string, seed []byte) Text {
 }
 
 func keyFrom(prefix string, read func([]byte) (int, error)) Text {
+	body := base62From(keyRandom, read)
+	return NewText(prefix + body + keyChecksum(prefix+body))
+}
+
+// NewToken makes a one-time secret of 256 random bits for a link: prefix and 43 base62
+// characters (OT-14).
+func NewToken(prefix string) Text { return NewText(prefix + base62From(tokenRandom, rand.Read)) }
+
+// base62From gives n characters, each as likely as any other.
+func base62From(n int, read func([]byte) (int, error)) string {
 	var body strings.Builder
 	buf := make([]byte, 32)
-	for body.Len() < keyRandom {
-		n, _ := read(buf)
-		for _, c := range buf[:n] {
+	for body.Len() < n {
+		m, _ := read(buf)
+		for _, c := range buf[:m] {
 			// 248 is the largest multiple of 62 in a byte: no bias.
-			if c < 248 && body.Len() < keyRandom {
+			if c < 248 && body.Len() < n {
 				body.WriteByte(base62[c%62])
 			}
 		}
 	}
-	return NewText(prefix + body.String() + keyChecksum(prefix+body.String()))
+	return body.String()
 }
 
 func keyChecksum(s string) string {

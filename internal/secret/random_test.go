@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -270,4 +271,55 @@ func FuzzCheckKey(f *testing.F) {
 			t.Errorf("%q is taken", s)
 		}
 	})
+}
+
+// TestOT01_CodesAreUniform draws a million codes: every digit at every place, and every
+// first three digits, are as frequent as the others, leading zeros too. The bounds of the
+// chi-square statistics are passed by chance once in more than a million runs.
+func TestOT01_CodesAreUniform(t *testing.T) {
+	t.Parallel()
+	const draws, digits = 1_000_000, 6
+	var places [digits][10]int
+	var starts [1000]int
+	for range draws {
+		code := NewCode(digits)
+		if len(code) != digits {
+			t.Fatal(code)
+		}
+		for i := range digits {
+			places[i][code[i]-'0']++
+		}
+		starts[int(code[0]-'0')*100+int(code[1]-'0')*10+int(code[2]-'0')]++
+	}
+	for i, seen := range places {
+		if x := chiSquare(seen[:], draws); x > 50 { // 9 degrees of freedom
+			t.Errorf("place %d: chi-square %.1f, %v", i, x, seen)
+		}
+	}
+	if x := chiSquare(starts[:], draws); x > 1250 { // 999 degrees of freedom
+		t.Errorf("first three digits: chi-square %.1f", x)
+	}
+	for digits := 6; digits <= 10; digits++ {
+		if code := NewCode(digits); len(code) != digits || strings.Trim(code, "0123456789") != "" {
+			t.Error(code)
+		}
+	}
+}
+
+// chiSquare gives the statistic of draws that should fall into each class alike.
+func chiSquare(seen []int, draws int) (x float64) {
+	want := float64(draws) / float64(len(seen))
+	for _, n := range seen {
+		d := float64(n) - want
+		x += d * d / want
+	}
+	return x
+}
+
+func TestTokensHave256Bits(t *testing.T) {
+	t.Parallel()
+	a, b := NewToken("otl_ln_").Reveal(), NewToken("otl_ln_").Reveal()
+	if len(a) != len("otl_ln_")+43 || a == b || !strings.HasPrefix(a, "otl_ln_") || math.Log2(62)*43 < 256 {
+		t.Errorf("%s %s", a, b)
+	}
 }

@@ -37,6 +37,13 @@ func (i Identifier) slot(u otl.User) string {
 // guess counts a guess and, if it is right, uses the ticket up.
 func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttempt) (otl.Ticket, error) {
 	now, slot := s.Now(), a.Who.slot(u)
+	budget, err := s.Limits.Budget(ctx, tx, a.Site.ID)
+	if err == nil {
+		err = budget.Check(func() (bool, error) { return known(ctx, tx, u, now) })
+	}
+	if err != nil {
+		return otl.Ticket{}, err
+	}
 	t, digest, err := tx.Tickets.Guess(ctx, u.ID, otl.PurposeSignIn, a.Site.ID, slot, now, s.Tries)
 	if errors.Is(err, store.ErrNotFound) {
 		if a.Known {
@@ -53,6 +60,9 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttem
 	plain := strings.NewReplacer(" ", "", "-", "").Replace(a.Code.Reveal())
 	right, asked := secret.SameDigest(s.codeDigest(t, plain), digest), requested(t, a.RequestID) && t.Data[dataFlow] == a.Flow && u.ID != ""
 	if !right || !asked {
+		if err := budget.Wrong(ctx, tx); err != nil {
+			return t, err
+		}
 		if t.Tries >= s.Tries {
 			return t, ErrCodeLocked
 		}
@@ -68,6 +78,9 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttem
 		if err := limit.Entered(ctx, tx, t.SiteID, t.Data[dataNumber], t.CreatedAt); err != nil {
 			return t, err
 		}
+	}
+	if err := budget.Right(ctx, tx); err != nil {
+		return t, err
 	}
 	if t.Channel == otl.ChannelDirect { // or a site could clear what strangers guess at other sites
 		return t, limit.ForgiveCode(ctx, tx, u.ID)

@@ -69,7 +69,7 @@ func (s *Codes) SendLink(ctx context.Context, r LinkRequest) (LinkSent, error) {
 	if r.Channel == otl.ChannelMail {
 		r.crosses = s.Now().Add(crossing)
 	}
-	token := secret.NewKey(linkPrefix).Reveal()
+	token := secret.NewToken(linkPrefix).Reveal()
 	link := strings.TrimSuffix(s.PublicURL, "/") + "/l/" + token
 	sent, err := s.issue(ctx, r.CodeRequest, u, to, secret.Digest(token), link)
 	out := LinkSent{CodeSent: sent}
@@ -170,7 +170,7 @@ func userAgent(r *otl.Request) string { return r.UserAgent[:min(len(r.UserAgent)
 // that the site redeems within a minute. The code goes to the browser that confirmed,
 // never to one that only asked (OT-18).
 func (s *Codes) Confirm(ctx context.Context, token string) (string, error) {
-	code := secret.NewKey(LinkCodePrefix)
+	code := secret.NewToken(LinkCodePrefix)
 	var to string
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		t, err := s.use(ctx, tx, token)
@@ -199,7 +199,7 @@ func (s *Codes) Follow(ctx context.Context, token string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	code := secret.NewKey(LinkCodePrefix)
+	code := secret.NewToken(LinkCodePrefix)
 	to := landing(t.Data[dataRedirect], code.Reveal(), t.Data[dataState])
 	t.Data[dataOf] = t.ID
 	return to, s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return s.follow(ctx, tx, t, code) })

@@ -2,9 +2,12 @@ package signin
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
 // pace counts a message by the person who is to get it, whatever the caller called him,
@@ -34,7 +37,33 @@ func (s *Codes) pace(ctx context.Context, r CodeRequest, u otl.User) error {
 	} else {
 		uses = append(uses, s.Mail.Uses(r.Site.ID)...)
 	}
-	return s.Limits.Take(ctx, uses...)
+	err := s.Limits.Take(ctx, uses...)
+	if err == nil || otl.As(err).Kind != otl.Limited {
+		return err
+	}
+	if is, bad := known(ctx, s.Store.Read, u, s.Now()); bad != nil || !is {
+		return errors.Join(bad, err)
+	}
+	return s.Limits.Take(ctx, limit.Kept(uses)...)
+}
+
+// known reports whether a person is known where a request comes from: he has a live session
+// from that address, or trusted the device. It is the same work for nobody.
+func known(ctx context.Context, tx *store.Tx, u otl.User, now time.Time) (bool, error) {
+	from := otl.RequestOf(ctx)
+	if from.Client.IsValid() {
+		if live, err := tx.Sessions.LiveFrom(ctx, u.ID, from.Client.String(), now); err != nil || live {
+			return live, err
+		}
+	}
+	if len(from.Device) == 0 {
+		return false, nil
+	}
+	t, err := tx.Tickets.Live(ctx, otl.PurposeDevice, from.Device, now)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return t.UserID == u.ID, err
 }
 
 // typed gives the number that came with a request, "" where it is to be looked up.

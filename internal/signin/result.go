@@ -40,7 +40,7 @@ func (s Results) Enter(ctx context.Context, r Result) (code secret.Text, err err
 	if err != nil {
 		return code, err
 	}
-	code = secret.NewKey(LinkCodePrefix)
+	code = secret.NewToken(LinkCodePrefix)
 	var refused error
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		refused = nil

@@ -217,11 +217,25 @@ func TestLinkConfirmNever(t *testing.T) {
 func TestOT12_ALinkLeadsToTheConfiguredHost(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
-		for _, h := range []string{"X-Forwarded-Host", "Forwarded", "X-Forwarded-Proto", "X-Host", "X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Server", "X-HTTP-Host-Override"} {
+		send := func(hostile map[string]string) {
+			t.Helper()
 			x.Inbox.Empty()
-			x.Do(t, otltest.Call{Path: "/v1/auth/link/email/send", Bearer: x.bearer, Headers: map[string]string{h: "host=evil.test"}, Body: object{"redirect_uri": callback, "email": "jane@dev.test"}}).Want(t, http.StatusOK)
+			x.Do(t, otltest.Call{Path: "/v1/auth/link/email/send", Bearer: x.bearer, Headers: hostile, Body: object{"redirect_uri": callback, "email": "jane@dev.test"}}).Want(t, http.StatusOK)
 			if l := x.Letters(t, ""); len(l) != 1 || !strings.HasPrefix(l[0].Link, otltest.Issuer+"/l/") || strings.Contains(l[0].Text+l[0].HTML, "evil") {
-				t.Errorf("%s: %+v", h, l)
+				t.Errorf("%v: %+v", hostile, l)
+			}
+		}
+		for h, value := range map[string]string{
+			"X-Forwarded-Host": "evil.test", "Forwarded": "for=1.2.3.4;host=evil.test;proto=http", "X-Forwarded-Proto": "evil", "X-Forwarded-Port": "666", "X-Forwarded-Prefix": "/evil",
+			"X-Forwarded-Server": "evil.test", "X-Host": "evil.test", "X-HTTP-Host-Override": "evil.test", "X-Original-Host": "evil.test", "X-Original-URL": "https://evil.test/", "X-Rewrite-URL": "/evil",
+			"Via": "1.1 evil.test",
+		} {
+			for _, host := range []string{"", "evil.test", "id.test@evil.test:80"} {
+				hostile := map[string]string{h: value}
+				if host != "" {
+					hostile["Host"] = host
+				}
+				send(hostile)
 			}
 		}
 	})
@@ -263,5 +277,54 @@ func TestMN01_ALinkIsUsedOnce(t *testing.T) {
 		if all.Wait(); won.Load() != 1 {
 			t.Errorf("%d were let in", won.Load())
 		}
+	})
+}
+
+// TestOT15_TheCodeOfALinkIsOfItsClientForAMinute: at the address that was registered to the
+// letter, for the client that sent it, once.
+func TestOT15_TheCodeOfALinkIsOfItsClientForAMinute(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		for _, to := range []string{callback + "/", callback + "?a=1", "https://NOTES.test/callback", "https://notes.test:443/callback", "http://notes.test/callback", "https://notes.test/callback#x", callback + "%2e"} {
+			x.post(t, "/v1/auth/link/email/send", object{"redirect_uri": to, "email": "jane@dev.test"}).Want(t, http.StatusBadRequest)
+		}
+		path, _ := x.link(t, nil)
+		page := x.Do(t, otltest.Call{Path: path}).Want(t, http.StatusOK)
+		if page.Header.Get("Referrer-Policy") != "same-origin" || strings.Contains(string(page.Raw), `src="http`) || strings.Contains(string(page.Raw), `href="http`) {
+			t.Errorf("%v\n%s", page.Header, page.Raw)
+		}
+		got := x.press(t, path)
+		mine, bearer := x.client, x.bearer
+		var err error
+		if x.client, err = x.Clients.Create(t.Context(), x.Notes.Site.ID, site.NewClient{Name: "other", RedirectURIs: []string{callback}}); err != nil {
+			t.Fatal(err)
+		}
+		x.bearer = x.token(t, nil).Text("access_token")
+		failed(t, x.redeem(t, got, nil), http.StatusBadRequest, badLink)
+		x.client, x.bearer = mine, bearer
+		x.Clock.Advance(time.Minute - time.Millisecond)
+		x.redeem(t, got, nil).Want(t, http.StatusOK)
+		failed(t, x.redeem(t, got, nil), http.StatusBadRequest, badLink)
+		path, _ = x.link(t, nil)
+		got = x.press(t, path)
+		x.Clock.Advance(time.Minute)
+		failed(t, x.redeem(t, got, nil), http.StatusBadRequest, badLink)
+	})
+}
+
+// TestOT21_ASecondSendProlongsNothing: neither the code that was sent first nor its link.
+func TestOT21_ASecondSendProlongsNothing(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		first, code := x.link(t, nil)
+		x.Clock.Advance(15*time.Minute - time.Second)
+		_, again := x.link(t, nil)
+		if code != again {
+			x.verify(t, code, nil).Want(t, http.StatusBadRequest)
+		}
+		x.Clock.Advance(time.Second)
+		x.Do(t, otltest.Call{Path: first}).Want(t, http.StatusGone)
+		x.Clock.Advance(5*time.Minute - time.Second)
+		failed(t, x.verify(t, again, nil), http.StatusBadRequest, `{"error_code":"auth_otp_passcode_expired","message":"The passcode has expired"}`)
 	})
 }

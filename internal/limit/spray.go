@@ -1,0 +1,100 @@
+package limit
+
+import (
+	"context"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// Rates of wrong one-time codes, whoever's they are (OT-09): whoever tries a few of each of
+// many people stays below what one code and one person take. Of a site, and of all of them,
+// each right code gives one back once half is used up, so that the budget grows with them.
+var (
+	WrongCodesFrom = Rate{"wrong-codes-from", 60, 15 * time.Minute}
+	WrongCodesAt   = Rate{"wrong-codes-at", 1200, time.Hour}
+	WrongCodes     = Rate{"wrong-codes", 12000, time.Hour}
+)
+
+// Budget is where the budgets of wrong codes stand that one guess would count in. What is
+// counted are guesses that are looked at, at codes of nobody too, and they are counted
+// when they were wrong: a right code waits for nobody.
+type Budget struct {
+	uses []Use // of the household, the site, all
+	paid []time.Time
+	now  time.Time
+}
+
+// Budget reads where the budgets stand for whoever makes a request at a site.
+func (l *Limits) Budget(ctx context.Context, tx *store.Tx, siteID string) (Budget, error) {
+	if l == nil {
+		return Budget{}, nil
+	}
+	b := Budget{now: l.Now(), uses: []Use{From(ctx, WrongCodesFrom), {WrongCodesAt, []string{siteID}}, {WrongCodes, []string{"all"}}}}
+	paid, err := tx.Rates.PaidTo(ctx, b.uses[0].name(), b.uses[1].name(), b.uses[2].name())
+	for _, u := range b.uses {
+		b.paid = append(b.paid, paid[u.name()])
+	}
+	return b, err
+}
+
+// Check is Exceeded where a budget is used up. That of the site, or of all, shuts nobody out
+// who is known where he is, or strangers could keep everybody from signing in (PW-13); known
+// is asked then alone.
+func (b Budget) Check(known func() (bool, error)) error {
+	for i, u := range b.uses {
+		due := b.paid[i].Add(-u.Rate.burst())
+		if !u.counts() || !due.After(b.now) {
+			continue
+		}
+		if i > 0 {
+			if is, err := known(); err != nil || is {
+				return err
+			}
+		}
+		return Exceeded(due.Sub(b.now))
+	}
+	return nil
+}
+
+// Wrong counts a guess that was wrong. One that is beyond a budget by now is not counted
+// there: guesses made at once were all looked at.
+func (b Budget) Wrong(ctx context.Context, tx *store.Tx) error {
+	for _, u := range b.uses {
+		if !u.counts() {
+			continue
+		}
+		if _, _, err := tx.Rates.Take(ctx, u.name(), b.now, u.Rate.every(), u.Rate.burst()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Right gives one back to the site, and to all, where half is used up.
+func (b Budget) Right(ctx context.Context, tx *store.Tx) error {
+	for i, u := range b.uses {
+		if i == 0 || !b.paid[i].After(b.now.Add(u.Rate.Per/2)) {
+			continue
+		}
+		if err := tx.Rates.Forgive(ctx, u.name(), u.Rate.every()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SendsKept is the rate of messages a day beyond Sends for whoever is known where he is:
+// strangers may have used up the others (PW-13).
+var SendsKept = Rate{"send-kept", 3, 24 * time.Hour}
+
+// Kept gives uses with SendsKept in the place of what is left of the day's messages.
+func Kept(uses []Use) []Use {
+	out := make([]Use, len(uses))
+	for i, u := range uses {
+		if out[i] = u; u.Rate == Sends[len(Sends)-1] {
+			out[i].Rate = SendsKept
+		}
+	}
+	return out
+}

@@ -1,0 +1,179 @@
+package signin_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// from is the context of a request from an address.
+func from(t *testing.T, address string) context.Context {
+	t.Helper()
+	a := netip.MustParseAddr(address)
+	return otl.WithRequest(t.Context(), &otl.Request{Client: a, Peer: a})
+}
+
+// sprays asks for a code of whoever has an address and guesses at it, at a site, and
+// reports whether the guess was looked at.
+func sprays(t *testing.T, ctx context.Context, w *otltest.World, at otl.Site, email string) bool {
+	t.Helper()
+	who := signin.Identifier{Type: signin.ByEmail, Value: email}
+	if _, err := w.Codes.Send(ctx, signin.CodeRequest{Site: at, Who: who, Channel: otl.ChannelDirect}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.Codes.Verify(ctx, signin.CodeAttempt{Site: at, Who: who, Code: secret.NewText("x")})
+	switch {
+	case errors.Is(err, signin.ErrCode):
+		return true
+	case otl.As(err).Kind != otl.Limited || otl.As(err).RetryAfter <= 0:
+		t.Fatal(err)
+	}
+	return false
+}
+
+// TestOT09_Spray tries one code of each of 1,500 people from as many households: after
+// 1,200 in an hour none is looked at any more at that site, whoever's it is. Who is known
+// where he is comes in all the same, and right codes make room.
+func TestOT09_Spray(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, "jane@dev.test", w.Notes.Site, w.Shop.Site)
+		enter := func(ctx context.Context, at otl.Site) error {
+			t.Helper()
+			sent, err := w.Codes.Send(ctx, signin.CodeRequest{Site: at, Who: byJane(), Channel: otl.ChannelDirect})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = w.Codes.Verify(ctx, signin.CodeAttempt{Site: at, Who: byJane(), Code: sent.Code})
+			return err
+		}
+		home := from(t, "198.51.100.7")
+		if err := enter(home, w.Notes.Site); err != nil {
+			t.Fatal(err)
+		}
+		looked := 0
+		for i := range 1500 {
+			if i == 1199 { // of people as of nobody
+				if !sprays(t, from(t, "203.0.113.9"), w, w.Notes.Site, "jane@dev.test") {
+					t.Error("the 1,200th guess is not looked at")
+				}
+				looked++
+				continue
+			}
+			if looked >= 1200 && i%100 != 0 {
+				continue // one in a hundred shows that it stays so
+			}
+			if sprays(t, from(t, fmt.Sprintf("2001:db8:%x::1", i)), w, w.Notes.Site, fmt.Sprintf("p%d@dev.test", i)) {
+				looked++
+			}
+		}
+		if looked != 1200 {
+			t.Errorf("%d guesses were looked at in an hour, want 1200", looked)
+		}
+		elsewhere := from(t, "203.0.113.10")
+		if sprays(t, elsewhere, w, w.Notes.Site, "jane@dev.test") || sprays(t, elsewhere, w, w.Notes.Site, "nobody@dev.test") {
+			t.Error("a guess beyond the budget of the site")
+		}
+		if err := enter(elsewhere, w.Notes.Site); otl.As(err).Kind != otl.Limited {
+			t.Errorf("a right code from where nobody knows her: %v", err)
+		}
+		if err := enter(home, w.Notes.Site); err != nil { // and it gives one back
+			t.Errorf("from where she is signed in: %v", err)
+		}
+		if !sprays(t, elsewhere, w, w.Notes.Site, "nobody@dev.test") || sprays(t, elsewhere, w, w.Notes.Site, "nobody@dev.test") {
+			t.Error("one right code does not make room for one wrong one")
+		}
+		if err := enter(elsewhere, w.Shop.Site); err != nil {
+			t.Errorf("at another site: %v", err)
+		}
+		w.Clock.Advance(time.Hour)
+		if err := enter(elsewhere, w.Notes.Site); err != nil {
+			t.Errorf("an hour later: %v", err)
+		}
+	}, limited)
+}
+
+// TestOT09_AHousehold guesses 60 times in 15 minutes, at whatever sites and codes.
+func TestOT09_AHousehold(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		sites := []otl.Site{w.Notes.Site, w.Shop.Site}
+		for i := range 60 {
+			if !sprays(t, from(t, fmt.Sprintf("2001:db8:1:2::%x", i+1)), w, sites[i%2], fmt.Sprintf("p%d@dev.test", i)) {
+				t.Fatalf("guess %d is not looked at", i)
+			}
+		}
+		if sprays(t, from(t, "2001:db8:1:2:ffff::1"), w, w.Notes.Site, "p@dev.test") {
+			t.Error("a 61st guess")
+		}
+		if !sprays(t, from(t, "2001:db8:1:3::1"), w, w.Notes.Site, "p@dev.test") {
+			t.Error("another household")
+		}
+		w.Clock.Advance(15 * time.Second)
+		if !sprays(t, from(t, "2001:db8:1:2::1"), w, w.Notes.Site, "p@dev.test") {
+			t.Error("a guess each 15 seconds")
+		}
+	}, limited)
+}
+
+// TestPW13_StrangersDoNotUseUpAPersonsMessages: where he is known three more a day are his,
+// with the pauses of all others.
+func TestPW13_StrangersDoNotUseUpAPersonsMessages(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		jane := w.Person(t, "jane@dev.test", w.Notes.Site)
+		home := from(t, "198.51.100.7")
+		if _, err := w.SignIn.Password(home, signin.Attempt{Site: w.Notes.Site, Email: "jane@dev.test", Password: secret.NewText(otltest.Password)}); err != nil {
+			t.Fatal(err)
+		}
+		send := func(ctx context.Context, email string) bool {
+			t.Helper()
+			w.Clock.Advance(4 * time.Minute)
+			_, err := w.Codes.Send(ctx, signin.CodeRequest{Site: w.Notes.Site, Who: signin.Identifier{Type: signin.ByEmail, Value: email}, Channel: otl.ChannelMail})
+			if err != nil && otl.As(err).Kind != otl.Limited {
+				t.Fatal(err)
+			}
+			return err == nil
+		}
+		stranger := from(t, "203.0.113.9")
+		for i := range 10 {
+			if !send(stranger, "jane@dev.test") || !send(stranger, "nobody@dev.test") {
+				t.Fatalf("message %d", i)
+			}
+		}
+		if send(stranger, "jane@dev.test") || send(home, "nobody@dev.test") {
+			t.Error("an eleventh message of strangers, or of nobody")
+		}
+		var device secret.Text
+		write(t, w, func(ctx context.Context, tx *store.Tx) (err error) {
+			device, err = w.Factors.Trust(ctx, tx, jane.ID, w.Notes.Site.ID)
+			return err
+		})
+		trusted := from(t, "203.0.113.9")
+		signin.FromDevice(trusted, device)
+		if !send(home, "jane@dev.test") || !send(trusted, "jane@dev.test") {
+			t.Error("no message to whoever is known")
+		}
+		w.Clock.Advance(-4 * time.Minute)
+		if send(home, "jane@dev.test") {
+			t.Error("two within 30 seconds")
+		}
+		if !send(home, "jane@dev.test") || send(home, "jane@dev.test") {
+			t.Error("want three more a day")
+		}
+		forged := from(t, "203.0.113.9")
+		signin.FromDevice(forged, secret.NewText("otl_td_x"))
+		if send(forged, "jane@dev.test") {
+			t.Error("a device that nobody trusts")
+		}
+	}, limited)
+}

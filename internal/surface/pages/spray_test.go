@@ -1,0 +1,48 @@
+package pages_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+// TestOT09_CodesOnThePages count with all others of a household: once it has tried too many
+// wrong ones, whoever's they are, the right one is not looked at either.
+func TestOT09_CodesOnThePages(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, jane, w.Notes.Site)
+		b := w.Browser(t)
+		p := asks(b, b.Get(request(w.Notes, nil)), jane)
+		code := letter(t, w, jane).Code
+		here := netip.MustParseAddr("127.0.0.1")
+		ctx := otl.WithRequest(t.Context(), &otl.Request{Client: here, Peer: here})
+		guess := func(ctx context.Context, i int) error {
+			who := signin.Identifier{Type: signin.ByEmail, Value: fmt.Sprintf("p%d@dev.test", i)}
+			if _, err := w.Codes.Send(ctx, signin.CodeRequest{Site: w.Shop.Site, Who: who, Channel: otl.ChannelDirect}); err != nil {
+				t.Fatal(err)
+			}
+			_, err := w.Codes.Verify(ctx, signin.CodeAttempt{Site: w.Shop.Site, Who: who, Code: secret.NewText("x")})
+			return err
+		}
+		for i := range 60 {
+			if err := guess(ctx, i); !otl.Is(err, "code_invalid") {
+				t.Fatal(err)
+			}
+		}
+		if got := b.Submit(p, "code-form", map[string]string{"code": code}); got.Status != http.StatusTooManyRequests {
+			t.Errorf("the right code of a household that guesses: %d", got.Status)
+		}
+		w.Clock.Advance(15 * time.Second)
+		arrives(t, b.Submit(p, "code-form", map[string]string{"code": code}), w.Notes)
+	}, func(o *node.Options) { o.Limits = true })
+}
