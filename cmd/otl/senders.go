@@ -7,16 +7,20 @@ import (
 	"github.com/onetimelogin/otl/internal/config"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/outbox"
+	"github.com/onetimelogin/otl/internal/webhook"
 )
 
 // senders makes the providers of both channels that a configuration names.
 func senders(c *config.Config, log *slog.Logger) (map[otl.Channel][]outbox.Sender, error) {
-	p := outbox.Post{From: c.MailFrom, ReplyTo: c.MailReplyTo, Host: "localhost", Now: now}
+	p := outbox.Post{From: c.MailFrom, ReplyTo: c.MailReplyTo, Host: "localhost", Now: now, Secret: c.HookSecret}
 	if u, err := url.Parse(c.PublicURL); err == nil && u.Hostname() != "" {
 		p.Host = u.Hostname()
 	}
 	if p.From == "" {
 		p.From = "no-reply@" + p.Host
+	}
+	if !p.Secret.Empty() && !webhook.CheckSecret(p.Secret) {
+		return nil, c.Refuse("mail.webhook_secret", "must be whsec_ and base64 of 24 to 64 bytes")
 	}
 	note := func(msg string, args ...any) { log.Warn(msg, args...) }
 	mail, err := outbox.NewMail(c.MailURL.Reveal(), p, note)

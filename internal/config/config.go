@@ -50,6 +50,7 @@ type Config struct {
 	MailMinute  int
 	MailDaily   int
 	Operator    string
+	HookSecret  secret.Text // of webhook: providers
 
 	SMSCountries []string // calling codes; "*" for all
 	SMSDailyCap  int

@@ -49,6 +49,7 @@ func (c *Config) keys() []Key {
 		key("mail.minute_cap", "600", "Mails in a minute for one site that somebody asks for by an address alone: codes, links, new passwords, invitations.", number(&c.MailMinute, 1, 1000000)),
 		key("mail.daily_cap", "20000", "The same in 24 hours.", number(&c.MailDaily, 1, 100000000)),
 		key("mail.operator", "", "Address that hears of what an operator should look at, such as SMS that were stopped; empty for none.", unlessEmpty(&c.Operator, address)),
+		concealed(key("mail.webhook_secret", "", "Signs what webhook: providers of mail and SMS are sent, by Standard Webhooks: whsec_ and base64 of 24 to 64 bytes; empty for no signature.", hiddenText(&c.HookSecret))),
 		concealed(key("sms.url", "", "Who delivers SMS: twilio://SID:TOKEN@?from=NUMBER, vonage://KEY:SECRET@?from=SENDER, webhook:https://…, dir:/path or log:; empty for nobody.", hiddenText(&c.SMSURL))),
 		key("sms.countries", "", "Calling codes SMS are sent to, comma-separated, such as 49,43; * for all. None until some are named; premium ranges have to be named themselves.", callingCodes(&c.SMSCountries)),
 		key("sms.daily_cap", "200", "SMS sent in 24 hours for one site.", number(&c.SMSDailyCap, 1, 1000000)),

@@ -20,6 +20,9 @@ var templateFiles embed.FS
 // Letter is a message as it is handed to whoever delivers it.
 type Letter struct {
 	ID      string // the same at every try
+	Kind    otl.MessageKind
+	Locale  string // BCP 47, the language it is written in
+	Site    string // name of the site it is of
 	Channel otl.Channel
 	To      string
 	Sender  string // name of who writes, "" for the installation's
@@ -101,6 +104,7 @@ func (m *Messages) WriteAs(one otl.Message, siteName string, brand otl.Brand) (L
 		data[DataLink] = base + "/forgot" // everybody's, so not the Link of the letter
 	}
 	v := Speak(data, one.Locale)
+	l.Kind, l.Locale, l.Site = one.Kind, v.Lang, siteName
 	if one.Channel == otl.ChannelSMS {
 		switch l.Text, l.From = m.sms(v, c), c.SMSFrom; one.Kind {
 		case otl.MessageConfirmChange:

@@ -17,6 +17,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
 )
 
 // Post is what every mail of an installation has in common.
@@ -25,6 +26,8 @@ type Post struct {
 	ReplyTo string // address, "" for none
 	Host    string // right half of the ids of mails
 	Now     func() time.Time
+	// Secret signs what webhooks are sent, "" for nothing; webhook.CheckSecret.
+	Secret secret.Text
 }
 
 // compose makes the mail of a letter (RFC 5322). It is the same at every try but
@@ -73,6 +76,7 @@ type SMTP struct {
 	address string
 	port    int
 	options []mail.Option
+	lines   lines
 }
 
 // ErrURL means that the URL of a provider cannot be understood.
@@ -134,11 +138,7 @@ func (s *SMTP) Send(ctx context.Context, l message.Letter) error {
 	if err != nil {
 		return err
 	}
-	client, err := mail.NewClient(s.address, s.options...)
-	if err != nil {
-		return err
-	}
-	err = client.DialAndSendWithContext(ctx, m)
+	err = s.handOver(ctx, m)
 	var failed *mail.SendError
 	if errors.As(err, &failed) && failed.ErrorCode()/100 == 5 && refusal(failed.Reason) {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
@@ -206,7 +206,7 @@ func NewMail(list string, p Post, note func(string, ...any)) ([]Sender, error) {
 		case "log":
 			return Log{note}, nil
 		case "webhook":
-			return NewWebhook(u.Opaque+query(u), p.From)
+			return NewWebhook(rest(u), p.From, p)
 		}
 		return nil, ErrURL
 	})
@@ -227,16 +227,20 @@ func NewSMS(list string, p Post, note func(string, ...any)) ([]Sender, error) {
 			g, err := newGateway(u, "rest.nexmo.com")
 			return Vonage{g}, err
 		case "webhook":
-			return NewWebhook(u.Opaque+query(u), "")
+			return NewWebhook(rest(u), "", p)
 		}
 		return nil, errors.New("must be twilio://SID:TOKEN@?from=NUMBER, vonage://KEY:SECRET@?from=SENDER, webhook:https://… or dir:/path")
 	})
 }
 
-// query gives the query of a URL with its question mark.
-func query(u *url.URL) string {
-	if u.RawQuery == "" {
-		return ""
+// rest gives what of a URL stands behind its scheme.
+func rest(u *url.URL) string {
+	out := u.Opaque
+	if u.RawQuery != "" {
+		out += "?" + u.RawQuery
 	}
-	return "?" + u.RawQuery
+	if u.Fragment != "" {
+		out += "#" + u.Fragment
+	}
+	return out
 }

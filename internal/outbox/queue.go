@@ -66,8 +66,20 @@ const (
 // retries are the pauses between tries.
 var retries = [...]time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, time.Hour}
 
+// channels are those that messages take. Each has a line of its own: a mail server that
+// hangs holds no SMS.
+var channels = [...]otl.Channel{otl.ChannelMail, otl.ChannelSMS}
+
 // Run sends until ctx ends.
 func (q *Queue) Run(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, c := range channels {
+		all.Go(func() { q.run(ctx, c) })
+	}
+	all.Wait()
+}
+
+func (q *Queue) run(ctx context.Context, c otl.Channel) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for {
@@ -77,7 +89,7 @@ func (q *Queue) Run(ctx context.Context) {
 		case <-tick.C:
 		}
 		for more := true; more && ctx.Err() == nil; {
-			n, err := q.Deliver(ctx)
+			n, err := q.send(ctx, c)
 			if err != nil && ctx.Err() == nil {
 				q.Log.Error("deliver messages", "err", err)
 			}
@@ -86,14 +98,27 @@ func (q *Queue) Run(ctx context.Context) {
 	}
 }
 
-// Deliver sends one batch of what is due and says how many messages it held.
+// Deliver sends one batch of what is due on each channel and says how many messages they
+// held.
 func (q *Queue) Deliver(ctx context.Context) (int, error) {
-	if due, err := q.Store.Read.Messages.Due(ctx, q.Now()); err != nil || !due {
+	all := 0
+	for _, c := range channels {
+		n, err := q.send(ctx, c)
+		if all += n; err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// send sends one batch of what is due on a channel and says how many messages it held.
+func (q *Queue) send(ctx context.Context, c otl.Channel) (int, error) {
+	if due, err := q.Store.Read.Messages.Due(ctx, c, q.Now()); err != nil || !due {
 		return 0, err
 	}
 	var claimed []store.StoredMessage
 	err := q.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		claimed, err = tx.Messages.Claim(ctx, q.Now(), lease, batch)
+		claimed, err = tx.Messages.Claim(ctx, c, q.Now(), lease, batch)
 		return err
 	})
 	if err != nil {
@@ -213,7 +238,7 @@ func (q *Queue) hand(ctx context.Context, stored store.StoredMessage) (m otl.Mes
 			err = fmt.Errorf("%s: out of order, tried again shortly", s.Name())
 			continue
 		}
-		err = send(ctx, s, l)
+		err = give(ctx, s, l)
 		b.note(q.Now(), err == nil || errors.Is(err, ErrRefused))
 		if err == nil || errors.Is(err, ErrRefused) {
 			return m, s.Name(), err
@@ -223,7 +248,7 @@ func (q *Queue) hand(ctx context.Context, stored store.StoredMessage) (m otl.Mes
 	return m, "", err
 }
 
-func send(ctx context.Context, s Sender, l message.Letter) error {
+func give(ctx context.Context, s Sender, l message.Letter) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
 	return s.Send(ctx, l)

@@ -229,7 +229,7 @@ func TestMN12_NodesShareTheQueue(t *testing.T) {
 
 		id := d.queue(t, message.Note{})
 		err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { // a node takes it, and dies
-			_, err := tx.Messages.Claim(ctx, d.clock.Now(), time.Minute, 16)
+			_, err := tx.Messages.Claim(ctx, otl.ChannelMail, d.clock.Now(), time.Minute, 16)
 			return err
 		})
 		if err != nil || d.deliver(t) != 0 {

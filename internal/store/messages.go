@@ -36,20 +36,20 @@ func (g Messages) Insert(ctx context.Context, m StoredMessage) error {
 	return err
 }
 
-// Due reports whether a message is to be sent by now.
-func (g Messages) Due(ctx context.Context, now time.Time) (bool, error) {
+// Due reports whether a message of a channel is to be sent by now.
+func (g Messages) Due(ctx context.Context, channel otl.Channel, now time.Time) (bool, error) {
 	var n int
-	err := g.one(ctx, `SELECT count(*) FROM (SELECT 1 FROM messages WHERE state = 'waiting' AND due_at <= $1 LIMIT 1) AS due`, []any{millis(now)}, &n)
+	err := g.one(ctx, `SELECT count(*) FROM (SELECT 1 FROM messages WHERE state = 'waiting' AND due_at <= $1 AND channel = $2 LIMIT 1) AS due`, []any{millis(now), string(channel)}, &n)
 	return n > 0, err
 }
 
-// Claim takes messages that are due, counts a try and keeps them from other nodes
+// Claim takes messages of a channel that are due, counts a try and keeps them from other nodes
 // until the lease ends. A node that dies meanwhile leaves them to the others.
-func (g Messages) Claim(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]StoredMessage, error) {
+func (g Messages) Claim(ctx context.Context, channel otl.Channel, now time.Time, lease time.Duration, limit int) ([]StoredMessage, error) {
 	return all(ctx, g.group, `UPDATE messages SET due_at = $1, tries = tries + 1
 		WHERE state = 'waiting' AND due_at <= $2 AND id IN
-			(SELECT id FROM messages WHERE state = 'waiting' AND due_at <= $2 ORDER BY due_at LIMIT $3)
-		RETURNING `+messageColumns, []any{millis(now.Add(lease)), millis(now), limit}, messageDest)
+			(SELECT id FROM messages WHERE state = 'waiting' AND due_at <= $2 AND channel = $4 ORDER BY due_at LIMIT $3)
+		RETURNING `+messageColumns, []any{millis(now.Add(lease)), millis(now), limit, string(channel)}, messageDest)
 }
 
 // Settle ends a message if this is still the try it was claimed for. Its data is

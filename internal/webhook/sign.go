@@ -22,6 +22,14 @@ func newSecret() secret.Text {
 	return secret.NewText(SecretPrefix + base64.StdEncoding.EncodeToString(secret.Bytes(secretSize)))
 }
 
+// CheckSecret reports whether a secret that somebody chose has the form of Standard
+// Webhooks: the prefix and base64 of 24 to 64 bytes.
+func CheckSecret(s secret.Text) bool {
+	encoded, ok := strings.CutPrefix(s.Reveal(), SecretPrefix)
+	key, err := base64.StdEncoding.DecodeString(encoded)
+	return ok && err == nil && len(key) >= 24 && len(key) <= 64
+}
+
 // Headers of a delivery (contract 1.7, decision D20).
 const (
 	HeaderEvent       = "X-Otl-Event"

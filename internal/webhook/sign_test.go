@@ -47,3 +47,14 @@ func TestWH06_Signatures(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+func TestWH06_CheckSecret(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]bool{
+		"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw": true, "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw": false, "whsec_": false, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2La": false, "whsec_%%%%": false, "": false,
+	} {
+		if webhook.CheckSecret(secret.NewText(s)) != want {
+			t.Errorf("%q", s)
+		}
+	}
+}

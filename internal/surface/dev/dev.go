@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -113,13 +114,24 @@ func (d *Dev) page(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(b.Bytes())
 }
 
-// letter shows a mail as a mailbox would.
+// dark makes of a mail what mailboxes do that turn its colours round where it is dark.
+const dark = "<style>html{filter:invert(1) hue-rotate(180deg)}img{filter:invert(1) hue-rotate(180deg)}</style>"
+
+// letter shows a mail as a mailbox would: in the light, in the dark, or as text.
 func (d *Dev) letter(w http.ResponseWriter, r *http.Request) {
 	for _, l := range d.letters("") {
 		if l.ID == r.PathValue("id") && l.HTML != "" {
 			w.Header().Set("Content-Security-Policy", letterPolicy)
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			_, _ = io.WriteString(w, l.HTML)
+			switch r.URL.Query().Get("as") {
+			case "text":
+				w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+				_, _ = io.WriteString(w, l.Text)
+			case "dark":
+				_, _ = io.WriteString(w, strings.Replace(l.HTML, "</head>", dark+"</head>", 1))
+			default:
+				_, _ = io.WriteString(w, l.HTML)
+			}
 			return
 		}
 	}

@@ -46,7 +46,7 @@ func TestInbox(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for _, l := range []message.Letter{
-		{ID: "msg_1", Channel: otl.ChannelMail, To: "jane@dev.test", Sender: "Notes", Subject: "482917 <is> your code", Text: "Text", HTML: "<p>Mail</p>", Code: "482917", Link: "http://localhost/l/x"},
+		{ID: "msg_1", Channel: otl.ChannelMail, To: "jane@dev.test", Sender: "Notes", Subject: "482917 <is> your code", Text: "Text", HTML: "<head></head><p>Mail</p>", Code: "482917", Link: "http://localhost/l/x"},
 		{ID: "msg_2", Channel: otl.ChannelSMS, To: "+491705550100", Text: "123456", Code: "123456", From: "ACME"},
 	} {
 		if err := w.Inbox.Send(t.Context(), l); err != nil {
@@ -75,8 +75,14 @@ func TestInbox(t *testing.T) {
 	if page.Code != http.StatusOK || !strings.Contains(page.Body.String(), "482917 &lt;is&gt; your code") || page.Header().Get("Content-Security-Policy") == "" {
 		t.Errorf("%d %s", page.Code, page.Body)
 	}
-	if mail := w.do(http.MethodGet, "/dev/inbox/msg_1", ""); mail.Body.String() != "<p>Mail</p>" || !strings.Contains(mail.Header().Get("Content-Security-Policy"), "sandbox") {
+	if mail := w.do(http.MethodGet, "/dev/inbox/msg_1", ""); mail.Body.String() != "<head></head><p>Mail</p>" || !strings.Contains(mail.Header().Get("Content-Security-Policy"), "sandbox") {
 		t.Errorf("%s", mail.Body)
+	}
+	if dark := w.do(http.MethodGet, "/dev/inbox/msg_1?as=dark", ""); !strings.HasPrefix(dark.Body.String(), "<head><style>html{filter:invert") || !strings.HasSuffix(dark.Body.String(), "</head><p>Mail</p>") || !strings.Contains(dark.Header().Get("Content-Security-Policy"), "sandbox") {
+		t.Errorf("%s", dark.Body)
+	}
+	if text := w.do(http.MethodGet, "/dev/inbox/msg_1?as=text", ""); text.Body.String() != "Text" || !strings.HasPrefix(text.Header().Get("Content-Type"), "text/plain") {
+		t.Errorf("%s", text.Body)
 	}
 	for _, missing := range []string{"/dev/inbox/msg_2", "/dev/inbox/x", "/dev/x", "/dev/"} {
 		if rec := w.do(http.MethodGet, missing, ""); rec.Code != http.StatusNotFound {

@@ -84,6 +84,8 @@ func words(e *otl.Error) (status int, text string) {
 		return http.StatusBadRequest, "Invalid magic link code"
 	case signin.ErrDisabled.Code:
 		return http.StatusForbidden, "User is not active"
+	case message.ErrNoMail.Code, message.ErrNoSMS.Code:
+		return http.StatusBadRequest, e.Text
 	}
 	switch e.Kind {
 	case otl.Malformed, otl.Invalid, otl.Conflict:
