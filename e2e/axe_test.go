@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -46,6 +47,10 @@ func newLooker(t *testing.T, b *tab) *looker {
 // Arabic where it can be opened again, and for width.
 func (l *looker) look(name string) {
 	l.t.Helper()
+	if l.bare { // axe is a script
+		l.scripts(true)
+		defer l.scripts(false)
+	}
 	for _, theme := range []string{"light", "dark"} {
 		l.do(protocol(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}},
@@ -80,8 +85,20 @@ func (l *looker) look(name string) {
 	}
 }
 
+// reads opens a profile for somebody who reads a language: those who read from right to
+// left have no scripts here, so that pages are looked at with and without.
+func reads(t *testing.T, chrome context.Context, lang string) *tab {
+	t.Helper()
+	b := profile(t, chrome)
+	if lang == "ar" {
+		return b.scriptless()
+	}
+	return b
+}
+
 // TestPagesForEverybody takes every page before axe: light and dark, from left and from
-// right, at three widths (WCAG 2.2 AA as far as a program can tell).
+// right, with scripts and without, at three widths (WCAG 2.2 AA as far as a program can
+// tell).
 func TestPagesForEverybody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "OTL_RATE_LIMITS=off")
@@ -91,7 +108,7 @@ func TestPagesForEverybody(t *testing.T) {
 	chrome := chromium(t)
 	for _, lang := range []string{"en", "ar"} {
 		t.Run(lang, func(t *testing.T) {
-			b := profile(t, chrome)
+			b := reads(t, chrome, lang)
 			l := newLooker(t, b)
 			at := func(name string) { l.look(lang + "-" + name) }
 			b.visit(w.url + "/nothing?lang=" + lang)
@@ -124,7 +141,7 @@ func TestPagesForEverybody(t *testing.T) {
 			b.at("/signin/code")
 			at("code")
 			link := w.letter(t, jane).Link
-			phone := profile(t, chrome)
+			phone := reads(t, chrome, lang)
 			other := newLooker(t, phone)
 			phone.visit(w.url + "/nothing?lang=" + lang)
 			phone.visit(link)

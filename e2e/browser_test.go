@@ -38,8 +38,9 @@ func chromium(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Contex
 
 // tab is one tab of a browser.
 type tab struct {
-	t   *testing.T
-	ctx context.Context
+	t    *testing.T
+	ctx  context.Context
+	bare bool // without scripts
 
 	mu    sync.Mutex
 	bad   []string // what the browser complained about: scripts that fail, policies that are broken
@@ -140,8 +141,16 @@ func (b *tab) html() string {
 // scriptless switches the scripts of pages off.
 func (b *tab) scriptless() *tab {
 	b.t.Helper()
-	b.do(protocol(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
+	b.bare = true
+	b.scripts(false)
 	return b
+}
+
+// scripts says whether scripts run. What a page has not run when it came it does not run
+// later.
+func (b *tab) scripts(run bool) {
+	b.t.Helper()
+	b.do(protocol(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !run}))
 }
 
 // visit opens an address.

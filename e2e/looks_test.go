@@ -24,7 +24,7 @@ func TestSeldomPagesForEverybody(t *testing.T) {
 		t.Run(lang, func(t *testing.T) {
 			s := stations{world: w, lang: lang, open: func(t *testing.T) *looker {
 				t.Helper()
-				l := newLooker(t, profile(t, chrome))
+				l := newLooker(t, reads(t, chrome, lang))
 				l.visit(w.url + "/nothing?lang=" + lang)
 				return l
 			}}

@@ -17,7 +17,7 @@ func TestTheAccountForEverybody(t *testing.T) {
 	chrome := chromium(t)
 	for _, lang := range []string{"en", "ar"} {
 		t.Run(lang, func(t *testing.T) {
-			b := profile(t, chrome)
+			b := reads(t, chrome, lang)
 			l := newLooker(t, b)
 			b.visit(w.url + "/nothing?lang=" + lang)
 			b.visit(notes.authorize("prompt", "consent"))
