@@ -46,6 +46,7 @@ type Progress struct {
 	SentAt time.Time `json:"sent_at,omitzero"`     // when the latest link and code were sent
 	Sends  int       `json:"sends,omitempty"`      // how many were
 	Missed int       `json:"missed,omitempty"`     // wrong codes since
+	Texted bool      `json:"texted,omitempty"`     // the latest was a code by SMS
 	Way    Method    `json:"way,omitempty"`        // how UserID proved himself
 	New    bool      `json:"new,omitempty"`        // he is creating an account
 	Hash   string    `json:"hash,omitempty"`       // of a new person's password, set at the first proof of his address

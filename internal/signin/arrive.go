@@ -176,7 +176,7 @@ func (s Arrivals) SendCode(ctx context.Context, v Visit, address string) error {
 		return err
 	}
 	v.Progress.Name, v.Progress.Number, v.Progress.SentAt = address, number(), s.Now()
-	v.Progress.Sends, v.Progress.Missed = v.Progress.Sends+1, 0
+	v.Progress.Sends, v.Progress.Missed, v.Progress.Texted = v.Progress.Sends+1, 0, false
 	v.Progress.Others = []string{number(v.Progress.Number)}
 	v.Progress.Others = append(v.Progress.Others, number(v.Progress.Number, v.Progress.Others[0]))
 	return s.save(ctx, v)
@@ -206,6 +206,10 @@ func (s Arrivals) SignUp(ctx context.Context, v Visit, address, hash, scheme str
 // is ErrCode, or limit.Exceeded after too many in a row.
 func (s Arrivals) Code(ctx context.Context, v Visit, code secret.Text) (Arrival, error) {
 	a := CodeAttempt{Site: v.Site, Who: Identifier{ByEmail, v.Progress.Name}, Code: code, Flow: v.ID}
+	how := otl.MethodMailCode
+	if v.Progress.Texted {
+		how = otl.MethodSMS
+	}
 	u, err := a.whose(ctx, s.Codes)
 	if otl.As(err).Kind == otl.Invalid {
 		err = ErrCode
@@ -226,7 +230,7 @@ func (s Arrivals) Code(ctx context.Context, v Visit, code secret.Text) (Arrival,
 			}
 			return err
 		}
-		p, err = s.holds(ctx, tx, v.Flow, t, otl.MethodMailCode)
+		p, err = s.holds(ctx, tx, v.Flow, t, how)
 		return err
 	})
 	if err == nil {

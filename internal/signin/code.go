@@ -71,6 +71,9 @@ type CodeRequest struct {
 	// Known reports nobody as an error instead of seeming to send: for wires whose
 	// contract has it so. It knows people of the site only.
 	Known bool
+	// Proven sends to a number only that its person has proven to hold: to any other it
+	// seems to.
+	Proven bool
 	// Welcome, with Known, makes it anybody of the network, who joins the site by it. It is
 	// called with who was found once nothing but that keeps the message from being sent,
 	// and adds him where that was nobody; nil for people of the site alone.
@@ -174,6 +177,9 @@ func (s *Codes) receiver(ctx context.Context, r CodeRequest) (otl.User, string, 
 		if r.Known {
 			return u, "", ErrDisabled
 		}
+		to = ""
+	}
+	if r.Proven && u.PhoneVerifiedAt.IsZero() {
 		to = ""
 	}
 	if to == "" {

@@ -15,7 +15,8 @@ import (
 // codePage is the page that waits for a link or a code.
 type codePage struct {
 	Body   string
-	Number string // what the link asks for in another browser
+	Number string // what the link asks for in another browser, "" where there is none
+	Texted bool   // the code comes by SMS
 	Digits int
 	Resend string // when another can be asked for; "" for at once
 	Left   int    // seconds until then
@@ -26,7 +27,7 @@ func (p sending) code(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if v.Progress.Number == "" { // nothing was sent
+	if v.Progress.SentAt.IsZero() {
 		return p.proceed(w, r, v)
 	}
 	p.showCode(w, r, v, nil)
@@ -41,7 +42,10 @@ func (p sending) showCode(w http.ResponseWriter, r *http.Request, v signin.Visit
 		page.Left, page.Resend = int((left+time.Second-1)/time.Second), s.With("time", v.Resend().UTC().Format("15:04:05 UTC")).Say("resend_from")
 	}
 	s.Title = s.Say("check_mail")
-	if v.Progress.New {
+	switch {
+	case v.Progress.Texted:
+		s.Title, page.Body, page.Texted = s.Say("check_phone"), s.Say("sent_text"), true
+	case v.Progress.New:
 		s.Title, page.Body = s.Say("confirm_email"), s.Say("sent_new")
 	}
 	s.Data = page
@@ -102,10 +106,14 @@ func (p sending) again(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if v.Progress.Number == "" {
+	if v.Progress.SentAt.IsZero() {
 		return p.proceed(w, r, v)
 	}
-	if err := p.Arrivals.SendCode(r.Context(), v, v.Progress.Name); err != nil {
+	send := p.Arrivals.SendCode
+	if v.Progress.Texted {
+		send = signin.Texts{Arrivals: p.Arrivals}.Send
+	}
+	if err := send(r.Context(), v, v.Progress.Name); err != nil {
 		if !mendable(err) {
 			return err
 		}

@@ -18,6 +18,7 @@ type signInPage struct {
 	Name   string
 	Fixed  bool   // it must be the one who is signed in
 	Invite string // for a passkey, "" where there are none
+	Texts  bool   // codes can be texted
 	Stray  bool   // the page is open in the browser of an app
 }
 
@@ -137,7 +138,7 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, v signin.Visi
 	if page.Invite, err = p.Arrivals.Invite(v); err != nil {
 		return err
 	}
-	page.Stray = inApp(r.UserAgent())
+	page.Stray, page.Texts = inApp(r.UserAgent()), signin.Texts{Arrivals: p.Arrivals}.Offered()
 	s := p.screen(w, r, v, nil)
 	s.Here = placed(at("/signin", v.ID))
 	s.Title = s.Say("signin")
@@ -218,12 +219,18 @@ func (p entry) signInSent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	name := strings.TrimSpace(r.PostForm.Get("identifier"))
-	if r.PostForm.Get("way") == "code" {
+	switch r.PostForm.Get("way") {
+	case "code":
 		if err = p.Arrivals.SendCode(r.Context(), v, name); err == nil {
 			p.send(w, r, at("/signin/code", v.ID))
 			return nil
 		}
-	} else {
+	case "sms":
+		if err = (signin.Texts{Arrivals: p.Arrivals}).Send(r.Context(), v, name); err == nil {
+			p.send(w, r, at("/signin/code", v.ID))
+			return nil
+		}
+	default:
 		var a signin.Arrival
 		if a, err = p.Arrivals.Password(r.Context(), v, name, secret.NewText(r.PostForm.Get("password"))); err == nil {
 			return p.arrived(w, r, v, a)
