@@ -199,7 +199,7 @@ func TestMF10_APasskeyOfTheAPIInABrowser(t *testing.T) {
 	plain.fill("password", password)
 	plain.press(`button[value=password]`)
 	plain.heading("One more step")
-	if got := plain.text("main"); !strings.Contains(got, "A passkey needs scripts") || !strings.Contains(got, "Recovery codes") {
+	if got := plain.text("main"); !strings.Contains(got, "A passkey needs scripts") || !strings.Contains(got, "Use a recovery code") {
 		t.Errorf("without scripts: %s", got)
 	}
 	plain.quiet(w.host())

@@ -23,6 +23,13 @@ const (
 	Device   = "device"   // says that the device is trusted
 	Lang     = "lang"     // the language somebody chose
 	Theme    = "theme"    // the light somebody chose to read in
+	Offer    = "offer"    // whether a passkey can be offered: OfferAble, or OfferLater where it was
+)
+
+// What Offer says.
+const (
+	OfferAble  = "able"  // the device can keep a passkey and verify who holds it
+	OfferLater = "later" // one was offered a short while ago
 )
 
 func (j Jar) name(name string) string {

@@ -236,7 +236,7 @@ func (s *Flows) Next(ctx context.Context, v Visit) (Next, error) {
 	}
 	_, offers, err := s.Second.Factors.Admit(ctx, s.Store.Read, store.Standing{User: v.Who.User, Site: v.demanding(g.Roles), Grant: g}, v.Who.Session.Methods, otl.RequestOf(ctx).Device)
 	switch none := errors.Is(err, factor.ErrEnrolment); {
-	case none && !v.Site.FirstParty, (none || err == nil && len(offers) == 0) && v.Asked.SetUp && v.Progress.SetUp.IsZero():
+	case none && !v.Site.FirstParty, (none || err == nil && len(offers) == 0) && (v.Asked.SetUp || v.Progress.Wants) && v.Progress.SetUp.IsZero():
 		return v.setUp(s.Now()), nil
 	case none: // to prove, on our own pages
 	case err != nil:

@@ -60,6 +60,22 @@ func (s SetUps) Ways(v Visit) []otl.FactorKind {
 	return slices.DeleteFunc(ways, func(k otl.FactorKind) bool { return !v.Who.Session.Methods.Adds(k.Method()) })
 }
 
+// Offers reports whether a passkey is to be offered to who has just signed in to go on to a
+// site: he has none, and proved himself in this visit by something else.
+func (s SetUps) Offers(ctx context.Context, v Visit) (bool, error) {
+	if v.Site.FirstParty || v.Asked.Mode == ModeDevice || !v.proven() || slices.Contains(v.Who.Session.Methods, otl.MethodKey) || !slices.Contains(s.Ways(v), otl.FactorKey) {
+		return false, nil
+	}
+	has, err := s.Store.Read.Factors.Of(ctx, v.Who.User.ID)
+	return err == nil && !slices.ContainsFunc(has, func(f otl.Factor) bool { return f.Kind == otl.FactorKey }), err
+}
+
+// Want notes whether somebody who was offered a passkey wants one.
+func (s SetUps) Want(ctx context.Context, v Visit, wants bool) (Visit, error) {
+	v.Progress.Wants = wants
+	return v, s.save(ctx, v)
+}
+
 // Enrol begins to set a factor up for the person of a visit whose next step is
 // StepSetUp. The errors are those of factor.Setup.Enrol.
 func (s SetUps) Enrol(ctx context.Context, v Visit, n factor.New) (factor.Enrolment, error) {

@@ -72,7 +72,7 @@ func (c *crawler) step(b *otltest.Browser, p otltest.Page) otltest.Page {
 		return p
 	}
 	c.w.Clock.Advance(30 * time.Second) // no code is good twice
-	return b.Submit(p, "second", map[string]string{"code": secret.TOTP(c.seed, c.w.Clock.Now())})
+	return b.Submit(p, "second", map[string]string{"code": secret.TOTP(c.seed, c.w.Clock.Now()), "trust": "1"})
 }
 
 // in signs the person in on the page a browser is on.
@@ -147,6 +147,10 @@ func (c *crawler) passwords() {
 	b := c.browser()
 	p := c.in(b, b.Get(request(c.s, nil)))
 	b.Submit(p, "consent", map[string]string{"fields": "email", "decision": "connect"})
+	able := c.browser()
+	p = able.Submit(able.Get(request(c.s, nil)), "/signin", map[string]string{"identifier": c.email, "password": otltest.Password, "keys": "1"})
+	p = able.Submit(p, "offer", map[string]string{"decision": "create"})
+	able.Submit(able.Get("/mfa/setup?f="+p.Fields("confirm").Get("f")), "later", nil)
 	c.w.Clock.Advance(time.Second) // otherwise he has just proven himself
 	p = b.Get(request(c.s, map[string]string{"prompt": "select_account"}))
 	b.Submit(p, "choose", nil)
@@ -250,7 +254,7 @@ func (c *crawler) leaves() {
 	b := c.signedIn()
 	p := b.Get("/account/security")
 	for _, action := range p.Actions() {
-		if strings.HasSuffix(action, "/remove") {
+		if strings.HasSuffix(action, "/remove") || strings.HasSuffix(action, "/forget") {
 			b.Submit(p, action, nil)
 		}
 	}

@@ -71,6 +71,7 @@ func New(o Options) *Pages {
 	entry{p}.routes()
 	passkeys{p}.routes()
 	setups{p}.routes()
+	nudges{p}.routes()
 	securities{accounts{p}}.routes()
 	discovery{p}.routes()
 	sending{p}.routes()

@@ -16,6 +16,7 @@ type waysPage struct {
 	Body  string
 	Ways  []way
 	Own   bool   // he came by himself, and no site waits for it
+	Wants bool   // he was offered it on the way to a site, which does not ask for it
 	Phone string // as it was typed
 }
 
@@ -67,7 +68,7 @@ func (p setups) choose(w http.ResponseWriter, r *http.Request) error {
 func (p setups) ways(w http.ResponseWriter, r *http.Request, v signin.Visit, phone string, wrong error) {
 	s := p.screen(w, r, v, nil)
 	page := waysPage{Body: s.Say("setup_body"), Own: v.Site.FirstParty, Phone: phone}
-	if page.Own {
+	if page.Wants = v.Progress.Wants; page.Own || page.Wants {
 		page.Body = s.Say("setup_own")
 	}
 	for i, k := range p.SetUps.Ways(v) {
@@ -95,7 +96,11 @@ func (p setups) begin(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || !ok {
 		return err
 	}
-	n := factor.New{Kind: otl.FactorKind(r.PostForm.Get("kind")), Number: dialled(r.PostForm.Get("phone"))}
+	return p.enrol(w, r, v, factor.New{Kind: otl.FactorKind(r.PostForm.Get("kind")), Number: dialled(r.PostForm.Get("phone"))})
+}
+
+// enrol begins to set one factor up.
+func (p setups) enrol(w http.ResponseWriter, r *http.Request, v signin.Visit, n factor.New) error {
 	e, err := p.SetUps.Enrol(r.Context(), v, n)
 	switch {
 	case err != nil && (mendable(err) || n.Number != "" && otl.As(err).Kind == otl.Forbidden): // no SMS go there

@@ -139,7 +139,7 @@ func TestASecondFactorIsSetUpOnTheWay(t *testing.T) {
 		if got := other.Submit(p, "second", map[string]string{"code": code}); got.Left != nil {
 			t.Error("MF-01: the code that set the app up signs in")
 		}
-		with := regexp.MustCompile(`with=([0-9A-Z]{26})">Recovery codes`).FindSubmatch(p.Raw)
+		with := regexp.MustCompile(`with=([0-9A-Z]{26})">Lost your device`).FindSubmatch(p.Raw)
 		p = other.Get(p.Path + "&with=" + string(with[1]))
 		arrives(t, other.Submit(p, "second", map[string]string{"code": string(codes[3][1])}), w.Notes)
 	})

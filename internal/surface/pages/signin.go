@@ -218,6 +218,7 @@ func (p entry) signInSent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	nudges(p).note(w, r)
 	name := strings.TrimSpace(r.PostForm.Get("identifier"))
 	switch r.PostForm.Get("way") {
 	case "code":

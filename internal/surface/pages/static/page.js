@@ -110,6 +110,11 @@ if (globalThis.PublicKeyCredential?.parseRequestOptionsFromJSON) {
   }
 }
 
+// Whoever could keep a passkey on this device may be offered one once he has signed in.
+globalThis.PublicKeyCredential?.isUserVerifyingPlatformAuthenticatorAvailable?.().then((able) => {
+  if (able) for (const field of document.querySelectorAll("input[name=keys]")) field.value = "1";
+});
+
 // A passkey that was removed here is forgotten by the browser.
 for (const { dataset } of document.querySelectorAll("[data-signal]")) {
   globalThis.PublicKeyCredential?.signalAllAcceptedCredentials?.(JSON.parse(dataset.signal)).catch(() => {});
