@@ -83,7 +83,7 @@ type createClientIn struct {
 	LogoutURI    string   `json:"logout_uri,omitempty" maxLength:"2048" doc:"Told of its sessions that end (OpenID Connect Back-Channel Logout). It is listed among the webhook endpoints of the site."`
 	Device       bool     `json:"device,omitempty" doc:"Let it sign people in on devices without a browser (RFC 8628)."`
 	RequireDPoP  bool     `json:"require_dpop,omitempty" doc:"Bind the access tokens of its people to a key of its own."`
-	LinkConfirm  string   `json:"link_confirm,omitempty" enum:"auto,always,never" doc:"auto if left out. never lets whoever fetches a link use it up, scanners of mails too."`
+	LinkConfirm  string   `json:"link_confirm,omitempty" enum:"auto,always,never" doc:"auto if left out. never has no page: whoever fetches a link is sent on with a code of his own, scanners of mails too, and the first code that is redeemed uses the link up."`
 }
 
 // newClientShown is a new client, with its secret.

@@ -192,7 +192,7 @@ func (p sending) deadLink(w http.ResponseWriter, r *http.Request, err error) err
 		s.Title, page.Body = s.Say("link_replaced_heading"), said.Say("link_replaced_body")
 	}
 	page.Dead = true
-	s.Data = page
+	s.Data, s.Here = page, nil // no answer that is an error holds what may be a secret (PR-01)
 	p.show(w, http.StatusGone, "link.html", "", s)
 	return nil
 }
