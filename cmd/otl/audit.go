@@ -18,6 +18,8 @@ import (
 	"github.com/onetimelogin/otl/internal/event"
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
 // auditJSON is an entry of the log as commands print it.
@@ -67,7 +69,7 @@ func auditCommand(a *app) *cobra.Command {
 }
 
 func auditListCommand(a *app) *cobra.Command {
-	var user, siteID, before string
+	var user, siteID, before, kind, since string
 	var limit int
 	c := &cobra.Command{
 		Use: "list", Short: "List entries, newest first", Args: cobra.NoArgs,
@@ -76,7 +78,15 @@ func auditListCommand(a *app) *cobra.Command {
 				return err
 			}
 			return a.onLog(c, func(ctx context.Context, n *node.Node) error {
-				found, err := find(ctx, n, user, siteID, before, limit)
+				q := store.EventQuery{Type: otl.EventType(kind), Before: before, Limit: limit}
+				if since != "" {
+					from, err := time.Parse(time.RFC3339, since)
+					if err != nil {
+						return wrongUse(c, "--since must be a time, such as 2026-01-02T03:04:05Z")
+					}
+					q.From = "evt_" + secret.FirstID(from)
+				}
+				found, err := find(ctx, n, user, siteID, q)
 				if err != nil {
 					return err
 				}
@@ -92,6 +102,8 @@ func auditListCommand(a *app) *cobra.Command {
 	f.StringVar(&user, "user", "", "user id or e-mail address")
 	f.StringVar(&siteID, "site", "", "site id or slug")
 	f.StringVar(&before, "before", "", "go on behind this event id")
+	f.StringVar(&kind, "type", "", "only entries of this type")
+	f.StringVar(&since, "since", "", "from this moment on, such as 2026-01-02T03:04:05Z")
 	f.IntVar(&limit, "limit", 50, "how many, 1 to 1000")
 	return c
 }
@@ -113,7 +125,7 @@ func (a *app) onLog(c *cobra.Command, do func(context.Context, *node.Node) error
 }
 
 // find reads entries, newest first, and notes that they were read (AU-05).
-func find(ctx context.Context, n *node.Node, user, siteID, before string, limit int) ([]auditJSON, error) {
+func find(ctx context.Context, n *node.Node, user, siteID string, q store.EventQuery) ([]auditJSON, error) {
 	if user != "" {
 		u, err := n.Accounts.Find(ctx, user)
 		if err != nil {
@@ -128,7 +140,8 @@ func find(ctx context.Context, n *node.Node, user, siteID, before string, limit 
 		}
 		siteID = s.ID
 	}
-	found, err := n.Store.Read.Events.List(ctx, user, siteID, before, limit)
+	q.UserID, q.SiteID = user, siteID
+	found, err := n.Store.Read.Events.Select(ctx, q)
 	if err != nil {
 		return nil, err
 	}

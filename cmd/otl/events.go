@@ -58,13 +58,20 @@ func eventsCommand(a *app) *cobra.Command {
 }
 
 func eventsListCommand(a *app) *cobra.Command {
-	var cursor string
+	var cursor, kind, user, since string
 	var limit int
+	var newest bool
 	c := &cobra.Command{
 		Use: "list", Short: "List events, oldest first", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			query := url.Values{"limit": {strconv.Itoa(limit)}}
 			set(query, "cursor", cursor)
+			set(query, "type", kind)
+			set(query, "user_id", user)
+			set(query, "since", since)
+			if newest {
+				query.Set("order", "desc")
+			}
 			return show(a, c, http.MethodGet, "/events", query, nil, func(out struct {
 				Data []toldJSON
 				Next *string `json:"next_cursor"`
@@ -83,6 +90,10 @@ func eventsListCommand(a *app) *cobra.Command {
 	}
 	c.Flags().IntVar(&limit, "limit", 50, "how many, 1 to 200")
 	c.Flags().StringVar(&cursor, "cursor", "", "go on from here")
+	c.Flags().StringVar(&kind, "type", "", "only events of this type")
+	c.Flags().StringVar(&user, "user", "", "only events about this user id")
+	c.Flags().StringVar(&since, "since", "", "from this moment on, such as 2026-01-02T03:04:05Z")
+	c.Flags().BoolVar(&newest, "newest", false, "the newest first")
 	return c
 }
 

@@ -74,7 +74,7 @@ func command(a *app) *cobra.Command {
 	flags.BoolVar(&a.json, "json", false, "print one JSON object")
 	root.SetFlagErrorFunc(badFlag)
 	root.AddCommand(
-		devCommand(a), serveCommand(a), benchCommand(a), sitesCommand(a), siteKeysCommand(a), clientsCommand(a), usersCommand(a), factorsCommand(a), sessionsCommand(a),
+		devCommand(a), serveCommand(a), benchCommand(a), sitesCommand(a), siteKeysCommand(a), clientsCommand(a), planCommand(a), ordersCommand(a), usersCommand(a), factorsCommand(a), sessionsCommand(a),
 		auditCommand(a), eventsCommand(a), webhooksCommand(a), listenCommand(a), triggerCommand(a), messagesCommand(a), smsCommand(a), keysCommand(a), tokenCommand(a), dbCommand(a), configCommand(a), openapiCommand(a), versionCommand(a),
 	)
 	root.SetHelpCommand(helpCommand(root))

@@ -276,7 +276,7 @@ func (a *Accounts) create(ctx context.Context, c Creation) (Member, error) {
 			if err != nil {
 				return err
 			}
-			if err := keep(ctx, tx, &m, next); err != nil {
+			if err := keep(ctx, tx, a.Now(), &m, next); err != nil {
 				return err
 			}
 		}

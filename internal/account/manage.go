@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/limit"
@@ -110,7 +111,7 @@ func (a *Members) change(ctx context.Context, site otl.Site, userID string, c Me
 		if err != nil {
 			return err
 		}
-		if err := keep(ctx, tx, &m, next); err != nil {
+		if err := keep(ctx, tx, a.Now(), &m, next); err != nil {
 			return err
 		}
 		if err := a.suspend(ctx, tx, &m, c); err != nil {
@@ -224,7 +225,7 @@ func (a *Members) Unlock(ctx context.Context) error {
 }
 
 // keep writes what a site keeps of a person, if that is anything new.
-func keep(ctx context.Context, tx *store.Tx, m *Member, r otl.Record) error {
+func keep(ctx context.Context, tx *store.Tx, now time.Time, m *Member, r otl.Record) error {
 	if r == m.Record {
 		return nil
 	}
@@ -240,8 +241,19 @@ func keep(ctx context.Context, tx *store.Tx, m *Member, r otl.Record) error {
 	if errors.Is(err, store.ErrTaken) {
 		err = ErrExternalIDTaken
 	}
+	if err != nil {
+		return err
+	}
+	changed := map[string]string{}
+	for _, c := range otl.Changes(recordState(m.Record), recordState(r)) {
+		changed[otl.DataChanged] = strings.TrimSpace(changed[otl.DataChanged] + " " + c.Field)
+	}
 	m.Record = r
-	return err
+	return tx.Events.Append(ctx, event(now, otl.EventRecordUpdated, m.User.ID, m.Grant.SiteID, changed))
+}
+
+func recordState(r otl.Record) map[string]string {
+	return map[string]string{"external_id": r.ExternalID, "data": r.Data, "pending": r.PendingAt.String()}
 }
 
 // record applies the change to what the site keeps.

@@ -61,7 +61,8 @@ type Config struct {
 	StrictSubdomain string // of the OneLogin wire: auto, true or false
 	HostInPath      bool   // of the OneLogin wire
 
-	AuditRetention time.Duration // 0: for ever
+	AuditRetention   time.Duration // 0: for ever
+	AddressRetention time.Duration // in the log and in sessions; 0: as long as those
 
 	LogLevel  string
 	LogFormat string

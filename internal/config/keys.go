@@ -58,6 +58,7 @@ func (c *Config) keys() []Key {
 		key("egress.allow", "", "Networks, comma-separated, of your own that sites may name as receivers of webhooks; public addresses need no entry.", prefixes(&c.EgressAllow)),
 		key("egress.ports", "443,8443", "Ports, comma-separated, that sites may name in the address of a receiver.", ports(&c.EgressPorts)),
 		key("audit.retention", "0", "How long the log of events is kept, such as 400d; 0 for ever. At least 31d, because deliveries of webhooks are kept for 30.", retention(&c.AuditRetention)),
+		key("audit.address_retention", "90d", "How long the log of events and sessions say from which address and with which browser somebody came; 0 as long as they are kept. At least 31d.", retention(&c.AddressRetention)),
 		key("log.level", "info", "debug, info, warn or error.", oneOf(&c.LogLevel, "debug", "info", "warn", "error")),
 		key("log.format", "auto", "text, json or auto: text on a terminal.", oneOf(&c.LogFormat, "auto", "text", "json")),
 		key("log.pii", "mask", "Addresses in the log: mask (network only), full or none.", oneOf(&c.LogPII, "mask", "full", "none")),

@@ -99,6 +99,7 @@ func TestValuesThatAreTaken(t *testing.T) {
 		{"egress.allow", "10.0.0.0/8, fd00::1", func(c *Config) any { return fmt.Sprint(c.EgressAllow) }, "[10.0.0.0/8 fd00::1/128]"},
 		{"egress.ports", "443, 9000", func(c *Config) any { return fmt.Sprint(c.EgressPorts) }, "[443 9000]"},
 		{"audit.retention", "400d", func(c *Config) any { return c.AuditRetention }, 9600 * time.Hour},
+		{"audit.address_retention", "40d", func(c *Config) any { return c.AddressRetention }, 960 * time.Hour},
 		{"audit.retention", "0", func(c *Config) any { return c.AuditRetention }, time.Duration(0)},
 		{"log.level", "debug", func(c *Config) any { return c.LogLevel }, "debug"},
 		{"log.format", "text", func(c *Config) any { return c.LogFormat }, "text"},

@@ -12,24 +12,21 @@ import (
 	"github.com/onetimelogin/otl/internal/store"
 )
 
-// Audit gives the entries of a site's log behind a place, in its order, as the site
-// may read them (AU-06), and whether there are more. Who read them is noted (AU-05).
-func (l *Log) Audit(ctx context.Context, siteID string, after int64, limit int) (found []otl.SiteEvent, more bool, err error) {
-	if found, err = l.Store.Read.Logs.Of(ctx, siteID, after, false, limit+1); err != nil {
-		return nil, false, err
-	}
-	if more = len(found) > limit; more {
-		found = found[:limit]
+// Audit gives the entries of a site's log that a filter wants, as the site may read them
+// (AU-06), the place to go on from, and whether there are more. Who read them is noted (AU-05).
+func (l *Log) Audit(ctx context.Context, siteID string, f otl.LogFilter) (found []otl.SiteEvent, last int64, more bool, err error) {
+	if found, last, more, err = Page(ctx, l.Store, siteID, false, f); err != nil {
+		return nil, 0, false, err
 	}
 	if err := l.noteReading(ctx, siteID, found); err != nil {
-		return nil, false, err
+		return nil, 0, false, err
 	}
 	for i := range found {
 		if found[i], err = l.view(ctx, found[i]); err != nil {
-			return nil, false, err
+			return nil, 0, false, err
 		}
 	}
-	return found, more, nil
+	return found, last, more, nil
 }
 
 // noteReading notes that entries were read, unless they tell of nothing but earlier
@@ -42,7 +39,8 @@ func (l *Log) noteReading(ctx context.Context, siteID string, found []otl.SiteEv
 	if !news {
 		return nil
 	}
-	return l.Note(ctx, otl.EventAuditRead, siteID, found[0].Seq, found[len(found)-1].Seq)
+	from, to := found[0].Seq, found[len(found)-1].Seq
+	return l.Note(ctx, otl.EventAuditRead, siteID, min(from, to), max(from, to))
 }
 
 // Note writes that entries of a log, of the installation for site "", were read or

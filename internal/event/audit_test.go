@@ -17,7 +17,7 @@ import (
 func audit(t *testing.T, w *otltest.World, siteID string) []otl.SiteEvent {
 	t.Helper()
 	place(t, w.Events)
-	all, more, err := w.Events.Audit(t.Context(), siteID, 0, 1000)
+	all, _, more, err := w.Events.Audit(t.Context(), siteID, otl.LogFilter{Limit: 1000})
 	if err != nil || more {
 		t.Fatal(more, err)
 	}
@@ -95,7 +95,7 @@ func TestAU05_ReadingIsAnEntry(t *testing.T) {
 		read := func(ctx context.Context, after int64) (last int64) {
 			t.Helper()
 			place(t, w.Events)
-			found, _, err := w.Events.Audit(ctx, w.Notes.Site.ID, after, 1000)
+			found, _, _, err := w.Events.Audit(ctx, w.Notes.Site.ID, otl.LogFilter{At: after, Limit: 1000})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -24,6 +24,9 @@ type Log struct {
 	Now   func() time.Time
 	// Keep is how long entries are kept; 0 for ever.
 	Keep time.Duration
+	// KeepAddresses is how long entries say from where and with what somebody came; 0 as
+	// long as they are kept.
+	KeepAddresses time.Duration
 	// Queued is called when deliveries to endpoints were queued; nil for nobody.
 	Queued func(endpoints []string)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -61,6 +62,7 @@ type checker struct {
 	Report
 	at     otl.Head
 	erased map[string]int64 // of people of whose deletion nothing was read yet: where an entry about them lost something
+	faded  int64            // up to where the log says that entries lost their addresses
 }
 
 // At gives the hash at a place of the installation's log, or false where there is no
@@ -104,7 +106,8 @@ func (c *checker) entry(e *otl.Event, seq int64, have, want []byte) {
 	c.at = otl.Head{Length: seq, Hash: have}
 }
 
-// erasure looks at an entry that lost what identifies a person: it has, and he was deleted.
+// erasure looks at an entry that lost what identifies a person: it has, and he was deleted, or
+// the log says that it was old.
 func (c *checker) erasure(e *store.Entry) {
 	if len(e.Erased) > 0 {
 		read := e.Read()
@@ -113,8 +116,13 @@ func (c *checker) erasure(e *store.Entry) {
 		}
 		c.erased[e.UserID] = e.Seq
 	}
-	if e.Type == otl.EventUserDeleted {
+	switch e.Type {
+	case otl.EventUserDeleted:
 		delete(c.erased, e.UserID)
+	case otl.EventAddressesGone:
+		if to, err := strconv.ParseInt(e.Read().Event.Data["to"], 10, 64); err == nil {
+			c.faded = max(c.faded, to)
+		}
 	}
 }
 
@@ -131,7 +139,9 @@ func (c *checker) gap(seq int64) {
 // end compares where the log ends with where it says it does.
 func (c *checker) end() {
 	for _, seq := range c.erased {
-		c.fault(Fault{seq, "", "the entry was erased, and nobody was deleted"})
+		if seq > c.faded {
+			c.fault(Fault{seq, "", "the entry was erased, and nobody was deleted"})
+		}
 	}
 	c.gap(c.Head.Length + 1)
 	if c.at.Length == c.Head.Length && !bytes.Equal(c.at.Hash, c.Head.Hash) {

@@ -141,7 +141,7 @@ func TestPW09_TheLogDoesNotTellWhoHasAnAccount(t *testing.T) {
 			t.Errorf("the installation reads %+v", all)
 		}
 		w.Deliver(t)
-		shown, _, err := w.Events.Audit(t.Context(), w.Notes.Site.ID, 0, 1000)
+		shown, _, _, err := w.Events.Audit(t.Context(), w.Notes.Site.ID, otl.LogFilter{Limit: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -71,7 +71,8 @@ type Options struct {
 	CodeLength   int
 	CodeTries    int
 
-	AuditRetention time.Duration // 0: for ever
+	AuditRetention   time.Duration // 0: for ever
+	AddressRetention time.Duration // in the log and in sessions; 0: as long as those
 
 	Argon2          secret.Argon2
 	HashConcurrency int // 0: one for each processor
@@ -98,6 +99,7 @@ type Node struct {
 	Clients      *site.Clients
 	Proofs       session.Proofs
 	APITokens    *site.APITokens
+	Orders       *site.Orders
 	Accounts     *account.Accounts
 	Members      *account.Members
 	SignIn       *signin.SignIn
@@ -177,15 +179,16 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	if factors.Keys, err = factor.NewKeys(o.PublicURL); err != nil {
 		o.Log.Warn("passkeys are off", "err", err)
 	}
-	second := &signin.SecondStep{Store: st, Sessions: sessions, Factors: factors, Limits: limits, Failures: &signin.Failures{Store: st, Now: o.Now}, Now: o.Now, Tries: o.CodeTries, Home: in.SiteID}
+	second := &signin.SecondStep{Store: st, Sessions: sessions, Factors: factors, Limits: limits, Failures: &signin.Failures{Store: st, Now: o.Now, Home: in.SiteID}, Now: o.Now, Tries: o.CodeTries, Home: in.SiteID}
 	hasher := secret.NewHasher(o.Argon2, permits)
 	messages := &message.Messages{Store: st, Master: master, Now: o.Now, Host: hostOf(o.PublicURL), PublicURL: o.PublicURL, Ways: ways(o.Senders), Operator: o.Operator}
 	factors.Messages = messages
 	n := &Node{
 		Store: st, Messages: messages, Once: &once.Keeper{Store: st, Master: master, Now: o.Now}, Master: master, APITokens: &site.APITokens{Store: st, Key: master.Derive("api tokens"), Now: o.Now},
-		Events: &event.Log{Store: st, Log: o.Log, Now: o.Now, Keep: o.AuditRetention},
+		Events: &event.Log{Store: st, Log: o.Log, Now: o.Now, Keep: o.AuditRetention, KeepAddresses: o.AddressRetention},
 		Outbox: &outbox.Queue{Store: st, Messages: messages, Senders: o.Senders, Now: o.Now, Log: o.Log}, Installation: in, Limits: limits, Feed: &session.Feed{Store: st, Now: o.Now}, log: o.Log,
 		Sites:    &site.Sites{Store: st, Now: o.Now},
+		Orders:   &site.Orders{Store: st, Now: o.Now},
 		Clients:  &site.Clients{Store: st, Now: o.Now, Issuer: o.PublicURL},
 		Proofs:   session.Proofs{Store: st, Now: o.Now},
 		Egress:   egress.New(o.Egress),
@@ -248,7 +251,7 @@ func (n *Node) webhooks(o Options) {
 // serve builds the surfaces and the server in front of them.
 func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	n.Native = native.New(native.Options{
-		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Second: n.SignIn.Second, Setup: n.Setup, Accounts: n.Accounts, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Webhooks: n.Webhooks, Ledger: n.Ledger, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
+		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Second: n.SignIn.Second, Setup: n.Setup, Accounts: n.Accounts, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Webhooks: n.Webhooks, Orders: n.Orders, Ledger: n.Ledger, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
 		Events: n.Events, JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
 	})
 	identity := &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now, Ledger: n.Ledger}
@@ -286,6 +289,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 			}
 			return n.Store.Ping(ctx)
 		},
+		Refused:        n.SignIn.Second.Failures.Refused,
 		TrustedProxies: o.TrustedProxies, HTTPS: o.HTTPS, PII: o.PII, Log: o.Log, Metrics: metrics,
 	})
 }
@@ -410,6 +414,8 @@ func (n *Node) Run(ctx context.Context) {
 		{"prune the revocation feed", 3600, n.Feed.Prune},
 		{"erase what the log says of deleted people", 60, n.Events.Forget},
 		{"prune the log of events", 3600, n.Events.Prune},
+		{"take old addresses out of the log", 3600, n.Events.Fade},
+		{"take old addresses out of sessions", 3600, func(ctx context.Context) error { return n.SignIn.Fade(ctx, n.Events.KeepAddresses) }},
 		{"prune sessions", 3600, n.SignIn.Prune},
 	}
 	if err := n.Installation.Maintain(ctx); err != nil && ctx.Err() == nil { // what starting did not wait for

@@ -255,7 +255,7 @@ func (x *traveller) places() map[string]string {
 	if err != nil || len(events) < 20 {
 		x.Fatal(len(events), err)
 	}
-	audit, _, err := x.w.Events.Audit(x.Context(), x.w.Notes.Site.ID, 0, 10_000)
+	audit, _, _, err := x.w.Events.Audit(x.Context(), x.w.Notes.Site.ID, otl.LogFilter{Limit: 10_000})
 	if err != nil {
 		x.Fatal(err)
 	}

@@ -19,7 +19,8 @@ const (
 	EventPasswordChanged EventType = "user.password_changed"
 	EventSessionCreated  EventType = "session.created"
 	EventSessionRevoked  EventType = "session.revoked"
-	EventSignInFailed    EventType = "signin.failed" // once or often
+	EventSignInFailed    EventType = "signin.failed"  // once or often
+	EventAccessRefused   EventType = "access.refused" // to a program, once or often
 	EventSiteCreated     EventType = "site.created"
 	EventSiteUpdated     EventType = "site.updated"
 	EventSiteDeleted     EventType = "site.deleted"
@@ -37,6 +38,10 @@ const (
 	EventRoleAssigned    EventType = "role.assigned"
 	EventRoleRemoved     EventType = "role.removed"
 	EventPaymentDone     EventType = "payment.completed"
+	EventPlanUpdated     EventType = "plan.updated" // or made
+	EventOrderCreated    EventType = "order.created"
+	EventOrderFailed     EventType = "order.failed"
+	EventOrderRefunded   EventType = "order.refunded"
 	EventEndpointCreated EventType = "endpoint.created"
 	EventEndpointUpdated EventType = "endpoint.updated"
 	EventEndpointDeleted EventType = "endpoint.deleted"
@@ -67,6 +72,7 @@ const (
 	EventSMSResumed      EventType = "sms.resumed"
 	EventMemberSuspended EventType = "member.suspended" // by the site, from the site
 	EventMemberRestored  EventType = "member.restored"
+	EventRecordUpdated   EventType = "record.updated"    // what a site keeps of one of its people for itself
 	EventChangeAsked     EventType = "user.change_asked" // of an address or number, which waits to be proven
 	EventChangeUndone    EventType = "user.change_undone"
 	EventUserExported    EventType = "user.exported"           // he was given everything that is kept of him
@@ -75,6 +81,7 @@ const (
 	EventAuditRead       EventType = "audit.read"
 	EventAuditExported   EventType = "audit.exported"
 	EventAuditPruned     EventType = "audit.pruned"
+	EventAddressesGone   EventType = "audit.addresses_removed" // from entries that are older than they are kept
 )
 
 // ToldEvents lists the types sites are told of, by webhook or when they ask; the
@@ -111,8 +118,8 @@ type Event struct {
 
 	Seq  int64  // its place in the log of the installation, 0 until it has one
 	Hash []byte // of this entry and, through the one before it, of all before
-	// Erased is the hash of what the entry said before it lost what identifies a person
-	// who was deleted; empty for any other.
+	// Erased is the hash of what the entry said before it lost what identifies a person,
+	// because he was deleted or it is old; empty for any other.
 	Erased []byte
 }
 
@@ -141,6 +148,7 @@ const (
 	DataAnswer         = "answer"          // code of the error that a sign-in which failed was answered with
 	DataTries          = "tries"           // how many failures an entry stands for
 	DataSince          = "since"           // when the first of them was, RFC 3339
+	DataOperation      = "operation"       // method and pattern of what was called
 	DataIP             = "ip"
 	DataUserAgent      = "user_agent"
 	DataRole           = "role"
@@ -166,6 +174,21 @@ type SiteEvent struct {
 	Hash    []byte // of this entry and, through the one before it, of all before
 }
 
+// LogFilter says which entries of a site's log are wanted, and from where on.
+type LogFilter struct {
+	Type   EventType // "" for all
+	UserID string    // "" for everybody
+	Since  time.Time // zero for ever
+	Newest bool      // the newest first, else the oldest
+	At     int64     // behind this place, or before it where the newest come first; 0 for all
+	Limit  int
+}
+
+// Plain reports whether a filter lets everything pass, oldest first.
+func (f LogFilter) Plain() bool {
+	return f.Type == "" && f.UserID == "" && f.Since.IsZero() && !f.Newest
+}
+
 // Head is the end of a log.
 type Head struct {
 	Length int64
@@ -174,6 +197,7 @@ type Head struct {
 
 // Span is where a log begins and ends.
 type Span struct {
-	Pruned Head // what retention took from its beginning
+	Pruned Head  // what retention took from its beginning
+	Faded  int64 // up to where no entry has an address any more; of the installation's alone
 	Head   Head
 }

@@ -63,7 +63,7 @@ func New(t testing.TB, e Engine, change ...func(*node.Options)) *World {
 		Now:     w.Clock.Now, Log: slog.New(slog.NewJSONHandler(w.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		PublicURL: Issuer, Version: "test",
 		Algorithm: token.ES256, KeyRotation: 90 * 24 * time.Hour, AccessTTL: 30 * time.Minute, RefreshTTL: 30 * 24 * time.Hour,
-		SessionMaxAge: 90 * 24 * time.Hour, RefreshGrace: 10 * time.Second, SessionLimit: 50,
+		SessionMaxAge: 90 * 24 * time.Hour, AddressRetention: 90 * 24 * time.Hour, RefreshGrace: 10 * time.Second, SessionLimit: 50,
 		SMSCountries: []string{"49"}, SMSDailyCap: 200, Mail: limit.Mail{PerMinute: 600, PerDay: 20000}, CodeTTL: 5 * time.Minute, LinkTTL: 15 * time.Minute, CodeLength: 6, CodeTries: 5,
 		Egress: egress.Policy{Loopback: true},
 		Argon2: weak(), Rules: &account.PasswordRules{}, PII: "mask",

@@ -31,6 +31,15 @@ func NewID(now time.Time) string {
 	return ulid.MustNew(ulid.Timestamp(now), entropy).String()
 }
 
+// FirstID gives what no id of a moment, exact to a millisecond, or later comes before.
+func FirstID(now time.Time) string {
+	var id ulid.ULID
+	if err := id.SetTime(ulid.Timestamp(now)); err != nil { // after the year 10889
+		panic(err)
+	}
+	return id.String()
+}
+
 // ValidID reports whether s has the form of an id made by NewID.
 func ValidID(s string) bool {
 	id, err := ulid.ParseStrict(s)

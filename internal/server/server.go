@@ -32,6 +32,9 @@ type Mount struct {
 type Options struct {
 	// Mounts are the surfaces. The first one answers paths nobody serves.
 	Mounts []Mount
+	// Refused is told what was called by each request that ended with an error, which its
+	// context says; nil for nobody.
+	Refused func(ctx context.Context, operation string)
 	// Ready reports why the server cannot work at this moment, or nil.
 	Ready func(context.Context) error
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
@@ -181,6 +184,9 @@ func (s *Server) finish(rec *recorder, r *http.Request, req *otl.Request, took t
 		route = "none"
 	}
 	s.Metrics.observe(route, r.Method, rec.status, took)
+	if req.Err != nil && s.Refused != nil {
+		s.Refused(r.Context(), r.Method+" "+route[strings.LastIndexByte(route, ' ')+1:])
+	}
 	level := slog.LevelInfo
 	switch {
 	case rec.status >= 500 && rec.status != http.StatusServiceUnavailable:

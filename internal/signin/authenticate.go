@@ -250,6 +250,31 @@ func (s *SignIn) Prune(ctx context.Context) error {
 	})
 }
 
+// Fade takes from sessions that were opened longer ago than that from where and with what
+// they were opened (PR-08); 0 leaves it as long as they are kept.
+func (s *SignIn) Fade(ctx context.Context, after time.Duration) error {
+	if after == 0 {
+		return nil
+	}
+	before := secret.NewID(s.Now().Add(-after))
+	return s.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
+		from, err := tx.Sessions.Faded(ctx)
+		if err != nil {
+			return 0, err
+		}
+		found, err := tx.Sessions.Aged(ctx, from, before, store.Batch)
+		if err != nil || len(found) == 0 {
+			return 0, err
+		}
+		for _, one := range found {
+			if err := tx.Sessions.Fade(ctx, one); err != nil {
+				return 0, err
+			}
+		}
+		return len(found), tx.Sessions.SetFaded(ctx, found[len(found)-1].ID)
+	})
+}
+
 // RevokeAll ends every session of a person, on behalf of an operator.
 func (s *SignIn) RevokeAll(ctx context.Context, userID string) (version int, err error) {
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {

@@ -15,14 +15,15 @@ import (
 	"github.com/onetimelogin/otl/internal/store"
 )
 
-// Failures notes sign-ins that fail, for the log: who was tried, as far as that is known,
-// where from, and why. They are counted in memory and written by Flush, the first of a
+// Failures notes sign-ins that fail and calls that are refused, for the log: who was tried, as
+// far as that is known, where from, and why. They are counted in memory and written by Flush, the first of a
 // kind at once and what follows once a minute, so that a storm of wrong passwords neither
 // fills the log nor keeps the writer from anything else (ADR 27). The methods of a nil
 // one note nothing.
 type Failures struct {
 	Store *store.Store
 	Now   func() time.Time
+	Home  string // id of the first-party site: at its pages people sign in for others
 
 	mu    sync.Mutex
 	kept  map[kind]*misses
@@ -48,6 +49,9 @@ type failure struct {
 	user   string     // id of the person, if there is one
 	method otl.Method // "" where it is not known
 	reason string     // what was the matter, where the answer does not say; "" for the code of the answer
+
+	refused   bool   // a call, before it was any sign-in
+	operation string // what was called: method and pattern of the path
 }
 
 // Reasons that no answer gives, because they would tell who has an account.
@@ -69,6 +73,9 @@ type kind struct {
 	client netip.Addr
 	method otl.Method
 	answer string
+
+	refused   bool
+	operation string
 }
 
 // misses is how often something failed since it was last written.
@@ -94,16 +101,25 @@ func (f *Failures) note(ctx context.Context, x failure, err error) error {
 		return err
 	}
 	f.Total.Add(1)
+	if visited := otl.RequestOf(ctx).SiteID; x.site == f.Home && visited != "" {
+		x.site = visited // whom he would be signed in for
+	}
+	f.count(ctx, x, known.Code)
+	return err
+}
+
+// count counts a failure that was answered with a code.
+func (f *Failures) count(ctx context.Context, x failure, code string) {
 	from, now := otl.RequestOf(ctx), f.Now()
-	of := kind{x.site, from.Actor(), string(secret.Digest(x.name)), from.Peer, from.Client, x.method, known.Code}
+	of := kind{x.site, from.Actor(), string(secret.Digest(x.name)), from.Peer, from.Client, x.method, code, x.refused, x.operation}
 	x.name = "" // somebody may have typed his password there
 	request := otl.Request{ID: from.ID, Peer: from.Peer, SiteID: from.SiteID, By: from.Actor()}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	m := f.kept[of]
 	if m == nil && f.sites[x.site] >= mostKinds {
-		of = kind{site: x.site, method: x.method, answer: known.Code}
-		x, request = failure{site: x.site, method: x.method}, otl.Request{By: otl.Actor{Kind: otl.ActorAnybody}}
+		of = kind{site: x.site, method: x.method, answer: code, refused: x.refused}
+		x, request = failure{site: x.site, method: x.method, refused: x.refused}, otl.Request{By: otl.Actor{Kind: otl.ActorAnybody}}
 		m = f.kept[of]
 	}
 	if m == nil {
@@ -114,7 +130,6 @@ func (f *Failures) note(ctx context.Context, x failure, err error) error {
 	}
 	m.failure, m.answer, m.client, m.request, m.last = x, of.answer, of.client, request, now
 	m.n++
-	return err
 }
 
 func (f *Failures) keep(of kind) *misses {
@@ -186,7 +201,16 @@ func (m misses) event() otl.Event {
 	if m.n > 1 {
 		data[otl.DataSince] = m.first.UTC().Format(time.RFC3339)
 	}
-	return otl.Event{ID: "evt_" + secret.NewID(m.last), Type: otl.EventSignInFailed, UserID: m.user, SiteID: m.site, CreatedAt: m.last, Data: data}
+	e := otl.Event{ID: "evt_" + secret.NewID(m.last), Type: otl.EventSignInFailed, UserID: m.user, SiteID: m.site, CreatedAt: m.last, Data: data}
+	if m.refused {
+		e.Type = otl.EventAccessRefused
+		delete(data, otl.DataAnswer) // which is the reason
+		delete(data, otl.DataMethods)
+		if data[otl.DataOperation] = m.operation; m.operation == "" {
+			delete(data, otl.DataOperation)
+		}
+	}
+	return e
 }
 
 // fault says why a password that was looked at did not do.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/onetimelogin/otl/internal/otl"
 )
@@ -112,19 +113,33 @@ func (g Events) Cut(ctx context.Context, after, upTo int64) error {
 // List gives events before the given id ("" for the newest), newest first.
 // Naming a person or a site, or both, leaves only their events.
 func (g Events) List(ctx context.Context, userID, siteID, before string, limit int) ([]otl.Event, error) {
-	if before == "" {
-		before = "evt_~" // after every id
+	return g.Select(ctx, EventQuery{UserID: userID, SiteID: siteID, Before: before, Limit: limit})
+}
+
+// EventQuery says which events are wanted.
+type EventQuery struct {
+	UserID, SiteID string
+	Type           otl.EventType
+	From           string // id; "" for the oldest
+	Before         string // id; "" for the newest
+	Limit          int
+}
+
+// Select gives the events a query is for, newest first.
+func (g Events) Select(ctx context.Context, q EventQuery) ([]otl.Event, error) {
+	if q.Before == "" {
+		q.Before = "evt_~" // after every id
 	}
 	const columns = `SELECT ` + eventColumns + ` FROM events `
-	const order = ` AND id < $1 ORDER BY id DESC LIMIT $2`
-	text, args := columns+`WHERE true`+order, []any{before, limit}
+	const order = ` AND id >= $3 AND id < $1 AND ($4 = '' OR type = $4) ORDER BY id DESC LIMIT $2`
+	text, args := columns+`WHERE true`+order, []any{q.Before, q.Limit, q.From, string(q.Type)}
 	switch {
-	case userID != "" && siteID != "":
-		text, args = columns+`WHERE user_id = $3 AND site_id = $4`+order, append(args, userID, siteID)
-	case userID != "":
-		text, args = columns+`WHERE user_id = $3`+order, append(args, userID)
-	case siteID != "":
-		text, args = columns+`WHERE site_id = $3`+order, append(args, siteID)
+	case q.UserID != "" && q.SiteID != "":
+		text, args = columns+`WHERE user_id = $5 AND site_id = $6`+order, append(args, q.UserID, q.SiteID)
+	case q.UserID != "":
+		text, args = columns+`WHERE user_id = $5`+order, append(args, q.UserID)
+	case q.SiteID != "":
+		text, args = columns+`WHERE site_id = $5`+order, append(args, q.SiteID)
 	}
 	return all(ctx, g.group, text, args, eventDest)
 }
@@ -174,7 +189,7 @@ func (g Logs) Head(ctx context.Context, siteID string) (otl.Head, error) {
 // keeping anybody waiting.
 func (g Logs) Span(ctx context.Context, siteID string) (otl.Span, error) {
 	var s otl.Span
-	err := g.one(ctx, `SELECT pruned, pruned_hash, length, hash FROM chains WHERE site_id = $1`, []any{siteID}, &s.Pruned.Length, &s.Pruned.Hash, &s.Head.Length, &s.Head.Hash)
+	err := g.one(ctx, `SELECT pruned, pruned_hash, faded, length, hash FROM chains WHERE site_id = $1`, []any{siteID}, &s.Pruned.Length, &s.Pruned.Hash, &s.Faded, &s.Head.Length, &s.Head.Hash)
 	return s, err
 }
 
@@ -239,6 +254,32 @@ func (g Logs) Of(ctx context.Context, siteID string, after int64, told bool, lim
 		WHERE l.site_id = $1 AND l.seq > $2 AND (l.told OR NOT $3) ORDER BY l.seq LIMIT $4`, []any{siteID, after, told, limit}, siteEventDest)
 }
 
+// Find gives the entries of a site's log from a place to another that a filter wants, one more
+// than its limit; only those the site is told of where told is true.
+func (g Logs) Find(ctx context.Context, siteID string, told bool, f otl.LogFilter, span [2]int64) ([]otl.SiteEvent, error) {
+	const columns = `SELECT ` + siteEventColumns + ` FROM site_events l JOIN events e ON e.id = l.event_id
+		WHERE l.site_id = $1 AND l.seq >= $2 AND l.seq <= $3 AND (l.told OR NOT $4) AND ($5 = '' OR e.type = $5) AND ($6 = '' OR e.user_id = $6) AND e.created_at >= $7 `
+	text := columns + `ORDER BY l.seq LIMIT $8`
+	if f.Newest {
+		text = columns + `ORDER BY l.seq DESC LIMIT $8`
+	}
+	since := int64(0)
+	if !f.Since.IsZero() {
+		since = f.Since.UnixMilli()
+	}
+	return all(ctx, g.group, text, []any{siteID, span[0], span[1], told, string(f.Type), f.UserID, since, f.Limit + 1}, siteEventDest)
+}
+
+// Since gives the place of the first entry of a site's log whose event has an id or one
+// behind it, 0 where there is none.
+func (g Logs) Since(ctx context.Context, siteID, eventID string) (seq int64, err error) {
+	err = g.one(ctx, `SELECT seq FROM site_events WHERE event_id >= $1 AND site_id = $2 ORDER BY event_id LIMIT 1`, []any{eventID, siteID}, &seq)
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return seq, err
+}
+
 // SiteEntry is an entry of a site's log as it is stored.
 type SiteEntry struct {
 	otl.SiteEvent
@@ -264,6 +305,12 @@ func (g Logs) Cut(ctx context.Context, after, upTo int64) ([]otl.SiteEvent, erro
 // SetBeginning writes up to where a log was pruned.
 func (g Logs) SetBeginning(ctx context.Context, siteID string, h otl.Head) error {
 	_, err := g.exec(ctx, `UPDATE chains SET pruned = $1, pruned_hash = $2 WHERE site_id = $3`, h.Length, h.Hash, siteID)
+	return err
+}
+
+// SetFaded writes up to where entries of the installation's log lost their addresses.
+func (g Logs) SetFaded(ctx context.Context, seq int64) error {
+	_, err := g.exec(ctx, `UPDATE chains SET faded = $1 WHERE site_id = ''`, seq)
 	return err
 }
 

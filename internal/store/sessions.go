@@ -179,6 +179,31 @@ func (g Sessions) Excess(ctx context.Context, userID, siteID string, keep int) (
 		func(s *string) []any { return []any{s} })
 }
 
+// Faded gives the id up to which sessions say no more from where and with what they were
+// opened.
+func (g Sessions) Faded(ctx context.Context) (id string, err error) {
+	err = g.one(ctx, `SELECT faded FROM installation WHERE id = 1`, nil, &id)
+	return id, err
+}
+
+// Aged gives sessions behind an id and before another, by id.
+func (g Sessions) Aged(ctx context.Context, after, before string, limit int) ([]Ended, error) {
+	return all(ctx, g.group, `SELECT id, user_id, site_id, client FROM sessions WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3`, []any{after, before, limit}, endedDest)
+}
+
+// Fade takes from a session from where and with what it was opened.
+func (g Sessions) Fade(ctx context.Context, s Ended) error {
+	g.changes.person(s.UserID)
+	_, err := g.exec(ctx, `UPDATE sessions SET ip = '', user_agent = '' WHERE id = $1`, s.ID)
+	return err
+}
+
+// SetFaded notes up to which id that was done.
+func (g Sessions) SetFaded(ctx context.Context, id string) error {
+	_, err := g.exec(ctx, `UPDATE installation SET faded = $1 WHERE id = 1`, id)
+	return err
+}
+
 // Prune deletes sessions whose id is older than before: their absolute end is
 // long past. It deletes at most limit of them and says how many.
 func (g Sessions) Prune(ctx context.Context, before string, limit int) (int, error) {

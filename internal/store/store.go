@@ -88,6 +88,8 @@ type Tx struct {
 	SeenTokens   SeenTokens
 	DeviceGrants DeviceGrants
 	Ledger       Ledger
+	Plans        Plans
+	Orders       Orders
 }
 
 // conn runs one statement. *sql.DB, *sql.Tx and the prepared statements of
@@ -131,6 +133,8 @@ func newTx(c conn, changed *changes) *Tx {
 		SeenTokens{g},
 		DeviceGrants{g},
 		Ledger{g},
+		Plans{g},
+		Orders{g},
 	}
 }
 

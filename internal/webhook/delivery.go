@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/event"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
@@ -219,21 +220,18 @@ type Past struct {
 	Deliveries []otl.Delivery
 }
 
-// Events gives what a site is told of behind a place of its log, oldest first, and
-// the place to go on from, which may be behind the last event given: what must not be
-// told any more is left out.
-func (w *Webhooks) Events(ctx context.Context, siteID string, after int64, limit int) (past []Past, last int64, more bool, err error) {
-	found, err := w.Store.Read.Logs.Of(ctx, siteID, after, true, limit+1)
+// Events gives what a site is told of as far as a filter wants it, and the place to go on
+// from, which may be behind the last event given: what must not be told any more is left
+// out.
+func (w *Webhooks) Events(ctx context.Context, siteID string, f otl.LogFilter) (past []Past, last int64, more bool, err error) {
+	found, last, more, err := event.Page(ctx, w.Store, siteID, true, f)
 	if err != nil || len(found) == 0 {
-		return nil, after, false, err
+		return nil, last, more, err
 	}
-	if more = len(found) > limit; more {
-		found = found[:limit]
-	}
-	last = found[len(found)-1].Seq
-	sent, err := w.Store.Read.Deliveries.Between(ctx, siteID, found[0].Seq, last)
+	from, to := found[0].Seq, found[len(found)-1].Seq
+	sent, err := w.Store.Read.Deliveries.Between(ctx, siteID, min(from, to), max(from, to))
 	if err != nil {
-		return nil, after, false, err
+		return nil, f.At, false, err
 	}
 	by := map[int64][]otl.Delivery{}
 	for _, d := range sent {
@@ -242,7 +240,7 @@ func (w *Webhooks) Events(ctx context.Context, siteID string, after int64, limit
 	for _, e := range found {
 		told, ok, err := w.Tell(ctx, e)
 		if err != nil {
-			return nil, after, false, err
+			return nil, f.At, false, err
 		}
 		if ok {
 			w.Shown(told)

@@ -273,7 +273,7 @@ func TestWH14_NumbersHaveNoGap(t *testing.T) {
 		w.Deliver(t)
 		for _, site := range sites {
 			last, after := map[string]int64{}, int64(0)
-			past, _, more, err := w.Webhooks.Events(t.Context(), site, after, 1000)
+			past, _, more, err := w.Webhooks.Events(t.Context(), site, otl.LogFilter{At: after, Limit: 1000})
 			if err != nil || more {
 				t.Fatal(err, more)
 			}

@@ -57,14 +57,22 @@ func newAuditOut(e otl.SiteEvent) auditOut {
 }
 
 type listAuditIn struct {
+	Type   string `query:"type" json:"-" doc:"Only entries of this type."`
+	UserID string `query:"user_id" json:"-" doc:"Only entries about this one of the site's people."`
+	Since  string `query:"since" json:"-" doc:"Only entries from this moment on, RFC 3339."`
+	Order  string `query:"order" json:"-" doc:"asc, or desc for the newest first; asc if left out."`
 	Limit  int    `query:"limit" json:"-" doc:"1 to 200; 50 if left out."`
-	Cursor string `query:"cursor" json:"-" doc:"cursor of an answer before."`
+	Cursor string `query:"cursor" json:"-" doc:"cursor of an answer before, to the same question."`
 }
 
 type listSiteAuditIn struct {
 	ID     string `path:"id" json:"-" doc:"Site id."`
+	Type   string `query:"type" json:"-" doc:"Only entries of this type."`
+	UserID string `query:"user_id" json:"-" doc:"Only entries about this one of the site's people."`
+	Since  string `query:"since" json:"-" doc:"Only entries from this moment on, RFC 3339."`
+	Order  string `query:"order" json:"-" doc:"asc, or desc for the newest first; asc if left out."`
 	Limit  int    `query:"limit" json:"-" doc:"1 to 200; 50 if left out."`
-	Cursor string `query:"cursor" json:"-" doc:"cursor of an answer before."`
+	Cursor string `query:"cursor" json:"-" doc:"cursor of an answer before, to the same question."`
 }
 
 type auditsOut struct {
@@ -74,7 +82,7 @@ type auditsOut struct {
 }
 
 func (s audits) list(c *call, in *listAuditIn) (*auditsOut, error) {
-	return s.page(c, c.site.ID, paging{in.Limit, in.Cursor})
+	return s.page(c, c.site.ID, wanted{in.Type, in.UserID, in.Since, in.Order}, paging{in.Limit, in.Cursor})
 }
 
 func (s audits) listOwned(c *call, in *listSiteAuditIn) (*auditsOut, error) {
@@ -82,25 +90,23 @@ func (s audits) listOwned(c *call, in *listSiteAuditIn) (*auditsOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.page(c, site.ID, paging{in.Limit, in.Cursor})
+	return s.page(c, site.ID, wanted{in.Type, in.UserID, in.Since, in.Order}, paging{in.Limit, in.Cursor})
 }
 
-func (s audits) page(c *call, siteID string, p paging) (*auditsOut, error) {
-	list := "audit|" + siteID
-	after, limit, err := place(s.Surface, p, list)
+func (s audits) page(c *call, siteID string, w wanted, p paging) (*auditsOut, error) {
+	f, list, err := filter(s.Surface, c, siteID, w, p, "audit|"+siteID)
 	if err != nil {
 		return nil, err
 	}
-	found, more, err := s.Events.Audit(c.ctx, siteID, after, limit)
+	found, last, more, err := s.Events.Audit(c.ctx, siteID, f)
 	if err != nil {
 		return nil, err
 	}
 	out := &auditsOut{Data: []auditOut{}}
 	for _, e := range found {
-		after = e.Seq
 		out.Data = append(out.Data, newAuditOut(e))
 	}
-	out.Cursor = s.cursor(strconv.FormatInt(after, 10), list)
+	out.Cursor = s.cursor(strconv.FormatInt(last, 10), list)
 	if more {
 		out.NextCursor = &out.Cursor
 	}

@@ -2,6 +2,7 @@ package native
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -53,8 +54,12 @@ func newEventOut(p webhook.Past) eventOut {
 
 type listEventsIn struct {
 	From   string `query:"from" json:"-" doc:"start, or end to begin behind the newest event; start if left out."`
+	Type   string `query:"type" json:"-" doc:"Only events of this type; webhook.test for those that were played."`
+	UserID string `query:"user_id" json:"-" doc:"Only events about this one of the site's people."`
+	Since  string `query:"since" json:"-" doc:"Only events from this moment on, RFC 3339."`
+	Order  string `query:"order" json:"-" doc:"asc, or desc for the newest first; asc if left out."`
 	Limit  int    `query:"limit" json:"-" doc:"1 to 200; 50 if left out."`
-	Cursor string `query:"cursor" json:"-" doc:"cursor of an answer before."`
+	Cursor string `query:"cursor" json:"-" doc:"cursor of an answer before, to the same question."`
 }
 
 type eventsOut struct {
@@ -65,7 +70,7 @@ type eventsOut struct {
 
 func (s webhooks) events(c *call, in *listEventsIn) (*eventsOut, error) {
 	list := "events|" + c.site.ID
-	after, limit, err := place(s.Surface, paging{in.Limit, in.Cursor}, list)
+	f, list, err := filter(s.Surface, c, c.site.ID, wanted{in.Type, in.UserID, in.Since, in.Order}, paging{in.Limit, in.Cursor}, list)
 	if err != nil {
 		return nil, err
 	}
@@ -73,14 +78,17 @@ func (s webhooks) events(c *call, in *listEventsIn) (*eventsOut, error) {
 	case "", "start":
 	case "end":
 		if in.Cursor == "" {
-			if after, err = s.Webhooks.End(c.ctx, c.site.ID); err != nil {
+			if f.At, err = s.Webhooks.End(c.ctx, c.site.ID); err != nil {
 				return nil, err
 			}
 		}
 	default:
 		return nil, otl.InvalidField("from", "unknown_value", "must be start or end")
 	}
-	past, last, more, err := s.Webhooks.Events(c.ctx, c.site.ID, after, limit)
+	if in.Type != "" && !f.Type.Told() && f.Type != otl.EventWebhookTest {
+		return nil, otl.InvalidField("type", "unknown_value", "must be a type sites are told of, or webhook.test")
+	}
+	past, last, more, err := s.Webhooks.Events(c.ctx, c.site.ID, f)
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +100,36 @@ func (s webhooks) events(c *call, in *listEventsIn) (*eventsOut, error) {
 		out.Data = append(out.Data, newEventOut(p))
 	}
 	return out, nil
+}
+
+// wanted are the members of a request that leave only some entries of a log.
+type wanted struct{ kind, user, since, order string }
+
+// filter reads what is wanted of a site's log, and gives the list that its cursors are of.
+func filter(s *Surface, c *call, siteID string, w wanted, p paging, list string) (f otl.LogFilter, of string, err error) {
+	f = otl.LogFilter{Type: otl.EventType(w.kind), UserID: w.user, Newest: w.order == "desc"}
+	if w.order != "" && w.order != "asc" && !f.Newest {
+		return f, list, otl.InvalidField("order", "unknown_value", "must be asc or desc")
+	}
+	if len(w.kind) > 64 {
+		return f, list, otl.InvalidField("type", "too_long", "must be at most 64 characters")
+	}
+	if w.since != "" {
+		if f.Since, err = moment("since", w.since); err != nil {
+			return f, list, err
+		}
+		f.Since = f.Since.UTC()
+	}
+	if w.user != "" {
+		if _, err := s.Accounts.Member(c.ctx, siteID, w.user); err != nil {
+			return f, list, err
+		}
+	}
+	if !f.Plain() {
+		list = strings.Join([]string{list, w.kind, w.user, w.since, w.order}, "|")
+	}
+	f.At, f.Limit, err = place(s, p, list)
+	return f, list, err
 }
 
 func (s webhooks) event(c *call, in *eventIn) (*eventOut, error) {

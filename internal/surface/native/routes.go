@@ -44,6 +44,7 @@ func (s *Surface) routes() {
 	feed{s}.routes()
 	audits{s}.routes()
 	webhooks{s}.routes()
+	orders{s}.routes()
 }
 
 func (s auth) routes() {

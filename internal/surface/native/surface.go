@@ -35,6 +35,7 @@ type Options struct {
 	Feed     *session.Feed
 	Events   *event.Log
 	Webhooks *webhook.Webhooks
+	Orders   *site.Orders
 	Ledger   *ledger.Ledger // of what sites are shown; nil for none
 	Once     *once.Keeper
 	Pace     *limit.Pace // of requests; nil for none

@@ -126,6 +126,7 @@ func things(t *testing.T, w *otltest.World, own, stranger string) map[string]thi
 		"webhooks":   {hooks[true], map[string]string{"another site's": hooks[false], "deleted": dropped.ID, "of another kind": jane.ID}},
 		"deliveries": {events[true], map[string]string{"another site's": events[false], "of another kind": hooks[true]}},
 		"events":     {events[true], map[string]string{"another site's": events[false], "of another kind": hooks[true]}},
+		"orders":     {orderOf(t, w, mine).ID, map[string]string{"another owner's": orderOf(t, w, theirs).ID, "of another kind": mine}},
 		"clients":    {client, map[string]string{"another owner's": newClient(stranger, theirs), "revoked": over, "of another kind": mine}},
 		"users":      {jane.ID, map[string]string{"another site's": john.ID, "left": left.ID, "deleted": gone.ID, "of another kind": mine}},
 		"sessions":   {session(one), map[string]string{"another site's": session(foreign), "ended": session(ended), "of another kind": jane.ID}},

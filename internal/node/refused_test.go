@@ -1,0 +1,87 @@
+package node_test
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/site"
+)
+
+// refused writes what was refused and gives the entries of a site, "" for all, by reason.
+func refused(t *testing.T, w *otltest.World, siteID string) map[string][]otl.Event {
+	t.Helper()
+	if err := w.SignIn.Second.Failures.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	all, err := w.Store.Read.Events.List(t.Context(), "", siteID, "", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string][]otl.Event{}
+	for _, e := range all {
+		if e.Type == otl.EventAccessRefused {
+			out[e.Data[otl.DataReason]] = append(out[e.Data[otl.DataReason]], e)
+		}
+	}
+	return out
+}
+
+// TestAU01_RefusedAccess: a key that is wrong, or not good for what it is used for, is in the
+// log, whose it is as far as that is proven; and a storm of them is a few entries.
+func TestAU01_RefusedAccess(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		narrow, err := w.Sites.CreateKey(t.Context(), w.Notes.Site.ID, site.NewKey{Name: "narrow", Scopes: otl.Scopes{otl.ScopeAuth}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, err := w.Clients.Create(t.Context(), w.Notes.Site.ID, site.NewClient{Name: "backend", RedirectURIs: []string{"https://notes.test/callback"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wrong := w.Notes.Key.Reveal()[:len(w.Notes.Key.Reveal())-1] + "x"
+		scope := otltest.Call{Path: "/api/v1/users", Key: narrow.Key}
+		w.Do(t, scope).Want(t, http.StatusForbidden)
+		w.Do(t, otltest.Call{Path: "/api/v1/users", Key: w.Notes.Key, Headers: map[string]string{"Origin": "https://notes.test"}}).Want(t, http.StatusForbidden)
+		w.Do(t, otltest.Call{Path: "/api/v1/users/" + made.ID, Headers: map[string]string{"X-OTL-Site-Key": wrong}}).Want(t, http.StatusUnauthorized)
+		secret := url.Values{"grant_type": {"client_credentials"}, "client_id": {made.ID}, "client_secret": {"otc_wrong"}}
+		w.Do(t, otltest.Call{Method: http.MethodPost, Path: "/oidc/token", Body: secret.Encode(), Headers: map[string]string{"Content-Type": form}}).Want(t, http.StatusUnauthorized)
+		w.Do(t, otltest.Call{Path: "/api/v1/users"}).Want(t, http.StatusUnauthorized) // no key at all is no attempt
+		all, its := refused(t, w, ""), refused(t, w, w.Notes.Site.ID)
+		for reason, want := range map[string]struct {
+			operation string
+			by        otl.Actor
+			site      bool
+		}{
+			"scope_missing":       {"GET /api/v1/users", otl.Actor{Kind: otl.ActorSiteKey, ID: narrow.ID}, true},
+			"site_key_in_browser": {"GET /api/v1/users", otl.Actor{Kind: otl.ActorAnybody}, false},
+			"site_key_unknown":    {"GET /api/v1/users/{id}", otl.Actor{Kind: otl.ActorAnybody}, false},
+			"invalid_client":      {"POST /oidc/token", otl.Actor{Kind: otl.ActorAnybody}, false},
+		} {
+			if len(all[reason]) != 1 || (len(its[reason]) == 1) != want.site {
+				t.Errorf("%s: %d entries, %d of them the site's", reason, len(all[reason]), len(its[reason]))
+				continue
+			}
+			if e := all[reason][0]; e.Data[otl.DataOperation] != want.operation || e.By != want.by || e.From == "" || e.RequestID == "" {
+				t.Errorf("%s: %+v", reason, e)
+			}
+		}
+		if len(all) != 4 {
+			t.Errorf("%d reasons: %v", len(all), all)
+		}
+		for range 200 {
+			w.Do(t, scope)
+		}
+		w.Clock.Advance(2 * time.Minute)
+		if e := refused(t, w, w.Notes.Site.ID)["scope_missing"]; len(e) != 2 || e[0].Data[otl.DataTries] != "200" {
+			t.Errorf("a storm: %d entries, %+v", len(e), e[0])
+		}
+		if n := w.SignIn.Second.Failures.Total.Load(); n != 0 {
+			t.Errorf("%d of them are counted as sign-ins", n)
+		}
+	})
+}
