@@ -74,7 +74,7 @@ func (w *benchWorld) seed(ctx context.Context, environ []string, o *bench.Option
 	if err != nil {
 		return err
 	}
-	o.Client = bench.Client{ID: client.ID, Secret: client.Secret}
+	o.Client = bench.Client{ID: client.ID, Secret: client.Secret, Subdomain: reg.Site.Slug}
 	o.Second, err = w.second(ctx, n, like)
 	return err
 }

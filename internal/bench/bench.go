@@ -58,6 +58,7 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 		{"login", r.logins},
 		{"sessions", r.open},
 		{"login with a second factor", stepping{r}.logins},
+		{"login with a second factor on OneLogin's wire", stepping{r}.factors},
 		{"refresh", r.refreshes},
 		{"introspect", r.introspects},
 		{"me", r.me},

@@ -80,7 +80,7 @@ func TestEveryLoadSucceedsAgainstAServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = box.Close() })
-	mailer, err := outbox.NewWebhook(box.URL, "")
+	mailer, err := outbox.NewWebhook(box.URL, "", outbox.Post{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestEveryLoadSucceedsAgainstAServer(t *testing.T) {
 		results, err := Run(t.Context(), Options{
 			Nodes: nodes, Admin: []string{admin.URL}, Bare: bare(t), SiteKey: w.Notes.Key, Sites: []secret.Text{w.Shop.Key}, People: people,
 			Hash: secret.DefaultArgon2(), Duration: 200 * time.Millisecond, Overload: 200 * time.Millisecond, Connections: 4, Receiver: receivers[w.Engine],
-			Second: second, Now: w.Clock.Now, Mailbox: box, Client: Client{made.ID, made.Secret},
+			Second: second, Now: w.Clock.Now, Mailbox: box, Client: Client{made.ID, made.Secret, w.Notes.Site.Slug},
 			Progress: func(name string) { told = append(told, name) },
 		})
 		if err != nil {
@@ -127,7 +127,7 @@ func TestEveryLoadSucceedsAgainstAServer(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 		}
-		for _, name := range []string{"login", "refresh", "introspect", "me", "jwks", "login with a second factor", "otp by mail", "otp on Transmit's wire", "hosted pages"} {
+		for _, name := range []string{"login", "refresh", "introspect", "me", "jwks", "login with a second factor", "login with a second factor on OneLogin's wire", "otp by mail", "otp on Transmit's wire", "hosted pages"} {
 			if r := seen[name]; r.RawLimit <= 0 || r.Ratio <= 0 || r.ServerMB <= 0 {
 				t.Errorf("%s: %+v", name, r)
 			}

@@ -9,10 +9,11 @@ import (
 	"github.com/onetimelogin/otl/internal/secret"
 )
 
-// Client is a client of Transmit's wire that codes may be handed to.
+// Client is a client of the wires of others, that codes may be handed to.
 type Client struct {
-	ID     string
-	Secret secret.Text
+	ID        string
+	Secret    secret.Text
+	Subdomain string // of its site, on OneLogin's wire
 }
 
 // transmitter does on Transmit's wire what a coder does on our own (contract 3.1, 3.2);
