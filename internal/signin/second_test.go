@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -272,63 +271,4 @@ func TestOT16_AFactorThatWasPlantedGoes(t *testing.T) {
 			t.Errorf("the trusted device: %v", err)
 		}
 	})
-}
-
-// TestSE15_NoOrderOfStepsOpensASessionWithOneFactor walks at random through beginning,
-// challenging, verifying and entering, with right and wrong tokens, proofs, doors,
-// sites and people, and holds every session there is against the rule.
-func TestSE15_NoOrderOfStepsOpensASessionWithOneFactor(t *testing.T) {
-	t.Parallel()
-	w := otltest.New(t, otltest.SQLite)
-	notes, shop := demand(t, w, w.Notes, otl.MFARequired), w.Shop
-	people := []holder{hold(t, w, "jane@dev.test", "+491705550101", true, notes.Site, shop.Site), hold(t, w, "john@dev.test", "+491705550102", true, notes.Site, shop.Site)}
-	dice := rand.New(rand.NewPCG(1, 2))
-	doors := []signin.Door{{Name: "a"}, {Name: "b"}, {Name: "a", Client: "c"}}
-	tokens := []secret.Text{{}, secret.NewText("otl_mt_x")}
-	opened := 0
-	for range 3000 {
-		s, h, d := []site.Registered{notes, shop}[dice.IntN(2)], people[dice.IntN(2)], doors[dice.IntN(3)]
-		token := tokens[dice.IntN(len(tokens))]
-		proof := secret.NewText("000000")
-		if dice.IntN(2) == 0 {
-			proof = secret.NewText(secret.TOTP(people[dice.IntN(2)].seed, w.Clock.Now()))
-		}
-		sp := signin.StepProof{Token: token, Site: s.Site, Door: d, Kind: otl.FactorTOTP, Proof: proof}
-		switch dice.IntN(6) {
-		case 0, 1:
-			p, err := w.SignIn.Prove(t.Context(), signin.Attempt{Site: s.Site, Email: h.Email.Address, Password: secret.NewText(otltest.Password)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if in, err := w.SignIn.Second.Enter(t.Context(), p, &d); err == nil && in.Step != nil {
-				tokens = append(tokens, in.Step.Token)
-			}
-		case 2:
-			_, _, _ = w.SignIn.Second.Challenge(t.Context(), sp)
-		case 3:
-			if p, _, err := w.SignIn.Second.Verify(t.Context(), sp); err == nil {
-				_, _ = w.SignIn.Second.Enter(t.Context(), p, nil)
-			}
-		case 4:
-			if in, err := w.SignIn.Second.Complete(t.Context(), sp); err == nil && !in.Access.Empty() {
-				opened++
-			}
-		case 5:
-			w.Clock.Advance(time.Duration(dice.IntN(60)) * time.Second)
-		}
-	}
-	for _, h := range people {
-		live, err := w.SignIn.List(t.Context(), scope(h.User), "", 1000)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, one := range live {
-			if one.Methods.Factors() < 2 {
-				t.Errorf("a session by %s", one.Methods)
-			}
-		}
-	}
-	if opened == 0 {
-		t.Error("the walk never got in")
-	}
 }
