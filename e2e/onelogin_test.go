@@ -330,19 +330,21 @@ func TestOneLoginGoSDK(t *testing.T) {
 	}
 }
 
-// TestOneLoginNodeSDK calls the wire through the vendor's package for Node.js, which
-// knows no other scheme than https.
+// TestOneLoginNodeSDK calls the wire through the vendor's packages for Node.js, which
+// know no other scheme than https.
 func TestOneLoginNodeSDK(t *testing.T) {
 	t.Parallel()
 	need(t, "node")
 	_, vars, cert := secureDev(t)
-	cmd := exec.CommandContext(t.Context(), "node", "onelogin.mjs")
-	cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+cert)
-	for k, v := range vars {
-		cmd.Env = append(cmd.Env, k+"="+v)
-	}
-	if out, err := cmd.CombinedOutput(); err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "done") {
-		t.Fatalf("%v\n%s", err, out)
+	for _, program := range []string{"onelogin.mjs", "onelogin2.mjs"} {
+		cmd := exec.CommandContext(t.Context(), "node", program)
+		cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+cert)
+		for k, v := range vars {
+			cmd.Env = append(cmd.Env, k+"="+v)
+		}
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "done") {
+			t.Errorf("%s: %v\n%s", program, err, out)
+		}
 	}
 }
 
