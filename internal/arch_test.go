@@ -61,7 +61,7 @@ func rooms() map[string]room {
 		"wire":             {[]string{"otl"}, []string{"database/sql", "html/template"}, "what is alike on all wires, and nothing of any one of them"},
 		"outbox":           {[]string{"otl", "secret", "store", "message", "webhook", "egress"}, []string{"database/sql", "html/template"}, "the outbox carries and never decides"},
 		"surface/dev":      {[]string{"otl", "secret", "outbox"}, []string{"database/sql"}, "a surface translates"},
-		"surface/pages":    {[]string{"otl", "secret", "wire", "cookie", "message", "session", "factor", "signin", "site", "account", "../docs"}, []string{"database/sql"}, "a surface translates"},
+		"surface/pages":    {[]string{"otl", "secret", "wire", "cookie", "message", "session", "factor", "signin", "site", "account", "webhook", "../docs"}, []string{"database/sql"}, "a surface translates"},
 		"server":           {[]string{"otl"}, []string{"database/sql"}, "the server mounts handlers and knows no domain"},
 		"demo":             {[]string{"secret", "egress"}, []string{"database/sql"}, "a demo site knows the server from outside only"},
 		"bench":            {[]string{"secret"}, []string{"database/sql"}, "a load knows the server from outside only"},

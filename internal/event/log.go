@@ -34,6 +34,8 @@ type Log struct {
 const (
 	// look is how often a node looks for events that other processes appended.
 	look = 100 * time.Millisecond
+	// pulls is how long a site that read what it is told of is held to read on.
+	pulls = 30 * 24 * time.Hour
 	// batch is how many events get their places in one transaction.
 	batch = 256
 )
@@ -238,17 +240,29 @@ func (p *placer) concerned(ctx context.Context, e otl.Event) ([]string, error) {
 	case e.Type == otl.EventUserUpdated:
 		return p.seeing(ctx, e)
 	case e.Type == otl.EventUserCreated: // anywhere in the network (contract 1.7)
-		hearing, err := p.tx.Endpoints.Hearing(ctx, e.Type)
-		if e.SiteID != "" && !slices.Contains(hearing, e.SiteID) {
-			hearing = append(hearing, e.SiteID)
-		}
-		return hearing, err
+		return p.hearing(ctx, e)
 	case e.Type == otl.EventUserDeleted: // his grants went with him
 		return strings.Fields(e.Data[otl.DataSites]), nil
 	case e.SiteID != "":
 		return []string{e.SiteID}, nil
 	}
 	return nil, nil
+}
+
+// hearing gives the sites that hear of what happens anywhere: by an endpoint, or because they
+// ask, and the one where it happened.
+func (p *placer) hearing(ctx context.Context, e otl.Event) ([]string, error) {
+	told, err := p.tx.Endpoints.Hearing(ctx, e.Type)
+	if err != nil {
+		return nil, err
+	}
+	pulling, err := p.tx.Sites.Pulling(ctx, p.now.Add(-pulls))
+	for _, id := range append(pulling, e.SiteID) {
+		if id != "" && !slices.Contains(told, id) {
+			told = append(told, id)
+		}
+	}
+	return told, err
 }
 
 // seeing gives the sites that were granted one of the fields that changed.

@@ -276,6 +276,34 @@ func TestManyNodesStartOnOneEmptyDatabase(t *testing.T) {
 	})
 }
 
+// TestMN12_NodesRotateAtOnce: of several that maintain their keys in the same moment one makes
+// the next key, and all publish it.
+func TestMN12_NodesRotateAtOnce(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		r := newRig(st)
+		nodes := []*installation.Installation{r.mustOpen(t), r.mustOpen(t), r.mustOpen(t)}
+		r.maintain(t, nodes...)
+		r.Advance(90*24*time.Hour - time.Hour)
+		var all sync.WaitGroup
+		for _, in := range nodes {
+			all.Go(func() {
+				if err := in.Maintain(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		r.maintain(t, nodes...)
+		want := published(t, nodes[0])
+		for _, in := range nodes {
+			if got := published(t, in); len(got) != 2 || !slices.Equal(got, want) {
+				t.Errorf("published %v, want %v", got, want)
+			}
+		}
+	})
+}
+
 // TestACommandRotatesNothing: its configuration may be another than the servers'.
 func TestACommandRotatesNothing(t *testing.T) {
 	t.Parallel()

@@ -262,7 +262,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	})
 	hosted := pages.New(pages.Options{
 		Flows: n.Flows, Arrivals: signin.Arrivals{Flows: n.Flows}, SetUps: signin.SetUps{Arrivals: signin.Arrivals{Flows: n.Flows}}, Factors: n.Setup, Codes: n.Codes, SignIn: n.SignIn,
-		Accounts: n.Accounts, Consents: account.Consents{Accounts: n.Accounts}, Erasures: account.Erasures{Accounts: n.Accounts}, Sites: n.Sites, Clients: n.Clients, Changes: n.Members.Changes, PublicURL: o.PublicURL, Now: o.Now, Plain: native.Fail,
+		Accounts: n.Accounts, Consents: account.Consents{Accounts: n.Accounts}, Erasures: account.Erasures{Accounts: n.Accounts}, Webhooks: n.Webhooks, Sites: n.Sites, Clients: n.Clients, Changes: n.Members.Changes, PublicURL: o.PublicURL, Now: o.Now, Plain: native.Fail,
 	})
 	login := onelogin.New(onelogin.Options{
 		SignIn: n.SignIn, Second: n.SignIn.Second, Sites: n.Sites, Jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https:")}, PublicURL: o.PublicURL, Strict: o.StrictSubdomain, Ask: hosted.Switch,

@@ -170,6 +170,7 @@ type EndReason string
 // The reasons.
 const (
 	EndLogout           EndReason = "logout"
+	EndSSOLogout        EndReason = "sso_logout" // of the browser it was opened from
 	EndAdmin            EndReason = "admin"
 	EndPasswordChange   EndReason = "password_change"
 	EndRefreshReuse     EndReason = "refresh_reuse"

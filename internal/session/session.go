@@ -194,7 +194,7 @@ func (s *Sessions) End(ctx context.Context, tx *store.Tx, userID, id string, rea
 	if err != nil {
 		return 0, err
 	}
-	return version, s.tell(ctx, tx, userID, []store.Ended{ended}, reason, version)
+	return version, s.tell(ctx, tx, userID, []store.Ended{ended}, version)
 }
 
 // EndBrowser ends a browser session of a person inside a transaction, and with it the
@@ -205,14 +205,18 @@ func (s *Sessions) EndBrowser(ctx context.Context, tx *store.Tx, userID, id stri
 	if err != nil {
 		return err
 	}
-	ended, err := tx.Sessions.EndHeld(ctx, userID, id, reason, s.Now())
+	held := reason
+	if reason == otl.EndLogout {
+		held = otl.EndSSOLogout
+	}
+	ended, err := tx.Sessions.EndHeld(ctx, userID, id, reason, held, s.Now())
 	if err == nil && len(ended) == 0 {
 		err = store.ErrNotFound
 	}
 	if err != nil {
 		return err
 	}
-	return s.tell(ctx, tx, userID, ended, reason, version)
+	return s.tell(ctx, tx, userID, ended, version)
 }
 
 // EndAll ends every session of a person inside a transaction, on one site or,
@@ -240,7 +244,7 @@ func (s *Sessions) EndAll(ctx context.Context, tx *store.Tx, userID, siteID, kee
 			return 0, err
 		}
 	}
-	return version, s.tell(ctx, tx, userID, ended, reason, version)
+	return version, s.tell(ctx, tx, userID, ended, version)
 }
 
 // raise comes before sessions end, because it locks the row of the person, as a
@@ -254,9 +258,9 @@ func raise(ctx context.Context, tx *store.Tx, userID string, reason otl.EndReaso
 }
 
 // tell appends what ended to the log of events and to the feed of revocations.
-func (s *Sessions) tell(ctx context.Context, tx *store.Tx, userID string, ended []store.Ended, reason otl.EndReason, version int) error {
+func (s *Sessions) tell(ctx context.Context, tx *store.Tx, userID string, ended []store.Ended, version int) error {
 	for _, e := range ended {
-		data := map[string]string{otl.DataReason: string(reason), otl.DataSessionVersion: strconv.Itoa(version)}
+		data := map[string]string{otl.DataReason: string(e.Reason), otl.DataSessionVersion: strconv.Itoa(version)}
 		if e.Client != "" {
 			data[otl.DataClient] = e.Client
 		}

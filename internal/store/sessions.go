@@ -110,16 +110,19 @@ func (g Sessions) Live(ctx context.Context, userID, siteID, before string, now t
 }
 
 // Ended names a session that has just ended.
-type Ended struct{ ID, UserID, SiteID, Client string }
+type Ended struct {
+	ID, UserID, SiteID, Client string
+	Reason                     otl.EndReason
+}
 
-func endedDest(e *Ended) []any { return []any{&e.ID, &e.UserID, &e.SiteID, &e.Client} }
+func endedDest(e *Ended) []any { return []any{&e.ID, &e.UserID, &e.SiteID, &e.Client, &e.Reason} }
 
 // End marks one session as ended. It fails with ErrNotFound when the session
 // does not exist or had ended.
 func (g Sessions) End(ctx context.Context, id string, reason otl.EndReason, now time.Time) (Ended, error) {
 	var e Ended
 	err := g.one(ctx, `UPDATE sessions SET ended_at = $1, end_reason = $2
-		WHERE id = $3 AND ended_at IS NULL RETURNING id, user_id, site_id, client`,
+		WHERE id = $3 AND ended_at IS NULL RETURNING id, user_id, site_id, client, end_reason`,
 		[]any{millis(now), string(reason), id}, endedDest(&e)...)
 	g.changes.person(e.UserID)
 	return e, err
@@ -131,16 +134,16 @@ func (g Sessions) EndAll(ctx context.Context, userID, siteID, keep string, reaso
 	g.changes.person(userID)
 	return all(ctx, g.group, `UPDATE sessions SET ended_at = $1, end_reason = $2
 		WHERE user_id = $3 AND ($4 = '' OR site_id = $4) AND id <> $5 AND ended_at IS NULL
-		RETURNING id, user_id, site_id, client`, []any{millis(now), string(reason), userID, siteID, keep}, endedDest)
+		RETURNING id, user_id, site_id, client, end_reason`, []any{millis(now), string(reason), userID, siteID, keep}, endedDest)
 }
 
-// EndHeld marks a browser session of a person as ended, and those that clients opened
-// from it, and names them.
-func (g Sessions) EndHeld(ctx context.Context, userID, id string, reason otl.EndReason, now time.Time) ([]Ended, error) {
+// EndHeld marks a browser session of a person as ended, for one reason, and those that
+// clients opened from it, for another, and names them.
+func (g Sessions) EndHeld(ctx context.Context, userID, id string, reason, held otl.EndReason, now time.Time) ([]Ended, error) {
 	g.changes.person(userID)
-	return all(ctx, g.group, `UPDATE sessions SET ended_at = $1, end_reason = $2
+	return all(ctx, g.group, `UPDATE sessions SET ended_at = $1, end_reason = CASE WHEN id = $4 THEN $2 ELSE $5 END
 		WHERE user_id = $3 AND (id = $4 OR holder = $4 AND holder <> '') AND ended_at IS NULL
-		RETURNING id, user_id, site_id, client`, []any{millis(now), string(reason), userID, id}, endedDest)
+		RETURNING id, user_id, site_id, client, end_reason`, []any{millis(now), string(reason), userID, id, string(held)}, endedDest)
 }
 
 // HandedBy gives the live sessions of a person that session tokens of a site opened.
@@ -188,7 +191,7 @@ func (g Sessions) Faded(ctx context.Context) (id string, err error) {
 
 // Aged gives sessions behind an id and before another, by id.
 func (g Sessions) Aged(ctx context.Context, after, before string, limit int) ([]Ended, error) {
-	return all(ctx, g.group, `SELECT id, user_id, site_id, client FROM sessions WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3`, []any{after, before, limit}, endedDest)
+	return all(ctx, g.group, `SELECT id, user_id, site_id, client, end_reason FROM sessions WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3`, []any{after, before, limit}, endedDest)
 }
 
 // Fade takes from a session from where and with what it was opened.

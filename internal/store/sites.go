@@ -157,6 +157,24 @@ func (g Sites) Purge(ctx context.Context, before time.Time, limit int) ([]string
 		func(s *string) []any { return []any{s} })
 }
 
+// PulledAt gives when a site last read what it is told of, exact to an hour.
+func (g Sites) PulledAt(ctx context.Context, id string) (last time.Time, err error) {
+	err = g.one(ctx, `SELECT pulled_at FROM sites WHERE id = $1`, []any{id}, at(&last))
+	return last, err
+}
+
+// Pulled notes that it does.
+func (g Sites) Pulled(ctx context.Context, id string, now time.Time) error {
+	_, err := g.exec(ctx, `UPDATE sites SET pulled_at = $1 WHERE id = $2`, millis(now), id)
+	return err
+}
+
+// Pulling gives the sites that read what they are told of after a time.
+func (g Sites) Pulling(ctx context.Context, since time.Time) ([]string, error) {
+	return all(ctx, g.group, `SELECT id FROM sites WHERE pulled_at IS NOT NULL AND pulled_at > $1 AND deleted_at IS NULL ORDER BY pulled_at`, []any{millis(since)},
+		func(s *string) []any { return []any{s} })
+}
+
 // Origins gives the origins a site allows.
 func (g Sites) Origins(ctx context.Context, siteID string) ([]string, error) {
 	return all(ctx, g.group, `SELECT origin FROM allowed_origins WHERE site_id = $1 ORDER BY origin`, []any{siteID},

@@ -224,6 +224,9 @@ type Past struct {
 // from, which may be behind the last event given: what must not be told any more is left
 // out.
 func (w *Webhooks) Events(ctx context.Context, siteID string, f otl.LogFilter) (past []Past, last int64, more bool, err error) {
+	if err := pulled(ctx, w, siteID); err != nil {
+		return nil, f.At, false, err
+	}
 	found, last, more, err := event.Page(ctx, w.Store, siteID, true, f)
 	if err != nil || len(found) == 0 {
 		return nil, last, more, err
@@ -248,6 +251,17 @@ func (w *Webhooks) Events(ctx context.Context, siteID string, f otl.LogFilter) (
 		}
 	}
 	return past, last, more, nil
+}
+
+// pulled notes that a site reads what it is told of, once an hour: as who has an endpoint, it
+// hears of what happens anywhere in the network from then on.
+func pulled(ctx context.Context, w *Webhooks, siteID string) error {
+	now := w.Now()
+	last, err := w.Store.Read.Sites.PulledAt(ctx, siteID)
+	if err != nil || now.Sub(last) < time.Hour {
+		return err
+	}
+	return w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Sites.Pulled(ctx, siteID, now) })
 }
 
 // End gives the place of the newest event a site is told of.

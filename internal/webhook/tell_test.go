@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -218,6 +219,38 @@ func TestUserCreated_IsToldEverywhere(t *testing.T) {
 		data, err := json.Marshal(there[0].JSON["data"])
 		if want := `{"user":{"id":"` + r.Text("user", "id") + `"}}`; err != nil || string(data) != want || there[0].JSON["user_sequence"] != nil {
 			t.Errorf("Shop is told %s, want %s", there[0].Body, want)
+		}
+	})
+}
+
+// TestUserCreated_IsReadByWhoPulls: a site that reads /events hears of strangers as one with an
+// endpoint does, until it has not read for 30 days.
+func TestUserCreated_IsReadByWhoPulls(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		register := func(email string) {
+			t.Helper()
+			w.Do(t, otltest.Call{Path: "/api/v1/auth/register", Key: w.Notes.Key, Body: map[string]string{"email": email, "password": otltest.Password}}).Want(t, http.StatusCreated)
+			w.Deliver(t)
+		}
+		hears := func(cursor string) ([]map[string]any, string) {
+			t.Helper()
+			r := w.Do(t, otltest.Call{Path: "/api/v1/events" + cursor, Key: w.Shop.Key})
+			return r.Items(t), "?cursor=" + r.Text("cursor")
+		}
+		register("before@dev.test")
+		got, cursor := hears("")
+		if len(got) != 0 {
+			t.Errorf("before it asked for the first time: %v", got)
+		}
+		register("during@dev.test")
+		if got, cursor = hears(cursor); len(got) != 1 || got[0]["type"] != "user.created" || len(got[0]["data"].(map[string]any)["user"].(map[string]any)) != 1 {
+			t.Errorf("it hears %v", got)
+		}
+		w.Clock.Advance(31 * 24 * time.Hour)
+		register("after@dev.test")
+		if got, _ = hears(cursor); len(got) != 0 {
+			t.Errorf("after it had not asked for a month: %v", got)
 		}
 	})
 }

@@ -81,6 +81,10 @@ func TestOA13_BackChannelLogout(t *testing.T) {
 				string(events) != `{"http://schemas.openid.net/event/backchannel-logout":{}}` || c["exp"].(float64)-c["iat"].(float64) > 120 {
 				t.Errorf("%s: %v", name, c)
 			}
+			st, err := x.Store.Read.Sessions.Standing(t.Context(), id)
+			if want := map[string]otl.EndReason{"the browser": otl.EndSSOLogout, "the person": otl.EndLogout}[name]; err != nil || want != "" && st.Session.EndReason != want {
+				t.Errorf("%s: it ended for %s, want %s: %v", name, st.Session.EndReason, want, err)
+			}
 			x.browser.Cookies = map[string]string{}
 		}
 	})

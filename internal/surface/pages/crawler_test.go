@@ -44,6 +44,7 @@ func everyPage(t *testing.T, w *otltest.World, s site.Registered, email string, 
 	c.factors()
 	c.steps()
 	c.devices()
+	c.hooks()
 	c.leaves()
 	return c.been
 }
@@ -247,6 +248,31 @@ func (c *crawler) devices() {
 		p = b.Submit(p, "consent", map[string]string{"fields": "email", "decision": "connect"})
 	}
 	b.Submit(p, "confirm", map[string]string{"decision": "cancel"})
+}
+
+// hooks looks after where a site of the person's own is told of events.
+func (c *crawler) hooks() {
+	u, err := c.w.Accounts.Find(c.Context(), c.email)
+	if err != nil {
+		c.Fatal(err)
+	}
+	own := c.w.Register(c.T, site.Registration{Name: c.s.Site.Name, Owner: u.ID})
+	h, b, at := otltest.NewHook(c.T), c.signedIn(), "/account/sites/"+own.Site.ID+"/webhooks"
+	p := b.Submit(b.Get(at), "new", map[string]string{"url": h.URL, "events": `"><script>alert(1)</script>`})
+	p = b.Submit(p, "new", map[string]string{"url": h.URL + "?<b>", "events": ""})
+	b.Submit(p, "act", map[string]string{"do": "test"})
+	c.w.Deliver(c.T)
+	all, err := c.w.Webhooks.List(c.Context(), own.Site.ID)
+	if err != nil || len(all) != 1 {
+		c.Fatal(len(all), err)
+	}
+	sent, err := c.w.Webhooks.Deliveries(c.Context(), own.Site.ID, all[0].ID, "", 0, 1)
+	if err != nil || len(sent) != 1 {
+		c.Fatal(len(sent), err)
+	}
+	b.Get(at)
+	b.Get(at + "/" + all[0].ID)
+	b.Submit(b.Get(at+"/"+all[0].ID+"/deliveries/"+sent[0].Event.Event.ID), "resend", nil)
 }
 
 // leaves has the account deleted, takes that back, and removes what was set up.

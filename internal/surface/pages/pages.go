@@ -19,6 +19,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/webhook"
 )
 
 //go:embed templates/*.html
@@ -40,6 +41,7 @@ type Options struct {
 	Consents  account.Consents
 	Erasures  account.Erasures
 	Sites     *site.Sites
+	Webhooks  *webhook.Webhooks
 	Clients   *site.Clients
 	PublicURL string // cookies are for https where it is
 	Now       func() time.Time
@@ -83,6 +85,7 @@ func New(o Options) *Pages {
 	p.get("/static/{name}", p.static)
 	p.get("/logo/{id}", brands{p}.logo)
 	changes{p}.routes()
+	hooks{accounts{p}}.routes()
 	devices{p}.routes()
 	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.Fail(w, r, errNoPath) })
 	return p

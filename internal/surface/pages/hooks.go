@@ -1,0 +1,330 @@
+package pages
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/webhook"
+)
+
+// hooks are the pages on which the owner of a site looks after where it is told of events,
+// by the verbs the API has for that.
+type hooks struct{ accounts }
+
+const (
+	// shownDeliveries is how many deliveries a page has.
+	shownDeliveries = 50
+	// verifyTime is longer than an endpoint may take for its answer to a challenge.
+	verifyTime = 15 * time.Second
+)
+
+// hooksPage is where a site is told of events.
+type hooksPage struct {
+	At        string // of the page
+	Intro     string
+	Endpoints []hookCard
+}
+
+// hookCard is one endpoint.
+type hookCard struct {
+	ID, URL, Text string
+	On, Mine      bool // it is sent to; it is the site's own, and no client's
+	Verified      bool
+}
+
+// hookPage is one endpoint with what became of events there.
+type hookPage struct {
+	At         string
+	Hook       hookCard
+	Secret     string // shown this once; "" else
+	Detail     string // what went wrong, for those who run sites, in English
+	Deliveries []deliveryCard
+	Older      string // query of the next page, "" on the last one
+}
+
+// deliveryCard is one delivery.
+type deliveryCard struct{ Event, Type, Text string }
+
+// deliveryPage is one delivery with its attempts.
+type deliveryPage struct {
+	At, Hook, Event, Text string
+	Attempts              []attemptCard
+}
+
+// attemptCard is one attempt.
+type attemptCard struct{ Text, Body string }
+
+func (p hooks) routes() {
+	const at = "/account/sites/{id}/webhooks"
+	p.get(at, p.list)
+	p.post(at, p.create)
+	p.get(at+"/{hook}", p.one)
+	p.post(at+"/{hook}", p.act)
+	p.get(at+"/{hook}/deliveries/{event}", p.delivery)
+	p.post(at+"/{hook}/deliveries/{event}", p.resend)
+}
+
+func hooksAt(siteID string) string { return "/account/sites/" + siteID + "/webhooks" }
+
+// owner gives who opens or sends a page about a site of his own; any other is as unknown as
+// one that never was (TE-01). Who changes something has just proven who he is, by two factors
+// (decision D2).
+func (p hooks) owner(w http.ResponseWriter, r *http.Request, changes bool) (v signin.Visit, of otl.Site, ok bool, err error) {
+	id := r.PathValue("id")
+	if !secret.ValidID(id) {
+		return v, of, false, errNoPath
+	}
+	if changes {
+		v, ok, err = p.proven(w, r, hooksAt(id))
+	} else {
+		v, ok, err = p.person(w, r, hooksAt(id))
+	}
+	if err != nil || !ok {
+		return v, of, false, err
+	}
+	if of, err = p.Sites.Owned(r.Context(), v.Who.User.ID, id); err != nil {
+		return v, of, false, err
+	}
+	if changes && !v.Who.Session.Methods.Strong() { // he has no second factor yet
+		return v, of, false, p.own(w, r, otl.Asked{Return: hooksAt(id), MaxAge: int(signin.Recent.Seconds()), Factors: 2, SetUp: true})
+	}
+	return v, of, true, nil
+}
+
+func (p hooks) list(w http.ResponseWriter, r *http.Request) error {
+	v, of, ok, err := p.owner(w, r, false)
+	if err != nil || !ok {
+		return err
+	}
+	return p.showList(w, r, v, of, nil)
+}
+
+func (p hooks) showList(w http.ResponseWriter, r *http.Request, v signin.Visit, of otl.Site, wrong error) error {
+	all, err := p.Webhooks.List(r.Context(), of.ID)
+	if err != nil {
+		return err
+	}
+	s := p.screen(w, r, v, nil)
+	named := s.With("site", isolate(of.Name))
+	page := hooksPage{At: hooksAt(of.ID), Intro: named.Say("hooks_intro")}
+	for _, e := range all {
+		page.Endpoints = append(page.Endpoints, hookOf(s, e))
+	}
+	s.Title, s.Wide, s.Data = named.Say("hooks_heading"), true, page
+	code := p.wrong(&s, wrong)
+	p.show(w, code, "hooks.html", "", s)
+	return nil
+}
+
+// hookOf says of an endpoint how it stands.
+func hookOf(s screen, e otl.Endpoint) hookCard {
+	about := []string{s.Say("hook_" + string(e.State))}
+	if e.Reason != "" && e.Reason != otl.ReasonOwner {
+		about[0] += " (" + e.Reason + ")"
+	}
+	if !e.FailingSince.IsZero() {
+		about = append(about, s.With("date", minute(e.FailingSince)).Say("hook_failing"))
+	}
+	if e.VerifiedAt.IsZero() && e.Client == "" {
+		about = append(about, s.Say("hook_unverified"))
+	}
+	if len(e.Events) > 0 {
+		about = append(about, strings.Join(e.Events.Strings(), ", "))
+	}
+	if e.Description != "" {
+		about = append(about, isolate(e.Description))
+	}
+	return hookCard{ID: e.ID, URL: e.URL, Text: strings.Join(about, " · "), On: e.State == otl.EndpointOn, Mine: e.Client == "", Verified: !e.VerifiedAt.IsZero()}
+}
+
+// create makes an endpoint and shows its secret, this once.
+func (p hooks) create(w http.ResponseWriter, r *http.Request) error {
+	v, of, ok, err := p.owner(w, r, true)
+	if err != nil || !ok {
+		return err
+	}
+	m, err := p.Webhooks.Create(r.Context(), of.ID, webhook.NewEndpoint{URL: r.PostForm.Get("url"), Events: strings.Fields(r.PostForm.Get("events"))})
+	if err != nil && mendable(err) {
+		return p.showList(w, r, v, of, err)
+	}
+	if err != nil {
+		return err
+	}
+	return p.showOne(w, r, v, of, hookPage{Hook: hookCard{ID: m.ID}, Secret: m.Secret.Reveal()}, "")
+}
+
+func (p hooks) one(w http.ResponseWriter, r *http.Request) error {
+	v, of, ok, err := p.owner(w, r, false)
+	if err != nil || !ok {
+		return err
+	}
+	return p.showOne(w, r, v, of, hookPage{Hook: hookCard{ID: r.PathValue("hook")}}, "")
+}
+
+// showOne shows an endpoint, with what was just done in words, if anything was.
+func (p hooks) showOne(w http.ResponseWriter, r *http.Request, v signin.Visit, of otl.Site, page hookPage, good string) error {
+	e, err := p.Webhooks.Get(r.Context(), of.ID, page.Hook.ID)
+	if err != nil {
+		return err
+	}
+	before, _ := strconv.ParseInt(r.URL.Query().Get("before"), 10, 64) // anything else is the newest
+	found, err := p.Webhooks.Deliveries(r.Context(), of.ID, e.ID, "", max(before, 0), shownDeliveries+1)
+	if err != nil {
+		return err
+	}
+	s := p.screen(w, r, v, nil)
+	page.At, page.Hook = hooksAt(of.ID), hookOf(s, e)
+	if len(found) > shownDeliveries {
+		found = found[:shownDeliveries]
+		page.Older = "?before=" + number(found[shownDeliveries-1].Seq)
+	}
+	for _, d := range found {
+		kind, _ := d.Event.Shown()
+		page.Deliveries = append(page.Deliveries, deliveryCard{d.Event.Event.ID, string(kind), deliveryText(s, d.Delivery)})
+	}
+	s.Title, s.Wide, s.Good, s.Data = s.With("site", isolate(of.Name)).Say("hooks_heading"), true, good, page
+	if page.Detail != "" {
+		s.Problem = s.Say("hook_not_verified")
+	}
+	if r.Method == http.MethodPost {
+		s.Here = nil // what was done is not done again, and a secret not shown again
+	}
+	p.show(w, http.StatusOK, "hook.html", "", s)
+	return nil
+}
+
+func deliveryText(s screen, d otl.Delivery) string {
+	text := minute(d.CreatedAt) + " · " + s.Say("delivery_"+string(d.State)) + " · " + s.With("n", strconv.Itoa(d.Attempts)).Say("delivery_attempts")
+	if d.Problem != "" {
+		text += " · " + isolate(d.Problem)
+	}
+	return text
+}
+
+// act does to an endpoint what was pressed.
+func (p hooks) act(w http.ResponseWriter, r *http.Request) error {
+	v, of, ok, err := p.owner(w, r, true)
+	if err != nil || !ok {
+		return err
+	}
+	ctx, id, words := r.Context(), r.PathValue("hook"), "saved"
+	page := hookPage{Hook: hookCard{ID: id}}
+	state := func(to otl.EndpointState) error {
+		text := string(to)
+		_, err := p.Webhooks.Update(ctx, of.ID, id, webhook.Change{State: &text})
+		return err
+	}
+	switch r.PostForm.Get("do") {
+	case "test":
+		words = "hook_sent"
+		_, err = p.Webhooks.Test(ctx, of.ID, id, "")
+	case "pause":
+		err = state(otl.EndpointPaused)
+	case "on":
+		err = state(otl.EndpointOn)
+	case "verify":
+		page.Detail, err = p.verify(r, of.ID, id)
+	case "rotate":
+		var m webhook.Made
+		m, err = p.Webhooks.Rotate(ctx, of.ID, id, webhook.Overlap)
+		page.Secret = m.Secret.Reveal()
+	case "count", "replay":
+		return p.replay(w, r, v, of, page)
+	case "delete":
+		if err = p.Webhooks.Delete(ctx, of.ID, id); err == nil {
+			p.send(w, r, hooksAt(of.ID))
+		}
+		return err
+	default:
+		return errNoPath
+	}
+	if err != nil {
+		return err
+	}
+	good := ""
+	if page.Detail == "" {
+		good = p.screen(w, r, v, nil).Say(words)
+	}
+	return p.showOne(w, r, v, of, page, good)
+}
+
+// verify has an endpoint asked again, and gives what came instead of its answer, "" where that
+// was right.
+func (p hooks) verify(r *http.Request, siteID, id string) (problem string, err error) {
+	ctx := r.Context()
+	if patient := otl.RequestOf(ctx).Patient; patient != nil {
+		longer, cancel := patient(verifyTime)
+		defer cancel()
+		ctx = longer
+	}
+	_, err = webhook.Verification{Webhooks: p.Webhooks}.Verify(ctx, siteID, id)
+	if otl.Is(err, "challenge_failed") {
+		return otl.As(err).Text, nil
+	}
+	return "", err
+}
+
+// replay sends again what was given up in so many days, or counts it.
+func (p hooks) replay(w http.ResponseWriter, r *http.Request, v signin.Visit, of otl.Site, page hookPage) error {
+	days, err := strconv.Atoi(r.PostForm.Get("days"))
+	if err != nil || days < 1 || days > int(webhook.Kept.Hours())/24 {
+		return otl.InvalidField("days", "out_of_range", "must be 1 to 30")
+	}
+	now, dry := p.Now(), r.PostForm.Get("do") == "count"
+	n, err := p.Webhooks.ReplayMany(r.Context(), otl.Replay{
+		SiteID: of.ID, EndpointID: page.Hook.ID, Since: now.Add(-time.Duration(days) * 24 * time.Hour), Until: now.Add(time.Second), Failed: r.PostForm.Get("all") != "yes",
+	}, dry)
+	if err != nil {
+		return err
+	}
+	words := "hook_replayed"
+	if dry {
+		words = "hook_counted"
+	}
+	return p.showOne(w, r, v, of, page, p.screen(w, r, v, map[string]string{"n": strconv.Itoa(n)}).Say(words))
+}
+
+func (p hooks) delivery(w http.ResponseWriter, r *http.Request) error {
+	v, of, ok, err := p.owner(w, r, false)
+	if err != nil || !ok {
+		return err
+	}
+	d, attempts, err := p.Webhooks.Delivery(r.Context(), of.ID, r.PathValue("hook"), r.PathValue("event"))
+	if err != nil {
+		return err
+	}
+	s := p.screen(w, r, v, nil)
+	page := deliveryPage{At: hooksAt(of.ID), Hook: d.EndpointID, Event: d.Event.Event.ID, Text: deliveryText(s, d.Delivery)}
+	for _, a := range attempts {
+		text := strconv.Itoa(a.Number) + " · " + minute(a.StartedAt) + " · " + strconv.FormatInt(a.Took.Milliseconds(), 10) + " ms"
+		for _, more := range []string{strconv.Itoa(a.Status), a.Problem} {
+			if more != "" && more != "0" {
+				text += " · " + isolate(more)
+			}
+		}
+		page.Attempts = append(page.Attempts, attemptCard{text, strings.ToValidUTF8(string(a.Body), "\ufffd")})
+	}
+	kind, _ := d.Event.Shown()
+	s.Title, s.Wide, s.Data = string(kind), true, page
+	p.show(w, http.StatusOK, "delivery.html", "", s)
+	return nil
+}
+
+// resend has one event sent to the endpoint again.
+func (p hooks) resend(w http.ResponseWriter, r *http.Request) error {
+	_, of, ok, err := p.owner(w, r, true)
+	if err != nil || !ok {
+		return err
+	}
+	hook := r.PathValue("hook")
+	if err := p.Webhooks.Resend(r.Context(), of.ID, hook, r.PathValue("event")); err != nil {
+		return err
+	}
+	p.send(w, r, hooksAt(of.ID)+"/"+hook)
+	return nil
+}

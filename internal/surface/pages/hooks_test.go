@@ -1,0 +1,150 @@
+package pages_test
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// keeper is the owner of a site, signed in with two factors.
+func keeper(t *testing.T, w *otltest.World) (*otltest.Browser, otl.Site) {
+	t.Helper()
+	u := verified(t, w)
+	seed := secondFactors(t, w, u)
+	b := w.Browser(t)
+	b.Submit(password(b, b.Get("/account")), "second", map[string]string{"code": secret.TOTP(seed, w.Clock.Now())})
+	return b, w.Register(t, site.Registration{Name: "Mine", Owner: u.ID, Callbacks: []string{"https://mine.test/callback"}}).Site
+}
+
+// press presses one of the buttons of an endpoint.
+func press(t *testing.T, b *otltest.Browser, p otltest.Page, form, do string, more map[string]string) otltest.Page {
+	t.Helper()
+	values := map[string]string{"do": do}
+	for name, v := range more {
+		values[name] = v
+	}
+	return b.Submit(p, form, values)
+}
+
+// TestTheWebhooksPage: the owner makes an endpoint, sees its secret once, tests, pauses, rolls and
+// removes it, reads what became of deliveries and sends them again, without a script.
+func TestTheWebhooksPage(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		b, mine := keeper(t, w)
+		at := "/account/sites/" + mine.ID + "/webhooks"
+		h := otltest.NewHook(t)
+		p := b.Get(at)
+		holds(t, p, "Webhooks of", "No endpoint yet.")
+		holds(t, b.Submit(p, "new", map[string]string{"url": "ftp://mine.test/"}), "url-wrong")
+		holds(t, b.Submit(p, "new", map[string]string{"url": h.URL, "events": "no.such"}), "events-wrong")
+		p = b.Submit(p, "new", map[string]string{"url": h.URL, "events": "role.assigned payment.completed"})
+		holds(t, p, "whsec_", "Signing secret", h.URL)
+		all, err := w.Webhooks.List(t.Context(), mine.ID)
+		if err != nil || len(all) != 1 || len(all[0].Events) != 2 {
+			t.Fatalf("%+v %v", all, err)
+		}
+		one := at + "/" + all[0].ID
+		p = b.Get(one)
+		holds(t, p, "!whsec_", "Nothing was sent yet.")
+		holds(t, press(t, b, p, "act", "test", nil), "A test is on its way.")
+		w.Deliver(t)
+		if got := h.Take(); len(got) != 1 || got[0].Text("type") != "webhook.test" {
+			t.Fatalf("%d requests", len(got))
+		}
+		p = b.Get(one)
+		holds(t, p, "webhook.test", "delivered", "attempts: ")
+		events, err := w.Webhooks.Deliveries(t.Context(), mine.ID, all[0].ID, "", 0, 10)
+		if err != nil || len(events) != 1 {
+			t.Fatal(err)
+		}
+		d := b.Get(one + "/deliveries/" + events[0].Event.Event.ID)
+		holds(t, d, events[0].Event.Event.ID, "200")
+		b.Submit(d, "resend", nil)
+		if w.Deliver(t); len(h.Take()) != 1 {
+			t.Error("it was not sent again")
+		}
+		holds(t, press(t, b, p, "replay", "count", map[string]string{"days": "2", "all": "yes"}), "Would be sent again: 1")
+		if w.Deliver(t); len(h.Take()) != 0 {
+			t.Error("counting sends")
+		}
+		holds(t, press(t, b, p, "replay", "replay", map[string]string{"days": "2", "all": "yes"}), "Sent again: 1")
+		if w.Deliver(t); len(h.Take()) != 1 {
+			t.Error("not replayed")
+		}
+		p = press(t, b, p, "act", "pause", nil)
+		holds(t, p, "Paused", "Saved.")
+		holds(t, press(t, b, p, "act", "on", nil), "Saved.")
+		holds(t, press(t, b, b.Get(one), "act", "rotate", nil), "whsec_")
+		holds(t, press(t, b, b.Get(one), "act", "delete", nil), "No endpoint yet.")
+	})
+}
+
+// TestWH15_ThePageVerifies: what the endpoint answered instead of the challenge is said.
+func TestWH15_ThePageVerifies(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	b, mine := keeper(t, w)
+	at := "/account/sites/" + mine.ID + "/webhooks"
+	h := otltest.NewHook(t)
+	b.Submit(b.Get(at), "new", map[string]string{"url": h.URL})
+	all, err := w.Webhooks.List(t.Context(), mine.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := all[0]
+	bare.VerifiedAt, bare.AskedAt = time.Time{}, w.Clock.Now()
+	if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.Endpoints.Update(ctx, bare) }); err != nil {
+		t.Fatal(err)
+	}
+	p := b.Get(at + "/" + all[0].ID)
+	holds(t, p, "not verified")
+	holds(t, press(t, b, p, "act", "verify", nil), "did not show that it is yours", "its answer is not the challenge")
+	h.Echo()
+	holds(t, press(t, b, p, "act", "verify", nil), "Saved.", "!not verified")
+}
+
+// TestTE01_NobodyElsesWebhooks: of a site that is not one's own there is no page, and no form
+// from elsewhere counts (AD-01); who has not proven two factors changes nothing.
+func TestTE01_NobodyElsesWebhooks(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	b, mine := keeper(t, w)
+	_, m := w.Hook(t, w.Notes)
+	form := b.Get("/account/sites/" + mine.ID + "/webhooks").Fields("new")
+	for _, path := range []string{
+		"/account/sites/" + w.Notes.Site.ID + "/webhooks", "/account/sites/x/webhooks", "/account/sites/" + w.Notes.Site.ID + "/webhooks/" + m.ID,
+		"/account/sites/" + mine.ID + "/webhooks/" + m.ID, "/account/sites/" + mine.ID + "/webhooks/x",
+	} {
+		if got := b.Get(path); got.Status != http.StatusNotFound || strings.Contains(string(got.Raw), m.URL) {
+			t.Errorf("GET %s: %d", path, got.Status)
+		}
+		send := url.Values{"token": form["token"], "url": {"https://evil.test/"}, "do": {"delete"}}
+		if got := b.Send(path, send); got.Status != http.StatusNotFound {
+			t.Errorf("POST %s: %d", path, got.Status)
+		}
+	}
+	form.Set("url", "https://evil.test/")
+	form.Set("token", strings.Repeat("A", 43))
+	if got := b.Send("/account/sites/"+mine.ID+"/webhooks", form); got.Status != http.StatusForbidden {
+		t.Errorf("with another's token: %d", got.Status)
+	}
+	if all, err := w.Webhooks.List(t.Context(), mine.ID); err != nil || len(all) != 0 {
+		t.Errorf("%+v %v", all, err)
+	}
+	if _, err := w.Webhooks.Get(t.Context(), w.Notes.Site.ID, m.ID); err != nil {
+		t.Error(err)
+	}
+	if got := w.Browser(t).Get("/account/sites/" + mine.ID + "/webhooks"); got.Title != "Sign in" {
+		t.Errorf("nobody sees %s", got.Title)
+	}
+}
