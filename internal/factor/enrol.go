@@ -118,7 +118,7 @@ func (f *Setup) Enrol(ctx context.Context, b store.Standing, n New) (Enrolment, 
 func (f *Setup) fresh(u otl.User, n *New) (otl.Factor, error) {
 	now := f.Now()
 	one := otl.Factor{ID: secret.NewID(now), UserID: u.ID, Kind: n.Kind, CreatedAt: now, ConfirmBy: now.Add(cmp.Or(n.TTL, enrolTTL))}
-	usual := map[otl.FactorKind]string{otl.FactorTOTP: "Authenticator app", otl.FactorSMS: "Telephone", otl.FactorMail: "E-mail", otl.FactorKey: "Passkey"}[n.Kind]
+	usual := Usual(n.Kind)
 	var err error
 	switch {
 	case usual == "":
@@ -151,6 +151,22 @@ func (f *Setup) Begun(ctx context.Context, userID, id string) (Enrolment, error)
 		err = ErrNone
 	}
 	return e, err
+}
+
+// Usual gives what a factor of a kind is called that its person has given no name, "" for
+// recovery codes. Pages say that in his language.
+func Usual(k otl.FactorKind) string {
+	switch k {
+	case otl.FactorTOTP:
+		return "Authenticator app"
+	case otl.FactorSMS:
+		return "Telephone"
+	case otl.FactorMail:
+		return "E-mail"
+	case otl.FactorKey:
+		return "Passkey"
+	}
+	return ""
 }
 
 func checkLabel(s string) (string, error) { return otl.CheckText("label", s, otl.MaxLabel) }

@@ -22,6 +22,7 @@ type crawler struct {
 	w     *otltest.World
 	s     site.Registered
 	email string
+	lang  string
 	see   func(*otltest.Browser, otltest.Page)
 	been  map[string]bool // patterns that were asked for
 	asks  *http.ServeMux  // knows the pattern of a request
@@ -31,7 +32,13 @@ type crawler struct {
 // everyPage crawls them and gives the patterns that were asked for.
 func everyPage(t *testing.T, w *otltest.World, s site.Registered, email string, see func(*otltest.Browser, otltest.Page)) map[string]bool {
 	t.Helper()
-	c := &crawler{T: t, w: w, s: s, email: email, see: see, been: map[string]bool{}, asks: http.NewServeMux()}
+	return everyPageIn(t, "en", w, s, email, see)
+}
+
+// everyPageIn is everyPage in another language.
+func everyPageIn(t *testing.T, lang string, w *otltest.World, s site.Registered, email string, see func(*otltest.Browser, otltest.Page)) map[string]bool {
+	t.Helper()
+	c := &crawler{T: t, lang: lang, w: w, s: s, email: email, see: see, been: map[string]bool{}, asks: http.NewServeMux()}
 	for _, pattern := range pages.Patterns() {
 		c.asks.HandleFunc(pattern, func(http.ResponseWriter, *http.Request) {})
 	}
@@ -52,6 +59,7 @@ func everyPage(t *testing.T, w *otltest.World, s site.Registered, email string, 
 // browser opens one whose every answer is seen that is a page of a person's.
 func (c *crawler) browser() *otltest.Browser {
 	b := c.w.Browser(c.T)
+	b.Headers["Accept-Language"] = c.lang
 	b.Seen = func(method string, p otltest.Page) {
 		r, err := http.NewRequestWithContext(c.Context(), method, "https://id.test"+p.Path, nil)
 		if err != nil {

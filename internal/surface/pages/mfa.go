@@ -60,6 +60,7 @@ func (p entry) showSecond(w http.ResponseWriter, r *http.Request, v signin.Visit
 		if o.Kind == otl.FactorRecovery {
 			page.Lost = o.ID
 		} else {
+			o.Label = named(s, o)
 			page.Others = append(page.Others, o)
 		}
 	}

@@ -98,10 +98,16 @@ func card(s screen, o factor.Offer) factorCard {
 		c.Text += ", " + date("factor_used", o.LastUsedAt)
 	}
 	c.Renames, c.Default = o.Kind != otl.FactorRecovery, o.Default
-	if !c.Renames {
-		c.Label = c.Kind
-	}
+	c.Label = named(s, o)
 	return c
+}
+
+// named gives what a factor is called: as its person named it, else by its kind.
+func named(s screen, o factor.Offer) string {
+	if o.Kind == otl.FactorRecovery || o.Label == "" || o.Label == factor.Usual(o.Kind) {
+		return s.Say("way_" + string(o.Kind))
+	}
+	return o.Label
 }
 
 // again shows the page anew after a change.
