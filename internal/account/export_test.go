@@ -145,7 +145,7 @@ func exported() map[string]map[string]string {
 		},
 		"factors": {
 			"id": counted, "user_id": "profile.id", "kind": "factors.kind", "label": "factors.label", "target": "factors.number", "sealed": secrets, "is_default": counted,
-			"last_step": counted, "created_at": "factors.created_at", "confirmed_at": counted, "last_used_at": "factors.last_used_at",
+			"last_step": counted, "created_at": "factors.created_at", "confirm_by": counted, "confirmed_at": counted, "last_used_at": "factors.last_used_at",
 		},
 		"messages": {
 			"id": counted, "kind": "messages.kind", "channel": "messages.channel", "user_id": "profile.id", "site_id": "messages.site_id", "recipient": "messages.to",
