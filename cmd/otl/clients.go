@@ -32,6 +32,7 @@ type clientJSON struct {
 	RequirePAR   bool      `json:"require_par"`
 	Device       bool      `json:"device"`
 	RequireDPoP  bool      `json:"require_dpop"`
+	SigningAlg   string    `json:"signing_alg"`
 	CreatedAt    time.Time `json:"created_at"`
 }
 
@@ -39,7 +40,7 @@ func newClientJSON(c otl.Client) clientJSON {
 	return clientJSON{
 		ID: c.ID, SiteID: c.SiteID, Name: c.Name, Scopes: strings.Fields(c.Scopes.String()), RedirectURIs: append([]string{}, c.RedirectURIs...), PostLogout: append([]string{}, c.PostLogout...),
 		Resources: append([]string{}, c.Resources...), LinkConfirm: string(c.LinkConfirm), SignUp: c.SignUp, NoPKCE: c.NoPKCE,
-		Auth: string(c.Auth), JWKSURI: c.JWKSURI, RequirePAR: c.RequirePAR, RequireDPoP: c.RequireDPoP, Device: c.Device, CreatedAt: c.CreatedAt,
+		Auth: string(c.Auth), JWKSURI: c.JWKSURI, RequirePAR: c.RequirePAR, RequireDPoP: c.RequireDPoP, Device: c.Device, SigningAlg: string(c.SigningAlg), CreatedAt: c.CreatedAt,
 	}
 }
 
@@ -115,6 +116,7 @@ func clientsCreate(a *app, on onClients) *cobra.Command {
 	f.BoolVar(&n.Device, "device", false, "let it sign people in on devices without a browser (RFC 8628)")
 	f.StringVar(&n.LogoutURI, "logout-uri", "", "told of its sessions that end (OpenID Connect Back-Channel Logout)")
 	f.BoolVar(&n.RequireDPoP, "require-dpop", false, "bind the access tokens of its people to a key of its own (RFC 9449)")
+	f.StringVar(&n.SigningAlg, "signing-alg", "", "how its tokens are signed: RS256, which every library reads, or ES256 (default RS256)")
 	f.StringSliceVar(&scopes, "scopes", nil, "auth, users, admin, otp:direct (default all)")
 	return c
 }

@@ -13,7 +13,7 @@ import (
 // keyJSON is a signing key as commands print it.
 type keyJSON struct {
 	ID          string     `json:"id"`
-	Purpose     string     `json:"purpose"` // access or identity
+	Purpose     string     `json:"purpose"` // access, identity or identity_es256
 	Algorithm   string     `json:"algorithm"`
 	State       string     `json:"state"` // published, signing, verifying, revoked
 	CreatedAt   time.Time  `json:"created_at"`

@@ -34,7 +34,8 @@ type Options struct {
 type Installation struct {
 	SiteID   string      // of the first-party site
 	Ring     *token.Ring // of access tokens
-	Identity *token.Ring // of the tokens of OpenID clients; empty until Maintain has run once
+	Identity *token.Ring // of the tokens of OpenID clients, RS256; empty until Maintain has run once
+	ES256    *token.Ring // of those of clients that want ES256; empty as long
 
 	Options
 	chains []*keychain
@@ -63,9 +64,13 @@ func Initialised(ctx context.Context, st *store.Store) (bool, error) {
 // Open proves the master key, creates what a new database lacks and loads the
 // signing keys. It fails with ErrMasterKey under the wrong key.
 func Open(ctx context.Context, o Options) (*Installation, error) {
-	in := &Installation{Ring: token.NewRing(), Identity: token.NewRing(), Options: o}
+	in := &Installation{Ring: token.NewRing(), Identity: token.NewRing(), ES256: token.NewRing(), Options: o}
 	access := &keychain{Installation: in, purpose: purposeAccess, algorithm: o.Algorithm, ttl: o.AccessTTL, ring: in.Ring}
-	in.chains = []*keychain{access, {Installation: in, purpose: purposeIdentity, algorithm: token.RS256, ttl: identityTTL, ring: in.Identity}}
+	in.chains = []*keychain{
+		access,
+		{Installation: in, purpose: purposeES256, algorithm: token.ES256, ttl: identityTTL, ring: in.ES256}, // its first key is made in no time
+		{Installation: in, purpose: purposeIdentity, algorithm: token.RS256, ttl: identityTTL, ring: in.Identity},
+	}
 	row, err := o.Store.Read.Installation.Get(ctx)
 	if errors.Is(err, store.ErrNotFound) {
 		if err := in.create(ctx); err != nil {
@@ -90,8 +95,8 @@ func Open(ctx context.Context, o Options) (*Installation, error) {
 		return nil, err
 	}
 	if in.Serve || len(access.keys) == 0 {
-		// The other chain can wait until requests are answered: making its first key
-		// takes a while.
+		// The other chains can wait until requests are answered: making the first RSA
+		// key takes a while.
 		return in, access.maintain(ctx)
 	}
 	return in, nil

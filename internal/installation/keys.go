@@ -12,10 +12,11 @@ import (
 )
 
 const (
-	// The purposes of keys: native access tokens, and the tokens of OpenID clients. A
-	// key signs for one purpose (SE-08).
+	// The purposes of keys: native access tokens, and the tokens of OpenID clients, by
+	// their algorithm. A key signs for one purpose (SE-08).
 	purposeAccess   = "access"
 	purposeIdentity = "identity"
+	purposeES256    = "identity_es256"
 	// identityTTL is how long a token of an OpenID client lives (contract 3.7).
 	identityTTL = time.Hour
 	// JWKSMaxAge is how long verifiers may keep the public keys.
@@ -32,7 +33,7 @@ func keyPlace(id string) string { return "signing_keys|" + id + "|private" }
 
 // keychain is the keys of one purpose. Access tokens are signed as configured,
 // those of OpenID clients with RS256, which is what their libraries read (decision
-// D5).
+// D5), or with ES256 where a client wants that.
 type keychain struct {
 	*Installation
 	purpose   string
@@ -45,7 +46,7 @@ type keychain struct {
 // SigningKey is one signing key with the times it serves.
 type SigningKey struct {
 	ID          string
-	Purpose     string // "access" or "identity"
+	Purpose     string // "access", "identity" or "identity_es256"
 	Algorithm   token.Algorithm
 	CreatedAt   time.Time
 	SignFrom    time.Time

@@ -36,6 +36,7 @@ var (
 	Calls              = Rate{"calls", 200, time.Second}
 	Flows              = Rate{"flows", 240, time.Minute}
 	Public             = Rate{"public", 240, time.Minute}
+	Pushes             = Rate{"pushes", 3000, time.Minute}
 	DeviceCodes        = Rate{"device-codes", 5, time.Minute}
 )
 

@@ -204,12 +204,12 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	n.SMS, n.Ledger = sms, shown
 	n.Clients.Fetch, n.Clients.Check = n.fetch, n.Egress.Check
 	n.Members = &account.Members{Accounts: n.Accounts, Changes: &account.Changes{
-		Store: st, Sessions: sessions, Factors: factors, Limits: limits, Messages: messages, PublicURL: o.PublicURL, Now: o.Now,
-		SMS: sms,
+		Store: st, Sessions: sessions, Factors: factors, Limits: limits, Messages: messages, PublicURL: o.PublicURL, Now: o.Now, SMS: sms,
 	}}
 	n.webhooks(o)
 	n.Flows = &signin.Flows{
 		Store: st, Sessions: sessions, SignIn: n.SignIn, Second: second, Codes: n.Codes, Limits: limits, Now: o.Now, Issuer: o.PublicURL, FirstParty: in.SiteID,
+		Pushes: &limit.Pace{Limits: limits, Rate: limit.Pushes, Shared: st.Stats().Engine == "postgres"},
 	}
 	if err := n.Accounts.LearnSchemes(ctx); err != nil {
 		return nil, fmt.Errorf("read password schemes: %w", err)
@@ -240,8 +240,14 @@ func (n *Node) fetch(ctx context.Context, address string) ([]byte, error) {
 // webhooks puts together what tells sites of events: who has something queued tells
 // who delivers it.
 func (n *Node) webhooks(o Options) {
-	identity := &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now}
-	n.Webhooks = &webhook.Webhooks{Store: n.Store, Ledger: n.Ledger, Master: n.Master, Now: o.Now, Check: n.Egress.Check, LogoutToken: identity.Logout}
+	identity := &session.Identity{RS256: n.Installation.Identity, ES256: n.Installation.ES256, Issuer: o.PublicURL, Now: o.Now}
+	n.Webhooks = &webhook.Webhooks{Store: n.Store, Ledger: n.Ledger, Master: n.Master, Now: o.Now, Check: n.Egress.Check, LogoutToken: func(ctx context.Context, client, person, session string) (secret.Text, error) {
+		alg, err := n.Clients.SigningAlg(ctx, client)
+		if err != nil {
+			return secret.Text{}, err
+		}
+		return identity.Logout(client, alg, person, session)
+	}}
 	n.Couriers = &outbox.Couriers{
 		Store: n.Store, Webhooks: n.Webhooks, Messages: n.Messages, Client: n.Egress, Node: secret.NewID(o.Now()), Now: o.Now, Log: o.Log,
 	}
@@ -254,7 +260,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Second: n.SignIn.Second, Setup: n.Setup, Accounts: n.Accounts, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Webhooks: n.Webhooks, Orders: n.Orders, Ledger: n.Ledger, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
 		Events: n.Events, JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
 	})
-	identity := &session.Identity{Ring: n.Installation.Identity, Issuer: o.PublicURL, Now: o.Now, Ledger: n.Ledger}
+	identity := &session.Identity{RS256: n.Installation.Identity, ES256: n.Installation.ES256, Issuer: o.PublicURL, Now: o.Now, Ledger: n.Ledger}
 	door := oauth.Door{Clients: n.Clients, Proofs: n.Proofs, URL: strings.TrimSuffix(o.PublicURL, "/"), Pace: n.pace(), Limits: n.Limits}
 	wire := transmit.New(transmit.Options{
 		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Clients: n.Clients, Door: door, Members: n.Members, Identity: identity, Ledger: n.Ledger,
@@ -403,7 +409,7 @@ func (n *Node) Run(ctx context.Context) {
 		{"prune counts of SMS", 3600, n.SMS.Prune},
 		{"prune signed tokens of others", 60, n.Proofs.Prune},
 		{"prune kept answers", 300, n.Once.Prune},
-		{"prune visits to the pages", 300, n.Flows.Prune},
+		{"prune visits to the pages", 60, n.Flows.Prune},
 		{"prune messages", 300, n.Outbox.Prune},
 		{"prune API tokens", 3600, n.APITokens.Prune},
 		{"prune deliveries", 3600, n.Webhooks.Prune},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
 )
 
@@ -43,13 +44,13 @@ func TestAU01_RefusedAccess(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wrong := w.Notes.Key.Reveal()[:len(w.Notes.Key.Reveal())-1] + "x"
+		wrong := secret.NewKey("otr_").Reveal()
 		scope := otltest.Call{Path: "/api/v1/users", Key: narrow.Key}
 		w.Do(t, scope).Want(t, http.StatusForbidden)
 		w.Do(t, otltest.Call{Path: "/api/v1/users", Key: w.Notes.Key, Headers: map[string]string{"Origin": "https://notes.test"}}).Want(t, http.StatusForbidden)
 		w.Do(t, otltest.Call{Path: "/api/v1/users/" + made.ID, Headers: map[string]string{"X-OTL-Site-Key": wrong}}).Want(t, http.StatusUnauthorized)
-		secret := url.Values{"grant_type": {"client_credentials"}, "client_id": {made.ID}, "client_secret": {"otc_wrong"}}
-		w.Do(t, otltest.Call{Method: http.MethodPost, Path: "/oidc/token", Body: secret.Encode(), Headers: map[string]string{"Content-Type": form}}).Want(t, http.StatusUnauthorized)
+		asked := url.Values{"grant_type": {"client_credentials"}, "client_id": {made.ID}, "client_secret": {"otc_wrong"}}
+		w.Do(t, otltest.Call{Method: http.MethodPost, Path: "/oidc/token", Body: asked.Encode(), Headers: map[string]string{"Content-Type": form}}).Want(t, http.StatusUnauthorized)
 		w.Do(t, otltest.Call{Path: "/api/v1/users"}).Want(t, http.StatusUnauthorized) // no key at all is no attempt
 		all, its := refused(t, w, ""), refused(t, w, w.Notes.Site.ID)
 		for reason, want := range map[string]struct {

@@ -23,9 +23,10 @@ type Client struct {
 	Auth         ClientAuth
 	JWKS         string // its public keys, a JWK set; "" where JWKSURI says where they are, or it has none
 	JWKSURI      string
-	RequirePAR   bool // it sends its requests ahead (RFC 9126)
-	Device       bool // it may let people in on devices without a browser (RFC 8628)
-	RequireDPoP  bool // its access tokens are bound to a key of its own (RFC 9449)
+	RequirePAR   bool       // it sends its requests ahead (RFC 9126)
+	Device       bool       // it may let people in on devices without a browser (RFC 8628)
+	SigningAlg   SigningAlg // of the tokens it gets
+	RequireDPoP  bool       // its access tokens are bound to a key of its own (RFC 9449)
 	CreatedAt    time.Time
 	RevokedAt    time.Time
 }
@@ -73,6 +74,26 @@ func ParseClientAuth(s string) (ClientAuth, error) {
 		return a, nil
 	}
 	return "", InvalidField("auth", "unknown_value", "must be secret, private_key_jwt or none")
+}
+
+// SigningAlg says how the tokens are signed that a client gets (RFC 7518 section 3.1).
+type SigningAlg string
+
+// The algorithms. Every library reads RS256; ES256 costs the server a thirtieth.
+const (
+	RS256 SigningAlg = "RS256"
+	ES256 SigningAlg = "ES256"
+)
+
+// ParseSigningAlg reads one of them; "" is RS256.
+func ParseSigningAlg(s string) (SigningAlg, error) {
+	switch a := SigningAlg(s); a {
+	case "":
+		return RS256, nil
+	case RS256, ES256:
+		return a, nil
+	}
+	return "", InvalidField("signing_alg", "unknown_value", "must be RS256 or ES256")
 }
 
 // Redirects reports whether people may be sent back to a URI: one of those registered,

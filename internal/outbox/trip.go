@@ -104,7 +104,7 @@ func (t *trip) try(ctx context.Context, d store.Queued) outcome {
 		return o
 	}
 	told = told.For(t.to.Endpoint)
-	ask, err := t.request(told, d)
+	ask, err := t.request(ctx, told, d)
 	if err != nil {
 		o.err = err
 		return o
@@ -128,9 +128,9 @@ func (t *trip) try(ctx context.Context, d store.Queued) outcome {
 }
 
 // request gives what is sent: a webhook to a site, a logout token to a client.
-func (t *trip) request(told webhook.Told, d store.Queued) (webhook.Request, error) {
+func (t *trip) request(ctx context.Context, told webhook.Told, d store.Queued) (webhook.Request, error) {
 	if t.to.Client != "" {
-		token, err := t.Webhooks.LogoutToken(t.to.Client, d.Event.UserID, d.Event.SessionID)
+		token, err := t.Webhooks.LogoutToken(ctx, t.to.Client, d.Event.UserID, d.Event.SessionID)
 		return webhook.Logout(token), err
 	}
 	return told.Request(t.secrets, t.Now(), d.Attempts+1)

@@ -14,10 +14,11 @@ import (
 	"github.com/onetimelogin/otl/internal/token"
 )
 
-// Identity issues and reads the tokens of OpenID clients (contract 3.7): RS256,
-// good for an hour.
+// Identity issues and reads the tokens of OpenID clients (contract 3.7), good for an
+// hour and signed as each client wants its own.
 type Identity struct {
-	Ring   *token.Ring
+	RS256  *token.Ring
+	ES256  *token.Ring
 	Issuer string
 	Now    func() time.Time
 	Ledger *ledger.Ledger // of what sites are shown; nil for none
@@ -29,11 +30,11 @@ const IdentityTTL = time.Hour
 // usualAudience is the audience of access tokens that were asked for none.
 const usualAudience = "userid-api"
 
-// Wait returns once there is a key: in the first moments of a new installation it is
+// Wait returns once there are keys: in the first moments of a new installation they are
 // still being made. The error is otl.Busy after a few seconds, or the context's.
 func (i *Identity) Wait(ctx context.Context) error {
 	for range 250 {
-		if i.Ring.Ready(i.Now()) {
+		if i.RS256.Ready(i.Now()) && i.ES256.Ready(i.Now()) {
 			return nil
 		}
 		select {
@@ -45,17 +46,37 @@ func (i *Identity) Wait(ctx context.Context) error {
 	return otl.Busy(time.Second)
 }
 
-func (i *Identity) sign(typ string, c token.Claims) (secret.Text, error) {
+// JWKS gives the public keys of all tokens as a JWK set, those of RS256 first.
+func (i *Identity) JWKS() []byte { return token.JWKS(i.RS256, i.ES256) }
+
+// ring gives the keys that sign the tokens of a client.
+func (i *Identity) ring(alg otl.SigningAlg) *token.Ring {
+	if alg == otl.ES256 {
+		return i.ES256
+	}
+	return i.RS256
+}
+
+func (i *Identity) sign(alg otl.SigningAlg, typ string, c token.Claims) (secret.Text, error) {
 	now := i.Now()
 	c["iss"], c["iat"], c["exp"] = i.Issuer, now.Unix(), now.Add(IdentityTTL).Unix()
-	raw, err := i.Ring.SignClaims(typ, c, now)
+	raw, err := i.ring(alg).SignClaims(typ, c, now)
 	return secret.NewText(raw), err
+}
+
+// read reads a token: the header names one key of ours and its algorithm, or none.
+func (i *Identity) read(typ string, raw secret.Text) (token.Claims, error) {
+	c, err := i.RS256.VerifyClaims(typ, raw.Reveal(), i.Issuer, i.Now())
+	if err != nil {
+		c, err = i.ES256.VerifyClaims(typ, raw.Reveal(), i.Issuer, i.Now())
+	}
+	return c, err
 }
 
 // Client issues the token with which a client calls for itself. Without a resource
 // the audience is the usual one.
 func (i *Identity) Client(c otl.Client, site otl.Site, resource string) (secret.Text, error) {
-	return i.sign(token.TypeClient, token.Claims{
+	return i.sign(c.SigningAlg, token.TypeClient, token.Claims{
 		"jti": secret.NewID(i.Now()), "sub": c.ID, "aud": audience(resource), "scope": c.Scopes.String(), "role": []string{"client"},
 		"client_id": c.ID, "app_name": site.Name, "app_id": c.ID, "tid": tenant(site),
 	})
@@ -80,7 +101,7 @@ func tenant(site otl.Site) string {
 // with. The error is otl.ErrToken. Whether the client may still act is not looked
 // at.
 func (i *Identity) ReadClient(raw secret.Text) (id string, scopes otl.Scopes, err error) {
-	c, err := i.Ring.VerifyClaims(token.TypeClient, raw.Reveal(), i.Issuer, i.Now())
+	c, err := i.read(token.TypeClient, raw)
 	if err != nil || c.Text("aud") != usualAudience {
 		return "", nil, otl.ErrToken
 	}
@@ -94,7 +115,7 @@ func (i *Identity) ReadClient(raw secret.Text) (id string, scopes otl.Scopes, er
 // of a person names. The error is otl.ErrToken. Whether the session still counts is
 // not looked at.
 func (i *Identity) ReadPerson(raw secret.Text) (session, person string, version int, err error) {
-	c, err := i.Ring.VerifyClaims(token.TypeAccess, raw.Reveal(), i.Issuer, i.Now())
+	c, err := i.read(token.TypeAccess, raw)
 	if err != nil || c["cnf"] != nil { // one that is bound to a key is not to be had by carrying it
 		return "", "", 0, otl.ErrToken
 	}
@@ -113,7 +134,7 @@ type Presented struct {
 
 // Present reads an access token of a person. The error is otl.ErrToken.
 func (i *Identity) Present(raw secret.Text) (Presented, error) {
-	c, err := i.Ring.VerifyClaims(token.TypeAccess, raw.Reveal(), i.Issuer, i.Now())
+	c, err := i.read(token.TypeAccess, raw)
 	if err != nil {
 		return Presented{}, otl.ErrToken
 	}
@@ -129,10 +150,11 @@ func (i *Identity) Present(raw secret.Text) (Presented, error) {
 // logoutTTL is how long a logout token is good (OA-13).
 const logoutTTL = 2 * time.Minute
 
-// Logout issues the token that tells a client that a session of a person with it has ended.
-func (i *Identity) Logout(client, person, session string) (secret.Text, error) {
+// Logout issues the token that tells a client that a session of a person with it has ended,
+// signed as its ID tokens are.
+func (i *Identity) Logout(client string, alg otl.SigningAlg, person, session string) (secret.Text, error) {
 	now := i.Now()
-	raw, err := i.Ring.SignClaims(token.TypeLogout, token.Claims{
+	raw, err := i.ring(alg).SignClaims(token.TypeLogout, token.Claims{
 		"iss": i.Issuer, "aud": client, "sub": person, "sid": session, "jti": secret.NewID(now), "iat": now.Unix(), "exp": now.Add(logoutTTL).Unix(),
 		"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
 	}, now)
@@ -142,7 +164,10 @@ func (i *Identity) Logout(client, person, session string) (secret.Text, error) {
 // Hint gives the client, the person and the session an ID token was issued for, which
 // may have expired. The error is otl.ErrToken.
 func (i *Identity) Hint(raw secret.Text) (client, person, session string, err error) {
-	c, err := i.Ring.VerifyPast(token.TypeID, raw.Reveal(), i.Issuer, i.Now())
+	c, err := i.RS256.VerifyPast(token.TypeID, raw.Reveal(), i.Issuer, i.Now())
+	if err != nil {
+		c, err = i.ES256.VerifyPast(token.TypeID, raw.Reveal(), i.Issuer, i.Now())
+	}
 	if err != nil {
 		return "", "", "", otl.ErrToken
 	}
@@ -269,10 +294,10 @@ func (i *Identity) Person(st store.Standing, a Ask) (Pair, error) {
 	i.shown(st, access, id)
 	var p Pair
 	var err error
-	if p.Access, err = i.sign(token.TypeAccess, access); err != nil {
+	if p.Access, err = i.sign(a.Client.SigningAlg, token.TypeAccess, access); err != nil {
 		return p, err
 	}
-	p.ID, err = i.sign(token.TypeID, id)
+	p.ID, err = i.sign(a.Client.SigningAlg, token.TypeID, id)
 	return p, err
 }
 

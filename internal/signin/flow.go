@@ -31,6 +31,8 @@ type Flows struct {
 	Now        func() time.Time
 	Issuer     string // public URL of the installation
 	FirstParty string // id of the installation's own site
+
+	Pushes *limit.Pace // of requests sent ahead, of each client; nil for none
 }
 
 // Members of the data of the ticket at the end of a flow.
@@ -408,10 +410,11 @@ func Wish(a *otl.Asked, levels ...string) {
 	}
 }
 
-// Prune deletes flows and waiting devices that expired a day ago.
+// Prune deletes flows that expired, which nobody can go on with, and waiting devices that
+// did so a day ago.
 func (s *Flows) Prune(ctx context.Context) error {
 	return s.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
-		n, err := tx.Flows.Prune(ctx, s.Now().Add(-24*time.Hour), store.Batch)
+		n, err := tx.Flows.Prune(ctx, s.Now(), store.Batch)
 		if err != nil {
 			return n, err
 		}

@@ -23,9 +23,13 @@ const PushedTTL = 90 * time.Second
 // before.
 var ErrPushed = &otl.Error{Kind: otl.Invalid, Code: "request_unknown", Text: "names no request, or one that is over", Field: "request_uri"}
 
-// Push keeps what a client asked for, which the caller has checked and counted, and gives the name by
-// which a browser brings it, once, within PushedTTL.
+// Push keeps what a client asked for, which the caller has checked, and gives the name by
+// which a browser brings it, once, within PushedTTL. The error is limit.Exceeded for more
+// than a client may have waiting.
 func (s *Flows) Push(ctx context.Context, site otl.Site, a otl.Asked) (name string, err error) {
+	if err := s.Pushes.Take(ctx, a.Client); err != nil {
+		return "", err
+	}
 	now := s.Now()
 	f := otl.Flow{ID: secret.NewKey(flowPrefix).Reveal(), Browser: []byte{}, SiteID: site.ID, Asked: a, Nonce: secret.Bytes(nonceSize), CreatedAt: now, ExpiresAt: now.Add(PushedTTL)}
 	return PushedPrefix + f.ID, s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Flows.Insert(ctx, f) })

@@ -28,6 +28,18 @@ func (s *Flows) SignOut(ctx context.Context, who session.Browser, everywhere boo
 	return err
 }
 
+// Opened reports whether a session lives that a client opened from a browser session.
+func (s *SignIn) Opened(ctx context.Context, who session.Browser, id string) (bool, error) {
+	if who.Session.ID == "" || id == "" {
+		return false, nil
+	}
+	st, err := s.Store.Standing(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return st.Session.EndedAt.IsZero() && st.Session.Holder == who.Session.ID, err
+}
+
 // ModeLogout is the Mode of a visit of somebody whom a client wants signed out: he is
 // asked, and goes back to an address of the client's, which the caller has checked.
 const ModeLogout = "logout"

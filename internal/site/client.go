@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -53,6 +54,7 @@ type NewClient struct {
 	JWKSURI      string // where it is read
 	RequirePAR   bool
 	RequireDPoP  bool
+	SigningAlg   string // RS256 if empty
 	Device       bool   // it runs on devices without a browser
 	LogoutURI    string // told of sessions that end (back-channel logout); "" for nowhere
 }
@@ -78,10 +80,13 @@ func (s *Clients) Create(ctx context.Context, siteID string, n NewClient) (MadeC
 	if err := n.check(s.Check); err != nil {
 		return MadeClient{}, err
 	}
+	if slices.ContainsFunc(n.Resources, func(r string) bool { return strings.TrimRight(r, "/") == strings.TrimRight(s.Issuer, "/") }) {
+		return MadeClient{}, otl.InvalidField("resources", "not_allowed", "must not be the address of this server: its own tokens have that audience")
+	}
 	now := s.Now()
 	made := MadeClient{Secret: n.Secret, Client: otl.Client{
 		ID: n.ID, SiteID: siteID, Name: n.Name, Scopes: n.Scopes, RedirectURIs: n.RedirectURIs, PostLogout: n.PostLogout, Resources: n.Resources, LinkConfirm: otl.Confirm(n.LinkConfirm), SignUp: n.SignUp, NoPKCE: n.NoPKCE, CreatedAt: now,
-		Auth: otl.ClientAuth(n.Auth), JWKS: n.JWKS, JWKSURI: n.JWKSURI, RequirePAR: n.RequirePAR, RequireDPoP: n.RequireDPoP, Device: n.Device,
+		Auth: otl.ClientAuth(n.Auth), JWKS: n.JWKS, JWKSURI: n.JWKSURI, RequirePAR: n.RequirePAR, RequireDPoP: n.RequireDPoP, Device: n.Device, SigningAlg: otl.SigningAlg(n.SigningAlg),
 	}}
 	if made.ID == "" {
 		made.ID = secret.NewID(now)
@@ -159,6 +164,9 @@ func (n *NewClient) check(reads func(string) error) error {
 	confirm, err := otl.ParseConfirm(n.LinkConfirm)
 	bad.note(err)
 	n.LinkConfirm = string(confirm)
+	alg, err := otl.ParseSigningAlg(n.SigningAlg)
+	bad.note(err)
+	n.SigningAlg = string(alg)
 	for _, r := range n.Resources {
 		bad.note(otl.CheckResource("resources", r))
 	}
@@ -274,6 +282,32 @@ func (s *Clients) Find(ctx context.Context, id string) (otl.Client, otl.Site, er
 		err = ErrClient
 	}
 	return c, site, err
+}
+
+// Shares reports whether pages of an origin may read what the server answers a client: one
+// of its redirect URIs is of that origin, or its site allows it. The zero client stands for
+// any.
+func (s *Clients) Shares(ctx context.Context, c otl.Client, origin string) (bool, error) {
+	own := slices.ContainsFunc(c.RedirectURIs, func(uri string) bool { return otl.Origin(uri) == origin })
+	if c.ID == "" {
+		var err error
+		if own, err = s.Store.Read.Clients.HasOrigin(ctx, origin); err != nil {
+			return false, err
+		}
+	}
+	if own {
+		return true, nil
+	}
+	return s.Store.Read.Sites.Allows(ctx, c.SiteID, origin)
+}
+
+// SigningAlg gives how the tokens of a client are signed, of one that is no more too.
+func (s *Clients) SigningAlg(ctx context.Context, id string) (otl.SigningAlg, error) {
+	alg, err := s.Store.Read.Clients.SigningAlg(ctx, clean(id))
+	if errors.Is(err, store.ErrNotFound) {
+		err = ErrClient
+	}
+	return alg, err
 }
 
 // clean makes an id that cannot be one into none, rather than hand it to a

@@ -75,3 +75,14 @@ func TestAddressesOfClients(t *testing.T) {
 		}
 	})
 }
+
+// TestTE04_NoClientSpeaksForTheServer: the audience of its own tokens is nobody's resource.
+func TestTE04_NoClientSpeaksForTheServer(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	for resource, good := range map[string]bool{otltest.Issuer: false, otltest.Issuer + "/": false, otltest.Issuer + "/api": true} {
+		if _, err := w.Clients.Create(t.Context(), w.Notes.Site.ID, site.NewClient{Name: "c", Resources: []string{resource}}); (err == nil) != good || err != nil && otl.As(err).Kind != otl.Invalid {
+			t.Errorf("%s: %v", resource, err)
+		}
+	}
+}

@@ -12,24 +12,27 @@ import (
 type Clients struct{ group }
 
 const clientColumns = `c.id, c.site_id, c.name, c.scopes, c.redirect_uris, c.resources, c.link_confirm, c.created_at, c.revoked_at, c.signup, c.no_pkce,
-	c.auth, c.jwks, c.jwks_uri, c.require_par, c.require_dpop, c.device, c.post_logout_uris`
+	c.auth, c.jwks, c.jwks_uri, c.require_par, c.require_dpop, c.device, c.post_logout_uris, c.signing_alg`
 
 func clientDest(c *otl.Client) []any {
 	return []any{
 		&c.ID, &c.SiteID, &c.Name, words(&c.Scopes, storedScopes), words(&c.RedirectURIs, strings.Fields), words(&c.Resources, strings.Fields),
 		&c.LinkConfirm, at(&c.CreatedAt), at(&c.RevokedAt), &c.SignUp, &c.NoPKCE,
-		&c.Auth, &c.JWKS, &c.JWKSURI, &c.RequirePAR, &c.RequireDPoP, &c.Device, words(&c.PostLogout, strings.Fields),
+		&c.Auth, &c.JWKS, &c.JWKSURI, &c.RequirePAR, &c.RequireDPoP, &c.Device, words(&c.PostLogout, strings.Fields), &c.SigningAlg,
 	}
 }
 
 // Insert adds a client, known by the digest of its secret. URIs hold no blanks.
 func (g Clients) Insert(ctx context.Context, c otl.Client, digest []byte) error {
 	_, err := g.exec(ctx, `INSERT INTO clients (id, site_id, name, digest, scopes, redirect_uris, resources, created_at, link_confirm, signup, no_pkce,
-			auth, jwks, jwks_uri, require_par, require_dpop, device, post_logout_uris)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
+			auth, jwks, jwks_uri, require_par, require_dpop, device, post_logout_uris, signing_alg)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
 		c.ID, c.SiteID, c.Name, digest, c.Scopes.String(), strings.Join(c.RedirectURIs, " "), strings.Join(c.Resources, " "), millis(c.CreatedAt), string(c.LinkConfirm), c.SignUp, c.NoPKCE,
-		string(c.Auth), c.JWKS, c.JWKSURI, c.RequirePAR, c.RequireDPoP, c.Device, strings.Join(c.PostLogout, " "))
-	return err
+		string(c.Auth), c.JWKS, c.JWKSURI, c.RequirePAR, c.RequireDPoP, c.Device, strings.Join(c.PostLogout, " "), string(c.SigningAlg))
+	if err != nil {
+		return err
+	}
+	return g.setOrigins(ctx, c)
 }
 
 // SetAddresses writes where a client has people sent, and reports whether it did: the
@@ -38,7 +41,10 @@ func (g Clients) SetAddresses(ctx context.Context, was, c otl.Client) (bool, err
 	n, err := g.exec(ctx, `UPDATE clients SET redirect_uris = $1, post_logout_uris = $2
 		WHERE id = $3 AND redirect_uris = $4 AND post_logout_uris = $5 AND revoked_at IS NULL`,
 		strings.Join(c.RedirectURIs, " "), strings.Join(c.PostLogout, " "), c.ID, strings.Join(was.RedirectURIs, " "), strings.Join(was.PostLogout, " "))
-	return n == 1, err
+	if err != nil || n == 0 {
+		return false, err
+	}
+	return true, g.setOrigins(ctx, c)
 }
 
 // Claim makes a resource a site's, and reports whether it is: it belongs to the first
@@ -55,6 +61,40 @@ func (g Clients) ByID(ctx context.Context, id string) (c otl.Client, s otl.Site,
 	err = g.one(ctx, `SELECT `+clientColumns+`, c.digest, `+siteColumns+` FROM clients c JOIN sites s ON s.id = c.site_id
 		WHERE c.id = $1 AND c.revoked_at IS NULL AND s.deleted_at IS NULL`, []any{id}, append(append(clientDest(&c), &digest), siteDest(&s)...)...)
 	return c, s, digest, err
+}
+
+// SigningAlg gives how the tokens of a client are signed, of one that is no more too, or
+// ErrNotFound.
+func (g Clients) SigningAlg(ctx context.Context, id string) (alg otl.SigningAlg, err error) {
+	err = g.one(ctx, `SELECT signing_alg FROM clients WHERE id = $1`, []any{id}, &alg)
+	return alg, err
+}
+
+// HasOrigin reports whether a redirect URI of any client is of an origin.
+func (g Clients) HasOrigin(ctx context.Context, origin string) (bool, error) {
+	var n int
+	err := g.one(ctx, `SELECT count(*) FROM client_origins o JOIN clients c ON c.id = o.client_id JOIN sites s ON s.id = c.site_id
+		WHERE o.origin = $1 AND c.revoked_at IS NULL AND s.deleted_at IS NULL`, []any{origin}, &n)
+	return n > 0, err
+}
+
+// setOrigins writes the origins of a client's redirect URIs anew.
+func (g Clients) setOrigins(ctx context.Context, c otl.Client) error {
+	if _, err := g.exec(ctx, `DELETE FROM client_origins WHERE client_id = $1`, c.ID); err != nil {
+		return err
+	}
+	for _, uri := range c.RedirectURIs {
+		if err := g.AddOrigin(ctx, c.ID, otl.Origin(uri)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AddOrigin notes that a redirect URI of a client is of an origin; twice is once.
+func (g Clients) AddOrigin(ctx context.Context, id, origin string) error {
+	_, err := g.exec(ctx, `INSERT INTO client_origins (client_id, origin) VALUES ($1, $2) ON CONFLICT (client_id, origin) DO NOTHING`, id, origin)
+	return err
 }
 
 // OfSite gives the clients of a site that are not revoked, oldest first.

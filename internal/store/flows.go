@@ -111,8 +111,8 @@ func (g Flows) Finish(ctx context.Context, id string, now time.Time) (bool, erro
 	return n == 1, err
 }
 
-// Prune deletes flows that expired before a time, at most limit of them, and says
+// Prune deletes flows that have expired at a time, at most limit of them, and says
 // how many.
 func (g Flows) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
-	return g.exec(ctx, `DELETE FROM flows WHERE id IN (SELECT id FROM flows WHERE expires_at < $1 LIMIT $2)`, millis(before), limit)
+	return g.exec(ctx, `DELETE FROM flows WHERE id IN (SELECT id FROM flows WHERE expires_at <= $1 LIMIT $2)`, millis(before), limit)
 }

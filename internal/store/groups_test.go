@@ -184,7 +184,7 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 		end := func(ctx context.Context, tx *store.Tx) (store.Ended, error) {
 			return tx.Sessions.End(ctx, "c", otl.EndLogout, start.Add(time.Minute))
 		}
-		if e := in(t, st, end); e != (store.Ended{ID: "c", UserID: "jane", SiteID: "site"}) {
+		if e := in(t, st, end); e != (store.Ended{ID: "c", UserID: "jane", SiteID: "site", Reason: otl.EndLogout}) {
 			t.Errorf("%+v", e)
 		}
 		fails(t, st, func(ctx context.Context, tx *store.Tx) error { _, err := end(ctx, tx); return err })

@@ -22,6 +22,7 @@ type Ring struct {
 type loaded struct {
 	ordered  []ready                     // by SignFrom
 	byHeader map[string]map[string]ready // by the type of their tokens and the header these carry
+	set      jose.JSONWebKeySet
 	jwks     []byte
 }
 
@@ -44,8 +45,7 @@ func (r *Ring) Load(keys []Key) error {
 	for _, typ := range types {
 		l.byHeader[typ] = map[string]ready{}
 	}
-	var set jose.JSONWebKeySet
-	set.Keys = []jose.JSONWebKey{}
+	l.set.Keys = []jose.JSONWebKey{}
 	for _, k := range keys {
 		one := ready{Key: k, sign: map[string]jose.Signer{}}
 		for _, typ := range types {
@@ -58,10 +58,10 @@ func (r *Ring) Load(keys []Key) error {
 			l.byHeader[typ][k.header(typ)] = one
 		}
 		l.ordered = append(l.ordered, one)
-		set.Keys = append(set.Keys, k.Public())
+		l.set.Keys = append(l.set.Keys, k.Public())
 	}
 	var err error
-	if l.jwks, err = json.Marshal(set); err != nil {
+	if l.jwks, err = json.Marshal(l.set); err != nil {
 		return err
 	}
 	r.keys.Store(l)
@@ -72,6 +72,19 @@ func (r *Ring) Load(keys []Key) error {
 // JWKS gives the public keys as the JSON of a JWK set (RFC 7517 section 5):
 // those that sign, those that will, and those whose tokens are still about.
 func (r *Ring) JWKS() []byte { return r.keys.Load().jwks }
+
+// JWKS gives the public keys of several rings as one JWK set, in their order.
+func JWKS(rings ...*Ring) []byte {
+	all := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
+	for _, r := range rings {
+		all.Keys = append(all.Keys, r.keys.Load().set.Keys...)
+	}
+	raw, err := json.Marshal(all)
+	if err != nil { // each ring wrote its own when it was loaded
+		panic(err)
+	}
+	return raw
+}
 
 // Ready reports whether a key signs at the given time.
 func (r *Ring) Ready(now time.Time) bool {

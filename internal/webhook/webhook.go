@@ -23,7 +23,7 @@ type Webhooks struct {
 	Ask    Ask
 	Queued func(endpoints []string) // called when deliveries were queued; nil for nobody
 	// LogoutToken makes what tells a client of the end of a session.
-	LogoutToken func(client, person, session string) (secret.Text, error)
+	LogoutToken func(ctx context.Context, client, person, session string) (secret.Text, error)
 }
 
 // Ask posts to an address that a site named, and gives status and body of the answer, or

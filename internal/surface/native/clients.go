@@ -29,6 +29,7 @@ type ClientOut struct {
 	RequirePAR   bool      `json:"require_par" doc:"Whether it sends its requests ahead."`
 	Device       bool      `json:"device" doc:"Whether it may let people in on devices without a browser."`
 	RequireDPoP  bool      `json:"require_dpop" doc:"Whether the access tokens of its people are bound to a key of its own."`
+	SigningAlg   string    `json:"signing_alg" doc:"How its tokens are signed: RS256 or ES256."`
 	CreatedAt    time.Time `json:"created_at"`
 }
 
@@ -37,7 +38,7 @@ func newClientOut(c otl.Client) ClientOut {
 	for i, one := range c.Scopes {
 		scopes[i] = string(one)
 	}
-	return ClientOut{c.ID, c.Name, scopes, orEmpty(c.RedirectURIs), orEmpty(c.PostLogout), orEmpty(c.Resources), string(c.LinkConfirm), c.SignUp, c.NoPKCE, string(c.Auth), c.JWKSURI, c.RequirePAR, c.Device, c.RequireDPoP, c.CreatedAt}
+	return ClientOut{c.ID, c.Name, scopes, orEmpty(c.RedirectURIs), orEmpty(c.PostLogout), orEmpty(c.Resources), string(c.LinkConfirm), c.SignUp, c.NoPKCE, string(c.Auth), c.JWKSURI, c.RequirePAR, c.Device, c.RequireDPoP, string(c.SigningAlg), c.CreatedAt}
 }
 
 func orEmpty(all []string) []string {
@@ -83,6 +84,7 @@ type createClientIn struct {
 	LogoutURI    string   `json:"logout_uri,omitempty" maxLength:"2048" doc:"Told of its sessions that end (OpenID Connect Back-Channel Logout). It is listed among the webhook endpoints of the site."`
 	Device       bool     `json:"device,omitempty" doc:"Let it sign people in on devices without a browser (RFC 8628)."`
 	RequireDPoP  bool     `json:"require_dpop,omitempty" doc:"Bind the access tokens of its people to a key of its own."`
+	SigningAlg   string   `json:"signing_alg,omitempty" enum:"RS256,ES256" doc:"How its tokens are signed; RS256 if left out, which every library reads."`
 	LinkConfirm  string   `json:"link_confirm,omitempty" enum:"auto,always,never" doc:"auto if left out. never has no page: whoever fetches a link is sent on with a code of his own, scanners of mails too, and the first code that is redeemed uses the link up."`
 }
 
@@ -104,7 +106,7 @@ func (s clients) create(c *call, in *createClientIn) (*newClientShown, error) {
 	if _, err := s.Sites.Owned(c.ctx, c.bearer.User.ID, in.ID); err != nil {
 		return nil, err
 	}
-	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, PostLogout: in.PostLogout, Resources: in.Resources, LinkConfirm: in.LinkConfirm, SignUp: in.SignUp, NoPKCE: in.NoPKCE, Auth: in.Auth, JWKS: string(in.JWKS), JWKSURI: in.JWKSURI, RequirePAR: in.RequirePAR, RequireDPoP: in.RequireDPoP, LogoutURI: in.LogoutURI, Device: in.Device, Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}}
+	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, PostLogout: in.PostLogout, Resources: in.Resources, LinkConfirm: in.LinkConfirm, SignUp: in.SignUp, NoPKCE: in.NoPKCE, Auth: in.Auth, JWKS: string(in.JWKS), JWKSURI: in.JWKSURI, RequirePAR: in.RequirePAR, RequireDPoP: in.RequireDPoP, LogoutURI: in.LogoutURI, SigningAlg: in.SigningAlg, Device: in.Device, Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}}
 	if in.Auth == string(otl.AuthNone) {
 		n.Scopes = nil
 	}
@@ -132,7 +134,7 @@ func (s clients) revoke(c *call, in *clientIn) (*deletedOut, error) {
 func (s clients) routes() {
 	sample := newClientOut(otl.Client{
 		ID: sampleSession, Name: "web backend", Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers},
-		RedirectURIs: []string{"https://notes.example.com/auth/callback"}, CreatedAt: sampleTime(), LinkConfirm: otl.ConfirmAuto, Auth: otl.AuthSecret,
+		RedirectURIs: []string{"https://notes.example.com/auth/callback"}, CreatedAt: sampleTime(), LinkConfirm: otl.ConfirmAuto, Auth: otl.AuthSecret, SigningAlg: otl.RS256,
 	})
 	route(s.Surface, operation{
 		id: "listClients", method: http.MethodGet, path: "/sites/{id}/clients", tag: tagSites,

@@ -15,27 +15,22 @@ import (
 func TestOA02_RedirectURIs(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *provider) {
-		hosts := []string{"notes.test", "NOTES.test", "notes.test.", "notes.test:443", "notes.test:8443", "user@notes.test", "notes.test@evil.test", "evil.test", "sub.notes.test", "notes.test.evil.test", "n\u00f6tes.test", "xn--notes.test", "notes%2etest", "[::1]", "127.0.0.1", ""}
-		paths := []string{"/callback", "/Callback", "/callback/", "/callback%2f", "/callback/..", "/./callback", "/x/../callback", "//callback", "/callback%00", "/callback;x", "/callback#x", "/callback?", "/callback?keep=2", "/callback?keep=1&x=1", "/callback?x=1", "/callback\\", "/callback%0d%0aX: y", "/%63allback", ""}
-		schemes := []string{"https://", "http://", "HTTPS://", "https:", "//", "javascript:", "data:text/html,", "https:\\\\", " https://"}
-		n := 0
-		for _, scheme := range schemes {
-			for _, host := range hosts {
-				for i, path := range paths {
-					uri := scheme + host + path
-					if uri == callback || (len(host)+i)%3 != 0 && n > 100 { // a third of the corpus, after the first hundred
-						continue
-					}
-					n++
-					r := x.Do(t, otltest.Call{Path: x.ask(x.client, map[string]string{"redirect_uri": uri, "state": "x"}), Headers: map[string]string{"Accept": "text/html"}})
-					if r.Status != http.StatusBadRequest || r.Header.Get("Location") != "" || uri != "" && len(uri) > 10 && strings.Contains(string(r.Raw), `href="`+uri) {
-						t.Fatalf("%q: %d %v", uri, r.Status, r.Header)
-					}
-				}
-			}
+		all := otltest.Hostile()
+		if len(all) < 500 {
+			t.Errorf("only %d addresses", len(all))
 		}
-		if n < 500 {
-			t.Errorf("only %d addresses tried", n)
+		for _, uri := range all {
+			r := x.Do(t, otltest.Call{Path: x.ask(x.client, map[string]string{"redirect_uri": uri, "state": "x"}), Headers: map[string]string{"Accept": "text/html"}})
+			if r.Status != http.StatusBadRequest || r.Header.Get("Location") != "" || len(uri) > 10 && strings.Contains(string(r.Raw), `href="`+uri) {
+				t.Fatalf("%q: %d %v", uri, r.Status, r.Header)
+			}
+			out := x.Do(t, otltest.Call{Path: "/oidc/logout?" + url.Values{"client_id": {x.client.ID}, "post_logout_redirect_uri": {uri}}.Encode(), Headers: map[string]string{"Accept": "text/html"}})
+			if to := out.Header.Get("Location"); to != "" && to != "/signout" || uri != "" && out.Status != http.StatusBadRequest {
+				t.Fatalf("after a sign-out %q: %d %v", uri, out.Status, out.Header)
+			}
+			if ahead := x.form(t, "/oidc/par", x.client, url.Values{"redirect_uri": {uri}}); ahead.Status != http.StatusBadRequest || ahead.Text("error") != "invalid_request" {
+				t.Fatalf("ahead %q: %d %s", uri, ahead.Status, ahead.Raw)
+			}
 		}
 		for _, c := range []string{"", "x", x.Notes.Site.ID, "01HKZ3M5Q8J9X2V7C4B6N1D0FG", "\x00"} {
 			if r := x.Do(t, otltest.Call{Path: x.ask(x.client, map[string]string{"client_id": c}), Headers: map[string]string{"Accept": "text/html"}}); r.Status != http.StatusBadRequest || r.Header.Get("Location") != "" {

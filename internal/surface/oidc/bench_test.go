@@ -7,18 +7,26 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/site"
 )
 
 // BenchmarkCodeFlow is a browser that is signed in, sent here by a client it was at
-// before, and the exchange of its code for an access token and an ID token.
+// before, and the exchange of its code for an access token and an ID token, which are signed
+// as the client wants.
 func BenchmarkCodeFlow(b *testing.B) {
+	for _, alg := range []otl.SigningAlg{otl.RS256, otl.ES256} {
+		b.Run(string(alg), func(b *testing.B) { codeFlow(b, alg) })
+	}
+}
+
+func codeFlow(b *testing.B, alg otl.SigningAlg) {
 	w := otltest.New(b, otltest.SQLite)
 	if err := w.Installation.Maintain(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	c, err := w.Clients.Create(b.Context(), w.Notes.Site.ID, site.NewClient{Name: "web", RedirectURIs: []string{callback}})
+	c, err := w.Clients.Create(b.Context(), w.Notes.Site.ID, site.NewClient{Name: "web", RedirectURIs: []string{callback}, SigningAlg: string(alg)})
 	if err != nil {
 		b.Fatal(err)
 	}

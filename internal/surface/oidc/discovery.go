@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/wire"
 )
@@ -61,12 +62,25 @@ func (s *Surface) discover(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Access-Control-Allow-Origin", "*")                              // public by nature
 	own := []string{"client_secret_basic", "client_secret_post", "private_key_jwt"} // ways of clients that prove themselves
 	wire.JSON(w, http.StatusOK, metadata{
-		Issuer: s.URL, Authorization: s.URL + "/oidc/authorize", Token: s.URL + "/oidc/token", UserInfo: s.URL + "/oidc/userinfo", JWKS: s.URL + "/oidc/jwks",
+		Issuer: s.URL, Authorization: s.URL + "/oidc/authorize", Token: s.URL + "/oidc/token", UserInfo: s.URL + "/oidc/userinfo", JWKS: s.URL + "/oidc/keys",
 		Introspection: s.URL + "/oidc/introspect", Revocation: s.URL + "/oidc/revoke", EndSession: s.URL + "/oidc/logout", Push: s.URL + "/oidc/par", Device: s.URL + "/oidc/device_authorization",
 		Scopes: names, Answers: []string{"code"}, Modes: []string{"query", "form_post"}, Grants: []string{"authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code"},
-		Subjects: []string{"public"}, Algorithms: []string{"RS256"}, Challenges: []string{"S256"}, Prompts: []string{"none", "login", "consent", "select_account"},
+		Subjects: []string{"public"}, Algorithms: []string{string(otl.RS256), string(otl.ES256)}, Challenges: []string{"S256"}, Prompts: []string{"none", "login", "consent", "select_account"},
 		ClientAuth: append(slices.Clone(own), "none"), LookAuth: own, RevokeAuth: append(slices.Clone(own), "none"),
 		Assertions: session.ProofAlgorithms(), LookSigning: session.ProofAlgorithms(), RevokeSigning: session.ProofAlgorithms(), Proofs: session.ProofAlgorithms(),
 		Claims: claims, ClaimTypes: []string{"normal"}, Locales: s.Locales, Parameter: true, BackChannel: true, BackSession: true, Iss: true, Levels: []string{"1", "2"},
 	})
+}
+
+// keys is GET /oidc/keys: the public keys of all tokens of clients. Those of RS256 stand at
+// /oidc/jwks as well, alone, where clients of Transmit's wire look (contract 3.7).
+func (s *Surface) keys(w http.ResponseWriter, r *http.Request) {
+	if err := s.Identity.Wait(r.Context()); err != nil {
+		Fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	w.Header().Set("Access-Control-Allow-Origin", "*") // public by nature
+	_, _ = w.Write(s.Identity.JWKS())
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/onetimelogin/otl/internal/signin"
 )
 
-// logout is /oidc/logout (OpenID Connect RP-Initiated Logout 1.0). With an ID token of
-// the person who is signed in, his session with the client and the one of this browser end
-// and the browser goes on to an address registered for the client. Without one, or where
-// somebody else is signed in here, a page of ours asks, and the browser goes on after
-// that (OA-13).
+// logout is /oidc/logout (OpenID Connect RP-Initiated Logout 1.0). With an ID token of a
+// session that the client opened from this browser, that and the browser's own end and the
+// browser goes on to an address registered for the client. Without one, or where the
+// browser's session is another, if of the same person, a page of ours asks, and the browser
+// goes on after that: whoever has kept an old ID token signs nobody out with it (OA-13).
 func (s *Surface) logout(w http.ResponseWriter, r *http.Request) {
 	person, sess, id, err := s.hinted(r.Form)
 	if err != nil {
@@ -37,10 +37,14 @@ func (s *Surface) logout(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	who, err := s.Flows.Who(r.Context(), s.Jar.Held(r))
+	var own bool
+	if err == nil {
+		own, err = s.SignIn.Opened(r.Context(), who, sess)
+	}
 	switch {
 	case err != nil:
 		s.Page(w, r, err)
-	case person == "" || who.Session.ID != "" && who.User.ID != person:
+	case person == "" || who.Session.ID != "" && !own:
 		s.askOut(w, r, of, id, to)
 	default:
 		s.signOut(w, r, signin.Scope{UserID: person, SiteID: of.ID}, sess, who, to)

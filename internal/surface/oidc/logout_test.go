@@ -26,7 +26,7 @@ func (x *provider) logoutToken(t *testing.T, h otltest.Heard) map[string]any {
 		t.Fatalf("%s %v", h.Body, h.Header)
 	}
 	raw := form.Get("logout_token")
-	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256})
+	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
 	if err != nil || jws.Signatures[0].Protected.ExtraHeaders["typ"] != "logout+jwt" {
 		t.Fatalf("%s: %v", raw, err)
 	}

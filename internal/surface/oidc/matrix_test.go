@@ -11,6 +11,7 @@ import (
 // unlogged are routes of the wire that leave no entry in the log, and why.
 var unlogged = map[string]string{
 	"POST /oidc/authorize":            "a visit is not in the log, what comes of it is",
+	"POST /oidc/auth":                 "a visit is not in the log, what comes of it is",
 	"POST /oidc/par":                  "a visit is not in the log, what comes of it is",
 	"POST /oidc/device_authorization": "a device that waits is not in the log, the session it comes to is",
 	"POST /oidc/introspect":           "it only looks",

@@ -113,10 +113,10 @@ func (x *provider) exchange(t *testing.T, c site.MadeClient, code string, change
 func (x *provider) claims(t *testing.T, raw string) map[string]any {
 	t.Helper()
 	var set jose.JSONWebKeySet
-	if err := json.Unmarshal(x.Do(t, otltest.Call{Path: "/oidc/jwks"}).Want(t, http.StatusOK).Raw, &set); err != nil {
+	if err := json.Unmarshal(x.Do(t, otltest.Call{Path: "/oidc/keys"}).Want(t, http.StatusOK).Raw, &set); err != nil {
 		t.Fatal(err)
 	}
-	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256})
+	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}

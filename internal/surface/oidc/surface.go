@@ -47,7 +47,7 @@ const maxForm = 64 << 10
 func Paths() []string {
 	return []string{
 		"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server",
-		"/oidc/authorize", "/oidc/auth", "/oidc/userinfo", "/oidc/introspect", "/oidc/revoke", "/oidc/logout", "/oidc/par", "/oidc/device_authorization",
+		"/oidc/authorize", "/oidc/auth", "/oidc/keys", "/oidc/userinfo", "/oidc/introspect", "/oidc/revoke", "/oidc/logout", "/oidc/par", "/oidc/device_authorization",
 	}
 }
 
@@ -57,8 +57,12 @@ func New(o Options) *Surface {
 	for _, path := range Paths()[:2] {
 		s.serve(path, "GET", s.discover)
 	}
+	for _, path := range []string{"/oidc/userinfo", "/oidc/revoke", "/oidc/par"} {
+		s.mux.HandleFunc("OPTIONS "+path, s.Door.Preflight("GET, POST", Fail))
+	}
 	s.serve("/oidc/authorize", "GET POST", s.authorize)
 	s.serve("/oidc/auth", "GET POST", s.authorize) // contract 1.12
+	s.serve("/oidc/keys", "GET", s.keys)
 	s.serve("/oidc/userinfo", "GET POST", s.userinfo)
 	s.serve("/oidc/introspect", "POST", s.introspect)
 	s.serve("/oidc/revoke", "POST", s.revoke)
@@ -133,7 +137,13 @@ func single(q url.Values, name string) string {
 
 // client proves the client of a call, and answers itself where it cannot.
 func (s *Surface) client(w http.ResponseWriter, r *http.Request) (c otl.Client, of otl.Site, ok bool) {
-	c, of, err := s.Door.Client(r)
+	err := s.Door.Share(w, r, c)
+	if err == nil {
+		c, of, err = s.Door.Client(r)
+	}
+	if err == nil {
+		err = s.Door.Share(w, r, c)
+	}
 	if err != nil {
 		refuseKind(w, r, err)
 		return c, of, false

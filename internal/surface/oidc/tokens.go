@@ -17,13 +17,20 @@ import (
 // access token may know of its person, by the token's scopes. A token that is bound to a
 // key is only good with a proof of it (RFC 9449 section 7).
 func (s *Surface) userinfo(w http.ResponseWriter, r *http.Request) {
+	if err := s.Door.Share(w, r, otl.Client{}); err != nil {
+		Fail(w, r, err)
+		return
+	}
 	raw, bound := oauth.Bearer(r)
 	if raw.Empty() {
 		challenge(w, false, "")
 		wire.JSON(w, http.StatusUnauthorized, failure{"invalid_token", "Send an access token as Authorization: Bearer."})
 		return
 	}
-	p, st, err := s.present(r, raw)
+	p, st, c, err := s.present(r, raw)
+	if err == nil {
+		err = s.Door.Share(w, r, c)
+	}
 	if err == nil {
 		err = s.bound(r, p, raw, bound)
 	}
@@ -73,20 +80,19 @@ func (s *Surface) bound(r *http.Request, p session.Presented, raw secret.Text, b
 
 // present reads an access token and finds its session, if that still counts and its
 // client may still act (OA-14).
-func (s *Surface) present(r *http.Request, raw secret.Text) (session.Presented, session.Standing, error) {
-	p, err := s.Identity.Present(raw)
-	if err != nil {
-		return p, session.Standing{}, err
+func (s *Surface) present(r *http.Request, raw secret.Text) (p session.Presented, st session.Standing, c otl.Client, err error) {
+	if p, err = s.Identity.Present(raw); err != nil {
+		return p, st, c, err
 	}
-	st, err := s.SignIn.Stands(r.Context(), p.Session, p.Person, p.Version)
-	if err != nil {
-		return p, st, err
+	if st, err = s.SignIn.Stands(r.Context(), p.Session, p.Person, p.Version); err != nil {
+		return p, st, c, err
 	}
-	if _, of, err := s.Clients.Find(r.Context(), p.Client); err != nil || of.ID != st.Site.ID {
-		return p, st, otl.ErrToken
+	c, of, err := s.Clients.Find(r.Context(), p.Client)
+	if err != nil || of.ID != st.Site.ID {
+		return p, st, c, otl.ErrToken
 	}
 	otl.RequestOf(r.Context()).UserID, otl.RequestOf(r.Context()).SiteID = p.Person, st.Site.ID
-	return p, st, nil
+	return p, st, c, nil
 }
 
 // active is the answer to an introspection (RFC 7662 section 2.2); the zero one says
@@ -142,7 +148,7 @@ func (s *Surface) introspect(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Surface) look(r *http.Request, c otl.Client, of otl.Site, raw secret.Text) (active, error) {
-	if p, st, err := s.present(r, raw); err == nil {
+	if p, st, _, err := s.present(r, raw); err == nil {
 		if p.Client != c.ID || st.Site.ID != of.ID {
 			return active{}, nil
 		}
@@ -185,19 +191,13 @@ func (s *Surface) revoke(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, http.StatusBadRequest, "invalid_request", "token is missing.", nil)
 		return
 	}
-	id, err := s.sessionOf(r, c, of, raw)
-	if err == nil && id != "" {
-		_, err = s.SignIn.Revoke(r.Context(), signin.Scope{SiteID: of.ID}, id, otl.EndLogout)
+	found, err := s.look(r, c, of, raw)
+	if err == nil && found.Session != "" {
+		_, err = s.SignIn.Revoke(r.Context(), signin.Scope{SiteID: of.ID}, found.Session, otl.EndLogout)
 	}
 	if err != nil && !otl.Is(err, otl.NoSuch("").Code) {
 		Fail(w, r, err)
 		return
 	}
 	wire.JSON(w, http.StatusOK, struct{}{})
-}
-
-// sessionOf gives the session of a token of the client, "" for every other token.
-func (s *Surface) sessionOf(r *http.Request, c otl.Client, of otl.Site, raw secret.Text) (string, error) {
-	found, err := s.look(r, c, of, raw)
-	return found.Session, err
 }

@@ -250,7 +250,7 @@ func TestOA03_NobodyIsSentAwayUnchecked(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
 	b := w.Browser(t)
-	for _, address := range hostile("https://notes.test/callback") {
+	for _, address := range otltest.Hostile() {
 		p := b.Get(request(w.Notes, map[string]string{"redirect_uri": address}))
 		if p.Left != nil || p.Status != http.StatusBadRequest || !strings.Contains(string(p.Raw), "\u2068Notes\u2069 sent an address it hasn&#39;t registered") {
 			t.Errorf("OA-02 %q: %d %v", address, p.Status, p.Left)
@@ -282,50 +282,6 @@ func TestOA03_NobodyIsSentAwayUnchecked(t *testing.T) {
 			t.Errorf("%s: %v %d", name, p.Left, p.Status)
 		}
 	}
-}
-
-// hostile gives addresses that look like one that is registered and are others (OA-02).
-func hostile(good string) []string {
-	out := []string{"", "/callback", "javascript:alert(1)", "data:text/html,x", "https://evil.test/", "//evil.test", "https:evil.test", "https://notes.test"}
-	for _, put := range []string{"/", "?", "#", "#x", "?x=1", "/..", "/../callback", "//", "%2f", "%00", " ", "\t", "\n", ".", "@evil.test", "\\", ";", "&x=1", "x", "/%2e%2e"} {
-		out = append(out, good+put, put+good)
-	}
-	for _, pair := range [][2]string{
-		{"https", "http"},
-		{"https", "HTTPS"},
-		{"https", "ftp"},
-		{"https:", "https:\\\\"},
-		{"notes", "NOTES"},
-		{"notes", "notes.evil"},
-		{"notes.test", "notes.test."},
-		{"notes.test", "notes.test:443"},
-		{"notes.test", "notes.test:80"},
-		{"notes.test", "evil.test"},
-		{"notes.test", "notes.test@evil.test"},
-		{"notes.test", "x@notes.test"},
-		{"notes.test", "evil.test\\@notes.test"},
-		{"notes.test", "notes.test%2eevil.test"},
-		{"notes.test", "xn--notes-9za.test"},
-		{"notes.test", "ｎotes.test"},
-		{"notes.test", "[::1]"},
-		{"notes.test", "127.0.0.1"},
-		{"callback", "Callback"},
-		{"callback", "callbac"},
-		{"callback", "%63allback"},
-		{"callback", "x/../callback"},
-		{"callback", "./callback"},
-		{"callback", "callback/callback"},
-		{"/callback", "//callback"},
-		{"/callback", "\\callback"},
-		{"/callback", ""},
-	} {
-		changed := strings.Replace(good, pair[0], pair[1], 1)
-		out = append(out, changed)
-		for _, put := range []string{"/", "?", "#", ".", "%20", "&", "//", "\\", "?code=x", "#code"} {
-			out = append(out, changed+put)
-		}
-	}
-	return out
 }
 
 // TestAVisitIsOfOneBrowser: its id, which stands in addresses, is nothing without the

@@ -220,7 +220,7 @@ func TestMF10_APasskeyAsTheSecondStep(t *testing.T) {
 		k := withPasskey(t, w, w.Person(t, jane, w.Notes.Site))
 		b := w.Browser(t)
 		p := password(b, b.Get(request(w.Notes, nil)))
-		if page := string(p.Raw); p.Title != "One more step" || !strings.Contains(page, "A passkey needs scripts") || !strings.Contains(page, "Recovery codes") {
+		if page := string(p.Raw); p.Title != "One more step" || !strings.Contains(page, "A passkey needs scripts") || !strings.Contains(page, "Use a recovery code") {
 			t.Fatalf("%s\n%s", p.Title, p.Raw)
 		}
 		ask := func() string {

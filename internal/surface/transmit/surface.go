@@ -51,6 +51,7 @@ const maxBody = 64 << 10
 func New(o Options) *Surface {
 	s := &Surface{Options: o, mux: http.NewServeMux()}
 	s.serve("POST /oidc/token", s.token)
+	s.mux.HandleFunc("OPTIONS /oidc/token", s.Door.Preflight("POST", Fail))
 	s.serve("GET /oidc/jwks", s.jwks)
 	s.serve("POST /v1/auth/otp/send", byClient(s, otpShape, s.sendCode))
 	s.serve("POST /v1/auth/otp/authenticate", byClient(s, otpShape, s.verifyCode))

@@ -34,8 +34,16 @@ func (s *Surface) token(w http.ResponseWriter, r *http.Request) {
 		refused(w, r, http.StatusBadRequest, "invalid_request", "Send the parameters as application/x-www-form-urlencoded.", err)
 		return
 	}
-	c, of, err := s.Door.Client(r)
+	var of otl.Site
+	var c otl.Client
 	var key string
+	err := s.Door.Share(w, r, c)
+	if err == nil {
+		c, of, err = s.Door.Client(r)
+	}
+	if err == nil {
+		err = s.Door.Share(w, r, c)
+	}
 	if err == nil {
 		key, err = s.Door.Key(r, secret.Text{})
 	}
