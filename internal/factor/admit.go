@@ -96,7 +96,7 @@ func (f *Factors) Admit(ctx context.Context, tx *store.Tx, st store.Standing, me
 		return pass, nil, nil
 	}
 	if !demanded && !wished && len(device) > 0 {
-		pass.device, err = f.trusted(ctx, tx, st, device)
+		pass.device, err = f.Trusted(ctx, tx, st, device)
 		if err != nil || pass.device.ID != "" {
 			return pass, nil, err
 		}

@@ -45,10 +45,10 @@ func DeviceDigest(token secret.Text) []byte {
 	return secret.Digest(token.Reveal())
 }
 
-// trusted gives the device of a digest, if the person trusts it: at the site he said so, or
+// Trusted gives the device of a digest, if the person trusts it: at the site he said so, or
 // everywhere if he said so on our own pages. What one site holds is worth nothing at another
 // (D1, MF-13). Its id is "" where he does not.
-func (f *Factors) trusted(ctx context.Context, tx *store.Tx, st store.Standing, device []byte) (otl.Ticket, error) {
+func (f *Factors) Trusted(ctx context.Context, tx *store.Tx, st store.Standing, device []byte) (otl.Ticket, error) {
 	t, err := tx.Tickets.Live(ctx, otl.PurposeDevice, device, f.Now())
 	if errors.Is(err, store.ErrNotFound) || err == nil && (t.UserID != st.User.ID || t.SiteID != f.Home && t.SiteID != st.Site.ID) {
 		return otl.Ticket{}, nil

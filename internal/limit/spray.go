@@ -8,19 +8,19 @@ import (
 )
 
 // Rates of wrong one-time codes, whoever's they are (OT-09): whoever tries a few of each of
-// many people stays below what one code and one person take. Of a site, and of all of them,
-// each right code gives one back once half is used up, so that the budget grows with them.
+// many people stays below what one code and one person take. Of a site each right code that
+// was not handed to it gives one back once half is used up, so that the budget grows with
+// them. All sites together have none: one of them could use it up for all others (D1).
 var (
 	WrongCodesFrom = Rate{"wrong-codes-from", 60, 15 * time.Minute}
 	WrongCodesAt   = Rate{"wrong-codes-at", 1200, time.Hour}
-	WrongCodes     = Rate{"wrong-codes", 12000, time.Hour}
 )
 
 // Budget is where the budgets of wrong codes stand that one guess would count in. What is
 // counted are guesses that are looked at, at codes of nobody too, and they are counted
 // when they were wrong: a right code waits for nobody.
 type Budget struct {
-	uses []Use // of the household, the site, all
+	uses []Use // of the household, the site
 	paid []time.Time
 	now  time.Time
 }
@@ -30,29 +30,32 @@ func (l *Limits) Budget(ctx context.Context, tx *store.Tx, siteID string) (Budge
 	if l == nil {
 		return Budget{}, nil
 	}
-	b := Budget{now: l.Now(), uses: []Use{From(ctx, WrongCodesFrom), {WrongCodesAt, []string{siteID}}, {WrongCodes, []string{"all"}}}}
-	paid, err := tx.Rates.PaidTo(ctx, b.uses[0].name(), b.uses[1].name(), b.uses[2].name())
+	b := Budget{now: l.Now(), uses: []Use{From(ctx, WrongCodesFrom), {WrongCodesAt, []string{siteID}}}}
+	paid, err := tx.Rates.PaidTo(ctx, b.uses[0].name(), b.uses[1].name())
 	for _, u := range b.uses {
 		b.paid = append(b.paid, paid[u.name()])
 	}
 	return b, err
 }
 
-// Check is Exceeded where a budget is used up. That of the site, or of all, shuts nobody out
-// who is known where he is, or strangers could keep everybody from signing in (PW-13); known
-// is asked then alone.
-func (b Budget) Check(known func() (bool, error)) error {
+// Check is Exceeded where a budget is used up. That of the household shuts nobody out whose
+// device is trusted, that of the site nobody who is known where he is, or strangers could keep
+// everybody from signing in (PW-13). What they say is asked then alone.
+func (b Budget) Check(trusted, known func() (bool, error)) error {
 	for i, u := range b.uses {
 		due := b.paid[i].Add(-u.Rate.burst())
 		if !u.counts() || !due.After(b.now) {
 			continue
 		}
-		if i > 0 {
-			if is, err := known(); err != nil || is {
-				return err
-			}
+		passes := known
+		if i == 0 {
+			passes = trusted
 		}
-		return Exceeded(due.Sub(b.now))
+		if is, err := passes(); err != nil {
+			return err
+		} else if !is {
+			return Exceeded(due.Sub(b.now))
+		}
 	}
 	return nil
 }
@@ -71,7 +74,7 @@ func (b Budget) Wrong(ctx context.Context, tx *store.Tx) error {
 	return nil
 }
 
-// Right gives one back to the site, and to all, where half is used up.
+// Right gives one back to the site where half is used up.
 func (b Budget) Right(ctx context.Context, tx *store.Tx) error {
 	for i, u := range b.uses {
 		if i == 0 || !b.paid[i].After(b.now.Add(u.Rate.Per/2)) {

@@ -206,10 +206,6 @@ func (s Arrivals) SignUp(ctx context.Context, v Visit, address, hash, scheme str
 // is ErrCode, or limit.Exceeded after too many in a row.
 func (s Arrivals) Code(ctx context.Context, v Visit, code secret.Text) (Arrival, error) {
 	a := CodeAttempt{Site: v.Site, Who: Identifier{ByEmail, v.Progress.Name}, Code: code, Flow: v.ID}
-	how := otl.MethodMailCode
-	if v.Progress.Texted {
-		how = otl.MethodSMS
-	}
 	u, err := a.whose(ctx, s.Codes)
 	if otl.As(err).Kind == otl.Invalid {
 		err = ErrCode
@@ -230,7 +226,7 @@ func (s Arrivals) Code(ctx context.Context, v Visit, code secret.Text) (Arrival,
 			}
 			return err
 		}
-		p, err = s.holds(ctx, tx, v.Flow, t, how)
+		p, err = s.holds(ctx, tx, v.Flow, t, methodOf(t)) // by the ticket: a visit may have gone on meanwhile
 		return err
 	})
 	if err == nil {

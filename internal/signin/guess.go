@@ -39,7 +39,9 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttem
 	now, slot := s.Now(), a.Who.slot(u)
 	budget, err := s.Limits.Budget(ctx, tx, a.Site.ID)
 	if err == nil {
-		err = budget.Check(func() (bool, error) { return known(ctx, tx, u, now) })
+		err = budget.Check(
+			func() (bool, error) { return trusts(ctx, tx, s.Second.Factors, u, a.Site) },
+			func() (bool, error) { return s.known(ctx, tx, u, a.Site) })
 	}
 	if err != nil {
 		return otl.Ticket{}, err
@@ -79,11 +81,11 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttem
 			return t, err
 		}
 	}
+	if methodOf(t) == otl.MethodDirect { // or a site could clear what strangers guess at other sites, and make room for more
+		return t, limit.ForgiveCode(ctx, tx, u.ID)
+	}
 	if err := budget.Right(ctx, tx); err != nil {
 		return t, err
-	}
-	if t.Channel == otl.ChannelDirect { // or a site could clear what strangers guess at other sites
-		return t, limit.ForgiveCode(ctx, tx, u.ID)
 	}
 	return t, limit.ClearCodes(ctx, tx, u.ID)
 }

@@ -2,9 +2,8 @@ package signin
 
 import (
 	"context"
-	"errors"
-	"time"
 
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/store"
@@ -41,29 +40,40 @@ func (s *Codes) pace(ctx context.Context, r CodeRequest, u otl.User) error {
 	if err == nil || otl.As(err).Kind != otl.Limited {
 		return err
 	}
-	if is, bad := known(ctx, s.Store.Read, u, s.Now()); bad != nil || !is {
-		return errors.Join(bad, err)
+	if is, bad := s.known(ctx, s.Store.Read, u, r.Site); bad != nil {
+		return bad
+	} else if !is {
+		return err
 	}
 	return s.Limits.Take(ctx, limit.Kept(uses)...)
 }
 
-// known reports whether a person is known where a request comes from: he has a live session
-// from that address, or trusted the device. It is the same work for nobody.
-func known(ctx context.Context, tx *store.Tx, u otl.User, now time.Time) (bool, error) {
+// known reports whether a person is known where a request to a site comes from: he has a live
+// session from that address, or trusted the device. It is the same work for nobody. An address
+// that a site names counts for its own sessions alone, or it could ask from where people are
+// signed in at others (D1).
+func (s *Codes) known(ctx context.Context, tx *store.Tx, u otl.User, site otl.Site) (bool, error) {
 	from := otl.RequestOf(ctx)
 	if from.Client.IsValid() {
-		if live, err := tx.Sessions.LiveFrom(ctx, u.ID, from.Client.String(), now); err != nil || live {
+		at := ""
+		if from.Client != from.Peer {
+			at = site.ID
+		}
+		if live, err := tx.Sessions.LiveFrom(ctx, u.ID, at, from.Client.String(), s.Now()); err != nil || live {
 			return live, err
 		}
 	}
-	if len(from.Device) == 0 {
+	return trusts(ctx, tx, s.Second.Factors, u, site)
+}
+
+// trusts reports whether a request to a site comes from a device that a person trusts there.
+func trusts(ctx context.Context, tx *store.Tx, by *factor.Factors, u otl.User, site otl.Site) (bool, error) {
+	device := otl.RequestOf(ctx).Device
+	if len(device) == 0 {
 		return false, nil
 	}
-	t, err := tx.Tickets.Live(ctx, otl.PurposeDevice, from.Device, now)
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
-	}
-	return t.UserID == u.ID, err
+	t, err := by.Trusted(ctx, tx, store.Standing{User: u, Site: site}, device)
+	return t.ID != "", err
 }
 
 // typed gives the number that came with a request, "" where it is to be looked up.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -190,6 +191,37 @@ func TestMF05_NoDoorSkipsAFactor(t *testing.T) {
 	if n != 100 {
 		t.Errorf("%d cells", n)
 	}
+}
+
+// TestMF06_WhatACodeShowsIsSaidByTheCode: a visit that was read before its SMS was sent, and
+// saved after it, makes no mail of it. Whoever has the telephone alone has one factor.
+func TestMF06_WhatACodeShowsIsSaidByTheCode(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		jane := hold(t, w, "jane@dev.test", "+491705550122", true, w.Notes.Site)
+		if _, err := w.Setup.Give(t.Context(), jane.User, factor.Given{New: factor.New{Kind: otl.FactorSMS, Number: jane.Phone}}); err != nil {
+			t.Fatal(err)
+		}
+		s, browser := signin.Arrivals{Flows: w.Flows}, signin.NewBrowser()
+		f, err := s.Begin(t.Context(), w.Notes.Site, browser, otl.Asked{Redirect: back, Hint: "jane@dev.test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stale, err := s.Visit(t.Context(), f.ID, browser, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := (signin.Texts{Arrivals: s}).Send(t.Context(), stale, "jane@dev.test"); err != nil {
+			t.Fatal(err)
+		}
+		a, err := s.Code(t.Context(), stale, secret.NewText(w.Letters(t, jane.Phone)[0].Code))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Step == nil || slices.ContainsFunc(a.Step.Factors, func(o factor.Offer) bool { return o.Kind == otl.FactorSMS }) {
+			t.Error("the telephone that received the first code is asked for the second")
+		}
+	})
 }
 
 func scope(u otl.User) signin.Scope { return signin.Scope{UserID: u.ID} }

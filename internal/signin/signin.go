@@ -166,7 +166,7 @@ func (s *SignIn) known(ctx context.Context, userID string, from netip.Addr) (net
 	if !from.IsValid() {
 		return from, nil
 	}
-	live, err := s.Store.Read.Sessions.LiveFrom(ctx, userID, from.String(), s.Now())
+	live, err := s.Store.Read.Sessions.LiveFrom(ctx, userID, "", from.String(), s.Now())
 	if err != nil || !live {
 		return netip.Addr{}, err
 	}

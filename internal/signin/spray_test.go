@@ -40,6 +40,20 @@ func sprays(t *testing.T, ctx context.Context, w *otltest.World, at otl.Site, em
 	return false
 }
 
+// enters has Jane enter a code that a channel brought her, at a site.
+func enters(t *testing.T, ctx context.Context, w *otltest.World, at otl.Site, by otl.Channel) error {
+	t.Helper()
+	sent, err := w.Codes.Send(ctx, signin.CodeRequest{Site: at, Who: byJane(), Channel: by})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if by == otl.ChannelMail {
+		sent.Code = secret.NewText(w.Letters(t, "jane@dev.test")[0].Code)
+	}
+	_, err = w.Codes.Verify(ctx, signin.CodeAttempt{Site: at, Who: byJane(), Code: sent.Code})
+	return err
+}
+
 // TestOT09_Spray tries one code of each of 1,500 people from as many households: after
 // 1,200 in an hour none is looked at any more at that site, whoever's it is. Who is known
 // where he is comes in all the same, and right codes make room.
@@ -47,17 +61,8 @@ func TestOT09_Spray(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		w.Person(t, "jane@dev.test", w.Notes.Site, w.Shop.Site)
-		enter := func(ctx context.Context, at otl.Site) error {
-			t.Helper()
-			sent, err := w.Codes.Send(ctx, signin.CodeRequest{Site: at, Who: byJane(), Channel: otl.ChannelDirect})
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = w.Codes.Verify(ctx, signin.CodeAttempt{Site: at, Who: byJane(), Code: sent.Code})
-			return err
-		}
 		home := from(t, "198.51.100.7")
-		if err := enter(home, w.Notes.Site); err != nil {
+		if err := enters(t, home, w, w.Notes.Site, otl.ChannelDirect); err != nil {
 			t.Fatal(err)
 		}
 		looked := 0
@@ -83,21 +88,75 @@ func TestOT09_Spray(t *testing.T) {
 		if sprays(t, elsewhere, w, w.Notes.Site, "jane@dev.test") || sprays(t, elsewhere, w, w.Notes.Site, "nobody@dev.test") {
 			t.Error("a guess beyond the budget of the site")
 		}
-		if err := enter(elsewhere, w.Notes.Site); otl.As(err).Kind != otl.Limited {
+		if err := enters(t, elsewhere, w, w.Notes.Site, otl.ChannelDirect); otl.As(err).Kind != otl.Limited {
 			t.Errorf("a right code from where nobody knows her: %v", err)
 		}
-		if err := enter(home, w.Notes.Site); err != nil { // and it gives one back
+		if err := enters(t, home, w, w.Notes.Site, otl.ChannelDirect); err != nil {
+			t.Errorf("from where she is signed in: %v", err)
+		}
+		if sprays(t, elsewhere, w, w.Notes.Site, "nobody@dev.test") {
+			t.Error("a code that the site was handed makes room")
+		}
+		named := otl.WithRequest(t.Context(), &otl.Request{Client: netip.MustParseAddr("198.51.100.8"), Peer: netip.MustParseAddr("192.0.2.1"), SiteID: w.Notes.Site.ID})
+		if err := enters(t, from(t, "198.51.100.8"), w, w.Shop.Site, otl.ChannelDirect); err != nil {
+			t.Fatal(err)
+		}
+		if err := enters(t, named, w, w.Notes.Site, otl.ChannelDirect); otl.As(err).Kind != otl.Limited {
+			t.Errorf("a site learns from where she is signed in at another (D1): %v", err)
+		}
+		if err := enters(t, from(t, "198.51.100.8"), w, w.Notes.Site, otl.ChannelDirect); err != nil {
+			t.Errorf("from where she is signed in elsewhere: %v", err)
+		}
+		if err := enters(t, named, w, w.Notes.Site, otl.ChannelDirect); err != nil {
+			t.Errorf("named by the site she is signed in at: %v", err)
+		}
+		if err := enters(t, home, w, w.Notes.Site, otl.ChannelMail); err != nil { // and it gives one back
 			t.Errorf("from where she is signed in: %v", err)
 		}
 		if !sprays(t, elsewhere, w, w.Notes.Site, "nobody@dev.test") || sprays(t, elsewhere, w, w.Notes.Site, "nobody@dev.test") {
 			t.Error("one right code does not make room for one wrong one")
 		}
-		if err := enter(elsewhere, w.Shop.Site); err != nil {
+		if err := enters(t, elsewhere, w, w.Shop.Site, otl.ChannelDirect); err != nil {
 			t.Errorf("at another site: %v", err)
 		}
 		w.Clock.Advance(time.Hour)
-		if err := enter(elsewhere, w.Notes.Site); err != nil {
+		if err := enters(t, elsewhere, w, w.Notes.Site, otl.ChannelDirect); err != nil {
 			t.Errorf("an hour later: %v", err)
+		}
+	}, limited)
+}
+
+// TestPW13_ATrustedDevicePassesItsHousehold: a colleague who guesses shuts nobody out whose
+// device is trusted at the site, or everywhere; one of another site is worth nothing here (D1).
+func TestPW13_ATrustedDevicePassesItsHousehold(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		jane := w.Person(t, "jane@dev.test", w.Notes.Site, w.Shop.Site)
+		device := func(siteID string) context.Context {
+			t.Helper()
+			var token secret.Text
+			write(t, w, func(ctx context.Context, tx *store.Tx) (err error) {
+				token, err = w.Factors.Trust(ctx, tx, jane.ID, siteID)
+				return err
+			})
+			ctx := from(t, "203.0.113.9")
+			signin.FromDevice(ctx, token)
+			return ctx
+		}
+		here, there, home := device(w.Notes.Site.ID), device(w.Shop.Site.ID), device(w.Factors.Home)
+		for i := range 60 {
+			if !sprays(t, from(t, "203.0.113.9"), w, w.Notes.Site, fmt.Sprintf("p%d@dev.test", i)) {
+				t.Fatalf("guess %d is not looked at", i)
+			}
+		}
+		if sprays(t, from(t, "203.0.113.9"), w, w.Notes.Site, "jane@dev.test") || sprays(t, there, w, w.Notes.Site, "jane@dev.test") {
+			t.Error("a guess of nobody's device, or of another site's")
+		}
+		if !sprays(t, here, w, w.Notes.Site, "jane@dev.test") || !sprays(t, home, w, w.Notes.Site, "jane@dev.test") {
+			t.Error("a trusted device is shut out with its household")
+		}
+		if sprays(t, here, w, w.Notes.Site, "joe@dev.test") {
+			t.Error("her device guesses at others")
 		}
 	}, limited)
 }

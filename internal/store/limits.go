@@ -26,13 +26,13 @@ func (g Rates) Take(ctx context.Context, name string, now time.Time, every, burs
 	return false, paid.Add(-burst), err
 }
 
-// PaidTo gives up to when uses of three rates are paid for, of those that were used.
-func (g Rates) PaidTo(ctx context.Context, a, b, c string) (map[string]time.Time, error) {
+// PaidTo gives up to when uses of two rates are paid for, of those that were used.
+func (g Rates) PaidTo(ctx context.Context, a, b string) (map[string]time.Time, error) {
 	type row struct {
 		name string
 		paid time.Time
 	}
-	rows, err := all(ctx, g.group, `SELECT name, paid_to FROM rates WHERE name IN ($1, $2, $3)`, []any{a, b, c}, func(r *row) []any { return []any{&r.name, at(&r.paid)} })
+	rows, err := all(ctx, g.group, `SELECT name, paid_to FROM rates WHERE name IN ($1, $2)`, []any{a, b}, func(r *row) []any { return []any{&r.name, at(&r.paid)} })
 	out := map[string]time.Time{}
 	for _, r := range rows {
 		out[r.name] = r.paid

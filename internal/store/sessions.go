@@ -152,11 +152,12 @@ func (g Sessions) HandedBy(ctx context.Context, userID, siteID string) ([]string
 		WHERE user_id = $1 AND handed_by = $2 AND ended_at IS NULL`, []any{userID, siteID}, func(s *string) []any { return []any{s} })
 }
 
-// LiveFrom reports whether a person has a live session from an address.
-func (g Sessions) LiveFrom(ctx context.Context, userID, ip string, now time.Time) (bool, error) {
+// LiveFrom reports whether a person has a live session from an address at a site or, for "",
+// wherever.
+func (g Sessions) LiveFrom(ctx context.Context, userID, siteID, ip string, now time.Time) (bool, error) {
 	var n int
-	err := g.one(ctx, `SELECT count(*) FROM sessions WHERE user_id = $1 AND ip = $2 AND ended_at IS NULL AND refresh_by > $3`,
-		[]any{userID, ip, millis(now)}, &n)
+	err := g.one(ctx, `SELECT count(*) FROM sessions WHERE user_id = $1 AND ip = $2 AND ended_at IS NULL AND refresh_by > $3 AND ($4 = '' OR site_id = $4)`,
+		[]any{userID, ip, millis(now), siteID}, &n)
 	return n > 0, err
 }
 
