@@ -63,8 +63,8 @@ func (s *Sessions) OpenBrowser(ctx context.Context, tx *store.Tx, st store.Stand
 }
 
 // Browser gives the session that the first of some cookies holds which holds one. It is
-// ErrNoBrowserSession for those that ended or expired, for a disabled person, and for what
-// was never a cookie. Use keeps the session alive as refreshes keep others.
+// ErrNoBrowserSession for those that ended or expired, for a disabled person, for one that a
+// site opened which is deleted, and for what was never a cookie. Use keeps the session alive as refreshes keep others.
 func (s *Sessions) Browser(ctx context.Context, cookies ...secret.Text) (Browser, error) {
 	for _, one := range cookies {
 		if b, err := s.browser(ctx, one); !errors.Is(err, ErrNoBrowserSession) {
@@ -72,6 +72,33 @@ func (s *Sessions) Browser(ctx context.Context, cookies ...secret.Text) (Browser
 		}
 	}
 	return Browser{}, ErrNoBrowserSession
+}
+
+// Browsers gives the sessions that cookies hold, in the order of the cookies.
+func (s *Sessions) Browsers(ctx context.Context, cookies ...secret.Text) ([]Browser, error) {
+	var held []Browser
+	for _, one := range cookies {
+		b, err := s.browser(ctx, one)
+		if errors.Is(err, ErrNoBrowserSession) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		held = append(held, b)
+	}
+	return held, nil
+}
+
+// Supersede ends, inside a transaction, the sessions whose place in a browser another one
+// takes (SE-04). Those that ended meanwhile are passed over.
+func (s *Sessions) Supersede(ctx context.Context, tx *store.Tx, held ...Browser) error {
+	for _, b := range held {
+		if _, err := s.End(ctx, tx, b.User.ID, b.Session.ID, otl.EndSuperseded); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Sessions) browser(ctx context.Context, cookie secret.Text) (Browser, error) {
@@ -91,6 +118,9 @@ func (s *Sessions) browser(ctx context.Context, cookie secret.Text) (Browser, er
 		!st.Site.FirstParty || !st.User.DisabledAt.IsZero() {
 		return Browser{}, ErrNoBrowserSession
 	}
+	if err := handed(ctx, s.Store, st.Session); err != nil {
+		return Browser{}, err
+	}
 	if now.Sub(st.Session.LastSeenAt) < slideAfter {
 		return Browser{Standing: st}, nil
 	}
@@ -100,4 +130,17 @@ func (s *Sessions) browser(ctx context.Context, cookie secret.Text) (Browser, er
 	}
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Sessions.Seen(ctx, st.Session) })
 	return Browser{Standing: st}, err
+}
+
+// handed refuses a session that a site's session token opened once the site is deleted: it
+// may hold the cookie (SE-13). A site that is restored has its sessions back.
+func handed(ctx context.Context, st *store.Store, sess otl.Session) error {
+	if sess.HandedBy == "" {
+		return nil
+	}
+	_, err := st.Read.Sites.ByID(ctx, sess.HandedBy)
+	if errors.Is(err, store.ErrNotFound) {
+		err = ErrNoBrowserSession
+	}
+	return err
 }

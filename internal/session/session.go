@@ -103,10 +103,11 @@ func (s *Sessions) Open(ctx context.Context, tx *store.Tx, st *store.Standing, p
 		map[string]string{otl.DataMethods: sess.Methods.String(), otl.DataIP: sess.IP, otl.DataUserAgent: sess.UserAgent}))
 }
 
-// makeRoom ends the oldest sessions beyond PerSite, never the one that was just
+// makeRoom ends the oldest sessions beyond PerSite: of those that a site opened only the
+// like, so that it cannot crowd out the person's own (D1). Never the one that was just
 // opened: after the clock was set back, its id is older than those before it.
 func (s *Sessions) makeRoom(ctx context.Context, tx *store.Tx, opened otl.Session) error {
-	excess, err := tx.Sessions.Excess(ctx, opened.UserID, opened.SiteID, s.PerSite-1)
+	excess, err := tx.Sessions.Excess(ctx, opened.UserID, opened.SiteID, opened.HandedBy, s.PerSite-1)
 	if err != nil || len(excess) == 0 {
 		return err
 	}
@@ -220,7 +221,8 @@ func (s *Sessions) EndBrowser(ctx context.Context, tx *store.Tx, userID, id stri
 }
 
 // EndAll ends every session of a person inside a transaction, on one site or,
-// for "", on all, except the one to keep ("" for none). It raises the session
+// for "", on all, except the one to keep ("" for none). Those of a site are also the browser
+// sessions that its session tokens opened, which it may hold (SE-13, D1). It raises the session
 // version even where no session was left, and gives it. It fails with
 // store.ErrNotFound where there is no such person.
 func (s *Sessions) EndAll(ctx context.Context, tx *store.Tx, userID, siteID, keep string, reason otl.EndReason) (version int, err error) {

@@ -53,22 +53,10 @@ func (s Arrivals) admit(ctx context.Context, v Visit, p Proved) (Arrival, error)
 		return Arrival{Step: step}, err
 	}
 	b, err := s.Second.Open(ctx, p)
-	if err == nil && v.Known() { // id and cookie are new at each sign-in (SE-04)
-		err = s.leave(ctx, v.Who, otl.EndSuperseded)
+	if err == nil && v.Known() {
+		err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return supersede(ctx, tx, s.Sessions, v) })
 	}
 	return Arrival{Browser: b}, err
-}
-
-// leave ends a session that a browser holds, if it has not ended yet.
-func (s *Flows) leave(ctx context.Context, who session.Browser, why otl.EndReason) error {
-	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		_, err := s.Sessions.End(ctx, tx, who.User.ID, who.Session.ID, why)
-		return err
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	return err
 }
 
 // Look gives the second step under way in a visit, with what can be used for it. The
@@ -281,7 +269,7 @@ var ErrWaiting = &otl.Error{Kind: otl.Conflict, Code: "link_not_opened", Text: "
 
 // Ready reports whether somebody has proven himself for a visit by a link that another
 // browser opened.
-func (v Visit) Ready() bool { return v.UserID != "" }
+func (v Visit) Ready() bool { return v.UserID != "" && v.Progress.Way != "" }
 
 // Continue lets the browser a visit belongs to in, once: somebody opened the link in
 // another one and named the number this one shows. The error is ErrWaiting.
@@ -397,7 +385,7 @@ func (s Arrivals) Approve(ctx context.Context, token, chosen string) (bool, erro
 			return err
 		}
 		if right = chosen != "" && chosen == f.Progress.Number; !right {
-			return tx.Events.Append(ctx, s.Codes.event(otl.EventLinkDenied, t.UserID, t.SiteID, map[string]string{"by": "number"}))
+			return s.Codes.denied(ctx, tx, t, map[string]string{"by": "number"})
 		}
 		p, err := s.holds(ctx, tx, f, t, otl.MethodMailLink)
 		if err != nil {

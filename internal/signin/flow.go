@@ -71,8 +71,9 @@ const (
 // Visit is a flow with the site it is for and with whom the browser is signed in as.
 type Visit struct {
 	otl.Flow
-	Site otl.Site
-	Who  session.Browser
+	Site   otl.Site
+	Who    session.Browser
+	beside []session.Browser // what the browser holds beside it, whose place goes with its own
 }
 
 // Known reports whether the browser is signed in.
@@ -197,8 +198,22 @@ func (s *Flows) Visit(ctx context.Context, id string, browser secret.Text, held 
 		return v, err
 	}
 	otl.RequestOf(ctx).SiteID = f.SiteID
-	v.Who, err = s.Who(ctx, held)
+	all, err := s.All(ctx, held)
+	if len(all) > 0 {
+		v.Who, v.beside = all[0], all[1:]
+	}
 	return v, err
+}
+
+// supersede ends every session that the browser of a visit holds: another one takes their
+// place, with id and cookie of its own (SE-04).
+func supersede(ctx context.Context, tx *store.Tx, sessions *session.Sessions, v Visit) error {
+	if v.Known() {
+		if err := sessions.Supersede(ctx, tx, v.Who); err != nil {
+			return err
+		}
+	}
+	return sessions.Supersede(ctx, tx, v.beside...)
 }
 
 func (s *Flows) live(ctx context.Context, id string) (otl.Flow, error) {

@@ -194,7 +194,7 @@ type Presented struct {
 	Script bool          // it is a script that does, not a form
 	Back   bool          // it was presented before, and the browser came back by itself
 	Held   []secret.Text // the cookies that may hold the browser session there is
-	Switch bool          // the person wants to be signed in in the place of another
+	Switch string        // id of whom the person wants to be signed in as in the place of another, "" for nobody
 }
 
 // Handed is what a session token that a browser presents comes to.
@@ -205,6 +205,8 @@ type Handed struct {
 	ReturnTo        string   // "" for our own pages
 	Across          bool     // the site named origins
 	Was             session.Browser
+
+	held []session.Browser // every session that the browser holds
 }
 
 // Announced reports whether a session token that is good, or was a moment ago, names an
@@ -239,8 +241,8 @@ func (s *SecondStep) Present(ctx context.Context, p Presented) (Handed, error) {
 	if err != nil {
 		return a, err
 	}
-	if a.Was, err = s.Sessions.Browser(ctx, p.Held...); errors.Is(err, session.ErrNoBrowserSession) {
-		err = nil
+	if a.held, err = s.Sessions.Browsers(ctx, p.Held...); err == nil && len(a.held) > 0 {
+		a.Was = a.held[0]
 	}
 	return a, err
 }
@@ -266,8 +268,8 @@ func (h Handover) from(p Presented) bool {
 	return slices.Contains(h.Origins, p.Origin)
 }
 
-// Arrive uses a session token up and opens the browser session. One there was of the
-// same person ends, as at every new sign-in (SE-04); one of somebody else only if that
+// Arrive uses a session token up and opens the browser session. What there was of the
+// same person ends, as at every new sign-in (SE-04); that of somebody else only if that
 // is what the person wants (AD-02). The errors are those of Present, ErrOther and
 // ErrSecondStep.
 func (s *SecondStep) Arrive(ctx context.Context, p Presented) (Handed, error) {
@@ -275,7 +277,7 @@ func (s *SecondStep) Arrive(ctx context.Context, p Presented) (Handed, error) {
 	if err != nil {
 		return a, err
 	}
-	if a.Was.Session.ID != "" && a.Was.User.ID != a.Person.ID && !p.Switch {
+	if a.Was.Session.ID != "" && a.Was.User.ID != a.Person.ID && p.Switch != a.Person.ID {
 		return a, ErrOther
 	}
 	from := otl.RequestOf(ctx)
@@ -316,10 +318,8 @@ func (s *SecondStep) arrive(ctx context.Context, tx *store.Tx, t otl.Ticket, a H
 	if err := s.came(ctx, tx, &p); err != nil {
 		return b, err
 	}
-	if a.Was.Session.ID != "" {
-		if _, err := s.Sessions.End(ctx, tx, a.Was.User.ID, a.Was.Session.ID, otl.EndSuperseded); err != nil && !errors.Is(err, store.ErrNotFound) {
-			return b, err
-		}
+	if err := s.Sessions.Supersede(ctx, tx, a.held...); err != nil {
+		return b, err
 	}
 	p.Session.HandedBy = t.SiteID
 	return s.Sessions.OpenBrowser(ctx, tx, p.Standing, pass, from)
@@ -329,16 +329,7 @@ func (s *SecondStep) arrive(ctx context.Context, tx *store.Tx, t otl.Ticket, a H
 // site's session tokens opened; those he opened himself stay (decision D2).
 func (s *SecondStep) LogOut(ctx context.Context, siteID, userID string) error {
 	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		handed, err := tx.Sessions.HandedBy(ctx, userID, siteID)
-		if err != nil {
-			return err
-		}
-		for _, id := range handed {
-			if _, err := s.Sessions.End(ctx, tx, userID, id, otl.EndAdmin); err != nil && !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
-		}
-		_, err = s.Sessions.EndAll(ctx, tx, userID, siteID, "", otl.EndAdmin)
+		_, err := s.Sessions.EndAll(ctx, tx, userID, siteID, "", otl.EndAdmin)
 		return err
 	})
 }

@@ -228,8 +228,20 @@ func (s *Codes) Deny(ctx context.Context, token string) error {
 		if err != nil {
 			return err
 		}
-		return tx.Events.Append(ctx, s.event(otl.EventLinkDenied, t.UserID, t.SiteID, nil))
+		return s.denied(ctx, tx, t, nil)
 	})
+}
+
+// dataDenied marks, among the data of a link, that it was used up by being refused.
+const dataDenied = "denied"
+
+// denied notes that nobody got in by a link that was used up.
+func (s *Codes) denied(ctx context.Context, tx *store.Tx, t otl.Ticket, data map[string]string) error {
+	t.Data = withData(map[string]string{dataDenied: "1"}, t.Data)
+	if err := tx.Tickets.Note(ctx, t); err != nil {
+		return err
+	}
+	return tx.Events.Append(ctx, s.event(otl.EventLinkDenied, t.UserID, t.SiteID, data))
 }
 
 // LinkAttempt is the code of an opened link that a site redeems.

@@ -3,7 +3,6 @@ package signin
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -39,7 +38,7 @@ func (s Restarts) Overdue(ctx context.Context, id string, browser secret.Text) (
 }
 
 // still gives the site of a visit if what was checked when the visit began holds: that
-// the address it leads back to is registered.
+// the address it leads back to is registered, and that the client signs people in.
 func (s Restarts) still(ctx context.Context, f otl.Flow) (otl.Site, error) {
 	switch {
 	case f.Asked.Redirect == "":
@@ -48,7 +47,7 @@ func (s Restarts) still(ctx context.Context, f otl.Flow) (otl.Site, error) {
 		return s.Site(ctx, f.SiteID, f.Asked.Redirect)
 	}
 	c, site, _, err := s.Store.Read.Clients.ByID(ctx, f.Asked.Client)
-	if err == nil && !slices.Contains(c.RedirectURIs, f.Asked.Redirect) {
+	if err == nil && (!c.Redirects(f.Asked.Redirect) || !c.Scopes.Has(otl.ScopeAuth)) {
 		err = ErrRedirect
 	}
 	return site, err

@@ -2,9 +2,10 @@ package signin
 
 import (
 	"context"
+	"errors"
 
-	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
 // Rivals are two sessions of two people in one browser.
@@ -27,6 +28,9 @@ func (s Rivals) Find(ctx context.Context, held []secret.Text) (Handed, bool, err
 		return Handed{}, false, err
 	}
 	from, err := s.Store.Read.Sites.ByID(ctx, b.Session.HandedBy)
+	if errors.Is(err, store.ErrNotFound) { // deleted this moment: its session opens nothing any more
+		return Handed{}, false, nil
+	}
 	return Handed{Browser: b, Person: b.User, From: from, Was: was}, err == nil, err
 }
 
@@ -37,5 +41,5 @@ func (s Rivals) Settle(ctx context.Context, h Handed, change bool) error {
 	if change {
 		goes = h.Was
 	}
-	return s.leave(ctx, goes, otl.EndSuperseded)
+	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return s.Sessions.Supersede(ctx, tx, goes) })
 }

@@ -114,8 +114,7 @@ func (s SetUps) Confirm(ctx context.Context, v Visit, id string, proof secret.Te
 		if err = cmp.Or(err, refused); err != nil { // with a refusal goes the factor
 			return err
 		}
-		_, err = s.Sessions.End(ctx, tx, was.User.ID, was.Session.ID, otl.EndSuperseded)
-		return err
+		return supersede(ctx, tx, s.Sessions, v)
 	})
 	if err == nil {
 		err = refused

@@ -12,20 +12,33 @@ import (
 	"github.com/onetimelogin/otl/internal/store"
 )
 
-// SignOut ends the session a browser holds and those that clients opened from it, or all
-// sessions of its person everywhere.
-func (s *Flows) SignOut(ctx context.Context, who session.Browser, everywhere bool) error {
-	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if everywhere {
-			_, err := s.Sessions.EndAll(ctx, tx, who.User.ID, "", "", otl.EndLogout)
+// All gives the sessions that cookies hold, the one that counts first.
+func (s *Flows) All(ctx context.Context, held []secret.Text) ([]session.Browser, error) {
+	all, err := s.Sessions.Browsers(ctx, held...)
+	if len(all) > 0 {
+		otl.RequestOf(ctx).UserID = all[0].User.ID
+	}
+	return all, err
+}
+
+// SignOut ends the sessions a browser holds (All) and those that clients opened from them,
+// or, everywhere, all sessions of the person of the first. Of the person of another one only
+// that one ends, and no more than itself by one that a site opened, which may hold it (D2).
+func (s *Flows) SignOut(ctx context.Context, held []session.Browser, everywhere bool) error {
+	for i, b := range held {
+		all := everywhere && i == 0 && b.Session.HandedBy == ""
+		err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+			if all {
+				_, err := s.Sessions.EndAll(ctx, tx, b.User.ID, "", "", otl.EndLogout)
+				return err
+			}
+			return s.Sessions.EndBrowser(ctx, tx, b.User.ID, b.Session.ID, otl.EndLogout)
+		})
+		if err != nil && !errors.Is(err, store.ErrNotFound) { // it ended meanwhile
 			return err
 		}
-		return s.Sessions.EndBrowser(ctx, tx, who.User.ID, who.Session.ID, otl.EndLogout)
-	})
-	if !everywhere && errors.Is(err, store.ErrNotFound) {
-		return nil // it ended meanwhile
 	}
-	return err
+	return nil
 }
 
 // Opened reports whether a session lives that a client opened from a browser session.

@@ -16,10 +16,22 @@ import (
 // not there is anybody (OT-10).
 type Tries struct{ *Flows }
 
-// Missed notes a wrong code, and gives the visit as it is then.
+// Missed notes a wrong code, and gives the visit as it is then: others may have been counted
+// meanwhile, and nobody who proved himself for it in another browser is lost (OT-07).
 func (s Tries) Missed(ctx context.Context, v Visit) (Visit, error) {
-	v.Progress.Missed++
-	return v, s.save(ctx, v)
+	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		f, err := tx.Flows.Extend(ctx, v.ID, s.Now(), s.Now().Add(flowTTL))
+		if errors.Is(err, store.ErrNotFound) {
+			return ErrFlow // it ended meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		f.Progress.Missed++
+		v.Flow = f
+		return tx.Flows.Save(ctx, f)
+	})
+	return v, err
 }
 
 // Left gives how many tries the code of a visit has left, 0 for none.
@@ -47,6 +59,7 @@ type Death string
 // The deaths. Of a link that is not known any more nothing can be said.
 const (
 	DeadUsed     Death = "used"
+	DeadDenied   Death = "denied" // by whoever got it, or by a wrong number
 	DeadExpired  Death = "expired"
 	DeadReplaced Death = "replaced" // by a newer one
 	DeadUnknown  Death = "unknown"
@@ -68,7 +81,9 @@ func (s Deaths) Why(ctx context.Context, token string) (Death, time.Time, error)
 		return DeadReplaced, t.CreatedAt, err
 	case err != nil:
 		return DeadUnknown, time.Time{}, err
-	case !t.UsedAt.IsZero():
+	case t.Data[dataDenied] != "":
+		return DeadDenied, t.UsedAt, nil
+	case !t.UsedAt.IsZero() && t.UsedAt.Before(t.ExpiresAt): // otherwise it was voided
 		return DeadUsed, t.UsedAt, nil
 	case !s.Now().Before(t.ExpiresAt):
 		return DeadExpired, t.ExpiresAt, nil

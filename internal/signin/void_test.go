@@ -7,6 +7,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/store"
 )
@@ -29,7 +30,7 @@ func TestSE05_WhatWasBegunEndsWithTheSessions(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				return w.Flows.SignOut(t.Context(), b, true)
+				return w.Flows.SignOut(t.Context(), []session.Browser{b}, true)
 			},
 			"by disabling": func() error {
 				if err := w.Accounts.SetDisabled(t.Context(), h.ID, true); err != nil {
@@ -47,6 +48,7 @@ func TestSE05_WhatWasBegunEndsWithTheSessions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			f.Progress.Way = otl.MethodMailLink
 			write(t, w, func(ctx context.Context, tx *store.Tx) error { _, err := tx.Flows.Prove(ctx, f, h.ID); return err })
 			if err := end(); err != nil {
 				t.Fatal(how, err)

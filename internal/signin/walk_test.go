@@ -147,7 +147,11 @@ func (x *walker) act() {
 		in, err := x.w.SignIn.Second.Complete(x.Context(), sp)
 		x.in("completed", who, sp.Site, &sp.Door, in, err)
 	case 6:
-		if a, err := x.w.SignIn.Second.Arrive(x.Context(), signin.Presented{Token: one(x, x.handed), Switch: true}); err == nil && a.Session.ID != "" {
+		p := signin.Presented{Token: one(x, x.handed)}
+		if shown, err := x.w.SignIn.Second.Present(x.Context(), p); err == nil {
+			p.Switch = shown.Person.ID
+		}
+		if a, err := x.w.SignIn.Second.Arrive(x.Context(), p); err == nil && a.Session.ID != "" {
 			x.ways["arrived"]++
 		}
 	case 7:

@@ -26,19 +26,31 @@ func (g Flows) Insert(ctx context.Context, f otl.Flow) error {
 	return err
 }
 
-// Live gives a flow that goes on at the given time, or ErrNotFound.
-func (g Flows) Live(ctx context.Context, id string, now time.Time) (otl.Flow, error) {
+const flowColumns = `browser, site_id, user_id, asked, progress, created_at, expires_at, nonce`
+
+// flow reads the one flow of an id that a statement gives, or ErrNotFound.
+func (g Flows) flow(ctx context.Context, id, statement string, args ...any) (otl.Flow, error) {
 	f := otl.Flow{ID: id}
 	var asked, progress string
-	if err := g.one(ctx, `SELECT browser, site_id, user_id, asked, progress, created_at, expires_at, nonce FROM flows
-		WHERE id = $1 AND done_at IS NULL AND expires_at > $2`, []any{id, millis(now)},
-		&f.Browser, &f.SiteID, text(&f.UserID), &asked, &progress, at(&f.CreatedAt), at(&f.ExpiresAt), &f.Nonce); err != nil {
+	if err := g.one(ctx, statement, args, &f.Browser, &f.SiteID, text(&f.UserID), &asked, &progress, at(&f.CreatedAt), at(&f.ExpiresAt), &f.Nonce); err != nil {
 		return f, err
 	}
 	if err := json.Unmarshal([]byte(asked), &f.Asked); err != nil {
 		return f, err
 	}
 	return f, json.Unmarshal([]byte(progress), &f.Progress)
+}
+
+// Live gives a flow that goes on at the given time, or ErrNotFound.
+func (g Flows) Live(ctx context.Context, id string, now time.Time) (otl.Flow, error) {
+	return g.flow(ctx, id, `SELECT `+flowColumns+` FROM flows WHERE id = $1 AND done_at IS NULL AND expires_at > $2`, id, millis(now))
+}
+
+// Extend keeps a flow alive from now until a time and gives it, or ErrNotFound. On
+// PostgreSQL it stays locked until the transaction ends.
+func (g Flows) Extend(ctx context.Context, id string, now, until time.Time) (otl.Flow, error) {
+	return g.flow(ctx, id, `UPDATE flows SET expires_at = $1 WHERE id = $2 AND done_at IS NULL AND expires_at > $3 RETURNING `+flowColumns,
+		millis(until), id, millis(now))
 }
 
 // Claim gives a flow that nobody's browser has yet to one, from now until a time, and

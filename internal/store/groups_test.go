@@ -175,11 +175,13 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 		check(live(t, st, "site", "c", start, 3), "b", "a")
 		check(live(t, st, "other", "", start, 3))
 		check(live(t, st, "", "", start.Add(time.Hour), 3)) // expired
-		excess, err := st.Read.Sessions.Excess(t.Context(), "jane", "site", 3)
-		if err != nil {
-			t.Fatal(err)
+		for by, want := range map[string][]string{"": {"b", "a"}, "another": nil} {
+			excess, err := st.Read.Sessions.Excess(t.Context(), "jane", "site", by, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(excess, want...)
 		}
-		check(excess, "b", "a")
 
 		end := func(ctx context.Context, tx *store.Tx) (store.Ended, error) {
 			return tx.Sessions.End(ctx, "c", otl.EndLogout, start.Add(time.Minute))

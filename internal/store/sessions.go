@@ -128,12 +128,13 @@ func (g Sessions) End(ctx context.Context, id string, reason otl.EndReason, now 
 	return e, err
 }
 
-// EndAll marks every session of a person as ended, on one site or on all of
-// them for "", except the one to keep ("" for none), and names them.
+// EndAll marks every session of a person as ended, on one site with those that its session
+// tokens opened, or on all of them for "", except the one to keep ("" for none), and names
+// them.
 func (g Sessions) EndAll(ctx context.Context, userID, siteID, keep string, reason otl.EndReason, now time.Time) ([]Ended, error) {
 	g.changes.person(userID)
 	return all(ctx, g.group, `UPDATE sessions SET ended_at = $1, end_reason = $2
-		WHERE user_id = $3 AND ($4 = '' OR site_id = $4) AND id <> $5 AND ended_at IS NULL
+		WHERE user_id = $3 AND ($4 = '' OR site_id = $4 OR handed_by = $4) AND id <> $5 AND ended_at IS NULL
 		RETURNING id, user_id, site_id, client, end_reason`, []any{millis(now), string(reason), userID, siteID, keep}, endedDest)
 }
 
@@ -144,12 +145,6 @@ func (g Sessions) EndHeld(ctx context.Context, userID, id string, reason, held o
 	return all(ctx, g.group, `UPDATE sessions SET ended_at = $1, end_reason = CASE WHEN id = $4 THEN $2 ELSE $5 END
 		WHERE user_id = $3 AND (id = $4 OR holder = $4 AND holder <> '') AND ended_at IS NULL
 		RETURNING id, user_id, site_id, client, end_reason`, []any{millis(now), string(reason), userID, id, string(held)}, endedDest)
-}
-
-// HandedBy gives the live sessions of a person that session tokens of a site opened.
-func (g Sessions) HandedBy(ctx context.Context, userID, siteID string) ([]string, error) {
-	return all(ctx, g.group, `SELECT id FROM sessions
-		WHERE user_id = $1 AND handed_by = $2 AND ended_at IS NULL`, []any{userID, siteID}, func(s *string) []any { return []any{s} })
 }
 
 // LiveFrom reports whether a person has a live session from an address at a site or, for "",
@@ -174,12 +169,12 @@ func (g Sessions) LiveAddresses(ctx context.Context, userID string, now time.Tim
 	return addrs, err
 }
 
-// Excess gives the live sessions of a person on a site beyond the newest ones
-// to keep, oldest last.
-func (g Sessions) Excess(ctx context.Context, userID, siteID string, keep int) ([]string, error) {
+// Excess gives the live sessions of a person on a site, of those that session tokens of
+// another opened or for "" of the others, beyond the newest ones to keep, oldest last.
+func (g Sessions) Excess(ctx context.Context, userID, siteID, handedBy string, keep int) ([]string, error) {
 	return all(ctx, g.group, `SELECT id FROM sessions
-		WHERE user_id = $1 AND site_id = $2 AND ended_at IS NULL
-		ORDER BY id DESC LIMIT 1000 OFFSET $3`, []any{userID, siteID, keep},
+		WHERE user_id = $1 AND site_id = $2 AND handed_by = $3 AND ended_at IS NULL
+		ORDER BY id DESC LIMIT 1000 OFFSET $4`, []any{userID, siteID, handedBy, keep},
 		func(s *string) []any { return []any{s} })
 }
 

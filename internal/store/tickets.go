@@ -211,9 +211,10 @@ func (g Tickets) Drop(ctx context.Context, userID string, p otl.Purpose, id stri
 	return n == 1, err
 }
 
-// Void makes every ticket of a person for a purpose worthless.
+// Void makes every ticket of a person for a purpose worthless. It expires with that, and was
+// not used: one that was used had not expired then.
 func (g Tickets) Void(ctx context.Context, userID string, p otl.Purpose, now time.Time) error {
-	_, err := g.exec(ctx, `UPDATE tickets SET used_at = $1 WHERE user_id = $2 AND purpose = $3 AND used_at IS NULL`,
+	_, err := g.exec(ctx, `UPDATE tickets SET used_at = $1, expires_at = CASE WHEN expires_at < $1 THEN expires_at ELSE $1 END WHERE user_id = $2 AND purpose = $3 AND used_at IS NULL`,
 		millis(now), userID, string(p))
 	return err
 }

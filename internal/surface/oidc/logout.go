@@ -36,18 +36,18 @@ func (s *Surface) logout(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	who, err := s.Flows.Who(r.Context(), s.Jar.Held(r))
+	held, err := s.Flows.All(r.Context(), s.Jar.Held(r))
 	var own bool
-	if err == nil {
-		own, err = s.SignIn.Opened(r.Context(), who, sess)
+	if err == nil && len(held) > 0 {
+		own, err = s.SignIn.Opened(r.Context(), held[0], sess)
 	}
 	switch {
 	case err != nil:
 		s.Page(w, r, err)
-	case person == "" || who.Session.ID != "" && !own:
+	case person == "" || len(held) > 0 && !own:
 		s.askOut(w, r, of, id, to)
 	default:
-		s.signOut(w, r, signin.Scope{UserID: person, SiteID: of.ID}, sess, who, to)
+		s.signOut(w, r, signin.Scope{UserID: person, SiteID: of.ID}, sess, held, to)
 	}
 }
 
@@ -86,13 +86,13 @@ func (s *Surface) askOut(w http.ResponseWriter, r *http.Request, of otl.Site, cl
 }
 
 // signOut ends a session within a scope, and what the browser holds.
-func (s *Surface) signOut(w http.ResponseWriter, r *http.Request, sc signin.Scope, sess string, who session.Browser, to string) {
+func (s *Surface) signOut(w http.ResponseWriter, r *http.Request, sc signin.Scope, sess string, held []session.Browser, to string) {
 	if _, err := s.SignIn.Revoke(r.Context(), sc, sess, otl.EndLogout); err != nil && !otl.Is(err, otl.NoSuch("").Code) {
 		s.Page(w, r, err)
 		return
 	}
-	if who.Session.ID != "" {
-		if err := s.Flows.SignOut(r.Context(), who, false); err != nil {
+	if len(held) > 0 {
+		if err := s.Flows.SignOut(r.Context(), held, false); err != nil {
 			s.Page(w, r, err)
 			return
 		}

@@ -200,3 +200,20 @@ func TestSE05_OneBrowser(t *testing.T) {
 		}
 	})
 }
+
+// TestSE11_LogoutEndsWhatStandsBeside: the session that a script of a site's page opened
+// beside the one of our own pages ends with it, whosever it is.
+func TestSE11_LogoutEndsWhatStandsBeside(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *provider) {
+		hint := x.exchange(t, x.client, x.signIn(t, x.ask(x.client, nil)).Get("code"), nil).Want(t, http.StatusOK).Text("id_token")
+		x.Person(t, "bob@dev.test")
+		beside := x.Browser(t)
+		beside.Submit(beside.Get("/account"), "/signin", map[string]string{"identifier": "bob@dev.test", "password": otltest.Password})
+		x.browser.Cookies["__Host-otl_across"] = beside.Cookies["__Host-otl_session"]
+		x.browser.Get("/oidc/logout?" + url.Values{"id_token_hint": {hint}}.Encode())
+		if p := beside.Get("/account"); p.Title != "Sign in" || x.browser.Cookies["__Host-otl_across"] != "" {
+			t.Errorf("%s, %v", p.Title, x.browser.Cookies)
+		}
+	})
+}

@@ -70,7 +70,7 @@ func TestD1_AHandedSessionHasNoPowerOverTheAccount(t *testing.T) {
 		}
 
 		late := b.Get("/account/security")
-		p := b.Submit(late, "/signin", map[string]string{"password": otltest.Password})
+		p := b.Submit(late, "/signin", map[string]string{"identifier": "jane@dev.test", "password": otltest.Password})
 		if p.Title != "One more step" {
 			t.Fatalf("%s\n%s", p.Title, p.Raw)
 		}

@@ -117,7 +117,7 @@ func (s browsers) byForm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if choice := r.PostForm.Get("switch"); choice != "" {
-		s.choose(w, r, choice == "yes")
+		s.choose(w, r, choice == "yes", r.PostForm.Get("user"))
 		return
 	}
 	p := s.presented(r, secret.NewText(r.PostForm.Get("session_token")))
@@ -152,8 +152,9 @@ func (s browsers) comeBack(w http.ResponseWriter, r *http.Request) {
 }
 
 // choose goes on after the person was asked whether to be signed in in the place of
-// another (AD-02). Only the page that asked can say.
-func (s browsers) choose(w http.ResponseWriter, r *http.Request, change bool) {
+// another (AD-02). Only the page that asked can say, and only about whom it showed: about
+// somebody else he is asked again.
+func (s browsers) choose(w http.ResponseWriter, r *http.Request, change bool, user string) {
 	token := s.Jar.Get(r, cookie.Handover)
 	if s.crossOrigin.Check(r) != nil || token.Empty() {
 		s.send(w, r, failedPath)
@@ -165,7 +166,7 @@ func (s browsers) choose(w http.ResponseWriter, r *http.Request, change bool) {
 		return
 	}
 	p := s.presented(r, token)
-	p.Back, p.Switch = true, true
+	p.Back, p.Switch = true, user
 	s.arrive(w, r, p)
 }
 

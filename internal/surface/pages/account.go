@@ -1,11 +1,14 @@
 package pages
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
+	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -48,6 +51,21 @@ func (p accounts) routes() {
 // minute writes a time so that everybody can read it, in its own direction.
 func minute(t time.Time) string { return isolate(t.UTC().Format("2006-01-02 15:04 MST")) }
 
+// whom gives what a page calls whom a browser is signed in as: by his address, username or
+// name. Where a site may hold the session as well it is a hint by which he knows himself: the
+// site reads nothing here that he did not grant (D1).
+func whom(u otl.User, handed bool) string {
+	name := cmp.Or(u.Email.Address, u.Username.Name, u.Name)
+	switch {
+	case !handed:
+		return name
+	case u.Email.Address != "":
+		return account.Mask(name)
+	}
+	first, _ := utf8.DecodeRuneInString(name)
+	return string(first) + "***"
+}
+
 // greeting gives what the voice needs to greet somebody.
 func greeting(u otl.User) map[string]string {
 	name := u.Name
@@ -57,14 +75,14 @@ func greeting(u otl.User) map[string]string {
 	return map[string]string{"name": isolate(name), "address": isolate(u.Email.Address)}
 }
 
-// handed greets whom a site signed in with a session token, and shows nothing: the site may
-// hold the session as well. It reports false for everybody else, and for who goes on.
+// handed answers whom a site signed in with a session token, and shows nothing, not even his
+// name: the site may hold the session as well. It reports false for everybody else, and for who goes on.
 func (p accounts) handed(w http.ResponseWriter, r *http.Request) (bool, error) {
 	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
 	if err != nil || who.Session.HandedBy == "" || r.URL.Query().Get("own") == "1" {
 		return false, err
 	}
-	s := p.screen(w, r, signin.Visit{Who: who}, greeting(who.User))
+	s := p.screen(w, r, signin.Visit{Who: who}, nil)
 	s.Title = s.Say("account")
 	p.show(w, http.StatusOK, "handed.html", "", s)
 	return true, nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 )
 
@@ -127,9 +128,18 @@ func (p entry) choose(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s := p.screen(w, r, v, nil)
-	s.Title, s.Data = s.Say("choose"), v.Who.User
+	s.Title, s.Data = s.Say("choose"), chooses(v.Who)
 	p.show(w, http.StatusOK, "choose.html", otl.Origin(v.Asked.Redirect), s)
 	return nil
+}
+
+// chooses names whom somebody can go on as.
+func chooses(who session.Browser) string {
+	as := whom(who.User, who.Session.HandedBy != "")
+	if name := who.User.Name; name != "" && name != as && who.Session.HandedBy == "" {
+		as = name + " · " + as
+	}
+	return as
 }
 
 func (p entry) chooseSent(w http.ResponseWriter, r *http.Request) error {

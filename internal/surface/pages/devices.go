@@ -73,7 +73,7 @@ func (p devices) confirm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s := p.screen(w, r, v, map[string]string{"name": isolate(d.Client), "address": isolate(v.Who.User.Email.Address)})
+	s := p.screen(w, r, v, map[string]string{"name": isolate(d.Client), "address": isolate(whom(v.Who.User, v.Who.Session.HandedBy != ""))})
 	s.Title = s.Say("device_heading")
 	s.Data = devicePage{Ask: true, Body: s.Say("device_ask"), Asked: s.With("device", isolate(device(d.UserAgent))).Say("link_asked"), Where: d.IP}
 	p.show(w, http.StatusOK, "device.html", "", s)

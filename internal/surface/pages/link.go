@@ -186,6 +186,8 @@ func (p sending) deadLink(w http.ResponseWriter, r *http.Request, err error) err
 	switch why {
 	case signin.DeadUsed:
 		s.Title, page.Body = s.Say("link_used_heading"), said.Say("link_used_body")
+	case signin.DeadDenied:
+		page.Body = s.Say("link_denied_body")
 	case signin.DeadExpired:
 		s.Title, page.Body = s.Say("link_expired_heading"), said.Say("link_expired_body")
 	case signin.DeadReplaced:

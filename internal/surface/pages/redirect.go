@@ -130,7 +130,7 @@ func (p mending) mismatch(w http.ResponseWriter, r *http.Request, a stray, no *o
 	if err != nil {
 		return err
 	}
-	if who.Session.ID != "" && a.check() == nil {
+	if who.Session.ID != "" && who.Session.HandedBy == "" && a.check() == nil { // what a site's session shows the site may read (D2)
 		owned, err := p.Sites.Owned(r.Context(), who.User.ID, a.Site.ID)
 		if err == nil {
 			a.Site = owned

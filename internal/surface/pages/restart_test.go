@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/site"
 )
@@ -67,7 +68,19 @@ func TestOA02_AVisitIsNotBegunAnewForAnAddressTakenBack(t *testing.T) {
 			"client_id": {c.ID}, "response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {callback}, "state": {"s"},
 			"code_challenge": {challengeOf(verifier)}, "code_challenge_method": {"S256"},
 		}.Encode()).Path
+		// A program of its own machine, which takes whatever port is free (RFC 8252).
+		app, err := w.Clients.Create(t.Context(), w.Notes.Site.ID, site.NewClient{Name: "app", Auth: string(otl.AuthNone), RedirectURIs: []string{"http://127.0.0.1/cb"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		loops := b.Get("/oidc/authorize?" + url.Values{
+			"client_id": {app.ID}, "response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {"http://127.0.0.1:49152/cb"}, "state": {"s"},
+			"code_challenge": {challengeOf(verifier)}, "code_challenge_method": {"S256"},
+		}.Encode()).Path
 		w.Clock.Advance(31 * time.Minute)
+		if b.Get(loops).Fields("restart") == nil {
+			t.Error("a program at a loopback address cannot begin anew")
+		}
 		for _, path := range []string{own, client} {
 			if b.Get(path).Fields("restart") == nil {
 				t.Errorf("%s cannot be begun anew", path)

@@ -18,6 +18,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 )
 
@@ -290,7 +291,7 @@ func TestMF08_NothingIsSetUpFromASessionThatEnded(t *testing.T) {
 		if err != nil || !v.Known() {
 			t.Fatal(err)
 		}
-		if err := w.Flows.SignOut(t.Context(), v.Who, true); err != nil {
+		if err := w.Flows.SignOut(t.Context(), []session.Browser{v.Who}, true); err != nil {
 			t.Fatal(err)
 		}
 		setups := signin.SetUps{Arrivals: signin.Arrivals{Flows: w.Flows}}

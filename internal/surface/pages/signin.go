@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strings"
@@ -16,7 +17,8 @@ import (
 // signInPage is the page on which somebody says who he is.
 type signInPage struct {
 	Name   string
-	Fixed  bool   // it must be the one who is signed in
+	Again  bool   // whoever is signed in is to prove it
+	Fixed  bool   // his name stands there; not where a site may hold the session (D1)
 	Invite string // for a passkey, "" where there are none
 	Texts  bool   // codes can be texted
 	Stray  bool   // the page is open in the browser of an app
@@ -128,7 +130,10 @@ func (p entry) signIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := signInPage{Name: v.Progress.Name}
 	if v.Known() && !other && !v.Wrong() {
-		page = signInPage{Name: v.Who.User.Email.Address, Fixed: true}
+		page.Again = true
+		if u := v.Who.User; v.Who.Session.HandedBy == "" {
+			page.Name, page.Fixed = cmp.Or(u.Email.Address, u.Username.Name), true
+		}
 	}
 	return p.showSignIn(w, r, v, page, nil)
 }
@@ -142,7 +147,7 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, v signin.Visi
 	s := p.screen(w, r, v, nil)
 	s.Here = placed(at("/signin", v.ID))
 	s.Title = s.Say("signin")
-	if page.Fixed {
+	if page.Again {
 		s.Title = s.Say("confirm_you")
 	}
 	s.Data = page

@@ -5,7 +5,6 @@ import (
 
 	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/otl"
-	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
 )
 
@@ -40,16 +39,18 @@ func (p accounts) signOut(w http.ResponseWriter, r *http.Request) error {
 }
 
 // signOutSent ends the browser's session, or all of the person's, with one that a site's
-// script opened beside it.
+// script opened beside it. Whom a site signed in proves himself to us before all of his end.
 func (p accounts) signOutSent(w http.ResponseWriter, r *http.Request) error {
-	for _, one := range p.jar.Held(r) {
-		who, err := p.Flows.Who(r.Context(), []secret.Text{one})
-		if err == nil && who.Session.ID != "" {
-			err = p.Flows.SignOut(r.Context(), who, r.PostForm.Get("where") == "everywhere")
-		}
-		if err != nil {
-			return err
-		}
+	held, err := p.Flows.All(r.Context(), p.jar.Held(r))
+	if err != nil {
+		return err
+	}
+	everywhere := r.PostForm.Get("where") == "everywhere"
+	if everywhere && len(held) > 0 && held[0].Session.HandedBy != "" {
+		return p.prove(w, r, at("/signout", r.PostForm.Get("f")))
+	}
+	if err := p.Flows.SignOut(r.Context(), held, everywhere); err != nil {
+		return err
 	}
 	to, err := p.Flows.Leaving(r.Context(), r.PostForm.Get("f"), p.jar.Get(r, cookie.Flow))
 	if err != nil {

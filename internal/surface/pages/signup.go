@@ -81,7 +81,7 @@ func (p entry) forgot(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := forgotPage{Email: v.Progress.Name}
-	if page.Email == "" && v.Known() {
+	if page.Email == "" && v.Known() && v.Who.Session.HandedBy == "" {
 		page.Email = v.Who.User.Email.Address
 	}
 	s := p.screen(w, r, v, nil)

@@ -77,6 +77,44 @@ func TestALinkSaysWhyItIsDead(t *testing.T) {
 	})
 }
 
+// TestALinkThatWasRefusedWasNotUsed (H20, OT-14): by a press, by a wrong number, or with the
+// change of an address that was taken back. Nobody is told that somebody got in by it.
+func TestALinkThatWasRefusedWasNotUsed(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := w.Person(t, jane, w.Notes.Site)
+		for how, refuse := range map[string]func(link string){
+			"by a press": func(link string) { b := w.Browser(t); b.Submit(b.Get(link), "deny", nil) },
+			"by a wrong number": func(link string) {
+				b := w.Browser(t)
+				b.Submit(b.Get(link), "confirm", map[string]string{"where": "start", "number": "00"})
+			},
+			"with a change": func(string) {
+				if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+					return tx.Tickets.Void(ctx, u.ID, otl.PurposeSignIn, w.Clock.Now())
+				}); err != nil {
+					t.Fatal(err)
+				}
+			},
+		} {
+			w.Clock.Advance(10 * time.Minute)
+			b := w.Browser(t)
+			asks(b, b.Get(request(w.Notes, nil)), jane)
+			link := pathOf(letter(t, w, jane).Link)
+			refuse(link)
+			want := "Nobody was signed in"
+			if how == "with a change" {
+				want = "This link has expired"
+			}
+			got := w.Browser(t).Get(link)
+			if got.Status != http.StatusGone {
+				t.Errorf("%s: %d", how, got.Status)
+			}
+			holds(t, got, want, "!already used", "!It was used on")
+		}
+	})
+}
+
 // TestALinkSaysWhoAskedForIt: H4, by which browser, from where and when; whoever refuses it
 // is led on to secure his account.
 func TestALinkSaysWhoAskedForIt(t *testing.T) {
