@@ -41,7 +41,7 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttem
 	if err == nil {
 		err = budget.Check(
 			func() (bool, error) { return trusts(ctx, tx, s.Second.Factors, u, a.Site) },
-			func() (bool, error) { return s.known(ctx, tx, u, a.Site) })
+			func() (bool, error) { return known(ctx, tx, s.Second.Factors, u, a.Site, s.Now()) })
 	}
 	if err != nil {
 		return otl.Ticket{}, err

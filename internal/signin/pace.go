@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/limit"
@@ -40,7 +41,7 @@ func (s *Codes) pace(ctx context.Context, r CodeRequest, u otl.User) error {
 	if err == nil || otl.As(err).Kind != otl.Limited {
 		return err
 	}
-	if is, bad := s.known(ctx, s.Store.Read, u, r.Site); bad != nil {
+	if is, bad := known(ctx, s.Store.Read, s.Second.Factors, u, r.Site, s.Now()); bad != nil {
 		return bad
 	} else if !is {
 		return err
@@ -52,18 +53,18 @@ func (s *Codes) pace(ctx context.Context, r CodeRequest, u otl.User) error {
 // session from that address, or trusted the device. It is the same work for nobody. An address
 // that a site names counts for its own sessions alone, or it could ask from where people are
 // signed in at others (D1).
-func (s *Codes) known(ctx context.Context, tx *store.Tx, u otl.User, site otl.Site) (bool, error) {
+func known(ctx context.Context, tx *store.Tx, by *factor.Factors, u otl.User, site otl.Site, now time.Time) (bool, error) {
 	from := otl.RequestOf(ctx)
 	if from.Client.IsValid() {
 		at := ""
 		if from.Client != from.Peer {
 			at = site.ID
 		}
-		if live, err := tx.Sessions.LiveFrom(ctx, u.ID, at, from.Client.String(), s.Now()); err != nil || live {
+		if live, err := tx.Sessions.LiveFrom(ctx, u.ID, at, from.Client.String(), now); err != nil || live {
 			return live, err
 		}
 	}
-	return trusts(ctx, tx, s.Second.Factors, u, site)
+	return trusts(ctx, tx, by, u, site)
 }
 
 // trusts reports whether a request to a site comes from a device that a person trusts there.
