@@ -76,7 +76,7 @@ func (f *Factors) pace(ctx context.Context, r limit.Rate, userID, siteID string,
 		if err := f.SMS.Reaches(ctx, siteID, one.Target); err != nil {
 			return err
 		}
-		uses = append(uses, f.SMS.Day(siteID))
+		uses = append(uses, f.SMS.Factor(siteID))
 	}
 	return f.Limits.Take(ctx, uses...)
 }

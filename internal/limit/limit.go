@@ -140,6 +140,14 @@ func (l *Limits) Take(ctx context.Context, uses ...Use) error {
 	return l.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return l.take(ctx, tx, uses) })
 }
 
+// TakeIn is Take in a transaction, which the error is to undo.
+func (l *Limits) TakeIn(ctx context.Context, tx *store.Tx, uses ...Use) error {
+	if l == nil {
+		return nil
+	}
+	return l.take(ctx, tx, uses)
+}
+
 func (l *Limits) take(ctx context.Context, tx *store.Tx, uses []Use) error {
 	now := l.Now()
 	for _, u := range uses {

@@ -44,6 +44,12 @@ func (s SMS) Reaches(ctx context.Context, siteID, number string) error {
 // Day is one more SMS of a site.
 func (s SMS) Day(siteID string) Use { return Use{Rate: SMSADay(s.DailyCap), By: []string{siteID}} }
 
+// Factor is one more SMS of a site that carries the code of a second factor. They are counted
+// apart: whoever asks for one has proven himself once.
+func (s SMS) Factor(siteID string) Use {
+	return Use{Rate: Rate{"sms-day-factor", s.DailyCap, 24 * time.Hour}, By: []string{siteID}}
+}
+
 // Range gives the range a number is in: "+" and its first five digits, which name the
 // country and the network.
 func Range(number string) string { return number[:min(len(number), 6)] }

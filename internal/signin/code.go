@@ -155,6 +155,9 @@ func (s *Codes) receiver(ctx context.Context, r CodeRequest) (otl.User, string, 
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return u, "", err
 	}
+	if r.Proven && u.PhoneVerifiedAt.IsZero() {
+		u = otl.User{} // nor does what is asked for count as sent to the number
+	}
 	if err := s.pace(ctx, r, u); err != nil {
 		return u, "", err
 	}
@@ -177,9 +180,6 @@ func (s *Codes) receiver(ctx context.Context, r CodeRequest) (otl.User, string, 
 		if r.Known {
 			return u, "", ErrDisabled
 		}
-		to = ""
-	}
-	if r.Proven && u.PhoneVerifiedAt.IsZero() {
 		to = ""
 	}
 	if to == "" {
@@ -312,6 +312,11 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 	code := secret.NewCode(s.Length)
 	key := otl.RequestOf(ctx).SiteKeyID
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if r.Channel == otl.ChannelSMS && u.ID != "" { // those of a day are what is sent, not what is asked for
+			if err := s.Limits.TakeIn(ctx, tx, s.SMS.Day(r.Site.ID)); err != nil {
+				return err
+			}
+		}
 		if r.handsOver() && u.ID != "" {
 			if err := s.handOver(ctx, tx, r, u, key); err != nil {
 				return err
@@ -334,6 +339,9 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 		})
 		return err
 	})
+	if err != nil && otl.As(err).Kind == otl.Limited && !r.Known {
+		return s.issue(ctx, r, otl.User{}, "", digest, link) // the caller may not learn that there is somebody
+	}
 	if r.Channel == otl.ChannelDirect {
 		sent.Code = secret.NewText(code)
 	}

@@ -12,7 +12,8 @@ import (
 
 // pace counts a message by the person who is to get it, whatever the caller called him,
 // and by where it goes, so that nobody is flooded (OT-19). Nobody is counted in the same
-// way, by what he was called.
+// way, by what he was called. Who is known where he is passes what is used up of the site's
+// mails: strangers can ask for as many as they like, for nobody (PW-13).
 func (s *Codes) pace(ctx context.Context, r CodeRequest, u otl.User) error {
 	if r.Channel == otl.ChannelDirect {
 		return nil
@@ -22,7 +23,7 @@ func (s *Codes) pace(ctx context.Context, r CodeRequest, u otl.User) error {
 		at = e.Key
 	}
 	switch sms := r.Channel == otl.ChannelSMS; {
-	case u.ID == "" && sms:
+	case u.ID == "" && sms && r.Who.Type == ByPhone:
 		by, at = "nobody "+r.Who.Value, r.Who.Value
 	case u.ID == "":
 		by, at = r.Who.Value, r.Who.Value
@@ -32,12 +33,11 @@ func (s *Codes) pace(ctx context.Context, r CodeRequest, u otl.User) error {
 		at = by
 	}
 	uses := append(limit.Sending(by, at), limit.From(ctx, limit.SendsFrom))
-	if r.Channel == otl.ChannelSMS {
-		uses = append(uses, s.SMS.Day(r.Site.ID))
-	} else {
-		uses = append(uses, s.Mail.Uses(r.Site.ID)...)
+	var all []limit.Use // of the site
+	if r.Channel == otl.ChannelMail {
+		all = s.Mail.Uses(r.Site.ID)
 	}
-	err := s.Limits.Take(ctx, uses...)
+	err := s.Limits.Take(ctx, append(all, uses...)...)
 	if err == nil || otl.As(err).Kind != otl.Limited {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
@@ -114,6 +116,79 @@ func TestOT19_NobodyIsCountedAsSomebody(t *testing.T) {
 			if paced(t, w, who) {
 				t.Errorf("%+v has to wait longer", who)
 			}
+		}
+	}, limited)
+}
+
+// TestOT20_TheSMSOfADayAreThoseThatAreSent: asking for nobody, or at a number that nobody has
+// proven, uses up none, and the codes of second factors are counted apart. Beyond them the
+// answer is as ever.
+func TestOT20_TheSMSOfADayAreThoseThatAreSent(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		jane := hold(t, w, "jane@dev.test", "+491705550122", false, w.Notes.Site)
+		joe := hold(t, w, "joe@dev.test", "+491715550122", false, w.Notes.Site)
+		jim := w.Person(t, "jim@dev.test", w.Notes.Site)
+		write(t, w, func(ctx context.Context, tx *store.Tx) error {
+			jim.Phone = jane.Phone // planted
+			_, err := tx.Users.UpdateProfile(ctx, jim)
+			return err
+		})
+		text := func(email string) signin.CodeRequest {
+			return signin.CodeRequest{Site: w.Notes.Site, Who: signin.Identifier{Type: signin.ByEmail, Value: email}, Channel: otl.ChannelSMS, Proven: true}
+		}
+		for _, email := range []string{"a@dev.test", "b@dev.test", "c@dev.test", "jim@dev.test", "jane@dev.test", "joe@dev.test"} {
+			if paced(t, w, text(email)) {
+				t.Errorf("a code for %s", email)
+			}
+		}
+		if n := len(w.Letters(t, jane.Phone)); n != 1 {
+			t.Errorf("%d SMS to her", n)
+		}
+		if n := len(w.Letters(t, joe.Phone)); n != 0 {
+			t.Errorf("%d SMS beyond those of the day", n)
+		}
+		w.Clock.Advance(time.Minute)
+		known := text("joe@dev.test")
+		if known.Known, known.Proven = true, false; !paced(t, w, known) {
+			t.Error("whoever may know of him is not told")
+		}
+		one, err := w.Setup.Give(t.Context(), joe.User, factor.Given{New: factor.New{Kind: otl.FactorSMS, Number: joe.Phone}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Factors.Send(t.Context(), factor.Prompt{User: joe.User, SiteID: w.Notes.Site.ID, FactorID: one.ID, Slot: "one"}); err != nil {
+			t.Errorf("a second factor: %v", err)
+		}
+	}, limited, func(o *node.Options) { o.SMSDailyCap = 1 })
+}
+
+// TestPW13_StrangersDoNotUseUpASitesMails: who is known where he is gets his, whatever others
+// asked for.
+func TestPW13_StrangersDoNotUseUpASitesMails(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, "jane@dev.test", w.Notes.Site)
+		home := from(t, "198.51.100.7")
+		if err := enters(t, home, w, w.Notes.Site, otl.ChannelDirect); err != nil {
+			t.Fatal(err)
+		}
+		w.Codes.Mail = limit.Mail{PerMinute: 1, PerDay: 2}
+		mail := func(ctx context.Context, email string) error {
+			_, err := w.Codes.Send(ctx, signin.CodeRequest{Site: w.Notes.Site, Who: signin.Identifier{Type: signin.ByEmail, Value: email}, Channel: otl.ChannelMail})
+			return err
+		}
+		elsewhere := from(t, "203.0.113.9")
+		if err := mail(elsewhere, "nobody@dev.test"); err != nil {
+			t.Fatal(err)
+		}
+		for _, email := range []string{"somebody@dev.test", "jane@dev.test"} {
+			if err := mail(elsewhere, email); otl.As(err).Kind != otl.Limited {
+				t.Errorf("a stranger who asks for %s: %v", email, err)
+			}
+		}
+		if err := mail(home, "jane@dev.test"); err != nil {
+			t.Errorf("from where she is signed in: %v", err)
 		}
 	}, limited)
 }
