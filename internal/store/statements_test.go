@@ -219,6 +219,27 @@ func TestNoStatementLooksAtEveryRow(t *testing.T) {
 	}
 }
 
+// TestEachChannelHasALineOfItsOwn: mails that wait, because a server hangs, are not read
+// to find SMS that are due.
+func TestEachChannelHasALineOfItsOwn(t *testing.T) {
+	t.Parallel()
+	db := database(t, otltest.SQLite)
+	texts, _ := statements(t, db)
+	seen := 0
+	for _, text := range texts {
+		if !strings.Contains(text, "FROM messages WHERE state = 'waiting' AND due_at <= ") {
+			continue
+		}
+		seen++
+		if steps := plan(t, db, text); !slices.ContainsFunc(steps, func(s string) bool { return strings.Contains(s, "messages_due_by (channel=? AND due_at<?)") }) {
+			t.Errorf("%q\n\t%s", steps, text)
+		}
+	}
+	if seen < 2 {
+		t.Errorf("%d statements look for what is due", seen)
+	}
+}
+
 // looksAtAll reports whether a step of a plan grows with the table.
 func looksAtAll(text, step string) bool {
 	table, scan := strings.CutPrefix(step, "SCAN ")
