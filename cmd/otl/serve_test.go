@@ -18,6 +18,9 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/onetimelogin/otl/internal/config"
+	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 )
 
@@ -272,18 +275,21 @@ func TestWarnings(t *testing.T) {
 	for _, one := range []struct {
 		admin  string
 		limits bool
+		mail   bool
 		want   string
 	}{
-		{"127.0.0.1:9464", true, ""},
-		{"localhost:9464", true, ""},
-		{"[::1]:9464", true, ""},
-		{"0.0.0.0:9464", true, "other machines may reach /metrics"},
-		{":9464", true, "other machines may reach /metrics"},
-		{"unix:/run/otl.sock", true, "other machines may reach /metrics"},
-		{"127.0.0.1:9464", false, "rate limits and lockouts are off"},
+		{"127.0.0.1:9464", true, true, ""},
+		{"localhost:9464", true, true, ""},
+		{"[::1]:9464", true, true, ""},
+		{"0.0.0.0:9464", true, true, "other machines may reach /metrics"},
+		{":9464", true, true, "other machines may reach /metrics"},
+		{"unix:/run/otl.sock", true, true, "other machines may reach /metrics"},
+		{"127.0.0.1:9464", false, true, "rate limits and lockouts are off"},
+		{"127.0.0.1:9464", true, false, "nobody delivers mail"},
 	} {
 		var b bytes.Buffer
-		r := running{c: &config.Config{AdminListen: one.admin, RateLimits: one.limits}, log: slog.New(slog.NewTextHandler(&b, nil)), adminLn: ln}
+		n := &node.Node{Messages: &message.Messages{Ways: map[otl.Channel]bool{otl.ChannelMail: one.mail}}}
+		r := running{c: &config.Config{AdminListen: one.admin, RateLimits: one.limits}, log: slog.New(slog.NewTextHandler(&b, nil)), adminLn: ln, n: n}
 		if r.warn(); one.want == "" && b.Len() > 0 || !strings.Contains(b.String(), one.want) {
 			t.Errorf("%+v: said %q", one, b.String())
 		}
