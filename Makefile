@@ -8,7 +8,7 @@ PYTHON    := $(CURDIR)/.cache/python
 
 TEST       = e2e/with-postgres env PATH="$(PYTHON)/bin:$$PATH" $(GO) test
 
-.PHONY: help dev build test race fuzz crash bench timing lint fmt openapi clean
+.PHONY: help dev build test race fuzz crash looks bench timing lint fmt openapi clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ dev: build ## Run a seeded, local world on http://localhost:8787
 	bin/otl dev
 
 test: $(PYTHON) ## Install what the tests need and run all of them
-	$(TEST) -timeout 10m ./...
+	$(TEST) -timeout 14m ./...
 
 race: $(PYTHON) ## Run all tests below internal/ and cmd/ with the race detector
 	$(TEST) -race -timeout 20m ./internal/... ./cmd/...
@@ -35,6 +35,9 @@ fuzz: ## Fuzz every parser of foreign bytes for FUZZTIME each (10s)
 
 crash: $(PYTHON) ## The long crash and race rigs: 200 kill -9 cycles, 1,000 rounds of 100 exchanges and of 1,000 codes at once
 	OTL_E2E_EVENTS=100000 OTL_E2E_CYCLES=200 OTL_E2E_ROUNDS=1000 OTL_E2E_CONSUMERS=1000 e2e/with-postgres env PATH="$(PYTHON)/bin:$$PATH" $(GO) test -timeout 120m -count 1 -v -run 'TestCrash|TestRefreshRace|TestCodeRace|TestHT14|TestNoMail|TestWH04' ./e2e
+
+looks: $(PYTHON) ## Take the seldom seen pages before axe, too
+	OTL_E2E_LOOKS=all e2e/with-postgres env PATH="$(PYTHON)/bin:$$PATH" $(GO) test -timeout 30m -count 1 -run ForEverybody ./e2e
 
 bench: ## Run the Go benchmarks for BENCHTIME each (3s)
 	e2e/with-postgres $(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/...

@@ -41,7 +41,8 @@ func (s *Flows) SignOut(ctx context.Context, held []session.Browser, everywhere 
 	return nil
 }
 
-// Opened reports whether a session lives that a client opened from a browser session.
+// Opened reports whether a client opened a session from a browser session. It may have ended
+// meanwhile: clients revoke their tokens before they sign out.
 func (s *SignIn) Opened(ctx context.Context, who session.Browser, id string) (bool, error) {
 	if who.Session.ID == "" || id == "" {
 		return false, nil
@@ -50,7 +51,7 @@ func (s *SignIn) Opened(ctx context.Context, who session.Browser, id string) (bo
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
-	return st.Session.EndedAt.IsZero() && st.Session.Holder == who.Session.ID, err
+	return st.Session.Holder == who.Session.ID, err
 }
 
 // ModeLogout is the Mode of a visit of somebody whom a client wants signed out: he is

@@ -75,15 +75,15 @@ func greeting(u otl.User) map[string]string {
 	return map[string]string{"name": isolate(name), "address": isolate(u.Email.Address)}
 }
 
-// handed answers whom a site signed in with a session token, and shows nothing, not even his
-// name: the site may hold the session as well. It reports false for everybody else, and for who goes on.
+// handed answers whom a site signed in with a session token, and shows a hint of who he is and
+// nothing else: the site may hold the session as well. It reports false for everybody else, and for who goes on.
 func (p accounts) handed(w http.ResponseWriter, r *http.Request) (bool, error) {
 	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
 	if err != nil || who.Session.HandedBy == "" || r.URL.Query().Get("own") == "1" {
 		return false, err
 	}
 	s := p.screen(w, r, signin.Visit{Who: who}, nil)
-	s.Title = s.Say("account")
+	s.Title, s.Data = s.Say("account"), whom(who.User, true)
 	p.show(w, http.StatusOK, "handed.html", "", s)
 	return true, nil
 }

@@ -102,11 +102,14 @@ func (p library) errorCode(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// write shows a document. What may be wider than a screen can be reached by keys, and a cell
+// without words heads nothing (WCAG 2.1.1, 1.3.1).
 func (p library) write(w http.ResponseWriter, raw []byte) {
 	var body bytes.Buffer
 	if err := p.markdown.Convert(raw, &body); err != nil {
 		panic(err) // it writes to memory
 	}
+	reachable := strings.NewReplacer("<pre>", `<pre tabindex="0">`, "<th></th>", "<td></td>")
 	title, _, _ := strings.Cut(strings.TrimLeft(string(raw), "# "), "\n")
-	p.render(w, "doc.html", document{Title: title, Body: template.HTML(body.String())}) //nolint:gosec // documents of ours, raw HTML off
+	p.render(w, "doc.html", document{Title: title, Body: template.HTML(reachable.Replace(body.String()))}) //nolint:gosec // documents of ours, raw HTML off
 }
