@@ -117,7 +117,7 @@ type template struct {
 
 // readTemplate reads the template of a body from a file.
 func readTemplate(file string) (template, error) {
-	f, err := os.Open(file) //nolint:gosec // the operator's own file
+	f, err := os.Open(file)
 	if err != nil {
 		return template{}, err
 	}

@@ -79,7 +79,7 @@ func TestABodyHasATemplate(t *testing.T) {
 		p.mu.Lock()
 		r, body := p.calls[len(p.calls)-1], p.bodies[len(p.bodies)-1]
 		p.mu.Unlock()
-		said := ""
+		var said string
 		switch kind {
 		case "application/json":
 			var in struct{ Messages []struct{ To, Body string } }

@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -64,7 +65,7 @@ func parts(t *testing.T, kind string, body io.Reader) []part {
 	var out []part
 	for r := multipart.NewReader(body, params["boundary"]); ; {
 		p, err := r.NextPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out
 		}
 		if err != nil {

@@ -2,7 +2,6 @@ package token_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"testing"
 	"time"
 
@@ -20,7 +19,7 @@ func TestSE08_RingsInOneSet(t *testing.T) {
 	if err := json.Unmarshal(token.JWKS(rsa, ec, token.NewRing()), &set); err != nil || len(set.Keys) != 2 || set.Keys[0].KeyID != "r" || set.Keys[1].Algorithm != "ES256" {
 		t.Fatalf("%+v %v", set, err)
 	}
-	if got := fmt.Sprintf("%s", token.JWKS()); got != `{"keys":[]}` {
+	if got := string(token.JWKS()); got != `{"keys":[]}` {
 		t.Errorf("%s", got)
 	}
 	raw, err := ec.SignClaims(token.TypeID, token.Claims{"iss": issuer, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix()}, now)

@@ -177,7 +177,7 @@ func (p visiting) lead(w http.ResponseWriter, r *http.Request, v signin.Visit, s
 	case signin.StepConsent:
 		p.send(w, r, at("/consent", v.ID))
 	case signin.StepDone:
-		if stops, err := (nudges{p.Pages}).due(w, r, v); stops || err != nil {
+		if stops, err := nudges(p).due(w, r, v); stops || err != nil {
 			return err
 		}
 		back, err := p.Flows.Finish(r.Context(), v)

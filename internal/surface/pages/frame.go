@@ -45,8 +45,12 @@ type tab struct {
 // Tabs gives the pages of an account, for the template, with the one it is on marked.
 func (s screen) Tabs() []tab {
 	out := []tab{
-		{Path: "/account", Name: s.Say("account")}, {Path: "/account/profile", Name: s.Say("nav_profile")}, {Path: security, Name: s.Say("security")},
-		{Path: attended, Name: s.Say("sessions")}, {Path: "/account/ledger", Name: s.Say("shared")}, {Path: "/account/activity", Name: s.Say("nav_activity")},
+		{Path: "/account", Name: s.Say("account")},
+		{Path: "/account/profile", Name: s.Say("nav_profile")},
+		{Path: security, Name: s.Say("security")},
+		{Path: attended, Name: s.Say("sessions")},
+		{Path: "/account/ledger", Name: s.Say("shared")},
+		{Path: "/account/activity", Name: s.Say("nav_activity")},
 		{Path: dataAt, Name: s.Say("nav_data")},
 	}
 	for i := range out {

@@ -57,7 +57,7 @@ func byFront[In any](s front, do func(*call, *In) (any, error)) http.HandlerFunc
 func failFront(w http.ResponseWriter, r *http.Request, err error) {
 	switch e := otl.As(err); e.Kind {
 	case otl.Unauthenticated, otl.Forbidden, otl.Conflict:
-		wire.Failed(w, r, err)
+		e = wire.Failed(w, r, err)
 		wire.JSON(w, http.StatusBadRequest, map[string]any{"message": []string{e.Text}, "error_code": http.StatusBadRequest})
 	case otl.NotFound:
 		failUsers(w, r, otl.NoSuch("user").Because(err))
