@@ -18,7 +18,7 @@ var (
 
 // Budget is where the budgets of wrong codes stand that one guess would count in. What is
 // counted are guesses that are looked at, at codes of nobody too, and they are counted
-// when they were wrong: a right code waits for nobody.
+// when they were wrong. Where a budget is used up a right code is not looked at either.
 type Budget struct {
 	uses []Use // of the household, the site
 	paid []time.Time
