@@ -24,6 +24,7 @@ import (
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/server"
 	"github.com/onetimelogin/otl/internal/store"
 )
 
@@ -106,8 +107,16 @@ func nodeOptions(c *config.Config, log *slog.Logger, serve bool) (node.Options, 
 		SessionMaxAge: c.SessionMaxAge, RefreshGrace: c.RefreshGrace, SessionLimit: c.SessionLimit,
 		SMSCountries: c.SMSCountries, SMSDailyCap: c.SMSDailyCap, Mail: limit.Mail{PerMinute: c.MailMinute, PerDay: c.MailDaily}, Operator: c.Operator, CodeTTL: c.CodeTTL, LinkTTL: c.LinkTTL, CodeLength: c.CodeLength, CodeTries: c.CodeTries,
 		Argon2: c.Argon2, HashConcurrency: c.HashConcurrency, Rules: rules, Limits: c.RateLimits,
-		AuditRetention: c.AuditRetention, AddressRetention: c.AddressRetention, Egress: egress.Policy{Networks: c.EgressAllow, Ports: c.EgressPorts}, TrustedProxies: c.TrustedProxies, HTTPS: strings.HasPrefix(c.PublicURL, "https:"), PII: c.LogPII,
+		AuditRetention: c.AuditRetention, AddressRetention: c.AddressRetention, Egress: egress.Policy{Networks: c.EgressAllow, Ports: c.EgressPorts}, TrustedProxies: c.TrustedProxies, Connections: connections(c), HTTPS: strings.HasPrefix(c.PublicURL, "https:"), PII: c.LogPII,
 	}, nil
+}
+
+// connections are how many may be open; a load program is one address and needs them all.
+func connections(c *config.Config) server.Connections {
+	if !c.RateLimits {
+		return server.Connections{Total: c.ConnsTotal}
+	}
+	return server.Connections{Total: c.ConnsTotal, PerAddress: c.ConnsAddress}
 }
 
 // strictSubdomain is nil where the number of sites decides.

@@ -309,3 +309,30 @@ func TestInterruptedCommand(t *testing.T) {
 		t.Errorf("code %d, %q", code, errs.String())
 	}
 }
+
+// TestHT06_TheProgramBoundsItsConnections: those of one address, unless it is a load program's.
+func TestHT06_TheProgramBoundsItsConnections(t *testing.T) {
+	t.Parallel()
+	for limits, want := range map[string]int{"on": 10, "off": 12} {
+		p := serve(t, t.TempDir(), "OTL_CONNECTIONS_PER_ADDRESS=10", "OTL_RATE_LIMITS="+limits)
+		answered := 0
+		for range 12 {
+			conn, err := net.Dial("tcp", p.said(t, "listen"))
+			if err != nil {
+				continue // closed before it was open
+			}
+			defer conn.Close()
+			_ = conn.SetDeadline(time.Now().Add(patience))
+			if _, err = io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: id.test\r\n\r\n"); err == nil {
+				_, err = io.ReadFull(conn, make([]byte, len("HTTP/1.1 200")))
+			}
+			if err == nil {
+				answered++
+			}
+		}
+		if answered != want {
+			t.Errorf("with rate limits %s %d of 12 connections were answered, want %d", limits, answered, want)
+		}
+		p.stop(t)
+	}
+}

@@ -20,6 +20,8 @@ type Config struct {
 	TLSCert        string
 	TLSKey         string
 	TrustedProxies []netip.Prefix
+	ConnsTotal     int // connections open at once
+	ConnsAddress   int // the same from one address
 	DrainDelay     time.Duration
 
 	SecretKey         secret.Text

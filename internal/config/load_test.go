@@ -59,6 +59,8 @@ func TestDefaultsNeedNothing(t *testing.T) {
 		{c.DatabaseURL.Empty(), true},
 		{c.SecretKey.Empty(), true},
 		{c.AutoMigrate, true},
+		{c.ConnsTotal, 10000},
+		{c.ConnsAddress, 500},
 		{c.DrainDelay, 5 * time.Second},
 		{c.AccessTTL, 30 * time.Minute},
 		{c.RefreshTTL, 720 * time.Hour},

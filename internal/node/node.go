@@ -84,6 +84,7 @@ type Options struct {
 	HostInPath      bool          // of the OneLogin wire: serve it below /<name>.onelogin.com/ too
 
 	TrustedProxies []netip.Prefix
+	Connections    server.Connections
 	HTTPS          bool
 	Senders        map[otl.Channel][]outbox.Sender // who delivers messages
 	Dev            http.Handler                    // of /dev/, nil but for `otl dev`
@@ -296,7 +297,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 			return n.Store.Ping(ctx)
 		},
 		Refused:        n.SignIn.Second.Failures.Refused,
-		TrustedProxies: o.TrustedProxies, HTTPS: o.HTTPS, PII: o.PII, Log: o.Log, Metrics: metrics,
+		TrustedProxies: o.TrustedProxies, Connections: o.Connections, HTTPS: o.HTTPS, PII: o.PII, Log: o.Log, Metrics: metrics,
 	})
 }
 

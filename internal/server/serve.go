@@ -50,9 +50,11 @@ func inUse(socket string) error {
 
 // Serve answers requests on ln until ctx ends, then stops without dropping any:
 // /readyz says 503, after delay no connection is taken, and what is under way is
-// finished (HT-15). With a certificate it speaks TLS.
+// finished (HT-15). With a certificate it speaks TLS. No more connections are open than
+// Options.Connections allow.
 func (s *Server) Serve(ctx context.Context, ln net.Listener, cert *Certificate, delay time.Duration) error {
 	srv := newHTTPServer(s, s.Log)
+	ln = gate{ln, s.crowd}
 	serve := func() error { return srv.Serve(ln) }
 	if cert != nil {
 		srv.TLSConfig = cert.config()

@@ -39,6 +39,8 @@ type Options struct {
 	Ready func(context.Context) error
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
+	// Connections bounds the connections of Serve.
+	Connections Connections
 	// HTTPS says that people reach the server by https, so that browsers are told
 	// to stay with it.
 	HTTPS bool
@@ -53,6 +55,7 @@ type Server struct {
 	Options
 	mux      *http.ServeMux
 	mounts   map[string]Mount // by pattern
+	crowd    *crowd
 	draining atomic.Bool
 	stopping chan struct{} // closed when draining begins
 }
@@ -68,6 +71,10 @@ const (
 // New builds a server.
 func New(o Options) *Server {
 	s := &Server{Options: o, mux: http.NewServeMux(), mounts: map[string]Mount{}, stopping: make(chan struct{})}
+	s.crowd = &crowd{Connections: o.Connections, proxy: s.trusted, from: map[netip.Prefix]int{}}
+	o.Metrics.Gauge("otl_http_connections", "Connections that are open.", nil, func() float64 { return float64(s.crowd.size()) })
+	o.Metrics.Counter("otl_http_connections_refused_total", "Connections closed at once because there were too many.",
+		func() float64 { return float64(s.crowd.refused.Load()) })
 	for _, m := range o.Mounts {
 		for _, p := range m.Patterns {
 			s.mux.Handle(p, m.Handler)
@@ -82,6 +89,10 @@ func New(o Options) *Server {
 // ServeHTTP takes every request through the same steps: an id, the caller's
 // address, the security headers, a deadline, the surface, and one log line. It
 // implements http.Handler.
+//
+// A body in chunks is the last one of its connection: where its head says a length too, which
+// net/http passes over, a proxy that went by it takes what follows for part of the body, and
+// it must not be answered as a request (RFC 9112 section 6.3, HT-05).
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	peer := s.peer(r)
@@ -93,6 +104,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(ctx)
 	rec := &recorder{ResponseWriter: w}
 	s.headers(rec.Header(), req.ID)
+	if len(r.TransferEncoding) > 0 {
+		rec.Header().Set("Connection", "close")
+	}
 	defer func() { s.finish(rec, r, req, time.Since(start)) }()
 	defer func() {
 		if p := recover(); p != nil {
@@ -264,25 +278,31 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 // from a trusted proxy, and then its right-most entry that is no proxy of ours;
 // with an entry on the way that cannot be read, none counts (HT-08).
 func (s *Server) peer(r *http.Request) netip.Addr {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	direct, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.Addr{} // a unix socket
-	}
-	direct = direct.Unmap().WithZone("")
-	ip := direct
+	near := direct(r.RemoteAddr)
+	ip := near
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && s.trusted(ip); i-- {
 		hop, ok := parseHop(strings.Trim(hops[i], " \t"))
 		if !ok {
-			return direct
+			return near
 		}
 		ip = hop.Unmap().WithZone("")
 	}
 	return ip
+}
+
+// direct gives the address at the other end of a connection; it is invalid for a unix
+// socket.
+func direct(remote string) netip.Addr {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		host = remote
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ip.Unmap().WithZone("")
 }
 
 // parseHop reads one entry of X-Forwarded-For: an address, which some proxies

@@ -1,0 +1,372 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/netip"
+	"net/url"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/onetimelogin/otl/internal/server"
+)
+
+// dial connects from an address of this machine; what the server closes before that is done is
+// a closed connection.
+func dial(t *testing.T, from, to string) net.Conn {
+	t.Helper()
+	conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}).DialContext(t.Context(), "tcp", to)
+	if errors.Is(err, syscall.ECONNRESET) {
+		closed, _ := net.Pipe()
+		closed.Close()
+		return closed
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(time.Minute)) // nothing takes that long
+	return conn
+}
+
+// answered reports whether a request on a connection gets an answer, and fails the test where
+// it hangs.
+func answered(t *testing.T, conn net.Conn) bool {
+	t.Helper()
+	_, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: id.test\r\n\r\n")
+	if err == nil {
+		_, err = io.ReadFull(conn, make([]byte, len("HTTP/1.1 200")))
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal("neither an answer nor an end")
+	}
+	return err == nil
+}
+
+// TestHT06_ConnectionsAreBounded: of one address, but for proxies, and in all; what is beyond
+// is closed at once, and the admin listener answers whatever happens here.
+func TestHT06_ConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	s, _ := serve(func(http.ResponseWriter, *http.Request) {}, func(o *server.Options) {
+		o.Connections = server.Connections{Total: 6, PerAddress: 2}
+		o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.9/32")}
+	})
+	address, _, _ := running(t, s, nil, 0)
+	ln, err := server.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	go func() { _ = s.ServeAdmin(ctx, ln) }()
+	var first net.Conn
+	for _, one := range []struct {
+		from string
+		ok   bool
+	}{
+		{"127.0.0.2", true},
+		{"127.0.0.2", true},
+		{"127.0.0.2", false},
+		{"127.0.0.3", true},
+		{"127.0.0.9", true},
+		{"127.0.0.9", true},
+		{"127.0.0.9", true},
+		{"127.0.0.4", false}, // six are there
+	} {
+		conn := dial(t, one.from, address)
+		if answered(t, conn) != one.ok {
+			t.Errorf("from %s: answered is %v", one.from, !one.ok)
+		}
+		if first == nil {
+			first = conn
+		}
+	}
+	res, err := http.Get("http://" + ln.Addr().String() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(res.Body)
+	res.Body.Close()
+	for _, line := range []string{"otl_http_connections 6\n", "otl_http_connections_refused_total 2\n"} {
+		if err != nil || !bytes.Contains(text, []byte(line)) {
+			t.Errorf("no %s%v", line, err)
+		}
+	}
+	first.Close()
+	for !answered(t, dial(t, "127.0.0.2", address)) { // the server learns of it in a moment
+		runtime.Gosched()
+	}
+}
+
+// TestHT02_SlowHeadersHoldNobodyBack: whoever sends his headers a byte at a time has as many
+// connections as one address may, and no longer than the headers have.
+func TestHT02_SlowHeadersHoldNobodyBack(t *testing.T) {
+	t.Parallel()
+	const most = 50
+	s, _ := serve(func(http.ResponseWriter, *http.Request) {}, func(o *server.Options) {
+		o.Connections = server.Connections{Total: 1000, PerAddress: most}
+	})
+	address, _, _ := running(t, s, nil, 0)
+	var ends sync.WaitGroup
+	var kept atomic.Int64
+	for range 3 * most {
+		conn := dial(t, "127.0.0.2", address)
+		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nX-A: "); err != nil {
+			continue // cut off already
+		}
+		ends.Go(func() {
+			_, err := io.Copy(io.Discard, conn)
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("the server waits for ever")
+			} else if err == nil { // not cut off, but said to be at its end
+				kept.Add(1)
+			}
+		})
+	}
+	for range 20 {
+		if !answered(t, dial(t, "127.0.0.3", address)) {
+			t.Error("somebody else is not answered")
+		}
+	}
+	ends.Wait()
+	if n := kept.Load(); n == 0 || n > most {
+		t.Errorf("%d connections of one address were kept", n)
+	}
+}
+
+// second is an HTTP/2 client that is free to do what none does.
+type second struct {
+	*http2.Framer
+	conn net.Conn
+	next uint32 // stream
+}
+
+func newSecond(t *testing.T, address string) *second {
+	t.Helper()
+	conn := tls.Client(dial(t, "127.0.0.1", address), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+	s := &second{http2.NewFramer(conn, conn), conn, 1}
+	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.WriteSettings(); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// head encodes a request for / with some bytes of further headers.
+func head(more string) []byte {
+	var b bytes.Buffer
+	e := hpack.NewEncoder(&b)
+	for _, f := range [][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", "id.test"}, {":path", "/"}, {"x-a", more}} {
+		_ = e.WriteField(hpack.HeaderField{Name: f[0], Value: f[1], Sensitive: true}) // to a buffer
+	}
+	return b.Bytes()
+}
+
+// end reads until the server goes away and gives the reason it says, 0 for none.
+func (s *second) end(t *testing.T) http2.ErrCode {
+	t.Helper()
+	for {
+		f, err := s.ReadFrame()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal("the server goes on")
+		}
+		if err != nil {
+			return 0
+		}
+		if away, is := f.(*http2.GoAwayFrame); is {
+			return away.ErrCode
+		}
+	}
+}
+
+// TestHT02_FloodsOfFrames: requests that are taken back as soon as they are made, and headers
+// without an end, cost their own connection and keep nobody else waiting.
+func TestHT02_FloodsOfFrames(t *testing.T) {
+	t.Parallel()
+	certFile, keyFile := certificate(t, t.TempDir(), "id.test")
+	cert, err := server.LoadCertificate(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var now, most atomic.Int64
+	release := make(chan struct{})
+	s, _ := serve(func(_ http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-A") == "" {
+			return // somebody else
+		}
+		most.Store(max(most.Load(), now.Add(1)))
+		<-release // it does not notice that nobody listens any more
+		now.Add(-1)
+	})
+	address, _, _ := running(t, s, cert, 0)
+	t.Cleanup(func() { close(release) })
+	reset := newSecond(t, address)
+	go func() {
+		for range 2000 {
+			if reset.WriteHeaders(http2.HeadersFrameParam{StreamID: reset.next, BlockFragment: head("reset"), EndStream: true, EndHeaders: true}) != nil ||
+				reset.WriteRSTStream(reset.next, http2.ErrCodeCancel) != nil {
+				return
+			}
+			reset.next += 2
+		}
+	}()
+	if why := reset.end(t); why != http2.ErrCodeEnhanceYourCalm {
+		t.Errorf("2,000 requests taken back end with %v", why)
+	}
+	if most.Load() > 100 {
+		t.Errorf("%d requests of one connection at once", most.Load())
+	}
+	endless := newSecond(t, address)
+	go func() {
+		err := endless.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: head("a"), EndStream: true})
+		for range 4000 {
+			if err != nil {
+				return
+			}
+			err = endless.WriteContinuation(1, false, head(strings.Repeat("a", 16000)))
+		}
+		endless.conn.Close()
+		t.Error("64 MB of headers were taken")
+	}()
+	endless.end(t)
+	if !answeredTLS(t, address) {
+		t.Error("somebody else is not answered")
+	}
+}
+
+func answeredTLS(t *testing.T, address string) bool {
+	t.Helper()
+	return answered(t, tls.Client(dial(t, "127.0.0.1", address), &tls.Config{InsecureSkipVerify: true}))
+}
+
+// smuggled are requests whose end is not where another program sees it; each hides one for
+// /smuggled/ and its name.
+func smuggled() map[string]string {
+	post := func(headers, body string) string {
+		return "POST /seen HTTP/1.1\r\nHost: id.test\r\n" + headers + "\r\n\r\n" + body
+	}
+	return map[string]string{
+		"length-before-chunks":   post("Content-Length: 46\r\nTransfer-Encoding: chunked", "0\r\n\r\n"),
+		"length-after-chunks":    post("Transfer-Encoding: chunked\r\nContent-Length: 46", "0\r\n\r\n"),
+		"chunks-that-hide":       post("Content-Length: 5\r\nTransfer-Encoding : chunked", "0\r\n\r\n"),
+		"two-lengths":            post("Content-Length: 0\r\nContent-Length: 41", ""),
+		"a-list-of-lengths":      post("Content-Length: 0, 41", ""),
+		"a-signed-length":        post("Content-Length: +0", ""),
+		"a-hexadecimal-length":   post("Content-Length: 0x0", ""),
+		"a-folded-length":        post("Content-Length: 41\r\n 0", ""),
+		"chunked-twice":          post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "0\r\n\r\n"),
+		"chunked-and-identity":   post("Transfer-Encoding: chunked, identity", "0\r\n\r\n"),
+		"an-unknown-coding":      post("Transfer-Encoding: xchunked\r\nContent-Length: 0", ""),
+		"a-coding-by-tab":        post("Transfer-Encoding:\tchunked\r\nContent-Length: 5", "0\r\n\r\n"),
+		"a-folded-coding":        post("Transfer-Encoding:\r\n chunked\r\nContent-Length: 5", "0\r\n\r\n"),
+		"a-vertical-tab":         post("Transfer-Encoding: \x0bchunked\r\nContent-Length: 5", "0\r\n\r\n"),
+		"lines-by-LF":            strings.ReplaceAll(post("Transfer-Encoding: chunked", "0\r\n\r\n"), "\r\n", "\n"),
+		"a-chunk-by-LF":          post("Transfer-Encoding: chunked", "0\n\n"),
+		"a-chunk-by-CR":          post("Transfer-Encoding: chunked", "0\r\r\n\r\n"),
+		"an-extension-by-LF":     post("Transfer-Encoding: chunked", "0;x\n\r\n"),
+		"a-chunk-too-long":       post("Transfer-Encoding: chunked", "1\r\naX\r\n0\r\n\r\n"),
+		"a-chunk-in-hexadecimal": post("Transfer-Encoding: chunked", "0x0\r\n\r\n"),
+		"a-chunk-that-overflows": post("Transfer-Encoding: chunked", "10000000000000000\r\n\r\n0\r\n\r\n"),
+		"a-length-in-a-trailer":  post("Transfer-Encoding: chunked", "0\r\nContent-Length: 41\r\n\r\n"),
+		"a-NUL":                  post("Transfer\x00-Encoding: chunked\r\nContent-Length: 5", "0\r\n\r\n"),
+		"a-CR":                   post("X-A: b\rTransfer-Encoding: chunked\r\nContent-Length: 5", "0\r\n\r\n"),
+		"an-older-version":       strings.Replace(post("Connection: keep-alive\r\nTransfer-Encoding: chunked\r\nContent-Length: 46", "0\r\n\r\n"), "HTTP/1.1", "HTTP/1.0", 1),
+	}
+}
+
+// heard counts the paths that were asked for.
+type heard struct {
+	mu    sync.Mutex
+	paths map[string]int
+}
+
+func (h *heard) add(path string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.paths == nil {
+		h.paths = map[string]int{}
+	}
+	h.paths[path]++
+}
+
+// front is a proxy that leads to an address and counts what it was asked for.
+func front(t *testing.T, to string, of *heard) *httptest.Server {
+	t.Helper()
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: to})
+	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		of.add(r.URL.Path)
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+// TestHT05_NothingIsSmuggled: what stands behind a request whose end is in doubt is answered by
+// nobody, whichever end the one in front saw; and behind two proxies the server is asked for
+// nothing that they were not.
+func TestHT05_NothingIsSmuggled(t *testing.T) {
+	t.Parallel()
+	var alone, got, outer, inner heard
+	behind := func(of *heard) string {
+		s, _ := serve(func(_ http.ResponseWriter, r *http.Request) {
+			of.add(r.URL.Path)
+			_, _ = io.Copy(io.Discard, r.Body)
+		})
+		address, _, _ := running(t, s, nil, 0)
+		return address
+	}
+	near := behind(&alone)
+	second := front(t, behind(&got), &inner)
+	first := front(t, second.Listener.Addr().String(), &outer)
+	send := func(to, raw string) {
+		conn := dial(t, "127.0.0.1", to)
+		_, _ = io.WriteString(conn, raw+"GET /last HTTP/1.1\r\nHost: id.test\r\nConnection: close\r\n\r\n")
+		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("the server waits for more than %q", raw)
+		}
+		conn.Close()
+	}
+	hidden := func(name string) string { return "GET /smuggled/" + name + " HTTP/1.1\r\nHost: id.test\r\n\r\n" }
+	for name, raw := range smuggled() {
+		send(near, raw+hidden(name))
+		send(first.Listener.Addr().String(), raw+hidden(name))
+	}
+	send(near, "POST /seen HTTP/1.1\r\nHost: id.test\r\nContent-Length: 0\r\n\r\n"+hidden("not"))
+	first.Close()
+	second.Close() // they have answered everything
+	for path := range alone.paths {
+		if strings.HasPrefix(path, "/smuggled/") && path != "/smuggled/not" {
+			t.Errorf("%s was answered", path)
+		}
+	}
+	if alone.paths["/smuggled/not"] != 1 {
+		t.Error("of two honest requests on one connection the second was not answered")
+	}
+	for path, n := range got.paths {
+		if n > inner.paths[path] || n > outer.paths[path] {
+			t.Errorf("%s was asked for %d times, behind proxies that were %d and %d", path, n, inner.paths[path], outer.paths[path])
+		}
+	}
+	if got.paths["/seen"] == 0 {
+		t.Error("nothing came through both proxies")
+	}
+}
