@@ -351,7 +351,7 @@ func (a *Changes) swap(ctx context.Context, tx *store.Tx, t otl.Ticket, changed 
 		return ErrChange
 	}
 	for _, p := range []otl.Purpose{otl.PurposeReset, otl.PurposeSignIn} {
-		if err := tx.Tickets.Void(ctx, t.UserID, p, a.Now()); err != nil {
+		if err := tx.Tickets.Void(ctx, t.UserID, p, "", a.Now()); err != nil {
 			return err
 		}
 	}
@@ -383,7 +383,7 @@ func (a *Changes) undo(ctx context.Context, tx *store.Tx, u otl.User, t otl.Tick
 		return err
 	}
 	for _, p := range []otl.Purpose{otl.PurposeReset, otl.PurposeSignIn} {
-		if err := tx.Tickets.Void(ctx, u.ID, p, now); err != nil {
+		if err := tx.Tickets.Void(ctx, u.ID, p, "", now); err != nil {
 			return err
 		}
 	}

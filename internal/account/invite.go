@@ -67,7 +67,7 @@ func (a *Members) invite(ctx context.Context, site otl.Site, userID, to string) 
 			}
 			return err
 		}
-		if err := tx.Tickets.Void(ctx, userID, otl.PurposeReset, now); err != nil {
+		if err := tx.Tickets.Void(ctx, userID, otl.PurposeReset, "", now); err != nil {
 			return err
 		}
 		if err := tx.Tickets.Insert(ctx, t, secret.Digest(token), nil); err != nil {

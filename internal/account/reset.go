@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"strconv"
 	"strings"
@@ -47,17 +48,15 @@ func (a *Accounts) Forgot(ctx context.Context, siteID, address string) error {
 	}
 	token := secret.NewKey(resetPrefix)
 	t := otl.Ticket{ID: secret.NewID(now), Purpose: otl.PurposeReset, UserID: u.ID, SiteID: siteID, CreatedAt: now, ExpiresAt: now.Add(ResetTTL)}
+	if u.ID == "" { // nobody's takes the place of the one before, too
+		t.Slot = hex.EncodeToString(secret.Digest(email.Key)[:16])
+	}
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if err := tx.Tickets.Void(ctx, u.ID, otl.PurposeReset, now); err != nil {
+		if err := tx.Tickets.Void(ctx, u.ID, otl.PurposeReset, siteID, now); err != nil {
 			return err
 		}
 		if err := tx.Tickets.Insert(ctx, t, secret.Digest(token.Reveal()), nil); err != nil {
 			return err
-		}
-		if u.ID == "" { // in the place of the one before, which somebody would have had
-			if _, err := tx.Tickets.Spend(ctx, t.ID, now); err != nil {
-				return err
-			}
 		}
 		_, err := a.Messages.Queue(ctx, tx, message.Note{
 			Kind: otl.MessageReset, Channel: otl.ChannelMail, To: u.Email.Address, UserID: u.ID, SiteID: siteID, Locale: u.Locale, Expires: t.ExpiresAt,
@@ -203,7 +202,7 @@ func (a *Accounts) changed(ctx context.Context, tx *store.Tx, u otl.User, siteID
 	if err := a.setPassword(ctx, tx, u.ID, p); err != nil {
 		return 0, err
 	}
-	if err := tx.Tickets.Void(ctx, u.ID, otl.PurposeReset, a.Now()); err != nil {
+	if err := tx.Tickets.Void(ctx, u.ID, otl.PurposeReset, "", a.Now()); err != nil {
 		return 0, err
 	}
 	if err := a.Limits.Clear(ctx, tx, limit.Person(u.ID, limit.Nowhere)); err != nil {

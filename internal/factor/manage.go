@@ -144,10 +144,10 @@ func (f *Setup) remove(ctx context.Context, tx *store.Tx, one otl.Factor) error 
 		return err
 	}
 	if one.Kind == otl.FactorRecovery {
-		return tx.Tickets.Void(ctx, one.UserID, otl.PurposeRecovery, now)
+		return tx.Tickets.Void(ctx, one.UserID, otl.PurposeRecovery, "", now)
 	}
 	for _, p := range []otl.Purpose{otl.PurposeDevice, otl.PurposeFactor} {
-		if err := tx.Tickets.Void(ctx, one.UserID, p, now); err != nil {
+		if err := tx.Tickets.Void(ctx, one.UserID, p, "", now); err != nil {
 			return err
 		}
 	}
@@ -161,7 +161,7 @@ func (f *Setup) remove(ctx context.Context, tx *store.Tx, one otl.Factor) error 
 	if err := tx.Factors.DeleteAll(ctx, one.UserID); err != nil {
 		return err
 	}
-	return tx.Tickets.Void(ctx, one.UserID, otl.PurposeRecovery, now)
+	return tx.Tickets.Void(ctx, one.UserID, otl.PurposeRecovery, "", now)
 }
 
 // Reset takes everything away from a person who has lost his factors, on behalf of an

@@ -47,7 +47,7 @@ func (f *Factors) makeCodes(ctx context.Context, tx *store.Tx, userID, siteID st
 	if err := tx.Factors.Insert(ctx, one, nil); err != nil {
 		return one, nil, err
 	}
-	if err := tx.Tickets.Void(ctx, userID, otl.PurposeRecovery, now); err != nil {
+	if err := tx.Tickets.Void(ctx, userID, otl.PurposeRecovery, "", now); err != nil {
 		return one, nil, err
 	}
 	shown := make([]secret.Text, recoveryCodes)

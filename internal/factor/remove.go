@@ -18,7 +18,7 @@ func (f *Factors) RemoveAll(ctx context.Context, tx *store.Tx, userID, siteID, b
 		return err
 	}
 	for _, p := range []otl.Purpose{otl.PurposeRecovery, otl.PurposeDevice, otl.PurposeFactor, otl.PurposeStep, otl.PurposeStandIn} {
-		if err := tx.Tickets.Void(ctx, userID, p, f.Now()); err != nil {
+		if err := tx.Tickets.Void(ctx, userID, p, "", f.Now()); err != nil {
 			return err
 		}
 	}

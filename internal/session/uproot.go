@@ -26,7 +26,7 @@ func (s *Sessions) Uproot(ctx context.Context, tx *store.Tx, f *factor.Factors, 
 		return err
 	}
 	for _, p := range []otl.Purpose{otl.PurposeReset, otl.PurposeUndo} {
-		if err := tx.Tickets.Void(ctx, userID, p, s.Now()); err != nil {
+		if err := tx.Tickets.Void(ctx, userID, p, "", s.Now()); err != nil {
 			return err
 		}
 	}

@@ -42,7 +42,7 @@ func (g Tickets) Insert(ctx context.Context, t otl.Ticket, digest, code []byte) 
 	if err != nil {
 		return err
 	}
-	place := `(user_id, purpose, site_id, slot) WHERE used_at IS NULL`
+	place := `(user_id, purpose, site_id, slot) WHERE user_id IS NOT NULL AND used_at IS NULL`
 	if t.UserID == "" && t.Slot != "" {
 		place = `(slot, purpose, site_id) WHERE user_id IS NULL AND used_at IS NULL AND slot <> ''`
 	}
@@ -212,10 +212,10 @@ func (g Tickets) Drop(ctx context.Context, userID string, p otl.Purpose, id stri
 }
 
 // Void makes every ticket of a person for a purpose worthless. It expires with that, and was
-// not used: one that was used had not expired then.
-func (g Tickets) Void(ctx context.Context, userID string, p otl.Purpose, now time.Time) error {
-	_, err := g.exec(ctx, `UPDATE tickets SET used_at = $1, expires_at = CASE WHEN expires_at < $1 THEN expires_at ELSE $1 END WHERE user_id = $2 AND purpose = $3 AND used_at IS NULL`,
-		millis(now), userID, string(p))
+// not used: one that was used had not expired then. Those at one site may be left, "" leaves none.
+func (g Tickets) Void(ctx context.Context, userID string, p otl.Purpose, left string, now time.Time) error {
+	_, err := g.exec(ctx, `UPDATE tickets SET used_at = $1, expires_at = CASE WHEN expires_at < $1 THEN expires_at ELSE $1 END
+		WHERE user_id = $2 AND purpose = $3 AND used_at IS NULL AND ($4 = '' OR site_id <> $4)`, millis(now), userID, string(p), left)
 	return err
 }
 
