@@ -91,7 +91,7 @@ func TestALinkThatWasRefusedWasNotUsed(t *testing.T) {
 			},
 			"with a change": func(string) {
 				if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-					return tx.Tickets.Void(ctx, u.ID, otl.PurposeSignIn, w.Clock.Now())
+					return tx.Tickets.Void(ctx, u.ID, otl.PurposeSignIn, "", w.Clock.Now())
 				}); err != nil {
 					t.Fatal(err)
 				}
