@@ -10,6 +10,8 @@ import (
 
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/site"
 )
 
 // factorJSON is a second factor as commands print it.
@@ -100,7 +102,7 @@ func factorsDevices(a *app) *cobra.Command {
 				}
 				out := []deviceJSON{}
 				for _, d := range all {
-					out = append(out, deviceJSON{d.ID, d.SiteID, d.Agent, d.CreatedAt, optionalTime(d.LastUsedAt), d.ExpiresAt})
+					out = append(out, deviceJSON{d.ID, d.Site.ID, d.Agent, d.CreatedAt, optionalTime(d.LastUsedAt), d.ExpiresAt})
 				}
 				return a.print(map[string]any{"data": out}, func() {
 					table(a.stdout, []string{"ID", "DEVICE", "SINCE", "UNTIL"}, out, func(d deviceJSON) []string {
@@ -135,10 +137,12 @@ func factorsForget(a *app) *cobra.Command {
 // sitesPolicy sets when a site asks for a second factor.
 func sitesPolicy(a *app) *cobra.Command {
 	var roles []string
+	var days int
 	c := &cobra.Command{
 		Use: "mfa SITE off|optional|required|roles", Short: "Set when a site asks for a second factor", Args: cobra.ExactArgs(2),
 		Long: "Sets when a site asks for a second factor: never, of people who have one, of everybody, or of everybody with\n" +
-			"one of the roles named.",
+			"one of the roles named. With --trust-days, also for how many days a device that somebody trusts spares him that\n" +
+			"(0 for never); fewer days hold at once for devices that are trusted already.",
 		Example: "  otl sites mfa notes roles --roles admin,editor",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
@@ -146,7 +150,11 @@ func sitesPolicy(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if s, err = n.Sites.SetPolicy(ctx, s.ID, args[1], roles); err != nil {
+				change := site.Change{MFA: &args[1], MFARoles: &roles}
+				if c.Flags().Changed("trust-days") {
+					change.TrustDays = &days
+				}
+				if s, err = n.Sites.Set(ctx, s.ID, change); err != nil {
 					return err
 				}
 				return a.print(newSiteJSON(s), func() {
@@ -156,5 +164,6 @@ func sitesPolicy(a *app) *cobra.Command {
 		},
 	}
 	c.Flags().StringSliceVar(&roles, "roles", nil, "who must have one under the policy roles")
+	c.Flags().IntVar(&days, "trust-days", otl.DefaultTrustDays, "for how many days a device can be trusted; as it was if left out")
 	return c
 }

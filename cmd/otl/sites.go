@@ -23,17 +23,21 @@ type siteJSON struct {
 	CallbackURLs []string  `json:"callback_urls"`
 	MFAPolicy    string    `json:"mfa_policy"`
 	MFARoles     []string  `json:"mfa_roles"`
+	TrustDays    int       `json:"trust_days"`
 	CreatedAt    time.Time `json:"created_at"`
 	SiteKey      string    `json:"site_key,omitempty"` // only when it was just made
 	SiteKeyID    string    `json:"site_key_id,omitempty"`
 }
 
 func newSiteJSON(s otl.Site) siteJSON {
-	urls := s.CallbackURLs
+	urls, roles := s.CallbackURLs, s.MFARoles
 	if urls == nil {
 		urls = []string{}
 	}
-	return siteJSON{ID: s.ID, Slug: s.Slug, Name: s.Name, Domain: s.Domain, Region: s.Region, CallbackURLs: urls, MFAPolicy: string(s.MFA), MFARoles: s.MFARoles, CreatedAt: s.CreatedAt}
+	if roles == nil {
+		roles = []string{}
+	}
+	return siteJSON{ID: s.ID, Slug: s.Slug, Name: s.Name, Domain: s.Domain, Region: s.Region, CallbackURLs: urls, MFAPolicy: string(s.MFA), MFARoles: roles, TrustDays: s.TrustDays, CreatedAt: s.CreatedAt}
 }
 
 func sitesCommand(a *app) *cobra.Command {

@@ -41,6 +41,9 @@ var (
 	ErrLeaving = &otl.Error{Kind: otl.Forbidden, Code: "account_leaving", Text: "The person asked for the account to be deleted. Signing in at the pages of this server he can take that back."}
 	// ErrProof is the answer to a wrong proof of a second factor.
 	ErrProof = &otl.Error{Kind: otl.Unauthenticated, Code: "mfa_code_invalid", Text: "The code is wrong, was used already or has expired."}
+	// ErrReused is the answer to a right code of an app that was accepted before, or that one
+	// behind it was (MF-01). It is an ErrProof too.
+	ErrReused = (&otl.Error{Kind: otl.Unauthenticated, Code: "totp_reused", Text: "The code was used already. Wait for the next one."}).Because(ErrProof)
 	// ErrNone is the answer to the id of a factor that the person does not have:
 	// somebody else's is as unknown as one that never was (MF-04).
 	ErrNone = &otl.Error{Kind: otl.NotFound, Code: "mfa_factor_unknown", Text: "No such factor."}

@@ -13,8 +13,6 @@ import (
 
 const (
 	devicePrefix = "otl_td_"
-	// TrustTTL is how long a trusted device is let in without a second step.
-	TrustTTL = 30 * 24 * time.Hour
 	// maxDevices is how many trusted devices are listed, the latest first.
 	maxDevices = 100
 )
@@ -25,12 +23,13 @@ const (
 	dataUsed  = "used_at" // of the latest sign-in it let in, RFC 3339; missing for none
 )
 
-// Trust gives a token by which a person's device is let in at a site without a second
-// step for 30 days, where the site does not demand one; at every site if it is our own.
-func (f *Factors) Trust(ctx context.Context, tx *store.Tx, userID, siteID string) (secret.Text, error) {
+// Trust gives a token by which a person's device is let in at a site without a second step
+// for a time, where the site does not demand one and for no longer than it allows by then;
+// at every site if it is our own.
+func (f *Factors) Trust(ctx context.Context, tx *store.Tx, userID, siteID string, ttl time.Duration) (secret.Text, error) {
 	now, token := f.Now(), secret.NewKey(devicePrefix)
 	t := otl.Ticket{
-		ID: secret.NewID(now), Purpose: otl.PurposeDevice, UserID: userID, SiteID: siteID, CreatedAt: now, ExpiresAt: now.Add(TrustTTL),
+		ID: secret.NewID(now), Purpose: otl.PurposeDevice, UserID: userID, SiteID: siteID, CreatedAt: now, ExpiresAt: now.Add(ttl),
 		Data: map[string]string{dataAgent: otl.Agent(otl.RequestOf(ctx).UserAgent)},
 	}
 	t.Slot = t.ID
@@ -47,13 +46,22 @@ func DeviceDigest(token secret.Text) []byte {
 
 // Trusted gives the device of a digest, if the person trusts it: at the site he said so, or
 // everywhere if he said so on our own pages. What one site holds is worth nothing at another
-// (D1, MF-13). Its id is "" where he does not.
+// (D1, MF-13). Each site says for how long, and may say otherwise by now than it did then.
+// Its id is "" where he does not.
 func (f *Factors) Trusted(ctx context.Context, tx *store.Tx, st store.Standing, device []byte) (otl.Ticket, error) {
 	t, err := tx.Tickets.Live(ctx, otl.PurposeDevice, device, f.Now())
-	if errors.Is(err, store.ErrNotFound) || err == nil && (t.UserID != st.User.ID || t.SiteID != f.Home && t.SiteID != st.Site.ID) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && (t.UserID != st.User.ID || t.SiteID != f.Home && t.SiteID != st.Site.ID || !f.Now().Before(trustedUntil(t, st.Site))) {
 		return otl.Ticket{}, nil
 	}
 	return t, err
+}
+
+// trustedUntil gives until when a device is trusted at a site.
+func trustedUntil(t otl.Ticket, s otl.Site) time.Time {
+	if until := t.CreatedAt.Add(s.TrustTTL()); until.Before(t.ExpiresAt) {
+		return until
+	}
+	return t.ExpiresAt
 }
 
 // Note notes in the transaction that opens the session of a pass that a trusted device let
@@ -76,8 +84,8 @@ type Devices struct{ *Factors }
 // Device is one of them.
 type Device struct {
 	ID         string
-	SiteID     string // where alone it is trusted; that of our own pages for everywhere
-	Agent      string // what it is, as far as it said; "" for nothing
+	Site       otl.Site // where alone it is trusted; that of our own pages for everywhere
+	Agent      string   // what it is, as far as it said; "" for nothing
 	CreatedAt  time.Time
 	LastUsedAt time.Time // when it last let its person in without a second step; zero for never
 	ExpiresAt  time.Time
@@ -87,14 +95,27 @@ type Device struct {
 var ErrNoDevice = otl.NoSuch("trusted device")
 
 // List gives the devices a person trusts at a site or, for "", wherever, the latest first.
-func (f Devices) List(ctx context.Context, userID, siteID string) ([]Device, error) {
+func (f Devices) List(ctx context.Context, userID, siteID string) (out []Device, err error) {
 	all, err := f.Store.Read.Tickets.Of(ctx, userID, otl.PurposeDevice, siteID, f.Now(), maxDevices)
-	out := make([]Device, len(all))
-	for i, t := range all {
-		out[i] = Device{ID: t.ID, SiteID: t.SiteID, Agent: t.Data[dataAgent], CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt}
-		out[i].LastUsedAt, _ = time.Parse(time.RFC3339, t.Data[dataUsed]) // none where it let nobody in
+	if err != nil {
+		return nil, err
 	}
-	return out, err
+	sites := map[string]otl.Site{}
+	for _, t := range all {
+		s, known := sites[t.SiteID]
+		if !known {
+			if s, err = f.Store.Read.Sites.ByID(ctx, t.SiteID); err != nil && !errors.Is(err, store.ErrNotFound) {
+				return nil, err
+			}
+			sites[t.SiteID] = s // of no days where it is gone
+		}
+		d := Device{ID: t.ID, Site: s, Agent: t.Data[dataAgent], CreatedAt: t.CreatedAt, ExpiresAt: trustedUntil(t, s)}
+		d.LastUsedAt, _ = time.Parse(time.RFC3339, t.Data[dataUsed]) // none where it let nobody in
+		if f.Now().Before(d.ExpiresAt) {
+			out = append(out, d)
+		}
+	}
+	return out, nil
 }
 
 // Forget has a device trusted no more. The error is ErrNoDevice.
@@ -107,6 +128,9 @@ func (f Devices) Forget(ctx context.Context, userID, id string) error {
 		if err == nil && !had {
 			err = ErrNoDevice
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.Events.Append(ctx, f.event(otl.EventDeviceForgotten, userID, "", nil))
 	})
 }

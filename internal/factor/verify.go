@@ -173,7 +173,8 @@ func (f *Factors) Verify(ctx context.Context, tx *store.Tx, c Claim) (otl.Factor
 	return one, limit.ClearFactors(ctx, tx, c.User.ID)
 }
 
-// accept checks a proof of a factor and uses it up. The error is ErrProof.
+// accept checks a proof of a factor and uses it up. The error is ErrProof, or ErrReused for
+// a code of an app that was.
 func (f *Factors) accept(ctx context.Context, tx *store.Tx, one otl.Factor, sealed []byte, c Claim) error {
 	code := plain(c.Proof)
 	switch one.Kind {
@@ -219,7 +220,11 @@ func (f *Factors) acceptTOTP(ctx context.Context, tx *store.Tx, one otl.Factor, 
 	if !ok {
 		return ErrProof
 	}
-	return proven(tx.Factors.Accept(ctx, one.ID, step, now))
+	first, err := tx.Factors.Accept(ctx, one.ID, step, now)
+	if err == nil && !first {
+		err = ErrReused
+	}
+	return err
 }
 
 // proven turns what a conditional statement reports into the answer: where it was

@@ -1,12 +1,11 @@
 package node_test
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,229 +13,120 @@ import (
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
-	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
-	"github.com/onetimelogin/otl/internal/store"
 )
 
-// doors is a world whose every door is tried over HTTP, with a client of Notes.
+// doors is a world whose every door is tried over HTTP, with clients of Notes.
 type doors struct {
 	*testing.T
 	w      *otltest.World
 	client site.MadeClient
-	api    string // token of the client on OneLogin's wire
-	cis    string // and on Transmit's
+	tv     site.MadeClient // of devices without a browser
+	api    string          // token of the client on OneLogin's wire
+	cis    string          // and on Transmit's
+	people int
 }
 
-// person is somebody who comes in: with a proven address, and perhaps an app.
-type person struct {
-	otl.User
-	seed secret.Text // empty for none
-	b    *otltest.Browser
-}
-
-// came is what a door answered to the first proof.
-type came struct {
-	otltest.Reply
-	page otltest.Page // of a browser
-}
-
-// door is one way in: its first proof, and the second step where it has one.
-type door struct {
-	name   string
-	pages  bool // it leads through the pages, which ask for themselves (D2)
-	come   func(d *doors, p person) came
-	second func(d *doors, p person, c came) otltest.Reply // nil for a wire without a second step (ADR 22)
-}
-
-func (d *doors) native(path string, body object) otltest.Reply {
-	d.Helper()
-	return d.w.Do(d.T, otltest.Call{Path: "/api/v1" + path, Key: d.w.Notes.Key, Body: body})
-}
-
-func (d *doors) bearer(path, token string, body object) otltest.Reply {
-	d.Helper()
-	return d.w.Do(d.T, otltest.Call{Path: path, Bearer: token, Body: body})
-}
-
-// letter gives the newest code and link that somebody was sent.
-func (d *doors) letter(p person) (code, link string) {
-	d.Helper()
-	all := d.w.Letters(d.T, p.Email.Address)
-	if len(all) == 0 {
-		d.Fatal("no letter")
+// newDoors makes the world with its clients.
+func newDoors(t *testing.T, w *otltest.World) *doors {
+	d := &doors{T: t, w: w}
+	if err := w.Installation.Maintain(t.Context()); err != nil {
+		t.Fatal(err)
 	}
-	return all[0].Code, strings.TrimPrefix(all[0].Link, otltest.Issuer)
+	d.client = d.made(site.NewClient{Name: "backend", RedirectURIs: []string{callbackURL}, SignUp: true})
+	d.tv = d.made(site.NewClient{Name: "tv", Auth: "none", Device: true})
+	return d
 }
 
-// pressed presses a link and gives the code that the browser takes to the site.
-func (d *doors) pressed(link string) string {
+func (d *doors) made(n site.NewClient) site.MadeClient {
 	d.Helper()
-	r := d.w.Do(d.T, otltest.Call{Method: http.MethodPost, Path: link}).Want(d.T, http.StatusSeeOther)
-	back, err := url.Parse(r.Header.Get("Location"))
+	c, err := d.w.Clients.Create(d.Context(), d.w.Notes.Site.ID, n)
 	if err != nil {
 		d.Fatal(err)
 	}
-	return back.Query().Get("code")
+	return c
 }
 
-// code gives the app's next code.
-func (d *doors) code(p person) string {
-	d.w.Clock.Advance(30 * time.Second)
-	return secret.TOTP(p.seed, d.w.Clock.Now())
-}
-
-func (d *doors) verified(p person, c came) otltest.Reply {
-	return d.native("/auth/mfa/verify", object{"mfa_token": c.Text("mfa_token"), "code": d.code(p)})
-}
-
-const keyVerifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-
-// browse goes through the pages from an address, by the password, agreeing to everything.
-func (d *doors) browse(p person, path string, more url.Values) came {
-	sum := sha256.Sum256([]byte(keyVerifier))
-	more.Set("redirect_uri", "https://notes.test/callback")
-	more.Set("response_type", "code")
-	more.Set("state", "s")
-	more.Set("code_challenge", base64.RawURLEncoding.EncodeToString(sum[:]))
-	more.Set("code_challenge_method", "S256")
-	page := p.b.Get(path + "?" + more.Encode())
-	if page.Left == nil && page.Fields("/signin") != nil {
-		page = p.b.Submit(page, "/signin", map[string]string{"identifier": p.Email.Address, "password": otltest.Password})
-	}
-	return came{page: d.agreed(p, page)}
-}
-
-func (d *doors) agreed(p person, page otltest.Page) otltest.Page {
-	if page.Left == nil && page.Fields("consent") != nil {
-		page = p.b.Submit(page, "consent", nil)
-	}
-	return page
-}
-
-// stepped takes the second step of the pages.
-func (d *doors) stepped(p person, c came) otltest.Page {
+// tokens has the client fetch new tokens of its own.
+func (d *doors) tokens() {
 	d.Helper()
-	if c.page.Fields("second") == nil {
-		d.Fatalf("no second step at %s\n%s", c.page.Path, c.page.Raw)
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {d.client.ID}, "client_secret": {d.client.Secret.Reveal()}}
+	for path, into := range map[string]*string{"/oidc/token": &d.cis, "/auth/oauth2/v2/token": &d.api} {
+		*into = d.w.Do(d.T, otltest.Call{Method: http.MethodPost, Path: path, Body: form.Encode(), Headers: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}}).
+			Want(d.T, http.StatusOK).Text("access_token")
 	}
-	return d.agreed(p, p.b.Submit(c.page, "second", map[string]string{"code": d.code(p)}))
 }
 
-// redeemed redeems the code of a browser that was sent back, if it was.
-func (d *doors) redeemed(page otltest.Page, native bool) otltest.Reply {
+// rule is what the site asks for, of somebody who has a role there.
+type rule struct {
+	policy otl.MFAPolicy
+	role   string // of the person
+}
+
+func (r rule) String() string { return string(r.policy) + " " + r.role }
+
+// demands reports whether two factors are asked of everybody like him.
+func (r rule) demands() bool {
+	return r.policy == otl.MFARequired || r.policy == otl.MFARoles && r.role == "editor"
+}
+
+// rules gives every policy, and both sides of the one that knows roles.
+func rules() []rule {
+	return []rule{{otl.MFAOff, ""}, {otl.MFAOptional, ""}, {otl.MFARequired, ""}, {otl.MFARoles, "reader"}, {otl.MFARoles, "editor"}}
+}
+
+func (d *doors) policy(p otl.MFAPolicy) {
 	d.Helper()
-	if page.Left == nil || page.Left.Query().Get("code") == "" {
-		return otltest.Reply{}
-	}
-	if native {
-		return d.native("/auth/token", object{"code": page.Left.Query().Get("code"), "code_verifier": keyVerifier})
-	}
-	f := url.Values{"grant_type": {"authorization_code"}, "code": {page.Left.Query().Get("code")}, "redirect_uri": {"https://notes.test/callback"}, "code_verifier": {keyVerifier}}
-	return d.w.Do(d.T, otltest.Call{Method: http.MethodPost, Path: "/oidc/token", Body: f.Encode(), Headers: map[string]string{
-		"Content-Type": "application/x-www-form-urlencoded", "Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(d.client.ID+":"+d.client.Secret.Reveal())),
-	}})
-}
-
-// allDoors is every way in by HTTP.
-func allDoors() []door {
-	native := func(name string, come func(d *doors, p person) otltest.Reply) door {
-		return door{name: "native " + name, come: func(d *doors, p person) came { return came{Reply: come(d, p)} }, second: (*doors).verified}
-	}
-	transmit := func(name string, come func(d *doors, p person) otltest.Reply) door {
-		return door{name: "transmit " + name, come: func(d *doors, p person) came { return came{Reply: come(d, p)} }}
-	}
-	pages := func(name string, isNative bool) door {
-		start := func(d *doors, p person) (string, url.Values) {
-			if isNative {
-				return "/authorize", url.Values{"site": {d.w.Notes.Site.ID}}
-			}
-			return "/oidc/authorize", url.Values{"client_id": {d.client.ID}, "scope": {"openid"}}
-		}
-		return door{name: name, pages: true, come: func(d *doors, p person) came {
-			path, q := start(d, p)
-			c := d.browse(p, path, q)
-			c.Reply = d.redeemed(c.page, isNative)
-			return c
-		}, second: func(d *doors, p person, c came) otltest.Reply { return d.redeemed(d.stepped(p, c), isNative) }}
-	}
-	return []door{
-		native("password", func(d *doors, p person) otltest.Reply {
-			return d.native("/auth/login", object{"email": p.Email.Address, "password": otltest.Password})
-		}),
-		native("code", func(d *doors, p person) otltest.Reply {
-			d.native("/auth/otp/send", object{"email": p.Email.Address}).Want(d.T, http.StatusAccepted)
-			code, _ := d.letter(p)
-			return d.native("/auth/otp/verify", object{"email": p.Email.Address, "code": code})
-		}),
-		native("link", func(d *doors, p person) otltest.Reply {
-			d.native("/auth/link/send", object{"email": p.Email.Address, "callback_url": "https://notes.test/callback", "state": "s"}).Want(d.T, http.StatusAccepted)
-			_, link := d.letter(p)
-			return d.native("/auth/link/verify", object{"code": d.pressed(link)})
-		}),
-		transmit("password", func(d *doors, p person) otltest.Reply {
-			return d.bearer("/cis/v1/auth/password/authenticate", d.cis, object{"username": p.Email.Address, "password": otltest.Password})
-		}),
-		transmit("code", func(d *doors, p person) otltest.Reply {
-			d.bearer("/cis/v1/auth/otp/send", d.cis, object{"channel": "email", "identifier_type": "email", "identifier": p.Email.Address}).Want(d.T, http.StatusOK)
-			code, _ := d.letter(p)
-			return d.bearer("/cis/v1/auth/otp/authenticate", d.cis, object{"passcode": code, "identifier_type": "email", "identifier": p.Email.Address})
-		}),
-		transmit("link", func(d *doors, p person) otltest.Reply {
-			d.bearer("/cis/v1/auth/link/email/send", d.cis, object{"email": p.Email.Address, "redirect_uri": "https://notes.test/callback"}).Want(d.T, http.StatusOK)
-			_, link := d.letter(p)
-			return d.bearer("/cis/v1/auth/link/email/authenticate", d.cis, object{"code": d.pressed(link)})
-		}),
-		pages("openid", false),
-		pages("pages", true),
+	if _, err := d.w.Sites.SetPolicy(d.Context(), d.w.Notes.Site.ID, string(p), map[otl.MFAPolicy][]string{otl.MFARoles: {"editor"}}[p]); err != nil {
+		d.Fatal(err)
 	}
 }
 
-// sessions gives how many sessions somebody has at the site.
-func (d *doors) sessions(p person) []otl.Session {
+// sessions gives somebody's sessions at a site.
+func (d *doors) sessions(p person, siteID string) []otl.Session {
 	d.Helper()
-	live, err := d.w.Store.Read.Sessions.Live(d.Context(), p.ID, d.w.Notes.Site.ID, "", d.w.Clock.Now(), 10)
+	live, err := d.w.Store.Read.Sessions.Live(d.Context(), p.ID, siteID, "", d.w.Clock.Now(), 10)
 	if err != nil {
 		d.Fatal(err)
 	}
 	return live
 }
 
-// newDoors makes the world with its client.
-func newDoors(t *testing.T) *doors {
-	d := &doors{T: t, w: otltest.New(t, otltest.SQLite)}
-	if err := d.w.Installation.Maintain(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	var err error
-	if d.client, err = d.w.Clients.Create(t.Context(), d.w.Notes.Site.ID, site.NewClient{Name: "backend", RedirectURIs: []string{"https://notes.test/callback"}}); err != nil {
-		t.Fatal(err)
-	}
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {d.client.ID}, "client_secret": {d.client.Secret.Reveal()}}
-	for path, into := range map[string]*string{"/oidc/token": &d.cis, "/auth/oauth2/v2/token": &d.api} {
-		*into = d.w.Do(t, otltest.Call{Method: http.MethodPost, Path: path, Body: form.Encode(), Headers: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}}).
-			Want(t, http.StatusOK).Text("access_token")
-	}
-	return d
-}
-
-// person adds somebody.
-func (d *doors) person(n int, app bool) person {
+// cell tries one door for one person, and reports what it did wrong.
+func (d *doors) cell(r rule, has enrolment, way door) {
 	d.Helper()
-	p := person{User: d.w.Person(d.T, fmt.Sprintf("p%d@dev.test", n), d.w.Notes.Site), b: d.w.Browser(d.T)}
-	if err := d.w.Store.Write(d.Context(), func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.Users.VerifyEmail(ctx, p.ID, p.Email.Key, d.w.Clock.Now())
-		return err
-	}); err != nil {
-		d.Fatal(err)
+	d.w.Clock.Advance(time.Minute)
+	p := d.person(has, r.role)
+	what := fmt.Sprintf("%s, %s, %s", way.name, r, has)
+	asks, notes := way.asks(r, has), d.w.Notes.Site.ID
+	c := way.come(d, p)
+	if open := d.sessions(p, notes); asks == (len(open) > 0) || asks == (c.Text("access_token") != "") {
+		d.Errorf("%s: asked for two is %v, %d sessions, answered %d %s %s", what, asks, len(open), c.Status, c.Raw, c.page.Raw)
 	}
-	if app {
-		p.seed = secret.NewTOTPSeed()
-		if _, err := d.w.Setup.Give(d.Context(), p.User, factor.Given{New: factor.New{Kind: otl.FactorTOTP}, Seed: p.seed}); err != nil {
-			d.Fatal(err)
+	if c.Status >= 500 {
+		d.Errorf("%s: %d %s", what, c.Status, c.Raw)
+	}
+	if asks && way.steps(has) {
+		c.Reply = way.second(d, p, c)
+		if open := d.sessions(p, notes); len(open) != 1 || open[0].Methods.Factors() < 2 || c.Text("access_token") == "" {
+			d.Errorf("%s: after the second step %v %d %s", what, open, c.Status, c.Raw)
 		}
 	}
-	return p
+	for _, one := range d.sessions(p, "") {
+		if one.SiteID != notes && has.enrolled() && one.Methods.Factors() < 2 {
+			d.Errorf("%s: a browser session by %s", what, one.Methods)
+		}
+	}
+	if c.Text("access_token") == "" {
+		return
+	}
+	// What was opened is kept where it is enough for what the site asks by now.
+	strong := asks || way.strong
+	d.policy(otl.MFARequired)
+	if again := way.refresh(d, c.Text("refresh_token")); strong != (again.Text("access_token") != "") || again.Status >= 500 {
+		d.Errorf("%s: refreshed after the site came to demand two: %d %s", what, again.Status, again.Raw)
+	}
+	d.policy(r.policy)
 }
 
 // TestMF05_NoDoorSkipsAFactorByHTTP generates door × policy × enrolment over the wires as
@@ -244,95 +134,198 @@ func (d *doors) person(n int, app bool) person {
 // session that was opened before is not kept where they have become due since.
 func TestMF05_NoDoorSkipsAFactorByHTTP(t *testing.T) {
 	t.Parallel()
-	d, n := newDoors(t), 0
-	policy := func(p otl.MFAPolicy) {
-		if _, err := d.w.Sites.SetPolicy(t.Context(), d.w.Notes.Site.ID, string(p), nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, rule := range []otl.MFAPolicy{otl.MFAOff, otl.MFAOptional, otl.MFARequired} {
-		for _, app := range []bool{false, true} {
-			for _, way := range allDoors() {
-				n++
-				policy(rule)
-				p := d.person(n, app)
-				what := fmt.Sprintf("%s, %s, app %v", way.name, rule, app)
-				due := rule == otl.MFARequired || app && (rule != otl.MFAOff || way.pages)
-				c := way.come(d, p)
-				open := d.sessions(p)
-				if due == (len(open) > 0) || due == (c.Text("access_token") != "") {
-					t.Errorf("%s: due is %v, %d sessions, answered %d %s", what, due, len(open), c.Status, c.Raw)
-				}
-				if c.Status >= 500 {
-					t.Errorf("%s: %d %s", what, c.Status, c.Raw)
-				}
-				if due && app && way.second != nil {
-					c.Reply = way.second(d, p, c)
-					if open = d.sessions(p); len(open) != 1 || open[0].Methods.Factors() != 2 || c.Text("access_token") == "" {
-						t.Errorf("%s: after the second step %v %d %s", what, open, c.Status, c.Raw)
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		d, n := newDoors(t, w), 0
+		for _, r := range rules() {
+			d.policy(r.policy)
+			for _, has := range []enrolment{bare, app, lost, sms, mail, key, paper} {
+				d.tokens()
+				for _, way := range allDoors() {
+					if way.strong && has != key {
+						continue
 					}
-				}
-				if rule == otl.MFAOff && c.Text("refresh_token") != "" && strings.HasPrefix(way.name, "native") {
-					policy(otl.MFARequired)
-					d.native("/auth/refresh", object{"refresh_token": c.Text("refresh_token")}).Want(t, http.StatusUnauthorized)
+					n++
+					d.cell(r, has, way)
 				}
 			}
 		}
-	}
-	if n != 48 {
-		t.Errorf("%d cells", n)
-	}
+		if n != 5*(7*12+2) {
+			t.Errorf("%d cells", n)
+		}
+	})
 }
 
 // TestMF05_OneLoginByHTTP is the same for OneLogin's wire, which hands a session token over
 // first: that is held back by the site's rule, and the browser session by the pages' own.
 func TestMF05_OneLoginByHTTP(t *testing.T) {
 	t.Parallel()
-	d, n := newDoors(t), 0
-	for _, rule := range []otl.MFAPolicy{otl.MFAOff, otl.MFAOptional, otl.MFARequired} {
-		for _, app := range []bool{false, true} {
-			n++
-			if _, err := d.w.Sites.SetPolicy(t.Context(), d.w.Notes.Site.ID, string(rule), nil); err != nil {
-				t.Fatal(err)
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		d := newDoors(t, w)
+		for _, r := range rules() {
+			d.policy(r.policy)
+			d.tokens()
+			for _, has := range []enrolment{bare, app, lost, sms, mail, key, paper} {
+				d.w.Clock.Advance(time.Minute)
+				d.handed(r, has)
 			}
-			p := d.person(n, app)
-			what := fmt.Sprintf("%s, app %v", rule, app)
-			due := rule == otl.MFARequired || app && rule != otl.MFAOff
-			data := func(r otltest.Reply) object {
-				all, _ := r.JSON["data"].([]any)
-				if len(all) == 0 {
-					return object{}
+		}
+	})
+}
+
+// handed tries OneLogin's door for one person.
+func (d *doors) handed(r rule, has enrolment) {
+	d.Helper()
+	p, what := d.person(has, r.role), fmt.Sprintf("%s, %s", r, has)
+	asks := r.demands() || has.enrolled() && r.policy != otl.MFAOff
+	steps := asks && has.enrolled() && has != key // which no server passes on
+	answer := d.bearer("/api/1/login/auth", d.api, object{"username_or_email": p.Email.Address, "password": otltest.Password, "subdomain": "notes"})
+	first := firstOf(answer)
+	if asks == (first["session_token"] != nil) || steps != (first["state_token"] != nil) || answer.Status >= 500 {
+		d.Errorf("%s: %d %s", what, answer.Status, answer.Raw)
+	}
+	if steps {
+		names := map[enrolment]string{app: "Google Authenticator", lost: "Recovery Code", sms: "OneLogin OTP SMS", mail: "OneLogin Email"}
+		devices := first["devices"].([]any)
+		i := slices.IndexFunc(devices, func(one any) bool { return one.(object)["device_type"] == names[has] })
+		body := object{"device_id": devices[i].(object)["device_id"], "state_token": first["state_token"]}
+		if has == sms || has == mail {
+			d.bearer("/api/1/verify_factor", d.api, maps.Clone(body)).Want(d.T, http.StatusOK)
+		}
+		body["otp_token"] = d.shown(p)
+		first = firstOf(d.bearer("/api/1/verify_factor", d.api, body).Want(d.T, http.StatusOK))
+	}
+	token, _ := first["session_token"].(string)
+	d.w.Do(d.T, otltest.Call{
+		Method: http.MethodPost, Path: "/session_via_api_token", Body: "session_token=" + token, Headers: map[string]string{"Content-Type": "application/x-www-form-urlencoded"},
+	}).Want(d.T, http.StatusSeeOther)
+	want, factors := map[bool]int{false: 1, true: 2}[has.enrolled()], 0 // who has a factor comes in with two
+	if asks != steps || has.enrolled() && !asks {
+		want = 0
+	}
+	live := d.sessions(p, "")
+	if len(live) == 1 {
+		factors = live[0].Methods.Factors()
+	}
+	if factors != want || len(live) > 1 {
+		d.Errorf("%s: a session of %d factors, not %d", what, factors, want)
+	}
+}
+
+func firstOf(r otltest.Reply) object {
+	all, _ := r.JSON["data"].([]any)
+	if len(all) == 0 {
+		return object{}
+	}
+	return all[0].(object)
+}
+
+// TestMF05_RegisteringByHTTP: whoever is new has no factor, and comes in by no door of a site
+// that demands one.
+func TestMF05_RegisteringByHTTP(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		d := newDoors(t, w)
+		d.tokens()
+		registers := map[string]func(address string) otltest.Reply{
+			"native": func(address string) otltest.Reply {
+				return d.native("/auth/register", object{"email": address, "password": otltest.Password})
+			},
+			"transmit": func(address string) otltest.Reply {
+				d.bearer("/v1/auth/links/email", d.cis, object{"email": address, "redirect_uri": callbackURL, "create_new_user": true}).Want(t, http.StatusOK)
+				_, link := d.letter(address)
+				return d.w.Do(t, otltest.Call{Path: "/cis/v1/token", Body: object{"code": d.pressed(link), "client_id": d.client.ID, "client_secret": d.client.Secret.Reveal()}})
+			},
+			"pages": func(address string) otltest.Reply {
+				b := w.Browser(t)
+				p := b.Get("/authorize" + asked(url.Values{"site": {w.Notes.Site.ID}}))
+				_, visit, _ := strings.Cut(p.Path, "?")
+				p = b.Submit(b.Get("/signup?"+visit), "/signup", map[string]string{"email": address, "name": "Nia New", "password": "staple-battery-9"})
+				code, _ := d.letter(address)
+				return d.redeemed(true)(d.agreed(person{b: b}, b.Submit(p, "code-form", map[string]string{"code": code})))
+			},
+		}
+		n := 0
+		for _, r := range rules() {
+			d.policy(r.policy)
+			for name, register := range registers {
+				n++
+				w.Clock.Advance(time.Minute)
+				answer := register(fmt.Sprintf("new%d@dev.test", n))
+				if open := answer.Text("access_token") != ""; open == (r.policy == otl.MFARequired) || answer.Status >= 500 {
+					t.Errorf("%s, %s: %d %s", name, r.policy, answer.Status, answer.Raw)
 				}
-				return all[0].(object)
 			}
-			r := d.bearer("/api/1/login/auth", d.api, object{"username_or_email": p.Email.Address, "password": otltest.Password, "subdomain": "notes"})
-			first := data(r)
-			if due == (first["session_token"] != nil) || due && app != (first["state_token"] != nil) {
-				t.Fatalf("%s: %s", what, r.Raw)
+		}
+	})
+}
+
+// TestMF05_RaisingByHTTP: a session of one factor that a site demands two of by now is raised
+// by a right proof of what its person has, and by nothing else.
+func TestMF05_RaisingByHTTP(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		d := newDoors(t, w)
+		for _, has := range []enrolment{bare, app, lost, sms, mail, key, paper} {
+			w.Clock.Advance(time.Minute)
+			d.policy(otl.MFAOff)
+			p := d.person(has, "")
+			in := d.native("/auth/login", object{"email": p.Email.Address, "password": otltest.Password}).Want(t, http.StatusOK)
+			d.policy(otl.MFARequired)
+			ask := func(path string, body object) otltest.Reply {
+				return w.Do(t, otltest.Call{Path: "/api/v1" + path, Key: w.Notes.Key, Bearer: in.Text("access_token"), Body: body})
 			}
-			if due && app {
-				r = d.bearer("/api/1/verify_factor", d.api, object{"device_id": first["devices"].([]any)[0].(object)["device_id"], "state_token": first["state_token"], "otp_token": d.code(p)})
-				first = data(r.Want(t, http.StatusOK))
+			if r := ask("/auth/mfa/verify", object{"code": "000000", "method": "recovery_code"}); r.Status/100 != 4 {
+				t.Errorf("%s: %d %s", has, r.Status, r.Raw)
 			}
-			token, _ := first["session_token"].(string)
-			d.w.Do(t, otltest.Call{
-				Method: http.MethodPost, Path: "/session_via_api_token", Body: "session_token=" + token, Headers: map[string]string{"Content-Type": "application/x-www-form-urlencoded"},
-			}).Want(t, http.StatusSeeOther)
-			live, err := d.w.Store.Read.Sessions.Live(t.Context(), p.ID, "", "", d.w.Clock.Now(), 10)
+			d.native("/auth/refresh", object{"refresh_token": in.Text("refresh_token")}).Want(t, http.StatusUnauthorized, "second_factor_demanded")
+			if !has.enrolled() {
+				continue
+			}
+			own, err := w.Setup.List(t.Context(), p.User)
 			if err != nil {
 				t.Fatal(err)
 			}
-			factors := 0
-			if len(live) == 1 {
-				factors = live[0].Methods.Factors()
-			}
-			want := map[bool]int{false: 1, true: 2}[app] // who has a factor comes in with two
-			if due && !app || app && !due {
-				want = 0
-			}
-			if factors != want || len(live) > 1 {
-				t.Errorf("%s: a session of %d factors, not %d", what, factors, want)
+			id := own.Factors[slices.IndexFunc(own.Factors, func(o factor.Offer) bool { return o.Kind == p.kind() })].ID
+			up := ask("/auth/mfa/verify", d.proof(p, id, ask)).Want(t, http.StatusOK)
+			d.native("/auth/refresh", object{"refresh_token": up.Text("refresh_token")}).Want(t, http.StatusOK)
+			if live := d.sessions(p, w.Notes.Site.ID); len(live) != 1 || live[0].Methods.Factors() < 2 {
+				t.Errorf("%s: %v", has, live)
 			}
 		}
-	}
+	})
+}
+
+// TestMF05_ALinkOfAClientThatDemandsTwo: by require_mfa Transmit's wire leads to the pages,
+// which have the second step that it has not.
+func TestMF05_ALinkOfAClientThatDemandsTwo(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		d := newDoors(t, w)
+		for _, r := range rules() {
+			d.policy(r.policy)
+			d.tokens()
+			for _, has := range []enrolment{bare, app, lost, sms, mail, key, paper} {
+				w.Clock.Advance(time.Minute)
+				p, what := d.person(has, r.role), fmt.Sprintf("%s, %s", r, has)
+				d.bearer("/v1/auth/links/email", d.cis, object{"email": p.Email.Address, "redirect_uri": callbackURL, "require_mfa": true}).Want(t, http.StatusOK)
+				_, link := d.letter(p.Email.Address)
+				page := p.b.Submit(p.b.Get(link), "confirm", nil)
+				if page.Left != nil || len(d.sessions(p, w.Notes.Site.ID)) > 0 {
+					t.Errorf("%s: by the link alone at %v", what, page.Left)
+				}
+				if !has.enrolled() || has == mail {
+					continue
+				}
+				page = d.agreed(p, d.stepped(p, came{page: page}))
+				if page.Left == nil {
+					t.Errorf("%s: at %s %s", what, page.Path, page.Raw)
+					continue
+				}
+				w.Do(t, otltest.Call{Path: "/cis/v1/token", Body: object{"code": page.Left.Query().Get("code"), "client_id": d.client.ID, "client_secret": d.client.Secret.Reveal()}}).Want(t, http.StatusOK)
+				if live := d.sessions(p, w.Notes.Site.ID); len(live) != 1 || live[0].Methods.Factors() < 2 {
+					t.Errorf("%s: %v", what, live)
+				}
+			}
+		}
+	})
 }

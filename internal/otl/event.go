@@ -53,6 +53,7 @@ const (
 	EventWebhookTest     EventType = "webhook.test"      // because somebody asked: to one endpoint, or to all
 	EventFactorAdded     EventType = "factor.added"
 	EventFactorRemoved   EventType = "factor.removed"
+	EventDeviceForgotten EventType = "factor.device_forgotten" // is trusted no more
 	EventConsentGranted  EventType = "consent.granted"
 	EventConsentRevoked  EventType = "consent.revoked"
 	EventUserDeleted     EventType = "user.deleted"

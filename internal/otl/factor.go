@@ -68,6 +68,16 @@ const (
 	MFAWished   MFAPolicy = "wished"   // of people who have one, on trusted devices too; of a visit, no site has it
 )
 
+// How many days a site lets somebody trust a device.
+const (
+	DefaultTrustDays = 30
+	MaxTrustDays     = 365
+)
+
+// TrustTTL gives how long a device that somebody trusts spares him the second step at a
+// site; 0 for never.
+func (s Site) TrustTTL() time.Duration { return time.Duration(s.TrustDays) * 24 * time.Hour }
+
 // ParseMFAPolicy reads the name of a policy.
 func ParseMFAPolicy(s string) (MFAPolicy, error) {
 	all := []string{string(MFAOff), string(MFAOptional), string(MFARequired), string(MFARoles)}

@@ -33,6 +33,7 @@ type Site struct {
 	Brand        Brand    // read for its owner alone
 	MFA          MFAPolicy
 	MFARoles     []string // who must have two factors under MFARoles
+	TrustDays    int      // for how many days a device can be trusted, 0 for never; at most MaxTrustDays
 	Version      int
 	CreatedAt    time.Time
 	UpdatedAt    time.Time

@@ -21,7 +21,8 @@ type Arrivals struct{ *Flows }
 type Arrival struct {
 	Browser session.Browser
 	Step    *Pending
-	Device  secret.Text // token of a device that is trusted from now on, if that was asked for
+	Device  secret.Text   // token of a device that is trusted from now on, if that was asked for
+	Trusts  time.Duration // how long it is
 }
 
 // door is a visit as a place where people come in.
@@ -96,8 +97,18 @@ func (s Arrivals) step(ctx context.Context, v Visit, token secret.Text) (Pending
 	if errors.Is(err, store.ErrNotFound) {
 		err = nil
 	}
-	trusts := !site.Demands(p.Grant.Roles) && !v.demanding(g.Roles).Demands(g.Roles)
-	return Pending{Token: token, ExpiresAt: t.ExpiresAt, User: p.User, Factors: offers, Trusts: trusts, Tries: t.Tries}, site, err
+	step := Pending{Token: token, ExpiresAt: t.ExpiresAt, User: p.User, Factors: offers, Tries: t.Tries}
+	if err == nil && !site.Demands(p.Grant.Roles) && !v.demanding(g.Roles).Demands(g.Roles) {
+		step.Trusts, err = s.trusts(ctx, v)
+	}
+	return step, site, err
+}
+
+// trusts gives how long a device can be trusted from a visit on: as our own site allows, and
+// the one the visit is for.
+func (s Arrivals) trusts(ctx context.Context, v Visit) (time.Duration, error) {
+	home, err := s.Home(ctx)
+	return min(home.TrustTTL(), v.Site.TrustTTL()), err
 }
 
 // Challenge sends the code of a factor that is one, or makes the challenge of a key.
@@ -129,11 +140,12 @@ func (s Arrivals) Complete(ctx context.Context, v Visit, sp StepProof) (Arrival,
 	}
 	p.Site, p.Grant = home, otl.Grant{}
 	a, err := s.admit(ctx, v, p)
-	if err != nil || !sp.Trust || !step.Trusts || a.Step != nil {
+	if err != nil || !sp.Trust || step.Trusts == 0 || a.Step != nil {
 		return a, err
 	}
+	a.Trusts = step.Trusts
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		a.Device, err = s.Second.Factors.Trust(ctx, tx, p.User.ID, home.ID)
+		a.Device, err = s.Second.Factors.Trust(ctx, tx, p.User.ID, home.ID, a.Trusts)
 		return err
 	})
 	return a, err

@@ -275,7 +275,7 @@ func TestOT16_AFactorThatWasPlantedGoes(t *testing.T) {
 		}
 		var device secret.Text
 		write(t, w, func(ctx context.Context, tx *store.Tx) (err error) {
-			device, err = w.Factors.Trust(ctx, tx, u.ID, w.Notes.Site.ID)
+			device, err = w.Factors.Trust(ctx, tx, u.ID, w.Notes.Site.ID, time.Hour)
 			return err
 		})
 		planted, err := w.SignIn.Prove(t.Context(), signin.Attempt{Site: w.Notes.Site, Email: "jane@dev.test", Password: secret.NewText(otltest.Password)})

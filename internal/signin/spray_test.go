@@ -136,7 +136,7 @@ func TestPW13_ATrustedDevicePassesItsHousehold(t *testing.T) {
 			t.Helper()
 			var token secret.Text
 			write(t, w, func(ctx context.Context, tx *store.Tx) (err error) {
-				token, err = w.Factors.Trust(ctx, tx, jane.ID, siteID)
+				token, err = w.Factors.Trust(ctx, tx, jane.ID, siteID, time.Hour)
 				return err
 			})
 			ctx := from(t, "203.0.113.9")
@@ -214,7 +214,7 @@ func TestPW13_StrangersDoNotUseUpAPersonsMessages(t *testing.T) {
 		}
 		var device secret.Text
 		write(t, w, func(ctx context.Context, tx *store.Tx) (err error) {
-			device, err = w.Factors.Trust(ctx, tx, jane.ID, w.Notes.Site.ID)
+			device, err = w.Factors.Trust(ctx, tx, jane.ID, w.Notes.Site.ID, time.Hour)
 			return err
 		})
 		trusted := from(t, "203.0.113.9")

@@ -20,7 +20,7 @@ type Pending struct {
 	ExpiresAt time.Time
 	User      otl.User
 	Factors   []factor.Offer // to choose from, the default first
-	Trusts    bool           // of a visit: the device can be trusted from then on
+	Trusts    time.Duration  // of a visit: how long the device can be trusted from then on, 0 where it cannot
 	Tries     int            // of a visit: wrong proofs so far
 }
 
@@ -85,7 +85,7 @@ type StepProof struct {
 	FactorID string         // one of those offered
 	Kind     otl.FactorKind // used where FactorID is "": the first of the kind
 	Proof    secret.Text
-	Trust    bool // trust the device from now on
+	Trust    bool // trust the device from now on, as long as the site allows
 	Quiet    bool // of Challenge: send nothing, only tell of the factor
 }
 
@@ -137,8 +137,8 @@ func (s *SecondStep) Complete(ctx context.Context, sp StepProof) (Entered, error
 			return err
 		}
 		from.UserID, e.data = p.User.ID, data
-		if sp.Trust {
-			e.device, err = s.Factors.Trust(ctx, tx, p.User.ID, p.Site.ID)
+		if sp.Trust && p.Site.TrustDays > 0 {
+			e.device, err = s.Factors.Trust(ctx, tx, p.User.ID, p.Site.ID, p.Site.TrustTTL())
 		}
 		return err
 	})

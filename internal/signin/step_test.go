@@ -52,7 +52,7 @@ func TestMF01_OneCodeOnThreeNodes(t *testing.T) {
 			switch e, err := n.SignIn.Second.Complete(t.Context(), sp); {
 			case err == nil && !e.Access.Empty():
 				in.Add(1)
-			case !otl.Is(err, "mfa_code_invalid"):
+			case !otl.Is(err, "totp_reused"):
 				t.Error(err)
 			}
 		})

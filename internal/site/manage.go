@@ -56,6 +56,7 @@ type Change struct {
 	Requested, Required  *[]string
 	MFA                  *string
 	MFARoles             *[]string
+	TrustDays            *int
 	Brand                *otl.Brand // the whole of it
 }
 
@@ -107,7 +108,7 @@ func (c Change) brand(ctx context.Context, tx *store.Tx, site otl.Site) error {
 	return tx.Brands.Put(ctx, site.ID, site.Brand)
 }
 
-// policy sets when a site asks for a second factor.
+// policy sets when a site asks for a second factor, and for how long a device spares it.
 func (c Change) policy(site *otl.Site, bad *faults) {
 	if c.MFA != nil {
 		var err error
@@ -116,6 +117,11 @@ func (c Change) policy(site *otl.Site, bad *faults) {
 	}
 	if c.MFARoles != nil {
 		site.MFARoles = bad.list("mfa_roles", *c.MFARoles, otl.MaxRoles, otl.CheckRoleName)
+	}
+	if c.TrustDays != nil {
+		if site.TrustDays = *c.TrustDays; site.TrustDays < 0 || site.TrustDays > otl.MaxTrustDays {
+			bad.note(otl.InvalidField("trust_days", "out_of_range", "must be 0 to "+strconv.Itoa(otl.MaxTrustDays)))
+		}
 	}
 	if site.MFA == otl.MFARoles && len(site.MFARoles) == 0 {
 		bad.note(otl.InvalidField("mfa_roles", "required", "must name the roles that need a second factor"))

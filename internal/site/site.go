@@ -70,7 +70,7 @@ func (s *Sites) Register(ctx context.Context, r Registration) (Registered, error
 		}
 		out.Site = otl.Site{
 			ID: secret.NewID(now), BusinessID: business, Slug: r.Slug, Name: r.Name, Domain: r.Domain,
-			Region: r.Region, Requested: r.Requested, Required: r.Required, CallbackURLs: r.Callbacks, MFA: otl.MFAOptional, MFARoles: []string{}, Version: 1, CreatedAt: now, UpdatedAt: now,
+			Region: r.Region, Requested: r.Requested, Required: r.Required, CallbackURLs: r.Callbacks, MFA: otl.MFAOptional, MFARoles: []string{}, TrustDays: otl.DefaultTrustDays, Version: 1, CreatedAt: now, UpdatedAt: now,
 		}
 		if err := insertSite(ctx, tx, &out.Site, r.Slug != ""); err != nil {
 			return err

@@ -11,7 +11,7 @@ import (
 // and trusted devices are tickets.
 type Factors struct{ group }
 
-const factorColumns = `id, user_id, kind, label, target, is_default, last_step, created_at, confirm_by, confirmed_at, last_used_at`
+const factorColumns = `id, user_id, kind, label, target, is_default, last_step, created_at, COALESCE(confirm_by, created_at + 900000), confirmed_at, last_used_at`
 
 func factorDest(f *otl.Factor) []any {
 	return []any{

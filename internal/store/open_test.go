@@ -254,6 +254,43 @@ func TestEveryOlderSchemaIsBroughtForward(t *testing.T) {
 	}
 }
 
+// TestMF05_WhoHadCodesFirstHasAnotherFactorFirst: of those whose recovery codes were asked for
+// first the oldest other factor is; what an older program began to set up can be confirmed.
+func TestMF05_WhoHadCodesFirstHasAnotherFactorFirst(t *testing.T) {
+	t.Parallel()
+	for _, e := range otltest.Engines() {
+		t.Run(string(e), func(t *testing.T) {
+			t.Parallel()
+			at := older(t, e, 52)
+			db := connect(t, e, at)
+			for _, u := range []string{"jane", "john"} {
+				run(t, db, `INSERT INTO users (id, email, email_key, name, display_name, phone, picture, locale, preferences, session_version, password_version, version, created_at, updated_at)
+					VALUES ('`+u+`', '`+u+`@dev.test', '`+u+`@dev.test', '', '', '', '', '', '{}', 1, 1, 1, 1, 1)`)
+			}
+			for id, more := range map[string]string{
+				"1": `'jane', 'recovery_code', FALSE, 1`, "2": `'jane', 'totp', FALSE, 1`, "3": `'jane', 'sms_otp', FALSE, 1`, "4": `'jane', 'email_otp', FALSE, NULL`,
+				"5": `'john', 'totp', FALSE, 1`, "6": `'john', 'sms_otp', TRUE, 1`,
+			} {
+				run(t, db, `INSERT INTO factors (id, label, target, last_step, created_at, user_id, kind, is_default, confirmed_at) VALUES ('`+id+`', '', '', 0, 1000, `+more+`)`)
+			}
+			st, err := store.Open(t.Context(), store.Options{URL: at, Migrate: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = st.Close() })
+			for user, want := range map[string]string{"jane": "2", "john": "6"} {
+				has, err := st.Read.Factors.Of(t.Context(), user)
+				if err != nil || len(has) < 2 || has[0].ID != want || !has[0].Default || has[1].Default {
+					t.Errorf("%s: %+v %v", user, has, err)
+				}
+			}
+			if begun, _, err := st.Read.Factors.ByID(t.Context(), "jane", "4"); err != nil || begun.ConfirmBy.UnixMilli() != 901_000 {
+				t.Errorf("%v %v", begun.ConfirmBy, err)
+			}
+		})
+	}
+}
+
 // copied checks the copy that was made of a file before it was migrated.
 func copied(t *testing.T, at string, schema int64) {
 	t.Helper()

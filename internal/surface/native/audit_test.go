@@ -37,8 +37,6 @@ var unlogged = map[string]string{
 	"forgotPassword":  "the message is the record",
 	"enrolFactor":     "it is no factor until it is confirmed",
 	"changeFactor":    "it is what the person calls it",
-
-	"forgetTrustedDevice": "it takes a short cut away; the second step that is due from then on is in the log",
 }
 
 // doer does things at Notes, and at a site of his own.
@@ -340,6 +338,13 @@ func (d *doer) proofs() map[string]func() act {
 		"verifyFactor": func() act {
 			armed := arm(d.T, d.w, d.name()+"@dev.test", d.w.Notes.Site)
 			return d.key(http.MethodPost, "/auth/mfa/verify", object{"mfa_token": step(d.T, d.w, d.w.Notes, armed.Email.Address), "code": armed.code(d.w)}, otl.EventSessionCreated)
+		},
+		"forgetTrustedDevice": func() act {
+			armed := arm(d.T, d.w, d.name()+"@dev.test", d.w.Notes.Site)
+			trusted(d.T, d.w, armed)
+			strong := home(d.T, d.w, armed.User, otl.MethodPassword, otl.MethodTOTP)
+			id, _ := d.w.Do(d.T, otltest.Call{Path: "/api/v1/auth/mfa/devices", Bearer: strong}).Items(d.T)[0]["id"].(string)
+			return d.person(strong, http.MethodDelete, "/auth/mfa/devices/"+id, nil, otl.EventDeviceForgotten)
 		},
 	}
 }

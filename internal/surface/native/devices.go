@@ -29,8 +29,8 @@ func (s factors) devices(c *call, _ *nothing) (*devicesOut, error) {
 	out := &devicesOut{Data: []deviceOut{}}
 	for _, d := range all {
 		one := deviceOut{ID: d.ID, Device: d.Agent, CreatedAt: d.CreatedAt, LastUsedAt: seen(d.LastUsedAt), ExpiresAt: d.ExpiresAt}
-		if d.SiteID != s.Setup.Home {
-			one.SiteID = ptr(d.SiteID)
+		if d.Site.ID != s.Setup.Home {
+			one.SiteID = ptr(d.Site.ID)
 		}
 		out.Data = append(out.Data, one)
 	}

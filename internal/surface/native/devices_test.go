@@ -7,6 +7,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/site"
 )
 
 // TestMF13_TrustedDevicesAreListedAndTakenBack one by one: with what they are and when they
@@ -48,5 +49,59 @@ func TestMF13_TrustedDevicesAreListedAndTakenBack(t *testing.T) {
 		if got := list(strong); len(got) != 1 || got[0]["last_used_at"] == nil {
 			t.Errorf("%v", got)
 		}
+	})
+}
+
+// TestMF13_ASiteSaysForHowManyDays a device is trusted: none is where it says none, and fewer
+// than before hold at once, wherever the device was trusted.
+func TestMF13_ASiteSaysForHowManyDays(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := arm(t, w, "jane@dev.test", w.Notes.Site)
+		days := func(n int) {
+			t.Helper()
+			if _, err := w.Sites.Set(t.Context(), w.Notes.Site.ID, site.Change{TrustDays: &n}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		listed := func() []object {
+			t.Helper()
+			return w.Do(t, otltest.Call{Path: "/api/v1/auth/mfa/devices", Bearer: home(t, w, u.User, otl.MethodPassword, otl.MethodTOTP)}).Items(t)
+		}
+		try := func(device string, status int) {
+			t.Helper()
+			loginWith(t, w, w.Notes, "jane@dev.test", object{"device_token": device}).Want(t, status)
+		}
+		days(60)
+		device := trusted(t, w, u)
+		w.Clock.Advance(31 * 24 * time.Hour)
+		try(device, http.StatusOK)
+		if all := listed(); len(all) != 1 || all[0]["expires_at"] == nil {
+			t.Fatalf("%v", all)
+		}
+		days(31) // it was trusted before that
+		try(device, http.StatusUnauthorized)
+		if all := listed(); len(all) != 0 {
+			t.Errorf("%v", all)
+		}
+		days(60)
+		try(device, http.StatusOK)
+		days(0)
+		try(device, http.StatusUnauthorized)
+		if got := trusted(t, w, u); got != "" {
+			t.Error("a device is trusted where none is")
+		}
+		for _, n := range []int{-1, otl.MaxTrustDays + 1} {
+			if _, err := w.Sites.Set(t.Context(), w.Notes.Site.ID, site.Change{TrustDays: &n}); otl.As(err).Field != "trust_days" {
+				t.Errorf("%d days: %v", n, err)
+			}
+		}
+		owns := owner(t, w, "owner@dev.test")
+		own := ownSite(t, w, owns)
+		set := w.Do(t, otltest.Call{Method: http.MethodPatch, Path: "/api/v1/sites/" + own.Text("id"), Bearer: owns, Body: object{"version": 1, "trust_days": 0}}).Want(t, http.StatusOK)
+		if set.JSON["trust_days"] != 0.0 || set.JSON["mfa_policy"] != "optional" {
+			t.Errorf("%s", set.Raw)
+		}
+		w.Do(t, otltest.Call{Method: http.MethodPatch, Path: "/api/v1/sites/" + own.Text("id"), Bearer: owns, Body: object{"version": 2, "trust_days": 366}}).Want(t, http.StatusUnprocessableEntity)
 	})
 }

@@ -61,7 +61,7 @@ func TestMF08_AnAppIsSetUpUsedAndRemoved(t *testing.T) {
 			t.Errorf("told by %+v", mails)
 		}
 		// The code that confirmed it is used up (MF-01).
-		loginWith(t, w, w.Notes, "jane@dev.test", object{"mfa_code": code}).Want(t, http.StatusUnauthorized, "mfa_code_invalid")
+		loginWith(t, w, w.Notes, "jane@dev.test", object{"mfa_code": code}).Want(t, http.StatusUnauthorized, "totp_reused")
 		loginWith(t, w, w.Notes, "jane@dev.test", object{"mfa_code": a.code(w)}).Want(t, http.StatusOK)
 
 		weak := home(t, w, u, otl.MethodAdmin)

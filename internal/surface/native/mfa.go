@@ -88,7 +88,7 @@ type verifyFactorIn struct {
 	Given    object `json:"assertion,omitempty" doc:"In place of a code, for webauthn: what navigator.credentials.get gave, by its toJSON()."`
 	FactorID string `json:"factor_id,omitempty" maxLength:"26" doc:"Which of the factors offered it is of."`
 	Method   string `json:"method,omitempty" enum:"totp,sms_otp,email_otp,webauthn,recovery_code" doc:"Its kind, where no factor_id is given; totp if left out."`
-	Trust    bool   `json:"trust_device,omitempty" doc:"Give a device_token, with which this device needs no second step for 30 days where the site does not demand one."`
+	Trust    bool   `json:"trust_device,omitempty" doc:"Give a device_token, with which this device needs no second step for as many days as the trust_days of the site, where it does not demand one; none is given where those are 0."`
 }
 
 func (s mfa) verify(c *call, in *verifyFactorIn) (*loginOut, error) {

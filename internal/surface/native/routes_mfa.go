@@ -2,8 +2,8 @@ package native
 
 import (
 	"net/http"
+	"time"
 
-	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 )
 
@@ -83,7 +83,7 @@ func (s factors) routes() {
 		text: "Those that are let in without a second step, the latest first. With a first-party access token wherever they are trusted; with the access token of a site, there. " +
 			"The device_token is shown to nobody again.",
 		access: byPerson, success: http.StatusOK,
-		answer: devicesOut{Data: []deviceOut{{ID: sampleDevice, SiteID: ptr(sampleSite), Device: "Firefox on Linux", CreatedAt: sampleTime(), ExpiresAt: sampleTime().Add(factor.TrustTTL)}}},
+		answer: devicesOut{Data: []deviceOut{{ID: sampleDevice, SiteID: ptr(sampleSite), Device: "Firefox on Linux", CreatedAt: sampleTime(), ExpiresAt: sampleTime().Add(otl.DefaultTrustDays * 24 * time.Hour)}}},
 	}, s.devices)
 	route(s.Surface, operation{
 		id: "forgetTrustedDevice", method: http.MethodDelete, path: "/auth/mfa/devices/{id}", tag: tagAuth,

@@ -48,7 +48,7 @@ func deviceOf(t *testing.T, w *otltest.World, email string) string {
 		t.Fatal(err)
 	}
 	if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-		_, err := w.Factors.Trust(ctx, tx, u.ID, w.Installation.SiteID)
+		_, err := w.Factors.Trust(ctx, tx, u.ID, w.Installation.SiteID, time.Hour)
 		return err
 	}); err != nil {
 		t.Fatal(err)

@@ -173,6 +173,7 @@ type SiteOut struct {
 	RequiredFields  []string   `json:"required_fields,omitempty" doc:"Those without which nobody is signed in; for owners."`
 	MFAPolicy       string     `json:"mfa_policy,omitempty" enum:"off,optional,required,roles" doc:"When the site asks for a second factor; for owners."`
 	MFARoles        []string   `json:"mfa_roles,omitempty" doc:"Who must have one under the policy roles; for owners."`
+	TrustDays       *int       `json:"trust_days,omitempty" doc:"For how many days a device can be trusted, 0 for never; for owners."`
 	Branding        *Branding  `json:"branding,omitempty" doc:"How the site's mails look; for owners."`
 	Version         *int       `json:"version,omitempty" doc:"For owners."`
 	CreatedAt       *time.Time `json:"created_at,omitempty" doc:"For owners."`
@@ -228,7 +229,7 @@ func (b *Branding) brand() *otl.Brand {
 func newSiteOut(s otl.Site) SiteOut {
 	return SiteOut{
 		ID: s.ID, Name: s.Name, Slug: s.Slug, Domain: s.Domain, Region: s.Region, Relation: "owner",
-		CallbackURLs: s.CallbackURLs, AllowedOrigins: s.Origins, RequestedFields: names(s.Requested), RequiredFields: names(s.Required), MFAPolicy: string(s.MFA), MFARoles: s.MFARoles, Branding: newBranding(s.Brand), Version: &s.Version, CreatedAt: &s.CreatedAt,
+		CallbackURLs: s.CallbackURLs, AllowedOrigins: s.Origins, RequestedFields: names(s.Requested), RequiredFields: names(s.Required), MFAPolicy: string(s.MFA), MFARoles: s.MFARoles, TrustDays: &s.TrustDays, Branding: newBranding(s.Brand), Version: &s.Version, CreatedAt: &s.CreatedAt,
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/onetimelogin/otl/internal/cookie"
-	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
 )
@@ -197,7 +196,7 @@ func (p *Pages) arrived(w http.ResponseWriter, r *http.Request, v signin.Visit, 
 		return nil
 	}
 	if !a.Device.Empty() {
-		p.jar.Set(w, cookie.Device, a.Device, factor.TrustTTL)
+		p.jar.Set(w, cookie.Device, a.Device, a.Trusts)
 	}
 	p.hold(w, a)
 	v.Who = a.Browser

@@ -14,7 +14,6 @@ var unlogged = map[string]string{
 	"POST /mfa/setup":                          "it is no factor until it is confirmed",
 	"POST /account/security/factors/{}/prefer": "it is which one is asked for first",
 	"POST /account/security/factors/{}/rename": "it is what the person calls it",
-	"POST /account/security/devices/{}/forget": "it takes a short cut away; the second step that is due from then on is in the log",
 	"POST /account/security/saved":             "he says that he wrote the codes down",
 	"POST /mfa/setup/saved":                    "he says that he wrote the codes down",
 	"POST /account/switch":                     "it is who of two the browser stays; a session that ends by it is in the log",

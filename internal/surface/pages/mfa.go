@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/factor"
@@ -23,9 +24,9 @@ type secondPage struct {
 	Lost    string // id of what stands in for the others, "" where there is none to be offered
 	Drift   bool   // its codes fail, as those of a clock that is off do
 	Numeric bool
-	Key     bool // it is a passkey or security key
-	Texted  bool // its code comes by SMS
-	Trusts  bool // the device can be trusted
+	Key     bool   // it is a passkey or security key
+	Texted  bool   // its code comes by SMS
+	Trusts  string // the words of the box to trust the device by, "" where that cannot be
 }
 
 // driftTries is after how many wrong codes of an app the page asks about its clock.
@@ -55,7 +56,10 @@ func (p entry) showSecond(w http.ResponseWriter, r *http.Request, v signin.Visit
 	if sent {
 		s.Here.Query.Set("sent", "1")
 	}
-	page := secondPage{Factor: step.Factors[i], Sent: sent, Trusts: step.Trusts}
+	page := secondPage{Factor: step.Factors[i], Sent: sent}
+	if step.Trusts > 0 {
+		page.Trusts = s.With("date", p.Arrivals.Now().Add(step.Trusts).UTC().Format(time.DateOnly)).Say("trust_device")
+	}
 	for _, o := range slices.Delete(slices.Clone(step.Factors), i, i+1) {
 		if o.Kind == otl.FactorRecovery {
 			page.Lost = o.ID
@@ -72,6 +76,8 @@ func (p entry) showSecond(w http.ResponseWriter, r *http.Request, v signin.Visit
 	code := p.wrong(&s, wrong)
 	switch {
 	case wrong == nil || s.Problem != "":
+	case errors.Is(wrong, factor.ErrReused):
+		s.Problem = s.Say("totp_reused")
 	case page.Key:
 		s.Problem = s.Say("passkey_failed")
 	default:
@@ -132,7 +138,7 @@ func (p entry) secondSent(w http.ResponseWriter, r *http.Request) error {
 		Token: p.jar.Get(r, cookie.Step), FactorID: chosen, Proof: secret.NewText(proof), Trust: r.PostForm.Get("trust") == "1",
 	})
 	switch {
-	case otl.Is(err, factor.ErrProof.Code), errors.Is(err, signin.ErrStep), errors.Is(err, factor.ErrNone), err != nil && mendable(err):
+	case errors.Is(err, factor.ErrProof), errors.Is(err, signin.ErrStep), errors.Is(err, factor.ErrNone), err != nil && mendable(err):
 		return p.showSecond(w, r, v, chosen, true, err)
 	case err != nil:
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 )
 
@@ -61,9 +62,9 @@ func (p attendances) list(w http.ResponseWriter, r *http.Request) error {
 	if before == "" {
 		live = slices.Insert(live, 0, v.Who.Session)
 	}
-	ids := make([]string, len(live))
-	for i, one := range live {
-		ids[i] = one.SiteID
+	var ids []string
+	for _, one := range live {
+		ids = append(ids, one.SiteID, one.HandedBy)
 	}
 	names, err := p.Consents.Names(r.Context(), ids)
 	if err != nil {
@@ -72,18 +73,24 @@ func (p attendances) list(w http.ResponseWriter, r *http.Request) error {
 	names[v.Who.Site.ID] = "OneTimeLogin"
 	s := p.screen(w, r, v, nil)
 	for _, one := range live {
-		page.Sessions = append(page.Sessions, attendance(s, one, names[one.SiteID], v.Who.Session.ID, v.Who.Site.ID))
+		page.Sessions = append(page.Sessions, attendance(s, one, names, v.Who))
 	}
 	s.Title, s.Wide, s.Data, s.Good = s.Say("sessions"), true, page, note(s, r)
 	p.show(w, http.StatusOK, "sessions.html", "", s)
 	return nil
 }
 
-// attendance says of a session where it is, since when, and how it was opened.
-func attendance(s screen, one otl.Session, name, this, home string) sessionCard {
-	c := sessionCard{ID: one.ID, Site: name, This: one.ID == this}
-	c.Text = s.With("device", isolate(agent(s, one.UserAgent, one.SiteID == home))).With("date", minute(one.CreatedAt)).Say("session_since")
-	about := []string{s.With("date", minute(one.LastSeenAt)).Say("last_active")}
+// attendance says of a session where it is, since when, how it was opened, and by whom
+// where that was a site, which may hold it.
+func attendance(s screen, one otl.Session, names map[string]string, here session.Browser) sessionCard {
+	c := sessionCard{ID: one.ID, Site: names[one.SiteID], This: one.ID == here.Session.ID}
+	own := one.SiteID == here.Site.ID && one.HandedBy == ""
+	c.Text = s.With("device", isolate(agent(s, one.UserAgent, own))).With("date", minute(one.CreatedAt)).Say("session_since")
+	var about []string
+	if one.HandedBy != "" {
+		about = append(about, s.With("site", isolate(names[one.HandedBy])).Say("session_handed"))
+	}
+	about = append(about, s.With("date", minute(one.LastSeenAt)).Say("last_active"))
 	if ways := ways(s, one.Methods); ways != "" {
 		about = append(about, ways)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/store"
 )
 
@@ -105,5 +106,29 @@ func TestWhomAnOperatorSignedIn(t *testing.T) {
 			t.Fatal(err)
 		}
 		holds(t, b.Get("/account/activity"), "operator", "!own program")
+	})
+}
+
+// TestD1_ASessionThatASiteOpenedIsCalledThat: whoever looks for what he does not know finds
+// which site signed him in here, and may hold the session.
+func TestD1_ASessionThatASiteOpenedIsCalledThat(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := w.Person(t, jane, w.Notes.Site)
+		b := w.Browser(t)
+		holds(t, password(b, b.Get("/account/sessions")), "!opened by")
+		home, err := w.Flows.Home(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := signin.Proved{Standing: store.Standing{User: u, Site: w.Notes.Site}, Methods: otl.Methods{otl.MethodPassword}}
+		given, err := w.SignIn.Second.HandOver(t.Context(), p, signin.Door{Name: "test"}, signin.Handover{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, err := w.SignIn.Second.Arrive(t.Context(), signin.Presented{Token: given.Token}); err != nil || a.Session.SiteID != home.ID {
+			t.Fatal(a.Session, err)
+		}
+		holds(t, b.Get("/account/sessions"), "opened by \u2068Notes\u2069 · last active", "the site&#39;s own program")
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/site"
 	"github.com/onetimelogin/otl/internal/store"
 )
 
@@ -36,7 +37,7 @@ func TestATrustedDeviceIsNotAsked(t *testing.T) {
 		b := w.Browser(t)
 		step := func() otltest.Page { return password(b, b.Get(request(w.Notes, nil))) }
 		p := step()
-		if !strings.Contains(string(p.Raw), "Trust this device for 30 days") {
+		if !strings.Contains(string(p.Raw), "Trust this device until "+w.Clock.Now().Add(30*24*time.Hour).Format(time.DateOnly)) {
 			t.Fatalf("nothing to tick\n%s", p.Raw)
 		}
 		arrives(t, b.Submit(p, "second", map[string]string{"code": secret.TOTP(seed, w.Clock.Now()), "trust": "1"}), w.Notes)
@@ -132,12 +133,23 @@ func TestAD06_ATrustedDeviceIsNoSecondFactor(t *testing.T) {
 func TestMF13_TrustedDevicesAreTakenBack(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
-		seed := secondFactors(t, w, w.Person(t, jane, w.Notes.Site))
+		u := w.Person(t, jane, w.Notes.Site)
+		seed := secondFactors(t, w, u)
 		b := w.Browser(t)
 		b.Headers["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 		p := password(b, b.Get(ways))
 		p = b.Submit(p, "second", map[string]string{"code": secret.TOTP(seed, w.Clock.Now()), "trust": "1"})
-		holds(t, p, "Trusted devices", "Firefox", "!<script>")
+		holds(t, p, "Trusted devices", "Firefox", "!<script>", "!\u2068Notes\u2069")
+		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+			_, err := w.Factors.Trust(ctx, tx, u.ID, w.Notes.Site.ID, time.Hour)
+			if err == nil {
+				_, err = w.Factors.Trust(ctx, tx, u.ID, w.Flows.FirstParty, time.Hour)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		holds(t, b.Get(ways), "an unknown browser</strong> <span class=\"muted\">since", "the site&#39;s own program</strong> <span class=\"muted\">\u2068Notes\u2069, since")
 		var forget string
 		for _, action := range p.Actions() {
 			if strings.HasSuffix(action, "/forget") {
@@ -147,13 +159,88 @@ func TestMF13_TrustedDevicesAreTakenBack(t *testing.T) {
 		if p = b.Submit(p, forget, nil); p.Title != "Ways to sign in" {
 			t.Fatalf("%s\n%s", p.Title, p.Raw)
 		}
-		holds(t, p, "!Trusted devices", "Saved.")
+		holds(t, p, "Saved.", "!Firefox")
+		holds(t, b.Get("/account/activity"), "A device is trusted no more")
 		if got := b.Send(forget, p.Fields("add")); got.Status != http.StatusNotFound {
 			t.Errorf("twice: %d", got.Status)
 		}
 		b.Cookies = map[string]string{"__Host-otl_device": b.Cookies["__Host-otl_device"]}
 		if p = password(b, b.Get(ways)); p.Title != "One more step" {
 			t.Errorf("let in all the same: %s", p.Title)
+		}
+	})
+}
+
+// TestMF13_PagesAskAsLongAsTheSiteSays: a device is trusted no longer than the site of the
+// visit allows, and not offered to be where that is no time.
+func TestMF13_PagesAskAsLongAsTheSiteSays(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		seed := secondFactors(t, w, w.Person(t, jane, w.Notes.Site, w.Shop.Site))
+		days := func(n int) {
+			t.Helper()
+			if _, err := w.Sites.Set(t.Context(), w.Notes.Site.ID, site.Change{TrustDays: &n}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		code := func() map[string]string {
+			w.Clock.Advance(time.Minute)
+			return map[string]string{"code": secret.TOTP(seed, w.Clock.Now()), "trust": "1"}
+		}
+		b := w.Browser(t)
+		days(0)
+		p := password(b, b.Get(request(w.Notes, nil)))
+		holds(t, p, "!Trust this device")
+		arrives(t, b.Submit(p, "second", code()), w.Notes)
+		if b.Cookies["__Host-otl_device"] != "" {
+			t.Error("a device is trusted that was not offered to be")
+		}
+		days(7)
+		b = w.Browser(t)
+		p = password(b, b.Get(request(w.Notes, nil)))
+		holds(t, p, "Trust this device until "+w.Clock.Now().Add(7*24*time.Hour).Format(time.DateOnly))
+		arrives(t, b.Submit(p, "second", code()), w.Notes)
+		again := func(s otltest.Page) otltest.Page {
+			return password(b, s)
+		}
+		device := b.Cookies["__Host-otl_device"]
+		fresh := func() { b.Cookies = map[string]string{"__Host-otl_device": device} }
+		fresh()
+		w.Clock.Advance(3 * 24 * time.Hour)
+		arrives(t, again(b.Get(request(w.Notes, nil))), w.Notes)
+		days(2) // at once: our own pages trust it still, this site does not
+		fresh()
+		if p = again(b.Get(request(w.Notes, nil))); p.Title != "One more step" {
+			t.Errorf("trusted for longer than the site says: %s", p.Title)
+		}
+		fresh()
+		arrives(t, again(b.Get(request(w.Shop, nil))), w.Shop)
+		w.Clock.Advance(4 * 24 * time.Hour)
+		fresh()
+		if p = again(b.Get(request(w.Shop, nil))); p.Title != "One more step" {
+			t.Errorf("trusted for longer than was said: %s", p.Title)
+		}
+	})
+}
+
+// TestMF01_ACodeThatWasUsedIsCalledThat: whoever types a code twice is told to wait, and not
+// that it is wrong.
+func TestMF01_ACodeThatWasUsedIsCalledThat(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		seed := secondFactors(t, w, w.Person(t, jane, w.Notes.Site))
+		code := map[string]string{"code": secret.TOTP(seed, w.Clock.Now())}
+		step := func() otltest.Page {
+			b := w.Browser(t)
+			return b.Submit(password(b, b.Get(request(w.Notes, nil))), "second", code)
+		}
+		arrives(t, step(), w.Notes)
+		if p := step(); p.Status != http.StatusUnauthorized || !strings.Contains(string(p.Raw), "That code was just used. Wait for the next one.") {
+			t.Errorf("%d %s", p.Status, p.Raw)
+		}
+		code["code"] = "000000"
+		if p := step(); p.Status != http.StatusUnauthorized || strings.Contains(string(p.Raw), "just used") {
+			t.Errorf("%d %s", p.Status, p.Raw)
 		}
 	})
 }

@@ -20,8 +20,16 @@ func (p securities) trusted(r *http.Request, s screen, v signin.Visit) ([]device
 	for i, d := range all {
 		date := func(key string, at time.Time) string { return s.With("date", at.UTC().Format(time.DateOnly)).Say(key) }
 		out[i] = deviceCard{d.ID, d.Agent, date("factor_since", d.CreatedAt)}
-		if d.Agent == "" {
+		own := d.Site.ID == p.Flows.FirstParty
+		switch {
+		case d.Agent != "":
+		case own:
+			out[i].Label = s.Say("unknown_browser")
+		default:
 			out[i].Label = s.Say("by_site")
+		}
+		if !own {
+			out[i].Text = isolate(d.Site.Name) + ", " + out[i].Text
 		}
 		if !d.LastUsedAt.IsZero() {
 			out[i].Text += ", " + date("factor_used", d.LastUsedAt)
