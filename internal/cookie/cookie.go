@@ -2,6 +2,7 @@ package cookie
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/secret"
@@ -17,6 +18,7 @@ type Jar struct{ HTTPS bool }
 const (
 	Session  = "session"  // holds the browser session
 	Across   = "across"   // holds one that a script of another site's page opened
+	Former   = "former"   // held those of people who were signed in before
 	Handover = "handover" // a session token, until the browser comes back by itself
 	Flow     = "flow"     // binds visits to the hosted pages to the browser
 	Step     = "step"     // the second step under way
@@ -93,6 +95,34 @@ func (j Jar) HoldAcross(w http.ResponseWriter, value secret.Text, life time.Dura
 		mode = http.SameSiteLaxMode
 	}
 	j.set(w, Across, value.Reveal(), int(life.Seconds()), mode)
+}
+
+// MaxFormer is how many former sessions a browser keeps at most.
+const MaxFormer = 5
+
+// Formers gives the cookies of sessions that the browser held before, the latest first.
+func (j Jar) Formers(r *http.Request) []secret.Text {
+	var held []secret.Text
+	for value := range strings.SplitSeq(j.Get(r, Former).Reveal(), ".") {
+		if value != "" && len(held) < MaxFormer {
+			held = append(held, secret.NewText(value))
+		}
+	}
+	return held
+}
+
+// Keep keeps cookies of former sessions, the latest first, as far as there is room; for a
+// time. With none it forgets those there were.
+func (j Jar) Keep(w http.ResponseWriter, held []secret.Text, life time.Duration) {
+	values := make([]string, 0, MaxFormer)
+	for _, one := range held[:min(len(held), MaxFormer)] {
+		values = append(values, one.Reveal())
+	}
+	if len(values) == 0 {
+		j.Clear(w, Former)
+		return
+	}
+	j.Set(w, Former, secret.NewText(strings.Join(values, ".")), life)
 }
 
 // Drop deletes what holds a browser session.

@@ -63,3 +63,43 @@ func TestAD02_TheOwnSessionGoesFirst(t *testing.T) {
 		}
 	}
 }
+
+// TestH14_FormerSessions: as many as there is room for, the latest first; whatever else stands
+// in the cookie is no reason to fail.
+func TestH14_FormerSessions(t *testing.T) {
+	t.Parallel()
+	texts := func(values ...string) []secret.Text {
+		out := make([]secret.Text, len(values))
+		for i, v := range values {
+			out[i] = secret.NewText(v)
+		}
+		return out
+	}
+	for _, c := range []struct {
+		keep []secret.Text
+		set  string
+	}{
+		{texts("a", "b"), "otl_former=a.b; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"},
+		{texts("a", "b", "c", "d", "e", "f"), "otl_former=a.b.c.d.e; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"},
+		{nil, "otl_former=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"},
+	} {
+		w := httptest.NewRecorder()
+		(cookie.Jar{}).Keep(w, c.keep, time.Minute)
+		if got := w.Header().Get("Set-Cookie"); got != c.set {
+			t.Errorf("%q, want %q", got, c.set)
+		}
+	}
+	for header, want := range map[string]string{
+		"": "", "otl_former=": "", "otl_former=a": "a", "otl_former=a.b": "a b", "otl_former=..a..b.": "a b", "otl_former=a.b.c.d.e.f": "a b c d e", "otl_former=a; otl_former=b": "",
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Cookie", header)
+		var got []string
+		for _, one := range (cookie.Jar{}).Formers(r) {
+			got = append(got, one.Reveal())
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q holds %q, want %q", header, got, want)
+		}
+	}
+}

@@ -41,6 +41,7 @@ type Asked struct {
 // Progress is how far a flow has come.
 type Progress struct {
 	Name   string    `json:"name,omitempty"`       // what the person called himself
+	Masked bool      `json:"masked,omitempty"`     // Name is of somebody who was chosen, and pages show a hint of it
 	Number string    `json:"number,omitempty"`     // what the page of a link asks for in another browser
 	Others []string  `json:"others,omitempty"`     // wrong ones beside it
 	SentAt time.Time `json:"sent_at,omitzero"`     // when the latest link and code were sent
@@ -58,4 +59,11 @@ type Progress struct {
 	Wants  bool      `json:"wants,omitempty"`      // he was offered to set one up, and wants to
 	IP     string    `json:"ip,omitempty"`         // of the browser
 	Agent  string    `json:"user_agent,omitempty"` // of the browser
+}
+
+// Call notes what the person calls himself. A name that is still the one he chose stays masked.
+func (p *Progress) Call(name string) {
+	if name != p.Name {
+		p.Name, p.Masked = name, false
+	}
 }

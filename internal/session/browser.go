@@ -31,7 +31,7 @@ const slideAfter = 10 * time.Minute
 // Browser is a browser session with the value of its cookie.
 type Browser struct {
 	store.Standing
-	Cookie secret.Text // set where the session was just opened
+	Cookie secret.Text // set where the session was just opened, and of a former one
 }
 
 // newCookie gives the value of a cookie for a session.
@@ -101,21 +101,44 @@ func (s *Sessions) Supersede(ctx context.Context, tx *store.Tx, held ...Browser)
 	return nil
 }
 
-func (s *Sessions) browser(ctx context.Context, cookie secret.Text) (Browser, error) {
+// Formers reads the cookies of sessions that browsers held before.
+type Formers struct{ *Sessions }
+
+// Of gives a session that a browser held by a cookie and that opens nothing any more: it
+// expired, or another took its place. It is ErrNoBrowserSession for one that is live, that
+// was ended on purpose, or that a site opened, and for whatever Browser refuses besides.
+func (s Formers) Of(ctx context.Context, cookie secret.Text) (Browser, error) {
+	st, err := held(ctx, s.Store, cookie)
+	if err != nil {
+		return Browser{}, err
+	}
+	if one := st.Session; one.Live(s.Now()) || one.EndReason != "" && one.EndReason != otl.EndSuperseded || one.HandedBy != "" {
+		return Browser{}, ErrNoBrowserSession
+	}
+	return Browser{st, cookie}, nil
+}
+
+// held gives the session a cookie is of, live or not, of a person who is not disabled.
+func held(ctx context.Context, in *store.Store, cookie secret.Text) (store.Standing, error) {
 	id, ok := cookieSession(cookie.Reveal())
 	if !ok {
-		return Browser{}, ErrNoBrowserSession
+		return store.Standing{}, ErrNoBrowserSession
 	}
-	st, err := s.Store.Standing(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return Browser{}, ErrNoBrowserSession
+	st, err := in.Standing(ctx, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (!secret.SameDigest(secret.Digest(cookie.Reveal()), st.Session.Refresh.Digest) ||
+		!st.Site.FirstParty || !st.User.DisabledAt.IsZero()) {
+		err = ErrNoBrowserSession
 	}
+	return st, err
+}
+
+func (s *Sessions) browser(ctx context.Context, cookie secret.Text) (Browser, error) {
+	st, err := held(ctx, s.Store, cookie)
 	if err != nil {
 		return Browser{}, err
 	}
 	now := s.Now()
-	if !secret.SameDigest(secret.Digest(cookie.Reveal()), st.Session.Refresh.Digest) || !st.Session.Live(now) ||
-		!st.Site.FirstParty || !st.User.DisabledAt.IsZero() {
+	if !st.Session.Live(now) {
 		return Browser{}, ErrNoBrowserSession
 	}
 	if err := handed(ctx, s.Store, st.Session); err != nil {

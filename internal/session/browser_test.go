@@ -120,3 +120,48 @@ func TestSE13_ADisabledPersonsBrowserSessionHoldsNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestH14_AFormerSession expired or made room for another; one that was ended on purpose, or
+// that is live, is none.
+func TestH14_AFormerSession(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := w.Person(t, jane)
+		former := func(c secret.Text) bool {
+			b, err := session.Formers{Sessions: w.SignIn.Sessions}.Of(t.Context(), c)
+			if err != nil && !errors.Is(err, session.ErrNoBrowserSession) {
+				t.Fatal(err)
+			}
+			return err == nil && b.User.ID == u.ID && b.Cookie.Reveal() == c.Reveal()
+		}
+		superseded, ended, idle := browse(t, w, u), browse(t, w, u), browse(t, w, u)
+		if former(idle.Cookie) || former(secret.NewText("x")) || former(secret.Text{}) {
+			t.Error("one that is live, or none")
+		}
+		if err := write(t, w, func(ctx context.Context, tx *store.Tx) error {
+			return w.SignIn.Sessions.Supersede(ctx, tx, superseded)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.SignIn.Revoke(t.Context(), scopeOf(u), ended.Session.ID, otl.EndLogout); err != nil {
+			t.Fatal(err)
+		}
+		if !former(superseded.Cookie) || former(ended.Cookie) {
+			t.Error("superseded, or signed out")
+		}
+		w.Clock.Advance(31 * 24 * time.Hour)
+		if !former(idle.Cookie) || former(ended.Cookie) {
+			t.Error("expired, or signed out")
+		}
+		changed := superseded.Cookie.Reveal()
+		if former(secret.NewText(changed[:len(changed)-2] + "AA")) {
+			t.Error("a cookie nobody was given")
+		}
+		if err := w.Accounts.SetDisabled(t.Context(), u.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		if former(superseded.Cookie) {
+			t.Error("a disabled person's")
+		}
+	})
+}

@@ -39,7 +39,7 @@ func (s Arrivals) Password(ctx context.Context, v Visit, name string, password s
 	if err != nil {
 		return Arrival{}, err
 	}
-	v.Progress.Name = name
+	v.Progress.Call(name)
 	if err := s.save(ctx, v); err != nil {
 		return Arrival{}, err
 	}
@@ -175,7 +175,8 @@ func (s Arrivals) SendCode(ctx context.Context, v Visit, address string) error {
 	if err != nil {
 		return err
 	}
-	v.Progress.Name, v.Progress.Number, v.Progress.SentAt = address, number(), s.Now()
+	v.Progress.Call(address)
+	v.Progress.Number, v.Progress.SentAt = number(), s.Now()
 	v.Progress.Sends, v.Progress.Missed, v.Progress.Texted = v.Progress.Sends+1, 0, false
 	v.Progress.Others = []string{number(v.Progress.Number)}
 	v.Progress.Others = append(v.Progress.Others, number(v.Progress.Number, v.Progress.Others[0]))

@@ -88,6 +88,20 @@ func (v Visit) proven() bool {
 	return v.Who.Session.HandedBy == "" && !v.Who.Session.AuthAt.Before(v.CreatedAt)
 }
 
+// open reports whether the person has not said yet, since the site asked, as whom he goes on.
+func (v Visit) open() bool { return v.Progress.Chosen.IsZero() && !v.proven() }
+
+// hinted reports whether the site expects somebody with another address than who is signed
+// in has (login_hint). A site that may not see his address learns nothing about it by a page
+// in between (D1), and where no page may be shown a hint counts for nothing.
+func (v Visit) hinted(g otl.Grant) bool {
+	if v.Asked.Silent || v.Asked.Hint == "" || v.Who.Session.HandedBy != "" || v.Who.User.Email.Key == "" || g.Live() && !g.Fields.Has(otl.FieldEmail) {
+		return false
+	}
+	hint, err := otl.ParseEmail(v.Asked.Hint)
+	return err == nil && hint.Key != v.Who.User.Email.Key
+}
+
 // Wrong reports whether somebody else than the site asked for was signed in before it
 // did: whom it asked for can still sign in.
 func (v Visit) Wrong() bool { return v.Known() && v.other() && !v.proven() }
@@ -238,7 +252,7 @@ func (s *Flows) Next(ctx context.Context, v Visit) (Next, error) {
 	if !v.Who.User.DeleteAt.IsZero() {
 		return StepLeaving, nil
 	}
-	if v.Asked.Choose && v.Progress.Chosen.IsZero() && !v.proven() {
+	if v.Asked.Choose && v.open() {
 		return StepChoose, nil
 	}
 	if v.Site.FirstParty && v.Asked.Factors < 2 {
@@ -250,6 +264,9 @@ func (s *Flows) Next(ctx context.Context, v Visit) (Next, error) {
 	}
 	if !g.SuspendedAt.IsZero() {
 		return StepBarred, nil
+	}
+	if v.hinted(g) && v.open() {
+		return StepChoose, nil
 	}
 	_, offers, err := s.Second.Factors.Admit(ctx, s.Store.Read, store.Standing{User: v.Who.User, Site: v.demanding(g.Roles), Grant: g}, v.Who.Session.Methods, otl.RequestOf(ctx).Device)
 	switch none := errors.Is(err, factor.ErrEnrolment); {

@@ -62,7 +62,7 @@ func (s Restarts) Restart(ctx context.Context, id string, browser secret.Text) (
 	}
 	f, err := s.Begin(ctx, site, browser, was.Asked)
 	if err == nil && was.Progress.Name != "" {
-		f.Progress.Name = was.Progress.Name
+		f.Progress.Name, f.Progress.Masked = was.Progress.Name, was.Progress.Masked
 		err = s.save(ctx, Visit{Flow: f})
 	}
 	return f, site, err

@@ -25,7 +25,8 @@ func (s Texts) Send(ctx context.Context, v Visit, address string) error {
 	if err != nil {
 		return err
 	}
-	v.Progress.Name, v.Progress.Number, v.Progress.Others, v.Progress.SentAt = address, "", nil, s.Now()
+	v.Progress.Call(address)
+	v.Progress.Number, v.Progress.Others, v.Progress.SentAt = "", nil, s.Now()
 	v.Progress.Sends, v.Progress.Missed, v.Progress.Texted = v.Progress.Sends+1, 0, true
 	return s.save(ctx, v)
 }

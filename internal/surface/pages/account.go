@@ -62,6 +62,11 @@ func whom(u otl.User, handed bool) string {
 	case u.Email.Address != "":
 		return account.Mask(name)
 	}
+	return initial(name)
+}
+
+// initial gives the first letter of a name, for a hint.
+func initial(name string) string {
 	first, _ := utf8.DecodeRuneInString(name)
 	return string(first) + "***"
 }

@@ -198,14 +198,26 @@ func (p *Pages) arrived(w http.ResponseWriter, r *http.Request, v signin.Visit, 
 	if !a.Device.Empty() {
 		p.jar.Set(w, cookie.Device, a.Device, a.Trusts)
 	}
-	p.hold(w, a)
+	if err := p.hold(w, r, a); err != nil {
+		return err
+	}
 	v.Who = a.Browser
 	return p.proceed(w, r, v)
 }
 
-// hold sets the cookie of a session that was just opened.
-func (p *Pages) hold(w http.ResponseWriter, a signin.Arrival) {
-	if !a.Browser.Cookie.Empty() {
-		p.jar.Hold(w, a.Browser.Cookie, a.Browser.Session.ExpiresAt.Sub(p.Now()))
+// hold sets the cookie of a session that was just opened. That of somebody else whose place
+// it takes is kept beside it, for the choice between accounts.
+func (p *Pages) hold(w http.ResponseWriter, r *http.Request, a signin.Arrival) error {
+	if a.Browser.Cookie.Empty() {
+		return nil
 	}
+	former, err := choosing{p}.formers(r, a.Browser.User.ID)
+	if err != nil {
+		return err
+	}
+	if len(former) > 0 || !p.jar.Get(r, cookie.Former).Empty() {
+		choosing{p}.keep(w, former)
+	}
+	p.jar.Hold(w, a.Browser.Cookie, a.Browser.Session.ExpiresAt.Sub(p.Now()))
+	return nil
 }

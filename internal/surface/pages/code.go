@@ -35,7 +35,7 @@ func (p sending) code(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p sending) showCode(w http.ResponseWriter, r *http.Request, v signin.Visit, err error) {
-	s := p.screen(w, r, v, map[string]string{"address": isolate(v.Progress.Name), "minutes": signin.Minutes(p.Codes.TTL), "link_minutes": signin.Minutes(p.Codes.LinkTTL)})
+	s := p.screen(w, r, v, map[string]string{"address": isolate(shown(v)), "minutes": signin.Minutes(p.Codes.TTL), "link_minutes": signin.Minutes(p.Codes.LinkTTL)})
 	s.Here = placed(at("/signin/code", v.ID))
 	page := codePage{Body: s.Say("sent_to"), Number: v.Progress.Number, Digits: p.Codes.Length}
 	if left := v.Resend().Sub(p.Now()); left > 0 {

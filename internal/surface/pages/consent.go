@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/onetimelogin/otl/internal/otl"
-	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 )
 
@@ -119,38 +118,6 @@ func (p entry) connect(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return p.begun(w, r, f, site)
-}
-
-// choose asks as whom somebody goes on (H14).
-func (p entry) choose(w http.ResponseWriter, r *http.Request) error {
-	v, ok, err := visiting(p).due(w, r, signin.StepChoose)
-	if err != nil || !ok {
-		return err
-	}
-	s := p.screen(w, r, v, nil)
-	s.Title, s.Data = s.Say("choose"), chooses(v.Who)
-	p.show(w, http.StatusOK, "choose.html", otl.Origin(v.Asked.Redirect), s)
-	return nil
-}
-
-// chooses names whom somebody can go on as.
-func chooses(who session.Browser) string {
-	as := whom(who.User, who.Session.HandedBy != "")
-	if name := who.User.Name; name != "" && name != as && who.Session.HandedBy == "" {
-		as = name + " · " + as
-	}
-	return as
-}
-
-func (p entry) chooseSent(w http.ResponseWriter, r *http.Request) error {
-	v, err := p.visit(r)
-	if err == nil {
-		v, err = p.Flows.Chosen(r.Context(), v)
-	}
-	if err != nil {
-		return err
-	}
-	return p.proceed(w, r, v)
 }
 
 func (p entry) consentSent(w http.ResponseWriter, r *http.Request) error {

@@ -46,6 +46,7 @@ func everyPageIn(t *testing.T, lang string, w *otltest.World, s site.Registered,
 	c.signUps()
 	c.mails()
 	c.passwords()
+	c.choices()
 	b := c.signedIn()
 	c.account(b)
 	c.factors()
@@ -164,6 +165,22 @@ func (c *crawler) passwords() {
 	p = b.Get(request(c.s, map[string]string{"prompt": "select_account"}))
 	b.Submit(p, "choose", nil)
 	b.Get(request(c.s, map[string]string{"prompt": "consent"}))
+}
+
+// choices are made between two people who were signed in.
+func (c *crawler) choices() {
+	other := "other-" + c.email
+	c.w.Person(c.T, other)
+	b := c.browser()
+	b.Submit(b.Get("/choose"), "/signin", map[string]string{"identifier": other, "password": otltest.Password})
+	c.w.Clock.Advance(time.Second)
+	p := b.Get("/choose")
+	c.in(b, b.Get(strings.Replace(p.Path, "/choose?", "/signin?as=new&", 1)))
+	c.w.Clock.Advance(time.Second)
+	p = b.Get(request(c.s, map[string]string{"prompt": "select_account"}))
+	id := former(p)[0]
+	b.Submit(b.Submit(p, "former-"+id, map[string]string{"as": id}), "/signin", map[string]string{"password": "x"})
+	b.Submit(p, "former-"+id, map[string]string{"remove": id})
 }
 
 func (c *crawler) signedIn() *otltest.Browser {

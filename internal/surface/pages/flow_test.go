@@ -121,7 +121,7 @@ func TestAVisitEndsAtTheSite(t *testing.T) {
 		if p.Title != "Choose an account" || !strings.Contains(string(p.Raw), "Jane Doe · "+jane) {
 			t.Errorf("prompt=select_account shows %q", p.Title)
 		}
-		if other := b.Get("/signin?as=other&" + strings.SplitN(p.Path, "?", 2)[1]); other.Title != "Sign in" {
+		if other := b.Get("/signin?as=new&" + strings.SplitN(p.Path, "?", 2)[1]); other.Title != "Sign in" {
 			t.Errorf("another account: %q", other.Title)
 		}
 		arrives(t, b.Submit(p, "choose", nil), w.Notes)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/goccy/go-yaml"
 	"golang.org/x/net/html"
@@ -69,4 +70,34 @@ func foreign(n *html.Node) bool {
 		}
 	}
 	return false
+}
+
+// TestPagesKeepTheirDistance: pages say Sie, usted and u, which mails do not.
+func TestPagesKeepTheirDistance(t *testing.T) {
+	t.Parallel()
+	for lang, near := range map[string]string{
+		"de": "du dich dir dein deine deinen deinem deiner deines", "es": "tú tu tus te contigo elige pulsa vuelve escribe", "nl": "je jij jou jouw",
+	} {
+		t.Run(lang, func(t *testing.T) {
+			t.Parallel()
+			w := otltest.New(t, otltest.SQLite)
+			w.Person(t, jane)
+			everyPageIn(t, lang, w, w.Notes, jane, func(_ *otltest.Browser, p otltest.Page) {
+				doc, err := html.Parse(bytes.NewReader(p.Raw))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for n := range doc.Descendants() {
+					if n.Type != html.TextNode || foreign(n) {
+						continue
+					}
+					for _, word := range strings.FieldsFunc(strings.ToLower(n.Data), func(r rune) bool { return !unicode.IsLetter(r) }) {
+						if slices.Contains(strings.Fields(near), word) {
+							t.Errorf("%s says %q", p.Path, n.Data)
+						}
+					}
+				}
+			})
+		})
+	}
 }

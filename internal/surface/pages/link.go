@@ -90,10 +90,15 @@ func (p sending) askedFrom(s screen, l signin.Linked) string {
 	if l.IP != "" {
 		from += " (" + isolate(l.IP) + ")"
 	}
-	if l.At.IsZero() {
-		return s.With("device", from).Say("link_asked")
+	ago := int(p.Now().Sub(l.At).Minutes())
+	switch s := s.With("device", from); {
+	case l.At.IsZero():
+		return s.Say("link_asked")
+	case ago < 1:
+		return s.Say("link_asked_now")
+	default:
+		return s.With("minutes", strconv.Itoa(ago)).Say("link_asked_ago")
 	}
-	return s.With("device", from).With("minutes", strconv.Itoa(int(p.Now().Sub(l.At).Minutes()))).Say("link_asked_ago")
 }
 
 // confirmLink uses the link up. A page of another site cannot: its visitor would be

@@ -31,7 +31,7 @@ func (p passkeys) sent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if v, gone := p.visit(r); gone == nil { // what it signs from now on
-		return p.showSignIn(w, r, v, signInPage{Name: v.Progress.Name}, err)
+		return p.showSignIn(w, r, v, begins(v), err)
 	}
 	return err
 }

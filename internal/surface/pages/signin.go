@@ -19,6 +19,9 @@ type signInPage struct {
 	Name   string
 	Again  bool   // whoever is signed in is to prove it
 	Fixed  bool   // his name stands there; not where a site may hold the session (D1)
+	Chosen bool   // from those who were signed in before
+	Others bool   // there are such
+	As     string // how the browser came, "" where the step alone leads here
 	Invite string // for a passkey, "" where there are none
 	Texts  bool   // codes can be texted
 	Stray  bool   // the page is open in the browser of an app
@@ -31,8 +34,8 @@ func (p entry) routes() {
 	p.get("/authorize", p.authorize)
 	p.get("/signin", p.signIn)
 	p.post("/signin", p.signInSent)
-	p.get("/choose", p.choose)
-	p.post("/choose", p.chooseSent)
+	p.get("/choose", choosing(p).choose)
+	p.post("/choose", choosing(p).chooseSent)
 	p.get("/mfa", p.second)
 	p.post("/mfa", p.secondSent)
 	p.post("/mfa/send", p.secondSend)
@@ -121,19 +124,33 @@ func (p entry) signIn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	other := r.URL.Query().Get("as") == "other"
-	if step, err := p.Flows.Next(r.Context(), v); err != nil || step != signin.StepSignIn && !other {
-		if err == nil {
-			err = p.proceed(w, r, v)
+	page := begins(v)
+	if as := r.URL.Query().Get("as"); as == asOther || as == asNew {
+		page.As = as
+	} else {
+		if step, err := p.Flows.Next(r.Context(), v); err != nil || step != signin.StepSignIn {
+			if err == nil {
+				err = p.proceed(w, r, v)
+			}
+			return err
 		}
-		return err
 	}
-	page := signInPage{Name: v.Progress.Name}
-	if v.Known() && !other && !v.Wrong() {
+	if page.As == asNew && page.Chosen {
+		page = signInPage{As: asNew}
+	}
+	if v.Known() && page.As == "" && !v.Wrong() {
 		page.Again = true
 		if u := v.Who.User; v.Who.Session.HandedBy == "" {
 			page.Name, page.Fixed = cmp.Or(u.Email.Address, u.Username.Name), true
 		}
+	}
+	former, err := choosing(p).formers(r, v.Who.User.ID)
+	if err != nil {
+		return err
+	}
+	if page.Others = len(former) > 0; page.Others && page.As == "" && v.Asked.Choose && !v.Known() && !page.Chosen && v.Progress.Chosen.IsZero() {
+		p.send(w, r, at("/choose", v.ID))
+		return nil
 	}
 	return p.showSignIn(w, r, v, page, nil)
 }
@@ -146,6 +163,9 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, v signin.Visi
 	page.Stray, page.Texts = inApp(r.UserAgent()), signin.Texts{Arrivals: p.Arrivals}.Offered()
 	s := p.screen(w, r, v, nil)
 	s.Here = placed(at("/signin", v.ID))
+	if page.As != "" {
+		s.Here.Query.Set("as", page.As)
+	}
 	s.Title = s.Say("signin")
 	if page.Again {
 		s.Title = s.Say("confirm_you")
@@ -224,7 +244,8 @@ func (p entry) signInSent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	nudges(p).note(w, r)
-	name := strings.TrimSpace(r.PostForm.Get("identifier"))
+	said := strings.TrimSpace(r.PostForm.Get("identifier"))
+	name := meant(v, said)
 	switch r.PostForm.Get("way") {
 	case "code":
 		if err = p.Arrivals.SendCode(r.Context(), v, name); err == nil {
@@ -248,5 +269,9 @@ func (p entry) signInSent(w http.ResponseWriter, r *http.Request) error {
 	if !mendable(err) {
 		return err
 	}
-	return p.showSignIn(w, r, v, signInPage{Name: name}, err)
+	page := signInPage{Name: said}
+	if page.Chosen = v.Progress.Masked && said != name; page.Chosen || v.Known() {
+		page.Fixed, page.As = page.Chosen, asOther
+	}
+	return p.showSignIn(w, r, v, page, err)
 }

@@ -39,7 +39,7 @@ func (p accounts) signOut(w http.ResponseWriter, r *http.Request) error {
 }
 
 // signOutSent ends the browser's session, or all of the person's, with one that a site's
-// script opened beside it. Whom a site signed in proves himself to us before all of his end.
+// script opened beside it. Who signs out everywhere leaves nobody behind to be chosen. Whom a site signed in proves himself to us before all of his end.
 func (p accounts) signOutSent(w http.ResponseWriter, r *http.Request) error {
 	held, err := p.Flows.All(r.Context(), p.jar.Held(r))
 	if err != nil {
@@ -60,6 +60,9 @@ func (p accounts) signOutSent(w http.ResponseWriter, r *http.Request) error {
 		to = "/signout"
 	}
 	p.jar.Drop(w)
+	if everywhere {
+		p.jar.Clear(w, cookie.Former)
+	}
 	p.send(w, r, to)
 	return nil
 }

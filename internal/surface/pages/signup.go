@@ -23,7 +23,7 @@ func (p entry) signUp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := signUpPage{Email: v.Progress.Name}
-	if !strings.Contains(page.Email, "@") {
+	if v.Progress.Masked || !strings.Contains(page.Email, "@") {
 		page.Email = ""
 	}
 	p.showSignUp(w, r, v, page, nil)
@@ -80,7 +80,7 @@ func (p entry) forgot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := forgotPage{Email: v.Progress.Name}
+	page := forgotPage{Email: shown(v)}
 	if page.Email == "" && v.Known() && v.Who.Session.HandedBy == "" {
 		page.Email = v.Who.User.Email.Address
 	}
@@ -96,7 +96,7 @@ func (p entry) forgotSent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := forgotPage{Email: strings.TrimSpace(r.PostForm.Get("email"))}
-	err = p.Accounts.Forgot(r.Context(), v.Site.ID, page.Email)
+	err = p.Accounts.Forgot(r.Context(), v.Site.ID, meant(v, page.Email))
 	if err != nil && !mendable(err) {
 		return err
 	}

@@ -125,6 +125,7 @@ func TestALinkSaysWhoAskedForIt(t *testing.T) {
 		b.Headers["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 		asks(b, b.Get(request(w.Notes, nil)), jane)
 		link := pathOf(letter(t, w, jane).Link)
+		holds(t, w.Browser(t).Get(link), "Asked from Firefox, Linux (127.0.0.1) just now.")
 		w.Clock.Advance(2 * time.Minute)
 		app := w.Browser(t)
 		app.Headers["User-Agent"] = "Mozilla/5.0 (Linux; Android 14; Pixel 8; wv) AppleWebKit/537.36 Version/4.0 Chrome/126.0 Mobile Safari/537.36 Instagram 340.0"
