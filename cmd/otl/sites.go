@@ -24,6 +24,7 @@ type siteJSON struct {
 	MFAPolicy    string    `json:"mfa_policy"`
 	MFARoles     []string  `json:"mfa_roles"`
 	TrustDays    int       `json:"trust_days"`
+	SignInWays   []string  `json:"sign_in_ways"`
 	CreatedAt    time.Time `json:"created_at"`
 	SiteKey      string    `json:"site_key,omitempty"` // only when it was just made
 	SiteKeyID    string    `json:"site_key_id,omitempty"`
@@ -37,12 +38,12 @@ func newSiteJSON(s otl.Site) siteJSON {
 	if roles == nil {
 		roles = []string{}
 	}
-	return siteJSON{ID: s.ID, Slug: s.Slug, Name: s.Name, Domain: s.Domain, Region: s.Region, CallbackURLs: urls, MFAPolicy: string(s.MFA), MFARoles: roles, TrustDays: s.TrustDays, CreatedAt: s.CreatedAt}
+	return siteJSON{ID: s.ID, Slug: s.Slug, Name: s.Name, Domain: s.Domain, Region: s.Region, CallbackURLs: urls, MFAPolicy: string(s.MFA), MFARoles: roles, TrustDays: s.TrustDays, SignInWays: s.Off.Others().Strings(), CreatedAt: s.CreatedAt}
 }
 
 func sitesCommand(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "sites", Short: "Register and show partner sites"}
-	c.AddCommand(sitesList(a), sitesCreate(a), sitesBrand(a), sitesShow(a), sitesPolicy(a), callbackCommand(a))
+	c.AddCommand(sitesList(a), sitesCreate(a), sitesBrand(a), sitesShow(a), sitesPolicy(a), sitesWays(a), callbackCommand(a))
 	return c
 }
 

@@ -44,8 +44,11 @@ type Registration struct {
 
 // Register adds a person and signs him in at the site he registered with. A
 // site that demands a second factor of everybody cannot do that: the error is
-// factor.ErrEnrolment. A known address is otl.ErrEmailTaken; every other faulty field is named at once.
+// factor.ErrEnrolment. One that takes no passwords neither: otl.ErrWay. A known address is otl.ErrEmailTaken; every other faulty field is named at once.
 func (a *Accounts) Register(ctx context.Context, r Registration) (t session.Tokens, err error) {
+	if err := r.Site.Opens(otl.WayPassword); err != nil {
+		return t, err
+	}
 	err = a.Limits.Probe(ctx, r.Site.ID, func() error {
 		t, err = a.register(ctx, r)
 		return err

@@ -159,6 +159,12 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 	case otl.MessageVerify, otl.MessageExisting:
 		s.LinkText, s.Warning = v.Say("signin_link"), v.Say("never_share")
 		s.Subject, s.Heading, s.Body, s.Info = v.Say("verify_subject"), v.Say("verify_subject"), v.Say("signin_both_body"), v.Say(info)
+		switch {
+		case s.Link == "":
+			s.Body = v.Say("signin_body")
+		case s.Code == "":
+			s.Body, s.Info, s.Warning = v.Say("signin_link_body"), "", ""
+		}
 		if kind == otl.MessageExisting {
 			s.Subject, s.Heading, s.Body = v.Say("existing_subject"), v.Say("existing_subject"), v.Say("existing_body")
 		}

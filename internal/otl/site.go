@@ -34,6 +34,7 @@ type Site struct {
 	MFA          MFAPolicy
 	MFARoles     []string // who must have two factors under MFARoles
 	TrustDays    int      // for how many days a device can be trusted, 0 for never; at most MaxTrustDays
+	Off          Ways     // people do not sign in with
 	Version      int
 	CreatedAt    time.Time
 	UpdatedAt    time.Time

@@ -31,6 +31,9 @@ func (v Visit) door() Door { return Door{Name: "pages", Client: v.ID} }
 // Password proves who somebody is with what he calls himself and his password. The
 // errors are those of SignIn.Prove.
 func (s Arrivals) Password(ctx context.Context, v Visit, name string, password secret.Text) (Arrival, error) {
+	if err := v.Site.Opens(otl.WayPassword); err != nil {
+		return Arrival{}, err
+	}
 	home, err := s.Home(ctx)
 	if err != nil {
 		return Arrival{}, err
@@ -162,24 +165,31 @@ func (s Arrivals) Raise(ctx context.Context, v Visit) (*Pending, error) {
 }
 
 // SendCode mails a link and a code to the person with an address, for this visit
-// alone. What the caller learns is the same where there is nobody.
+// alone, or that of the two which the site takes; otl.ErrWay where it takes neither. What the caller learns is the same where there is nobody.
 func (s Arrivals) SendCode(ctx context.Context, v Visit, address string) error {
 	confirm, err := s.confirm(ctx, v)
 	if err != nil {
 		return err
 	}
-	_, err = s.Codes.SendLink(ctx, LinkRequest{
-		CodeRequest: CodeRequest{Site: v.Site, Who: Identifier{ByEmail, address}, Channel: otl.ChannelMail, Opens: v.Progress.New},
-		Flow:        v.ID, Confirm: confirm,
-	})
+	r := CodeRequest{Site: v.Site, Who: Identifier{ByEmail, address}, Channel: otl.ChannelMail, Opens: v.Progress.New}
+	linked := v.Site.Offers(otl.WayLink)
+	if linked {
+		_, err = s.Codes.SendLink(ctx, LinkRequest{CodeRequest: r, Flow: v.ID, Confirm: confirm})
+	} else {
+		r.Data = map[string]string{dataFlow: v.ID}
+		_, err = s.Codes.Send(ctx, r)
+	}
 	if err != nil {
 		return err
 	}
 	v.Progress.Call(address)
-	v.Progress.Number, v.Progress.SentAt = number(), s.Now()
+	v.Progress.Number, v.Progress.Others, v.Progress.SentAt = "", nil, s.Now()
 	v.Progress.Sends, v.Progress.Missed, v.Progress.Texted = v.Progress.Sends+1, 0, false
-	v.Progress.Others = []string{number(v.Progress.Number)}
-	v.Progress.Others = append(v.Progress.Others, number(v.Progress.Number, v.Progress.Others[0]))
+	if linked {
+		v.Progress.Number = number()
+		v.Progress.Others = []string{number(v.Progress.Number)}
+		v.Progress.Others = append(v.Progress.Others, number(v.Progress.Number, v.Progress.Others[0]))
+	}
 	return s.save(ctx, v)
 }
 
@@ -267,9 +277,13 @@ func (s Arrivals) holds(ctx context.Context, tx *store.Tx, f otl.Flow, t otl.Tic
 	return Proved{Standing: store.Standing{User: u}, Methods: otl.Methods{how}}, nil
 }
 
-// arrived admits somebody who has proven himself to our own site.
+// arrived admits somebody who has proven himself to our own site, in a way that the site of
+// the visit takes. The error is otl.ErrWay.
 func (s Arrivals) arrived(ctx context.Context, v Visit, p Proved) (Arrival, error) {
-	var err error
+	err := v.Site.Opens(p.Methods.Way())
+	if err != nil {
+		return Arrival{}, err
+	}
 	if p.Site, err = s.Home(ctx); err != nil {
 		return Arrival{}, err
 	}

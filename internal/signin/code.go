@@ -112,8 +112,12 @@ const (
 
 // Send makes a code for somebody and sends it, or gives it to the caller by
 // the channel direct. Without Known the answer, and the time it takes, is the same
-// whether or not there is anybody (OT-10). The code before it is void (OT-04).
+// whether or not there is anybody (OT-10). The code before it is void (OT-04). A channel that
+// the site has switched off is otl.ErrWay.
 func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
+	if err := r.Site.Opens(r.way()); err != nil {
+		return CodeSent{}, err
+	}
 	if err := r.Who.check(); err != nil {
 		return CodeSent{}, err
 	}
@@ -186,6 +190,17 @@ func (s *Codes) receiver(ctx context.Context, r CodeRequest) (otl.User, string, 
 		u = otl.User{}
 	}
 	return u, to, nil
+}
+
+// way gives the way that a code is by its channel.
+func (r CodeRequest) way() otl.Way {
+	switch r.Channel {
+	case otl.ChannelMail:
+		return otl.WayCode
+	case otl.ChannelSMS:
+		return otl.WaySMS
+	}
+	return ""
 }
 
 // check holds an identifier against the form its type has.
@@ -310,6 +325,10 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 		t.Data[dataRequest] = hex.EncodeToString(secret.Digest(sent.RequestID))
 	}
 	code := secret.NewCode(s.Length)
+	shown := code
+	if link != "" && !r.Site.Offers(otl.WayCode) {
+		shown = "" // nobody knows the code beside the link
+	}
 	key := otl.RequestOf(ctx).SiteKeyID
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if r.Channel == otl.ChannelSMS && u.ID != "" { // those of a day are what is sent, not what is asked for
@@ -334,7 +353,7 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 		_, err := s.Messages.Queue(ctx, tx, message.Note{
 			Kind: r.kind(u), Channel: r.Channel, To: to, UserID: u.ID, SiteID: r.Site.ID, Locale: u.Locale, Expires: t.ExpiresAt,
 			Data: map[string]string{
-				message.DataCode: code, message.DataLink: link, message.DataMinutes: strconv.Itoa(int(codeTTL.Minutes())), message.DataLinkMinutes: strconv.Itoa(int(r.TTL.Minutes())), message.DataCustom: r.Custom, message.DataThread: message.Thread(t.Data[dataFlow]),
+				message.DataCode: shown, message.DataLink: link, message.DataMinutes: strconv.Itoa(int(codeTTL.Minutes())), message.DataLinkMinutes: strconv.Itoa(int(r.TTL.Minutes())), message.DataCustom: r.Custom, message.DataThread: message.Thread(t.Data[dataFlow]),
 			},
 		})
 		return err

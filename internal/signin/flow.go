@@ -243,7 +243,7 @@ func (s *Flows) live(ctx context.Context, id string) (otl.Flow, error) {
 
 // Next gives what a visit needs before the browser can go back.
 func (s *Flows) Next(ctx context.Context, v Visit) (Next, error) {
-	if !v.Known() || !s.fresh(v) || v.Wrong() {
+	if !v.Known() || !s.fresh(v) || v.Wrong() || !v.Site.Offers(v.Who.Session.Methods.Way()) {
 		return StepSignIn, nil
 	}
 	if v.other() {

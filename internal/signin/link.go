@@ -46,9 +46,21 @@ const (
 // redeemTime is how long the code of an opened link is good (OT-15).
 const redeemTime = time.Minute
 
+// way gives the way that a link is by its channel.
+func (r LinkRequest) way() otl.Way {
+	if r.Channel == otl.ChannelMail {
+		return otl.WayLink
+	}
+	return ""
+}
+
 // SendLink makes a link for somebody and sends it, with a code beside it: they are
-// one ticket, of which one can be used. Who may know what is as with Send.
+// one ticket, of which one can be used. Where the site takes no codes by mail it is the link
+// alone. Who may know what is as with Send, and so are the errors.
 func (s *Codes) SendLink(ctx context.Context, r LinkRequest) (LinkSent, error) {
+	if err := r.Site.Opens(r.way()); err != nil {
+		return LinkSent{}, err
+	}
 	if err := r.Who.check(); err != nil {
 		return LinkSent{}, err
 	}

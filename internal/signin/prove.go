@@ -22,6 +22,9 @@ type entry struct {
 // enter leads the person of a ticket that was just used up to a session, or a second
 // step, or adds the proof to a session.
 func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Request) (entrance, error) {
+	if err := e.site.Opens(e.method.Way()); err != nil {
+		return entrance{}, err // sent before it was switched off
+	}
 	u, err := tx.Users.ByID(ctx, e.ticket.UserID)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !u.DisabledAt.IsZero() {
 		return entrance{}, ErrDisabled

@@ -63,7 +63,7 @@ func (s SetUps) Ways(v Visit) []otl.FactorKind {
 // Offers reports whether a passkey is to be offered to who has just signed in to go on to a
 // site: he has none, and proved himself in this visit by something else.
 func (s SetUps) Offers(ctx context.Context, v Visit) (bool, error) {
-	if v.Site.FirstParty || v.Asked.Mode == ModeDevice || !v.proven() || slices.Contains(v.Who.Session.Methods, otl.MethodKey) || !slices.Contains(s.Ways(v), otl.FactorKey) {
+	if v.Site.FirstParty || !v.Site.Offers(otl.WayPasskey) || v.Asked.Mode == ModeDevice || !v.proven() || slices.Contains(v.Who.Session.Methods, otl.MethodKey) || !slices.Contains(s.Ways(v), otl.FactorKey) {
 		return false, nil
 	}
 	has, err := s.Store.Read.Factors.Of(ctx, v.Who.User.ID)

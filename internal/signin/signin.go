@@ -94,8 +94,11 @@ var ErrTemporary = &otl.Error{Kind: otl.Forbidden, Code: "password_temporary", T
 // Prove checks a password, and opens nothing. Whatever is wrong (nobody has the
 // address, the person is disabled, has no password, or another one) the error is
 // otl.ErrCredentials after the same work (PW-09). Beyond the rates of sign-ins it is
-// limit.Exceeded.
+// limit.Exceeded, and otl.ErrWay where the site takes no passwords.
 func (s *SignIn) Prove(ctx context.Context, a Attempt) (Proved, error) {
+	if err := a.Site.Opens(otl.WayPassword); err != nil {
+		return Proved{}, err
+	}
 	key, err := a.key()
 	if err != nil {
 		return Proved{}, err

@@ -9,9 +9,10 @@ import (
 // Texts signs people in on the pages with codes by SMS.
 type Texts struct{ Arrivals }
 
-// Offered reports whether somebody delivers SMS, and anywhere.
-func (s Texts) Offered() bool {
-	return len(s.Codes.SMS.Numbers) > 0 && s.Codes.Messages.Reaches(otl.ChannelSMS) == nil
+// Offered reports whether somebody delivers SMS, and anywhere, and the site of a visit takes
+// their codes.
+func (s Texts) Offered(v Visit) bool {
+	return v.Site.Offers(otl.WaySMS) && len(s.Codes.SMS.Numbers) > 0 && s.Codes.Messages.Reaches(otl.ChannelSMS) == nil
 }
 
 // Send texts a code to the person with an address, for this visit alone, at the number that

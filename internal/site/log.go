@@ -23,7 +23,7 @@ func siteState(s otl.Site) map[string]string {
 	return map[string]string{
 		"name": s.Name, "domain": s.Domain, "region": s.Region, "callback_urls": strings.Join(s.CallbackURLs, " "),
 		"allowed_origins": strings.Join(s.Origins, " "), "requested_fields": s.Requested.String(), "required_fields": s.Required.String(),
-		"mfa_policy": string(s.MFA), "mfa_roles": strings.Join(s.MFARoles, " "), "trust_days": strconv.Itoa(s.TrustDays), "branding": s.Brand.String(),
+		"mfa_policy": string(s.MFA), "mfa_roles": strings.Join(s.MFARoles, " "), "trust_days": strconv.Itoa(s.TrustDays), "branding": s.Brand.String(), "sign_in_ways": s.Off.Others().String(),
 	}
 }
 

@@ -57,6 +57,7 @@ type Change struct {
 	MFA                  *string
 	MFARoles             *[]string
 	TrustDays            *int
+	Ways                 *[]string  // all that people sign in with
 	Brand                *otl.Brand // the whole of it
 }
 
@@ -94,6 +95,11 @@ func (c Change) apply(site *otl.Site) error {
 	if c.Brand != nil {
 		var err error
 		site.Brand, err = otl.CheckBrand("branding", *c.Brand)
+		bad.note(err)
+	}
+	if c.Ways != nil {
+		on, err := otl.ParseWays("sign_in_ways", *c.Ways)
+		site.Off = on.Others()
 		bad.note(err)
 	}
 	c.policy(site, &bad)

@@ -52,13 +52,13 @@ func (g Businesses) Oldest(ctx context.Context) (otl.Business, error) {
 type Sites struct{ group }
 
 const siteColumns = `s.id, s.business_id, s.slug, s.name, s.domain, s.region, s.first_party, s.requested, s.version,
-	s.created_at, s.updated_at, s.deleted_at, s.mfa, s.mfa_roles, s.required, s.trust_days`
+	s.created_at, s.updated_at, s.deleted_at, s.mfa, s.mfa_roles, s.required, s.trust_days, s.ways_off`
 
 func siteDest(s *otl.Site) []any {
 	return []any{
 		&s.ID, text(&s.BusinessID), &s.Slug, &s.Name, &s.Domain, &s.Region, &s.FirstParty,
 		words(&s.Requested, otl.StoredFields), &s.Version, at(&s.CreatedAt), at(&s.UpdatedAt), at(&s.DeletedAt),
-		&s.MFA, words(&s.MFARoles, strings.Fields), words(&s.Required, otl.StoredFields), &s.TrustDays,
+		&s.MFA, words(&s.MFARoles, strings.Fields), words(&s.Required, otl.StoredFields), &s.TrustDays, words(&s.Off, otl.StoredWays),
 	}
 }
 
@@ -119,9 +119,9 @@ func (g Sites) Owned(ctx context.Context, userID, id string, deleted bool) (otl.
 // the version it was read with, and reports whether it had.
 func (g Sites) Update(ctx context.Context, s otl.Site) (bool, error) {
 	g.changes.site()
-	n, err := g.exec(ctx, `UPDATE sites SET name = $1, domain = $2, region = $3, requested = $4, updated_at = $5, mfa = $6, mfa_roles = $7, required = $8, trust_days = $9,
-		version = version + 1 WHERE id = $10 AND version = $11 AND deleted_at IS NULL`,
-		s.Name, s.Domain, s.Region, s.Requested.String(), millis(s.UpdatedAt), string(s.MFA), strings.Join(s.MFARoles, " "), s.Required.String(), s.TrustDays, s.ID, s.Version)
+	n, err := g.exec(ctx, `UPDATE sites SET name = $1, domain = $2, region = $3, requested = $4, updated_at = $5, mfa = $6, mfa_roles = $7, required = $8, trust_days = $9, ways_off = $10,
+		version = version + 1 WHERE id = $11 AND version = $12 AND deleted_at IS NULL`,
+		s.Name, s.Domain, s.Region, s.Requested.String(), millis(s.UpdatedAt), string(s.MFA), strings.Join(s.MFARoles, " "), s.Required.String(), s.TrustDays, s.Off.String(), s.ID, s.Version)
 	return n == 1, err
 }
 

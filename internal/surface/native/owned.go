@@ -24,6 +24,7 @@ type updateSiteIn struct {
 	MFAPolicy       *string   `json:"mfa_policy,omitempty" enum:"off,optional,required,roles" doc:"When the site asks for a second factor: never, of people who have one, of everybody, or of everybody with one of mfa_roles."`
 	MFARoles        *[]string `json:"mfa_roles,omitempty" maxItems:"100" doc:"Who must have a second factor under the policy roles."`
 	TrustDays       *int      `json:"trust_days,omitempty" minimum:"0" maximum:"365" doc:"For how many days a device that somebody trusts spares him the second step; 0 for never. Fewer days hold at once for devices that are trusted already."`
+	SignInWays      *[]string `json:"sign_in_ways,omitempty" maxItems:"5" doc:"All that people sign in to the site with, at least one of password, email_code, link, sms_code and passkey; the others are refused."`
 	Branding        *Branding `json:"branding,omitempty" doc:"The whole of it; {} for none."`
 	Version         int       `json:"version,omitempty" minimum:"1" doc:"The version the change was made from. Or send it as If-Match."`
 	IfMatch         string    `header:"If-Match" json:"-" doc:"The ETag the change was made from."`
@@ -39,7 +40,7 @@ func (s ownedSites) update(c *call, in *updateSiteIn) (*SiteOut, error) {
 	}
 	return owned(s.Sites.Update(c.ctx, c.bearer.User.ID, in.ID, version, site.Change{
 		Name: in.Name, Domain: in.Domain, Region: in.Region, Callbacks: in.CallbackURLs, Origins: in.AllowedOrigins, Requested: in.RequestedFields, Required: in.RequiredFields,
-		MFA: in.MFAPolicy, MFARoles: in.MFARoles, TrustDays: in.TrustDays, Brand: in.Branding.brand(),
+		MFA: in.MFAPolicy, MFARoles: in.MFARoles, TrustDays: in.TrustDays, Ways: in.SignInWays, Brand: in.Branding.brand(),
 	}))
 }
 

@@ -174,6 +174,7 @@ type SiteOut struct {
 	MFAPolicy       string     `json:"mfa_policy,omitempty" enum:"off,optional,required,roles" doc:"When the site asks for a second factor; for owners."`
 	MFARoles        []string   `json:"mfa_roles,omitempty" doc:"Who must have one under the policy roles; for owners."`
 	TrustDays       *int       `json:"trust_days,omitempty" doc:"For how many days a device can be trusted, 0 for never; for owners."`
+	SignInWays      []string   `json:"sign_in_ways,omitempty" doc:"What people sign in to the site with: password, email_code, link, sms_code, passkey; for owners."`
 	Branding        *Branding  `json:"branding,omitempty" doc:"How the site's mails look; for owners."`
 	Version         *int       `json:"version,omitempty" doc:"For owners."`
 	CreatedAt       *time.Time `json:"created_at,omitempty" doc:"For owners."`
@@ -229,7 +230,7 @@ func (b *Branding) brand() *otl.Brand {
 func newSiteOut(s otl.Site) SiteOut {
 	return SiteOut{
 		ID: s.ID, Name: s.Name, Slug: s.Slug, Domain: s.Domain, Region: s.Region, Relation: "owner",
-		CallbackURLs: s.CallbackURLs, AllowedOrigins: s.Origins, RequestedFields: names(s.Requested), RequiredFields: names(s.Required), MFAPolicy: string(s.MFA), MFARoles: s.MFARoles, TrustDays: &s.TrustDays, Branding: newBranding(s.Brand), Version: &s.Version, CreatedAt: &s.CreatedAt,
+		CallbackURLs: s.CallbackURLs, AllowedOrigins: s.Origins, RequestedFields: names(s.Requested), RequiredFields: names(s.Required), MFAPolicy: string(s.MFA), MFARoles: s.MFARoles, TrustDays: &s.TrustDays, SignInWays: s.Off.Others().Strings(), Branding: newBranding(s.Brand), Version: &s.Version, CreatedAt: &s.CreatedAt,
 	}
 }
 

@@ -17,6 +17,7 @@ type codePage struct {
 	Body   string
 	Number string // what the link asks for in another browser, "" where there is none
 	Texted bool   // the code comes by SMS
+	Codes  bool   // there is a code to enter
 	Digits int
 	Resend string // when another can be asked for; "" for at once
 	Left   int    // seconds until then
@@ -37,7 +38,7 @@ func (p sending) code(w http.ResponseWriter, r *http.Request) error {
 func (p sending) showCode(w http.ResponseWriter, r *http.Request, v signin.Visit, err error) {
 	s := p.screen(w, r, v, map[string]string{"address": isolate(shown(v)), "minutes": signin.Minutes(p.Codes.TTL), "link_minutes": signin.Minutes(p.Codes.LinkTTL)})
 	s.Here = placed(at("/signin/code", v.ID))
-	page := codePage{Body: s.Say("sent_to"), Number: v.Progress.Number, Digits: p.Codes.Length}
+	page := codePage{Body: s.Say("sent_to"), Number: v.Progress.Number, Digits: p.Codes.Length, Codes: v.Progress.Texted || v.Site.Offers(otl.WayCode)}
 	if left := v.Resend().Sub(p.Now()); left > 0 {
 		page.Left, page.Resend = int((left+time.Second-1)/time.Second), s.With("time", v.Resend().UTC().Format("15:04:05 UTC")).Say("resend_from")
 	}
@@ -45,6 +46,10 @@ func (p sending) showCode(w http.ResponseWriter, r *http.Request, v signin.Visit
 	switch {
 	case v.Progress.Texted:
 		s.Title, page.Body, page.Texted = s.Say("check_phone"), s.Say("sent_text"), true
+	case !v.Site.Offers(otl.WayLink):
+		page.Body = s.Say("sent_code")
+	case !v.Site.Offers(otl.WayCode):
+		page.Body = s.With("minutes", signin.Minutes(p.Codes.LinkTTL)).Say("forgot_sent")
 	case v.Progress.New:
 		s.Title, page.Body = s.Say("confirm_email"), s.Say("sent_new")
 	}

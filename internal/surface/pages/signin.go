@@ -23,6 +23,8 @@ type signInPage struct {
 	Others bool   // there are such
 	As     string // how the browser came, "" where the step alone leads here
 	Invite string // for a passkey, "" where there are none
+	Secret bool   // passwords are taken
+	Mail   string // what is mailed, in words; "" for nothing
 	Texts  bool   // codes can be texted
 	Stray  bool   // the page is open in the browser of an app
 }
@@ -156,12 +158,20 @@ func (p entry) signIn(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, v signin.Visit, page signInPage, wrong error) error {
-	var err error
-	if page.Invite, err = p.Arrivals.Invite(v); err != nil {
-		return err
+	if v.Site.Offers(otl.WayPasskey) {
+		var err error
+		if page.Invite, err = p.Arrivals.Invite(v); err != nil {
+			return err
+		}
 	}
-	page.Stray, page.Texts = inApp(r.UserAgent()), signin.Texts{Arrivals: p.Arrivals}.Offered()
 	s := p.screen(w, r, v, nil)
+	page.Stray, page.Secret, page.Texts = inApp(r.UserAgent()), v.Site.Offers(otl.WayPassword), signin.Texts{Arrivals: p.Arrivals}.Offered(v)
+	switch {
+	case v.Site.Offers(otl.WayCode):
+		page.Mail = s.Say("mail_code")
+	case v.Site.Offers(otl.WayLink):
+		page.Mail = s.Say("send_link")
+	}
 	s.Here = placed(at("/signin", v.ID))
 	if page.As != "" {
 		s.Here.Query.Set("as", page.As)
@@ -190,6 +200,8 @@ func (p *Pages) wrong(s *screen, err error) int {
 	switch {
 	case errors.Is(err, otl.ErrCredentials):
 		s.Problem = s.Say("wrong_password")
+	case errors.Is(err, otl.ErrWay):
+		s.Problem = s.Say("other_way")
 	case errors.Is(err, signin.ErrTemporary):
 		s.Problem = s.Say("password_temporary")
 	case e.Kind == otl.Limited:
@@ -219,7 +231,7 @@ func unavailable(e *otl.Error) string {
 // mendable reports whether a person can mend what is wrong on the page he filled in.
 func mendable(err error) bool {
 	e := otl.As(err)
-	return errors.Is(err, otl.ErrCredentials) || errors.Is(err, signin.ErrTemporary) || e.Kind == otl.Limited || e.Kind == otl.Unavailable || e.Kind == otl.Invalid && len(e.More) > 0
+	return errors.Is(err, otl.ErrCredentials) || errors.Is(err, signin.ErrTemporary) || errors.Is(err, otl.ErrWay) || e.Kind == otl.Limited || e.Kind == otl.Unavailable || e.Kind == otl.Invalid && len(e.More) > 0
 }
 
 // ruleWords names the words for a rule that a field breaks.

@@ -12,7 +12,10 @@ import (
 )
 
 // signUpPage keeps what somebody filled in.
-type signUpPage struct{ Email, Name string }
+type signUpPage struct {
+	Email, Name string
+	Secret      bool // a password is asked for
+}
 
 func (p entry) signUp(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.Query().Get("f") == "" {
@@ -32,6 +35,7 @@ func (p entry) signUp(w http.ResponseWriter, r *http.Request) error {
 
 func (p entry) showSignUp(w http.ResponseWriter, r *http.Request, v signin.Visit, page signUpPage, err error) {
 	s := p.screen(w, r, v, nil)
+	page.Secret = v.Site.Offers(otl.WayPassword)
 	s.Title, s.Data = s.Say("signup"), page
 	p.show(w, p.wrong(&s, err), "signup.html", otl.Origin(v.Asked.Redirect), s)
 }
@@ -43,7 +47,7 @@ func (p entry) signUpSent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := signUpPage{strings.TrimSpace(r.PostForm.Get("email")), r.PostForm.Get("name")}
+	page := signUpPage{Email: strings.TrimSpace(r.PostForm.Get("email")), Name: r.PostForm.Get("name")}
 	spoken := message.Speak(nil, otl.RequestOf(r.Context()).Locales...).Lang
 	hash, scheme, err := p.Accounts.SignUp(r.Context(), account.Registration{
 		Site: v.Site, Email: page.Email, Password: secret.NewText(r.PostForm.Get("password")), Profile: account.Profile{Name: &page.Name, Locale: &spoken},
