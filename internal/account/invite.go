@@ -41,7 +41,7 @@ func (a *Members) SendInvite(ctx context.Context, site otl.Site, userID, to stri
 	if err != nil {
 		return err
 	}
-	if err := a.Limits.Take(ctx, append(limit.Sending(limit.To(m.User), e.Key), a.Mail.Uses(site.ID)...)...); err != nil {
+	if err := a.Mail.Invite(ctx, site.ID, limit.Sending(limit.To(m.User), e.Key)...); err != nil {
 		return err
 	}
 	_, err = a.invite(ctx, site, userID, e.Address)

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/store"
@@ -15,7 +16,7 @@ type Locks struct{ *Accounts }
 // password, codes or second factors to him.
 func (a Locks) Unlock(ctx context.Context, userID string) error {
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		known, err := tx.Sessions.LiveAddresses(ctx, userID, a.Now())
+		places, err := factor.Places{Factors: a.Factors}.Of(ctx, tx, userID)
 		if err != nil {
 			return err
 		}
@@ -33,7 +34,7 @@ func (a Locks) Unlock(ctx context.Context, userID string) error {
 				more = append(more, limit.FactorAt(userID, g.SiteID, one.ID))
 			}
 		}
-		if err := limit.ClearAll(ctx, tx, userID, known, more...); err != nil {
+		if err := limit.ClearAll(ctx, tx, userID, places, more...); err != nil {
 			return err
 		}
 		return tx.Events.Append(ctx, a.event(otl.EventUserUnlocked, userID, "", nil))

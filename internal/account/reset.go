@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -26,7 +27,8 @@ const (
 var ErrResetToken = &otl.Error{Kind: otl.Unauthenticated, Code: "reset_token_invalid", Text: "The reset link was used already or has expired. Ask for a new one."}
 
 // Forgot queues a mail with a reset token to the person with this address. What
-// the caller learns, and how long it takes, is the same where there is nobody.
+// the caller learns, and how long it takes, is the same where there is nobody. Whoever is
+// known where he is passes what strangers have used up (PW-13).
 func (a *Accounts) Forgot(ctx context.Context, siteID, address string) error {
 	email, err := otl.ParseEmail(address)
 	if err != nil {
@@ -35,11 +37,14 @@ func (a *Accounts) Forgot(ctx context.Context, siteID, address string) error {
 	if err := a.Messages.Reaches(otl.ChannelMail); err != nil {
 		return err
 	}
-	if err := a.Limits.Take(ctx, append(append(limit.Sending(email.Key), limit.From(ctx, limit.SendsFrom)), a.Mail.Uses(siteID)...)...); err != nil {
-		return err
-	}
 	u, err := a.Store.Read.Users.ByEmail(ctx, email.Key)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	known := func() (bool, error) {
+		return factor.Places{Factors: a.Factors}.Knows(ctx, a.Store.Read, store.Standing{User: u, Site: otl.Site{ID: siteID}})
+	}
+	if err := a.Mail.Take(ctx, siteID, known, append(limit.Sending(email.Key), limit.From(ctx, limit.SendsFrom))...); err != nil {
 		return err
 	}
 	now := a.Now()
@@ -192,9 +197,9 @@ func (a *Accounts) Change(ctx context.Context, c Change) (version int, err error
 func (a *Accounts) holder(ctx context.Context, b store.Standing) limit.Account {
 	from := otl.RequestOf(ctx).Client
 	if !from.IsValid() || from.String() != b.Session.IP {
-		return limit.Person(b.User.ID, limit.Nowhere)
+		return limit.Person(b.User.ID, "")
 	}
-	return limit.Person(b.User.ID, from)
+	return limit.Person(b.User.ID, from.String())
 }
 
 // changed stores a new password and does everything that goes with one.
@@ -205,7 +210,7 @@ func (a *Accounts) changed(ctx context.Context, tx *store.Tx, u otl.User, siteID
 	if err := tx.Tickets.Void(ctx, u.ID, otl.PurposeReset, "", a.Now()); err != nil {
 		return 0, err
 	}
-	if err := a.Limits.Clear(ctx, tx, limit.Person(u.ID, limit.Nowhere)); err != nil {
+	if err := a.Limits.Clear(ctx, tx, limit.Person(u.ID, "")); err != nil {
 		return 0, err
 	}
 	if err := tx.Events.Append(ctx, a.event(otl.EventPasswordChanged, u.ID, siteID, map[string]string{"by": how})); err != nil {

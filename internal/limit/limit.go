@@ -192,15 +192,12 @@ const freeFailures = 5
 // the two cannot be told apart by being limited.
 type Account struct{ name string }
 
-// Nowhere is no address.
-var Nowhere netip.Addr
-
-// Person is the account of a person. Known is an address he is signed in from,
-// or the zero address: failures from there are counted apart, so that strangers
-// who fail on purpose do not lock him out (PW-13).
-func Person(id string, known netip.Addr) Account {
-	if known.IsValid() {
-		return Account{"person:" + id + ":" + digest(known.String())}
+// Person is the account of a person. Place is where he is known: an address he is signed
+// in from, or a device he trusts; "" for everywhere else. Failures from there are counted
+// apart, so that strangers who fail on purpose do not lock him out (PW-13).
+func Person(id, place string) Account {
+	if place != "" {
+		return Account{"person:" + id + ":" + digest(place)}
 	}
 	return Account{"person:" + id}
 }
@@ -311,12 +308,12 @@ func ForgiveCode(ctx context.Context, tx *store.Tx, userID string) error {
 }
 
 // ClearAll forgets every proof of a person that failed: passwords, also from the
-// addresses he is signed in from, codes, second factors, recovery codes, and those more
+// places where he is known, codes, second factors, recovery codes, and those more
 // accounts.
-func ClearAll(ctx context.Context, tx *store.Tx, userID string, known []netip.Addr, more ...Account) error {
-	all := append([]Account{Person(userID, Nowhere), codes(userID), Factors(userID), Recovery(userID)}, more...)
-	for _, a := range known {
-		all = append(all, Person(userID, a))
+func ClearAll(ctx context.Context, tx *store.Tx, userID string, places []string, more ...Account) error {
+	all := append([]Account{Person(userID, ""), codes(userID), Factors(userID), Recovery(userID)}, more...)
+	for _, one := range places {
+		all = append(all, Person(userID, one))
 	}
 	for _, a := range all {
 		if err := tx.Failures.Clear(ctx, a.name); err != nil {

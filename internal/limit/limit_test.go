@@ -11,10 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
 	"github.com/onetimelogin/otl/internal/store"
 )
@@ -160,16 +162,42 @@ func TestPW09_NobodyIsLimitedAlike(t *testing.T) {
 func TestPW13_StrangersDoNotLockTheOwnerOut(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
-		w.Person(t, "jane@dev.test", w.Notes.Site)
+		jane := w.Person(t, "jane@dev.test", w.Notes.Site)
 		const home = "203.0.113.7"
 		login(t, w, w.Notes, "jane@dev.test", otltest.Password, home).Want(t, http.StatusOK)
 		fail(t, w, "jane@dev.test", func(i int) string { return "198.51.100." + strconv.Itoa(i%250) })
 		w.Clock.Advance(time.Minute)
 		login(t, w, w.Notes, "jane@dev.test", otltest.Password, home).Want(t, http.StatusOK)
+		// A site that names the address learns nothing of where she is signed in at another (D1).
+		refused(t, login(t, w, w.Shop, "jane@dev.test", otltest.Password, home))
 		for i := range 5 {
-			login(t, w, w.Shop, "jane@dev.test", "wrong-horse-"+strconv.Itoa(i), home).Want(t, http.StatusUnauthorized)
+			login(t, w, w.Notes, "jane@dev.test", "wrong-horse-"+strconv.Itoa(i), home).Want(t, http.StatusUnauthorized)
 		}
-		refused(t, login(t, w, w.Shop, "jane@dev.test", otltest.Password, home)) // his own failures slow him down
+		refused(t, login(t, w, w.Notes, "jane@dev.test", otltest.Password, home)) // her own failures slow her down
+		// A device that she trusts is such a place, too, wherever it is.
+		device := func(siteID string) string {
+			t.Helper()
+			var token secret.Text
+			if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) (err error) {
+				token, err = w.Factors.Trust(ctx, tx, jane.ID, siteID, time.Hour)
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			return token.Reveal()
+		}
+		by := func(token string) otltest.Reply {
+			w.Clock.Advance(time.Minute)
+			return w.Do(t, otltest.Call{Path: "/api/v1/auth/login", Key: w.Shop.Key, Body: map[string]string{"email": "jane@dev.test", "password": otltest.Password, "device_token": token}})
+		}
+		by(device(w.Shop.Site.ID)).Want(t, http.StatusOK)
+		refused(t, by(device(w.Notes.Site.ID)))
+		// What failed there is forgotten with all else.
+		if err := (account.Locks{Accounts: w.Accounts}).Unlock(t.Context(), jane.ID); err != nil {
+			t.Fatal(err)
+		}
+		login(t, w, w.Notes, "jane@dev.test", otltest.Password, home).Want(t, http.StatusOK)
+		login(t, w, w.Shop, "jane@dev.test", otltest.Password, "").Want(t, http.StatusOK)
 	}, limited)
 }
 

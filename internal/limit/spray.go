@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/store"
 )
 
@@ -91,13 +92,23 @@ func (b Budget) Right(ctx context.Context, tx *store.Tx) error {
 // strangers may have used up the others (PW-13).
 var SendsKept = Rate{"send-kept", 3, 24 * time.Hour}
 
-// Kept gives uses with SendsKept in the place of what is left of the day's messages.
-func Kept(uses []Use) []Use {
-	out := make([]Use, len(uses))
+// Keep gives whoever is known where he is, where uses were refused as an error says, those
+// uses with SendsKept in the place of what is left of the day's messages. Any other error,
+// also that for whoever is not known, stays as it is.
+func (l *Limits) Keep(ctx context.Context, refused error, known func() (bool, error), uses ...Use) error {
+	if refused == nil || otl.As(refused).Kind != otl.Limited {
+		return refused
+	}
+	if is, err := known(); err != nil {
+		return err
+	} else if !is {
+		return refused
+	}
+	kept := make([]Use, len(uses))
 	for i, u := range uses {
-		if out[i] = u; u.Rate == Sends[len(Sends)-1] {
-			out[i].Rate = SendsKept
+		if kept[i] = u; u.Rate == Sends[len(Sends)-1] {
+			kept[i].Rate = SendsKept
 		}
 	}
-	return out
+	return l.Take(ctx, kept...)
 }

@@ -48,14 +48,23 @@ func (m *Messages) Owners(ctx context.Context, tx *store.Tx, kind otl.MessageKin
 // SMSStopped says that a site sends no more SMS to a range of numbers: in the log, to its
 // owners, and to the operator where he has an address (OT-20).
 func (m *Messages) SMSStopped(ctx context.Context, tx *store.Tx, siteID, prefix string) error {
-	now, data := m.Now(), map[string]string{DataRange: prefix}
-	e := otl.Event{ID: "evt_" + secret.NewID(now), Type: otl.EventSMSStopped, SiteID: siteID, Data: data, CreatedAt: now}
-	if err := tx.Events.Append(ctx, e); err != nil {
+	return m.stopped(ctx, tx, otl.EventSMSStopped, otl.MessageSMSStopped, siteID, map[string]string{DataRange: prefix})
+}
+
+// MailStopped says in the same way that mails of a site are refused, because more were asked
+// for than it sends (OT-19).
+func (m *Messages) MailStopped(ctx context.Context, tx *store.Tx, siteID string) error {
+	return m.stopped(ctx, tx, otl.EventMailStopped, otl.MessageMailStopped, siteID, nil)
+}
+
+func (m *Messages) stopped(ctx context.Context, tx *store.Tx, t otl.EventType, kind otl.MessageKind, siteID string, data map[string]string) error {
+	now := m.Now()
+	if err := tx.Events.Append(ctx, otl.Event{ID: "evt_" + secret.NewID(now), Type: t, SiteID: siteID, Data: data, CreatedAt: now}); err != nil {
 		return err
 	}
-	if err := m.Owners(ctx, tx, otl.MessageSMSStopped, siteID, data); err != nil || m.Operator == "" {
+	if err := m.Owners(ctx, tx, kind, siteID, data); err != nil || m.Operator == "" {
 		return err
 	}
-	_, err := m.Queue(ctx, tx, Note{Kind: otl.MessageSMSStopped, Channel: otl.ChannelMail, To: m.Operator, SiteID: siteID, Locale: tags[0], Data: data})
+	_, err := m.Queue(ctx, tx, Note{Kind: kind, Channel: otl.ChannelMail, To: m.Operator, SiteID: siteID, Locale: tags[0], Data: data})
 	return err
 }

@@ -69,7 +69,8 @@ const (
 	EventSessionElevated EventType = "session.elevated"
 	EventKeyRotated      EventType = "signing_key.rotated"
 	EventMessageRetried  EventType = "message.retried"
-	EventSMSStopped      EventType = "sms.stopped" // to a range of numbers, by a site
+	EventSMSStopped      EventType = "sms.stopped"  // to a range of numbers, by a site
+	EventMailStopped     EventType = "mail.stopped" // more of a site were asked for than it sends
 	EventSMSResumed      EventType = "sms.resumed"
 	EventMemberSuspended EventType = "member.suspended" // by the site, from the site
 	EventMemberRestored  EventType = "member.restored"

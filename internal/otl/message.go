@@ -22,6 +22,7 @@ const (
 	MessageWebhookFailing  MessageKind = "webhook_failing" // to the owners of a site
 	MessageWebhookStopped  MessageKind = "webhook_stopped" // to the owners of a site
 	MessageSMSStopped      MessageKind = "sms_stopped"     // to the owners of a site and the operator
+	MessageMailStopped     MessageKind = "mail_stopped"    // to the same
 )
 
 // Channel is the way a message takes.

@@ -36,12 +36,12 @@ func (i Identifier) slot(u otl.User) string {
 
 // guess counts a guess and, if it is right, uses the ticket up.
 func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttempt) (otl.Ticket, error) {
-	now, slot := s.Now(), a.Who.slot(u)
+	now, slot, st := s.Now(), a.Who.slot(u), store.Standing{User: u, Site: a.Site}
 	budget, err := s.Limits.Budget(ctx, tx, a.Site.ID)
 	if err == nil {
 		err = budget.Check(
-			func() (bool, error) { return trusts(ctx, tx, s.Second.Factors, u, a.Site) },
-			func() (bool, error) { return known(ctx, tx, s.Second.Factors, u, a.Site, s.Now()) })
+			func() (bool, error) { return places(s.Second).Trusts(ctx, tx, st) },
+			func() (bool, error) { return places(s.Second).Knows(ctx, tx, st) })
 	}
 	if err != nil {
 		return otl.Ticket{}, err

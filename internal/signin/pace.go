@@ -2,7 +2,6 @@ package signin
 
 import (
 	"context"
-	"time"
 
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/limit"
@@ -33,49 +32,17 @@ func (s *Codes) pace(ctx context.Context, r CodeRequest, u otl.User) error {
 		at = by
 	}
 	uses := append(limit.Sending(by, at), limit.From(ctx, limit.SendsFrom))
-	var all []limit.Use // of the site
+	known := func() (bool, error) {
+		return places(s.Second).Knows(ctx, s.Store.Read, store.Standing{User: u, Site: r.Site})
+	}
 	if r.Channel == otl.ChannelMail {
-		all = s.Mail.Uses(r.Site.ID)
+		return s.Mail.Take(ctx, r.Site.ID, known, uses...)
 	}
-	err := s.Limits.Take(ctx, append(all, uses...)...)
-	if err == nil || otl.As(err).Kind != otl.Limited {
-		return err
-	}
-	if is, bad := known(ctx, s.Store.Read, s.Second.Factors, u, r.Site, s.Now()); bad != nil {
-		return bad
-	} else if !is {
-		return err
-	}
-	return s.Limits.Take(ctx, limit.Kept(uses)...)
+	return s.Limits.Keep(ctx, s.Limits.Take(ctx, uses...), known, uses...)
 }
 
-// known reports whether a person is known where a request to a site comes from: he has a live
-// session from that address, or trusted the device. It is the same work for nobody. An address
-// that a site names counts for its own sessions alone, or it could ask from where people are
-// signed in at others (D1).
-func known(ctx context.Context, tx *store.Tx, by *factor.Factors, u otl.User, site otl.Site, now time.Time) (bool, error) {
-	from := otl.RequestOf(ctx)
-	if from.Client.IsValid() {
-		at := ""
-		if from.Client != from.Peer {
-			at = site.ID
-		}
-		if live, err := tx.Sessions.LiveFrom(ctx, u.ID, at, from.Client.String(), now); err != nil || live {
-			return live, err
-		}
-	}
-	return trusts(ctx, tx, by, u, site)
-}
-
-// trusts reports whether a request to a site comes from a device that a person trusts there.
-func trusts(ctx context.Context, tx *store.Tx, by *factor.Factors, u otl.User, site otl.Site) (bool, error) {
-	device := otl.RequestOf(ctx).Device
-	if len(device) == 0 {
-		return false, nil
-	}
-	t, err := by.Trusted(ctx, tx, store.Standing{User: u, Site: site}, device)
-	return t.ID != "", err
-}
+// places are where people are known.
+func places(s *SecondStep) factor.Places { return factor.Places{Factors: s.Factors} }
 
 // typed gives the number that came with a request, "" where it is to be looked up.
 func (r CodeRequest) typed() string {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/factor"
-	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
@@ -173,7 +172,7 @@ func TestPW13_StrangersDoNotUseUpASitesMails(t *testing.T) {
 		if err := enters(t, home, w, w.Notes.Site, otl.ChannelDirect); err != nil {
 			t.Fatal(err)
 		}
-		w.Codes.Mail = limit.Mail{PerMinute: 1, PerDay: 2}
+		w.Codes.Mail.PerMinute, w.Codes.Mail.PerDay = 1, 2
 		mail := func(ctx context.Context, email string) error {
 			_, err := w.Codes.Send(ctx, signin.CodeRequest{Site: w.Notes.Site, Who: signin.Identifier{Type: signin.ByEmail, Value: email}, Channel: otl.ChannelMail})
 			return err

@@ -3,7 +3,6 @@ package signin
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -111,7 +110,7 @@ func (s *SignIn) Prove(ctx context.Context, a Attempt) (Proved, error) {
 		return Proved{}, err
 	}
 	failed := failure{site: a.Site.ID, name: key, user: who.User.ID, method: otl.MethodPassword}
-	account, err := s.try(ctx, a.Site.ID, key, who.User)
+	account, err := s.try(ctx, a.Site, key, who.User)
 	if err != nil {
 		return Proved{}, s.Second.Failures.note(ctx, failed, err)
 	}
@@ -149,31 +148,18 @@ func (s *SignIn) Password(ctx context.Context, a Attempt) (session.Tokens, error
 
 // try counts the attempt before the password is looked at, under the person's
 // account, or, so that the two look alike, under the name of nobody (PW-11).
-func (s *SignIn) try(ctx context.Context, siteID, key string, u otl.User) (limit.Account, error) {
-	from := otl.RequestOf(ctx).Client
+func (s *SignIn) try(ctx context.Context, site otl.Site, key string, u otl.User) (limit.Account, error) {
+	place, err := places(s.Second).At(ctx, s.Store.Read, store.Standing{User: u, Site: site})
 	account := limit.Unknown(key)
 	if u.ID != "" {
-		known, err := s.known(ctx, u.ID, from)
-		if err != nil {
-			return account, err
-		}
-		account = limit.Person(u.ID, known)
+		account = limit.Person(u.ID, place)
+	}
+	if err != nil {
+		return account, err
 	}
 	return account, s.Limits.Try(ctx, account,
-		limit.Use{Rate: limit.LoginPerIdentifier, By: []string{siteID, key}},
-		limit.Use{Rate: limit.LoginPerAddress, By: []string{siteID, limit.Network(from)}})
-}
-
-// known gives the address of a request if the person is signed in from there.
-func (s *SignIn) known(ctx context.Context, userID string, from netip.Addr) (netip.Addr, error) {
-	if !from.IsValid() {
-		return from, nil
-	}
-	live, err := s.Store.Read.Sessions.LiveFrom(ctx, userID, "", from.String(), s.Now())
-	if err != nil || !live {
-		return netip.Addr{}, err
-	}
-	return from, nil
+		limit.Use{Rate: limit.LoginPerIdentifier, By: []string{site.ID, key}},
+		limit.Use{Rate: limit.LoginPerAddress, By: []string{site.ID, limit.Network(otl.RequestOf(ctx).Client)}})
 }
 
 // firstGrant lets the site see the minimal fields if the person has not

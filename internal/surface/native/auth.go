@@ -21,11 +21,11 @@ type loginIn struct {
 }
 
 func (s auth) login(c *call, in *loginIn) (*loginOut, error) {
+	otl.RequestOf(c.ctx).Device = factor.DeviceDigest(in.Device.Text)
 	p, err := s.SignIn.Prove(c.ctx, signin.Attempt{Site: c.site, Email: in.Email, Password: in.Password.Text})
 	if err != nil {
 		return nil, err
 	}
-	otl.RequestOf(c.ctx).Device = factor.DeviceDigest(in.Device.Text)
 	entered, err := s.Second.Enter(c.ctx, p, door())
 	if err == nil && entered.Step != nil && !in.MFACode.Empty() {
 		return s.finish(c, entered.Step, in.MFACode.Text)
