@@ -77,6 +77,9 @@ func TestEveryLanguageSaysEverything(t *testing.T) {
 	for _, tag := range tags(t) {
 		own := words(t, tag)
 		for _, key := range slices.Sorted(maps.Keys(english)) {
+			if strings.HasPrefix(key, "minutes_") {
+				continue // in the forms of each language
+			}
 			if own[key] == "" {
 				t.Errorf("%s lacks %s", tag, key)
 			}
@@ -85,7 +88,7 @@ func TestEveryLanguageSaysEverything(t *testing.T) {
 			}
 		}
 		for key := range own {
-			if english[key] == "" {
+			if english[key] == "" && !strings.HasPrefix(key, "minutes_") {
 				t.Errorf("%s has %s, which English lacks", tag, key)
 			}
 		}

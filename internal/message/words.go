@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/goccy/go-yaml"
+	"golang.org/x/text/feature/plural"
 	"golang.org/x/text/language"
 )
 
@@ -102,9 +104,35 @@ func (v Voice) Say(key string) string {
 func (v Voice) fill(text string) string {
 	var pairs []string
 	for name, value := range v.data {
+		if name == DataMinutes || name == DataLinkMinutes {
+			value = v.count("minutes", value)
+		}
 		pairs = append(pairs, "{"+name+"}", value)
 	}
 	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// count says a number of something in the form of the plural that the language has for it
+// (CLDR, Unicode TR 35 part 3). What is no number stays as it is.
+func (v Voice) count(noun, number string) string {
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return number
+	}
+	form := "other"
+	switch plural.Cardinal.MatchPlural(language.Make(v.Lang), n, 0, 0, 0, 0) {
+	case plural.Zero:
+		form = "zero"
+	case plural.One:
+		form = "one"
+	case plural.Two:
+		form = "two"
+	case plural.Few:
+		form = "few"
+	case plural.Many:
+		form = "many"
+	}
+	return strings.ReplaceAll(v.own[noun+"_"+form], "{n}", number)
 }
 
 // With gives a voice that has one member more.

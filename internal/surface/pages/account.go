@@ -168,8 +168,8 @@ func (p accounts) checks(r *http.Request, s screen, u otl.User) ([]check, error)
 // agent names a browser. A site's session has none where the site signs people in by calls
 // of its own; that of our own pages then says nothing.
 func agent(s screen, userAgent string, own bool) string {
-	switch named := device(userAgent); {
-	case named != "?":
+	switch named := otl.Agent(userAgent); {
+	case named != "":
 		return named
 	case own:
 		return s.Say("unknown_browser")

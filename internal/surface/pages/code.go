@@ -42,7 +42,7 @@ func (p sending) showCode(w http.ResponseWriter, r *http.Request, v signin.Visit
 	if left := v.Resend().Sub(p.Now()); left > 0 {
 		page.Left, page.Resend = int((left+time.Second-1)/time.Second), s.With("time", v.Resend().UTC().Format("15:04:05 UTC")).Say("resend_from")
 	}
-	s.Title = s.Say("check_mail")
+	s.Title, s.Onward = s.Say("check_mail"), s.Site != ""
 	switch {
 	case v.Progress.Texted:
 		s.Title, page.Body, page.Texted = s.Say("check_phone"), s.Say("sent_text"), true

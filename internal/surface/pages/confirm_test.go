@@ -92,11 +92,11 @@ func TestOT04_AnOlderMailOfAVisitStillWorksForAMinute(t *testing.T) {
 		w.Person(t, jane, w.Notes.Site)
 		b := w.Browser(t)
 		p := asks(b, b.Get(request(w.Notes, nil)), jane)
-		if !strings.Contains(string(p.Raw), "The code works for 5 minutes, the link for 15.") {
+		if !strings.Contains(string(p.Raw), "The code works for 5 minutes, the link for 15 minutes.") {
 			t.Errorf("%s", p.Raw)
 		}
 		first := letter(t, w, jane)
-		if !strings.Contains(first.Text, "The code works for 5 minutes, the link for 15.") {
+		if !strings.Contains(first.Text, "The code works for 5 minutes, the link for 15 minutes.") {
 			t.Errorf("%s", first.Text)
 		}
 		w.Clock.Advance(40 * time.Second)

@@ -74,7 +74,8 @@ func TestAD10_EveryPageSaysWhatABrowserMayDo(t *testing.T) {
 }
 
 // TestAPageIsHadInAnotherLanguage: the choice at the foot leads to the same page, whatever
-// form it answered; what is shown once offers none, because it would be lost.
+// form it answered, and from where nothing is left to do to the front page or the first of
+// its kind; what is shown once offers none, because it would be lost.
 func TestAPageIsHadInAnotherLanguage(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)

@@ -68,7 +68,7 @@ func (c *crawler) browser() *otltest.Browser {
 		}
 		_, pattern := c.asks.Handler(r)
 		c.been[pattern] = true
-		document := strings.HasPrefix(p.Path, "/docs") || p.Path == "/" || p.Header.Get("Content-Disposition") != ""
+		document := strings.HasPrefix(p.Path, "/docs") || p.Header.Get("Content-Disposition") != ""
 		if p.Status/100 != 3 && !document && strings.HasPrefix(p.Header.Get("Content-Type"), "text/html") {
 			c.see(b, p)
 		}

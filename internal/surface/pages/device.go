@@ -1,15 +1,26 @@
 package pages
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
 	"github.com/onetimelogin/otl/internal/otl"
 )
 
-// device names a browser for a sentence, "?" for one that says nothing of itself.
-func device(agent string) string { return cmp.Or(otl.Agent(agent), "?") }
+// origin names for a sentence where something was asked for: the browser and the address it
+// came from, as far as they are known.
+func origin(s screen, agent, ip string) string {
+	switch named := isolate(otl.Agent(agent)); {
+	case otl.Agent(agent) == "" && ip == "":
+		return s.Say("unknown_browser")
+	case otl.Agent(agent) == "":
+		return isolate(ip)
+	case ip == "":
+		return named
+	default:
+		return named + " (" + isolate(ip) + ")"
+	}
+}
 
 // inApp reports whether a browser is part of another app, by what such browsers say of
 // themselves. Passkeys and cookies often fail there.

@@ -10,11 +10,9 @@ import (
 
 // devicePage lets a device in: first its code, then the question.
 type devicePage struct {
-	Code  string // as it was entered, or came along
-	Ask   bool
-	Body  string
-	Asked string // from which device it came, as far as that is known
-	Where string // the address it came from
+	Code   string // as it was entered, or came along
+	Sample string // what one looks like, "" where none is asked for
+	Asked  string // from which device and address it came, as far as that is known
 }
 
 // devices are the pages of somebody who lets a device in that has no browser (H25).
@@ -31,17 +29,16 @@ func (p devices) rule() signin.Devices { return signin.Devices{Flows: p.Flows} }
 
 // enter asks for the code; one that came along is filled in, and not taken for an answer.
 func (p devices) enter(w http.ResponseWriter, r *http.Request) error {
-	code := r.URL.Query().Get("user_code")
-	if len(code) > 20 {
-		code = ""
-	}
-	p.showEnter(w, r, code, nil)
+	p.showEnter(w, r, r.URL.Query().Get("user_code"), nil)
 	return nil
 }
 
 func (p devices) showEnter(w http.ResponseWriter, r *http.Request, code string, err error) {
+	if len(code) > 20 {
+		code = ""
+	}
 	s := p.screen(w, r, signin.Visit{}, nil)
-	s.Title, s.Data = s.Say("device_heading"), devicePage{Code: code, Body: s.Say("device_enter")}
+	s.Title, s.Data = s.Say("device_heading"), devicePage{Code: code, Sample: s.With("code", isolate("WDJB-MJHT")).Say("device_sample")}
 	status := p.wrong(&s, err)
 	if errors.Is(err, signin.ErrUserCode) {
 		s.Problem = s.Say("device_wrong")
@@ -53,7 +50,7 @@ func (p devices) entered(w http.ResponseWriter, r *http.Request) error {
 	code := r.PostForm.Get("user_code")
 	v, err := p.rule().Enter(r.Context(), code, p.bind(w, r), p.jar.Held(r))
 	if errors.Is(err, signin.ErrUserCode) || otl.As(err) != nil && err != nil && otl.As(err).Kind == otl.Limited {
-		p.showEnter(w, r, "", err)
+		p.showEnter(w, r, code, err)
 		return nil
 	}
 	if err != nil {
@@ -74,8 +71,7 @@ func (p devices) confirm(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s := p.screen(w, r, v, map[string]string{"name": isolate(d.Client), "address": isolate(whom(v.Who.User, v.Who.Session.HandedBy != ""))})
-	s.Title = s.Say("device_heading")
-	s.Data = devicePage{Ask: true, Body: s.Say("device_ask"), Asked: s.With("device", isolate(device(d.UserAgent))).Say("link_asked"), Where: d.IP}
+	s.Title, s.Data = s.Say("device_confirm_heading"), devicePage{Asked: s.With("device", origin(s, d.UserAgent, d.IP)).Say("link_asked")}
 	p.show(w, http.StatusOK, "device.html", "", s)
 	return nil
 }
@@ -90,12 +86,10 @@ func (p devices) confirmed(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s := p.screen(w, r, signin.Visit{}, nil)
-	s.Here = nil // it is decided
-	s.Title, s.Data = s.Say("device_heading"), devicePage{Ask: true}
+	s.Here = placed("/device") // it is decided
+	s.Title, s.Good, s.Data = s.Say("device_denied_heading"), s.Say("device_denied"), devicePage{}
 	if allow {
-		s.Good = s.Say("device_done")
-	} else {
-		s.Problem = s.Say("device_denied")
+		s.Title, s.Good = s.Say("device_done_heading"), s.Say("device_done")
 	}
 	p.show(w, http.StatusOK, "device.html", "", s)
 	return nil

@@ -28,7 +28,7 @@ func TestDevicePage(t *testing.T) {
 		for decision, want := range map[string]struct {
 			state otl.DeviceState
 			says  string
-		}{"connect": {otl.DeviceAllowed, "Done. Go on at the device."}, "cancel": {otl.DeviceDenied, "The device was turned away."}} {
+		}{"connect": {otl.DeviceAllowed, "go on at the device."}, "cancel": {otl.DeviceDenied, "Nobody was signed in on the device."}} {
 			shown, err := signin.Devices{Flows: w.Flows}.Begin(t.Context(), w.Notes.Site, c.ID, "openid")
 			if err != nil {
 				t.Fatal(err)
@@ -37,7 +37,7 @@ func TestDevicePage(t *testing.T) {
 			if p.Title != "Connect a device" || p.Fields("device").Get("user_code") != shown.User {
 				t.Fatalf("%s %v", p.Title, p.Fields("device"))
 			}
-			if wrong := b.Submit(p, "device", map[string]string{"user_code": "BCDF-GHJK"}); wrong.Status != http.StatusBadRequest || wrong.Fields("device").Get("user_code") != "" {
+			if wrong := b.Submit(p, "device", map[string]string{"user_code": "BCDF-GHJK"}); wrong.Status != http.StatusBadRequest || wrong.Fields("device").Get("user_code") != "BCDF-GHJK" || !strings.Contains(string(wrong.Raw), `aria-invalid="true"`) {
 				t.Errorf("%d %s", wrong.Status, wrong.Raw)
 			}
 			p = b.Submit(p, "device", map[string]string{"user_code": " " + strings.ToLower(strings.ReplaceAll(shown.User, "-", ""))})
@@ -47,10 +47,12 @@ func TestDevicePage(t *testing.T) {
 			if !strings.Contains(string(p.Raw), "\u2068Television\u2069") || !strings.Contains(string(p.Raw), "If somebody sent you the code, cancel") {
 				t.Fatalf("%d %s", p.Status, p.Raw)
 			}
+			holds(t, p, "Sign in to \u2068Notes\u2069 on", "Asked from an unknown browser.", "!?.", "Use another account", "Signed in as")
 			at := p.Path
 			if p = b.Submit(p, "confirm", map[string]string{"decision": decision}); !strings.Contains(string(p.Raw), want.says) {
 				t.Errorf("%s: %s", decision, p.Raw)
 			}
+			holds(t, p, `role="status"`, `!role="alert"`, `<a href="/device">`, `<a href="/account">`, `id="lang"`) // it is what he asked for, and leads on
 			if p = b.Get(at); p.Status != http.StatusNotFound {
 				t.Errorf("%s again: %d", decision, p.Status)
 			}

@@ -26,13 +26,22 @@ type library struct{ *Pages }
 
 // routes serves the front page and the documentation.
 func (p library) routes() {
-	p.get("/{$}", func(w http.ResponseWriter, _ *http.Request) error {
-		p.render(w, "front.html", document{Title: "OneTimeLogin"})
-		return nil
-	})
+	p.get("/{$}", p.front)
 	p.get("/docs", p.doc)
 	p.get("/docs/{name...}", p.doc)
 	p.get("/docs/errors/{code}", p.errorCode)
+}
+
+// front says what this server is, and leads whoever comes by himself in.
+func (p library) front(w http.ResponseWriter, r *http.Request) error {
+	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
+	if err != nil {
+		return err
+	}
+	s := screen{Voice: p.voice(w, r, nil, who.User.Locale), Data: who.Session.ID != ""}
+	s.Title = s.Say("front_heading")
+	p.show(w, http.StatusOK, "front.html", "", s)
+	return nil
 }
 
 func (p library) render(w http.ResponseWriter, name string, data document) {

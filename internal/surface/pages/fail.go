@@ -2,6 +2,7 @@ package pages
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/onetimelogin/otl/internal/cookie"
@@ -42,7 +43,23 @@ func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		p.Plain(w, r, err)
 		return
 	}
+	if otl.Is(err, signin.ErrFlow.Code) && r.Method == http.MethodGet && p.jar.Get(r, cookie.Flow).Empty() && !r.URL.Query().Has(tried) {
+		entry{p}.tryCookie(w, r)
+		return
+	}
 	p.problem(w, r, wire.Failed(w, r, err), "")
+}
+
+// tried marks the address of a page that is asked for again with a cookie.
+const tried = "cookies"
+
+// tryCookie gives a browser without a cookie one, and has it ask again: whether it keeps none
+// or just opened an address that another one was given shows in nothing else.
+func (p entry) tryCookie(w http.ResponseWriter, r *http.Request) {
+	p.bind(w, r)
+	q := r.URL.Query()
+	q.Set(tried, "1")
+	p.send(w, r, (&url.URL{Path: r.URL.Path, RawQuery: q.Encode()}).String())
 }
 
 // problem shows the page of an error that may name the site at fault.
@@ -51,13 +68,12 @@ func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, si
 	title, words := v.Say("problem_heading"), "problem_ours"
 	about := problem{Code: e.Code, Reference: otl.RequestOf(r.Context()).ID}
 	switch {
-	case e.Code == signin.ErrFlow.Code && p.jar.Get(r, cookie.Flow).Empty():
-		words = "problem_cookies"
-		if r.Method == http.MethodGet {
-			about.Otherwise, about.Words = r.URL.RequestURI(), v.Say("try_again")
-		}
+	case e.Code == signin.ErrFlow.Code && r.Method == http.MethodGet && p.jar.Get(r, cookie.Flow).Empty():
+		q := r.URL.Query()
+		q.Del(tried)
+		words, about.Otherwise, about.Words = "problem_cookies", (&url.URL{Path: r.URL.Path, RawQuery: q.Encode()}).String(), v.Say("try_again")
 	case e.Code == signin.ErrFlow.Code, e.Code == errForeign.Code:
-		words, about.Otherwise, about.Words = "problem_flow", "/account", v.Say("account")
+		title, words, about.Otherwise, about.Words = v.Say("setup_again"), "problem_flow", "/account", v.Say("account")
 		f, _, err := signin.Restarts{Flows: p.Flows}.Overdue(r.Context(), r.FormValue("f"), p.jar.Get(r, cookie.Flow))
 		if err == nil && e.Code == signin.ErrFlow.Code {
 			words, about.Otherwise, about.Overdue = "problem_overdue", "", f.ID

@@ -26,6 +26,7 @@ type screen struct {
 	Title   string // its one heading
 	Site    string // whom the browser comes from, "" for nobody
 	Brand   brand  // of the same
+	Onward  bool   // what he does here leads on to that site
 	Wide    bool
 	Problem string            // what went wrong
 	Good    string            // what went well

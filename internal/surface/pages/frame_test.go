@@ -131,6 +131,36 @@ func TestAD01_AFormNeedsItsToken(t *testing.T) {
 	}
 }
 
+// TestTheFrontPageLeadsIn: whoever comes by himself is led to sign in, in his language, and
+// who is signed in to his account.
+func TestTheFrontPageLeadsIn(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	w.Person(t, jane)
+	b := w.Browser(t)
+	holds(t, b.Get("/"), `<a class="button" href="/account">Sign in</a>`, `href="/docs"`, "!readyz", `id="lang"`)
+	holds(t, b.Get("/?lang=de"), `<html lang="de"`, `>Anmelden</a>`, ">Dokumentation<")
+	b = home(t, w)
+	holds(t, b.Get("/"), `<a class="button" href="/account">Your account</a>`, "!>Sign in<")
+}
+
+// TestAFieldInErrorSaysSo: the field of a code that was wrong is marked, and described by what
+// is wrong with it (WCAG 3.3.1); the page says whose it is, and where it leads.
+func TestAFieldInErrorSaysSo(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	secondFactors(t, w, w.Person(t, jane, w.Notes.Site))
+	b := w.Browser(t)
+	p := b.Get(request(w.Notes, nil))
+	holds(t, p, `<strong dir="auto">Notes</strong></header>`, `<p class="muted">to continue to Notes</p>`)
+	p = password(b, p)
+	holds(t, p, "!aria-invalid", `<strong dir="auto">Notes</strong></header>`, `<p class="muted">to continue to Notes</p>`)
+	holds(t, b.Submit(p, "second", map[string]string{"code": "000000"}), `aria-invalid="true" aria-describedby="problem"`, `<p class="banner" id="problem" role="alert"`)
+	b = w.Browser(t)
+	p = asks(b, b.Get(request(w.Notes, nil)), jane)
+	holds(t, b.Submit(p, "code-form", map[string]string{"code": "000000"}), `aria-describedby="code-hint problem" aria-invalid="true"`)
+}
+
 // TestPagesAreLight holds the pages to their weight: 14 kB of markup and style, 8 kB
 // of script, compressed.
 func TestPagesAreLight(t *testing.T) {

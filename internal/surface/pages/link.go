@@ -4,8 +4,10 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/cookie"
+	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/wire"
@@ -18,7 +20,7 @@ type linkPage struct {
 	Auto    bool     // goes on by itself where scripts run
 	Numbers []string // of which one is shown where the link was asked for
 	Again   string   // the link that a new one can be sent in the place of
-	Denied  bool     // it was just refused
+	Doubt   bool     // somebody else may have asked for it
 	Dead    bool     // it no longer works
 	Stray   bool     // the page is open in the browser of an app
 }
@@ -86,18 +88,14 @@ func (p sending) link(w http.ResponseWriter, r *http.Request) error {
 
 // askedFrom says who asked for a link: by which browser, from where and when.
 func (p sending) askedFrom(s screen, l signin.Linked) string {
-	from := isolate(device(l.Agent))
-	if l.IP != "" {
-		from += " (" + isolate(l.IP) + ")"
-	}
-	ago := int(p.Now().Sub(l.At).Minutes())
-	switch s := s.With("device", from); {
+	asked := s.With("device", origin(s, l.Agent, l.IP))
+	switch ago := p.Now().Sub(l.At); {
 	case l.At.IsZero():
-		return s.Say("link_asked")
-	case ago < 1:
-		return s.Say("link_asked_now")
+		return asked.Say("link_asked")
+	case ago < time.Minute:
+		return asked.Say("link_asked_now")
 	default:
-		return s.With("minutes", strconv.Itoa(ago)).Say("link_asked_ago")
+		return asked.With(message.DataMinutes, strconv.Itoa(int(ago.Minutes()))).Say("link_asked_ago")
 	}
 }
 
@@ -134,13 +132,12 @@ func (p sending) approveLink(w http.ResponseWriter, r *http.Request, link string
 		return p.deadLink(w, r, err)
 	}
 	s := screen{Voice: p.voice(w, r, nil)}
-	s.Here = nil // the link is used up
-	if s.Title = s.Say("number_heading"); right {
+	s.Here = placed("/") // the link is used up
+	if s.Title, s.Data = s.Say("link_approved_heading"), (linkPage{}); right {
 		s.Good = s.Say("link_approved")
 	} else {
-		s.Problem = s.Say("link_wrong_number")
+		s.Title, s.Problem, s.Data = s.Say("link_wrong_heading"), s.Say("link_wrong_number"), linkPage{Doubt: true}
 	}
-	s.Data = linkPage{}
 	p.show(w, http.StatusOK, "link.html", "", s)
 	return nil
 }
@@ -166,8 +163,10 @@ func (p sending) denyLink(w http.ResponseWriter, r *http.Request) error {
 	if err := p.Codes.Deny(r.Context(), r.PathValue("token")); err != nil {
 		return p.deadLink(w, r, err)
 	}
-	v := p.voice(w, r, nil)
-	p.show(w, http.StatusOK, "link.html", "", screen{Voice: v, Title: v.Say("link_deny"), Data: linkPage{Body: v.Say("link_denied_body"), Denied: true}})
+	s := screen{Voice: p.voice(w, r, nil)}
+	s.Here = placed("/")
+	s.Title, s.Data = s.Say("link_dead_heading"), linkPage{Body: s.Say("link_denied_body"), Doubt: true}
+	p.show(w, http.StatusOK, "link.html", "", s)
 	return nil
 }
 
@@ -190,9 +189,9 @@ func (p sending) deadLink(w http.ResponseWriter, r *http.Request, err error) err
 	s.Title, page.Body = s.Say("link_dead_heading"), s.Say("link_dead_body")
 	switch why {
 	case signin.DeadUsed:
-		s.Title, page.Body = s.Say("link_used_heading"), said.Say("link_used_body")
+		s.Title, page.Body, page.Doubt = s.Say("link_used_heading"), said.Say("link_used_body"), true
 	case signin.DeadDenied:
-		page.Body = s.Say("link_denied_body")
+		page.Body, page.Doubt = s.Say("link_denied_body"), true
 	case signin.DeadExpired:
 		s.Title, page.Body = s.Say("link_expired_heading"), said.Say("link_expired_body")
 	case signin.DeadReplaced:
@@ -200,6 +199,9 @@ func (p sending) deadLink(w http.ResponseWriter, r *http.Request, err error) err
 	}
 	page.Dead = true
 	s.Data, s.Here = page, nil // no answer that is an error holds what may be a secret (PR-01)
+	if page.Again == "" {
+		s.Here = placed("/")
+	}
 	p.show(w, http.StatusGone, "link.html", "", s)
 	return nil
 }

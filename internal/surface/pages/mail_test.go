@@ -43,7 +43,7 @@ func pathOf(link string) string { return strings.TrimPrefix(link, otltest.Issuer
 // shown gives the number a page shows that waits for a link.
 func shown(t *testing.T, p otltest.Page) string {
 	t.Helper()
-	_, after, ok := strings.Cut(string(p.Raw), `id="number" dir="ltr">`)
+	_, after, ok := strings.Cut(string(p.Raw), `id="number"><bdi dir="ltr">`)
 	if !ok || len(after) < 2 {
 		t.Fatalf("no number on\n%s", p.Raw)
 	}
@@ -178,7 +178,7 @@ func TestOT18_ANumberIsNamed(t *testing.T) {
 			t.Errorf("before the link was opened: %d", got.Status)
 		}
 		done := phone.Submit(page, "confirm", map[string]string{"where": "start", "number": number})
-		if !strings.Contains(string(done.Raw), "Go on where you started") || phone.Cookies["__Host-otl_session"] != "" {
+		if holds(t, done, "!Which number does the other screen show?"); done.Title != "Confirmed" || !strings.Contains(string(done.Raw), "Go on where you started") || phone.Cookies["__Host-otl_session"] != "" {
 			t.Fatalf("%s %v", done.Raw, phone.Cookies)
 		}
 		if ready() != `{"ready":true}` {
@@ -195,8 +195,10 @@ func TestOT18_ANumberIsNamed(t *testing.T) {
 		link = pathOf(l.Link)
 		page = phone.Get(link)
 		wrong := slices.DeleteFunc(offered(page), func(n string) bool { return n == number })[0]
-		if got := phone.Submit(page, "confirm", map[string]string{"where": "start", "number": wrong}); !strings.Contains(string(got.Raw), "worthless now") {
-			t.Errorf("%s", got.Raw)
+		if got := phone.Submit(page, "confirm", map[string]string{"where": "start", "number": wrong}); !strings.Contains(string(got.Raw), "this link no longer works") || got.Title != "That wasn't the number" {
+			t.Errorf("%s: %s", got.Title, got.Raw)
+		} else {
+			holds(t, got, `<a href="/account/secure">`, "!Which number does the other screen show?")
 		}
 		if got := phone.Submit(page, "confirm", map[string]string{"where": "start", "number": number}); got.Status != http.StatusGone {
 			t.Errorf("the right one afterwards: %d", got.Status)

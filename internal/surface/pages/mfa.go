@@ -72,7 +72,7 @@ func (p entry) showSecond(w http.ResponseWriter, r *http.Request, v signin.Visit
 	page.Key, page.Texted = page.Factor.Kind == otl.FactorKey, page.Factor.Kind == otl.FactorSMS
 	page.Sends, page.Numeric = page.Factor.Kind.Sent(), page.Factor.Kind != otl.FactorRecovery
 	page.Body = s.Say(factorWords(page.Factor.Kind))
-	s.Title, s.Data = s.Say("mfa"), page
+	s.Title, s.Onward, s.Data = s.Say("mfa"), s.Site != "", page
 	code := p.wrong(&s, wrong)
 	switch {
 	case wrong == nil || s.Problem != "":
@@ -138,7 +138,7 @@ func (p entry) secondSent(w http.ResponseWriter, r *http.Request) error {
 		Token: p.jar.Get(r, cookie.Step), FactorID: chosen, Proof: secret.NewText(proof), Trust: r.PostForm.Get("trust") == "1",
 	})
 	switch {
-	case errors.Is(err, factor.ErrProof), errors.Is(err, signin.ErrStep), errors.Is(err, factor.ErrNone), err != nil && mendable(err):
+	case otl.Is(err, factor.ErrProof.Code), errors.Is(err, factor.ErrReused), errors.Is(err, signin.ErrStep), errors.Is(err, factor.ErrNone), err != nil && mendable(err):
 		return p.showSecond(w, r, v, chosen, true, err)
 	case err != nil:
 		return err

@@ -100,12 +100,24 @@ func TestOA02_AVisitIsNotBegunAnewForAnAddressTakenBack(t *testing.T) {
 	})
 }
 
-// TestCookiesThatAreBlocked: the page says so and leads back to itself.
+// TestCookiesThatAreBlocked: a browser that keeps none is told so, and led back to where it
+// was once it does; one that only opened an address of another is not told what is not true.
 func TestCookiesThatAreBlocked(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
-	b := w.Browser(t)
-	p := b.Get(request(w.Notes, nil))
-	b.Cookies = map[string]string{}
-	holds(t, b.Get(p.Path), "blocks cookies", `href="`+p.Path+`"`)
+	path := w.Browser(t).Get(request(w.Notes, nil)).Path
+	blocked := w.Browser(t)
+	blocked.Seen = func(string, otltest.Page) { clear(blocked.Cookies) }
+	p := blocked.Get(path)
+	holds(t, p, "blocks cookies", `href="`+path+`">Try again`)
+	if p.Status != http.StatusNotFound {
+		t.Errorf("%d", p.Status)
+	}
+	copied := w.Browser(t).Get(path)
+	holds(t, copied, "<h1>Start again</h1>", "begun in another browser", "!blocks cookies", `href="/account">Your account</a>`)
+	if copied.Status != http.StatusNotFound {
+		t.Errorf("an address of another browser: %d", copied.Status)
+	}
+	// A program that asks for no page is sent nowhere.
+	w.Do(t, otltest.Call{Path: path}).Want(t, http.StatusNotFound, "flow_unknown")
 }

@@ -176,7 +176,7 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, v signin.Visi
 	if page.As != "" {
 		s.Here.Query.Set("as", page.As)
 	}
-	s.Title = s.Say("signin")
+	s.Title, s.Onward = s.Say("signin"), s.Site != ""
 	if page.Again {
 		s.Title = s.Say("confirm_you")
 	}
@@ -205,7 +205,7 @@ func (p *Pages) wrong(s *screen, err error) int {
 	case errors.Is(err, signin.ErrTemporary):
 		s.Problem = s.Say("password_temporary")
 	case e.Kind == otl.Limited:
-		s.Problem = strings.ReplaceAll(s.Say("too_many"), "{minutes}", signin.Minutes(e.RetryAfter))
+		s.Problem = s.With(message.DataMinutes, signin.Minutes(e.RetryAfter)).Say("too_many")
 	case e.Kind == otl.Unavailable:
 		s.Problem = s.Say(unavailable(e))
 	case len(e.More) > 0:

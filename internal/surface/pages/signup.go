@@ -36,7 +36,7 @@ func (p entry) signUp(w http.ResponseWriter, r *http.Request) error {
 func (p entry) showSignUp(w http.ResponseWriter, r *http.Request, v signin.Visit, page signUpPage, err error) {
 	s := p.screen(w, r, v, nil)
 	page.Secret = v.Site.Offers(otl.WayPassword)
-	s.Title, s.Data = s.Say("signup"), page
+	s.Title, s.Onward, s.Data = s.Say("signup"), s.Site != "", page
 	p.show(w, p.wrong(&s, err), "signup.html", otl.Origin(v.Asked.Redirect), s)
 }
 

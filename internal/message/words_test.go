@@ -1,0 +1,44 @@
+package message_test
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/onetimelogin/otl/internal/message"
+)
+
+// TestMinutesAreCounted in the forms that a language has for a number: six in Arabic,
+// three in Polish; every number has words in every language.
+func TestMinutesAreCounted(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ lang, n, want string }{
+		{"en", "1", "works for 1 minute, once"},
+		{"en", "5", "works for 5 minutes, once"},
+		{"de", "1", "gilt 1 Minute und"},
+		{"pl", "1", "działa 1 minutę i"},
+		{"pl", "3", "działa 3 minuty i"},
+		{"pl", "5", "działa 5 minut i"},
+		{"pl", "22", "działa 22 minuty i"},
+		{"ar", "1", "لمدة دقيقة واحدة"},
+		{"ar", "2", "لمدة دقيقتين"},
+		{"ar", "5", "لمدة 5 دقائق"},
+		{"ar", "15", "لمدة 15 دقيقة"},
+		{"he", "2", "למשך שתי דקות"},
+		{"ja", "1", "有効期限は1分"},
+		{"en", "a few", "works for a few, once"},
+	} {
+		said := message.Speak(map[string]string{message.DataMinutes: c.n}, c.lang).Say("signin_info")
+		if !strings.Contains(said, c.want) {
+			t.Errorf("%s %s: %q has no %q", c.lang, c.n, said, c.want)
+		}
+	}
+	for _, l := range message.Languages() {
+		for n := range 121 {
+			v := message.Speak(map[string]string{message.DataMinutes: strconv.Itoa(n)}, l.Tag)
+			if said, none := v.Say("too_many"), v.With(message.DataMinutes, "").Say("too_many"); len([]rune(said)) < len([]rune(none))+2 || strings.Contains(said, "{") {
+				t.Errorf("%s has no words for %d: %s", l.Tag, n, said)
+			}
+		}
+	}
+}
