@@ -21,7 +21,12 @@ type cluster struct {
 // newCluster starts servers, each by way of the URL given for it.
 func newCluster(t *testing.T, urls ...string) *cluster {
 	t.Helper()
-	c := &cluster{in: newInstallation(t, urls[0])}
+	return newInstallation(t, urls[0]).cluster(t, urls...)
+}
+
+func (in installation) cluster(t *testing.T, urls ...string) *cluster {
+	t.Helper()
+	c := &cluster{in: in}
 	for _, url := range urls {
 		in := c.in
 		in.settings = append(append([]string{}, in.settings...), "OTL_DATABASE_URL="+url)

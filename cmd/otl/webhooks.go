@@ -156,7 +156,7 @@ type deliveryJSON struct {
 }
 
 func webhooksDeliveriesCommand(a *app) *cobra.Command {
-	var state, cursor string
+	var state, cursor, kind, user, since string
 	var limit int
 	c := &cobra.Command{
 		Use: "deliveries ID [EVENT]", Short: "List what was sent to an endpoint, or show every attempt of one event", Args: cobra.RangeArgs(1, 2),
@@ -166,8 +166,9 @@ func webhooksDeliveriesCommand(a *app) *cobra.Command {
 				return show(a, c, http.MethodGet, path+"/"+segment(args[1]), nil, nil, func(d deliveryJSON) { printDelivery(a.stdout, d) })
 			}
 			query := url.Values{"limit": {strconv.Itoa(limit)}}
-			set(query, "state", state)
-			set(query, "cursor", cursor)
+			for name, value := range map[string]string{"state": state, "type": kind, "user_id": user, "since": since, "cursor": cursor} {
+				set(query, name, value)
+			}
 			return show(a, c, http.MethodGet, path, query, nil, func(out struct {
 				Data []deliveryJSON
 				Next *string `json:"next_cursor"`
@@ -180,9 +181,13 @@ func webhooksDeliveriesCommand(a *app) *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&state, "state", "", "waiting, delivered, dead or withdrawn (default all)")
-	c.Flags().IntVar(&limit, "limit", 50, "how many, 1 to 200")
-	c.Flags().StringVar(&cursor, "cursor", "", "go on from here")
+	f := c.Flags()
+	f.StringVar(&state, "state", "", "waiting, delivered, dead or withdrawn (default all)")
+	f.StringVar(&kind, "type", "", "only of events of this type")
+	f.StringVar(&user, "user", "", "only of events about this person")
+	f.StringVar(&since, "since", "", "only of events from this moment on, RFC 3339")
+	f.IntVar(&limit, "limit", 50, "how many, 1 to 200")
+	f.StringVar(&cursor, "cursor", "", "go on from here")
 	return c
 }
 

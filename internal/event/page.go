@@ -3,6 +3,7 @@ package event
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -57,6 +58,12 @@ func Page(ctx context.Context, st *store.Store, siteID string, told bool, f otl.
 		return found, span[0], span[0] > from, nil
 	}
 	return found, span[1], span[1] < to, nil
+}
+
+// From gives the first place of a site's log at which something of a moment or later may be.
+func From(ctx context.Context, st *store.Store, siteID string, since time.Time) (int64, error) {
+	first, _, err := ends(ctx, st, siteID, otl.LogFilter{Since: since})
+	return first, err
 }
 
 // ends gives the first place at which a filter may want something, and the last of the log.

@@ -29,20 +29,29 @@ func (m *Messages) Reaches(c otl.Channel) error {
 	return ErrNoMail
 }
 
-// Owners queues a mail to each owner of a site. It is in his language, not in that of
-// whoever made the request it follows from.
-func (m *Messages) Owners(ctx context.Context, tx *store.Tx, kind otl.MessageKind, siteID string, data map[string]string) error {
+// Owners queues a mail to each owner of a site, and says how many there are. It is in his
+// language, not in that of whoever made the request it follows from.
+func (m *Messages) Owners(ctx context.Context, tx *store.Tx, kind otl.MessageKind, siteID string, data map[string]string) (int, error) {
 	owners, err := tx.Businesses.Owners(ctx, siteID)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, o := range owners {
 		o.Locale = cmp.Or(o.Locale, tags[0])
 		if err := m.Mail(ctx, tx, kind, o, siteID, data); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return nil
+	return len(owners), nil
+}
+
+// ToOperator queues a mail to the operator, if he has an address.
+func (m *Messages) ToOperator(ctx context.Context, tx *store.Tx, kind otl.MessageKind, siteID string, data map[string]string) error {
+	if m.Operator == "" {
+		return nil
+	}
+	_, err := m.Queue(ctx, tx, Note{Kind: kind, Channel: otl.ChannelMail, To: m.Operator, SiteID: siteID, Locale: tags[0], Data: data})
+	return err
 }
 
 // SMSStopped says that a site sends no more SMS to a range of numbers: in the log, to its
@@ -62,9 +71,8 @@ func (m *Messages) stopped(ctx context.Context, tx *store.Tx, t otl.EventType, k
 	if err := tx.Events.Append(ctx, otl.Event{ID: "evt_" + secret.NewID(now), Type: t, SiteID: siteID, Data: data, CreatedAt: now}); err != nil {
 		return err
 	}
-	if err := m.Owners(ctx, tx, kind, siteID, data); err != nil || m.Operator == "" {
+	if _, err := m.Owners(ctx, tx, kind, siteID, data); err != nil {
 		return err
 	}
-	_, err := m.Queue(ctx, tx, Note{Kind: kind, Channel: otl.ChannelMail, To: m.Operator, SiteID: siteID, Locale: tags[0], Data: data})
-	return err
+	return m.ToOperator(ctx, tx, kind, siteID, data)
 }

@@ -3,6 +3,7 @@ package node_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -29,6 +30,47 @@ func refused(t *testing.T, w *otltest.World, siteID string) map[string][]otl.Eve
 		}
 	}
 	return out
+}
+
+// others are refused on the other wires, and for want of a role: each is in the log.
+func others(t *testing.T, w *otltest.World, made site.MadeClient) {
+	t.Helper()
+	w.Person(t, "jane@dev.test", w.Notes.Site)
+	bearer := w.Login(t, w.Notes, "jane@dev.test").Text("access_token")
+	posted := func(path, body string, head ...string) otltest.Call {
+		h := map[string]string{"Content-Type": form}
+		for i := 0; i < len(head); i += 2 {
+			h[head[i]] = head[i+1]
+		}
+		return otltest.Call{Method: http.MethodPost, Path: path, Body: body, Headers: h}
+	}
+	narrow, err := w.Clients.Create(t.Context(), w.Notes.Site.ID, site.NewClient{Name: "narrow", Scopes: otl.Scopes{otl.ScopeAuth}, RedirectURIs: []string{"https://notes.test/callback"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := "client_id:" + narrow.ID + ", client_secret:" + narrow.Secret.Reveal()
+	token := w.Do(t, otltest.Call{Path: "/auth/oauth2/v2/token", Body: object{"grant_type": "client_credentials"}, Headers: map[string]string{"Authorization": mine}}).Want(t, http.StatusOK)
+	wrong := "client_id:" + made.ID + ", client_secret:otc_wrong"
+	forged := url.Values{"grant_type": {"client_credentials"}, "client_assertion": {"a.b.c"}, "client_assertion_type": {site.AssertionType}}
+	for operation, c := range map[string]otltest.Call{
+		"POST /api/v1/roles/assign":  {Path: "/api/v1/roles/assign", Bearer: bearer, Body: object{"user_id": "x", "role": "editor"}},
+		"POST /api/v1/sites":         {Path: "/api/v1/sites", Bearer: bearer, Body: object{"name": "Acme", "domain": "acme.test", "callback_url": "https://acme.test/cb"}},
+		"POST /oidc/par":             posted("/oidc/par", "client_id="+made.ID+"&client_secret=otc_wrong"),
+		"POST /oidc/introspect":      posted("/oidc/introspect", forged.Encode()+"&token=x"),
+		"POST /auth/oauth2/v2/token": {Path: "/auth/oauth2/v2/token", Body: object{"grant_type": "client_credentials"}, Headers: map[string]string{"Authorization": wrong}},
+		"GET /api/1/users":           {Path: "/api/1/users", Headers: map[string]string{"Authorization": "bearer:" + token.Text("access_token")}},
+	} {
+		if r := w.Do(t, c); r.Status != http.StatusUnauthorized && r.Status != http.StatusForbidden {
+			t.Errorf("%s: %d %s", operation, r.Status, r.Raw)
+		}
+		found := false
+		for _, some := range refused(t, w, "") {
+			found = found || slices.ContainsFunc(some, func(e otl.Event) bool { return e.Data[otl.DataOperation] == operation })
+		}
+		if !found {
+			t.Errorf("%s is not in the log", operation)
+		}
+	}
 }
 
 // TestAU01_RefusedAccess: a key that is wrong, or not good for what it is used for, is in the
@@ -84,5 +126,6 @@ func TestAU01_RefusedAccess(t *testing.T) {
 		if n := w.SignIn.Second.Failures.Total.Load(); n != 0 {
 			t.Errorf("%d of them are counted as sign-ins", n)
 		}
+		others(t, w, made)
 	})
 }

@@ -27,6 +27,9 @@ func (w *World) Browser(t testing.TB) *Browser {
 	return &Browser{World: w, Cookies: map[string]string{}, Headers: map[string]string{"Accept": "text/html", "Accept-Language": "en"}, t: t}
 }
 
+// Visit opens one at a server that runs elsewhere.
+func Visit(t testing.TB, url string) *Browser { return (&World{URL: url, acts: &acts{}}).Browser(t) }
+
 // Page is where a browser ended up.
 type Page struct {
 	Reply

@@ -1,6 +1,7 @@
 package otltest
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -9,7 +10,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/store"
 	"github.com/onetimelogin/otl/internal/webhook"
 )
 
@@ -90,6 +93,25 @@ func (h *Hook) Take() []Heard {
 	got := h.got
 	h.got = nil
 	return got
+}
+
+// Doubt makes an endpoint one that has not shown that it is its site's, asked to or not.
+func (w *World) Doubt(t testing.TB, e otl.Endpoint, asked bool) {
+	t.Helper()
+	if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		for _, url := range []string{e.URL + "?", e.URL} {
+			if err := tx.Endpoints.Update(ctx, e.ID, store.EndpointChange{URL: &url}, w.Clock.Now()); err != nil {
+				return err
+			}
+		}
+		if !asked {
+			return nil
+		}
+		_, err := tx.Endpoints.Asked(ctx, e.ID, e.URL, w.Clock.Now())
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Hook registers a receiver as an endpoint of a site, for some types of events or

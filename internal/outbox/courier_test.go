@@ -46,7 +46,7 @@ func happen(t *testing.T, w *otltest.World, s site.Registered, n int) {
 // deliveries gives those of an endpoint, the oldest first.
 func deliveries(t *testing.T, w *otltest.World, m webhook.Made) []webhook.Delivery {
 	t.Helper()
-	all, err := w.Webhooks.Deliveries(t.Context(), m.SiteID, m.ID, "", 0, 1000)
+	all, _, err := w.Webhooks.Deliveries(t.Context(), m.SiteID, m.ID, "", otl.LogFilter{Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

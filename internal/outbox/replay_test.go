@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -255,25 +256,23 @@ func TestPR04_ShownIsWhatWasSent(t *testing.T) {
 			}
 			w.Deliver(t)
 		}
-		unverified := m.Endpoint
-		unverified.VerifiedAt, unverified.AskedAt = time.Time{}, w.Clock.Now()
-		set := func(e otl.Endpoint) {
+		move := func(url string) {
 			t.Helper()
-			if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.Endpoints.Update(ctx, e) }); err != nil {
+			if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				return tx.Endpoints.Update(ctx, m.ID, store.EndpointChange{URL: &url, VerifiedAt: w.Clock.Now()}, w.Clock.Now())
+			}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		set(unverified)
+		w.Doubt(t, m.Endpoint, true)
 		change()
 		if shown(0); len(h.Take()) != 1 {
 			t.Error("nothing came to the unverified endpoint")
 		}
-		unreachable := m.Endpoint
-		unreachable.URL = "http://127.0.0.1:1/"
-		set(unreachable)
+		move("http://127.0.0.1:1/")
 		change()
 		shown(0)
-		set(m.Endpoint)
+		move(m.URL)
 		h.Status(http.StatusInternalServerError) // it has read it
 		change()
 		shown(1)
@@ -313,11 +312,7 @@ func TestWH15_ADeliveryIsShownAsItIsSent(t *testing.T) {
 	w.Person(t, "jane@dev.test", w.Notes.Site)
 	_, m := w.Hook(t, w.Notes, "session.created")
 	_, e := clientHook(t, w)
-	bare := m.Endpoint
-	bare.VerifiedAt, bare.AskedAt = time.Time{}, w.Clock.Now()
-	if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.Endpoints.Update(ctx, bare) }); err != nil {
-		t.Fatal(err)
-	}
+	w.Doubt(t, m.Endpoint, true)
 	w.Login(t, w.Notes, "jane@dev.test")
 	appended(t, w, otl.Event{Type: otl.EventSessionRevoked, UserID: "jane", SessionID: "s", SiteID: e.SiteID, Data: map[string]string{otl.DataClient: e.Client}})
 	w.Deliver(t)
@@ -397,4 +392,30 @@ func TestWH07_ASlowReceiverKeepsLittle(t *testing.T) {
 			t.Error("it cannot be sent again")
 		}
 	})
+}
+
+// TestWH05_TheOperatorHearsWhereNobodyOwnsTheSite: that an endpoint was stopped is told to
+// somebody.
+func TestWH05_TheOperatorHearsWhereNobodyOwnsTheSite(t *testing.T) {
+	t.Parallel()
+	const operator = "ops@dev.test"
+	w := otltest.New(t, otltest.SQLite, func(o *node.Options) { o.Operator = operator })
+	w.Person(t, "owner@dev.test")
+	owner, err := w.Store.Read.Users.ByEmail(t.Context(), "owner@dev.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blog := w.Register(t, site.Registration{Name: "Blog", Owner: owner.ID})
+	for to, of := range map[string]site.Registered{operator: w.Notes, "owner@dev.test": blog} {
+		w.Letters(t, "")
+		w.Inbox.Empty()
+		h, _ := w.Hook(t, of)
+		h.Status(http.StatusGone)
+		happen(t, w, of, 1)
+		w.Deliver(t)
+		if mails := w.Letters(t, ""); len(mails) != 1 || mails[0].To != to || !strings.Contains(mails[0].Text, h.URL) {
+			t.Errorf("%s: %+v", of.Site.Name, mails)
+		}
+		w.Inbox.Empty()
+	}
 }

@@ -23,20 +23,16 @@ func (c *Couriers) Bound(ctx context.Context, most int) error {
 			return c.stop(ctx, tx, e.Endpoint, otl.EndpointDisabled, otl.ReasonBacklog)
 		}))
 	}
-	return err
+	return errors.Join(err, c.Webhooks.GiveUp(ctx, ""))
 }
 
-// stop turns an endpoint off and tells its owners. For one that is disabled nothing waits.
+// stop turns an endpoint off and tells its owners. What waits for one that is disabled is
+// given up afterwards.
 func (c *Couriers) stop(ctx context.Context, tx *store.Tx, e otl.Endpoint, state otl.EndpointState, reason string) error {
 	now := c.Now()
 	was, err := tx.Endpoints.Stop(ctx, e.ID, state, reason, now)
 	if err != nil || !was {
 		return err
-	}
-	if state == otl.EndpointDisabled {
-		if err := tx.Deliveries.GiveUp(ctx, e.ID, now); err != nil {
-			return err
-		}
 	}
 	if err := tx.Events.Append(ctx, otl.Event{
 		ID: "evt_" + secret.NewID(now), Type: otl.EventEndpointStopped, SiteID: e.SiteID, CreatedAt: now,
@@ -48,7 +44,12 @@ func (c *Couriers) stop(ctx context.Context, tx *store.Tx, e otl.Endpoint, state
 	return c.tell(ctx, tx, e, otl.MessageWebhookStopped)
 }
 
-// tell queues a mail to each owner of the site.
+// tell queues a mail to each owner of the site, or to the operator where it has none.
 func (c *Couriers) tell(ctx context.Context, tx *store.Tx, e otl.Endpoint, kind otl.MessageKind) error {
-	return c.Messages.Owners(ctx, tx, kind, e.SiteID, map[string]string{"url": e.URL})
+	data := map[string]string{"url": e.URL}
+	owners, err := c.Messages.Owners(ctx, tx, kind, e.SiteID, data)
+	if err != nil || owners > 0 {
+		return err
+	}
+	return c.Messages.ToOperator(ctx, tx, kind, e.SiteID, data)
 }

@@ -222,6 +222,9 @@ func (t *trip) settle(ctx context.Context, all []outcome) error {
 		}
 		return t.write(ctx, tx, made)
 	})
+	if err == nil && slices.ContainsFunc(all, func(o outcome) bool { return o.gone }) {
+		err = t.Webhooks.GiveUp(ctx, t.to.ID)
+	}
 	return errors.Join(append(problems, err)...)
 }
 

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -23,11 +22,7 @@ func TestWH15_NothingPersonalBeforeItIsVerified(t *testing.T) {
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		jane := w.Person(t, "jane@dev.test", w.Notes.Site)
 		h, m := w.Hook(t, w.Notes)
-		stranger := m.Endpoint
-		stranger.VerifiedAt, stranger.AskedAt = time.Time{}, w.Clock.Now() // this machine is the site's own otherwise
-		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.Endpoints.Update(ctx, stranger) }); err != nil {
-			t.Fatal(err)
-		}
+		w.Doubt(t, m.Endpoint, true) // this machine is the site's own otherwise
 		happens := func() []otltest.Heard {
 			t.Helper()
 			w.Login(t, w.Notes, "jane@dev.test")
@@ -81,15 +76,16 @@ func TestWH15_NothingPersonalBeforeItIsVerified(t *testing.T) {
 				t.Errorf("%s: %v %v", step.to, e.VerifiedAt, err)
 			}
 		}
-		elsewhere := m.Endpoint
-		elsewhere.URL, elsewhere.VerifiedAt = "https://hooks.example/a", w.Clock.Now()
-		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.Endpoints.Update(ctx, elsewhere) }); err != nil {
+		elsewhere := "https://hooks.example/a"
+		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+			return tx.Endpoints.Update(ctx, m.ID, store.EndpointChange{URL: &elsewhere, VerifiedAt: w.Clock.Now()}, w.Clock.Now())
+		}); err != nil {
 			t.Fatal(err)
 		}
 		for _, step := range []struct {
 			to   string
 			want bool
-		}{{elsewhere.URL, true}, {"https://hooks.example/b", false}} {
+		}{{elsewhere, true}, {"https://hooks.example/b", false}} {
 			e, err := w.Webhooks.Update(t.Context(), m.SiteID, m.ID, webhook.Change{URL: &step.to})
 			if err != nil || e.VerifiedAt.IsZero() == step.want {
 				t.Errorf("%s: %v %v", step.to, e.VerifiedAt, err)
@@ -107,11 +103,7 @@ func TestWH15_ANewEndpointIsAskedByItself(t *testing.T) {
 			if answers {
 				h.Echo()
 			}
-			unasked := m.Endpoint
-			unasked.VerifiedAt = time.Time{}
-			if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.Endpoints.Update(ctx, unasked) }); err != nil {
-				t.Fatal(err)
-			}
+			w.Doubt(t, m.Endpoint, false)
 			happen(t, w, w.Notes, 1)
 			w.Deliver(t)
 			w.Deliver(t)

@@ -49,7 +49,7 @@ func (s *Flows) Exchange(ctx context.Context, e Exchange) (Exchanged, error) {
 		t, err = tx.Tickets.Use(ctx, otl.PurposeFlow, digest, s.Now())
 		if errors.Is(err, store.ErrNotFound) {
 			refused = ErrCode
-			return replayed(ctx, tx, s.Sessions, otl.PurposeFlow, digest, e.Site.ID)
+			return replayed(ctx, tx, s.Sessions, otl.PurposeFlow, digest, e.Site.ID, refused)
 		}
 		if err != nil {
 			return err
@@ -159,7 +159,7 @@ func (s *Flows) arrive(ctx context.Context, tx *store.Tx, e Exchange, t otl.Tick
 }
 
 // replayed ends the session that a code of a site has opened, when it is presented again.
-func replayed(ctx context.Context, tx *store.Tx, sessions *session.Sessions, p otl.Purpose, digest []byte, siteID string) error {
+func replayed(ctx context.Context, tx *store.Tx, sessions *session.Sessions, p otl.Purpose, digest []byte, siteID string, refused error) error {
 	t, err := tx.Tickets.Spent(ctx, p, digest)
 	if errors.Is(err, store.ErrNotFound) || err == nil && (t.SiteID != siteID || t.Data[dataSession] == "") {
 		return nil
@@ -175,5 +175,8 @@ func replayed(ctx context.Context, tx *store.Tx, sessions *session.Sessions, p o
 		return err
 	}
 	_, err = sessions.End(ctx, tx, t.UserID, st.Session.ID, otl.EndCodeReuse)
+	if errors.Is(err, store.ErrNotFound) { // another one that came again was faster, and nothing of this remains
+		err = refused
+	}
 	return err
 }

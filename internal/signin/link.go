@@ -281,7 +281,7 @@ func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 		t, err := tx.Tickets.Use(ctx, otl.PurposeLinkCode, digest, s.Now())
 		if errors.Is(err, store.ErrNotFound) {
 			refused = ErrLink
-			return replayed(ctx, tx, s.Sessions, otl.PurposeLinkCode, digest, a.Site.ID)
+			return replayed(ctx, tx, s.Sessions, otl.PurposeLinkCode, digest, a.Site.ID, refused)
 		}
 		if err != nil {
 			return err

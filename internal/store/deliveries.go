@@ -25,8 +25,11 @@ func deliveryDest(d *otl.Delivery) []any {
 	}
 }
 
-const queuedFrom = deliveryColumns + `, ` + siteEventColumns + ` FROM deliveries d JOIN endpoints p ON p.id = d.endpoint_id
-	JOIN site_events l ON l.site_id = p.site_id AND l.seq = d.seq JOIN events e ON e.id = l.event_id `
+const (
+	queuedColumns = deliveryColumns + `, ` + siteEventColumns
+	queuedEvent   = ` JOIN endpoints p ON p.id = d.endpoint_id JOIN site_events l ON l.site_id = p.site_id AND l.seq = d.seq JOIN events e ON e.id = l.event_id `
+	queuedFrom    = queuedColumns + ` FROM deliveries d` + queuedEvent
+)
 
 func queuedDest(q *Queued) []any {
 	return append(deliveryDest(&q.Delivery), siteEventDest(&q.Event)...)
@@ -81,11 +84,12 @@ func (g Deliveries) Withdraw(ctx context.Context, endpointID string, seq int64, 
 	return err
 }
 
-// GiveUp ends what waits for an endpoint to which nothing is sent any more.
-func (g Deliveries) GiveUp(ctx context.Context, endpointID string, now time.Time) error {
-	_, err := g.exec(ctx, `UPDATE deliveries SET state = 'dead', problem = 'the endpoint was disabled', settled_at = $1 WHERE endpoint_id = $2 AND state = 'waiting'`,
-		millis(now), endpointID)
-	return err
+// GiveUp ends what waits for an endpoint that is disabled, for all such for "": at most limit
+// deliveries, and says how many they were.
+func (g Deliveries) GiveUp(ctx context.Context, endpointID string, now time.Time, limit int) (int, error) {
+	return g.exec(ctx, `UPDATE deliveries SET state = 'dead', problem = 'the endpoint was disabled', settled_at = $1 WHERE state = 'waiting' AND (endpoint_id, seq) IN (
+		SELECT d.endpoint_id, d.seq FROM endpoints p JOIN deliveries d ON d.endpoint_id = p.id AND d.state = 'waiting'
+		WHERE p.state = 'disabled' AND ($2 = '' OR p.id = $2) LIMIT $3)`, millis(now), endpointID, limit)
 }
 
 // Attempted is an attempt with the delivery it was for.
@@ -140,11 +144,23 @@ func storedHead(s string) map[string][]string {
 	return h
 }
 
-// List gives deliveries of an endpoint before a place of the log, newest first;
-// those in one state, or all for "".
-func (g Deliveries) List(ctx context.Context, endpointID string, state otl.DeliveryState, before int64, limit int) ([]Queued, error) {
-	return all(ctx, g.group, `SELECT `+queuedFrom+`WHERE d.endpoint_id = $1 AND ($2 = '' OR d.state = $2) AND ($3 = 0 OR d.seq < $3) ORDER BY d.seq DESC LIMIT $4`,
-		[]any{endpointID, string(state), before, limit}, queuedDest)
+// List gives deliveries of an endpoint that a filter wants, newest first: those of events
+// from a place of the log on, and before the filter's, in one state or all for "". It looks
+// at so many of them.
+func (g Deliveries) List(ctx context.Context, endpointID string, state otl.DeliveryState, f otl.LogFilter, from int64, window int) ([]Queued, error) {
+	return all(ctx, g.group, `SELECT `+queuedColumns+` FROM (SELECT endpoint_id, seq FROM deliveries
+			WHERE endpoint_id = $1 AND seq >= $2 AND ($3 = 0 OR seq < $3) ORDER BY seq DESC LIMIT $4) page
+		JOIN deliveries d ON d.endpoint_id = page.endpoint_id AND d.seq = page.seq`+queuedEvent+`
+		WHERE ($5 = '' OR d.state = $5) AND ($6 = '' OR e.type = $6) AND ($7 = '' OR e.user_id = $7) AND e.created_at >= $8 ORDER BY d.seq DESC LIMIT $9`,
+		[]any{endpointID, from, f.At, window, string(state), string(f.Type), f.UserID, f.Since.UnixMilli(), f.Limit}, queuedDest)
+}
+
+// Edge gives the place of the delivery that List looks at last, ErrNotFound where it looks at
+// all there are.
+func (g Deliveries) Edge(ctx context.Context, endpointID string, before, from int64, window int) (seq int64, err error) {
+	err = g.one(ctx, `SELECT seq FROM deliveries WHERE endpoint_id = $1 AND seq >= $2 AND ($3 = 0 OR seq < $3) ORDER BY seq DESC LIMIT 1 OFFSET $4`,
+		[]any{endpointID, from, before, window - 1}, &seq)
+	return seq, err
 }
 
 // Of gives the deliveries of one event of a site, by endpoint.

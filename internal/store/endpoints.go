@@ -40,11 +40,22 @@ func (g Endpoints) Insert(ctx context.Context, e StoredEndpoint) error {
 	return err
 }
 
-// Update writes what somebody may set of an endpoint. One that is turned on is not
-// held to have failed before.
-func (g Endpoints) Update(ctx context.Context, e otl.Endpoint) error {
-	_, err := g.exec(ctx, `UPDATE endpoints SET url = $1, description = $2, events = $3, state = $4, reason = $5, updated_at = $6, failing_since = $7, warned_at = $8, verified_at = $9, asked_at = $10 WHERE id = $11`,
-		e.URL, e.Description, e.Events.String(), string(e.State), e.Reason, millis(e.UpdatedAt), millis(e.FailingSince), millis(e.WarnedAt), millis(e.VerifiedAt), millis(e.AskedAt), e.ID)
+// EndpointChange is what somebody sets of an endpoint. What is nil stays as it is stored at
+// that moment, whatever it was read as.
+type EndpointChange struct {
+	URL, Description, Events, State *string
+	Reason                          string    // of the state, if that is set
+	VerifiedAt                      time.Time // of another URL; zero for one that is still to be asked
+}
+
+// Update writes what somebody sets of an endpoint. One that is turned on is not held to have
+// failed before, and one with another URL not to have been asked or verified.
+func (g Endpoints) Update(ctx context.Context, id string, c EndpointChange, now time.Time) error {
+	_, err := g.exec(ctx, `UPDATE endpoints SET url = COALESCE($1, url), description = COALESCE($2, description), events = COALESCE($3, events),
+			verified_at = CASE WHEN COALESCE($1, url) = url THEN verified_at ELSE $4 END, asked_at = CASE WHEN COALESCE($1, url) = url THEN asked_at END,
+			state = COALESCE($5, state), reason = CASE WHEN $5 IS NULL THEN reason ELSE $6 END,
+			failing_since = CASE WHEN $5 = 'on' THEN NULL ELSE failing_since END, warned_at = CASE WHEN $5 = 'on' THEN NULL ELSE warned_at END, updated_at = $7
+		WHERE id = $8`, c.URL, c.Description, c.Events, millis(c.VerifiedAt), c.State, c.Reason, millis(now), id)
 	return err
 }
 
@@ -166,10 +177,11 @@ func (g Endpoints) Warned(ctx context.Context, id string, now time.Time) error {
 	return err
 }
 
-// Full gives endpoints for which more deliveries wait than so many.
+// Full gives endpoints of sites that there are for which more deliveries wait than so many.
+// No more are counted than that.
 func (g Endpoints) Full(ctx context.Context, most int) ([]StoredEndpoint, error) {
-	return all(ctx, g.group, `SELECT `+endpointColumns+` FROM endpoints p
-		WHERE p.state <> 'disabled' AND (SELECT count(*) FROM deliveries d WHERE d.endpoint_id = p.id AND d.state = 'waiting') > $1 ORDER BY p.id`,
+	return all(ctx, g.group, `SELECT `+endpointColumns+` FROM endpoints p JOIN sites s ON s.id = p.site_id WHERE s.deleted_at IS NULL AND p.state <> 'disabled'
+		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.endpoint_id = p.id AND d.state = 'waiting' LIMIT 1 OFFSET $1) ORDER BY p.id`,
 		[]any{most}, endpointDest)
 }
 

@@ -203,7 +203,7 @@ func TestManyRowsInOneStatement(t *testing.T) {
 				t.Errorf("%+v, want %+v", e, want)
 			}
 		}
-		found, err := st.Read.Deliveries.List(t.Context(), "a", "", 0, 1000)
+		found, err := st.Read.Deliveries.List(t.Context(), "a", "", otl.LogFilter{Limit: 1000}, 0, 1000)
 		if err != nil || len(found) != n {
 			t.Fatalf("%d deliveries, %v", len(found), err)
 		}
@@ -224,6 +224,82 @@ func TestManyRowsInOneStatement(t *testing.T) {
 					t.Errorf("round %d: %+v", round, h)
 				}
 			}
+		}
+	})
+}
+
+// TestWH07_ABacklogIsGivenUpInSteps: of an endpoint that is disabled, and of no other; and no
+// more is counted of one than whether it is too much.
+func TestWH07_ABacklogIsGivenUpInSteps(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		withEndpoints(t, st, "a", "b")
+		var queued []otl.Delivery
+		for seq := range int64(5) {
+			queued = append(queued, otl.Delivery{EndpointID: "a", Seq: 10 + seq}, otl.Delivery{EndpointID: "b", Seq: 10 + seq})
+		}
+		write(t, st, func(ctx context.Context, tx *store.Tx) error { return tx.Deliveries.Insert(ctx, start, queued) })
+		give := func(id string) int {
+			return in(t, st, func(ctx context.Context, tx *store.Tx) (int, error) { return tx.Deliveries.GiveUp(ctx, id, start, 4) })
+		}
+		if n := give(""); n != 0 {
+			t.Errorf("%d of endpoints that are on", n)
+		}
+		write(t, st, func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.Endpoints.Stop(ctx, "a", otl.EndpointDisabled, otl.ReasonGone, start)
+			return err
+		})
+		if n := give("b"); n != 0 {
+			t.Errorf("%d of another", n)
+		}
+		for most, want := range map[int]int{3: 1, 100: 0} {
+			if full, err := st.Read.Endpoints.Full(t.Context(), most); err != nil || len(full) != want {
+				t.Errorf("more than %d: %d endpoints, %v", most, len(full), err)
+			}
+		}
+		if first, then, last := give("a"), give(""), give("a"); first != 4 || then == 0 || last != 0 {
+			t.Errorf("%d, %d and %d", first, then, last)
+		}
+	})
+}
+
+// TestWH15_AChangeUndoesNothingElse: an endpoint that is verified or stopped while somebody
+// changes what it is called is so still.
+func TestWH15_AChangeUndoesNothingElse(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		withEndpoints(t, st, "a")
+		of := func() store.StoredEndpoint {
+			e, err := st.Read.Endpoints.ByID(t.Context(), "", "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return e
+		}
+		set := func(c store.EndpointChange) {
+			write(t, st, func(ctx context.Context, tx *store.Tx) error { return tx.Endpoints.Update(ctx, "a", c, start) })
+		}
+		was := of()
+		write(t, st, func(ctx context.Context, tx *store.Tx) error {
+			if _, err := tx.Endpoints.Verified(ctx, "a", was.URL, start); err != nil {
+				return err
+			}
+			_, err := tx.Endpoints.Stop(ctx, "a", otl.EndpointPaused, otl.ReasonFailing, start)
+			return err
+		})
+		name := "renamed"
+		set(store.EndpointChange{Description: &name})
+		if e := of(); e.Description != name || e.VerifiedAt.IsZero() || e.State != otl.EndpointPaused || e.Reason != otl.ReasonFailing || e.URL != was.URL {
+			t.Errorf("%+v", e)
+		}
+		on, elsewhere := string(otl.EndpointOn), "https://elsewhere.example/"
+		set(store.EndpointChange{State: &on, URL: &was.URL})
+		if e := of(); e.State != otl.EndpointOn || e.Reason != "" || e.VerifiedAt.IsZero() {
+			t.Errorf("the same URL: %+v", e)
+		}
+		set(store.EndpointChange{URL: &elsewhere})
+		if e := of(); e.URL != elsewhere || !e.VerifiedAt.IsZero() || !e.AskedAt.IsZero() || e.Description != name {
+			t.Errorf("another URL: %+v", e)
 		}
 	})
 }

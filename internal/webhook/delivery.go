@@ -24,18 +24,44 @@ const page = 200
 // Delivery is a delivery with the event it brings.
 type Delivery = store.Queued
 
-// Deliveries gives deliveries of an endpoint before a place of the site's log,
-// newest first; those in one state, or all for "".
-func (w *Webhooks) Deliveries(ctx context.Context, siteID, id, state string, before int64, limit int) ([]Delivery, error) {
+// window is how many deliveries are looked at for one page of those that a filter lets pass:
+// a page may have none, and still lead on.
+const window = 5_000
+
+// Deliveries gives deliveries of an endpoint that a filter wants, newest first, those in one
+// state or all for "", and the place before which the next page begins, 0 on the last one.
+func (w *Webhooks) Deliveries(ctx context.Context, siteID, id, state string, f otl.LogFilter) (found []Delivery, before int64, err error) {
 	switch otl.DeliveryState(state) {
 	case "", otl.DeliveryWaiting, otl.DeliveryDone, otl.DeliveryDead, otl.DeliveryWithdrawn:
 	default:
-		return nil, otl.InvalidField("state", "unknown_value", "must be one of waiting, delivered, dead, withdrawn")
+		return nil, 0, otl.InvalidField("state", "unknown_value", "must be one of waiting, delivered, dead, withdrawn")
 	}
 	if _, err := find(ctx, w.Store.Read, siteID, id); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return w.Store.Read.Deliveries.List(ctx, id, otl.DeliveryState(state), before, limit)
+	from, err := event.From(ctx, w.Store, siteID, f.Since)
+	if err != nil {
+		return nil, 0, err
+	}
+	look, limit, plain := window, f.Limit, state == "" && f.Plain()
+	if f.Limit++; plain {
+		look = f.Limit
+	}
+	deliveries := w.Store.Read.Deliveries
+	if found, err = deliveries.List(ctx, id, otl.DeliveryState(state), f, from, look); err != nil {
+		return nil, 0, err
+	}
+	switch {
+	case len(found) > limit:
+		return found[:limit], found[limit-1].Seq, nil
+	case plain:
+		return found, 0, nil
+	}
+	before, err = deliveries.Edge(ctx, id, f.At, from, look)
+	if errors.Is(err, store.ErrNotFound) || before == from {
+		return found, 0, nil
+	}
+	return found, before, err
 }
 
 // Delivery gives one delivery of an endpoint with its attempts.

@@ -62,7 +62,7 @@ type Change struct {
 	Events                  *[]string
 }
 
-func (w *Webhooks) apply(e *otl.Endpoint, c Change) error {
+func apply(e *otl.Endpoint, c Change, check func(url string) error) error {
 	var bad []otl.FieldError
 	note := func(err error) {
 		var one *otl.Error
@@ -74,7 +74,7 @@ func (w *Webhooks) apply(e *otl.Endpoint, c Change) error {
 		e.URL = *c.URL
 		if len(e.URL) > otl.MaxURL {
 			note(otl.InvalidField("url", "too_long", "must be at most "+strconv.Itoa(otl.MaxURL)+" bytes"))
-		} else if err := w.Check(e.URL); err != nil {
+		} else if err := check(e.URL); err != nil {
 			note(otl.InvalidField("url", "url_not_allowed", err.Error()))
 		}
 	}
@@ -118,7 +118,7 @@ func setState(e *otl.Endpoint, state string) error {
 func (w *Webhooks) Create(ctx context.Context, siteID string, n NewEndpoint) (Made, error) {
 	now := w.Now()
 	m := Made{Secret: n.Secret, Endpoint: otl.Endpoint{ID: secret.NewID(now), SiteID: siteID, State: otl.EndpointOn, CreatedAt: now, UpdatedAt: now}}
-	if err := w.apply(&m.Endpoint, Change{URL: &n.URL, Description: &n.Description, Events: &n.Events}); err != nil {
+	if err := apply(&m.Endpoint, Change{URL: &n.URL, Description: &n.Description, Events: &n.Events}, w.Check); err != nil {
 		return Made{}, err
 	}
 	if m.Secret.Empty() {
@@ -222,39 +222,79 @@ func changeable(e otl.Endpoint) error {
 	return &otl.Error{Kind: otl.Conflict, Code: "client_endpoint", Text: "The endpoint belongs to a client, which is told there of its sessions that end. It can be paused and disabled, and no more."}
 }
 
-// Update changes an endpoint.
+// Update changes an endpoint. For one that is disabled nothing waits, nor did when it is
+// turned on again.
 func (w *Webhooks) Update(ctx context.Context, siteID, id string, c Change) (e otl.Endpoint, err error) {
+	if before, err := find(ctx, w.Store.Read, siteID, id); err != nil {
+		return e, err
+	} else if before.State == otl.EndpointDisabled {
+		if err := w.GiveUp(ctx, id); err != nil {
+			return e, err
+		}
+	}
 	err = w.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		stored, err := find(ctx, tx, siteID, id)
 		if err != nil {
 			return err
 		}
-		if e = stored.Endpoint; c.URL != nil || c.Events != nil {
-			if err := changeable(e); err != nil {
+		if c.URL != nil || c.Events != nil {
+			if err := changeable(stored.Endpoint); err != nil {
 				return err
 			}
 		}
-		if err := w.apply(&e, c); err != nil {
+		set, err := written(stored.Endpoint, c, w.Check, w.Now())
+		if err != nil {
 			return err
 		}
-		e.UpdatedAt = w.Now()
-		if e.VerifiedAt = known(e.UpdatedAt, stored.Endpoint, e.URL); e.URL != stored.URL {
-			e.AskedAt = time.Time{}
-		}
-		if err := tx.Endpoints.Update(ctx, e); err != nil {
+		if err := tx.Endpoints.Update(ctx, id, set, w.Now()); err != nil {
 			return err
 		}
-		if e.State == otl.EndpointDisabled {
-			if err := tx.Deliveries.GiveUp(ctx, id, e.UpdatedAt); err != nil {
-				return err
-			}
+		after, err := find(ctx, tx, siteID, id) // others may have verified or stopped it meanwhile
+		if err != nil {
+			return err
 		}
+		e = after.Endpoint
 		return w.note(ctx, tx, otl.EventEndpointUpdated, &stored.Endpoint, &e)
 	})
-	if err == nil {
-		w.wake(id)
+	if err != nil {
+		return e, err
+	}
+	w.wake(id)
+	if e.State == otl.EndpointDisabled {
+		err = w.GiveUp(ctx, id)
 	}
 	return e, err
+}
+
+// written gives what is to be written of a change to an endpoint, and nothing besides.
+func written(was otl.Endpoint, c Change, check func(url string) error, now time.Time) (set store.EndpointChange, err error) {
+	e := was
+	if err := apply(&e, c, check); err != nil {
+		return set, err
+	}
+	set.VerifiedAt = known(now, was, e.URL)
+	if c.URL != nil {
+		set.URL = &e.URL
+	}
+	if c.Description != nil {
+		set.Description = &e.Description
+	}
+	if c.Events != nil {
+		types := e.Events.String()
+		set.Events = &types
+	}
+	if state := string(e.State); e.State != was.State {
+		set.State, set.Reason = &state, e.Reason
+	}
+	return set, nil
+}
+
+// GiveUp ends what waits for an endpoint that is disabled, for all such for "": in steps
+// for which nobody waits long.
+func (w *Webhooks) GiveUp(ctx context.Context, id string) error {
+	return w.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
+		return tx.Deliveries.GiveUp(ctx, id, w.Now(), store.Batch)
+	})
 }
 
 // Delete removes an endpoint with everything that was to be sent to it.

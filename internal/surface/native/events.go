@@ -85,8 +85,8 @@ func (s webhooks) events(c *call, in *listEventsIn) (*eventsOut, error) {
 	default:
 		return nil, otl.InvalidField("from", "unknown_value", "must be start or end")
 	}
-	if in.Type != "" && !f.Type.Told() && f.Type != otl.EventWebhookTest {
-		return nil, otl.InvalidField("type", "unknown_value", "must be a type sites are told of, or webhook.test")
+	if err := toldType(f.Type); err != nil {
+		return nil, err
 	}
 	past, last, more, err := s.Webhooks.Events(c.ctx, c.site.ID, f)
 	if err != nil {
@@ -130,6 +130,14 @@ func filter(s *Surface, c *call, siteID string, w wanted, p paging, list string)
 	}
 	f.At, f.Limit, err = place(s, p, list)
 	return f, list, err
+}
+
+// toldType is an error for a type of event that no site is told of.
+func toldType(t otl.EventType) error {
+	if t == "" || t.Told() || t == otl.EventWebhookTest {
+		return nil
+	}
+	return otl.InvalidField("type", "unknown_value", "must be a type sites are told of, or webhook.test")
 }
 
 func (s webhooks) event(c *call, in *eventIn) (*eventOut, error) {

@@ -104,7 +104,7 @@ func (s webhooks) deliveryRoutes() {
 	event := sampleEvent()
 	route(s.Surface, operation{
 		id: "listDeliveries", method: http.MethodGet, path: "/webhooks/{id}/deliveries", tag: tagWebhooks,
-		summary: "List deliveries", text: "What became of events at an endpoint, newest first, for 30 days.",
+		summary: "List deliveries", text: "What became of events at an endpoint, newest first, for 30 days. A page of few or none may still have a next_cursor, for as long as there is more to look at.",
 		access: bySite, scope: otl.ScopeAdmin, success: http.StatusOK, errors: []int{404}, answer: deliveriesOut{Data: []DeliveryOut{sample}},
 	}, s.deliveries)
 	route(s.Surface, operation{

@@ -204,6 +204,9 @@ func newDeliveryOut(d webhook.Delivery) DeliveryOut {
 type listDeliveriesIn struct {
 	ID     string `path:"id" json:"-" doc:"Endpoint id."`
 	State  string `query:"state" json:"-" doc:"Only those in this state: waiting, delivered, dead, withdrawn."`
+	Type   string `query:"type" json:"-" doc:"Only those of events of this type; webhook.test for those that were played."`
+	UserID string `query:"user_id" json:"-" doc:"Only those of events about this one of the site's people."`
+	Since  string `query:"since" json:"-" doc:"Only those of events from this moment on, RFC 3339."`
 	Limit  int    `query:"limit" json:"-" doc:"1 to 200; 50 if left out."`
 	Cursor string `query:"cursor" json:"-" doc:"next_cursor of the page before."`
 }
@@ -215,20 +218,19 @@ type deliveriesOut struct {
 
 func (s webhooks) deliveries(c *call, in *listDeliveriesIn) (*deliveriesOut, error) {
 	list := "deliveries|" + c.site.ID + "|" + in.ID + "|" + in.State
-	before, limit, err := place(s.Surface, paging{in.Limit, in.Cursor}, list)
+	f, list, err := filter(s.Surface, c, c.site.ID, wanted{in.Type, in.UserID, in.Since, ""}, paging{in.Limit, in.Cursor}, list)
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.Webhooks.Deliveries(c.ctx, c.site.ID, in.ID, in.State, before, limit+1)
+	if err := toldType(f.Type); err != nil {
+		return nil, err
+	}
+	found, before, err := s.Webhooks.Deliveries(c.ctx, c.site.ID, in.ID, in.State, f)
 	if err != nil {
 		return nil, err
 	}
-	out := &deliveriesOut{Data: []DeliveryOut{}}
-	for i, d := range found {
-		if i == limit {
-			out.NextCursor = s.next(true, strconv.FormatInt(found[limit-1].Seq, 10), list)
-			break
-		}
+	out := &deliveriesOut{Data: []DeliveryOut{}, NextCursor: s.next(before > 0, strconv.FormatInt(before, 10), list)}
+	for _, d := range found {
 		out.Data = append(out.Data, newDeliveryOut(d))
 	}
 	return out, nil

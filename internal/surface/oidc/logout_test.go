@@ -120,7 +120,7 @@ func TestOA13_LogoutTokensAreTriedAgain(t *testing.T) {
 		if err != nil || len(all) != 1 || all[0].Client != app.ID || all[0].URL != hook.URL || !strings.Contains(all[0].Description, "client") {
 			t.Errorf("%+v %v", all, err)
 		}
-		if sent, err := x.Webhooks.Deliveries(t.Context(), x.Notes.Site.ID, all[0].ID, "", 0, 10); err != nil || len(sent) != 1 || sent[0].State != otl.DeliveryDone {
+		if sent, _, err := x.Webhooks.Deliveries(t.Context(), x.Notes.Site.ID, all[0].ID, "", otl.LogFilter{Limit: 10}); err != nil || len(sent) != 1 || sent[0].State != otl.DeliveryDone {
 			t.Errorf("%+v %v", sent, err)
 		}
 		for _, uri := range []string{"http://notes.test/out", "https://10.0.0.1/out", "x"} {

@@ -90,7 +90,7 @@ func invalid(attribute, description string) error {
 func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	var own *refusal
 	if errors.Is(err, site.ErrClient) || errors.Is(err, otl.ErrToken) {
-		err = errAuthenticate
+		err = errAuthenticate.because(err)
 	}
 	if errors.Is(err, account.ErrIndependent) {
 		err = errIndependent.because(err)

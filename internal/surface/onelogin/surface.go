@@ -169,7 +169,7 @@ func (s *Surface) authorise(w http.ResponseWriter, r *http.Request, scope otl.Sc
 	case err != nil:
 		return nil, err
 	case !c.client.Scopes.Has(scope):
-		return nil, errPermission
+		return nil, errPermission.because(&otl.Error{Kind: otl.Forbidden, Code: "scope_missing", Text: "This client lacks the scope " + string(scope) + "."})
 	}
 	return c, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -291,7 +292,7 @@ func (c *crawler) hooks() {
 	if err != nil || len(all) != 1 {
 		c.Fatal(len(all), err)
 	}
-	sent, err := c.w.Webhooks.Deliveries(c.Context(), own.Site.ID, all[0].ID, "", 0, 1)
+	sent, _, err := c.w.Webhooks.Deliveries(c.Context(), own.Site.ID, all[0].ID, "", otl.LogFilter{Limit: 1})
 	if err != nil || len(sent) != 1 {
 		c.Fatal(len(sent), err)
 	}

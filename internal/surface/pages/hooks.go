@@ -173,15 +173,14 @@ func (p hooks) showOne(w http.ResponseWriter, r *http.Request, v signin.Visit, o
 		return err
 	}
 	before, _ := strconv.ParseInt(r.URL.Query().Get("before"), 10, 64) // anything else is the newest
-	found, err := p.Webhooks.Deliveries(r.Context(), of.ID, e.ID, "", max(before, 0), shownDeliveries+1)
+	found, before, err := p.Webhooks.Deliveries(r.Context(), of.ID, e.ID, "", otl.LogFilter{At: max(before, 0), Limit: shownDeliveries})
 	if err != nil {
 		return err
 	}
 	s := p.screen(w, r, v, nil)
 	page.At, page.Hook = hooksAt(of.ID), hookOf(s, e)
-	if len(found) > shownDeliveries {
-		found = found[:shownDeliveries]
-		page.Older = "?before=" + number(found[shownDeliveries-1].Seq)
+	if before > 0 {
+		page.Older = "?before=" + number(before)
 	}
 	for _, d := range found {
 		kind, _ := d.Event.Shown()

@@ -1,18 +1,15 @@
 package pages_test
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
-	"github.com/onetimelogin/otl/internal/store"
 )
 
 // keeper is the owner of a site, signed in with two factors.
@@ -63,7 +60,7 @@ func TestTheWebhooksPage(t *testing.T) {
 		}
 		p = b.Get(one)
 		holds(t, p, "webhook.test", "delivered", "attempts: ")
-		events, err := w.Webhooks.Deliveries(t.Context(), mine.ID, all[0].ID, "", 0, 10)
+		events, _, err := w.Webhooks.Deliveries(t.Context(), mine.ID, all[0].ID, "", otl.LogFilter{Limit: 10})
 		if err != nil || len(events) != 1 {
 			t.Fatal(err)
 		}
@@ -101,11 +98,7 @@ func TestWH15_ThePageVerifies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bare := all[0]
-	bare.VerifiedAt, bare.AskedAt = time.Time{}, w.Clock.Now()
-	if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.Endpoints.Update(ctx, bare) }); err != nil {
-		t.Fatal(err)
-	}
+	w.Doubt(t, all[0], true)
 	p := b.Get(at + "/" + all[0].ID)
 	holds(t, p, "not verified")
 	holds(t, press(t, b, p, "act", "verify", nil), "did not show that it is yours", "its answer is not the challenge")

@@ -269,8 +269,12 @@ func TestMN01_ALinkIsUsedOnce(t *testing.T) {
 		var won atomic.Int32
 		for range 40 {
 			all.Go(func() {
-				if x.redeem(t, to.Query().Get("code"), nil).Status == http.StatusOK {
+				switch r := x.redeem(t, to.Query().Get("code"), nil); r.Status {
+				case http.StatusOK:
 					won.Add(1)
+				case http.StatusBadRequest:
+				default:
+					t.Errorf("%d %s", r.Status, r.Raw)
 				}
 			})
 		}
