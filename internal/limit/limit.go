@@ -91,6 +91,9 @@ var Prompts = Rate{"prompts", 3, 30 * time.Minute}
 // sign-in: two of the three, counted with all others. What is left is for signing in.
 var SitePrompts = Rate{Prompts.Name, 2, 20 * time.Minute}
 
+// NewDevices is the rate of mails to one person about a sign-in from what he is not known by.
+var NewDevices = Rate{"new-devices", 3, 24 * time.Hour}
+
 // SMSNeighbours is the rate of SMS to numbers that differ in their last four digits
 // alone.
 var SMSNeighbours = Rate{"sms-neighbours", 20, time.Hour}

@@ -100,8 +100,8 @@ func (m *Messages) WriteAs(one otl.Message, siteName string, brand otl.Brand) (L
 		l.Sender = siteName
 	}
 	base := strings.TrimSuffix(m.PublicURL, "/")
-	if alarms(one.Kind) && base != "" {
-		data[DataLink] = base + "/forgot" // everybody's, so not the Link of the letter
+	if to := alarms(one.Kind); to != "" && base != "" {
+		data[DataLink] = base + to // everybody's, so not the Link of the letter
 	}
 	v := Speak(data, one.Locale)
 	l.Kind, l.Locale, l.Site = one.Kind, v.Lang, siteName
@@ -136,14 +136,17 @@ func (m *Messages) WriteAs(one otl.Message, siteName string, brand otl.Brand) (L
 	return l, nil
 }
 
-// alarms reports whether a message tells of what only its person should have done: it
-// leads to where he chooses a new password, which ends all sessions.
-func alarms(kind otl.MessageKind) bool {
+// alarms gives the page to which a message leads that tells of what only its person should
+// have done, "" for all others: where he chooses a new password, which ends all sessions, or
+// is led through what to do.
+func alarms(kind otl.MessageKind) string {
 	switch kind {
 	case otl.MessagePasswordChanged, otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed:
-		return true
+		return "/forgot"
+	case otl.MessageNewDevice:
+		return "/account/secure"
 	}
-	return false
+	return ""
 }
 
 // lay puts the words of one kind of message on the sheet.
@@ -190,6 +193,8 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 		s.Info, s.LinkText, s.Footer = "", v.Say("reset_link"), v.Say("password_changed_footer")
 	case otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed:
 		s.Info, s.LinkText, s.Footer = "", v.Say("reset_link"), v.Say("factor_footer")
+	case otl.MessageNewDevice:
+		s.Info, s.LinkText, s.Footer = "", v.Say("link_deny"), v.Say("change_asked_footer")
 	case otl.MessageLeaving:
 		s.Subject, s.Info, s.LinkText, s.Footer = s.Heading, "", v.Say("leaving_keep"), v.Say("password_changed_footer")
 	case otl.MessageConfirmChange:

@@ -16,6 +16,7 @@ const (
 	MessageFactorAdded     MessageKind = "factor_added"
 	MessageFactorRemoved   MessageKind = "factor_removed"
 	MessageRecoveryUsed    MessageKind = "recovery_used"
+	MessageNewDevice       MessageKind = "new_device"      // of a sign-in from a browser or network not seen before
 	MessageConfirmChange   MessageKind = "confirm_change"  // to a new address or number
 	MessageChangeAsked     MessageKind = "change_asked"    // to the address on record
 	MessageLeaving         MessageKind = "leaving"         // to whoever asked for his account to be deleted

@@ -246,7 +246,12 @@ const pruneAfter = 30 * 24 * time.Hour
 func (s *SignIn) Prune(ctx context.Context) error {
 	before := secret.NewID(s.Now().Add(-s.Sessions.MaxAge - pruneAfter))
 	return s.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
-		return tx.Sessions.Prune(ctx, before, store.Batch)
+		n, err := tx.Sessions.Prune(ctx, before, store.Batch)
+		if err != nil {
+			return n, err
+		}
+		more, err := tx.SeenPlaces.Prune(ctx, s.Now().Add(-placesKept), store.Batch)
+		return max(n, more), err
 	})
 }
 

@@ -130,8 +130,10 @@ func (s *SecondStep) open(ctx context.Context, tx *store.Tx, p Proved, from *otl
 	if err := s.came(ctx, tx, &p); err != nil {
 		return b, nil, err
 	}
-	b, err = s.Sessions.OpenBrowser(ctx, tx, p.Standing, pass, from)
-	return b, nil, err
+	if b, err = s.Sessions.OpenBrowser(ctx, tx, p.Standing, pass, from); err != nil {
+		return b, nil, err
+	}
+	return b, nil, announce(ctx, tx, s, p)
 }
 
 // pass writes what a proof leaves behind and asks whether it is enough. A refusal

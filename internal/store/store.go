@@ -86,6 +86,7 @@ type Tx struct {
 	SMSCounts    SMSCounts
 	Brands       Brands
 	SeenTokens   SeenTokens
+	SeenPlaces   SeenPlaces
 	DeviceGrants DeviceGrants
 	Ledger       Ledger
 	Plans        Plans
@@ -131,6 +132,7 @@ func newTx(c conn, changed *changes) *Tx {
 		SMSCounts{g},
 		Brands{g},
 		SeenTokens{g},
+		SeenPlaces{g},
 		DeviceGrants{g},
 		Ledger{g},
 		Plans{g},
