@@ -31,6 +31,7 @@ type looker struct {
 	*tab
 	axe   string
 	shots string
+	brief bool // for width alone: whoever reads another language sees the same page
 }
 
 func newLooker(t *testing.T, b *tab) *looker {
@@ -40,7 +41,7 @@ func newLooker(t *testing.T, b *tab) *looker {
 		t.Fatalf("this test needs axe-core, which `make test` installs: %v", err)
 	}
 	b.do(protocol(page.SetBypassCSP, page.SetBypassCSPParams{Enabled: true})) // axe is no part of the page
-	return &looker{b, string(axe), os.Getenv("OTL_SHOTS")}
+	return &looker{tab: b, axe: string(axe), shots: os.Getenv("OTL_SHOTS")}
 }
 
 // look holds the page the browser is on against axe, in light and dark, in English and
@@ -52,6 +53,9 @@ func (l *looker) look(name string) {
 		defer l.scripts(false)
 	}
 	for _, theme := range []string{"light", "dark"} {
+		if l.brief && theme == "dark" {
+			break
+		}
 		l.do(protocol(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}},
 		}))
@@ -61,11 +65,14 @@ func (l *looker) look(name string) {
 				l.t.Errorf("%s is wider than %d", name, width)
 			}
 			if l.shots != "" {
-				picture := ask(l.tab, chromedp.CaptureScreenshot())
+				picture := ask(l.tab, chromedp.FullScreenshot(100))
 				if err := os.WriteFile(filepath.Join(l.shots, name+"-"+theme+"-"+strconv.FormatInt(width, 10)+".png"), picture, 0o600); err != nil {
 					l.t.Fatal(err)
 				}
 			}
+		}
+		if l.brief {
+			continue
 		}
 		ask(l.tab, chromedp.Evaluate[bool](l.axe+"; true"))
 		raw := ask(l.tab, chromedp.Evaluate[string](`axe.run(document, {resultTypes: ["violations"]}).then((r) => JSON.stringify(r.violations))`, chromedp.EvalAwaitPromise))
@@ -79,10 +86,36 @@ func (l *looker) look(name string) {
 			}
 		}
 	}
+	l.fits(name)
 	small := ask(l.tab, chromedp.Evaluate[[]string](`[...document.querySelectorAll("button, select, input:not([type=hidden])")].filter((e) => e.offsetParent && (e.getBoundingClientRect().height < 20 || e.getBoundingClientRect().width < 20)).map((e) => e.outerHTML)`))
 	for _, s := range small {
 		l.t.Errorf("%s: too small to hit: %s", name, s)
 	}
+}
+
+// longer gives what is wider than its place on a page, as it stands and with words that are two
+// fifths longer, which stands in for the languages nobody has translated to yet.
+const longer = `(() => {
+  const over = () => [document.documentElement, ...document.querySelectorAll("main, .card, form, fieldset, button, .button, p, h1, h2, h3, li, nav, footer, label, .row, .pair, .item")]
+    .filter((e) => e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX === "visible" && !e.matches(".unseen, .skip, .unseen *"))
+    .map((e) => e.outerHTML.slice(0, 200));
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), texts = [];
+  for (let n; (n = walk.nextNode()); ) if (!n.parentElement.closest("script, style, code, pre, bdi, option")) texts.push([n, n.data]);
+  const found = over().map((e) => "as it stands: " + e);
+  for (const [n, was] of texts) n.data = was.replace(/\p{L}+/gu, (word) => word + "ẽ".repeat(Math.ceil(word.length * 0.4)));
+  found.push(...over().map((e) => "with longer words: " + e));
+  for (const [n, was] of texts) n.data = was;
+  return found;
+})()`
+
+// fits holds a page against the narrowest screen.
+func (l *looker) fits(name string) {
+	l.t.Helper()
+	l.do(chromedp.EmulateViewport(320, 900))
+	for _, wide := range ask(l.tab, chromedp.Evaluate[[]string](longer)) {
+		l.t.Errorf("%s is too wide, %s", name, wide)
+	}
+	l.do(chromedp.EmulateViewport(1280, 900))
 }
 
 // reads opens a profile for somebody who reads a language: those who read from right to

@@ -16,29 +16,34 @@ import (
 
 // TestSeldomPagesForEverybody takes the pages before axe that people see now and then:
 // a second step, devices, links that were used, addresses that are not
-// registered, choices between two people. `make looks` takes all of them, in two languages;
+// registered, choices between two people. `make looks` takes all of them, in two languages, and
+// in a third one for their width;
 // without OTL_E2E_LOOKS it is a part of them.
 func TestSeldomPagesForEverybody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "OTL_RATE_LIMITS=off")
 	chrome := chromium(t)
 	all := os.Getenv("OTL_E2E_LOOKS") != ""
-	for _, lang := range []string{"en", "ar"} {
-		if lang == "ar" && !all {
+	for _, lang := range []string{"en", "ar", "de"} {
+		if lang != "en" && !all {
 			continue
 		}
 		t.Run(lang, func(t *testing.T) {
 			s := stations{world: w, lang: lang, open: func(t *testing.T) *looker {
 				t.Helper()
 				l := newLooker(t, reads(t, chrome, lang))
+				l.brief = lang == "de"
 				l.visit(w.url + "/nothing?lang=" + lang)
 				return l
 			}}
 			t.Run("link", s.link)
 			t.Run("addresses", s.addresses)
 			t.Run("account", s.account)
+			t.Run("choice", s.choice)
 			if all {
 				t.Run("second step", s.secondStep)
+				t.Run("set up", s.setUp)
+				t.Run("answers", s.answers)
 				t.Run("device", s.device)
 				t.Run("around", s.around)
 			}
@@ -162,7 +167,7 @@ func (s stations) addresses(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := time.Now()
-	if s.lang == "ar" { // a code is good once
+	if s.lang != "en" { // a code is good once
 		at = at.Add(30 * time.Second)
 	}
 	l.fill("code", secret.TOTP(seed, at))
@@ -198,6 +203,81 @@ func (s stations) account(t *testing.T) {
 		l.visit(s.url + "/account/" + field)
 		s.at(l, "account-"+field+"-ask")
 	}
+}
+
+// choice is between two people who were signed in in one browser.
+func (s stations) choice(t *testing.T) {
+	site := s.partner(t, "Acme Notes")
+	l := s.open(t)
+	l.visit(s.url + "/account")
+	s.signIn(l, s.newcomer(t, site, "former"), password)
+	l.at("/account")
+	l.visit(s.url + "/choose")
+	l.press(`a[href$="as=new"]`)
+	l.at("as=new")
+	s.signIn(l, s.newcomer(t, site, "second"), password)
+	l.at("/account")
+	l.visit(s.url + "/choose")
+	l.at("/choose?")
+	s.at(l, "choose-former")
+	l.turn(`.former button[name=as]`)
+	s.at(l, "signin-former")
+}
+
+// setUp is of a second step: the ways, an app with a wrong code and a right one, and the codes.
+func (s stations) setUp(t *testing.T) {
+	site := s.partner(t, "Acme Notes")
+	l := s.open(t)
+	l.visit(s.url + "/account/security")
+	s.signIn(l, s.newcomer(t, site, "setup"), password)
+	l.turn("#add button")
+	s.at(l, "setup-ways")
+	l.turn("#way-totp button")
+	s.at(l, "setup-app")
+	seed, err := secret.ParseTOTPSeed(l.text("#seed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.fill("code", "000000")
+	l.turn("#confirm button")
+	s.at(l, "setup-app-wrong")
+	l.fill("code", secret.TOTP(seed, time.Now()))
+	l.turn("#confirm button")
+	s.at(l, "setup-codes")
+}
+
+// answers are what pages say when something is over, refused or taken back.
+func (s stations) answers(t *testing.T) {
+	site := s.partner(t, "Acme Notes")
+	l := s.open(t)
+	who := s.newcomer(t, site, "answers")
+	l.visit(site.authorize())
+	l.fill("identifier", who)
+	l.press(`button[value=code]`)
+	l.at("/signin/code")
+	for range 5 {
+		ask(l.tab, chromedp.Evaluate[bool](`document.querySelector("#code").value = "000000"; true`))
+		l.turn("#code-form button")
+	}
+	s.at(l, "code-void")
+	l.visit(site.authorize())
+	ask(l.tab, chromedp.Evaluate[bool](`document.querySelector("#passkey [name=credential]").value = "{}"; document.querySelector("#passkey").submit(); true`))
+	l.do(chromedp.WaitVisible(chromedp.CSS(".banner")))
+	s.at(l, "passkey-failed")
+	l.visit(s.url + "/signin?f=fl_nothing")
+	s.at(l, "visit-over")
+	l.visit(s.url + "/signin?error=session_token")
+	s.at(l, "token-over")
+	l.visit(site.authorize())
+	s.signIn(l, who, password)
+	site.arrived(l.tab)
+	l.visit(s.url + "/account?kept=1")
+	s.at(l, "account-kept")
+	must(t, http.StatusAccepted)(site.do(http.MethodPost, "/api/v1/auth/password/forgot", "", map[string]string{"email": who}))
+	l.visit(s.letter(t, who).Link)
+	l.fill("password", "another-horse-8")
+	l.turn("main form button:not([type=button])")
+	s.at(l, "reset-done")
 }
 
 func (s stations) around(t *testing.T) {

@@ -19,6 +19,20 @@ type Tries struct{ *Flows }
 // Missed notes a wrong code, and gives the visit as it is then: others may have been counted
 // meanwhile, and nobody who proved himself for it in another browser is lost (OT-07).
 func (s Tries) Missed(ctx context.Context, v Visit) (Visit, error) {
+	return s.noted(ctx, v, func(p *otl.Progress) { p.Missed++ })
+}
+
+// Named notes what somebody calls himself who gave a wrong password, so that he need not write
+// it again where he chooses a new one; not once a code was sent, which is for whom it went to.
+func (s Tries) Named(ctx context.Context, v Visit, name string) error {
+	if name == v.Progress.Name || len(name) > otl.MaxEmail || !v.Progress.SentAt.IsZero() {
+		return nil
+	}
+	_, err := s.noted(ctx, v, func(p *otl.Progress) { p.Call(name) })
+	return err
+}
+
+func (s Tries) noted(ctx context.Context, v Visit, change func(*otl.Progress)) (Visit, error) {
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		f, err := tx.Flows.Extend(ctx, v.ID, s.Now(), s.Now().Add(flowTTL))
 		if errors.Is(err, store.ErrNotFound) {
@@ -27,7 +41,7 @@ func (s Tries) Missed(ctx context.Context, v Visit) (Visit, error) {
 		if err != nil {
 			return err
 		}
-		f.Progress.Missed++
+		change(&f.Progress)
 		v.Flow = f
 		return tx.Flows.Save(ctx, f)
 	})

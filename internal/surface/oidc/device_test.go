@@ -100,7 +100,7 @@ func TestDeviceGrantsThatFail(t *testing.T) {
 		denied := x.device(t, tv)
 		p := denied.enter(t, x.browser)
 		p = x.browser.Submit(p, "confirm", map[string]string{"decision": "cancel"})
-		if !strings.Contains(string(p.Raw), "The device was turned away.") {
+		if !strings.Contains(string(p.Raw), "Cancelled. The device was not signed in.") {
 			t.Errorf("%s", p.Raw)
 		}
 		denied.want(t, "access_denied")

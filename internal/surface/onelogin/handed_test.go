@@ -59,7 +59,7 @@ func TestD1_AHandedSessionHasNoPowerOverTheAccount(t *testing.T) {
 				t.Errorf("%s: %d %s", path, got.Status, got.Title)
 			}
 		}
-		if more := b.Get("/account/connect/" + x.Notes.Site.ID); more.Title != anew {
+		if more := b.Submit(b.Get("/account/connect/"+x.Notes.Site.ID), "ask", nil); more.Title != anew {
 			t.Errorf("a site that asks for more: %s", more.Title)
 		} else {
 			form.Set("f", more.Fields("/signin").Get("f"))

@@ -51,6 +51,9 @@ func (p accounts) routes() {
 // minute writes a time so that everybody can read it, in its own direction.
 func minute(t time.Time) string { return isolate(t.UTC().Format("2006-01-02 15:04 MST")) }
 
+// day writes the day of a time as minute does.
+func day(t time.Time) string { return isolate(t.UTC().Format(time.DateOnly)) }
+
 // whom gives what a page calls whom a browser is signed in as: by his address, username or
 // name. Where a site may hold the session as well it is a hint by which he knows himself: the
 // site reads nothing here that he did not grant (D1).

@@ -102,7 +102,7 @@ func ways(s screen, methods otl.Methods) string {
 			named = append(named, way)
 		}
 	}
-	return strings.Join(named, ", ")
+	return listing(s, named)
 }
 
 // unverified gives what changed by the names of fields: that one was proven is a change
@@ -118,7 +118,7 @@ func called(s screen, fields otl.Fields) string {
 	if len(names) == 0 {
 		return s.Say("no_fields")
 	}
-	return strings.Join(names, ", ")
+	return listing(s, names)
 }
 
 // aboutEvent says when something happened and, of sign-ins, from where. Of those that

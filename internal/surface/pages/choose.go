@@ -75,7 +75,7 @@ func (p choosing) choose(w http.ResponseWriter, r *http.Request) error {
 	for _, one := range former {
 		page.Former = append(page.Former, formerCard{one.Session.ID, hint(signin.Called(one.User))})
 	}
-	s.Title, s.Data = s.Say("choose"), page
+	s.Title, s.Onward, s.Data = s.Say("choose"), s.Site != "", page
 	p.show(w, http.StatusOK, "choose.html", otl.Origin(v.Asked.Redirect), s)
 	return nil
 }

@@ -52,7 +52,7 @@ func (p connections) cards(r *http.Request, s screen, u otl.User) ([]siteCard, e
 		}
 		card.About = strings.Join(about, " · ")
 		if len(c.Grant.Roles) > 0 {
-			card.Roles = s.With("roles", isolate(strings.Join(c.Grant.Roles, ", "))).Say("roles")
+			card.Roles = s.With("roles", isolate(listing(s, c.Grant.Roles))).Say("roles")
 		}
 		if len(c.Site.Required) > 0 {
 			card.Note = named.Say("required_note")
@@ -82,6 +82,7 @@ type askPage struct {
 	Fields url.Values // sent along
 	Press  string
 	Back   string // path at which nothing is done
+	Gives  bool   // it takes nothing away
 }
 
 // provenPress is where somebody comes back who first had to prove who he is.

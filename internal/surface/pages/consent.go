@@ -106,9 +106,22 @@ func chosen(r *http.Request) (otl.Fields, error) {
 	return otl.ParseFields(fieldsField, r.PostForm[fieldsField])
 }
 
-// connect begins a visit of a person whom a site sends to decide what it sees, because it
-// signs him in by calls of its own; it ends on the account page.
+// connect names the site that sends a person to decide what it sees, because it signs him in
+// by calls of its own. Whose page the link stood on is not known, and nothing has begun yet.
 func (p entry) connect(w http.ResponseWriter, r *http.Request) error {
+	site, err := p.Flows.Partner(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	s := p.screen(w, r, signin.Visit{Site: site}, nil)
+	s.Title = s.Say("consent_heading")
+	s.Data = askPage{Links: s.Brand.Links, Action: r.URL.EscapedPath(), Press: s.Say("continue"), Back: "/account", Gives: true}
+	p.show(w, http.StatusOK, "ask.html", "", s)
+	return nil
+}
+
+// connectSent begins his visit, which ends on the account page.
+func (p entry) connectSent(w http.ResponseWriter, r *http.Request) error {
 	site, err := p.Flows.Partner(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err

@@ -198,6 +198,7 @@ func (c *crawler) account(b *otltest.Browser) {
 	} {
 		b.Get(path)
 	}
+	b.Submit(b.Get("/account/connect/"+c.s.Site.ID), "ask", nil)
 	b.Submit(b.Get("/account/profile"), "profile", map[string]string{"picture": `x"><svg onload=alert(1)>`, "display_name": `"><img src=x onerror=alert(1)>`})
 	b.Submit(b.Get("/account/email"), "address", map[string]string{"email": "<b>"})
 	b.Submit(b.Get("/account/phone"), "address", map[string]string{"phone": "<b>"})

@@ -85,7 +85,7 @@ func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, si
 	case e.Code == signin.ErrRedirect.Code:
 		words, about.Detail = "problem_redirect", e.Error()
 	case e.Kind == otl.NotFound:
-		title, words = v.Say("missing_heading"), ""
+		title, words, about.Otherwise, about.Words = v.Say("missing_heading"), "", "/account", v.Say("account")
 	case e.Kind == otl.Limited:
 		words = "too_many"
 	case e.Kind == otl.Unavailable:

@@ -50,7 +50,7 @@ func (s screen) Tabs() []tab {
 		{Path: "/account/profile", Name: s.Say("nav_profile")},
 		{Path: security, Name: s.Say("security")},
 		{Path: attended, Name: s.Say("sessions")},
-		{Path: "/account/ledger", Name: s.Say("shared")},
+		{Path: "/account/ledger", Name: s.Say("nav_shared")},
 		{Path: "/account/activity", Name: s.Say("nav_activity")},
 		{Path: dataAt, Name: s.Say("nav_data")},
 	}
@@ -168,6 +168,9 @@ func wishes(jar cookie.Jar, r *http.Request, more ...string) []string {
 // listed writes ui_locales, which blanks separate (OpenID Connect Core 3.1.2.1), as a list
 // that commas do.
 func listed(locales string) string { return strings.Join(strings.Fields(locales), ",") }
+
+// listing writes several things one after the other, as the language does.
+func listing(s screen, names []string) string { return strings.Join(names, s.Say("comma")) }
 
 // isolate keeps a name or an address from changing the direction of the text around it.
 func isolate(s string) string { return "\u2068" + s + "\u2069" }

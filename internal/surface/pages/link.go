@@ -64,7 +64,7 @@ func (p sending) link(w http.ResponseWriter, r *http.Request) error {
 	}
 	s := screen{Token: token(p.bind(w, r))}
 	s.Voice = p.voice(w, r, map[string]string{"site": isolate(o.SiteName)}, o.Locale)
-	s.Title = s.Say("link_page_heading")
+	s.Title, s.Site = s.Say("link_page_heading"), o.SiteName
 	page := linkPage{Link: link}
 	if o.Flow != "" {
 		l, err := p.Arrivals.Linked(r.Context(), o.Flow, p.jar.Get(r, cookie.Flow))

@@ -19,6 +19,7 @@ var unlogged = map[string]string{
 	"POST /account/switch":                     "it is who of two the browser stays; a session that ends by it is in the log",
 	"POST /passkey/offer":                      "it is not asked again in this browser; a passkey that is made is in the log",
 	"POST /signin/restart":                     "a visit is not in the log, what comes of it is",
+	"POST /account/connect/{}":                 "a visit is not in the log, what comes of it is",
 	"POST /choose":                             "a visit is not in the log, what comes of it is",
 	"POST /device":                             "a visit is not in the log, what comes of it is",
 	"POST /device/confirm":                     "the session that the device fetches is in the log",

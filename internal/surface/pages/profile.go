@@ -78,7 +78,7 @@ func (p accounts) showProfile(w http.ResponseWriter, r *http.Request, v signin.V
 		s.Problem = s.Say("changed_meanwhile")
 	case wrong == nil && r.URL.Query().Get("saved") == "1":
 		s.Good = s.Say("saved")
-		if told := tellers(sites, otl.StoredFields(r.URL.Query().Get("changed"))); told != "" {
+		if told := tellers(s, sites, otl.StoredFields(r.URL.Query().Get("changed"))); told != "" {
 			s.Good += " " + s.With("sites", told).Say("told")
 		}
 	}
@@ -97,18 +97,18 @@ func seenBy(s screen, sites []account.Connected, f otl.Field) string {
 	if len(names) == 0 {
 		return s.Say("seen_by_none")
 	}
-	return s.With("sites", strings.Join(names, ", ")).Say("seen_by")
+	return s.With("sites", listing(s, names)).Say("seen_by")
 }
 
 // tellers names the sites that see any of some fields, "" for none.
-func tellers(sites []account.Connected, changed otl.Fields) string {
+func tellers(s screen, sites []account.Connected, changed otl.Fields) string {
 	var names []string
 	for _, c := range sites {
 		if slices.ContainsFunc(changed, c.Grant.Fields.Has) {
 			names = append(names, isolate(c.Site.Name))
 		}
 	}
-	return strings.Join(names, ", ")
+	return listing(s, names)
 }
 
 // profileSent changes what somebody wrote differently. The name he signs in with takes
@@ -157,7 +157,10 @@ func (p accounts) profileSent(w http.ResponseWriter, r *http.Request) error {
 type addressPage struct {
 	Field  string // email or phone
 	Label  string
+	Named  string // what it is called
 	Is     string // what it is now, masked; "" for none
+	Hint   string
+	Press  string
 	Value  string
 	Type   string
 	Action string
@@ -177,10 +180,12 @@ func (p accounts) address(field string) act {
 func (p accounts) showAddress(w http.ResponseWriter, r *http.Request, v signin.Visit, field string, wrong error) error {
 	s := p.screen(w, r, v, nil)
 	page := addressPage{Field: field, Is: account.Mask(v.Who.User.Email.Address), Value: r.PostForm.Get(field), Type: "email", Action: "/account/" + field}
-	if s.Title = s.Say("address_change"); field == "phone" {
-		s.Title, page.Is, page.Type = s.Say("phone_change"), account.Mask(v.Who.User.Phone), "tel"
+	s.Title, page.Hint, page.Press = s.Say("address_change"), s.Say("address_hint"), s.Say("send_link")
+	if field == "phone" {
+		page.Is, page.Type = account.Mask(v.Who.User.Phone), "tel"
+		s.Title, page.Hint, page.Press = s.Say("phone_change"), s.Say("bad_number"), s.Say("send_text_link")
 	}
-	page.Label = s.Title
+	page.Label, page.Named = s.Title, s.Say("field_"+field)
 	code := p.wrong(&s, wrong)
 	switch {
 	case errors.Is(wrong, account.ErrHeld):

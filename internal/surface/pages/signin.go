@@ -50,6 +50,7 @@ func (p entry) routes() {
 	p.get("/consent", p.consent)
 	p.post("/consent", p.consentSent)
 	p.get("/account/connect/{id}", p.connect)
+	p.post("/account/connect/{id}", p.connectSent)
 	p.post("/signin/restart", p.restart)
 	p.get("/barred", p.barred)
 }
@@ -276,6 +277,11 @@ func (p entry) signInSent(w http.ResponseWriter, r *http.Request) error {
 		}
 		if otl.As(err).Kind == otl.Invalid {
 			err = otl.ErrCredentials // what is no name is nobody's
+		}
+		if errors.Is(err, otl.ErrCredentials) {
+			if err := (signin.Tries{Flows: p.Flows}).Named(r.Context(), v, name); err != nil {
+				return err
+			}
 		}
 	}
 	if !mendable(err) {

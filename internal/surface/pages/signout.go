@@ -9,7 +9,10 @@ import (
 )
 
 // signOutPage asks, or says that it is done.
-type signOutPage struct{ Done bool }
+type signOutPage struct {
+	Done bool
+	As   string // whom the browser is signed in as
+}
 
 func (p accounts) signOut(w http.ResponseWriter, r *http.Request) error {
 	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
@@ -28,8 +31,8 @@ func (p accounts) signOut(w http.ResponseWriter, r *http.Request) error {
 		}
 		v.ID = r.URL.Query().Get("f")
 	}
-	s := p.screen(w, r, v, nil)
-	page := signOutPage{Done: who.Session.ID == ""}
+	s := p.screen(w, r, v, map[string]string{"address": isolate(whom(who.User, who.Session.HandedBy != ""))})
+	page := signOutPage{Done: who.Session.ID == "", As: s.Say("signed_in_as")}
 	if s.Title = s.Say("signout"); page.Done {
 		s.Title = s.Say("signed_out")
 	}

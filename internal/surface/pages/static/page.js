@@ -17,6 +17,27 @@ for (const button of document.querySelectorAll("button[data-shows]")) {
   });
 }
 
+// A password is called weak, fair or good as one writes it: by its length, and a little by what
+// it is made of. What the server refuses it says itself.
+for (const note of document.querySelectorAll("[data-strength]")) {
+  const field = document.getElementById(note.dataset.strength);
+  const words = note.dataset.words.split("|");
+  field.addEventListener("input", () => {
+    const length = [...field.value].length;
+    const kinds = [/\p{Ll}/u, /\p{Lu}/u, /\d/, /[^\p{L}\d]/u].filter((kind) => kind.test(field.value)).length;
+    const same = new Set(field.value).size < 5;
+    note.textContent = length ? words[length < 8 || same ? 0 : length + 2 * kinds < 18 ? 1 : 2] : "";
+  });
+}
+
+// What support asks for is copied by a press.
+for (const row of document.querySelectorAll("[data-copy]")) {
+  const said = row.querySelector("[data-said]");
+  row.hidden = false;
+  row.querySelector("button").addEventListener("click", () =>
+    navigator.clipboard.writeText(document.getElementById(row.dataset.copy).textContent).then(() => (said.textContent = said.dataset.said)));
+}
+
 // A form that was sent is not sent again by a second press.
 addEventListener("submit", (event) => {
   if (event.target.dataset.sent) event.preventDefault();
@@ -127,7 +148,7 @@ for (const note of document.querySelectorAll("[data-left]")) {
   const end = Date.now() + note.dataset.left * 1000;
   const count = () => {
     const left = Math.ceil((end - Date.now()) / 1000);
-    button.textContent = left > 0 ? `${words} (${left})` : words;
+    button.textContent = left > 0 ? `${words} (${left} s)` : words;
     if (left > 0) setTimeout(count, 1000);
   };
   note.hidden = true;
