@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"golang.org/x/text/feature/plural"
@@ -133,6 +134,19 @@ func (v Voice) count(noun, number string) string {
 		form = "many"
 	}
 	return strings.ReplaceAll(v.own[noun+"_"+form], "{n}", number)
+}
+
+// Day says a date as people write it, in UTC.
+func (v Voice) Day(t time.Time) string {
+	t = t.UTC()
+	month := strings.Fields(v.own["months"])[t.Month()-1]
+	return strings.NewReplacer("{day}", strconv.Itoa(t.Day()), "{month}", month, "{year}", strconv.Itoa(t.Year())).Replace(v.own["day_of"])
+}
+
+// Minute says a time to the minute as people write it, in UTC, which it names: of a browser
+// without scripts nobody knows where it is.
+func (v Voice) Minute(t time.Time) string {
+	return v.Day(t) + ", " + t.UTC().Format("15:04\u00a0MST")
 }
 
 // With gives a voice that has one member more.

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/message"
 )
@@ -38,6 +39,27 @@ func TestMinutesAreCounted(t *testing.T) {
 			v := message.Speak(map[string]string{message.DataMinutes: strconv.Itoa(n)}, l.Tag)
 			if said, none := v.Say("too_many"), v.With(message.DataMinutes, "").Say("too_many"); len([]rune(said)) < len([]rune(none))+2 || strings.Contains(said, "{") {
 				t.Errorf("%s has no words for %d: %s", l.Tag, n, said)
+			}
+		}
+	}
+}
+
+// TestDatesAreSaidAsPeopleWriteThem: in every language with the name of the month, or the
+// characters that stand for it, and the time with its zone.
+func TestDatesAreSaidAsPeopleWriteThem(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 3, 9, 5, 0, 0, time.FixedZone("", 2*3600))
+	for lang, want := range map[string]string{
+		"en": "3 November 2026", "de": "3. November 2026", "fr": "3 novembre 2026", "es": "3 de noviembre de 2026", "it": "3 novembre 2026", "pt-BR": "3 de novembro de 2026",
+		"nl": "3 november 2026", "pl": "3 listopada 2026", "ja": "2026年11月3日", "zh-Hans": "2026年11月3日", "ar": "3 نوفمبر 2026", "he": "3 בנובמבר 2026",
+	} {
+		v := message.Speak(nil, lang)
+		if got := v.Minute(at); v.Day(at) != want || got != want+", 07:05\u00a0UTC" {
+			t.Errorf("%s: %q", lang, got)
+		}
+		for m := range time.Month(12) {
+			if month := at.AddDate(0, int(m), 0); strings.ContainsAny(v.Day(month), "{}") {
+				t.Errorf("%s: %q", lang, v.Day(month))
 			}
 		}
 	}

@@ -39,11 +39,14 @@ func (s Arrivals) Password(ctx context.Context, v Visit, name string, password s
 		return Arrival{}, err
 	}
 	p, err := s.SignIn.Prove(ctx, Named(home, name, password))
-	if err != nil {
+	if err != nil && !errors.Is(err, otl.ErrCredentials) {
 		return Arrival{}, err
 	}
-	v.Progress.Call(name)
-	if err := s.save(ctx, v); err != nil {
+	v.Progress.Call(name) // whoever forgot his password need not say it again
+	if failed := s.save(ctx, v); failed != nil {
+		return Arrival{}, failed
+	}
+	if err != nil {
 		return Arrival{}, err
 	}
 	return s.admit(ctx, v, p)

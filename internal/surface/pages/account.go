@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
 	"unicode/utf8"
 
 	"github.com/onetimelogin/otl/internal/account"
@@ -47,12 +46,6 @@ func (p accounts) routes() {
 	p.get("/signout", p.signOut)
 	p.post("/signout", p.signOutSent)
 }
-
-// minute writes a time so that everybody can read it, in its own direction.
-func minute(t time.Time) string { return isolate(t.UTC().Format("2006-01-02 15:04 MST")) }
-
-// day writes the day of a time as minute does.
-func day(t time.Time) string { return isolate(t.UTC().Format(time.DateOnly)) }
 
 // whom gives what a page calls whom a browser is signed in as: by his address, username or
 // name. Where a site may hold the session as well it is a hint by which he knows himself: the
@@ -158,7 +151,7 @@ func (p accounts) checks(r *http.Request, s screen, u otl.User) ([]check, error)
 		return check{no, security, s.Say(do)}
 	}
 	out := []check{
-		one(slices.ContainsFunc(has.Factors, func(o factor.Offer) bool { return o.Kind == otl.FactorKey }), s.Say("check_key"), s.Say("check_key_not"), "add_way"),
+		one(slices.ContainsFunc(has.Factors, func(o factor.Offer) bool { return o.Kind == otl.FactorKey }), s.Say("check_key"), s.Say("check_key_not"), "add_key"),
 		one(len(has.Factors) > 0, s.Say("check_second"), s.Say("no_factors"), "add_way"),
 	}
 	if len(has.Factors) > 0 {

@@ -44,7 +44,7 @@ func TestASecondStepOnThePages(t *testing.T) {
 		if got := b.Get("/account"); got.Title != "Sign in" {
 			t.Errorf("signed in by one factor: %s", got.Title)
 		}
-		if got := b.Submit(p, "second", map[string]string{"code": "000000"}); got.Status != http.StatusUnauthorized || !strings.Contains(string(got.Raw), "was used already") {
+		if got := b.Submit(p, "second", map[string]string{"code": "000000"}); got.Status != http.StatusUnauthorized || !strings.Contains(string(got.Raw), "Check it and try again") {
 			t.Errorf("a wrong code: %d", got.Status)
 		}
 		back := arrives(t, b.Submit(p, "second", map[string]string{"code": code()}), w.Notes)

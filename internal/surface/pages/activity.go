@@ -129,15 +129,15 @@ func aboutEvent(s screen, e otl.Event, home string) string {
 	switch e.Type {
 	case otl.EventSessionCreated, otl.EventLinkOpened:
 		if slices.Contains(otl.StoredMethods(e.Data[otl.DataMethods]), otl.MethodAdmin) {
-			return minute(e.CreatedAt)
+			return s.minute(e.CreatedAt)
 		}
 		with = isolate(agent(s, e.Data[otl.DataUserAgent], e.SiteID == home))
 	case otl.EventSignInFailed:
 		with = by(s, e)
 	default:
-		return minute(e.CreatedAt)
+		return s.minute(e.CreatedAt)
 	}
-	parts := []string{minute(e.CreatedAt)}
+	parts := []string{s.minute(e.CreatedAt)}
 	if with != "" {
 		parts = append(parts, with)
 	}
@@ -189,15 +189,15 @@ func (p accounts) booked(r *http.Request, s screen, userID string) (page ledgerP
 	}
 	for _, c := range consents {
 		text := s.With("site", isolate(names[c.SiteID])).With("fields", called(s, c.Fields)).Say("act_consent_granted")
-		about := s.With("date", minute(c.Since))
+		about := s.With("date", s.minute(c.Since))
 		words := about.Say("shared_now")
 		if !c.Until.IsZero() {
-			words = about.With("until", minute(c.Until)).Say("shared_until")
+			words = about.With("until", s.minute(c.Until)).Say("shared_until")
 		}
 		page.Consents = append(page.Consents, sentence{text, words})
 	}
 	for _, c := range readings {
-		words := s.With("date", minute(c.Last)).With("n", number(c.Times)).Say("reads")
+		words := s.With("date", s.minute(c.Last)).With("n", number(c.Times)).Say("reads")
 		page.Readings = append(page.Readings, sentence{isolate(names[c.SiteID]) + ": " + called(s, c.Fields), words})
 	}
 	return page, nil

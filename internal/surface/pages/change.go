@@ -52,7 +52,7 @@ func (p changes) confirmChange(w http.ResponseWriter, r *http.Request) error {
 		return p.deadChange(w, r, err)
 	}
 	v := p.voice(w, r, nil, c.Locale)
-	v.Here = nil // the link is used up
+	v.Here = placed("/") // the link is used up
 	body := v.Say("change_done_body")
 	if c.Undo {
 		body = v.Say("undo_done_body")

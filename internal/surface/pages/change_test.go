@@ -67,7 +67,7 @@ func TestChangePages(t *testing.T) {
 		t.Error(page)
 	}
 	for _, dead := range []string{confirm, undo, "/c/otl_ch_x", "/c/otl_un_x", "/c/x", "/c/%00"} {
-		if page := string(post(dead).Want(t, http.StatusGone).Raw); !strings.Contains(page, "the change was given up") || strings.Contains(page, "<form id") {
+		if page := string(post(dead).Want(t, http.StatusGone).Raw); !strings.Contains(page, "the change was cancelled") || !strings.Contains(page, `href="/account"`) || strings.Contains(page, "<form id") {
 			t.Errorf("%s: %s", dead, page)
 		}
 		w.Do(t, otltest.Call{Path: dead, Headers: map[string]string{"Accept": anyPage}}).Want(t, http.StatusGone)

@@ -40,7 +40,7 @@ func (p sending) showCode(w http.ResponseWriter, r *http.Request, v signin.Visit
 	s.Here = placed(at("/signin/code", v.ID))
 	page := codePage{Body: s.Say("sent_to"), Number: v.Progress.Number, Digits: p.Codes.Length, Codes: v.Progress.Texted || v.Site.Offers(otl.WayCode)}
 	if left := v.Resend().Sub(p.Now()); left > 0 {
-		page.Left, page.Resend = int((left+time.Second-1)/time.Second), s.With("time", v.Resend().UTC().Format("15:04:05 UTC")).Say("resend_from")
+		page.Left, page.Resend = int((left+time.Second-1)/time.Second), s.With("seconds", strconv.Itoa(int((left+time.Second-1)/time.Second))).Say("resend_from")
 	}
 	s.Title, s.Onward = s.Say("check_mail"), s.Site != ""
 	switch {

@@ -43,12 +43,12 @@ func (p connections) cards(r *http.Request, s screen, u otl.User) ([]siteCard, e
 		named := s.With("site", isolate(c.Site.Name))
 		card := siteCard{ID: c.Site.ID, Name: c.Site.Name, Sees: named.Say("sees")}
 		card.Fields = choices(s, u, c.Grant.Fields.With(append(c.Grant.Asked, c.Site.Requested...)...), c.Grant.Fields, c.Site.Required)
-		about := []string{s.With("date", minute(c.Grant.CreatedAt)).Say("connected_since")}
+		about := []string{s.With("date", s.day(c.Grant.CreatedAt)).Say("connected_since")}
 		if !c.Grant.LastLoginAt.IsZero() {
-			about = append(about, s.With("date", minute(c.Grant.LastLoginAt)).Say("last_sign_in"))
+			about = append(about, s.With("date", s.minute(c.Grant.LastLoginAt)).Say("last_sign_in"))
 		}
 		if times, last := read(readings, c.Site.ID); times > 0 {
-			about = append(about, s.With("date", minute(last)).With("n", strconv.FormatInt(times, 10)).Say("reads"))
+			about = append(about, s.With("date", s.minute(last)).With("n", strconv.FormatInt(times, 10)).Say("reads"))
 		}
 		card.About = strings.Join(about, " · ")
 		if len(c.Grant.Roles) > 0 {

@@ -93,7 +93,7 @@ func TestTheFirstPageOfTheAccount(t *testing.T) {
 		if got := b.Get("/account/security"); got.Status != http.StatusOK {
 			t.Fatal(got.Status)
 		}
-		holds(t, b.Get("/account/security"), "since \u20682026-01-02\u2069", "Links and codes by email", jane, `href="/account/security" aria-current="page"`)
+		holds(t, b.Get("/account/security"), "since 2 January 2026", "Links and codes by email", jane, `href="/account/security" aria-current="page"`)
 		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
 			_, err := tx.Passwords.Remove(ctx, u.ID)
 			return err

@@ -94,7 +94,7 @@ type exportedSection struct {
 // exportPage writes an export as a page that can be kept: it needs nothing of ours.
 func (p holdings) exportPage(w http.ResponseWriter, r *http.Request, v signin.Visit, e account.Export) error {
 	s := p.screen(w, r, v, nil)
-	page := exportedPage{Voice: s.Voice.Voice, Title: s.Say("nav_data"), At: s.With("date", minute(e.ExportedAt)).Say("exported_at")}
+	page := exportedPage{Voice: s.Voice.Voice, Title: s.Say("nav_data"), At: s.With("date", s.minute(e.ExportedAt)).Say("exported_at")}
 	profile := exportedSection{Title: s.Say("nav_profile")}
 	for _, f := range otl.AllFields() {
 		if value := valueOf(v.Who.User, f); value != "" {
@@ -109,10 +109,10 @@ func (p holdings) exportPage(w http.ResponseWriter, r *http.Request, v signin.Vi
 	names := map[string]string{v.Who.Site.ID: "OneTimeLogin"}
 	for _, one := range e.Sites {
 		names[one.ID] = one.Name
-		sites.Rows = append(sites.Rows, sentence{one.Name, called(s, one.Fields) + " · " + s.With("date", minute(one.Since)).Say("connected_since") + " " + one.ExternalID + " " + string(one.Data)})
+		sites.Rows = append(sites.Rows, sentence{one.Name, called(s, one.Fields) + " · " + s.With("date", s.minute(one.Since)).Say("connected_since") + " " + one.ExternalID + " " + string(one.Data)})
 	}
 	for _, one := range e.Sessions {
-		sessions.Rows = append(sessions.Rows, sentence{names[one.SiteID], s.With("device", agent(s, one.UserAgent, one.SiteID == v.Who.Site.ID)).With("date", minute(one.CreatedAt)).Say("session_since") + " · " + one.IP})
+		sessions.Rows = append(sessions.Rows, sentence{names[one.SiteID], s.With("device", agent(s, one.UserAgent, one.SiteID == v.Who.Site.ID)).With("date", s.minute(one.CreatedAt)).Say("session_since") + " · " + one.IP})
 	}
 	for _, one := range e.Factors {
 		factors.Rows = append(factors.Rows, sentence{one.Label, s.Say("act_by_"+string(one.Kind.Method())) + " " + one.Number})
@@ -155,8 +155,8 @@ func (p holdings) deleteSent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p.jar.Drop(w)
-	s := p.screen(w, r, v, map[string]string{"date": minute(at)})
-	s.Title, s.Data = s.Say("leaving_heading"), leavingPage{Body: s.Say("leaving_body"), Gone: true}
+	s := p.screen(w, r, v, nil)
+	s.Title, s.Data = s.Say("leaving_heading"), leavingPage{Body: s.With("date", s.minute(at)).Say("leaving_body"), Gone: true}
 	p.show(w, http.StatusOK, "leaving.html", "", s)
 	return nil
 }
@@ -197,8 +197,8 @@ func (p holdings) leaving(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || !ok {
 		return err
 	}
-	s := p.screen(w, r, v, map[string]string{"date": minute(v.Who.User.DeleteAt)})
-	s.Title, s.Data = s.Say("leaving_heading"), leavingPage{Body: s.Say("leaving_body")}
+	s := p.screen(w, r, v, nil)
+	s.Title, s.Data = s.Say("leaving_heading"), leavingPage{Body: s.With("date", s.minute(v.Who.User.DeleteAt)).Say("leaving_body")}
 	p.show(w, http.StatusOK, "leaving.html", otl.Origin(v.Asked.Redirect), s)
 	return nil
 }

@@ -94,6 +94,10 @@ type Voice struct {
 	Here  *place // where the page can be had again in another language, nil for nowhere
 }
 
+// minute and day write a time in the language of a page, in their own direction.
+func (v Voice) minute(t time.Time) string { return isolate(v.Minute(t)) }
+func (v Voice) day(t time.Time) string    { return isolate(v.Day(t)) }
+
 // place is an address of ours.
 type place struct {
 	Path  string

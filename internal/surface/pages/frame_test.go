@@ -161,6 +161,45 @@ func TestAFieldInErrorSaysSo(t *testing.T) {
 	holds(t, b.Submit(p, "code-form", map[string]string{"code": "000000"}), `aria-describedby="code-hint problem" aria-invalid="true"`)
 }
 
+// TestWhoForgotHisPasswordSaysHisAddressOnce: what he called himself as he failed stands on the
+// page that sends a link (WCAG 3.3.7), whether or not there is anybody.
+func TestWhoForgotHisPasswordSaysHisAddressOnce(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, jane, w.Notes.Site)
+		for _, who := range []string{jane, "nobody@dev.test"} {
+			b := w.Browser(t)
+			p := b.Submit(b.Get(request(w.Notes, nil)), "/signin", map[string]string{"identifier": who, "password": "not-the-one-7"})
+			if p.Status != http.StatusUnauthorized {
+				t.Fatalf("%d", p.Status)
+			}
+			if got := b.Get("/forgot?f=" + p.Fields("/signin").Get("f")); got.Fields("/forgot").Get("email") != who {
+				t.Errorf("%s: %v", who, got.Fields("/forgot"))
+			}
+		}
+	})
+}
+
+// TestADoorIsShutFirst: who was intruded upon chooses a new password before he ends the
+// sessions of others, who could sign in again; he is told that it ends his own.
+func TestADoorIsShutFirst(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	w.Person(t, jane)
+	b := home(t, w)
+	p := b.Get("/account/secure")
+	holds(t, p, "signed out everywhere, here too")
+	if page := string(p.Raw); strings.Index(page, `href="/forgot"`) > strings.Index(page, `id="others"`) {
+		t.Errorf("%s", page)
+	}
+	holds(t, b.Get("/account"), "Add a passkey", "Add a second step", "Don&#39;t recognise one of these?")
+	email := b.Get("/account/email")
+	holds(t, email, "Email address: <bdi>j***@dev.test</bdi>", "send a link to the new address", ">Send a link<")
+	holds(t, b.Get("/account/phone"), "!Phone number:", "Text me a link", "such as &#43;49 170 5550100", `aria-describedby="address-hint"`)
+	holds(t, b.Get("/account/data"), `class="danger"`)
+	holds(t, b.Get("/reset/otl_pr_nothing"), "<h1>This link no longer works</h1>", `<a class="button" href="/forgot">Send a new link</a>`, "!Choose a new password")
+}
+
 // TestPagesAreLight holds the pages to their weight: 14 kB of markup and style, 8 kB
 // of script, compressed.
 func TestPagesAreLight(t *testing.T) {

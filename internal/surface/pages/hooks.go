@@ -128,7 +128,7 @@ func hookOf(s screen, e otl.Endpoint) hookCard {
 		about[0] += " (" + e.Reason + ")"
 	}
 	if !e.FailingSince.IsZero() {
-		about = append(about, s.With("date", minute(e.FailingSince)).Say("hook_failing"))
+		about = append(about, s.With("date", s.minute(e.FailingSince)).Say("hook_failing"))
 	}
 	if e.VerifiedAt.IsZero() && e.Client == "" {
 		about = append(about, s.Say("hook_unverified"))
@@ -198,7 +198,7 @@ func (p hooks) showOne(w http.ResponseWriter, r *http.Request, v signin.Visit, o
 }
 
 func deliveryText(s screen, d otl.Delivery) string {
-	text := minute(d.CreatedAt) + " · " + s.Say("delivery_"+string(d.State)) + " · " + s.With("n", strconv.Itoa(d.Attempts)).Say("delivery_attempts")
+	text := s.minute(d.CreatedAt) + " · " + s.Say("delivery_"+string(d.State)) + " · " + s.With("n", strconv.Itoa(d.Attempts)).Say("delivery_attempts")
 	if d.Problem != "" {
 		text += " · " + isolate(d.Problem)
 	}
@@ -300,7 +300,7 @@ func (p hooks) delivery(w http.ResponseWriter, r *http.Request) error {
 	s := p.screen(w, r, v, nil)
 	page := deliveryPage{At: hooksAt(of.ID), Hook: d.EndpointID, Event: d.Event.Event.ID, Text: deliveryText(s, d.Delivery)}
 	for _, a := range attempts {
-		text := strconv.Itoa(a.Number) + " · " + minute(a.StartedAt) + " · " + strconv.FormatInt(a.Took.Milliseconds(), 10) + " ms"
+		text := strconv.Itoa(a.Number) + " · " + s.minute(a.StartedAt) + " · " + strconv.FormatInt(a.Took.Milliseconds(), 10) + " ms"
 		for _, more := range []string{strconv.Itoa(a.Status), a.Problem} {
 			if more != "" && more != "0" {
 				text += " · " + isolate(more)

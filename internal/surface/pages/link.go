@@ -185,7 +185,7 @@ func (p sending) deadLink(w http.ResponseWriter, r *http.Request, err error) err
 	if err != nil {
 		return err
 	}
-	said := s.With("date", minute(at))
+	said := s.With("date", s.minute(at))
 	s.Title, page.Body = s.Say("link_dead_heading"), s.Say("link_dead_body")
 	switch why {
 	case signin.DeadUsed:

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/factor"
@@ -58,7 +57,7 @@ func (p entry) showSecond(w http.ResponseWriter, r *http.Request, v signin.Visit
 	}
 	page := secondPage{Factor: step.Factors[i], Sent: sent}
 	if step.Trusts > 0 {
-		page.Trusts = s.With("date", p.Arrivals.Now().Add(step.Trusts).UTC().Format(time.DateOnly)).Say("trust_device")
+		page.Trusts = s.With("date", s.day(p.Arrivals.Now().Add(step.Trusts))).Say("trust_device")
 	}
 	for _, o := range slices.Delete(slices.Clone(step.Factors), i, i+1) {
 		if o.Kind == otl.FactorRecovery {

@@ -21,7 +21,7 @@ import (
 // not, which begins with "!". Marks of direction do not count.
 func holds(t *testing.T, p otltest.Page, wants ...string) {
 	t.Helper()
-	plain := strings.NewReplacer("\u2068", "", "\u2069", "").Replace
+	plain := strings.NewReplacer("\u2068", "", "\u2069", "", "\u00a0", " ").Replace
 	said := plain(string(p.Raw))
 	for _, want := range wants {
 		absent, no := strings.CutPrefix(plain(want), "!")
@@ -226,9 +226,9 @@ func TestTheActivityPage(t *testing.T) {
 		}
 		w.Clock.Advance(89 * 24 * time.Hour)
 		b = home(t, w)
-		holds(t, b.Get("/account/activity"), "Second factor added")
+		holds(t, b.Get("/account/activity"), "Second step added")
 		w.Clock.Advance(2 * 24 * time.Hour)
-		holds(t, b.Get("/account/activity"), "!Second factor added", "Signed in")
+		holds(t, b.Get("/account/activity"), "!Second step added", "Signed in")
 	})
 }
 
@@ -244,9 +244,9 @@ func TestTheLedgerPage(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := home(t, w)
-		holds(t, b.Get("/account/ledger"), "\u2068Notes\u2069 may see: Email address, Name", "since 2026-01-02 03:04 UTC", "\u2068Shop\u2069 may see: Email address, Name",
-			"2026-01-02 03:04 UTC to 2026-01-02 04:04 UTC", "\u2068Notes\u2069: Email address, Name", "Reads: 2, the latest on 2026-01-02 03:04 UTC", ">What sites may see</h2>", ">What sites saw</h2>")
-		holds(t, b.Get("/account"), "Connected since 2026-01-02 03:04 UTC · last sign-in 2026-01-02 03:04 UTC · Reads: 2")
+		holds(t, b.Get("/account/ledger"), "\u2068Notes\u2069 may see: Email address, Name", "since 2 January 2026, 03:04 UTC", "\u2068Shop\u2069 may see: Email address, Name",
+			"2 January 2026, 03:04 UTC to 2 January 2026, 04:04 UTC", "\u2068Notes\u2069: Email address, Name", "Reads: 2, the latest on 2 January 2026, 03:04 UTC", ">What sites may see</h2>", ">What sites saw</h2>")
+		holds(t, b.Get("/account"), "Connected since 2 January 2026 · last sign-in 2 January 2026, 03:04 UTC · Reads: 2")
 	})
 }
 
@@ -306,7 +306,7 @@ func TestAnAccountIsLeft(t *testing.T) {
 			t.Fatalf("%s", p.Path)
 		}
 		done := b.Submit(p, "delete", map[string]string{"sure": "yes"})
-		holds(t, done, "Your account is to be deleted", "deleted for good on 2026-01-16 03:20 UTC")
+		holds(t, done, "Your account is to be deleted", "deleted for good on 16 January 2026, 03:20 UTC")
 		if b.Cookies["__Host-otl_session"] != "" || other.Get("/account").Title != "Sign in" {
 			t.Error("signed in all the same")
 		}

@@ -158,8 +158,9 @@ type addressPage struct {
 	Field  string // email or phone
 	Label  string
 	Named  string // what it is called
+	Body   string // what will happen, "" where the hint says so
 	Is     string // what it is now, masked; "" for none
-	Hint   string
+	Hint   string // how it is written, or what will happen
 	Press  string
 	Value  string
 	Type   string
@@ -183,7 +184,8 @@ func (p accounts) showAddress(w http.ResponseWriter, r *http.Request, v signin.V
 	s.Title, page.Hint, page.Press = s.Say("address_change"), s.Say("address_hint"), s.Say("send_link")
 	if field == "phone" {
 		page.Is, page.Type = account.Mask(v.Who.User.Phone), "tel"
-		s.Title, page.Hint, page.Press = s.Say("phone_change"), s.Say("bad_number"), s.Say("send_text_link")
+		s.Title, page.Hint, page.Press = s.Say("phone_change"), s.With("number", isolate("+49 170 5550100")).Say("phone_hint"), s.Say("send_text_link")
+		page.Body = s.Say("phone_change_body")
 	}
 	page.Label, page.Named = s.Title, s.Say("field_"+field)
 	code := p.wrong(&s, wrong)

@@ -236,7 +236,7 @@ func (p mending) mend(w http.ResponseWriter, r *http.Request) error {
 	}
 	s := p.lay(w, r, v, a)
 	s.Wide, s.Here = false, nil // it is done
-	s.Title, s.Good, s.Data = s.Say("redirect_registered"), s.Say("redirect_done"), redirectPage{Client: program(s, a), Received: []piece{{Text: a.Address}}}
+	s.Title, s.Good, s.Data = s.Say("redirect_done_heading"), s.Say("redirect_done"), redirectPage{Client: program(s, a), Received: []piece{{Text: a.Address}}}
 	p.show(w, http.StatusOK, "redirect.html", "", s)
 	return nil
 }

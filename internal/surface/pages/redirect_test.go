@@ -35,11 +35,11 @@ func TestG2_AnOwnerMendsARedirect(t *testing.T) {
 		holds(t, p, "https://mine.test/callback<mark>/</mark>", "hasn&#39;t registered", `href="/redirect?`)
 		look := mend(s.Site.ID, wrong)
 		p = b.Get(look)
-		holds(t, p, "with a second factor only", "!<form id=\"mend\"") // decision D2
+		holds(t, p, "with a second step only", "!<form id=\"mend\"") // decision D2
 		form := b.Get("/signout").Fields("signout")
 		form.Set("site", s.Site.ID)
 		form.Set("redirect_uri", wrong)
-		if holds(t, b.Send("/redirect", form), "with a second factor only"); registered(t, w, s.Site.ID, wrong) {
+		if holds(t, b.Send("/redirect", form), "with a second step only"); registered(t, w, s.Site.ID, wrong) {
 			t.Fatal("registered with one factor")
 		}
 		seed := secondFactors(t, w, u)

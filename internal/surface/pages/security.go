@@ -67,7 +67,7 @@ func (p securities) show(w http.ResponseWriter, r *http.Request, v signin.Visit,
 		return err
 	}
 	if page.Password, page.Mail = s.Say("no_password"), v.Who.User.Email.Address; !since.IsZero() {
-		page.Password = s.With("date", day(since)).Say("factor_since")
+		page.Password = s.With("date", s.day(since)).Say("factor_since")
 	}
 	for _, one := range has.Factors {
 		page.Factors = append(page.Factors, card(s, one))
@@ -91,7 +91,7 @@ func (p securities) show(w http.ResponseWriter, r *http.Request, v signin.Visit,
 // card says of a factor what its owner would like to know.
 func card(s screen, o factor.Offer) factorCard {
 	date := func(key string, at time.Time) string {
-		return s.With("date", day(at)).Say(key)
+		return s.With("date", s.day(at)).Say(key)
 	}
 	c := factorCard{ID: o.ID, Label: o.Label, Kind: s.Say("way_" + string(o.Kind)), Hint: o.Hint, Text: date("factor_since", o.ConfirmedAt)}
 	if !o.LastUsedAt.IsZero() {

@@ -85,12 +85,12 @@ func (p attendances) list(w http.ResponseWriter, r *http.Request) error {
 func attendance(s screen, one otl.Session, names map[string]string, here session.Browser) sessionCard {
 	c := sessionCard{ID: one.ID, Site: names[one.SiteID], This: one.ID == here.Session.ID}
 	own := one.SiteID == here.Site.ID && one.HandedBy == ""
-	c.Text = s.With("device", isolate(agent(s, one.UserAgent, own))).With("date", minute(one.CreatedAt)).Say("session_since")
+	c.Text = s.With("device", isolate(agent(s, one.UserAgent, own))).With("date", s.day(one.CreatedAt)).Say("session_since")
 	var about []string
 	if one.HandedBy != "" {
 		about = append(about, s.With("site", isolate(names[one.HandedBy])).Say("session_handed"))
 	}
-	about = append(about, s.With("date", minute(one.LastSeenAt)).Say("last_active"))
+	about = append(about, s.With("date", s.minute(one.LastSeenAt)).Say("last_active"))
 	if ways := ways(s, one.Methods); ways != "" {
 		about = append(about, ways)
 	}
@@ -132,8 +132,9 @@ func (p attendances) othersEnded(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// secure leads somebody through what to do when somebody else was in his account: out with
-// him everywhere, a new password, and a look at what he may have left.
+// secure leads somebody through what to do when somebody else was in his account: a new
+// password, without which the other comes back in, out with him everywhere, and a look at what
+// he may have left.
 func (p attendances) secure(w http.ResponseWriter, r *http.Request) error {
 	v, ok, err := p.person(w, r, "/account/secure")
 	if err != nil || !ok {

@@ -118,6 +118,7 @@ func (p entry) forgotSent(w http.ResponseWriter, r *http.Request) error {
 type resetPage struct {
 	Link  string // the token; "" where it is worth nothing, or was used
 	Email string // for password managers
+	Dead  bool   // another has to be asked for
 }
 
 func (p entry) reset(w http.ResponseWriter, r *http.Request) error {
@@ -129,7 +130,7 @@ func (p entry) showReset(w http.ResponseWriter, r *http.Request, link string, wr
 	s := screen{Voice: p.voice(w, r, nil), Token: token(p.bind(w, r))}
 	s.Title = s.Say("reset_heading")
 	if otl.Is(err, account.ErrResetToken.Code) || otl.Is(wrong, account.ErrResetToken.Code) {
-		s.Problem, s.Data = s.Say("reset_dead"), resetPage{}
+		s.Title, s.Problem, s.Data = s.Say("link_dead_heading"), s.Say("reset_dead"), resetPage{Dead: true}
 		p.show(w, http.StatusGone, "reset.html", "", s)
 		return nil
 	}
@@ -156,8 +157,8 @@ func (p entry) resetSent(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.jar.Drop(w) // every session has ended, this browser's too
 	s := screen{Voice: p.voice(w, r, nil), Token: token(p.bind(w, r)), Data: resetPage{}}
-	s.Here = nil // the link is used up
-	s.Title, s.Good = s.Say("reset_heading"), s.Say("reset_done")
+	s.Here = placed("/") // the link is used up
+	s.Title, s.Good = s.Say("change_done_heading"), s.Say("reset_done")
 	p.show(w, http.StatusOK, "reset.html", "", s)
 	return nil
 }

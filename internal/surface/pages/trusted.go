@@ -18,7 +18,7 @@ func (p securities) trusted(r *http.Request, s screen, v signin.Visit) ([]device
 	all, err := p.devices().List(r.Context(), v.Who.User.ID, "")
 	out := make([]deviceCard, len(all))
 	for i, d := range all {
-		date := func(key string, at time.Time) string { return s.With("date", day(at)).Say(key) }
+		date := func(key string, at time.Time) string { return s.With("date", s.day(at)).Say(key) }
 		out[i] = deviceCard{d.ID, d.Agent, date("factor_since", d.CreatedAt)}
 		own := d.Site.ID == p.Flows.FirstParty
 		switch {
