@@ -71,12 +71,12 @@ func TestDeviceGrant(t *testing.T) {
 		d := x.device(t, tv)
 		d.want(t, "authorization_pending")
 		p := d.enter(t, x.browser)
-		if text := string(p.Raw); !strings.Contains(text, "\u2068client\u2069 wants to be signed in on a device as you, at \u2068Notes\u2069") || !strings.Contains(text, "If somebody sent you the code, cancel") || !strings.Contains(text, "127.0.0.1") || !strings.Contains(text, jane) {
+		if text := string(p.Raw); !strings.Contains(text, "Sign in to \u2068Notes\u2069 on \u2068client\u2069?") || !strings.Contains(text, "If somebody sent you the code, cancel") || !strings.Contains(text, "127.0.0.1") || !strings.Contains(text, jane) {
 			t.Errorf("%s", p.Raw)
 		}
 		d.want(t, "authorization_pending")
 		p = x.browser.Submit(p, "confirm", map[string]string{"decision": "connect"})
-		if !strings.Contains(string(p.Raw), "Done. Go on at the device.") {
+		if !strings.Contains(string(p.Raw), "go on at the device.") {
 			t.Errorf("%d %s", p.Status, p.Raw)
 		}
 		r := d.ask(t).Want(t, http.StatusOK)
@@ -100,7 +100,7 @@ func TestDeviceGrantsThatFail(t *testing.T) {
 		denied := x.device(t, tv)
 		p := denied.enter(t, x.browser)
 		p = x.browser.Submit(p, "confirm", map[string]string{"decision": "cancel"})
-		if !strings.Contains(string(p.Raw), "Cancelled. The device was not signed in.") {
+		if !strings.Contains(string(p.Raw), "Nobody was signed in on the device.") {
 			t.Errorf("%s", p.Raw)
 		}
 		denied.want(t, "access_denied")
