@@ -42,7 +42,7 @@ func (g Tickets) Insert(ctx context.Context, t otl.Ticket, digest, code []byte) 
 	if err != nil {
 		return err
 	}
-	place := `(user_id, purpose, site_id, slot) WHERE user_id IS NOT NULL AND used_at IS NULL`
+	place := `(user_id, purpose, site_id, slot) WHERE used_at IS NULL`
 	if t.UserID == "" && t.Slot != "" {
 		place = `(slot, purpose, site_id) WHERE user_id IS NULL AND used_at IS NULL AND slot <> ''`
 	}
