@@ -21,6 +21,19 @@ func variable(path string) string {
 	return "OTL_" + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
 }
 
+// TestCapsLimitSomething: one that pays for less than a millisecond would be none.
+func TestCapsLimitSomething(t *testing.T) {
+	t.Parallel()
+	for path, most := range map[string]int{"mail.minute_cap": 60_000, "mail.daily_cap": 80_000_000} {
+		if _, err := value(path, fmt.Sprint(most)); err != nil {
+			t.Error(err)
+		}
+		if _, err := value(path, fmt.Sprint(most+1)); err == nil {
+			t.Errorf("%s takes %d", path, most+1)
+		}
+	}
+}
+
 func TestEveryKeyIsDescribed(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

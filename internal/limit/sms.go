@@ -78,8 +78,17 @@ func Sent(ctx context.Context, tx *store.Tx, siteID, number string, now time.Tim
 	return tx.SMSCounts.Stop(ctx, siteID, prefix, now)
 }
 
-// Entered counts a code that was sent to a number at a time and has been entered.
+// entered is the rate of codes that were entered of one number: a site that pumps could hold
+// the brake open by codes to a telephone of its own.
+var entered = Rate{"sms-entered", 3, 24 * time.Hour}
+
+// Entered counts a code that was sent to a number at a time and has been entered, up to a
+// few a day for each number.
 func Entered(ctx context.Context, tx *store.Tx, siteID, number string, sentAt time.Time) error {
+	one := Use{Rate: entered, By: []string{siteID, number}}
+	if ok, _, err := tx.Rates.Take(ctx, one.name(), sentAt, entered.every(), entered.burst()); err != nil || !ok {
+		return err
+	}
 	return tx.SMSCounts.Add(ctx, siteID, Range(number), sentAt.Truncate(brakeBucket), 0, 1)
 }
 

@@ -59,6 +59,24 @@ func write(t *testing.T, w *otltest.World, do func(context.Context, *store.Tx) e
 // spread gives numbers that are no neighbours of each other, in one network.
 func spread(i int) string { return fmt.Sprintf("+49170%04d%04d", i, i%7) }
 
+// TestOT20_ATelephoneOfItsOwnHoldsNoBrakeOpen: a site enters every code it sends to one number of
+// its own, a fifth of all, and is stopped all the same.
+func TestOT20_ATelephoneOfItsOwnHoldsNoBrakeOpen(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		own := func(i int) bool { return i%4 == 0 }
+		number := func(i int) string {
+			if own(i) {
+				return spread(0)
+			}
+			return spread(i)
+		}
+		if sent := traffic(t, w, number, 400, time.Minute, time.Minute, own); sent == 400 {
+			t.Errorf("%d SMS and no stop", sent)
+		}
+	})
+}
+
 // TestOT20_PumpingIsStopped: codes that nobody enters, at three speeds, and with so few
 // entered that they do not pay for the rest. What is spent stays far below the daily cap.
 func TestOT20_PumpingIsStopped(t *testing.T) {

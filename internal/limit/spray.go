@@ -11,10 +11,13 @@ import (
 // Rates of wrong one-time codes, whoever's they are (OT-09): whoever tries a few of each of
 // many people stays below what one code and one person take. Of a site each right code that
 // was not handed to it gives one back once half is used up, so that the budget grows with
-// them. All sites together have none: one of them could use it up for all others (D1).
+// them. All sites together have none: one of them could use it up for all others (D1). What
+// is beyond wrongCodesAll is told in the log, and refuses nobody (ADR 40).
 var (
 	WrongCodesFrom = Rate{"wrong-codes-from", 60, 15 * time.Minute}
 	WrongCodesAt   = Rate{"wrong-codes-at", 1200, time.Hour}
+	wrongCodesAll  = Rate{"wrong-codes-all", 12_000, time.Hour}
+	wrongCodesTold = Rate{"wrong-codes-told", 1, time.Hour}
 )
 
 // Budget is where the budgets of wrong codes stand that one guess would count in. What is
@@ -62,17 +65,33 @@ func (b Budget) Check(trusted, known func() (bool, error)) error {
 }
 
 // Wrong counts a guess that was wrong. One that is beyond a budget by now is not counted
-// there: guesses made at once were all looked at.
-func (b Budget) Wrong(ctx context.Context, tx *store.Tx) error {
+// there: guesses made at once were all looked at. It reports whether it is to be told that
+// there are many of all sites together.
+func (b Budget) Wrong(ctx context.Context, tx *store.Tx) (many bool, err error) {
 	for _, u := range b.uses {
 		if !u.counts() {
 			continue
 		}
 		if _, _, err := tx.Rates.Take(ctx, u.name(), b.now, u.Rate.every(), u.Rate.burst()); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	if len(b.uses) == 0 {
+		return false, nil
+	}
+	return alarm(ctx, tx, b.now)
+}
+
+// alarm counts a wrong code of the installation, and reports, once an hour at most, that
+// there are more than anybody mistypes.
+func alarm(ctx context.Context, tx *store.Tx, now time.Time) (bool, error) {
+	for _, r := range []Rate{wrongCodesAll, wrongCodesTold} {
+		ok, _, err := tx.Rates.Take(ctx, Use{r, []string{"all"}}.name(), now, r.every(), r.burst())
+		if err != nil || ok != (r == wrongCodesTold) {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // Right gives one back to the site where half is used up.

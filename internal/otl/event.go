@@ -69,8 +69,9 @@ const (
 	EventSessionElevated EventType = "session.elevated"
 	EventKeyRotated      EventType = "signing_key.rotated"
 	EventMessageRetried  EventType = "message.retried"
-	EventSMSStopped      EventType = "sms.stopped"  // to a range of numbers, by a site
-	EventMailStopped     EventType = "mail.stopped" // more of a site were asked for than it sends
+	EventSMSStopped      EventType = "sms.stopped"   // to a range of numbers, by a site
+	EventCodesGuessed    EventType = "codes.guessed" // more wrong codes of all sites than anybody mistypes
+	EventMailStopped     EventType = "mail.stopped"  // more of a site were asked for than it sends
 	EventSMSResumed      EventType = "sms.resumed"
 	EventMemberSuspended EventType = "member.suspended" // by the site, from the site
 	EventMemberRestored  EventType = "member.restored"

@@ -59,6 +59,9 @@ const (
 	// over, to however many providers, ends before.
 	lease    = 30 * time.Second
 	handTime = 25 * time.Second
+	// abandoned is how long a message is overdue that a node gives up which has no provider
+	// for it: while nodes get one, one after the other, those that have it send.
+	abandoned = time.Hour
 	// kept is how long it is known what became of a message.
 	kept = 30 * 24 * time.Hour
 )
@@ -113,12 +116,16 @@ func (q *Queue) Deliver(ctx context.Context) (int, error) {
 
 // send sends one batch of what is due on a channel and says how many messages it held.
 func (q *Queue) send(ctx context.Context, c otl.Channel) (int, error) {
-	if due, err := q.Store.Read.Messages.Due(ctx, c, q.Now()); err != nil || !due {
+	now, lease := q.Now(), lease
+	if len(q.Senders[c]) == 0 { // another node may have one
+		now, lease = now.Add(-abandoned), lease+abandoned
+	}
+	if due, err := q.Store.Read.Messages.Due(ctx, c, now); err != nil || !due {
 		return 0, err
 	}
 	var claimed []store.StoredMessage
 	err := q.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		claimed, err = tx.Messages.Claim(ctx, c, q.Now(), lease, batch)
+		claimed, err = tx.Messages.Claim(ctx, c, now, lease, batch)
 		return err
 	})
 	if err != nil {

@@ -182,6 +182,10 @@ func TestAMessageIsTriedAgainAndThenGivenUp(t *testing.T) {
 			t.Errorf("expired: %+v", m.Message)
 		}
 		id = d.queue(t, message.Note{Kind: otl.MessageSignIn, Channel: otl.ChannelSMS, To: "+491705550100"})
+		if d.deliver(t); d.message(t, id).State != otl.MessageWaiting {
+			t.Errorf("another node may have a provider: %+v", d.message(t, id).Message)
+		}
+		d.clock.Advance(time.Hour)
 		d.deliver(t)
 		if m := d.message(t, id); m.State != otl.MessageDead || !strings.Contains(m.Problem, "no provider") {
 			t.Errorf("without a provider: %+v", m.Message)
@@ -190,6 +194,24 @@ func TestAMessageIsTriedAgainAndThenGivenUp(t *testing.T) {
 		d.first.fail(nil)
 		if err := d.Retry(t.Context(), id); err != nil || d.deliver(t) != 1 || d.message(t, id).State != otl.MessageSent {
 			t.Errorf("once there is one: %v %+v", err, d.message(t, id).Message)
+		}
+	})
+}
+
+// TestMN12_ANodeWithoutAProviderLeavesItToOthers: while nodes get one, one after the other, a
+// message waits for one that has it, and is lost to nobody.
+func TestMN12_ANodeWithoutAProviderLeavesItToOthers(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		d, other := newDesk(st), newDesk(st)
+		other.Messages = d.Messages
+		id := d.queue(t, message.Note{Kind: otl.MessageSignIn, Channel: otl.ChannelSMS, To: "+491705550100"})
+		other.Senders[otl.ChannelSMS] = []outbox.Sender{other.first}
+		if n := d.deliver(t); n != 0 {
+			t.Errorf("a node without a provider takes %d", n)
+		}
+		if n := other.deliver(t); n != 1 || d.message(t, id).State != otl.MessageSent {
+			t.Errorf("%d %+v", n, d.message(t, id).Message)
 		}
 	})
 }

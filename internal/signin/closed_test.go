@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
@@ -68,6 +69,35 @@ func follows(t *testing.T, w *otltest.World, join string) string {
 	return p.Session.ID
 }
 
+// raises has Jane prove a second factor in a session that lives.
+func raises(t *testing.T, w *otltest.World, jane otl.User) {
+	t.Helper()
+	seed := secret.NewTOTPSeed()
+	one, err := w.Setup.Give(t.Context(), jane, factor.Given{New: factor.New{Kind: otl.FactorTOTP}, Seed: seed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	site := w.Notes.Site
+	site.MFA = otl.MFAOff
+	var p signin.Entered
+	write(t, w, func(ctx context.Context, tx *store.Tx) (err error) {
+		pass, _, err := w.Factors.Admit(ctx, tx, store.Standing{User: jane, Site: site}, otl.Methods{otl.MethodDirect}, nil)
+		if err != nil {
+			return err
+		}
+		st := store.Standing{User: jane, Site: site}
+		_, err = w.SignIn.Sessions.Open(ctx, tx, &st, pass, otl.RequestOf(ctx))
+		p.Standing = st
+		return err
+	})
+	w.Clock.Advance(time.Minute)
+	u := signin.StepUp{Bearer: signin.Bearer{Standing: p.Standing}, FactorID: one.ID, Proof: secret.NewText(secret.TOTP(seed, w.Clock.Now()))}
+	if _, err := w.SignIn.Second.Raise(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	write(t, w, func(ctx context.Context, tx *store.Tx) error { return tx.Factors.DeleteAll(ctx, jane.ID) })
+}
+
 // visits has Jane press a link on the hosted pages.
 func visits(t *testing.T, w *otltest.World) {
 	t.Helper()
@@ -121,6 +151,17 @@ func TestOT07_AnyOtherProofOpensCodesAgain(t *testing.T) {
 					t.Fatal(err)
 				}
 			}},
+			{"a passkey", func() {
+				home, err := w.Flows.Home(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				p := signin.Proved{Standing: store.Standing{User: jane, Site: home}, Methods: otl.Methods{otl.MethodKey, otl.MethodVerified}}
+				if _, err := w.SignIn.Second.Open(t.Context(), p); err != nil {
+					t.Fatal(err)
+				}
+			}},
+			{"a second factor in a session", func() { raises(t, w, jane) }},
 			{"the operator", func() {
 				if err := (account.Locks{Accounts: w.Accounts}).Unlock(t.Context(), jane.ID); err != nil {
 					t.Fatal(err)

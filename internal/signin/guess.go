@@ -62,7 +62,11 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttem
 	plain := strings.NewReplacer(" ", "", "-", "").Replace(a.Code.Reveal())
 	right, asked := secret.SameDigest(s.codeDigest(t, plain), digest), requested(t, a.RequestID) && t.Data[dataFlow] == a.Flow && u.ID != ""
 	if !right || !asked {
-		if err := budget.Wrong(ctx, tx); err != nil {
+		many, err := budget.Wrong(ctx, tx)
+		if err == nil && many {
+			err = tx.Events.Append(ctx, s.event(otl.EventCodesGuessed, "", "", nil))
+		}
+		if err != nil {
 			return t, err
 		}
 		if t.Tries >= s.Tries {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
@@ -202,7 +203,7 @@ func (s *Codes) Confirm(ctx context.Context, token string) (string, error) {
 // page (otl.ConfirmNever): to the site, with a code as of Confirm. Mail scanners open such
 // links too, and get a code each: the link is used up when the site redeems the first of
 // them, within a minute and while the link is good. The error is ErrLink, also for a link
-// that has a page.
+// that has a page, or limit.Exceeded for a network that opens too many.
 func (s *Codes) Follow(ctx context.Context, token string) (string, error) {
 	t, err := s.held(ctx, token)
 	if errors.Is(err, store.ErrNotFound) || err == nil && (t.Data[dataFlow] != "" || otl.Confirm(t.Data[dataConfirm]) != otl.ConfirmNever) {
@@ -210,6 +211,9 @@ func (s *Codes) Follow(ctx context.Context, token string) (string, error) {
 	}
 	if err != nil {
 		return "", err
+	}
+	if err := s.Limits.Take(ctx, limit.From(ctx, limit.Public)); err != nil {
+		return "", err // each opening writes
 	}
 	code := secret.NewToken(LinkCodePrefix)
 	to := landing(t.Data[dataRedirect], code.Reveal(), t.Data[dataState])

@@ -252,3 +252,29 @@ func TestOA05_TheCodeOfALinkPresentedAgainEndsWhatItOpened(t *testing.T) {
 		}
 	})
 }
+
+// TestALinkWithoutAPageIsNotOpenedWithoutBound: each opening writes a code, so a network has so
+// many of them a minute.
+func TestALinkWithoutAPageIsNotOpenedWithoutBound(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, "jane@dev.test", w.Notes.Site)
+		r := signin.LinkRequest{CodeRequest: signin.CodeRequest{Site: w.Notes.Site, Who: byJane(), Channel: otl.ChannelMail, Known: true, Redirect: back}, Confirm: otl.ConfirmNever}
+		if _, err := w.Codes.SendLink(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		link := strings.TrimPrefix(w.Letters(t, "jane@dev.test")[0].Link, otltest.Issuer+"/l/")
+		scanner, person := from(t, "203.0.113.9"), from(t, "198.51.100.7")
+		for i := range 240 {
+			if _, err := w.Codes.Follow(scanner, link); err != nil {
+				t.Fatalf("%d: %v", i, err)
+			}
+		}
+		if _, err := w.Codes.Follow(scanner, link); otl.As(err).Kind != otl.Limited {
+			t.Errorf("beyond them: %v", err)
+		}
+		if _, err := w.Codes.Follow(person, link); err != nil {
+			t.Errorf("somebody else: %v", err)
+		}
+	}, limited)
+}

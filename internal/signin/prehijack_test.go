@@ -16,7 +16,8 @@ import (
 // which the holder of an address proves it for the first time: a link, a code, a
 // mail to choose a password, a sign-up (OT-16). Whoever made the account had proven
 // nothing. There is no provider yet that vouches for people: the party that states
-// addresses without having them proven is a partner site. Providers join this table when
+// addresses without having them proven is a partner site; there is no door by which people are
+// imported either. Providers and imports join this table when
 // they exist, as parties that vouch and as a way of first proof.
 
 // stranger is whoever made an account with an address that is not his.

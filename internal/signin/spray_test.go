@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -233,6 +234,46 @@ func TestPW13_StrangersDoNotUseUpAPersonsMessages(t *testing.T) {
 		signin.FromDevice(forged, secret.NewText("otl_td_x"))
 		if send(forged, "jane@dev.test") {
 			t.Error("a device that nobody trusts")
+		}
+	}, limited)
+}
+
+// TestOT09_ManyWrongCodesOfAllSitesAreTold in the log, once an hour, and refuse nobody: one
+// site could keep all others from signing people in (D1).
+func TestOT09_ManyWrongCodesOfAllSitesAreTold(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		told := func() int {
+			t.Helper()
+			all, err := w.Store.Read.Events.Select(t.Context(), store.EventQuery{Type: otl.EventCodesGuessed, Limit: 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(all)
+		}
+		n := 0
+		miss := func() {
+			t.Helper()
+			n++
+			if !sprays(t, from(t, "203.0.113.9"), w, w.Shop.Site, fmt.Sprintf("p%d@dev.test", n)) {
+				t.Errorf("guess %d is refused", n)
+			}
+		}
+		for hour := range 2 {
+			miss()
+			if got := told(); got != hour {
+				t.Errorf("hour %d: told %d times of one", hour, got)
+			}
+			w.Clock.Advance(time.Second)
+			write(t, w, func(ctx context.Context, tx *store.Tx) error { // as many as are told of nobody
+				return w.Limits.TakeIn(ctx, tx, limit.Use{Rate: limit.Rate{Name: "wrong-codes-all", Uses: 1, Per: time.Hour}, By: []string{"all"}})
+			})
+			miss()
+			miss()
+			if got := told(); got != hour+1 {
+				t.Errorf("hour %d: told %d times", hour, got)
+			}
+			w.Clock.Advance(3 * time.Hour)
 		}
 	}, limited)
 }

@@ -42,7 +42,8 @@ func (p accounts) activity(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// told gives the log of events about somebody before one of them, and the query of what is
+// told gives the log of events about somebody before one of them, as far as people did
+// something, and the query of what is
 // older, "" where nothing is.
 func (p accounts) told(r *http.Request, s screen, who session.Browser, before string, limit int) (done []sentence, older string, err error) {
 	found, more, err := p.Consents.Activity(r.Context(), who.User.ID, before, limit)
@@ -54,6 +55,9 @@ func (p accounts) told(r *http.Request, s screen, who session.Browser, before st
 		return nil, "", err
 	}
 	for _, e := range found {
+		if e.Type == otl.EventLinkOpened && e.Data[otl.DataBy] != "" {
+			continue // by a program that looks ahead, which is no act of anybody's
+		}
 		done = append(done, sentence{tell(s, names, e), aboutEvent(s, e, who.Site.ID)})
 	}
 	if more {

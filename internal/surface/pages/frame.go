@@ -30,6 +30,7 @@ type screen struct {
 	Wide    bool
 	Problem string            // what went wrong
 	Good    string            // what went well
+	Wait    time.Duration     // until it can be tried again, 0 for at once
 	Wrong   map[string]string // what is wrong with a field, by its name
 	Flow    string            // id of the flow, "" for none
 	Token   string            // against forgery, of every form
@@ -71,6 +72,9 @@ func (p *Pages) show(w http.ResponseWriter, status int, name, leads string, s sc
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
+	if s.Wait > 0 {
+		h.Set("Retry-After", number(int64((s.Wait+time.Second-1)/time.Second)))
+	}
 	h.Set("X-Robots-Tag", "noindex")
 	h.Set("Content-Security-Policy", policyFor(leads))
 	w.WriteHeader(status)

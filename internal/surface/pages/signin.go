@@ -197,7 +197,7 @@ func (p *Pages) wrong(s *screen, err error) int {
 		return http.StatusOK
 	}
 	e := otl.As(err)
-	s.Wrong = map[string]string{}
+	s.Wrong, s.Wait = map[string]string{}, e.RetryAfter
 	switch {
 	case errors.Is(err, otl.ErrCredentials):
 		s.Problem = s.Say("wrong_password")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
 // TestOT09_CodesOnThePages count with all others of a household: once it has tried too many
@@ -45,4 +47,42 @@ func TestOT09_CodesOnThePages(t *testing.T) {
 		w.Clock.Advance(15 * time.Second)
 		arrives(t, b.Submit(p, "code-form", map[string]string{"code": code}), w.Notes)
 	}, func(o *node.Options) { o.Limits = true })
+}
+
+// TestAPageSaysWhenToComeBack: 429 with Retry-After, also on the page of a code.
+func TestAPageSaysWhenToComeBack(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, jane, w.Notes.Site)
+		b := w.Browser(t)
+		p := asks(b, b.Get(request(w.Notes, nil)), jane)
+		if p.Header.Get("Retry-After") != "" {
+			t.Errorf("%d with Retry-After", p.Status)
+		}
+		if p = b.Submit(p, "again", nil); p.Status != http.StatusTooManyRequests || p.Header.Get("Retry-After") != "30" {
+			t.Errorf("%d, Retry-After %q", p.Status, p.Header.Get("Retry-After"))
+		}
+	}, func(o *node.Options) { o.Limits = true })
+}
+
+// TestWhatLooksAheadIsNoActivity: a mail scanner's HEAD stands in the log and not among what people did.
+func TestWhatLooksAheadIsNoActivity(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, jane, w.Notes.Site)
+		b := w.Browser(t)
+		p := asks(b, b.Get("/signin"), jane)
+		link := strings.TrimPrefix(letter(t, w, jane).Link, otltest.Issuer)
+		w.Do(t, otltest.Call{Method: http.MethodHead, Path: link}).Want(t, http.StatusOK)
+		opened := func(p otltest.Page) int { return strings.Count(string(p.Raw), "A sign-in link for") }
+		b.Get(link)
+		p = b.Submit(b.Get(link), "", nil)
+		if p = b.Get("/account/activity"); opened(p) != 2 {
+			t.Errorf("%d openings\n%s", opened(p), p.Raw)
+		}
+		all, err := w.Store.Read.Events.Select(t.Context(), store.EventQuery{Type: otl.EventLinkOpened, Limit: 10})
+		if err != nil || len(all) != 3 {
+			t.Errorf("%d in the log, %v", len(all), err)
+		}
+	})
 }
