@@ -164,7 +164,7 @@ func exported() map[string]map[string]string {
 func silent() map[string]string {
 	return map[string]string{
 		"allowed_origins": nobody, "announced_origins": nobody, "api_tokens": secrets, "attempts": nobody, "brands": nobody, "businesses": nobody,
-		"callback_urls": nobody, "chains": nobody, "clients": nobody, "client_origins": nobody, "counters": nobody, "deliveries": nobody, "endpoints": nobody, "installation": nobody,
+		"callback_urls": nobody, "chains": nobody, "clients": nobody, "client_origins": nobody, "counters": nobody, "deliveries": nobody, "tallies": nobody, "endpoints": nobody, "installation": nobody,
 		"migration_digests": nobody, "goose_db_version": nobody, "password_schemes": nobody, "roles": nobody, "signing_keys": secrets, "site_keys": secrets,
 		"sites": nobody, "sms_counts": nobody, "sms_stops": nobody, "resources": nobody, "plans": nobody, "orders": nobody, "seen_tokens": brief, "seen_places": secrets, "erasures": counted, "device_grants": brief,
 		"answers": brief, "failures": brief, "flows": brief, "rates": brief, "tickets": brief, "revocations": counted,

@@ -145,6 +145,14 @@ type Attempt struct {
 	Body      []byte              // of the answer, at most 16 KiB, of a success 1 KiB
 }
 
+// Tally is how many attempts an endpoint had on one day that took about as long.
+type Tally struct {
+	EndpointID string
+	Day        int64 // since 1970, UTC
+	Took       int   // step of time, of those that succeeded; 0 for those that failed
+	Good, Bad  int
+}
+
 // Replay names what an endpoint is to be told once more.
 type Replay struct {
 	SiteID     string

@@ -250,6 +250,9 @@ func (t *trip) write(ctx context.Context, tx *store.Tx, made []outcome) error {
 	if err := tx.Deliveries.Attempted(ctx, attempts); err != nil {
 		return err
 	}
+	if err := tx.Deliveries.Tally(ctx, webhook.Tallies(attempts)); err != nil {
+		return err
+	}
 	return t.mark(ctx, tx, good, bad, gone)
 }
 

@@ -296,8 +296,13 @@ func (w *Webhooks) End(ctx context.Context, siteID string) (int64, error) {
 }
 
 // Prune deletes deliveries that are older than Kept, and do not wait since they were sent
-// again.
+// again, and what was counted of attempts.
 func (w *Webhooks) Prune(ctx context.Context) error {
+	if err := w.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
+		return tx.Deliveries.PruneTallies(ctx, dayOf(w.Now().Add(-Kept)), store.Batch)
+	}); err != nil {
+		return err
+	}
 	return w.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
 		return tx.Deliveries.Prune(ctx, w.Now().Add(-Kept), store.Batch)
 	})

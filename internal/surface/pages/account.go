@@ -20,6 +20,19 @@ type accountPage struct {
 	Checks  []check
 	Done    []sentence // what happened lately
 	Sites   []siteCard
+	Runs    []ownSite // sites of his own
+}
+
+// ownSite is a site that somebody owns, and where its webhooks are.
+type ownSite struct{ Name, Path string }
+
+// runs gives the sites somebody owns.
+func (p accounts) runs(r *http.Request, u otl.User) (own []ownSite, err error) {
+	all, err := p.Pages.Sites.List(r.Context(), u.ID, "", shownOwn)
+	for _, s := range all {
+		own = append(own, ownSite{s.Name, hooksAt(s.ID)})
+	}
+	return own, err
 }
 
 // check is one thing that keeps an account safe, or is to be done for that.
@@ -92,6 +105,9 @@ func (p accounts) handed(w http.ResponseWriter, r *http.Request) (bool, error) {
 // shownLately is how many entries of the log the first page has.
 const shownLately = 5
 
+// shownOwn is how many of the sites somebody owns the first page has.
+const shownOwn = 50
+
 func (p accounts) account(w http.ResponseWriter, r *http.Request) error {
 	if done, err := p.handed(w, r); done || err != nil {
 		return err
@@ -110,6 +126,9 @@ func (p accounts) account(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.Sites, err = connections{p}.cards(r, s, v.Who.User)
 	if err != nil {
+		return err
+	}
+	if page.Runs, err = p.runs(r, v.Who.User); err != nil {
 		return err
 	}
 	s.Title, s.Wide, s.Data = s.Say("account"), true, page

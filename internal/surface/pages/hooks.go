@@ -2,6 +2,7 @@ package pages
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,9 +44,20 @@ type hookPage struct {
 	Hook       hookCard
 	Secret     string // shown this once; "" else
 	Detail     string // what went wrong, for those who run sites, in English
+	Week       string // how it did lately, "" where nothing was sent
+	Line       string // path of a line of the share that succeeded, day by day
+	Filter     filter
+	States     []choice
+	Types      []string
 	Deliveries []deliveryCard
 	Older      string // query of the next page, "" on the last one
 }
+
+// choice is one value of a filter, with words for it.
+type choice struct{ Value, Text string }
+
+// filter says which deliveries are shown, as it was sent.
+type filter struct{ State, Type, User, Since string }
 
 // deliveryCard is one delivery.
 type deliveryCard struct{ Event, Type, Text string }
@@ -54,6 +66,7 @@ type deliveryCard struct{ Event, Type, Text string }
 type deliveryPage struct {
 	At, Hook, Event, Text string
 	Attempts              []attemptCard
+	Curl                  string // the command for a further attempt, "" unless it was asked for
 }
 
 // attemptCard is one attempt.
@@ -172,15 +185,14 @@ func (p hooks) showOne(w http.ResponseWriter, r *http.Request, v signin.Visit, o
 	if err != nil {
 		return err
 	}
-	before, _ := strconv.ParseInt(r.URL.Query().Get("before"), 10, 64) // anything else is the newest
-	found, before, err := p.Webhooks.Deliveries(r.Context(), of.ID, e.ID, "", otl.LogFilter{At: max(before, 0), Limit: shownDeliveries})
-	if err != nil {
-		return err
-	}
 	s := p.screen(w, r, v, nil)
 	page.At, page.Hook = hooksAt(of.ID), hookOf(s, e)
-	if before > 0 {
-		page.Older = "?before=" + number(before)
+	if err := p.lately(r, s, of, &page); err != nil {
+		return err
+	}
+	found, wrong := p.chosen(r, s, of, &page)
+	if wrong != nil && !mendable(wrong) {
+		return wrong
 	}
 	for _, d := range found {
 		kind, _ := d.Event.Shown()
@@ -193,8 +205,59 @@ func (p hooks) showOne(w http.ResponseWriter, r *http.Request, v signin.Visit, o
 	if r.Method == http.MethodPost {
 		s.Here = nil // what was done is not done again, and a secret not shown again
 	}
-	p.show(w, http.StatusOK, "hook.html", "", s)
+	code := http.StatusOK
+	if wrong != nil {
+		code = p.wrong(&s, wrong)
+	}
+	p.show(w, code, "hook.html", "", s)
 	return nil
+}
+
+// lately says how an endpoint did in the last seven days.
+func (p hooks) lately(r *http.Request, s screen, of otl.Site, page *hookPage) error {
+	week, err := webhook.View{Webhooks: p.Webhooks}.Week(r.Context(), of.ID, page.Hook.ID)
+	if err != nil || week.Good+week.Bad == 0 {
+		return err
+	}
+	share := strconv.FormatFloat(100*float64(week.Good)/float64(week.Good+week.Bad), 'f', 1, 64)
+	page.Week = s.With("percent", share).With("n", strconv.Itoa(week.Good+week.Bad)).With("ms", number(week.P95.Milliseconds())).Say("hook_week")
+	for i, d := range week.Days {
+		if all := d.Good + d.Bad; all > 0 {
+			page.Line += "M" + strconv.Itoa(4*i) + " 10v-" + strconv.Itoa(max(1, 10*d.Good/all)) + "h3V10z"
+		}
+	}
+	return nil
+}
+
+// chosen gives the deliveries that the query of a page wants.
+func (p hooks) chosen(r *http.Request, s screen, of otl.Site, page *hookPage) ([]webhook.Delivery, error) {
+	q := r.URL.Query()
+	page.Filter = filter{q.Get("state"), q.Get("type"), strings.TrimSpace(q.Get("user")), q.Get("since")}
+	page.Types = append(otl.EventTypes(otl.ToldEvents()).Strings(), string(otl.EventWebhookTest))
+	for _, state := range []otl.DeliveryState{otl.DeliveryWaiting, otl.DeliveryDone, otl.DeliveryDead, otl.DeliveryWithdrawn} {
+		page.States = append(page.States, choice{string(state), s.Say("delivery_" + string(state))})
+	}
+	f := otl.LogFilter{Type: otl.EventType(page.Filter.Type), UserID: page.Filter.User, Limit: shownDeliveries}
+	f.At, _ = strconv.ParseInt(q.Get("before"), 10, 64) // anything else is the newest
+	f.At = max(f.At, 0)
+	if f.Type != "" && !slices.Contains(page.Types, string(f.Type)) {
+		return nil, otl.InvalidField("type", "unknown_value", "must be a type sites are told of")
+	}
+	if f.UserID != "" && !secret.ValidID(f.UserID) {
+		return nil, otl.InvalidField("user", "not_an_id", "must be the id of a person")
+	}
+	if since := page.Filter.Since; since != "" {
+		var err error
+		if f.Since, err = time.Parse(time.DateOnly, since); err != nil {
+			return nil, otl.InvalidField("since", "not_a_time", "must be a day, such as 2026-01-02")
+		}
+	}
+	found, before, err := p.Webhooks.Deliveries(r.Context(), of.ID, page.Hook.ID, page.Filter.State, f)
+	if before > 0 {
+		q.Set("before", number(before))
+		page.Older = "?" + q.Encode()
+	}
+	return found, err
 }
 
 func deliveryText(s screen, d otl.Delivery) string {
@@ -288,8 +351,11 @@ func (p hooks) replay(w http.ResponseWriter, r *http.Request, v signin.Visit, of
 	return p.showOne(w, r, v, of, page, p.screen(w, r, v, map[string]string{"n": strconv.Itoa(n)}).Say(words))
 }
 
+// delivery shows one delivery, and the command for a further attempt to who asks for it: it holds
+// what the person lets the site see, so that he has just proven who he is.
 func (p hooks) delivery(w http.ResponseWriter, r *http.Request) error {
-	v, of, ok, err := p.owner(w, r, false)
+	curl := r.URL.Query().Get("curl") == "1"
+	v, of, ok, err := p.owner(w, r, curl)
 	if err != nil || !ok {
 		return err
 	}
@@ -307,6 +373,15 @@ func (p hooks) delivery(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 		page.Attempts = append(page.Attempts, attemptCard{text, strings.ToValidUTF8(string(a.Body), "\ufffd")})
+	}
+	if curl {
+		url, next, some, err := webhook.View{Webhooks: p.Webhooks}.Next(r.Context(), of.ID, d)
+		if err != nil {
+			return err
+		}
+		if some {
+			page.Curl = next.Curl(url)
+		}
 	}
 	kind, _ := d.Event.Shown()
 	s.Title, s.Wide, s.Data = string(kind), true, page

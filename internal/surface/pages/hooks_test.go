@@ -141,3 +141,45 @@ func TestTE01_NobodyElsesWebhooks(t *testing.T) {
 		t.Errorf("nobody sees %s", got.Title)
 	}
 }
+
+// TestTheWebhooksPageShowsHowItWent: from the account, by state, type, person and day, the last
+// seven days in a line, and a delivery as a command that carries its signature.
+func TestTheWebhooksPageShowsHowItWent(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	b, mine := keeper(t, w)
+	at := "/account/sites/" + mine.ID + "/webhooks"
+	holds(t, b.Get("/account"), "Sites you run", "Mine", at)
+	elsewhere := otltest.New(t, otltest.SQLite)
+	verified(t, elsewhere)
+	holds(t, home(t, elsewhere).Get("/account"), "!Sites you run")
+	h := otltest.NewHook(t)
+	b.Submit(b.Get(at), "new", map[string]string{"url": h.URL, "events": "role.assigned"})
+	all, err := w.Webhooks.List(t.Context(), mine.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := at + "/" + all[0].ID
+	holds(t, b.Get(one), "!Last 7 days")
+	for _, status := range []int{http.StatusOK, http.StatusInternalServerError} {
+		h.Status(status)
+		press(t, b, b.Get(one), "act", "test", nil)
+		w.Deliver(t)
+	}
+	holds(t, b.Get(one), "Last 7 days: 50.0 % of 2 attempts succeeded", "M24 10v-5h3V10z")
+	nobody := secret.NewID(w.Clock.Now())
+	for query, wants := range map[string][]string{
+		"state=waiting": {"answered 500", "!200", `value="waiting" selected`}, "type=webhook.test": {"answered 500", "delivered ·"}, "type=user.created": {"Nothing was sent yet."},
+		"user=" + nobody: {"Nothing was sent yet.", nobody}, "since=2020-01-01": {"answered 500"}, "since=2099-01-01": {"Nothing was sent yet."},
+		"user=%00": {"user-wrong"}, "since=yesterday": {"since-wrong"}, "type=x": {`role="alert"`}, "state=x": {`role="alert"`},
+	} {
+		holds(t, b.Get(one+"?"+query), wants...)
+	}
+	events, _, err := w.Webhooks.Deliveries(t.Context(), mine.ID, all[0].ID, "", otl.LogFilter{Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := one + "/deliveries/" + events[0].Event.Event.ID
+	holds(t, b.Get(d), "?curl=1", "!x-otl-signature")
+	holds(t, b.Get(d+"?curl=1"), "curl -X POST", "x-otl-signature: ", "webhook.test", "openssl dgst")
+}
