@@ -198,7 +198,7 @@ func TestSites(t *testing.T) {
 		}
 		good := object{"name": "Acme", "domain": "acme.test", "callback_url": "https://acme.test/cb", "region": "eu", "requested_fields": []string{"email", "phone"}}
 		r := register(bearer, good).Want(t, http.StatusCreated)
-		wantMembers(t, "site", r.JSON, "id", "name", "mfa_policy", "slug", "domain", "region", "relation", "callback_urls", "requested_fields", "version", "created_at", "site_key")
+		wantMembers(t, "site", r.JSON, "id", "name", "mfa_policy", "trust_days", "sign_in_ways", "slug", "domain", "region", "relation", "callback_urls", "requested_fields", "version", "created_at", "site_key")
 		if !strings.HasPrefix(r.Text("site_key"), "otr_") || len(r.Text("site_key")) != 44 || r.Text("slug") != "acme" || r.Text("relation") != "owner" {
 			t.Errorf("registered %s", r.Raw)
 		}
