@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +36,9 @@ func (a awsrunas) call(method, path, authorization string, body, out any) (int, 
 		a.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", authorization)
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
+	}
 	res, err := a.http.Do(req)
 	if err != nil {
 		a.Fatal(err)
@@ -137,4 +140,85 @@ func TestContract44_AWSRunasOrder(t *testing.T) {
 		t.Fatalf("%+v", done)
 	}
 	awsrunas{t, c, vars["OTL_URL"]}.form(done.Data[0].Token)
+}
+
+// TestContract44_JavaOrder calls as OneLogin's SDK for Java does, and the older ones for Ruby
+// and PHP, against the built server: a token by OneLogin's own form of Authorization; calls
+// with bearer and a colon; login/auth, a wrong code and a right one; once the token expired a
+// refresh without Authorization, with both tokens; the call again; and the pair revoked. It
+// reads errors of 400, 401, 403, 404 and 422 alone.
+func TestContract44_JavaOrder(t *testing.T) {
+	t.Parallel()
+	vars := newWorld(t).vars
+	seed, err := secret.ParseTOTPSeed(vars["OTL_MFA_TOTP_SECRET"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := awsrunas{t, &http.Client{Timeout: 30 * time.Second}, vars["OTL_URL"]}.call
+	client := "client_id:" + vars["OTL_CLIENT_ID"] + ", client_secret:" + vars["OTL_CLIENT_SECRET"]
+	var token, renewed struct {
+		Access  string `json:"access_token"`
+		Refresh string `json:"refresh_token"`
+	}
+	if code, answer := call(http.MethodPost, "/auth/oauth2/v2/token", client, map[string]string{"grant_type": "client_credentials"}, &token); code != http.StatusOK || token.Refresh == "" {
+		t.Fatalf("%d %s", code, answer)
+	}
+	var rate struct {
+		Data struct {
+			Limit     int `json:"X-RateLimit-Limit"`
+			Remaining int `json:"X-RateLimit-Remaining"`
+			Reset     int `json:"X-RateLimit-Reset"`
+		}
+	}
+	if code, answer := call(http.MethodGet, "/auth/rate_limit", "bearer:"+token.Access, nil, &rate); code != http.StatusOK || rate.Data.Limit == 0 {
+		t.Errorf("%d %s", code, answer)
+	}
+	var login struct {
+		Status struct {
+			Error   bool
+			Code    int
+			Type    string
+			Message string
+		}
+		Data []struct {
+			State   string `json:"state_token"`
+			Token   string `json:"session_token"`
+			Devices []struct {
+				ID   int    `json:"device_id"`
+				Type string `json:"device_type"`
+			}
+		}
+	}
+	body := map[string]any{"username_or_email": vars["OTL_MFA_EMAIL"], "password": vars["OTL_MFA_PASSWORD"], "subdomain": vars["OTL_SUBDOMAIN"]}
+	if code, answer := call(http.MethodPost, "/api/1/login/auth", "bearer:"+token.Access, body, &login); code != http.StatusOK || login.Status.Message != "MFA is required for this user" {
+		t.Fatalf("%d %s", code, answer)
+	}
+	first := login.Data[0]
+	proof := map[string]any{"state_token": first.State}
+	for _, d := range first.Devices {
+		if d.Type == "Google Authenticator" {
+			proof["device_id"] = strconv.Itoa(d.ID) // it sends a text
+		}
+	}
+	proof["otp_token"] = "000000"
+	if code, answer := call(http.MethodPost, "/api/1/login/verify_factor", "bearer:"+token.Access, proof, nil); code != http.StatusUnauthorized || !strings.Contains(answer, "Failed authentication with this factor") {
+		t.Errorf("%d %s", code, answer)
+	}
+	proof["otp_token"] = secret.TOTP(seed, time.Now())
+	if code, answer := call(http.MethodPost, "/api/1/login/verify_factor", "bearer:"+token.Access, proof, &login); code != http.StatusOK || len(login.Data) != 1 || login.Data[0].Token == "" || login.Status.Type != "success" {
+		t.Errorf("%d %s", code, answer)
+	}
+	pair := map[string]string{"grant_type": "refresh_token", "access_token": token.Access, "refresh_token": token.Refresh}
+	if code, answer := call(http.MethodPost, "/auth/oauth2/v2/token", "", pair, &renewed); code != http.StatusOK || renewed.Access == "" || renewed.Access == token.Access {
+		t.Fatalf("%d %s", code, answer)
+	}
+	if code, answer := call(http.MethodPost, "/api/1/login/auth", "bearer:"+renewed.Access, body, &login); code != http.StatusOK {
+		t.Errorf("with the new token: %d %s", code, answer)
+	}
+	if code, answer := call(http.MethodPost, "/auth/oauth2/revoke", client, map[string]string{"access_token": renewed.Access}, &login); code != http.StatusOK {
+		t.Errorf("%d %s", code, answer)
+	}
+	if code, answer := call(http.MethodGet, "/auth/rate_limit", "bearer:"+renewed.Access, nil, nil); code != http.StatusUnauthorized {
+		t.Errorf("after the revocation: %d %s", code, answer)
+	}
 }

@@ -118,6 +118,16 @@ func (s Formers) Of(ctx context.Context, cookie secret.Text) (Browser, error) {
 	return Browser{st, cookie}, nil
 }
 
+// Whose gives the id of the person whose session a cookie holds, or held, whatever became of
+// it; "" for what is no cookie of ours.
+func (s Formers) Whose(ctx context.Context, cookie secret.Text) (string, error) {
+	st, err := held(ctx, s.Store, cookie)
+	if errors.Is(err, ErrNoBrowserSession) {
+		return "", nil
+	}
+	return st.User.ID, err
+}
+
 // held gives the session a cookie is of, live or not, of a person who is not disabled.
 func held(ctx context.Context, in *store.Store, cookie secret.Text) (store.Standing, error) {
 	id, ok := cookieSession(cookie.Reveal())

@@ -101,8 +101,7 @@ func (s Devices) Enter(ctx context.Context, code string, browser secret.Text, he
 	if v.Flow, err = s.Flows.Begin(ctx, v.Site, browser, asked); err != nil {
 		return v, err
 	}
-	v.Who, err = s.Who(ctx, held)
-	return v, err
+	return Rivals(s).With(ctx, v, held)
 }
 
 // plain gives a code as it was made, however somebody typed it.

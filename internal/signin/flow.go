@@ -212,11 +212,7 @@ func (s *Flows) Visit(ctx context.Context, id string, browser secret.Text, held 
 		return v, err
 	}
 	otl.RequestOf(ctx).SiteID = f.SiteID
-	all, err := s.All(ctx, held)
-	if len(all) > 0 {
-		v.Who, v.beside = all[0], all[1:]
-	}
-	return v, err
+	return Rivals{s}.With(ctx, v, held)
 }
 
 // supersede ends every session that the browser of a visit holds: another one takes their
@@ -358,8 +354,8 @@ func (s *Flows) Finish(ctx context.Context, v Visit) (Answer, error) {
 func (s *Flows) Straight(ctx context.Context, site otl.Site, held []secret.Text, a otl.Asked) (Answer, Next, error) {
 	begun := s.Now().Add(time.Millisecond) // nobody has proven himself for it yet
 	v := Visit{Flow: otl.Flow{Asked: a, Progress: seen(ctx), CreatedAt: begun}, Site: site}
-	var err error
-	if v.Who, err = s.Who(ctx, held); err != nil {
+	v, err := Rivals{s}.With(ctx, v, held)
+	if err != nil {
 		return Answer{}, StepSignIn, err
 	}
 	step, err := s.Next(ctx, v)

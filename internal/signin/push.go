@@ -59,6 +59,5 @@ func (s *Flows) Claim(ctx context.Context, site otl.Site, client, name string, b
 	if err != nil {
 		return Visit{}, err
 	}
-	v.Who, err = s.Who(ctx, held)
-	return v, err
+	return Rivals{s}.With(ctx, v, held)
 }

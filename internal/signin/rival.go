@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/store"
 )
 
@@ -32,6 +33,29 @@ func (s Rivals) Find(ctx context.Context, held []secret.Text) (Handed, bool, err
 		return Handed{}, false, nil
 	}
 	return Handed{Browser: b, Person: b.User, From: from, Was: was}, err == nil, err
+}
+
+// With gives a visit with whom cookies say that its browser is signed in as. Whom a site's
+// page planted there is to be chosen before he counts (AD-02).
+func (s Rivals) With(ctx context.Context, v Visit, held []secret.Text) (Visit, error) {
+	all, err := s.All(ctx, held)
+	if err != nil || len(all) == 0 {
+		return v, err
+	}
+	v.Who, v.beside = all[0], all[1:]
+	planted, err := s.planted(ctx, held, v.Who)
+	v.Asked.Choose = v.Asked.Choose || planted
+	return v, err
+}
+
+// planted reports whether the one session that a browser still holds is that of somebody else
+// than whose ended: a site's page opened it beside his, and nobody asked him (AD-02).
+func (s Rivals) planted(ctx context.Context, held []secret.Text, who session.Browser) (bool, error) {
+	if len(held) < 2 || who.Session.HandedBy == "" {
+		return false, nil
+	}
+	was, err := session.Formers{Sessions: s.Sessions}.Whose(ctx, held[0])
+	return was != "" && was != who.User.ID, err
 }
 
 // Settle ends one of the two sessions that Find gave: the one there was, if the person wants to

@@ -226,6 +226,9 @@ func prompt(q url.Values, a *otl.Asked) *wish {
 			if a.Silent = true; len(prompts) > 1 {
 				return &wish{"invalid_request", "prompt none stands alone"}
 			}
+			if a.Wish { // nobody is asked, and what there is is told (OpenID Connect Core section 5.5.1.1)
+				a.Factors, a.Wish = 0, false
+			}
 		case "login":
 			a.MaxAge = -1
 		case "consent":

@@ -110,7 +110,7 @@ func TestContract212_EveryMemberOfARegistration(t *testing.T) {
 		base := "/api/2/mfa/users/" + user + "/registrations"
 		for name, bad := range map[string]object{
 			"expires_in": {"expires_in": 119}, "expires_in ": {"expires_in": 901}, "verified": {"verified": true}, "redirect_to": {"redirect_to": "https://notes.test/callback"},
-			"custom_message": {"custom_message": "no code"}, "factor_id": {"factor_id": 9}, "custom_message ": {"custom_message": "{{otp_code}}" + strings.Repeat("x", 160)},
+			"custom_message": {"custom_message": "no code"}, "factor_id": {"factor_id": 9}, "display_name": {"display_name": " "}, "custom_message ": {"custom_message": "{{otp_code}}" + strings.Repeat("x", 160)},
 		} {
 			body := object{"factor_id": 1, "display_name": "x"}
 			for k, v := range bad {
@@ -147,9 +147,9 @@ func TestContract211_NoAppInVersion1(t *testing.T) {
 		user := x.made(t, nil)
 		base := "/api/2/mfa/users/" + user + "/registrations"
 		begun := x.call(t, http.MethodPost, base, object{"factor_id": 1, "display_name": "My app"}).Want(t, http.StatusCreated)
-		for _, bad := range []object{{"factor_id": 1, "display_name": "x"}, {"factor_id": 2, "display_name": "x", "number": phone, "verified": true}} {
+		for _, bad := range []object{{"factor_id": 1, "display_name": "x"}, {"factor_id": 2, "display_name": "x", "number": phone, "verified": true}, {"factor_id": 2, "number": phone}} {
 			r := x.call(t, http.MethodPost, "/api/1/users/"+user+"/otp_devices", bad).Want(t, http.StatusBadRequest)
-			if message, _ := r.JSON["status"].(object)["message"].(object); message["attribute"] != "factor_id" && message["attribute"] != "verified" {
+			if message, _ := r.JSON["status"].(object)["message"].(object); !slices.Contains([]any{"factor_id", "verified", "display_name"}, message["attribute"]) {
 				t.Errorf("%s", r.Raw)
 			}
 		}

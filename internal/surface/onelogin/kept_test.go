@@ -258,3 +258,32 @@ func own(t *testing.T, x *tenant, userID string) {
 		t.Fatal(err)
 	}
 }
+
+// TestAD02_WhatWasPlantedIsAskedAbout: whoever's own session ends, here or from elsewhere, does
+// not go on as somebody whom a site's page signed in beside him, unless he says so.
+func TestAD02_WhatWasPlantedIsAskedAbout(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		x.Person(t, "bob@dev.test", x.Notes.Site)
+		b := signsIn(t, x, "jane@dev.test")
+		x.presents(t, b, "bob@dev.test").Want(t, http.StatusOK)
+		if p := b.Get(asks(x, "")); p.Left == nil || p.Left.Query().Get("code") == "" {
+			t.Fatalf("as herself: %s %v", p.Title, p.Left)
+		}
+		if _, err := x.SignIn.RevokeAll(t.Context(), x.jane.ID); err != nil {
+			t.Fatal(err)
+		}
+		p := b.Get(asks(x, ""))
+		if p.Left != nil || p.Fields("choose") == nil || strings.Contains(string(p.Raw), "bob@dev.test") {
+			t.Fatalf("%s %v\n%s", p.Title, p.Left, p.Raw)
+		}
+		if p = b.Submit(p, "choose", nil); p.Left == nil || p.Left.Query().Get("code") == "" {
+			t.Errorf("as whom she said: %s %v", p.Title, p.Left)
+		}
+		// A browser that was nobody's before is asked nothing.
+		kept := keeps(t, x, "bob@dev.test")
+		if p := kept.Get(asks(x, "")); p.Left == nil || p.Left.Query().Get("code") == "" {
+			t.Errorf("%s %v", p.Title, p.Left)
+		}
+	})
+}

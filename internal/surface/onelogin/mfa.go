@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/oklog/ulid/v2"
@@ -212,6 +213,8 @@ func (in *enrolIn) wished(u otl.User) (factor.New, error) {
 	switch {
 	case n.Kind == "":
 		return n, invalid("factor_id", "is none that can be set up here")
+	case strings.TrimSpace(n.Label) == "":
+		return n, invalid("display_name", "is required")
 	case in.Verified:
 		return n, invalid("verified", "must be false: a factor is confirmed by a code")
 	case n.Kind == otl.FactorSMS && n.Number == "":

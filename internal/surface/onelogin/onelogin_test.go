@@ -357,3 +357,22 @@ func read(t *testing.T, r io.Reader) string {
 	}
 	return string(raw)
 }
+
+// TestContract213_NoSAMLAssertions: until this server speaks SAML its calls are paths that are
+// not there, and a password in one is not looked at (ADR 39).
+func TestContract213_NoSAMLAssertions(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		for _, path := range []string{"/api/1/saml_assertion", "/api/2/saml_assertion", "/api/2/saml-assertions"} {
+			for _, path := range []string{path, path + "/verify_factor"} {
+				for range 12 { // more than the wrong passwords that would lock her out
+					r := x.call(t, http.MethodPost, path, object{"username_or_email": "jane@dev.test", "password": "wrong", "app_id": "1", "subdomain": "notes"})
+					if r.Status != http.StatusNotFound || !strings.Contains(string(r.Raw), "No Route Exists") {
+						t.Fatalf("%s: %d %s", path, r.Status, r.Raw)
+					}
+				}
+			}
+		}
+		x.login(t, nil).Want(t, http.StatusOK)
+	})
+}

@@ -47,9 +47,8 @@ func (p entry) authorize(w http.ResponseWriter, r *http.Request) error {
 
 // begun goes on with a flow that was just begun: its browser may have no cookie yet.
 func (p *Pages) begun(w http.ResponseWriter, r *http.Request, f otl.Flow, site otl.Site) error {
-	v := signin.Visit{Flow: f, Site: site}
-	var err error
-	if v.Who, err = p.Flows.Who(r.Context(), p.jar.Held(r)); err != nil {
+	v, err := signin.Rivals{Flows: p.Flows}.With(r.Context(), signin.Visit{Flow: f, Site: site}, p.jar.Held(r))
+	if err != nil {
 		return err
 	}
 	return p.proceed(w, r, v)
