@@ -43,7 +43,7 @@ func rooms() map[string]room {
 		"message":      {[]string{"otl", "secret", "store"}, wires[:1], "rules know no wire"},
 		"number":       {[]string{"otl", "store"}, wires, "rules know no wire"},
 		"factor":       {[]string{"otl", "secret", "store", "limit", "message"}, []string{"net/http", "html/template"}, "rules know no wire; who may open a session is decided here, the session is opened above"},
-		"session":      {[]string{"otl", "secret", "token", "store", "limit", "ledger", "factor"}, wires, "rules know no wire"},
+		"session":      {[]string{"otl", "secret", "token", "store", "limit", "ledger", "message", "factor"}, wires, "rules know no wire"},
 		"signin":       {rules, wires, "rules know no wire, and not each other"},
 		"site":         {rules, wires, "rules know no wire, and not each other"},
 		"account":      {rules, []string{"net/http", "html/template"}, "rules know no wire, and not each other"},

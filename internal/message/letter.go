@@ -141,7 +141,7 @@ func (m *Messages) WriteAs(one otl.Message, siteName string, brand otl.Brand) (L
 // is led through what to do.
 func alarms(kind otl.MessageKind) string {
 	switch kind {
-	case otl.MessagePasswordChanged, otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed:
+	case otl.MessagePasswordChanged, otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed, otl.MessageSessionReused, otl.MessageSignedOut:
 		return "/forgot"
 	case otl.MessageNewDevice:
 		return "/account/secure"
@@ -189,7 +189,7 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 		}
 	case otl.MessageWebhookFailing, otl.MessageWebhookStopped, otl.MessageSMSStopped, otl.MessageMailStopped:
 		s.Footer = ""
-	case otl.MessagePasswordChanged:
+	case otl.MessagePasswordChanged, otl.MessageSessionReused, otl.MessageSignedOut:
 		s.Info, s.LinkText, s.Footer = "", v.Say("reset_link"), v.Say("password_changed_footer")
 	case otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed:
 		s.Info, s.LinkText, s.Footer = "", v.Say("reset_link"), v.Say("factor_footer")

@@ -200,7 +200,7 @@ func TestASiteWritesItsOwn(t *testing.T) {
 // done; the address is everybody's, so it is no one-time link of the letter.
 func TestPW15_WhatAlarmsLeadsToANewPassword(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []otl.MessageKind{otl.MessagePasswordChanged, otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed, otl.MessageSignIn} {
+	for _, kind := range []otl.MessageKind{otl.MessagePasswordChanged, otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed, otl.MessageSessionReused, otl.MessageSignedOut, otl.MessageSignIn} {
 		one := signIn("en", otl.ChannelMail, map[string]string{"code": "123456", "minutes": "5", "label": "Phone", "left": "9"})
 		one.Kind = kind
 		for public, want := range map[string]bool{"https://id.example.com/": kind != otl.MessageSignIn, "": false} {

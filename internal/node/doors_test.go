@@ -120,6 +120,9 @@ func (d *doors) cell(r rule, has enrolment, way door) {
 	if c.Text("access_token") == "" {
 		return
 	}
+	if got := c.Header.Get("Cache-Control"); !strings.Contains(got, "no-store") {
+		d.Errorf("SE-18: %s: tokens that may be stored: %q", what, got)
+	}
 	// What was opened is kept where it is enough for what the site asks by now.
 	strong := asks || way.strong
 	d.policy(otl.MFARequired)

@@ -183,7 +183,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	second := &signin.SecondStep{Store: st, Sessions: sessions, Factors: factors, Limits: limits, Failures: &signin.Failures{Store: st, Now: o.Now, Home: in.SiteID}, Now: o.Now, Tries: o.CodeTries, Home: in.SiteID}
 	hasher := secret.NewHasher(o.Argon2, permits)
 	messages := &message.Messages{Store: st, Master: master, Now: o.Now, Host: hostOf(o.PublicURL), PublicURL: o.PublicURL, Ways: ways(o.Senders), Operator: o.Operator}
-	factors.Messages, o.Mail.Limits, o.Mail.Stopped = messages, limits, messages.MailStopped
+	factors.Messages, sessions.Messages, o.Mail.Limits, o.Mail.Stopped = messages, messages, limits, messages.MailStopped
 	n := &Node{
 		Store: st, Messages: messages, Once: &once.Keeper{Store: st, Master: master, Now: o.Now}, Master: master, APITokens: &site.APITokens{Store: st, Key: master.Derive("api tokens"), Now: o.Now},
 		Events: &event.Log{Store: st, Log: o.Log, Now: o.Now, Keep: o.AuditRetention, KeepAddresses: o.AddressRetention},

@@ -17,6 +17,8 @@ const (
 	MessageFactorRemoved   MessageKind = "factor_removed"
 	MessageRecoveryUsed    MessageKind = "recovery_used"
 	MessageNewDevice       MessageKind = "new_device"      // of a sign-in from a browser or network not seen before
+	MessageSessionReused   MessageKind = "session_reused"  // what renews or opened a session was presented twice
+	MessageSignedOut       MessageKind = "signed_out"      // everywhere, by whoever runs the server
 	MessageConfirmChange   MessageKind = "confirm_change"  // to a new address or number
 	MessageChangeAsked     MessageKind = "change_asked"    // to the address on record
 	MessageLeaving         MessageKind = "leaving"         // to whoever asked for his account to be deleted

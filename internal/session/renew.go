@@ -106,8 +106,7 @@ func (s *Sessions) exchange(ctx context.Context, presented token.Refresh, st sto
 		return Tokens{}, true, otl.ErrRefresh
 	}
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		_, err := s.End(ctx, tx, st.User.ID, st.Session.ID, otl.EndRefreshReuse)
-		return err
+		return Reused(ctx, tx, s, st, otl.EndRefreshReuse)
 	})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return Tokens{}, true, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -229,9 +230,12 @@ func TestSE12_ReuseEndsTheSession(t *testing.T) {
 		if err != nil || len(told) != 1 || told[0].SessionID != first.Session.ID || told[0].SessionVersion != 2 {
 			t.Errorf("%+v, %v", told, err)
 		}
+		if mails := w.Letters(t, jane); len(mails) != 1 || mails[0].Subject != "You were signed out of Notes" || !strings.Contains(mails[0].Text, "somebody else may have a copy") {
+			t.Errorf("told by %+v", mails)
+		}
 		// Reuse of it again changes nothing more.
 		refuse(t, w, first.Refresh, w.Notes.Site, otl.ErrSessionRevoked)
-		if n := len(events(t, w, otl.EventSessionRevoked)); n != 1 {
+		if n := len(events(t, w, otl.EventSessionRevoked)); n != 1 || len(w.Letters(t, jane)) != 1 {
 			t.Errorf("%d events", n)
 		}
 	})

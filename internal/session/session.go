@@ -12,6 +12,7 @@ import (
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/ledger"
 	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
@@ -26,7 +27,8 @@ type Sessions struct {
 	Refresher token.Refresher
 	Limits    *limit.Limits
 	Ledger    *ledger.Ledger // of what sites are shown; nil for none
-	Issuer    string         // public URL of the installation
+	Messages  *message.Messages
+	Issuer    string // public URL of the installation
 
 	AccessTTL  time.Duration // how long an access token is good
 	RefreshTTL time.Duration // how long a refresh token is good (sliding)
@@ -196,6 +198,15 @@ func (s *Sessions) End(ctx context.Context, tx *store.Tx, userID, id string, rea
 		return 0, err
 	}
 	return version, s.tell(ctx, tx, userID, []store.Ended{ended}, version)
+}
+
+// Reused ends a session, as End does, because what renews it or opened it was presented a
+// second time: there are two who hold it. Its person is told by mail (SE-12, OA-05).
+func Reused(ctx context.Context, tx *store.Tx, s *Sessions, st store.Standing, reason otl.EndReason) error {
+	if _, err := s.End(ctx, tx, st.User.ID, st.Session.ID, reason); err != nil {
+		return err
+	}
+	return s.Messages.Mail(ctx, tx, otl.MessageSessionReused, st.User, st.Site.ID, nil)
 }
 
 // EndBrowser ends a browser session of a person inside a transaction, and with it the

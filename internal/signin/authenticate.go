@@ -280,11 +280,17 @@ func (s *SignIn) Fade(ctx context.Context, after time.Duration) error {
 	})
 }
 
-// RevokeAll ends every session of a person, on behalf of an operator.
+// RevokeAll ends every session of a person, on behalf of an operator. He is told by mail.
 func (s *SignIn) RevokeAll(ctx context.Context, userID string) (version int, err error) {
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		version, err = s.Sessions.EndAll(ctx, tx, userID, "", "", otl.EndAdmin)
-		return err
+		if version, err = s.Sessions.EndAll(ctx, tx, userID, "", "", otl.EndAdmin); err != nil {
+			return err
+		}
+		u, err := tx.Users.ByID(ctx, userID)
+		if err != nil {
+			return err
+		}
+		return s.Sessions.Messages.Mail(ctx, tx, otl.MessageSignedOut, u, "", nil)
 	})
 	return version, err
 }

@@ -174,7 +174,7 @@ func replayed(ctx context.Context, tx *store.Tx, sessions *session.Sessions, p o
 	if err != nil {
 		return err
 	}
-	_, err = sessions.End(ctx, tx, t.UserID, st.Session.ID, otl.EndCodeReuse)
+	err = session.Reused(ctx, tx, sessions, st, otl.EndCodeReuse)
 	if errors.Is(err, store.ErrNotFound) { // another one that came again was faster, and nothing of this remains
 		err = refused
 	}

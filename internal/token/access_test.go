@@ -352,6 +352,31 @@ func TestSE08_ForgedTokensAreRefused(t *testing.T) {
 	}
 }
 
+// TestSE09_WhatIsTooLongOrEncryptedIsNotDecoded: of a token of ours that is genuine and longer
+// than the cap nothing is read, nor of one that is encrypted or packed.
+func TestSE09_WhatIsTooLongOrEncryptedIsNotDecoded(t *testing.T) {
+	t.Parallel()
+	r := ring(t, newKey(t, "es", token.ES256, now))
+	fits := access()
+	fits.Name = strings.Repeat("x", token.MaxSize/2)
+	if got, err := r.Verify(sign(t, r, fits), issuer, now); err != nil || got.Name != fits.Name {
+		t.Errorf("one that fits: %v", err)
+	}
+	long := fits
+	long.Name = strings.Repeat("x", token.MaxSize)
+	good := sign(t, r, fits)
+	header, rest, _ := strings.Cut(good, ".")
+	for name, forged := range map[string]string{
+		"genuine and too long": sign(t, r, long), "a megabyte": strings.Repeat("A", 1<<20), "a megabyte of parts": strings.Repeat(".", 1<<20), "five parts": good + ".AAAA.AAAA",
+		"encrypted": base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"dir","enc":"A256GCM","zip":"DEF"}`)) + "." + rest + ".AAAA.AAAA",
+		"packed":    base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256","kid":"es","typ":"at+jwt","zip":"DEF"}`)) + "." + rest, "a header alone": header,
+	} {
+		if got, err := r.Verify(forged, issuer, now); !errors.Is(err, token.ErrInvalid) {
+			t.Errorf("%s: %+v %v", name, got, err)
+		}
+	}
+}
+
 // Signed by a key of ours, and still not one of our tokens.
 func TestSE08_ClaimsAreChecked(t *testing.T) {
 	t.Parallel()

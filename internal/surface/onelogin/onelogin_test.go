@@ -359,7 +359,7 @@ func read(t *testing.T, r io.Reader) string {
 }
 
 // TestContract213_NoSAMLAssertions: until this server speaks SAML its calls are paths that are
-// not there, and a password in one is not looked at (ADR 39).
+// not there, and a password in one is not looked at (ADR 41).
 func TestContract213_NoSAMLAssertions(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
