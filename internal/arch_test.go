@@ -56,7 +56,7 @@ func rooms() map[string]room {
 		"surface/transmit": {[]string{"otl", "secret", "wire", "limit", "ledger", "message", "oauth", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
 		"surface/oidc":     {[]string{"otl", "secret", "wire", "cookie", "oauth", "session", "signin", "site"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
 		"surface/onelogin": {[]string{"otl", "secret", "wire", "limit", "ledger", "number", "cookie", "factor", "session", "signin", "site", "account"}, []string{"database/sql"}, "a surface translates: it neither stores nor signs, and knows no other surface"},
-		"oauth":            {[]string{"otl", "secret", "limit", "session", "site"}, []string{"database/sql", "html/template", "encoding/json"}, "how a program shows who it is in a request, for whichever surface asks; the rules decide"},
+		"oauth":            {[]string{"otl", "secret", "wire", "limit", "session", "site"}, []string{"database/sql", "html/template", "encoding/json"}, "how a program shows who it is in a request, for whichever surface asks; the rules decide"},
 		"cookie":           {[]string{"secret"}, []string{"database/sql", "encoding/json", "html/template"}, "names and flags of cookies, for whichever surface sets one"},
 		"wire":             {[]string{"otl"}, []string{"database/sql", "html/template"}, "what is alike on all wires, and nothing of any one of them"},
 		"outbox":           {[]string{"otl", "secret", "store", "message", "webhook", "egress"}, []string{"database/sql", "html/template"}, "the outbox carries and never decides"},

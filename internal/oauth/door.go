@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // Door lets programs of sites in.
@@ -26,6 +28,21 @@ type Door struct {
 
 func unclear(text string) error {
 	return &otl.Error{Kind: otl.Malformed, Code: "invalid_request", Text: text}
+}
+
+// Form reads the parameters of a request, those of its body only from a form. The error is of
+// the kind otl.Malformed, wire.TooLarge for a body longer than limit bytes.
+func Form(w http.ResponseWriter, r *http.Request, limit int64) error {
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	err := r.ParseForm()
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return wire.TooLarge(limit)
+	case err != nil:
+		return (&otl.Error{Kind: otl.Malformed, Code: "invalid_request", Text: "Send the parameters as application/x-www-form-urlencoded."}).Because(err)
+	}
+	return nil
 }
 
 // Client gives the client that made a request whose form was parsed, with its site: it

@@ -29,10 +29,18 @@ func Failed(w http.ResponseWriter, r *http.Request, err error) *otl.Error {
 	return e
 }
 
-// Status gives the HTTP status of a kind of error. Wires of others that know no 422
-// or no 409 say so themselves.
-func Status(k otl.Kind) int {
-	switch k {
+// Status gives the HTTP status of an error. Wires of others that know no 422 or no 409
+// say so themselves.
+func Status(e *otl.Error) int {
+	switch e.Code {
+	case CodeTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case CodeMediaType:
+		return http.StatusUnsupportedMediaType
+	case CodeMethod:
+		return http.StatusMethodNotAllowed
+	}
+	switch e.Kind {
 	case otl.Malformed:
 		return http.StatusBadRequest
 	case otl.Invalid:

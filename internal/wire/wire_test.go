@@ -53,8 +53,13 @@ func TestStatus(t *testing.T) {
 		otl.Internal: 500, otl.Malformed: 400, otl.Invalid: 422, otl.Unauthenticated: 401, otl.Forbidden: 403,
 		otl.NotFound: 404, otl.Conflict: 409, otl.Limited: 429, otl.Unavailable: 503,
 	} {
-		if got := wire.Status(kind); got != want {
+		if got := wire.Status(&otl.Error{Kind: kind, Code: "x"}); got != want {
 			t.Errorf("kind %d: %d, want %d", kind, got, want)
+		}
+	}
+	for code, want := range map[string]int{wire.CodeTooLarge: 413, wire.CodeMediaType: 415, wire.CodeMethod: 405} {
+		if got := wire.Status(&otl.Error{Kind: otl.Malformed, Code: code}); got != want {
+			t.Errorf("%s: %d, want %d", code, got, want)
 		}
 	}
 }

@@ -27,26 +27,8 @@ type failedField struct {
 	Detail string `json:"detail" doc:"The rule in words." example:"must be one e-mail address, such as jane@example.com"`
 }
 
-// status gives the HTTP status of a kind (contract 1.1, "Status codes").
-func status(e *otl.Error) int {
-	switch e.Code {
-	case codeTooLarge:
-		return http.StatusRequestEntityTooLarge
-	case codeMediaType:
-		return http.StatusUnsupportedMediaType
-	case codeMethod:
-		return http.StatusMethodNotAllowed
-	}
-	return wire.Status(e.Kind)
-}
-
-// Codes of errors that only a wire can have.
-const (
-	codeTooLarge  = "body_too_large"
-	codeMediaType = "unsupported_media_type"
-	codeMethod    = "method_not_allowed"
-	codeRecent    = "reauthentication_required"
-)
+// codeRecent is for what needs a sign-in of the last 15 minutes.
+const codeRecent = "reauthentication_required"
 
 // Fail writes an error in the shape of this wire. The server uses it for what
 // goes wrong outside the handlers: a panic, an unknown path.
@@ -67,10 +49,10 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	var due *stepDue
 	if errors.As(err, &due) {
-		wire.JSON(w, status(e), due.body(f))
+		wire.JSON(w, wire.Status(e), due.body(f))
 		return
 	}
-	wire.JSON(w, status(e), f)
+	wire.JSON(w, wire.Status(e), f)
 }
 
 // challenge words a 401 as RFC 6750 section 3 and RFC 9470 section 3 do.

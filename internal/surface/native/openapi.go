@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 const description = "One identity, many partner sites. Sign people in, keep their sessions and end them.\n\n" +
@@ -136,7 +138,7 @@ func sampleFailure(code int) failure {
 		400: {"malformed_json", "The body is not valid JSON."}, 401: {"token_invalid", "The access token is invalid or expired."},
 		403: {"scope_missing", "This site key lacks the scope users."}, 404: {"not_found", "No such session."},
 		409: {"version_conflict", "version: The record changed in the meantime. Read it again and repeat your change."},
-		413: {codeTooLarge, "The body is larger than 16384 bytes."}, 415: {codeMediaType, "Send the body as Content-Type: application/json."},
+		413: {wire.CodeTooLarge, "The body is larger than 16384 bytes."}, 415: {wire.CodeMediaType, "Send the body as Content-Type: application/json."},
 		422: {"validation_failed", "email: must be one e-mail address, such as jane@example.com"},
 		429: {"rate_limited", "Too many requests. Wait as long as Retry-After says."},
 		500: {"internal", "Something went wrong on our side. Quote the request_id."}, 503: {"overloaded", "Too much work at once. Try again shortly."},

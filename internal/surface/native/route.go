@@ -128,7 +128,7 @@ func (s *Surface) take(w http.ResponseWriter, c *call, o *operation, in any) err
 			return err
 		}
 		if c.r.ContentLength > limit {
-			return tooLarge(limit)
+			return wire.TooLarge(limit)
 		}
 	}
 	if o.crossOrigin() {
@@ -157,7 +157,7 @@ func (s *Surface) take(w http.ResponseWriter, c *call, o *operation, in any) err
 	var big *http.MaxBytesError
 	switch {
 	case errors.As(err, &big):
-		return tooLarge(limit)
+		return wire.TooLarge(limit)
 	case err != nil:
 		return malformed("body_unreadable", "The body could not be read.")
 	case len(body) == 0 && o.optionalBody:
@@ -192,16 +192,12 @@ func checkMediaType(r *http.Request, optional bool) error {
 	kind, params, err := mime.ParseMediaType(given)
 	charset := params["charset"]
 	if err != nil || kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") || len(r.Header.Values("Content-Type")) > 1 {
-		return &otl.Error{Kind: otl.Malformed, Code: codeMediaType, Text: "Send the body as Content-Type: application/json."}
+		return &otl.Error{Kind: otl.Malformed, Code: wire.CodeMediaType, Text: "Send the body as Content-Type: application/json."}
 	}
 	if r.Header.Get("Content-Encoding") != "" {
-		return &otl.Error{Kind: otl.Malformed, Code: codeMediaType, Text: "Send the body without a Content-Encoding."}
+		return &otl.Error{Kind: otl.Malformed, Code: wire.CodeMediaType, Text: "Send the body without a Content-Encoding."}
 	}
 	return nil
-}
-
-func tooLarge(limit int64) error {
-	return &otl.Error{Kind: otl.Malformed, Code: codeTooLarge, Text: "The body is larger than " + strconv.FormatInt(limit, 10) + " bytes."}
 }
 
 func hasBody(t reflect.Type) bool {

@@ -3,7 +3,6 @@ package native
 import (
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -14,11 +13,11 @@ import (
 	"github.com/onetimelogin/otl/internal/ledger"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/once"
-	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
 	"github.com/onetimelogin/otl/internal/webhook"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // Options are the rules this wire translates to.
@@ -53,77 +52,47 @@ type Surface struct {
 	Options
 	registry   huma.Registry
 	operations []*operation
-	mux        *http.ServeMux
-	document   []byte
+	*wire.Mux
+	document []byte
 }
 
 // New builds the surface. It panics when an operation is not declared in full.
 func New(o Options) *Surface {
-	s := &Surface{Options: o, registry: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer), mux: http.NewServeMux()}
+	s := &Surface{Options: o, registry: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer), Mux: wire.NewMux(Fail)}
 	s.routes()
 	s.document = s.describe()
 	s.mount()
 	return s
 }
 
-// ServeHTTP implements http.Handler.
-func (s *Surface) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
-
 // OpenAPI gives the document of this wire as JSON.
 func (s *Surface) OpenAPI() []byte { return s.document }
 
-// mount serves every operation under both path forms (contract 5 A1) and lets
-// everything else below /api/ fail in the shape of this wire.
+// mount serves every operation under both path forms (contract 5 A1).
 func (s *Surface) mount() {
 	scripts := map[string][]string{}
 	for _, o := range s.operations {
 		for _, base := range []string{"/api/v1", "/api"} {
-			s.mux.HandleFunc(o.method+" "+base+o.path, o.serve)
+			s.Mux.HandleFunc(o.method+" "+base+o.path, o.serve)
 			if o.crossOrigin() {
 				scripts[base+o.path] = append(scripts[base+o.path], o.method)
 			}
 		}
 	}
 	for path, methods := range scripts {
-		s.mux.HandleFunc("OPTIONS "+path, s.preflight(methods))
+		s.Mux.HandleFunc("OPTIONS "+path, s.preflight(methods))
 	}
 	s.static("/openapi.json", "public, max-age=300", func() []byte { return s.document })
 	s.static("/.well-known/jwks.json", "public, max-age="+seconds(s.JWKSMaxAge), s.JWKS)
-	s.mux.HandleFunc("/", s.unmatched)
-}
-
-// unmatched answers what no operation takes: a 405 where the path has other
-// methods, else a 404.
-func (s *Surface) unmatched(w http.ResponseWriter, r *http.Request) {
-	var methods []string
-	for _, m := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost, http.MethodPut} {
-		other := *r
-		other.Method = m
-		if _, pattern := s.mux.Handler(&other); pattern != "/" {
-			methods = append(methods, m)
-		}
-	}
-	if len(methods) == 0 {
-		NotFound(w, r)
-		return
-	}
-	allowed := strings.Join(methods, ", ")
-	w.Header().Set("Allow", allowed)
-	Fail(w, r, &otl.Error{Kind: otl.Malformed, Code: codeMethod, Text: "This path takes " + allowed + "."})
 }
 
 func (s *Surface) static(path, cache string, body func() []byte) {
-	s.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+	s.Mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", cache)
 		w.Header().Set("Access-Control-Allow-Origin", "*") // public by nature
 		_, _ = w.Write(body())
 	})
-}
-
-// NotFound answers a path nobody serves.
-func NotFound(w http.ResponseWriter, r *http.Request) {
-	Fail(w, r, &otl.Error{Kind: otl.NotFound, Code: "no_such_path", Text: "No such path."})
 }
 
 func seconds(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) }

@@ -37,7 +37,7 @@ type Options struct {
 // Surface is the wire as an http.Handler.
 type Surface struct {
 	Options
-	mux *http.ServeMux
+	*wire.Mux
 }
 
 // maxForm is the longest body in bytes.
@@ -53,12 +53,12 @@ func Paths() []string {
 
 // New builds the surface.
 func New(o Options) *Surface {
-	s := &Surface{Options: o, mux: http.NewServeMux()}
+	s := &Surface{Options: o, Mux: wire.NewMux(Fail)}
 	for _, path := range Paths()[:2] {
 		s.serve(path, "GET", s.discover)
 	}
 	for _, path := range []string{"/oidc/userinfo", "/oidc/revoke", "/oidc/par"} {
-		s.mux.HandleFunc("OPTIONS "+path, s.Door.Preflight("GET, POST", Fail))
+		s.Mux.HandleFunc("OPTIONS "+path, s.Door.Preflight("GET, POST", Fail))
 	}
 	s.serve("/oidc/authorize", "GET POST", s.authorize)
 	s.serve("/oidc/auth", "GET POST", s.authorize) // contract 1.12
@@ -75,27 +75,16 @@ func New(o Options) *Surface {
 // serve serves a path for some methods and reads the form of a POST; each parameter
 // stands there once.
 func (s *Surface) serve(path, methods string, h http.HandlerFunc) {
-	s.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-		method := r.Method
-		if method == http.MethodHead {
-			method = http.MethodGet
-		}
-		if !strings.Contains(" "+methods+" ", " "+method+" ") {
-			w.Header().Set("Allow", strings.ReplaceAll(methods, " ", ", "))
-			wire.JSON(w, http.StatusMethodNotAllowed, failure{"invalid_request", "This path takes " + methods + "."})
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		if err := r.ParseForm(); err != nil {
-			refuse(w, r, http.StatusBadRequest, "invalid_request", "Send the parameters as application/x-www-form-urlencoded.", err)
-			return
-		}
-		h(w, r)
-	})
+	for method := range strings.FieldsSeq(methods) {
+		s.Mux.HandleFunc(method+" "+path, func(w http.ResponseWriter, r *http.Request) {
+			if err := oauth.Form(w, r, maxForm); err != nil {
+				Fail(w, r, err)
+				return
+			}
+			h(w, r)
+		})
+	}
 }
-
-// ServeHTTP implements http.Handler.
-func (s *Surface) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 // failure is an error of RFC 6749 section 5.2.
 type failure struct {
@@ -121,6 +110,8 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 		refuse(w, r, http.StatusServiceUnavailable, "temporarily_unavailable", e.Text, err)
 	case otl.Internal:
 		refuse(w, r, http.StatusInternalServerError, "server_error", e.Text, err)
+	case otl.Malformed:
+		refuse(w, r, wire.Status(e), "invalid_request", e.Text, err)
 	default:
 		refuse(w, r, http.StatusBadRequest, "invalid_request", e.Text, err)
 	}

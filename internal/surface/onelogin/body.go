@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // maxBody is the longest body in bytes.
@@ -31,6 +33,10 @@ func read(w http.ResponseWriter, r *http.Request, in any) error {
 		return errContentType
 	}
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return wire.TooLarge(maxBody)
+	}
 	if err != nil || !bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{")) || bytes.Contains(raw, []byte(`\u0000`)) {
 		return errJSON
 	}

@@ -72,7 +72,7 @@ func statusOf(e *otl.Error) int {
 	case otl.Conflict:
 		return http.StatusUnprocessableEntity
 	}
-	return wire.Status(e.Kind)
+	return wire.Status(e)
 }
 
 // field is the member at fault, as version 1 names it.
@@ -132,5 +132,9 @@ func bareFailure(code int, text, attribute string) reply {
 	return reply{code, bareOut{code, name(code), text, attribute}}
 }
 
-// NotFound answers a path nobody serves, or not with this method.
-func NotFound(w http.ResponseWriter, r *http.Request) { Fail(w, r, errRoute) }
+// unserved answers a path nobody serves, or not with this method: this wire has one word for
+// both (contract 2.1).
+func unserved(w http.ResponseWriter, r *http.Request, err error) {
+	w.Header().Del("Allow")
+	Fail(w, r, errRoute.because(err))
+}

@@ -16,9 +16,9 @@ type invites struct{ *Surface }
 const resetPath = "/password/reset"
 
 func (s invites) serve() {
-	s.mux.HandleFunc("POST /api/1/invites/get_invite_link", withBody(s.Surface, otl.ScopeAdmin, s.get))
-	s.mux.HandleFunc("POST /api/1/invites/send_invite_link", withBody(s.Surface, otl.ScopeAdmin, s.send))
-	s.mux.HandleFunc("GET "+resetPath, func(w http.ResponseWriter, r *http.Request) {
+	s.Mux.HandleFunc("POST /api/1/invites/get_invite_link", withBody(s.Surface, otl.ScopeAdmin, s.get))
+	s.Mux.HandleFunc("POST /api/1/invites/send_invite_link", withBody(s.Surface, otl.ScopeAdmin, s.send))
+	s.Mux.HandleFunc("GET "+resetPath, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		http.Redirect(w, r, "/reset/"+url.PathEscape(r.URL.Query().Get("token")), http.StatusSeeOther)
 	})

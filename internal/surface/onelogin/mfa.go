@@ -27,24 +27,24 @@ type devices struct{ *Surface }
 func (s devices) serve() {
 	const v1, v2 = "/api/1/users/{id}", "/api/2/mfa/users/{id}"
 	for _, path := range []string{"auth_factors", "auth_factor"} {
-		s.mux.HandleFunc("GET "+v1+"/"+path, s.byClient(otl.ScopeUsers, s.kinds))
+		s.Mux.HandleFunc("GET "+v1+"/"+path, s.byClient(otl.ScopeUsers, s.kinds))
 	}
-	s.mux.HandleFunc("GET "+v2+"/factors", s.byClient(otl.ScopeUsers, s.kinds))
-	s.mux.HandleFunc("GET "+v1+"/otp_devices", s.byClient(otl.ScopeUsers, s.listV1))
-	s.mux.HandleFunc("GET "+v2+"/devices", s.byClient(otl.ScopeAuth, s.list))
-	s.mux.HandleFunc("POST "+v1+"/otp_devices", withBody(s.Surface, otl.ScopeUsers, s.enrolV1))
-	s.mux.HandleFunc("POST "+v1+"/otp_devices/{device}/trigger", s.mayHaveBody(s.trigger))
-	s.mux.HandleFunc("POST "+v1+"/otp_devices/{device}/verify", s.mayHaveBody(s.verifyV1))
-	s.mux.HandleFunc("POST "+v1+"/mfa_token", s.mayHaveBody(s.standIn))
-	s.mux.HandleFunc("POST "+v2+"/registrations", withBody(s.Surface, otl.ScopeUsers, s.register))
-	s.mux.HandleFunc("PUT "+v2+"/registrations/{registration}", withBody(s.Surface, otl.ScopeUsers, s.confirm))
-	s.mux.HandleFunc("GET "+v2+"/registrations/{registration}", s.byClient(otl.ScopeUsers, s.registered))
-	s.mux.HandleFunc("POST "+v2+"/verifications", withBody(s.Surface, otl.ScopeUsers, s.begin))
-	s.mux.HandleFunc("PUT "+v2+"/verifications/{verification}", withBody(s.Surface, otl.ScopeUsers, s.answer))
-	s.mux.HandleFunc("GET "+v2+"/verifications/{verification}", s.byClient(otl.ScopeUsers, s.look))
-	s.mux.HandleFunc("POST "+v2+"/mfa_token", s.mayHaveBody(s.standIn))
-	s.mux.HandleFunc("DELETE "+v1+"/otp_devices/{device}", s.byClient(otl.ScopeUsers, s.remove))
-	s.mux.HandleFunc("DELETE "+v2+"/devices/{device}", s.byClient(otl.ScopeUsers, s.remove))
+	s.Mux.HandleFunc("GET "+v2+"/factors", s.byClient(otl.ScopeUsers, s.kinds))
+	s.Mux.HandleFunc("GET "+v1+"/otp_devices", s.byClient(otl.ScopeUsers, s.listV1))
+	s.Mux.HandleFunc("GET "+v2+"/devices", s.byClient(otl.ScopeAuth, s.list))
+	s.Mux.HandleFunc("POST "+v1+"/otp_devices", withBody(s.Surface, otl.ScopeUsers, s.enrolV1))
+	s.Mux.HandleFunc("POST "+v1+"/otp_devices/{device}/trigger", s.mayHaveBody(s.trigger))
+	s.Mux.HandleFunc("POST "+v1+"/otp_devices/{device}/verify", s.mayHaveBody(s.verifyV1))
+	s.Mux.HandleFunc("POST "+v1+"/mfa_token", s.mayHaveBody(s.standIn))
+	s.Mux.HandleFunc("POST "+v2+"/registrations", withBody(s.Surface, otl.ScopeUsers, s.register))
+	s.Mux.HandleFunc("PUT "+v2+"/registrations/{registration}", withBody(s.Surface, otl.ScopeUsers, s.confirm))
+	s.Mux.HandleFunc("GET "+v2+"/registrations/{registration}", s.byClient(otl.ScopeUsers, s.registered))
+	s.Mux.HandleFunc("POST "+v2+"/verifications", withBody(s.Surface, otl.ScopeUsers, s.begin))
+	s.Mux.HandleFunc("PUT "+v2+"/verifications/{verification}", withBody(s.Surface, otl.ScopeUsers, s.answer))
+	s.Mux.HandleFunc("GET "+v2+"/verifications/{verification}", s.byClient(otl.ScopeUsers, s.look))
+	s.Mux.HandleFunc("POST "+v2+"/mfa_token", s.mayHaveBody(s.standIn))
+	s.Mux.HandleFunc("DELETE "+v1+"/otp_devices/{device}", s.byClient(otl.ScopeUsers, s.remove))
+	s.Mux.HandleFunc("DELETE "+v2+"/devices/{device}", s.byClient(otl.ScopeUsers, s.remove))
 }
 
 // kind is a kind of factor that can be set up here, under the number and the names that

@@ -14,9 +14,9 @@ import (
 type roles struct{ *Surface }
 
 func (s roles) serve() {
-	s.mux.HandleFunc("GET /api/1/roles", s.byClient(otl.ScopeUsers, s.list))
-	s.mux.HandleFunc("GET /api/2/roles", s.byClient(otl.ScopeUsers, s.list))
-	s.mux.HandleFunc("GET /api/1/users/{id}/roles", s.byClient(otl.ScopeUsers, s.of))
+	s.Mux.HandleFunc("GET /api/1/roles", s.byClient(otl.ScopeUsers, s.list))
+	s.Mux.HandleFunc("GET /api/2/roles", s.byClient(otl.ScopeUsers, s.list))
+	s.Mux.HandleFunc("GET /api/1/users/{id}/roles", s.byClient(otl.ScopeUsers, s.of))
 }
 
 type roleOut struct {

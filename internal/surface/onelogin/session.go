@@ -30,9 +30,9 @@ type browsers struct{ *Surface }
 
 // serve serves them.
 func (s browsers) serve() {
-	s.mux.HandleFunc("OPTIONS "+sessionPath, s.preflight)
-	s.mux.HandleFunc("GET "+sessionPath, s.comeBack)
-	s.mux.HandleFunc("POST "+sessionPath, func(w http.ResponseWriter, r *http.Request) {
+	s.Mux.HandleFunc("OPTIONS "+sessionPath, s.preflight)
+	s.Mux.HandleFunc("GET "+sessionPath, s.comeBack)
+	s.Mux.HandleFunc("POST "+sessionPath, func(w http.ResponseWriter, r *http.Request) {
 		if mediaType(r) == "application/json" {
 			s.byScript(w, r)
 			return

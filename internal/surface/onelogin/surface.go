@@ -17,6 +17,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // Options are the rules this wire translates to.
@@ -44,7 +45,7 @@ type Options struct {
 // Surface is the wire as an http.Handler.
 type Surface struct {
 	Options
-	mux          *http.ServeMux
+	*wire.Mux
 	origin, host string // of PublicURL
 	crossOrigin  *http.CrossOriginProtection
 }
@@ -56,29 +57,28 @@ func Paths() []string {
 
 // New builds the surface. Every path is served with and without a slash at its end.
 func New(o Options) *Surface {
-	s := &Surface{Options: o, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection()}
+	s := &Surface{Options: o, Mux: wire.NewMux(unserved), crossOrigin: http.NewCrossOriginProtection()}
 	s.origin, s.host = originOf(o.PublicURL)
 	t, l := tokens{s}, logins{s}
-	s.mux.HandleFunc("POST /auth/oauth2/v2/token", t.current)
-	s.mux.HandleFunc("POST /auth/oauth2/token", t.fresh)
-	s.mux.HandleFunc("POST /auth/oauth2/revoke", t.revoke)
-	s.mux.HandleFunc("GET /auth/rate_limit", s.byClient(otl.ScopeUsers, s.rateLimit))
-	s.mux.HandleFunc("POST /api/1/login/auth", withBody(s, otl.ScopeAuth, l.login))
-	s.mux.HandleFunc("POST /api/1/login/verify_factor", withBody(s, otl.ScopeAuth, l.verify))
-	s.mux.HandleFunc("POST /api/1/verify_factor", withBody(s, otl.ScopeAuth, l.verify))
+	s.Mux.HandleFunc("POST /auth/oauth2/v2/token", t.current)
+	s.Mux.HandleFunc("POST /auth/oauth2/token", t.fresh)
+	s.Mux.HandleFunc("POST /auth/oauth2/revoke", t.revoke)
+	s.Mux.HandleFunc("GET /auth/rate_limit", s.byClient(otl.ScopeUsers, s.rateLimit))
+	s.Mux.HandleFunc("POST /api/1/login/auth", withBody(s, otl.ScopeAuth, l.login))
+	s.Mux.HandleFunc("POST /api/1/login/verify_factor", withBody(s, otl.ScopeAuth, l.verify))
+	s.Mux.HandleFunc("POST /api/1/verify_factor", withBody(s, otl.ScopeAuth, l.verify))
 	browsers{s}.serve()
 	people{s}.serve()
 	roles{s}.serve()
 	devices{s}.serve()
 	invites{s}.serve()
-	s.mux.HandleFunc("/", NotFound)
 	return s
 }
 
 // ServeHTTP implements http.Handler.
 func (s *Surface) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/" || !strings.HasSuffix(r.URL.Path, "/") {
-		s.mux.ServeHTTP(w, r)
+		s.Mux.ServeHTTP(w, r)
 		return
 	}
 	s.at(w, r, strings.TrimSuffix(r.URL.Path, "/"))
@@ -89,7 +89,7 @@ func (s *Surface) at(w http.ResponseWriter, r *http.Request, path string) {
 	as, u := *r, *r.URL
 	u.Path, u.RawPath = path, ""
 	as.URL = &u
-	s.mux.ServeHTTP(w, &as)
+	s.Mux.ServeHTTP(w, &as)
 	r.Pattern = as.Pattern
 }
 

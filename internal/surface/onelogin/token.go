@@ -9,6 +9,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // tokens are the calls by which clients get what they call everything else with.
@@ -90,7 +91,12 @@ func readToken(w http.ResponseWriter, r *http.Request) (in tokenIn, err error) {
 		return in, read(w, r, &in)
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	if err := r.ParseForm(); err != nil {
+	err = r.ParseForm()
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return in, wire.TooLarge(maxBody)
+	case err != nil:
 		return in, errContentType
 	}
 	f := r.PostForm

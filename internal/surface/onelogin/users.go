@@ -22,13 +22,13 @@ type people struct{ *Surface }
 
 func (s people) serve() {
 	for _, v := range []string{"/api/1", "/api/2"} {
-		s.mux.HandleFunc("GET "+v+"/users", s.byClient(otl.ScopeUsers, s.list))
-		s.mux.HandleFunc("POST "+v+"/users", withBody(s.Surface, otl.ScopeUsers, s.create))
-		s.mux.HandleFunc("GET "+v+"/users/{id}", s.byClient(otl.ScopeUsers, s.get))
-		s.mux.HandleFunc("PUT "+v+"/users/{id}", withBody(s.Surface, otl.ScopeUsers, s.update))
-		s.mux.HandleFunc("DELETE "+v+"/users/{id}", s.byClient(otl.ScopeUsers, s.remove))
-		s.mux.HandleFunc("GET "+v+"/users/{id}/apps", s.byClient(otl.ScopeUsers, s.none))
-		s.mux.HandleFunc("GET "+v+"/users/custom_attributes", s.byClient(otl.ScopeUsers, attributes(s).list))
+		s.Mux.HandleFunc("GET "+v+"/users", s.byClient(otl.ScopeUsers, s.list))
+		s.Mux.HandleFunc("POST "+v+"/users", withBody(s.Surface, otl.ScopeUsers, s.create))
+		s.Mux.HandleFunc("GET "+v+"/users/{id}", s.byClient(otl.ScopeUsers, s.get))
+		s.Mux.HandleFunc("PUT "+v+"/users/{id}", withBody(s.Surface, otl.ScopeUsers, s.update))
+		s.Mux.HandleFunc("DELETE "+v+"/users/{id}", s.byClient(otl.ScopeUsers, s.remove))
+		s.Mux.HandleFunc("GET "+v+"/users/{id}/apps", s.byClient(otl.ScopeUsers, s.none))
+		s.Mux.HandleFunc("GET "+v+"/users/custom_attributes", s.byClient(otl.ScopeUsers, attributes(s).list))
 	}
 	who := roles(s)
 	acts := map[string]http.HandlerFunc{
@@ -39,14 +39,14 @@ func (s people) serve() {
 	passwords := map[string]http.HandlerFunc{ // whose paths have the id at their end
 		"set_password_clear_text": withBody(s.Surface, otl.ScopeUsers, s.setPassword), "set_password_using_salt": withBody(s.Surface, otl.ScopeUsers, s.setDigest),
 	}
-	s.mux.HandleFunc("PUT /api/1/users/{id}/{act}", func(w http.ResponseWriter, r *http.Request) {
+	s.Mux.HandleFunc("PUT /api/1/users/{id}/{act}", func(w http.ResponseWriter, r *http.Request) {
 		do := acts[r.PathValue("act")]
 		if set := passwords[r.PathValue("id")]; set != nil {
 			r.SetPathValue("id", r.PathValue("act"))
 			do = set
 		}
 		if do == nil {
-			do = NotFound
+			do = func(w http.ResponseWriter, r *http.Request) { Fail(w, r, errRoute) }
 		}
 		do(w, r)
 	})

@@ -12,4 +12,4 @@ func Pieces(address, other string) (whole, marked string) {
 }
 
 // Patterns gives everything that the pages serve, as "METHOD /path".
-func Patterns() []string { return New(Options{}).patterns }
+func Patterns() []string { return New(Options{}).Patterns() }

@@ -14,16 +14,10 @@ import (
 
 // status gives the HTTP status of an error.
 func status(e *otl.Error) int {
-	switch e.Code {
-	case "body_too_large":
-		return http.StatusRequestEntityTooLarge
-	case "unsupported_media_type":
-		return http.StatusUnsupportedMediaType
-	}
 	if e.Kind == otl.Invalid {
 		return http.StatusBadRequest
 	}
-	return wire.Status(e.Kind)
+	return wire.Status(e)
 }
 
 // problem is what the page of an error shows besides its words.

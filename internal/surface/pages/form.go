@@ -10,6 +10,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // maxForm is the longest body of a form, in bytes.
@@ -20,8 +21,7 @@ type act func(w http.ResponseWriter, r *http.Request) error
 
 // get serves what changes nothing.
 func (p *Pages) get(pattern string, do act) {
-	p.patterns = append(p.patterns, "GET "+pattern)
-	p.mux.HandleFunc("GET "+pattern, func(w http.ResponseWriter, r *http.Request) {
+	p.Mux.HandleFunc("GET "+pattern, func(w http.ResponseWriter, r *http.Request) {
 		if err := do(w, r); err != nil {
 			p.Fail(w, r, err)
 		}
@@ -31,8 +31,7 @@ func (p *Pages) get(pattern string, do act) {
 // post serves a form. One that another site sends is refused (AD-01): a browser says
 // where a form comes from, and the token of the page must come along.
 func (p *Pages) post(pattern string, do act) {
-	p.patterns = append(p.patterns, "POST "+pattern)
-	p.mux.HandleFunc("POST "+pattern, func(w http.ResponseWriter, r *http.Request) {
+	p.Mux.HandleFunc("POST "+pattern, func(w http.ResponseWriter, r *http.Request) {
 		err := p.read(w, r)
 		if err == nil {
 			err = do(w, r)
@@ -51,13 +50,13 @@ func (p *Pages) read(w http.ResponseWriter, r *http.Request) error {
 		return errForeign
 	}
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); r.ContentLength != 0 && (err != nil || kind != "application/x-www-form-urlencoded") {
-		return &otl.Error{Kind: otl.Malformed, Code: "unsupported_media_type", Text: "Send application/x-www-form-urlencoded."}
+		return &otl.Error{Kind: otl.Malformed, Code: wire.CodeMediaType, Text: "Send application/x-www-form-urlencoded."}
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
-			return &otl.Error{Kind: otl.Malformed, Code: "body_too_large", Text: "The form is longer than 64 KiB."}
+			return wire.TooLarge(maxForm)
 		}
 		return &otl.Error{Kind: otl.Malformed, Code: "form_invalid", Text: "The form could not be read."}
 	}

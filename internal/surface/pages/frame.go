@@ -10,6 +10,7 @@ import (
 	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // Policies of pages: they use what this server serves and nothing else. A browser
@@ -120,13 +121,13 @@ func placed(address string) *place {
 
 // here gives where a page can be had again: at its address, and that of the answer to a
 // form where the form itself is. Pages that are shown once say nil.
-func here(mux *http.ServeMux, r *http.Request) *place {
+func here(mux *wire.Mux, r *http.Request) *place {
 	at := place{r.URL.EscapedPath(), r.URL.Query()}
 	if strings.HasPrefix(at.Path, "//") {
 		return nil // another host
 	}
 	if r.Method == http.MethodPost {
-		if _, pattern := mux.Handler(&http.Request{Method: http.MethodGet, URL: r.URL, Host: r.Host}); pattern == "/" {
+		if !mux.Serves(http.MethodGet, r) {
 			return nil
 		}
 		at.Query = url.Values{}
@@ -164,7 +165,7 @@ func (p *Pages) voice(w http.ResponseWriter, r *http.Request, data map[string]st
 		p.jar.Set(w, cookie.Lang, secret.NewText(chosen), year)
 		said[0] = chosen
 	}
-	return Voice{message.Speak(data, said...), theme(p.jar, w, r), here(p.mux, r)}
+	return Voice{message.Speak(data, said...), theme(p.jar, w, r), here(p.Mux, r)}
 }
 
 // wishes gives the languages whoever asks wishes for: what he chose, "" for nothing, then

@@ -20,6 +20,7 @@ import (
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
 	"github.com/onetimelogin/otl/internal/webhook"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 //go:embed templates/*.html
@@ -53,8 +54,7 @@ type Options struct {
 // documentation.
 type Pages struct {
 	Options
-	mux       *http.ServeMux
-	patterns  []string // what the mux serves, for the tests that crawl it
+	*wire.Mux
 	templates *template.Template
 	markdown  goldmark.Markdown
 	origin    *http.CrossOriginProtection
@@ -64,11 +64,12 @@ type Pages struct {
 // New builds the pages.
 func New(o Options) *Pages {
 	p := &Pages{
-		Options: o, mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(), jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https://")},
+		Options: o, origin: http.NewCrossOriginProtection(), jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https://")},
 		markdown: goldmark.New(goldmark.WithExtensions(extension.Table),
 			goldmark.WithParserOptions(parser.WithAutoHeadingID(), parser.WithASTTransformers(util.Prioritized(links{}, 1)))),
 		templates: template.Must(template.ParseFS(templateFiles, "templates/*.html")),
 	}
+	p.Mux = wire.NewMux(p.Fail)
 	library{p}.routes()
 	entry{p}.routes()
 	passkeys{p}.routes()
@@ -87,7 +88,6 @@ func New(o Options) *Pages {
 	changes{p}.routes()
 	hooks{accounts{p}}.routes()
 	devices{p}.routes()
-	p.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.Fail(w, r, errNoPath) })
 	return p
 }
 
@@ -96,7 +96,7 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", documentPolicy)
 	otl.RequestOf(r.Context()).Locales = wishes(p.jar, r) // mails speak as the pages do
 	signin.FromDevice(r.Context(), p.jar.Get(r, cookie.Device))
-	p.mux.ServeHTTP(w, r)
+	p.Mux.ServeHTTP(w, r)
 }
 
 var errNoPath = &otl.Error{Kind: otl.NotFound, Code: "no_such_path", Text: "No such path."}

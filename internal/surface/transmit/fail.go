@@ -22,13 +22,13 @@ const (
 	restShape              // {"message":"…","error_code":400}
 )
 
-const codeMethod = "method_not_allowed"
-
 // symbol gives the status, the word and the text of the OTP pair for an error (contract
 // 3.5, 3.6). One that has no word of its own gets that of its kind, because clients of
 // that pair know no others.
 func symbol(e *otl.Error) (status int, word, text string) {
 	switch e.Code {
+	case wire.CodeTooLarge:
+		return wire.Status(e), "system_invalid_input", e.Text
 	case errSession.Code:
 		return http.StatusBadRequest, "system_invalid_input", "Session not found"
 	case signin.ErrNoAddress.Code:
@@ -64,7 +64,7 @@ func symbol(e *otl.Error) (status int, word, text string) {
 	case otl.NotFound:
 		return http.StatusNotFound, "user_not_found", "User not found"
 	}
-	return wire.Status(e.Kind), e.Code, e.Text
+	return wire.Status(e), e.Code, e.Text
 }
 
 // errSession is what the rules call not found, told from a person who is not.
@@ -74,6 +74,8 @@ var errSession = &otl.Error{Kind: otl.NotFound, Code: "session_not_found", Text:
 // for an error (contract 3.3, 3.4, 3.7).
 func words(e *otl.Error) (status int, text string) {
 	switch e.Code {
+	case wire.CodeTooLarge:
+		return wire.Status(e), e.Text
 	case errSession.Code:
 		return http.StatusBadRequest, "Session not found"
 	case otl.ErrRefresh.Code, otl.ErrRefreshReused.Code, otl.ErrSessionRevoked.Code:
@@ -95,7 +97,7 @@ func words(e *otl.Error) (status int, text string) {
 	case otl.NotFound: // or his address is
 		return http.StatusNotFound, "User not found"
 	}
-	return wire.Status(e.Kind), e.Text
+	return wire.Status(e), e.Text
 }
 
 // said gives the text of an error with the member it is about.
@@ -109,12 +111,10 @@ func said(e *otl.Error) string {
 // status gives the status of an error that no call words in its own way.
 func status(e *otl.Error) int {
 	switch {
-	case e.Code == codeMethod:
-		return http.StatusMethodNotAllowed
 	case e.Kind == otl.Invalid, e.Code == message.ErrNoMail.Code, e.Code == message.ErrNoSMS.Code:
 		return http.StatusBadRequest
 	}
-	return wire.Status(e.Kind)
+	return wire.Status(e)
 }
 
 // fail writes an error as its call words it.
@@ -145,8 +145,3 @@ func fail(w http.ResponseWriter, r *http.Request, s shape, err error) {
 
 // Fail writes an error that no call has.
 func Fail(w http.ResponseWriter, r *http.Request, err error) { fail(w, r, restShape, err) }
-
-// NotFound answers a path nobody serves.
-func NotFound(w http.ResponseWriter, r *http.Request) {
-	Fail(w, r, &otl.Error{Kind: otl.NotFound, Code: "no_such_path", Text: "No such path."})
-}

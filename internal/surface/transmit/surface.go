@@ -40,7 +40,7 @@ type Options struct {
 // Surface is the wire as an http.Handler.
 type Surface struct {
 	Options
-	mux *http.ServeMux
+	*wire.Mux
 }
 
 // maxBody is the longest body in bytes: a logo of 20,000 characters fits.
@@ -49,9 +49,9 @@ const maxBody = 64 << 10
 // New builds the surface. Every path is served with and without the vendor's
 // prefix /cis.
 func New(o Options) *Surface {
-	s := &Surface{Options: o, mux: http.NewServeMux()}
+	s := &Surface{Options: o, Mux: wire.NewMux(Fail)}
 	s.serve("POST /oidc/token", s.token)
-	s.mux.HandleFunc("OPTIONS /oidc/token", s.Door.Preflight("POST", Fail))
+	s.Mux.HandleFunc("OPTIONS /oidc/token", s.Door.Preflight("POST", Fail))
 	s.serve("GET /oidc/jwks", s.jwks)
 	s.serve("POST /v1/auth/otp/send", byClient(s, otpShape, s.sendCode))
 	s.serve("POST /v1/auth/otp/authenticate", byClient(s, otpShape, s.verifyCode))
@@ -64,31 +64,15 @@ func New(o Options) *Surface {
 	s.serve("POST /v1/auth/logout", s.logout)
 	users{s}.routes()
 	front{s}.routes()
-	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { NotFound(w, r) })
 	return s
 }
 
-// both serves a pattern with and without the prefix.
-func (s *Surface) both(pattern string, h http.HandlerFunc) {
-	method, path, _ := strings.Cut(pattern, " ")
-	s.mux.HandleFunc(pattern, h)
-	s.mux.HandleFunc(method+" /cis"+path, h)
-}
-
-// serve serves a path that takes one method, and says so to others.
+// serve serves a pattern with and without the prefix.
 func (s *Surface) serve(pattern string, h http.HandlerFunc) {
 	method, path, _ := strings.Cut(pattern, " ")
-	s.both(pattern, h)
-	for _, prefix := range []string{"", "/cis"} {
-		s.mux.HandleFunc(prefix+path, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Allow", method)
-			fail(w, r, restShape, &otl.Error{Kind: otl.Malformed, Code: codeMethod, Text: "This path takes " + method + "."})
-		})
-	}
+	s.Mux.HandleFunc(pattern, h)
+	s.Mux.HandleFunc(method+" /cis"+path, h)
 }
-
-// ServeHTTP implements http.Handler.
-func (s *Surface) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 // call is one request of a client on its way through an operation.
 type call struct {
@@ -176,7 +160,7 @@ func read(w http.ResponseWriter, r *http.Request, in any) error {
 	var big *http.MaxBytesError
 	switch {
 	case errors.As(err, &big):
-		return &otl.Error{Kind: otl.Malformed, Code: "body_too_large", Text: "The body is larger than 65536 bytes."}
+		return wire.TooLarge(maxBody)
 	case err != nil:
 		return &otl.Error{Kind: otl.Malformed, Code: "body_unreadable", Text: "The body could not be read."}
 	case len(raw) == 0:

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/onetimelogin/otl/internal/oauth"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
@@ -29,9 +30,12 @@ func refused(w http.ResponseWriter, r *http.Request, code int, word, text string
 
 // token is POST /oidc/token (contract 3.2): a client gets its access token.
 func (s *Surface) token(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	if err := r.ParseForm(); err != nil || len(r.PostForm) == 0 && r.ContentLength > 0 {
-		refused(w, r, http.StatusBadRequest, "invalid_request", "Send the parameters as application/x-www-form-urlencoded.", err)
+	if err := oauth.Form(w, r, maxBody); err != nil {
+		refuseClient(w, r, err)
+		return
+	}
+	if len(r.PostForm) == 0 && r.ContentLength > 0 {
+		refused(w, r, http.StatusBadRequest, "invalid_request", "Send the parameters as application/x-www-form-urlencoded.", nil)
 		return
 	}
 	var of otl.Site
@@ -64,7 +68,7 @@ func refuseClient(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, session.ErrProof):
 		refused(w, r, http.StatusBadRequest, "invalid_dpop_proof", otl.As(err).Text, err)
 	case otl.As(err).Kind == otl.Malformed:
-		refused(w, r, http.StatusBadRequest, "invalid_request", otl.As(err).Text, err)
+		refused(w, r, wire.Status(otl.As(err)), "invalid_request", otl.As(err).Text, err)
 	default:
 		Fail(w, r, err)
 	}

@@ -258,6 +258,8 @@ func failPassword(w http.ResponseWriter, r *http.Request, err error) {
 	var word string
 	text, code := e.Text, http.StatusBadRequest
 	switch {
+	case e.Code == wire.CodeTooLarge:
+		word, code = "system_invalid_input", wire.Status(e)
 	case e.Code == otl.NoSuch("").Code:
 		word, text, code = "user_not_found", "User not found", http.StatusNotFound
 	case e.Code == account.ErrHasPassword.Code, e.Code == account.ErrNoPassword.Code:

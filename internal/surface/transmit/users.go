@@ -196,7 +196,7 @@ type users struct{ *Surface }
 
 func (s users) routes() {
 	get := func(path string, do func(*call, *http.Request) (any, error)) {
-		s.both("GET /v1/users/"+path, s.byUsers(http.StatusOK, do))
+		s.serve("GET /v1/users/"+path, s.byUsers(http.StatusOK, do))
 	}
 	get("{id}", func(c *call, r *http.Request) (any, error) { return s.member(c, r.Context(), r.PathValue("id")) })
 	for path, kind := range map[string]string{
@@ -207,14 +207,14 @@ func (s users) routes() {
 		})
 	}
 	get("identifier", s.byIdentifier)
-	s.both("GET /v1/users", s.byUsers(http.StatusOK, s.searchUsers))
+	s.serve("GET /v1/users", s.byUsers(http.StatusOK, s.searchUsers))
 	get("count", s.countUsers)
-	s.both("POST /v1/users", s.byUsers(http.StatusCreated, s.createUser))
-	s.both("PUT /v1/users/{id}", s.byUsers(http.StatusOK, s.updateUser))
-	s.both("POST /v1/users/{id}/password", s.byPassword(http.StatusCreated, false))
-	s.both("PUT /v1/users/{id}/password", s.byPassword(http.StatusOK, true))
-	s.both("DELETE /v1/users/{id}/apps", s.byUsers(http.StatusNoContent, s.removeUser))
-	s.both("DELETE /v1/manage/users/{id}", s.byUsers(http.StatusNoContent, s.removeUser))
+	s.serve("POST /v1/users", s.byUsers(http.StatusCreated, s.createUser))
+	s.serve("PUT /v1/users/{id}", s.byUsers(http.StatusOK, s.updateUser))
+	s.serve("POST /v1/users/{id}/password", s.byPassword(http.StatusCreated, false))
+	s.serve("PUT /v1/users/{id}/password", s.byPassword(http.StatusOK, true))
+	s.serve("DELETE /v1/users/{id}/apps", s.byUsers(http.StatusNoContent, s.removeUser))
+	s.serve("DELETE /v1/manage/users/{id}", s.byUsers(http.StatusNoContent, s.removeUser))
 }
 
 // removeUser lets a person leave the site: what he is elsewhere is not the site's to
@@ -301,7 +301,7 @@ func failUsers(w http.ResponseWriter, r *http.Request, err error) {
 		wire.JSON(w, http.StatusNotFound, map[string]any{"message": "User not found", "error_code": http.StatusNotFound})
 	case e.Code == otl.ErrEmailTaken.Code, e.Code == otl.ErrUsernameTaken.Code, e.Code == account.ErrExternalIDTaken.Code:
 		wire.JSON(w, http.StatusConflict, map[string]any{"message": "A user with this identifier exists already", "error_code": http.StatusConflict, "ts_error_code": "identifier_already_in_use"})
-	case e.Kind == otl.Invalid || e.Kind == otl.Malformed:
+	case e.Kind == otl.Invalid || e.Kind == otl.Malformed && e.Code != wire.CodeTooLarge:
 		var all []string
 		for _, one := range e.More {
 			all = append(all, one.Field+": "+one.Text)
