@@ -168,8 +168,9 @@ func hostile(d *doors, e edge, session string) (all []otltest.Call) {
 // nor what was sent.
 func TestHT12_AnErrorSaysNoMore(t *testing.T) {
 	t.Parallel()
-	d := newDoors(t)
-	p := d.person(1, false)
+	d := newDoors(t, otltest.New(t, otltest.SQLite))
+	d.tokens()
+	p := d.person(bare, "")
 	seen := map[string]int{}
 	for _, fill := range []string{"%27canary%3Cscript%3E", "01HKZ2A7R4T6Y8W3E5P9S1K0MH"} {
 		for _, e := range edges(t, d.w.Server.Mounts, fill) {
@@ -250,8 +251,9 @@ func (e *endless) Read(p []byte) (int, error) {
 // bound of any, and one of each class is held to its own, told or in chunks.
 func TestHT03_BodiesHaveABound(t *testing.T) {
 	t.Parallel()
-	d := newDoors(t)
-	session := d.w.Login(t, d.w.Notes, d.person(1, false).Email.Address).Text("access_token")
+	d := newDoors(t, otltest.New(t, otltest.SQLite))
+	d.tokens()
+	session := d.w.Login(t, d.w.Notes, d.person(bare, "").Email.Address).Text("access_token")
 	const form = "application/x-www-form-urlencoded"
 	large := map[string]int{}
 	for _, e := range edges(t, d.w.Server.Mounts, "x") {

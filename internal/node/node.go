@@ -257,9 +257,10 @@ func (n *Node) webhooks(o Options) {
 
 // serve builds the surfaces and the server in front of them.
 func (n *Node) serve(o Options, hasher *secret.Hasher) {
+	standing := &health{n: n, now: o.Now}
 	n.Native = native.New(native.Options{
 		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Second: n.SignIn.Second, Setup: n.Setup, Accounts: n.Accounts, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Webhooks: n.Webhooks, Orders: n.Orders, Ledger: n.Ledger, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
-		Events: n.Events, JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version,
+		Events: n.Events, JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version, Health: standing.look,
 	})
 	identity := &session.Identity{RS256: n.Installation.Identity, ES256: n.Installation.ES256, Issuer: o.PublicURL, Now: o.Now, Ledger: n.Ledger}
 	door := oauth.Door{Clients: n.Clients, Proofs: n.Proofs, URL: strings.TrimSuffix(o.PublicURL, "/"), Pace: n.pace(), Limits: n.Limits}
@@ -269,7 +270,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	})
 	hosted := pages.New(pages.Options{
 		Flows: n.Flows, Arrivals: signin.Arrivals{Flows: n.Flows}, SetUps: signin.SetUps{Arrivals: signin.Arrivals{Flows: n.Flows}}, Factors: n.Setup, Codes: n.Codes, SignIn: n.SignIn,
-		Accounts: n.Accounts, Consents: account.Consents{Accounts: n.Accounts}, Erasures: account.Erasures{Accounts: n.Accounts}, Webhooks: n.Webhooks, Sites: n.Sites, Clients: n.Clients, Changes: n.Members.Changes, PublicURL: o.PublicURL, Now: o.Now, Plain: native.Fail,
+		Accounts: n.Accounts, Consents: account.Consents{Accounts: n.Accounts}, Erasures: account.Erasures{Accounts: n.Accounts}, Webhooks: n.Webhooks, Sites: n.Sites, Clients: n.Clients, Changes: n.Members.Changes, PublicURL: o.PublicURL, Now: o.Now, Plain: native.Fail, Health: standing.look,
 	})
 	login := onelogin.New(onelogin.Options{
 		SignIn: n.SignIn, Second: n.SignIn.Second, Sites: n.Sites, Jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https:")}, PublicURL: o.PublicURL, Strict: o.StrictSubdomain, Ask: hosted.Switch,

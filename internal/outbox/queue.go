@@ -293,6 +293,23 @@ const (
 	breakTime  = 30 * time.Second
 )
 
+// Failing reports whether every provider of a channel has failed several times in a row, as
+// this node sees it; a channel without any fails nobody.
+func (q *Queue) Failing(channel otl.Channel) bool {
+	for i := range q.Senders[channel] {
+		if !q.breaker(place{channel, i}).failing() {
+			return false
+		}
+	}
+	return len(q.Senders[channel]) > 0
+}
+
+func (b *breaker) failing() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.failed >= breakAfter
+}
+
 func (b *breaker) closed(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

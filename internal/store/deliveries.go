@@ -204,6 +204,13 @@ func (g Deliveries) Counts(ctx context.Context, now time.Time) (waiting int, old
 	return waiting, oldest, err
 }
 
+// Late gives how many endpoints that are on have something waiting that was due before a time.
+func (g Deliveries) Late(ctx context.Context, before time.Time) (endpoints int, err error) {
+	err = g.one(ctx, `SELECT count(DISTINCT p.id) FROM endpoints p JOIN sites s ON s.id = p.site_id AND s.deleted_at IS NULL
+		JOIN deliveries d ON d.endpoint_id = p.id AND d.state = 'waiting' AND d.due_at <= $1 WHERE p.state = 'on'`, []any{millis(before)}, &endpoints)
+	return endpoints, err
+}
+
 // Prune deletes deliveries that were queued before a time, and do not wait for anything
 // later, with their attempts, at most limit of them, and says how many.
 func (g Deliveries) Prune(ctx context.Context, before time.Time, limit int) (int, error) {

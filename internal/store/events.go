@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
 )
@@ -108,6 +109,16 @@ func (g Events) Through(ctx context.Context, after, upTo int64, limit int, do fu
 func (g Events) Cut(ctx context.Context, after, upTo int64) error {
 	_, err := g.exec(ctx, `DELETE FROM events WHERE seq > $1 AND seq <= $2`, after, upTo)
 	return err
+}
+
+// Newest gives when the newest entry was made, the zero time where there is none.
+func (g Events) Newest(ctx context.Context) (time.Time, error) {
+	var made time.Time
+	err := g.one(ctx, `SELECT created_at FROM events ORDER BY id DESC LIMIT 1`, nil, at(&made))
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return made, err
 }
 
 // List gives events before the given id ("" for the newest), newest first.

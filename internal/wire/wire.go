@@ -1,6 +1,6 @@
 // Package wire owns what every HTTP surface does alike with an answer, whatever its
 // shape: what the log learns of an error, the status of its kind, when to come back,
-// and JSON that nobody keeps.
+// what is served by which methods, and JSON that nobody keeps.
 package wire
 
 import (

@@ -14,6 +14,7 @@ const (
 	tagSessions = "Sessions"
 	tagSites    = "Sites"
 	tagRoles    = "Roles"
+	tagStatus   = "Status"
 )
 
 // Values the examples are made of.
@@ -45,6 +46,7 @@ func (s *Surface) routes() {
 	audits{s}.routes()
 	webhooks{s}.routes()
 	orders{s}.routes()
+	health{s}.routes()
 }
 
 func (s auth) routes() {

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/onetimelogin/otl/internal/ledger"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/once"
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
@@ -45,6 +47,8 @@ type Options struct {
 	// CursorKey seals the cursors of lists; 32 bytes.
 	CursorKey []byte
 	Version   string // of the program, shown in the OpenAPI document
+	// Health gives how the installation is doing.
+	Health func(context.Context) otl.Health
 }
 
 // Surface is the native wire as an http.Handler.

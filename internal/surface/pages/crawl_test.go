@@ -131,7 +131,7 @@ func harmless(t *testing.T, p otltest.Page) {
 	}
 	known := []string{
 		"html", "head", "meta", "title", "link", "script", "body", "a", "header", "span", "strong", "main", "div", "h1", "h2", "h3", "p", "form", "input", "label", "button", "footer",
-		"select", "option", "code", "nav", "mark", "fieldset", "legend", "ul", "ol", "li", "bdi", "svg", "path", "img",
+		"select", "option", "code", "time", "nav", "mark", "fieldset", "legend", "ul", "ol", "li", "bdi", "svg", "path", "img",
 	}
 	for n := range doc.Descendants() {
 		if n.Type != html.ElementNode {

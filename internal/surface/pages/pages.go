@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"context"
 	"embed"
 	"html/template"
 	"io/fs"
@@ -46,6 +47,8 @@ type Options struct {
 	Clients   *site.Clients
 	PublicURL string // cookies are for https where it is
 	Now       func() time.Time
+	// Health gives how the installation is doing.
+	Health func(context.Context) otl.Health
 	// Plain answers an error to whoever asks for no page.
 	Plain func(http.ResponseWriter, *http.Request, error)
 }
@@ -83,6 +86,7 @@ func New(o Options) *Pages {
 	attendances{accounts{p}}.routes()
 	holdings{accounts{p}}.routes()
 	mending{accounts{p}}.routes()
+	p.get("/status", statuses{p}.page)
 	p.get("/static/{name}", p.static)
 	p.get("/logo/{id}", brands{p}.logo)
 	changes{p}.routes()
