@@ -134,8 +134,13 @@ func hostile(d *doors, e edge, session string) (all []otltest.Call) {
 			continue
 		}
 		for _, body := range []struct{ kind, body string }{
-			{text, `{"canary`}, {text, `["canary"]`}, {text, `{"email":"canary' OR 1=1--","password":7,"id":{"a":"canary"}}`}, {text, "\x00\xff canary"},
-			{form, "client_id=canary&grant_type=canary&token=canary&email=canary%27&f=canary&state=canary"}, {"text/plain", "canary"}, {"", ""},
+			{text, `{"canary`},
+			{text, `["canary"]`},
+			{text, `{"email":"canary' OR 1=1--","password":7,"id":{"a":"canary"}}`},
+			{text, "\x00\xff canary"},
+			{form, "client_id=canary&grant_type=canary&token=canary&email=canary%27&f=canary&state=canary"},
+			{"text/plain", "canary"},
+			{"", ""},
 		} {
 			if method == "GET" && body.body != "" {
 				continue
@@ -202,7 +207,7 @@ func TestHT12_AnErrorSaysNoMore(t *testing.T) {
 					}
 					return true
 				}
-				if kind := got.Header.Get("Content-Type"); got.JSON == nil && c.Method != "HEAD" || !slices.ContainsFunc(allowed(e.wire), fits) {
+				if kind := got.Header.Get("Content-Type"); got.JSON == nil && c.Method != http.MethodHead || !slices.ContainsFunc(allowed(e.wire), fits) {
 					t.Errorf("%s %q: %s %.200s", what, c.Body, kind, got.Raw)
 				}
 			}

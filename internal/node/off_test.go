@@ -135,7 +135,7 @@ func TestWhatWasSentBeforeAWayWasSwitchedOff(t *testing.T) {
 			d.tokens()
 			for _, in := range waysIn() {
 				p := d.person(bare, "")
-				enter := func(code string) otltest.Reply { return otltest.Reply{} }
+				var enter func(code string) otltest.Reply
 				switch in.name {
 				case "native code", "native SMS":
 					enter = func(code string) otltest.Reply {

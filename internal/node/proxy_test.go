@@ -86,7 +86,7 @@ func (x *traveller) pages() {
 	b.Submit(b.Get("/forgot"), "/forgot", map[string]string{"email": "canary-next@dev.test"})
 	_, link := x.letter("canary-next@dev.test")
 	link = strings.TrimPrefix(link, otltest.Issuer)
-	p = b.Submit(b.Get(link), link, map[string]string{"password": canaryPassword + "-last"})
+	b.Submit(b.Get(link), link, map[string]string{"password": canaryPassword + "-last"})
 	x.canaries["the last password"] = canaryPassword + "-last"
 	_, query, _ := strings.Cut(b.Get(x.asked()).Path, "?")
 	b.Submit(b.Get("/signup?"+query), "/signup", map[string]string{"email": "canary-new@dev.test", "name": "Canary Jane", "password": canaryPassword + "-new"})

@@ -71,13 +71,13 @@ func TestWhatLooksAheadIsNoActivity(t *testing.T) {
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		w.Person(t, jane, w.Notes.Site)
 		b := w.Browser(t)
-		p := asks(b, b.Get("/signin"), jane)
+		asks(b, b.Get("/signin"), jane)
 		link := strings.TrimPrefix(letter(t, w, jane).Link, otltest.Issuer)
 		w.Do(t, otltest.Call{Method: http.MethodHead, Path: link}).Want(t, http.StatusOK)
 		opened := func(p otltest.Page) int { return strings.Count(string(p.Raw), "A sign-in link for") }
 		b.Get(link)
-		p = b.Submit(b.Get(link), "", nil)
-		if p = b.Get("/account/activity"); opened(p) != 2 {
+		b.Submit(b.Get(link), "", nil)
+		if p := b.Get("/account/activity"); opened(p) != 2 {
 			t.Errorf("%d openings\n%s", opened(p), p.Raw)
 		}
 		all, err := w.Store.Read.Events.Select(t.Context(), store.EventQuery{Type: otl.EventLinkOpened, Limit: 10})
