@@ -153,7 +153,7 @@ func TestErrorsOfTheTokenCalls(t *testing.T) {
 			failed(t, x.post(t, path, basic(x.client), object{"grant_type": "password"}), http.StatusBadRequest, bad, "grant_type is incorrect/absent")
 			failed(t, x.post(t, path, basic(x.client), "{"), http.StatusBadRequest, bad, "Input JSON is not valid")
 			failed(t, x.post(t, path, basic(x.client), ""), http.StatusBadRequest, bad, "Input JSON is not valid")
-			failed(t, x.post(t, path, basic(x.client), "["+strings.Repeat(" ", 20<<10)+"]"), http.StatusBadRequest, bad, "Input JSON is not valid")
+			failed(t, x.post(t, path, basic(x.client), "["+strings.Repeat(" ", 20<<10)+"]"), http.StatusRequestEntityTooLarge, "Request Entity Too Large", "The body is larger than 16384 bytes.") // HT-03
 			failed(t, x.Do(t, otltest.Call{Method: http.MethodPost, Path: path, Headers: map[string]string{"Authorization": basic(x.client), "Content-Type": "text/plain"}}), http.StatusBadRequest, bad, contentType)
 			failed(t, x.Do(t, otltest.Call{Method: http.MethodPost, Path: path, Headers: map[string]string{"Authorization": basic(x.client)}}), http.StatusBadRequest, bad, contentType)
 			failed(t, x.post(t, path, "", object{"grant_type": "refresh_token", "access_token": "a", "refresh_token": "b"}), http.StatusUnauthorized, unauthorized, "Authentication Failure")
