@@ -9,6 +9,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
 )
 
@@ -28,6 +29,9 @@ func sitesWays(a *app) *cobra.Command {
 				ways := args[1:]
 				if s, err = n.Sites.Set(ctx, s.ID, site.Change{Ways: &ways}); err != nil {
 					return err
+				}
+				if shut := (signin.Ways{Codes: n.Codes}).Shut(s); shut != "" {
+					fmt.Fprintln(a.stderr, "otl: "+shut)
 				}
 				return a.print(newSiteJSON(s), func() { fmt.Fprintln(a.stdout, s.Off.Others()) })
 			})

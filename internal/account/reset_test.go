@@ -3,10 +3,12 @@ package account_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -73,4 +75,32 @@ func TestD1_AnInvitationEndsWithTheSitesPower(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestPW15_OneResetAtATime: of several that ask for a new password of one person at once, at
+// different sites, one gets a mail: there is one token, whatever the transactions see.
+func TestPW15_OneResetAtATime(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, "jane@dev.test", w.Notes.Site, w.Shop.Site)
+		errs := make([]error, 6)
+		var all sync.WaitGroup
+		for i := range errs {
+			all.Go(func() {
+				errs[i] = w.Accounts.Forgot(t.Context(), []string{w.Notes.Site.ID, w.Shop.Site.ID}[i%2], "jane@dev.test")
+			})
+		}
+		all.Wait()
+		sent := 0
+		for _, err := range errs {
+			if err == nil {
+				sent++
+			} else if otl.As(err).Kind != otl.Limited {
+				t.Error(err)
+			}
+		}
+		if letters := w.Letters(t, "jane@dev.test"); sent != 1 || len(letters) != 1 {
+			t.Errorf("%d were sent, %d letters", sent, len(letters))
+		}
+	}, func(o *node.Options) { o.Limits = true })
 }

@@ -169,7 +169,7 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 			s.Body, s.Info, s.Warning = v.Say("signin_link_body"), "", ""
 		}
 		if kind == otl.MessageExisting {
-			s.Subject, s.Heading, s.Body = v.Say("existing_subject"), v.Say("existing_subject"), v.Say("existing_body")
+			s.Subject, s.Heading, s.Body = v.Say("existing_subject"), v.Say("existing_subject"), v.With("how", s.Body).Say("existing_body")
 		}
 	case otl.MessageSignIn:
 		s.LinkText, s.Warning = v.Say("signin_link"), v.Say("never_share")

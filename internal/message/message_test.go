@@ -166,6 +166,31 @@ func TestEveryMessageInEveryLanguage(t *testing.T) {
 	}
 }
 
+// TestWhoHasAnAccountIsToldWhatHisMailHolds: a code, a link, or both, in every language.
+func TestWhoHasAnAccountIsToldWhatHisMailHolds(t *testing.T) {
+	t.Parallel()
+	m := &message.Messages{Host: "id.example.com"}
+	for _, tag := range tags(t) {
+		own := words(t, tag)
+		first, _, _ := strings.Cut(own["existing_body"], " {how}")
+		first, _, _ = strings.Cut(first, "{how}")
+		for how, data := range map[string]map[string]string{
+			"signin_body":      {"code": "048291", "minutes": "5"},
+			"signin_link_body": {"link": "https://id.example.com/l/abc", "minutes": "5"},
+			"signin_both_body": {"link": "https://id.example.com/l/abc", "code": "048291", "minutes": "5"},
+		} {
+			one := signIn(tag, otl.ChannelMail, data)
+			one.Kind = otl.MessageExisting
+			l, err := m.Write(one, "Notes")
+			says, _, _ := strings.Cut(own[how], "{")
+			flat := strings.Join(strings.Fields(l.Text), " ")
+			if err != nil || !strings.Contains(flat, strings.TrimSpace(first)) || !strings.Contains(flat, strings.TrimSpace(says)) {
+				t.Errorf("%s %s: %v\n%s", tag, how, err, l.Text)
+			}
+		}
+	}
+}
+
 func TestASiteWritesItsOwn(t *testing.T) {
 	t.Parallel()
 	m := &message.Messages{Host: "id.example.com"}

@@ -39,12 +39,8 @@ func (s Arrivals) Password(ctx context.Context, v Visit, name string, password s
 		return Arrival{}, err
 	}
 	p, err := s.SignIn.Prove(ctx, Named(home, name, password))
-	if err != nil && !errors.Is(err, otl.ErrCredentials) {
-		return Arrival{}, err
-	}
-	v.Progress.Call(name) // whoever forgot his password need not say it again
-	if failed := s.save(ctx, v); failed != nil {
-		return Arrival{}, failed
+	if err == nil {
+		err = Tries{s.Flows}.Named(ctx, v, name)
 	}
 	if err != nil {
 		return Arrival{}, err
@@ -217,7 +213,7 @@ func (s Arrivals) SignUp(ctx context.Context, v Visit, address, hash, scheme str
 }
 
 // Code proves who somebody is with the code that was mailed for this visit. The error
-// is ErrCode, or limit.Exceeded after too many in a row.
+// is ErrCode, limit.Exceeded after too many in a row, or otl.ErrWay.
 func (s Arrivals) Code(ctx context.Context, v Visit, code secret.Text) (Arrival, error) {
 	a := CodeAttempt{Site: v.Site, Who: Identifier{ByEmail, v.Progress.Name}, Code: code, Flow: v.ID}
 	u, err := a.whose(ctx, s.Codes)
@@ -239,6 +235,9 @@ func (s Arrivals) Code(ctx context.Context, v Visit, code secret.Text) (Arrival,
 				return nil
 			}
 			return err
+		}
+		if err := v.Site.Opens(methodOf(t).Way()); err != nil {
+			return err // and the code stays good, should the site take it again
 		}
 		p, err = s.holds(ctx, tx, v.Flow, t, methodOf(t)) // by the ticket: a visit may have gone on meanwhile
 		return err
@@ -302,10 +301,13 @@ var ErrWaiting = &otl.Error{Kind: otl.Conflict, Code: "link_not_opened", Text: "
 func (v Visit) Ready() bool { return v.UserID != "" && v.Progress.Way != "" }
 
 // Continue lets the browser a visit belongs to in, once: somebody opened the link in
-// another one and named the number this one shows. The error is ErrWaiting.
+// another one and named the number this one shows. The error is ErrWaiting, or otl.ErrWay.
 func (s Arrivals) Continue(ctx context.Context, v Visit) (Arrival, error) {
 	if !v.Ready() {
 		return Arrival{}, ErrWaiting
+	}
+	if err := v.Site.Opens(v.Progress.Way.Way()); err != nil {
+		return Arrival{}, err
 	}
 	var p Proved
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -356,7 +358,8 @@ func (s Arrivals) Linked(ctx context.Context, id string, browser secret.Text) (L
 }
 
 // Press uses a link for a visit up and lets the browser in that opened it. Where that
-// is not the one that asked, the visit goes on in it (OT-18). The error is ErrLink.
+// is not the one that asked, the visit goes on in it (OT-18). The error is ErrLink, or
+// otl.ErrWay, which leaves the link and the person as they are.
 func (s Arrivals) Press(ctx context.Context, token string, browser secret.Text, held []secret.Text) (Visit, Arrival, error) {
 	var p Proved
 	var f otl.Flow
@@ -388,7 +391,8 @@ func (s Arrivals) Press(ctx context.Context, token string, browser secret.Text, 
 	return v, a, err
 }
 
-// used uses up the ticket of a link for a visit and gives the visit in f.
+// used uses up the ticket of a link for a visit and gives the visit in f. The error is
+// ErrLink, or otl.ErrWay.
 func (s Arrivals) used(ctx context.Context, tx *store.Tx, token string, f *otl.Flow) (otl.Ticket, error) {
 	t, err := s.Codes.use(ctx, tx, token)
 	if errors.Is(err, store.ErrNotFound) || err == nil && t.Data[dataFlow] == "" {
@@ -400,12 +404,15 @@ func (s Arrivals) used(ctx context.Context, tx *store.Tx, token string, f *otl.F
 	if *f, err = tx.Flows.Live(ctx, t.Data[dataFlow], s.Now()); errors.Is(err, store.ErrNotFound) {
 		err = ErrLink
 	}
+	if err == nil {
+		err = opens(ctx, tx, t)
+	}
 	return t, err
 }
 
 // Approve uses a link for a visit up on behalf of the browser that asked for it, which
 // goes on by itself: whoever opened the link names the number that browser shows. With
-// another one nobody gets in, and it reports false (decision D4).
+// another one nobody gets in, and it reports false (decision D4). The errors are those of Press.
 func (s Arrivals) Approve(ctx context.Context, token, chosen string) (bool, error) {
 	var right bool
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {

@@ -79,6 +79,9 @@ type CodeRequest struct {
 	// and adds him where that was nobody; nil for people of the site alone.
 	Welcome func(context.Context, otl.User) error
 	Opens   bool // the person is creating an account: the message says so
+	// Joins has it sent to somebody with a session at the site though the site has switched
+	// its way off: the proof can be added to the session (CodeAttempt.Join).
+	Joins bool
 
 	crosses time.Time // until when a link sent before it for the same can be used
 }
@@ -115,7 +118,7 @@ const (
 // whether or not there is anybody (OT-10). The code before it is void (OT-04). A channel that
 // the site has switched off is otl.ErrWay.
 func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
-	if err := r.Site.Opens(r.way()); err != nil {
+	if err := takes(ctx, s, r, r.way()); err != nil {
 		return CodeSent{}, err
 	}
 	if err := r.Who.check(); err != nil {

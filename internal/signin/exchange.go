@@ -112,6 +112,9 @@ func (s *Flows) arrive(ctx context.Context, tx *store.Tx, e Exchange, t otl.Tick
 	if errors.Is(err, store.ErrNotFound) || err == nil && !held.Session.Live(now) {
 		return session.Opened{}, ErrCode // he signed out meanwhile
 	}
+	if err == nil && site.Opens(held.Session.Methods.Way()) != nil {
+		return session.Opened{}, ErrCode // the site has switched off how he signed in
+	}
 	if err != nil {
 		return session.Opened{}, err
 	}

@@ -270,8 +270,8 @@ func (h Handover) from(p Presented) bool {
 
 // Arrive uses a session token up and opens the browser session. What there was of the
 // same person ends, as at every new sign-in (SE-04); that of somebody else only if that
-// is what the person wants (AD-02). The errors are those of Present, ErrOther and
-// ErrSecondStep.
+// is what the person wants (AD-02). The errors are those of Present, ErrOther,
+// ErrSecondStep, and otl.ErrWay, by which the token stays good.
 func (s *SecondStep) Arrive(ctx context.Context, p Presented) (Handed, error) {
 	a, err := s.Present(ctx, p)
 	if err != nil {
@@ -305,6 +305,9 @@ func (s *SecondStep) arrive(ctx context.Context, tx *store.Tx, t otl.Ticket, a H
 		return b, err
 	}
 	p, err := s.proved(ctx, tx, t, home)
+	if err == nil {
+		err = a.From.Opens(p.Methods.Way()) // switched off since it was handed over
+	}
 	if err != nil {
 		return b, err
 	}

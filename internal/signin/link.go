@@ -59,7 +59,7 @@ func (r LinkRequest) way() otl.Way {
 // one ticket, of which one can be used. Where the site takes no codes by mail it is the link
 // alone. Who may know what is as with Send, and so are the errors.
 func (s *Codes) SendLink(ctx context.Context, r LinkRequest) (LinkSent, error) {
-	if err := r.Site.Opens(r.way()); err != nil {
+	if err := takes(ctx, s, r.CodeRequest, r.way()); err != nil {
 		return LinkSent{}, err
 	}
 	if err := r.Who.check(); err != nil {
@@ -181,7 +181,7 @@ func userAgent(r *otl.Request) string { return r.UserAgent[:min(len(r.UserAgent)
 
 // Confirm uses a link up and gives where the browser goes: to the site, with a code
 // that the site redeems within a minute. The code goes to the browser that confirmed,
-// never to one that only asked (OT-18).
+// never to one that only asked (OT-18). The error is ErrLink, or otl.ErrWay.
 func (s *Codes) Confirm(ctx context.Context, token string) (string, error) {
 	code := secret.NewToken(LinkCodePrefix)
 	var to string
@@ -193,10 +193,34 @@ func (s *Codes) Confirm(ctx context.Context, token string) (string, error) {
 		if err != nil {
 			return err
 		}
+		if err := opens(ctx, tx, t); err != nil {
+			return err
+		}
 		to = landing(t.Data[dataRedirect], code.Reveal(), t.Data[dataState])
 		return s.follow(ctx, tx, t, code)
 	})
 	return to, err
+}
+
+// linkMethod gives what a link shows of whoever opens it.
+func linkMethod(t otl.Ticket) otl.Method {
+	if t.Channel == otl.ChannelDirect {
+		return otl.MethodDirect
+	}
+	return otl.MethodMailLink
+}
+
+// opens is otl.ErrWay where the site of a link takes none any more: it undoes the
+// transaction, so that nothing is used up. It is ErrLink where there is no such site.
+func opens(ctx context.Context, tx *store.Tx, t otl.Ticket) error {
+	site, err := tx.Sites.ByID(ctx, t.SiteID)
+	if errors.Is(err, store.ErrNotFound) {
+		err = ErrLink
+	}
+	if err != nil {
+		return err
+	}
+	return site.Opens(linkMethod(t).Way())
 }
 
 // Follow gives where the browser goes of whoever opened a link whose client asked for no
@@ -296,11 +320,9 @@ func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 		if err := spend(ctx, tx, t.Data[dataOf], s.Now()); err != nil {
 			return err
 		}
-		method := otl.MethodMailLink
+		method := linkMethod(t)
 		if how := t.Data[dataHow]; how != "" {
 			method = otl.Method(how)
-		} else if t.Channel == otl.ChannelDirect {
-			method = otl.MethodDirect
 		}
 		p.Ticket = t
 		if e, err = s.enter(ctx, tx, entry{a.Site, a.Door, a.Join, a.Client, t, method}, from); err != nil || e.opened.Session.ID == "" {

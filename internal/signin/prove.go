@@ -19,11 +19,37 @@ type entry struct {
 	method otl.Method
 }
 
+// takes is otl.ErrWay where a site does not let people in by what is asked for, unless that is
+// to be a second factor beside a session which its person has there.
+func takes(ctx context.Context, s *Codes, r CodeRequest, w otl.Way) error {
+	off := r.Site.Opens(w)
+	if off == nil || !r.Joins {
+		return off
+	}
+	if err := r.Who.check(); err != nil {
+		return err
+	}
+	u, err := s.find(ctx, r.Site, r.Who, true)
+	if errors.Is(err, store.ErrNotFound) {
+		return off
+	}
+	if err != nil {
+		return err
+	}
+	live, err := s.Store.Read.Sessions.Live(ctx, u.ID, r.Site.ID, "", s.Now(), 1)
+	if err == nil && len(live) == 0 {
+		err = off
+	}
+	return err
+}
+
 // enter leads the person of a ticket that was just used up to a session, or a second
 // step, or adds the proof to a session.
 func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Request) (entrance, error) {
-	if err := e.site.Opens(e.method.Way()); err != nil {
-		return entrance{}, err // sent before it was switched off
+	if e.join == "" { // what is added to a session is nobody's way in
+		if err := e.site.Opens(e.method.Way()); err != nil {
+			return entrance{}, err // sent before it was switched off
+		}
 	}
 	u, err := tx.Users.ByID(ctx, e.ticket.UserID)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !u.DisabledAt.IsZero() {

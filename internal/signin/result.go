@@ -48,6 +48,9 @@ func (s Results) Enter(ctx context.Context, r Result) (code secret.Text, err err
 		if err == nil && (t.Data[dataClient] != r.Client || t.Data[dataRedirect] == "") {
 			err = ErrCode
 		}
+		if off := r.Site.Opens(methodOf(t).Way()); err == nil && off != nil {
+			return off // and the code stays good, should the site take it again
+		}
 		if err != nil {
 			switch otl.As(err).Kind {
 			case otl.Unauthenticated, otl.Forbidden, otl.Limited:

@@ -47,7 +47,7 @@ type entrance struct {
 // Enter opens a session for somebody who has proven who he is, or begins the second
 // step that is due. A nil door has none: the error is then ErrSecondStep. Where the
 // site demands what the person does not have it is factor.ErrEnrolment or
-// factor.ErrKind.
+// factor.ErrKind, and otl.ErrWay where it takes his first proof no more.
 func (s *SecondStep) Enter(ctx context.Context, p Proved, d *Door) (Entered, error) {
 	from := otl.RequestOf(ctx)
 	var e entrance
@@ -139,6 +139,9 @@ func (s *SecondStep) open(ctx context.Context, tx *store.Tx, p Proved, from *otl
 // pass writes what a proof leaves behind and asks whether it is enough. A refusal
 // comes apart from errors: what was written is kept.
 func (s *SecondStep) pass(ctx context.Context, tx *store.Tx, p *Proved, from *otl.Request) (factor.Pass, []factor.Offer, error, error) {
+	if err := p.Site.Opens(p.Methods.Way()); err != nil {
+		return factor.Pass{}, nil, err, nil // it was switched off since he proved himself, or began the step
+	}
 	if err := s.settle(ctx, tx, *p); err != nil {
 		return factor.Pass{}, nil, nil, err
 	}

@@ -2,9 +2,38 @@ package signin
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/onetimelogin/otl/internal/otl"
 )
+
+// Ways knows what works at this server.
+type Ways struct{ *Codes }
+
+// works reports whether people can sign in in a way at this server as it is set up.
+func (s Ways) works(w otl.Way) bool {
+	switch w {
+	case otl.WayCode, otl.WayLink:
+		return s.Messages.Reaches(otl.ChannelMail) == nil
+	case otl.WaySMS:
+		return len(s.SMS.Numbers) > 0 && s.Messages.Reaches(otl.ChannelSMS) == nil
+	case otl.WayPasskey:
+		return s.Second.Factors.Keys != nil
+	}
+	return true
+}
+
+// Shut says why nobody can sign in to a site by any of its ways, "" where somebody can: the
+// owner is told, and the operator may be about to change it.
+func (s Ways) Shut(site otl.Site) string {
+	on := site.Off.Others()
+	if slices.ContainsFunc(on, s.works) {
+		return ""
+	}
+	return "Nobody can sign in: of what the site takes (" + strings.ReplaceAll(on.String(), " ", ", ") +
+		") nothing works at this server as it is set up. Codes and links need a provider of mail or SMS, passkeys a public URL with a host name."
+}
 
 // Texts signs people in on the pages with codes by SMS.
 type Texts struct{ Arrivals }
@@ -12,7 +41,7 @@ type Texts struct{ Arrivals }
 // Offered reports whether somebody delivers SMS, and anywhere, and the site of a visit takes
 // their codes.
 func (s Texts) Offered(v Visit) bool {
-	return v.Site.Offers(otl.WaySMS) && len(s.Codes.SMS.Numbers) > 0 && s.Codes.Messages.Reaches(otl.ChannelSMS) == nil
+	return v.Site.Offers(otl.WaySMS) && Ways{s.Codes}.works(otl.WaySMS)
 }
 
 // Send texts a code to the person with an address, for this visit alone, at the number that

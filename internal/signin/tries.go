@@ -22,13 +22,14 @@ func (s Tries) Missed(ctx context.Context, v Visit) (Visit, error) {
 	return s.noted(ctx, v, func(p *otl.Progress) { p.Missed++ })
 }
 
-// Named notes what somebody calls himself who gave a wrong password, so that he need not write
-// it again where he chooses a new one; not once a code was sent, which is for whom it went to.
+// Named notes what somebody calls himself who gave a password, so that he need not write it
+// again where he chooses a new one; not once a code was sent, which is for whom it went to.
 func (s Tries) Named(ctx context.Context, v Visit, name string) error {
-	if name == v.Progress.Name || len(name) > otl.MaxEmail || !v.Progress.SentAt.IsZero() {
-		return nil
-	}
-	_, err := s.noted(ctx, v, func(p *otl.Progress) { p.Call(name) })
+	_, err := s.noted(ctx, v, func(p *otl.Progress) { // a code may have been sent while the password was looked at
+		if p.SentAt.IsZero() && len(name) <= otl.MaxEmail {
+			p.Call(name)
+		}
+	})
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
 )
 
@@ -38,10 +39,15 @@ func (s ownedSites) update(c *call, in *updateSiteIn) (*SiteOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	return owned(s.Sites.Update(c.ctx, c.bearer.User.ID, in.ID, version, site.Change{
+	changed, err := s.Sites.Update(c.ctx, c.bearer.User.ID, in.ID, version, site.Change{
 		Name: in.Name, Domain: in.Domain, Region: in.Region, Callbacks: in.CallbackURLs, Origins: in.AllowedOrigins, Requested: in.RequestedFields, Required: in.RequiredFields,
 		MFA: in.MFAPolicy, MFARoles: in.MFARoles, TrustDays: in.TrustDays, Ways: in.SignInWays, Brand: in.Branding.brand(),
-	}))
+	})
+	out, err := owned(changed, err)
+	if err == nil && in.SignInWays != nil {
+		out.Warning = signin.Ways{Codes: s.Codes}.Shut(changed)
+	}
+	return out, err
 }
 
 type deletedSiteOut struct {

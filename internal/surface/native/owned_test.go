@@ -3,6 +3,7 @@ package native_test
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,6 +57,13 @@ func TestASiteIsChangedByItsOwner(t *testing.T) {
 		}
 		if same := do(http.MethodGet, path, nil); same.Header.Get("ETag") != `"2"` || same.Text("name") != "Acme Notes" {
 			t.Errorf("a change that was refused left %s", same.Raw)
+		}
+		w.Codes.SMS.Numbers = nil // nobody gets any
+		for i, one := range []struct{ ways, shut string }{{"sms_code", "of what the site takes (sms_code) nothing works"}, {"sms_code passkey", ""}} {
+			r := do(http.MethodPatch, path, object{"version": i + 2, "sign_in_ways": strings.Fields(one.ways)}).Want(t, http.StatusOK)
+			if said := r.Text("warning"); (said == "") != (one.shut == "") || !strings.Contains(said, one.shut) {
+				t.Errorf("%s: %s", one.ways, r.Raw)
+			}
 		}
 		w.Clock.Advance(16 * time.Minute)
 		do(http.MethodPatch, path, object{"version": 2, "name": "x"}).Want(t, http.StatusUnauthorized, "reauthentication_required")

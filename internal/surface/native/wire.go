@@ -175,6 +175,7 @@ type SiteOut struct {
 	MFARoles        []string   `json:"mfa_roles,omitempty" doc:"Who must have one under the policy roles; for owners."`
 	TrustDays       *int       `json:"trust_days,omitempty" doc:"For how many days a device can be trusted, 0 for never; for owners."`
 	SignInWays      []string   `json:"sign_in_ways,omitempty" doc:"What people sign in to the site with: password, email_code, link, sms_code, passkey; for owners."`
+	Warning         string     `json:"warning,omitempty" doc:"Why nobody can sign in to the site with the sign_in_ways that were just set."`
 	Branding        *Branding  `json:"branding,omitempty" doc:"How the site's mails look; for owners."`
 	Version         *int       `json:"version,omitempty" doc:"For owners."`
 	CreatedAt       *time.Time `json:"created_at,omitempty" doc:"For owners."`

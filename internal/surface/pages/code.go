@@ -157,7 +157,7 @@ func (p sending) goOn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a, err := p.Arrivals.Continue(r.Context(), v)
-	if errors.Is(err, signin.ErrWaiting) {
+	if errors.Is(err, signin.ErrWaiting) || err != nil && mendable(err) {
 		p.showCode(w, r, v, err)
 		return nil
 	}

@@ -173,6 +173,12 @@ func (p sending) denyLink(w http.ResponseWriter, r *http.Request) error {
 // deadLink says that a link no longer works, and offers another where the browser is
 // still on the visit it was for.
 func (p sending) deadLink(w http.ResponseWriter, r *http.Request, err error) error {
+	if errors.Is(err, otl.ErrWay) {
+		s := screen{Voice: p.voice(w, r, nil)}
+		s.Title, s.Data, s.Here = s.Say("link_dead_heading"), linkPage{}, placed("/")
+		p.show(w, p.wrong(&s, err), "link.html", "", s)
+		return nil
+	}
 	if !errors.Is(err, signin.ErrLink) {
 		return err
 	}

@@ -158,7 +158,7 @@ func (s *Surface) sendCode(c *call, in *sendCodeIn) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	req := signin.CodeRequest{Site: c.site, Who: id, Channel: otl.Channel(in.Channel), Bound: in.RequestID, Known: true}
+	req := signin.CodeRequest{Site: c.site, Who: id, Channel: otl.Channel(in.Channel), Bound: in.RequestID, Known: true, Joins: true}
 	switch req.Channel {
 	case otl.ChannelMail:
 		req.To = in.CustomEmail
