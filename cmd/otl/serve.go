@@ -222,6 +222,9 @@ func (r *running) serve(ctx context.Context, ready func() error) error {
 	return err
 }
 
+// spareFiles is how many files are open besides connections: the database, logs, calls to others.
+const spareFiles = 100
+
 // warn says what an operator should know about the configuration he chose.
 func (r *running) warn() {
 	if r.adminLn != nil && !loopback(r.c.AdminListen) {
@@ -229,6 +232,10 @@ func (r *running) warn() {
 	}
 	if !r.c.RateLimits {
 		r.log.Warn("rate limits and lockouts are off", "rate_limits", "off")
+	}
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil && uint64(r.c.ConnsTotal)+spareFiles > files.Cur { //nolint:gosec // G115: it is not negative
+		r.log.Warn("fewer files may be open than connections.total needs: connections fail before they are bounded", "connections.total", r.c.ConnsTotal, "files", files.Cur)
 	}
 	if r.n.Messages.Reaches(otl.ChannelMail) != nil {
 		r.log.Warn("nobody delivers mail: codes, links and new passwords reach nobody", "mail.url", "")

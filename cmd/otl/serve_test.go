@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -276,20 +277,22 @@ func TestWarnings(t *testing.T) {
 		admin  string
 		limits bool
 		mail   bool
+		total  int
 		want   string
 	}{
-		{"127.0.0.1:9464", true, true, ""},
-		{"localhost:9464", true, true, ""},
-		{"[::1]:9464", true, true, ""},
-		{"0.0.0.0:9464", true, true, "other machines may reach /metrics"},
-		{":9464", true, true, "other machines may reach /metrics"},
-		{"unix:/run/otl.sock", true, true, "other machines may reach /metrics"},
-		{"127.0.0.1:9464", false, true, "rate limits and lockouts are off"},
-		{"127.0.0.1:9464", true, false, "nobody delivers mail"},
+		{"127.0.0.1:9464", true, true, 100, ""},
+		{"localhost:9464", true, true, 100, ""},
+		{"[::1]:9464", true, true, 100, ""},
+		{"0.0.0.0:9464", true, true, 100, "other machines may reach /metrics"},
+		{":9464", true, true, 100, "other machines may reach /metrics"},
+		{"unix:/run/otl.sock", true, true, 100, "other machines may reach /metrics"},
+		{"127.0.0.1:9464", false, true, 100, "rate limits and lockouts are off"},
+		{"127.0.0.1:9464", true, false, 100, "nobody delivers mail"},
+		{"127.0.0.1:9464", true, true, math.MaxInt32, "fewer files may be open"},
 	} {
 		var b bytes.Buffer
 		n := &node.Node{Messages: &message.Messages{Ways: map[otl.Channel]bool{otl.ChannelMail: one.mail}}}
-		r := running{c: &config.Config{AdminListen: one.admin, RateLimits: one.limits}, log: slog.New(slog.NewTextHandler(&b, nil)), adminLn: ln, n: n}
+		r := running{c: &config.Config{AdminListen: one.admin, RateLimits: one.limits, ConnsTotal: one.total}, log: slog.New(slog.NewTextHandler(&b, nil)), adminLn: ln, n: n}
 		if r.warn(); one.want == "" && b.Len() > 0 || !strings.Contains(b.String(), one.want) {
 			t.Errorf("%+v: said %q", one, b.String())
 		}

@@ -34,6 +34,7 @@ var (
 	Register           = Rate{"register", 20, time.Minute}
 	Refresh            = Rate{"refresh", 60, time.Minute}
 	Calls              = Rate{"calls", 200, time.Second}
+	Searches           = Rate{"searches", 50, 10 * time.Second} // of deliveries by a filter
 	Flows              = Rate{"flows", 240, time.Minute}
 	Public             = Rate{"public", 240, time.Minute}
 	Pushes             = Rate{"pushes", 3000, time.Minute}
@@ -334,18 +335,14 @@ func ClearCodes(ctx context.Context, tx *store.Tx, userID string) error {
 // Network gives what addresses are counted together: an IPv4 address, or the 64
 // bits of an IPv6 one that a single household has (HT-09). It is empty for none.
 func Network(a netip.Addr) string {
-	a = a.Unmap()
-	if !a.IsValid() {
+	home := otl.Household(a)
+	switch {
+	case !home.IsValid():
 		return ""
+	case home.IsSingleIP():
+		return home.Addr().String()
 	}
-	if a.Is4() {
-		return a.String()
-	}
-	p, err := a.WithZone("").Prefix(64)
-	if err != nil {
-		return ""
-	}
-	return p.String()
+	return home.String()
 }
 
 // Prune deletes counters that no longer count.

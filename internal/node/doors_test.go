@@ -77,7 +77,7 @@ func rules() []rule {
 
 func (d *doors) policy(p otl.MFAPolicy) {
 	d.Helper()
-	if _, err := d.w.Sites.SetPolicy(d.Context(), d.w.Notes.Site.ID, string(p), map[otl.MFAPolicy][]string{otl.MFARoles: {"editor"}}[p]); err != nil {
+	if _, err := d.w.Sites.Set(d.Context(), d.w.Notes.Site.ID, site.Change{MFA: (*string)(&p), MFARoles: new(map[otl.MFAPolicy][]string{otl.MFARoles: {"editor"}}[p])}); err != nil {
 		d.Fatal(err)
 	}
 }

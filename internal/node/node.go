@@ -242,7 +242,7 @@ func (n *Node) fetch(ctx context.Context, address string) ([]byte, error) {
 // who delivers it.
 func (n *Node) webhooks(o Options) {
 	identity := &session.Identity{RS256: n.Installation.Identity, ES256: n.Installation.ES256, Issuer: o.PublicURL, Now: o.Now}
-	n.Webhooks = &webhook.Webhooks{Store: n.Store, Ledger: n.Ledger, Master: n.Master, Now: o.Now, Check: n.Egress.Check, LogoutToken: func(ctx context.Context, client, person, session string) (secret.Text, error) {
+	n.Webhooks = &webhook.Webhooks{Store: n.Store, Ledger: n.Ledger, Master: n.Master, Now: o.Now, Check: n.Egress.Check, Search: n.pace(limit.Searches).Take, LogoutToken: func(ctx context.Context, client, person, session string) (secret.Text, error) {
 		alg, err := n.Clients.SigningAlg(ctx, client)
 		if err != nil {
 			return secret.Text{}, err
@@ -259,14 +259,14 @@ func (n *Node) webhooks(o Options) {
 func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	standing := &health{n: n, now: o.Now}
 	n.Native = native.New(native.Options{
-		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Second: n.SignIn.Second, Setup: n.Setup, Accounts: n.Accounts, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Webhooks: n.Webhooks, Orders: n.Orders, Ledger: n.Ledger, Once: n.Once, Pace: n.pace(), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
+		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Second: n.SignIn.Second, Setup: n.Setup, Accounts: n.Accounts, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Webhooks: n.Webhooks, Orders: n.Orders, Ledger: n.Ledger, Once: n.Once, Pace: n.pace(limit.Calls), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
 		Events: n.Events, JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version, Health: standing.look,
 	})
 	identity := &session.Identity{RS256: n.Installation.Identity, ES256: n.Installation.ES256, Issuer: o.PublicURL, Now: o.Now, Ledger: n.Ledger}
-	door := oauth.Door{Clients: n.Clients, Proofs: n.Proofs, URL: strings.TrimSuffix(o.PublicURL, "/"), Pace: n.pace(), Limits: n.Limits}
+	door := oauth.Door{Clients: n.Clients, Proofs: n.Proofs, URL: strings.TrimSuffix(o.PublicURL, "/"), Pace: n.pace(limit.Calls), Limits: n.Limits}
 	wire := transmit.New(transmit.Options{
 		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Clients: n.Clients, Door: door, Members: n.Members, Identity: identity, Ledger: n.Ledger,
-		Pace: n.pace(), JWKS: n.Installation.Identity.JWKS, Now: o.Now, URL: strings.TrimSuffix(o.PublicURL, "/"),
+		Pace: n.pace(limit.Calls), JWKS: n.Installation.Identity.JWKS, Now: o.Now, URL: strings.TrimSuffix(o.PublicURL, "/"),
 	})
 	hosted := pages.New(pages.Options{
 		Flows: n.Flows, Arrivals: signin.Arrivals{Flows: n.Flows}, SetUps: signin.SetUps{Arrivals: signin.Arrivals{Flows: n.Flows}}, Factors: n.Setup, Codes: n.Codes, SignIn: n.SignIn,
@@ -275,7 +275,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	login := onelogin.New(onelogin.Options{
 		SignIn: n.SignIn, Second: n.SignIn.Second, Sites: n.Sites, Jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https:")}, PublicURL: o.PublicURL, Strict: o.StrictSubdomain, Ask: hosted.Switch,
 		Roles: &site.Roles{Store: n.Store, Now: o.Now}, Members: n.Members, Ledger: n.Ledger, Factors: n.Setup,
-		Tokens: n.APITokens, Clients: n.Clients, Numbers: &number.Numbers{Store: n.Store}, Pace: n.pace(), Now: o.Now,
+		Tokens: n.APITokens, Clients: n.Clients, Numbers: &number.Numbers{Store: n.Store}, Pace: n.pace(limit.Calls), Now: o.Now,
 	})
 	provider := oidc.New(oidc.Options{
 		Flows: n.Flows, SignIn: n.SignIn, Clients: n.Clients, Door: door, Identity: identity,
@@ -335,9 +335,9 @@ func hostOf(publicURL string) string {
 	return u.Hostname()
 }
 
-// pace limits each caller; on PostgreSQL the nodes share the rate.
-func (n *Node) pace() *limit.Pace {
-	return &limit.Pace{Limits: n.Limits, Rate: limit.Calls, Shared: n.Store.Stats().Engine == "postgres"}
+// pace limits each caller to a rate; on PostgreSQL the nodes share the rate.
+func (n *Node) pace(r limit.Rate) *limit.Pace {
+	return &limit.Pace{Limits: n.Limits, Rate: r, Shared: n.Store.Stats().Engine == "postgres"}
 }
 
 // measure registers what is read from the parts when the metrics are.

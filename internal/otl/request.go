@@ -37,6 +37,17 @@ type Request struct {
 	Err                       error
 }
 
+// Household gives what addresses are counted together: an IPv4 address, or the 64 bits of an
+// IPv6 one that a single household has (HT-09). It is invalid for none.
+func Household(ip netip.Addr) netip.Prefix {
+	ip = ip.Unmap().WithZone("")
+	home, err := ip.Prefix(min(64, ip.BitLen()))
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return home
+}
+
 type requestKey struct{}
 
 // WithRequest returns a context that carries r.

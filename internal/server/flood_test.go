@@ -63,7 +63,7 @@ func answered(t *testing.T, conn net.Conn) bool {
 // is closed at once, and the admin listener answers whatever happens here.
 func TestHT06_ConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
-	s, _ := serve(func(http.ResponseWriter, *http.Request) {}, func(o *server.Options) {
+	s, log := serve(func(http.ResponseWriter, *http.Request) {}, func(o *server.Options) {
 		o.Connections = server.Connections{Total: 6, PerAddress: 2}
 		o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.9/32")}
 	})
@@ -103,10 +103,19 @@ func TestHT06_ConnectionsAreBounded(t *testing.T) {
 	}
 	text, err := io.ReadAll(res.Body)
 	res.Body.Close()
-	for _, line := range []string{"otl_http_connections 6\n", "otl_http_connections_refused_total 2\n"} {
+	for _, line := range []string{"otl_http_connections 6\n", `otl_http_connections_refused_total{bound="address"} 1`, `otl_http_connections_refused_total{bound="total"} 1`} {
 		if err != nil || !bytes.Contains(text, []byte(line)) {
 			t.Errorf("no %s%v", line, err)
 		}
+	}
+	var said []map[string]any
+	for _, line := range log.lines(t) {
+		if line["msg"] == "too many connections" {
+			said = append(said, line)
+		}
+	}
+	if len(said) != 1 || said[0]["bound"] != "address" || said[0]["ip"] != "127.0.0.0/24" {
+		t.Errorf("said %v", said)
 	}
 	first.Close()
 	for !answered(t, dial(t, "127.0.0.2", address)) { // the server learns of it in a moment

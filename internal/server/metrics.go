@@ -49,6 +49,13 @@ func (m *Metrics) Counter(name, help string, read func() float64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, read))
 }
 
+// Counters adds values that only grow, by one label, and gives the function that adds one.
+func (m *Metrics) Counters(name, help, label string) func(value string) {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
+	m.registry.MustRegister(c)
+	return func(value string) { c.WithLabelValues(value).Inc() }
+}
+
 // Histogram adds a distribution of durations in seconds, by one label, and
 // gives the function that records one.
 func (m *Metrics) Histogram(name, help, label string) func(value string, took time.Duration) {

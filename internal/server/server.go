@@ -71,10 +71,9 @@ const (
 // New builds a server.
 func New(o Options) *Server {
 	s := &Server{Options: o, mux: http.NewServeMux(), mounts: map[string]Mount{}, stopping: make(chan struct{})}
-	s.crowd = &crowd{Connections: o.Connections, proxy: s.trusted, from: map[netip.Prefix]int{}}
+	refused := o.Metrics.Counters("otl_http_connections_refused_total", "Connections closed at once because there were too many.", "bound")
+	s.crowd = &crowd{Connections: o.Connections, proxy: s.trusted, full: s.crowded(refused), open: map[netip.Prefix]int{}}
 	o.Metrics.Gauge("otl_http_connections", "Connections that are open.", nil, func() float64 { return float64(s.crowd.size()) })
-	o.Metrics.Counter("otl_http_connections_refused_total", "Connections closed at once because there were too many.",
-		func() float64 { return float64(s.crowd.refused.Load()) })
 	for _, m := range o.Mounts {
 		for _, p := range m.Patterns {
 			s.mux.Handle(p, m.Handler)
@@ -84,6 +83,18 @@ func New(o Options) *Server {
 	s.mux.HandleFunc("GET /healthz", s.health)
 	s.mux.HandleFunc("GET /readyz", s.ready)
 	return s
+}
+
+// crowded gives what counts the connections that are refused, and says so in the log once a
+// minute.
+func (s *Server) crowded(refused func(bound string)) func(string, netip.Addr) {
+	var warned atomic.Int64 // in Unix seconds
+	return func(bound string, from netip.Addr) {
+		refused(bound)
+		if last, now := warned.Load(), time.Now().Unix(); now-last >= 60 && warned.CompareAndSwap(last, now) {
+			s.Log.Warn("too many connections", "bound", bound, "ip", s.logged(from))
+		}
+	}
 }
 
 // ServeHTTP takes every request through the same steps: an id, the caller's

@@ -24,7 +24,7 @@ import (
 func demand(t *testing.T, w *otltest.World, s site.Registered, p otl.MFAPolicy, roles ...string) site.Registered {
 	t.Helper()
 	var err error
-	if s.Site, err = w.Sites.SetPolicy(t.Context(), s.Site.ID, string(p), roles); err != nil {
+	if s.Site, err = w.Sites.Set(t.Context(), s.Site.ID, site.Change{MFA: (*string)(&p), MFARoles: &roles}); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -134,16 +135,14 @@ func (c Change) policy(site *otl.Site, bad *faults) {
 	}
 }
 
-// SetPolicy sets on behalf of an operator when a site asks for a second factor: roles
-// are those that need one under otl.MFARoles.
-func (s *Sites) SetPolicy(ctx context.Context, id, policy string, roles []string) (otl.Site, error) {
-	return s.Set(ctx, id, Change{MFA: &policy, MFARoles: &roles})
-}
-
-// Set changes a site on behalf of an operator, but not its callback URLs and origins.
+// Set changes a site on behalf of an operator, but not its callback URLs and origins. It waits
+// for whoever changes the site at that moment, so that the change of neither is lost.
 func (s *Sites) Set(ctx context.Context, id string, c Change) (otl.Site, error) {
 	var out otl.Site
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := tx.Roles.Lock(ctx, id); err != nil {
+			return err
+		}
 		was, err := tx.Sites.ByID(ctx, id)
 		if errors.Is(err, store.ErrNotFound) || err == nil && was.FirstParty {
 			return otl.NoSuch("site")
@@ -160,8 +159,8 @@ func (s *Sites) Set(ctx context.Context, id string, c Change) (otl.Site, error) 
 		}
 		now := s.Now()
 		out.UpdatedAt = now
-		if _, err := tx.Sites.Update(ctx, out); err != nil {
-			return err
+		if ok, err := tx.Sites.Update(ctx, out); err != nil || !ok {
+			return cmp.Or(err, error(otl.ErrVersion))
 		}
 		if err := c.brand(ctx, tx, out); err != nil {
 			return err

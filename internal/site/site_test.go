@@ -327,3 +327,28 @@ func TestTE04_AResourceBelongsToTheSiteThatNamedItFirst(t *testing.T) {
 		}
 	})
 }
+
+// TestMN11_ChangesAtOnceAreAllMade: what several set of a site at the same moment is all there
+// afterwards, and nobody is told that it is who then finds that it is not.
+func TestMN11_ChangesAtOnceAreAllMade(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		id := w.Notes.Site.ID
+		for round := range 20 {
+			name, region, days := fmt.Sprintf("Notes %d", round), []string{"eu", "us"}[round%2], round
+			var all sync.WaitGroup
+			for _, c := range []site.Change{{Name: &name}, {Region: &region}, {TrustDays: &days}} {
+				all.Go(func() {
+					if _, err := w.Sites.Set(t.Context(), id, c); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			got, err := w.Store.Read.Sites.ByID(t.Context(), id)
+			if err != nil || got.Name != name || got.Region != region || got.TrustDays != days {
+				t.Fatalf("round %d: %q, %q, %d days, %v", round, got.Name, got.Region, got.TrustDays, err)
+			}
+		}
+	})
+}

@@ -44,7 +44,7 @@ func (g Endpoints) Insert(ctx context.Context, e StoredEndpoint) error {
 // that moment, whatever it was read as.
 type EndpointChange struct {
 	URL, Description, Events, State *string
-	Reason                          string    // of the state, if that is set
+	Reason                          string    // of the state, if that becomes another
 	VerifiedAt                      time.Time // of another URL; zero for one that is still to be asked
 }
 
@@ -53,8 +53,9 @@ type EndpointChange struct {
 func (g Endpoints) Update(ctx context.Context, id string, c EndpointChange, now time.Time) error {
 	_, err := g.exec(ctx, `UPDATE endpoints SET url = COALESCE($1, url), description = COALESCE($2, description), events = COALESCE($3, events),
 			verified_at = CASE WHEN COALESCE($1, url) = url THEN verified_at ELSE $4 END, asked_at = CASE WHEN COALESCE($1, url) = url THEN asked_at END,
-			state = COALESCE($5, state), reason = CASE WHEN $5 IS NULL THEN reason ELSE $6 END,
-			failing_since = CASE WHEN $5 = 'on' THEN NULL ELSE failing_since END, warned_at = CASE WHEN $5 = 'on' THEN NULL ELSE warned_at END, updated_at = $7
+			state = COALESCE($5, state), reason = CASE WHEN COALESCE($5, state) = state THEN reason ELSE $6 END,
+			failing_since = CASE WHEN $5 = 'on' AND state <> 'on' THEN NULL ELSE failing_since END,
+			warned_at = CASE WHEN $5 = 'on' AND state <> 'on' THEN NULL ELSE warned_at END, updated_at = $7
 		WHERE id = $8`, c.URL, c.Description, c.Events, millis(c.VerifiedAt), c.State, c.Reason, millis(now), id)
 	return err
 }

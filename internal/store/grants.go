@@ -230,8 +230,8 @@ func (g Roles) Delete(ctx context.Context, siteID, name string) (bool, error) {
 	return n == 1, err
 }
 
-// Lock lets one transaction at a time change what the roles of a site are and who
-// has them: on PostgreSQL the others wait for the row of the site.
+// Lock lets one transaction at a time change a site, what its roles are and who has
+// them: on PostgreSQL the others wait for the row of the site.
 func (g Roles) Lock(ctx context.Context, siteID string) error {
 	_, err := g.exec(ctx, `UPDATE sites SET updated_at = updated_at WHERE id = $1`, siteID)
 	return err

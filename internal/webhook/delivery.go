@@ -46,6 +46,10 @@ func (w *Webhooks) Deliveries(ctx context.Context, siteID, id, state string, f o
 	look, limit, plain := window, f.Limit, state == "" && f.Plain()
 	if f.Limit++; plain {
 		look = f.Limit
+	} else if w.Search != nil {
+		if err := w.Search(ctx, siteID); err != nil {
+			return nil, 0, err
+		}
 	}
 	deliveries := w.Store.Read.Deliveries
 	if found, err = deliveries.List(ctx, id, otl.DeliveryState(state), f, from, look); err != nil {

@@ -2,10 +2,12 @@ package webhook_test
 
 import (
 	"context"
+	"errors"
 	"os/exec"
 	"testing"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/store"
@@ -53,6 +55,72 @@ func TestTheWeekOfAnEndpoint(t *testing.T) {
 			t.Errorf("%d are left: %v", len(all), err)
 		}
 	})
+}
+
+// TestTE07_SearchesHaveARateOfTheirOwn: a listing by a filter looks at thousands of deliveries,
+// and a site gets fifty in ten seconds; one without a filter is a call like any other.
+func TestTE07_SearchesHaveARateOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		_, m := w.Hook(t, w.Notes)
+		_, other := w.Hook(t, w.Shop)
+		list := func(of otl.Endpoint, state string, f otl.LogFilter) error {
+			f.Limit = 1
+			_, _, err := w.Webhooks.Deliveries(t.Context(), of.SiteID, of.ID, state, f)
+			return err
+		}
+		typed := otl.LogFilter{Type: otl.EventSessionCreated}
+		for i := range 25 {
+			if err := errors.Join(list(m.Endpoint, "dead", otl.LogFilter{}), list(m.Endpoint, "", typed)); err != nil {
+				t.Fatalf("after %d: %v", 2*i, err)
+			}
+		}
+		if err := list(m.Endpoint, "", typed); !otl.Is(err, "rate_limited") {
+			t.Errorf("the 51st: %v", err)
+		}
+		if err := errors.Join(list(m.Endpoint, "", otl.LogFilter{}), list(other.Endpoint, "", typed)); err != nil {
+			t.Errorf("without a filter, or at another site: %v", err)
+		}
+		w.Clock.Advance(10 * time.Second)
+		if err := list(m.Endpoint, "", typed); err != nil {
+			t.Errorf("ten seconds later: %v", err)
+		}
+	}, func(o *node.Options) { o.Limits = true })
+}
+
+// TestWH15_OnIsOn: an endpoint that is stopped while its owner says that it is to be on is on,
+// whatever it was when his change was read. One that was on all the time has not forgotten that
+// it fails.
+func TestWH15_OnIsOn(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.Postgres)
+	_, m := w.Hook(t, w.Notes)
+	write := func(do func(ctx context.Context, tx *store.Tx) error) {
+		t.Helper()
+		if err := w.Store.Write(t.Context(), do); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(func(ctx context.Context, tx *store.Tx) error {
+		_, _, err := tx.Endpoints.Failed(ctx, m.ID, w.Clock.Now())
+		return err
+	})
+	on := string(otl.EndpointOn)
+	if e, err := w.Webhooks.Update(t.Context(), m.SiteID, m.ID, webhook.Change{State: &on}); err != nil || e.FailingSince.IsZero() {
+		t.Errorf("fails since %s: %v", e.FailingSince, err)
+	}
+	check := w.Webhooks.Check
+	w.Webhooks.Check = func(url string) error { // between reading and writing
+		write(func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.Endpoints.Stop(ctx, m.ID, otl.EndpointPaused, otl.ReasonFailing, w.Clock.Now())
+			return err
+		})
+		return check(url)
+	}
+	e, err := w.Webhooks.Update(t.Context(), m.SiteID, m.ID, webhook.Change{State: &on, URL: &m.URL})
+	if err != nil || e.State != otl.EndpointOn || e.Reason != "" || !e.FailingSince.IsZero() {
+		t.Errorf("%s for %q, fails since %s: %v", e.State, e.Reason, e.FailingSince, err)
+	}
 }
 
 // TestCurl: a shell reads the words as they are meant, whatever is in them.

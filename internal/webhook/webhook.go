@@ -22,6 +22,9 @@ type Webhooks struct {
 	Check  func(url string) error // reports whether this server may call an address
 	Ask    Ask
 	Queued func(endpoints []string) // called when deliveries were queued; nil for nobody
+	// Search counts a site's listing of deliveries by a filter, which looks at many for each
+	// that it finds, and refuses what is too much (TE-07); nil for no bound.
+	Search func(ctx context.Context, siteID string) error
 	// LogoutToken makes what tells a client of the end of a session.
 	LogoutToken func(ctx context.Context, client, person, session string) (secret.Text, error)
 }
@@ -283,8 +286,11 @@ func written(was otl.Endpoint, c Change, check func(url string) error, now time.
 		types := e.Events.String()
 		set.Events = &types
 	}
-	if state := string(e.State); e.State != was.State {
-		set.State, set.Reason = &state, e.Reason
+	if c.State != nil { // as it was read it may be no more
+		state := string(e.State)
+		if set.State = &state; e.State != otl.EndpointOn {
+			set.Reason = otl.ReasonOwner
+		}
 	}
 	return set, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/site"
 )
 
 // arm gives jane an authenticator app.
@@ -25,7 +26,7 @@ func (x *provider) arm(t *testing.T) secret.Text {
 // lax has Notes ask for no second factor.
 func (x *provider) lax(t *testing.T) {
 	t.Helper()
-	if _, err := x.Sites.SetPolicy(t.Context(), x.Notes.Site.ID, string(otl.MFAOff), nil); err != nil {
+	if _, err := x.Sites.Set(t.Context(), x.Notes.Site.ID, site.Change{MFA: new(string(otl.MFAOff))}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -87,7 +88,7 @@ func TestMF05_AWishForTwoFactors(t *testing.T) {
 			t.Errorf("a second time, silently: %v", got)
 		}
 		for _, policy := range []otl.MFAPolicy{otl.MFARequired, otl.MFAOptional} { // a wish asks for no less than the site
-			if _, err := x.Sites.SetPolicy(t.Context(), x.Notes.Site.ID, string(policy), nil); err != nil {
+			if _, err := x.Sites.Set(t.Context(), x.Notes.Site.ID, site.Change{MFA: (*string)(&policy)}); err != nil {
 				t.Fatal(err)
 			}
 			x.browser = x.Browser(t)

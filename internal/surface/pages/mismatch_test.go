@@ -119,7 +119,7 @@ func TestMF05_ASiteWishesForTwoFactors(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
 	u := verified(t, w, w.Notes.Site)
-	if _, err := w.Sites.SetPolicy(t.Context(), w.Notes.Site.ID, string(otl.MFAOff), nil); err != nil {
+	if _, err := w.Sites.Set(t.Context(), w.Notes.Site.ID, site.Change{MFA: new(string(otl.MFAOff))}); err != nil {
 		t.Fatal(err)
 	}
 	b := home(t, w)

@@ -105,7 +105,7 @@ func TestMF02_ACallThatRequiresTwoFactorsGetsThem(t *testing.T) {
 	each(t, func(t *testing.T, x *tenant) {
 		app := x.app(t, x.jane)
 		// Whatever the site asks for by itself.
-		if _, err := x.Sites.SetPolicy(t.Context(), x.Notes.Site.ID, string(otl.MFAOff), nil); err != nil {
+		if _, err := x.Sites.Set(t.Context(), x.Notes.Site.ID, site.Change{MFA: new(string(otl.MFAOff))}); err != nil {
 			t.Fatal(err)
 		}
 		link := x.raised(t, object{"approval_data": object{"a": "1"}, "resource": "https://api.notes.test"})
