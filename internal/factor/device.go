@@ -94,6 +94,25 @@ type Device struct {
 // ErrNoDevice is the answer to the id of a device that the person does not trust.
 var ErrNoDevice = otl.NoSuch("trusted device")
 
+// Renew is Trust at our own site for the device that a request comes from: the token that
+// it may have from before makes room, and is not outlived by it. It says for how long the
+// new one is good.
+func (f Devices) Renew(ctx context.Context, tx *store.Tx, userID string, home otl.Site, ttl time.Duration) (secret.Text, time.Duration, error) {
+	now := f.Now()
+	old, err := tx.Tickets.Live(ctx, otl.PurposeDevice, otl.RequestOf(ctx).Device, now)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return secret.Text{}, 0, err
+	}
+	if err == nil && old.UserID == userID && old.SiteID == home.ID {
+		ttl = max(ttl, trustedUntil(old, home).Sub(now))
+		if _, err := tx.Tickets.Drop(ctx, userID, otl.PurposeDevice, old.ID, now); err != nil {
+			return secret.Text{}, 0, err
+		}
+	}
+	token, err := f.Trust(ctx, tx, userID, home.ID, ttl)
+	return token, ttl, err
+}
+
 // List gives the devices a person trusts at a site or, for "", wherever, the latest first.
 func (f Devices) List(ctx context.Context, userID, siteID string) (out []Device, err error) {
 	all, err := f.Store.Read.Tickets.Of(ctx, userID, otl.PurposeDevice, siteID, f.Now(), maxDevices)

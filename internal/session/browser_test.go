@@ -154,7 +154,7 @@ func TestH14_AFormerSession(t *testing.T) {
 			t.Error("expired, or signed out")
 		}
 		changed := superseded.Cookie.Reveal()
-		if former(secret.NewText(changed[:len(changed)-2] + "AA")) {
+		if former(secret.NewText(changed[:len(changed)-2] + "!!")) {
 			t.Error("a cookie nobody was given")
 		}
 		if err := w.Accounts.SetDisabled(t.Context(), u.ID, true); err != nil {
@@ -162,6 +162,56 @@ func TestH14_AFormerSession(t *testing.T) {
 		}
 		if former(superseded.Cookie) {
 			t.Error("a disabled person's")
+		}
+	})
+}
+
+// TestH14_WhoIsSignedOutEverywhereIsNoFormer: nor who chose a new password, also where another
+// took his place before. Others stay, and so does a session that was kept, or one site's end.
+func TestH14_WhoIsSignedOutEverywhereIsNoFormer(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u, other := w.Person(t, jane, w.Notes.Site), w.Person(t, "bob@dev.test")
+		former := func(b session.Browser) bool {
+			_, err := session.Formers{Sessions: w.SignIn.Sessions}.Of(t.Context(), b.Cookie)
+			if err != nil && !errors.Is(err, session.ErrNoBrowserSession) {
+				t.Fatal(err)
+			}
+			return err == nil
+		}
+		gone := func(held ...session.Browser) {
+			t.Helper()
+			if err := write(t, w, func(ctx context.Context, tx *store.Tx) error { return w.SignIn.Sessions.Supersede(ctx, tx, held...) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		end := func(site, keep string, reason otl.EndReason) {
+			t.Helper()
+			if err := write(t, w, func(ctx context.Context, tx *store.Tx) error {
+				_, err := w.SignIn.Sessions.EndAll(ctx, tx, u.ID, site, keep, reason)
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, c := range []struct {
+			site   string
+			reason otl.EndReason
+			stays  bool
+		}{{w.Notes.Site.ID, otl.EndLogout, true}, {"", otl.EndUserDisabled, true}, {"", otl.EndLogout, false}, {"", otl.EndPasswordChange, false}, {"", otl.EndAdmin, false}} {
+			one, bobs := browse(t, w, u), browse(t, w, other)
+			gone(one, bobs)
+			if !former(one) {
+				t.Fatal("superseded")
+			}
+			if end(c.site, "", c.reason); former(one) != c.stays || !former(bobs) {
+				t.Errorf("%q %s: %v, the other %v", c.site, c.reason, former(one), former(bobs))
+			}
+		}
+		kept := browse(t, w, u)
+		end("", kept.Session.ID, otl.EndPasswordChange)
+		if gone(kept); !former(kept) {
+			t.Error("one that was kept, whose place was taken later")
 		}
 	})
 }

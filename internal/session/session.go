@@ -252,6 +252,11 @@ func (s *Sessions) EndAll(ctx context.Context, tx *store.Tx, userID, siteID, kee
 	if err := tx.Tickets.VoidProofs(ctx, userID, siteID, s.Now()); err != nil {
 		return 0, err
 	}
+	if siteID == "" && reason != otl.EndUserDisabled { // no browser offers him any more (H14); who is disabled may be enabled
+		if err := tx.Sessions.Overrule(ctx, userID, reason); err != nil {
+			return 0, err
+		}
+	}
 	if siteID == "" {
 		if err := tx.Flows.Forget(ctx, userID); err != nil {
 			return 0, err

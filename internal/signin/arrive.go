@@ -145,9 +145,8 @@ func (s Arrivals) Complete(ctx context.Context, v Visit, sp StepProof) (Arrival,
 	if err != nil || !sp.Trust || step.Trusts == 0 || a.Step != nil {
 		return a, err
 	}
-	a.Trusts = step.Trusts
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		a.Device, err = s.Second.Factors.Trust(ctx, tx, p.User.ID, home.ID, a.Trusts)
+		a.Device, a.Trusts, err = factor.Devices{Factors: s.Second.Factors}.Renew(ctx, tx, p.User.ID, home, step.Trusts)
 		return err
 	})
 	return a, err

@@ -49,6 +49,21 @@ func (s Tries) noted(ctx context.Context, v Visit, change func(*otl.Progress)) (
 	return v, err
 }
 
+// Mistaken notes the address of whoever gave a wrong password, so that he need not write it again
+// where he chooses a new one. Whoever sits there next may be somebody else, so pages show a hint
+// of it; what is no address may be the password itself and is not kept.
+func (s Tries) Mistaken(ctx context.Context, v Visit, name string) error {
+	if _, err := otl.ParseEmail(name); err != nil {
+		return nil //nolint:nilerr // see above
+	}
+	_, err := s.noted(ctx, v, func(p *otl.Progress) {
+		if p.SentAt.IsZero() && name != p.Name {
+			p.Name, p.Masked = name, true
+		}
+	})
+	return err
+}
+
 // Left gives how many tries the code of a visit has left, 0 for none.
 func (s Tries) Left(v Visit) int { return max(s.Codes.Tries-v.Progress.Missed, 0) }
 

@@ -138,6 +138,15 @@ func (g Sessions) EndAll(ctx context.Context, userID, siteID, keep string, reaso
 		RETURNING id, user_id, site_id, client, end_reason`, []any{millis(now), string(reason), userID, siteID, keep}, endedDest)
 }
 
+// Overrule gives the browser sessions of a person in whose place others came another reason for
+// their end. The row of the person must be locked.
+func (g Sessions) Overrule(ctx context.Context, userID string, reason otl.EndReason) error {
+	g.changes.person(userID)
+	_, err := g.exec(ctx, `UPDATE sessions SET end_reason = $1
+		WHERE user_id = $2 AND end_reason = 'superseded' AND site_id = (SELECT site_id FROM installation WHERE id = 1)`, string(reason), userID)
+	return err
+}
+
 // EndHeld marks a browser session of a person as ended, for one reason, and those that
 // clients opened from it, for another, and names them.
 func (g Sessions) EndHeld(ctx context.Context, userID, id string, reason, held otl.EndReason, now time.Time) ([]Ended, error) {

@@ -197,26 +197,24 @@ func (p *Pages) arrived(w http.ResponseWriter, r *http.Request, v signin.Visit, 
 	if !a.Device.Empty() {
 		p.jar.Set(w, cookie.Device, a.Device, a.Trusts)
 	}
-	if err := p.hold(w, r, a); err != nil {
-		return err
-	}
+	p.hold(w, r, a)
 	v.Who = a.Browser
 	return p.proceed(w, r, v)
 }
 
 // hold sets the cookie of a session that was just opened. That of somebody else whose place
-// it takes is kept beside it, for the choice between accounts.
-func (p *Pages) hold(w http.ResponseWriter, r *http.Request, a signin.Arrival) error {
+// it takes is kept beside it, for the choice between accounts; where those from before cannot be
+// read they stay as they are, because the session is there and what else is shown is shown once.
+func (p *Pages) hold(w http.ResponseWriter, r *http.Request, a signin.Arrival) {
 	if a.Browser.Cookie.Empty() {
-		return nil
+		return
 	}
 	former, err := choosing{p}.formers(r, a.Browser.User.ID)
-	if err != nil {
-		return err
-	}
-	if len(former) > 0 || !p.jar.Get(r, cookie.Former).Empty() {
+	switch {
+	case err != nil:
+		otl.RequestOf(r.Context()).Err = err
+	case len(former) > 0 || !p.jar.Get(r, cookie.Former).Empty():
 		choosing{p}.keep(w, former)
 	}
 	p.jar.Hold(w, a.Browser.Cookie, a.Browser.Session.ExpiresAt.Sub(p.Now()))
-	return nil
 }

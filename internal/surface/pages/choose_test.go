@@ -1,12 +1,14 @@
 package pages_test
 
 import (
+	"database/sql"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otltest"
 )
 
@@ -156,7 +158,7 @@ func TestH14_NobodyIsChosenWhoWasNotThere(t *testing.T) {
 			delete(thief.Cookies, name)
 		}
 		live := b.Cookies["__Host-otl_session"]
-		for _, forged := range []string{"x", ".", kept[:len(kept)-1] + "A", live, strings.Repeat(kept+".", 50) + "x", "otl_bs_" + strings.Repeat("0", 69)} {
+		for _, forged := range []string{"x", ".", kept[:len(kept)-2] + "!!", live, strings.Repeat(kept+".", 50) + "x", "otl_bs_" + strings.Repeat("0", 69)} {
 			thief.Cookies = map[string]string{"__Host-otl_former": forged}
 			p := chooser(thief)
 			if n := len(former(p)); n > 1 || n == 1 && !strings.HasPrefix(forged, kept+".") {
@@ -182,7 +184,42 @@ func TestH14_NobodyIsChosenWhoWasNotThere(t *testing.T) {
 			t.Fatal(err)
 		}
 		has(t, chooser(b), asJane, "!"+asBob)
+		// Nor one whose place Bob had taken before.
+		if _, err := w.SignIn.RevokeAll(t.Context(), u.ID); err != nil {
+			t.Fatal(err)
+		}
+		has(t, chooser(b), "!"+asJane, "!"+asBob)
 	})
+}
+
+// TestH14_FormersKeepNobodyOut: where those from before cannot be read, whoever signs in is
+// signed in all the same, and they stay in the browser.
+func TestH14_FormersKeepNobodyOut(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	u := w.Person(t, jane, w.Notes.Site)
+	w.Person(t, bob, w.Notes.Site)
+	b := w.Browser(t)
+	inAs(b, chooser(b), jane)
+	inAs(b, chooser(b), bob)
+	kept := b.Cookies["__Host-otl_former"]
+	w = w.Again(t, func(o *node.Options) {
+		db, err := sql.Open("sqlite", o.Store.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if _, err := db.ExecContext(t.Context(), `UPDATE users SET created_at = 'x' WHERE id = $1`, u.ID); err != nil {
+			t.Fatal(err)
+		}
+	})
+	b = w.Browser(t)
+	p := b.Get(request(w.Notes, nil))
+	b.Cookies["__Host-otl_former"] = kept
+	arrives(t, b.Submit(p, "/signin", map[string]string{"identifier": bob, "password": otltest.Password}), w.Notes)
+	if b.Cookies["__Host-otl_session"] == "" || b.Cookies["__Host-otl_former"] != kept {
+		t.Errorf("%v", b.Cookies)
+	}
 }
 
 // TestH14_AtMostFive: who was there longest ago makes room.

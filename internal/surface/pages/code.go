@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -43,25 +44,32 @@ func (p sending) showCode(w http.ResponseWriter, r *http.Request, v signin.Visit
 		page.Left, page.Resend = int((left+time.Second-1)/time.Second), s.With("seconds", strconv.Itoa(int((left+time.Second-1)/time.Second))).Say("resend_from")
 	}
 	s.Title, s.Onward = s.Say("check_mail"), s.Site != ""
+	code, link := v.Site.Offers(otl.WayCode), v.Site.Offers(otl.WayLink)
+	alone := s.With(message.DataMinutes, signin.Minutes(p.Codes.LinkTTL)) // of a link
 	switch {
 	case v.Progress.Texted:
 		s.Title, page.Body, page.Texted = s.Say("check_phone"), s.Say("sent_text"), true
-	case !v.Site.Offers(otl.WayLink):
-		page.Body = s.Say("sent_code")
-	case !v.Site.Offers(otl.WayCode):
-		page.Body = s.With("minutes", signin.Minutes(p.Codes.LinkTTL)).Say("forgot_sent")
 	case v.Progress.New:
 		s.Title, page.Body = s.Say("confirm_email"), s.Say("sent_new")
+		if !link {
+			page.Body = s.Say("sent_new_code")
+		} else if !code {
+			page.Body = alone.Say("sent_new_link")
+		}
+	case !link:
+		page.Body = s.Say("sent_code")
+	case !code:
+		page.Body = alone.Say("forgot_sent")
 	}
 	s.Data = page
-	code := p.wrong(&s, err)
+	status := p.wrong(&s, err)
 	switch {
 	case errors.Is(err, signin.ErrCode):
 		s.Problem = p.missed(s, v)
 	case errors.Is(err, signin.ErrWaiting):
 		s.Problem = s.Say("not_opened")
 	}
-	p.show(w, code, "code.html", otl.Origin(v.Asked.Redirect), s)
+	p.show(w, status, "code.html", otl.Origin(v.Asked.Redirect), s)
 }
 
 // fewTries is how many tries are so few that they are told.

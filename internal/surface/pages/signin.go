@@ -173,6 +173,9 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, v signin.Visi
 	case v.Site.Offers(otl.WayLink):
 		page.Mail = s.Say("send_link")
 	}
+	if !page.Secret && page.Mail == "" && !page.Texts && page.Invite == "" {
+		s.Problem = s.Say("no_way")
+	}
 	s.Here = placed(at("/signin", v.ID))
 	if page.As != "" {
 		s.Here.Query.Set("as", page.As)
@@ -259,6 +262,9 @@ func (p entry) signInSent(w http.ResponseWriter, r *http.Request) error {
 	nudges(p).note(w, r)
 	said := strings.TrimSpace(r.PostForm.Get("identifier"))
 	name := meant(v, said)
+	if said == name {
+		v.Progress.Masked = false // he wrote it in full
+	}
 	switch r.PostForm.Get("way") {
 	case "code":
 		if err = p.Arrivals.SendCode(r.Context(), v, name); err == nil {
@@ -279,7 +285,7 @@ func (p entry) signInSent(w http.ResponseWriter, r *http.Request) error {
 			err = otl.ErrCredentials // what is no name is nobody's
 		}
 		if errors.Is(err, otl.ErrCredentials) {
-			if err := (signin.Tries{Flows: p.Flows}).Named(r.Context(), v, name); err != nil {
+			if err := (signin.Tries{Flows: p.Flows}).Mistaken(r.Context(), v, name); err != nil {
 				return err
 			}
 		}

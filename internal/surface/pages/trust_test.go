@@ -223,6 +223,50 @@ func TestMF13_PagesAskAsLongAsTheSiteSays(t *testing.T) {
 	})
 }
 
+// TestMF13_AShorterTrustTakesNoLongerOnesPlace: a site of one day that a trusted device signs in to
+// has it for that day, and the others for as long as was said to them before.
+func TestMF13_AShorterTrustTakesNoLongerOnesPlace(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := w.Person(t, jane, w.Notes.Site, w.Shop.Site)
+		seed, one, day := secondFactors(t, w, u), 1, 24*time.Hour
+		if _, err := w.Sites.Set(t.Context(), w.Notes.Site.ID, site.Change{TrustDays: &one}); err != nil {
+			t.Fatal(err)
+		}
+		b := w.Browser(t)
+		comes := func(s site.Registered, after time.Duration) otltest.Page {
+			w.Clock.Advance(after)
+			b.Cookies = map[string]string{"__Host-otl_device": b.Cookies["__Host-otl_device"]}
+			return password(b, b.Get(request(s, nil)))
+		}
+		trusts := func(p otltest.Page) otltest.Page {
+			return b.Submit(p, "second", map[string]string{"code": secret.TOTP(seed, w.Clock.Now()), "trust": "1"})
+		}
+		arrives(t, trusts(comes(w.Shop, 0)), w.Shop)
+		first := b.Cookies["__Host-otl_device"]
+		p := comes(w.Notes, 2*day)
+		holds(t, p, "Trust this device until "+w.Clock.Now().Add(day).Format("2 January 2006"))
+		arrives(t, trusts(p), w.Notes)
+		arrives(t, comes(w.Notes, day/2), w.Notes)
+		arrives(t, comes(w.Shop, 20*day), w.Shop)
+		if p := comes(w.Notes, 0); p.Title != "One more step" {
+			t.Errorf("for longer than the site says: %s", p.Title)
+		}
+		if all, err := w.Store.Read.Tickets.Of(t.Context(), u.ID, otl.PurposeDevice, "", w.Clock.Now(), 10); err != nil || len(all) != 1 {
+			t.Errorf("%d devices are listed (%v)", len(all), err)
+		}
+		second := b.Cookies["__Host-otl_device"]
+		b.Cookies["__Host-otl_device"] = first
+		if p := comes(w.Shop, 0); p.Title != "One more step" {
+			t.Errorf("the token that made room: %s", p.Title)
+		}
+		b.Cookies["__Host-otl_device"] = second
+		if p := comes(w.Shop, 8*day); p.Title != "One more step" {
+			t.Errorf("for longer than was said: %s", p.Title)
+		}
+	})
+}
+
 // TestMF01_ACodeThatWasUsedIsCalledThat: whoever types a code twice is told to wait, and not
 // that it is wrong.
 func TestMF01_ACodeThatWasUsedIsCalledThat(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/site"
@@ -160,6 +161,45 @@ func TestSomebodyIsCreatedWithoutAPassword(t *testing.T) {
 		p = b.Submit(p, "code-form", map[string]string{"code": l.Code})
 		arrives(t, b.Submit(p, "consent", nil), w.Notes)
 	})
+}
+
+// TestANewPersonIsToldWhatWasSent: both, a code alone or a link alone. It is for whom he wrote
+// that he is, with no "if".
+func TestANewPersonIsToldWhatWasSent(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	for on, says := range map[string]string{
+		"email_code link": "We sent a link and a code to \u2068new@dev.test\u2069. The code works for 5 minutes, the link for 15 minutes.",
+		"email_code":      "We sent a code to \u2068new@dev.test\u2069. It works for 5 minutes.",
+		"link":            "We sent a link to \u2068new@dev.test\u2069. It works for 15 minutes.",
+	} {
+		names := strings.Fields(on)
+		if _, err := w.Sites.Set(t.Context(), w.Notes.Site.ID, site.Change{Ways: &names}); err != nil {
+			t.Fatal(err)
+		}
+		w.Clock.Advance(time.Hour) // as many mails as one likes
+		b := w.Browser(t)
+		p := b.Get(strings.Replace(b.Get(request(w.Notes, nil)).Path, "/signin", "/signup", 1))
+		p = b.Submit(p, "/signup", map[string]string{"email": "new@dev.test", "name": "New"})
+		if p.Title != "Confirm your email" || !strings.Contains(string(p.Raw), says) {
+			t.Errorf("%s: %s\n%s", on, p.Title, p.Raw)
+		}
+	}
+}
+
+// TestAPageWithNoWaySaysSo: the only one that the site takes does not work at this server.
+func TestAPageWithNoWaySaysSo(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite, func(o *node.Options) { delete(o.Senders, otl.ChannelSMS) })
+	takes(t, w, otl.WaySMS)
+	p := w.Browser(t).Get(request(w.Notes, nil))
+	if says := "Nobody can sign in to \u2068Notes\u2069 here at the moment."; len(choices(p)) != 0 || !strings.Contains(string(p.Raw), says) {
+		t.Errorf("%s", p.Raw)
+	}
+	takes(t, w, otl.WayPasskey)
+	if p = w.Browser(t).Get(request(w.Notes, nil)); strings.Contains(string(p.Raw), "Nobody can") {
+		t.Errorf("%s", p.Raw)
+	}
 }
 
 // TestASessionOfAWayThatIsOffIsNotEnough: who signed in elsewhere with what the site has
