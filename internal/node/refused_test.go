@@ -120,8 +120,12 @@ func TestAU01_RefusedAccess(t *testing.T) {
 			w.Do(t, scope)
 		}
 		w.Clock.Advance(2 * time.Minute)
-		if e := refused(t, w, w.Notes.Site.ID)["scope_missing"]; len(e) != 2 || e[0].Data[otl.DataTries] != "200" {
-			t.Errorf("a storm: %d entries, %+v", len(e), e[0])
+		var tries []string // in any order: both may be of one millisecond
+		for _, e := range refused(t, w, w.Notes.Site.ID)["scope_missing"] {
+			tries = append(tries, e.Data[otl.DataTries])
+		}
+		if slices.Sort(tries); !slices.Equal(tries, []string{"1", "200"}) {
+			t.Errorf("a storm: entries of %v", tries)
 		}
 		if n := w.SignIn.Second.Failures.Total.Load(); n != 0 {
 			t.Errorf("%d of them are counted as sign-ins", n)
