@@ -26,9 +26,15 @@ const (
 // ErrResetToken is the answer to a reset token that is unknown, used or expired.
 var ErrResetToken = &otl.Error{Kind: otl.Unauthenticated, Code: "reset_token_invalid", Text: "The reset link was used already or has expired. Ask for a new one."}
 
+// ErrWithheld is the cause of limit.Exceeded where whoever is known where he is might have got his
+// mail to choose a password.
+var ErrWithheld = errors.New("held back from whoever is not known")
+
 // Forgot queues a mail with a reset token to the person with this address. What
 // the caller learns, and how long it takes, is the same where there is nobody. Whoever is
-// known where he is passes what strangers have used up (PW-13).
+// known where he is passes what strangers have used up (PW-13): the error is limit.Exceeded
+// because of ErrWithheld otherwise, which tells a neighbour behind the same address who is
+// signed in there.
 func (a *Accounts) Forgot(ctx context.Context, siteID, address string) error {
 	email, err := otl.ParseEmail(address)
 	if err != nil {
@@ -44,7 +50,13 @@ func (a *Accounts) Forgot(ctx context.Context, siteID, address string) error {
 	known := func() (bool, error) {
 		return factor.Places{Factors: a.Factors}.Knows(ctx, a.Store.Read, store.Standing{User: u, Site: otl.Site{ID: siteID}})
 	}
-	if err := a.Mail.Take(ctx, siteID, known, append(limit.Sending(email.Key), limit.From(ctx, limit.SendsFrom))...); err != nil {
+	if err := a.Limits.Take(ctx, limit.From(ctx, limit.SendsFrom)); err != nil {
+		return err
+	}
+	if err := a.Mail.Take(ctx, siteID, known, limit.Sending(email.Key)...); err != nil {
+		if e := otl.As(err); e.Kind == otl.Limited {
+			return e.Because(ErrWithheld)
+		}
 		return err
 	}
 	now := a.Now()
@@ -195,11 +207,7 @@ func (a *Accounts) Change(ctx context.Context, c Change) (version int, err error
 // person, apart from strangers' only where the call comes from where his session
 // was opened (PW-13).
 func (a *Accounts) holder(ctx context.Context, b store.Standing) limit.Account {
-	from := otl.RequestOf(ctx).Client
-	if !from.IsValid() || from.String() != b.Session.IP {
-		return limit.Person(b.User.ID, "")
-	}
-	return limit.Person(b.User.ID, from.String())
+	return limit.Person(b.User.ID, factor.Places{Factors: a.Factors}.Opened(ctx, b.Session))
 }
 
 // changed stores a new password and does everything that goes with one.
@@ -210,8 +218,14 @@ func (a *Accounts) changed(ctx context.Context, tx *store.Tx, u otl.User, siteID
 	if err := tx.Tickets.Void(ctx, u.ID, otl.PurposeReset, "", a.Now()); err != nil {
 		return 0, err
 	}
-	if err := a.Limits.Clear(ctx, tx, limit.Person(u.ID, "")); err != nil {
+	places, err := factor.Places{Factors: a.Factors}.Of(ctx, tx, u.ID)
+	if err != nil {
 		return 0, err
+	}
+	for _, place := range append(places, "") {
+		if err := a.Limits.Clear(ctx, tx, limit.Person(u.ID, place)); err != nil {
+			return 0, err
+		}
 	}
 	if err := tx.Events.Append(ctx, a.event(otl.EventPasswordChanged, u.ID, siteID, map[string]string{"by": how})); err != nil {
 		return 0, err

@@ -3,6 +3,7 @@ package account_test
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"sync"
 	"testing"
 
@@ -101,6 +102,29 @@ func TestPW15_OneResetAtATime(t *testing.T) {
 		}
 		if letters := w.Letters(t, "jane@dev.test"); sent != 1 || len(letters) != 1 {
 			t.Errorf("%d were sent, %d letters", sent, len(letters))
+		}
+	}, func(o *node.Options) { o.Limits = true })
+}
+
+// TestOT19_AHouseholdIsToldThatItAskedTooOften: that depends on nobody. Whatever else refuses a
+// mail depends on who is known where he is, and is marked so.
+func TestOT19_AHouseholdIsToldThatItAskedTooOften(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		here := netip.MustParseAddr("198.51.100.7")
+		ctx := otl.WithRequest(t.Context(), &otl.Request{Client: here, Peer: here})
+		forgot := func(email string) error { return w.Accounts.Forgot(ctx, w.Notes.Site.ID, email) }
+		if err := errors.Join(forgot("a@dev.test"), forgot("b@dev.test")); err != nil {
+			t.Fatal(err)
+		}
+		if err := forgot("a@dev.test"); otl.As(err).Kind != otl.Limited || !errors.Is(err, account.ErrWithheld) {
+			t.Errorf("twice in 30 seconds: %v", err)
+		}
+		for range 57 {
+			_ = forgot("a@dev.test")
+		}
+		if err := forgot("c@dev.test"); otl.As(err).Kind != otl.Limited || errors.Is(err, account.ErrWithheld) {
+			t.Errorf("a 61st: %v", err)
 		}
 	}, func(o *node.Options) { o.Limits = true })
 }

@@ -49,8 +49,20 @@ func DeviceDigest(token secret.Text) []byte {
 // (D1, MF-13). Each site says for how long, and may say otherwise by now than it did then.
 // Its id is "" where he does not.
 func (f *Factors) Trusted(ctx context.Context, tx *store.Tx, st store.Standing, device []byte) (otl.Ticket, error) {
+	t, err := Places{f}.held(ctx, tx, st, device)
+	if t.ID != "" && !f.Now().Before(trustedUntil(t, st.Site)) {
+		return otl.Ticket{}, err
+	}
+	return t, err
+}
+
+// held is Trusted but for the days of the site, which are about a second step alone.
+func (f Places) held(ctx context.Context, tx *store.Tx, st store.Standing, device []byte) (otl.Ticket, error) {
+	if len(device) == 0 {
+		return otl.Ticket{}, nil
+	}
 	t, err := tx.Tickets.Live(ctx, otl.PurposeDevice, device, f.Now())
-	if errors.Is(err, store.ErrNotFound) || err == nil && (t.UserID != st.User.ID || t.SiteID != f.Home && t.SiteID != st.Site.ID || !f.Now().Before(trustedUntil(t, st.Site))) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && (t.UserID != st.User.ID || t.SiteID != f.Home && t.SiteID != st.Site.ID) {
 		return otl.Ticket{}, nil
 	}
 	return t, err
@@ -84,11 +96,13 @@ type Devices struct{ *Factors }
 // Device is one of them.
 type Device struct {
 	ID         string
-	Site       otl.Site // where alone it is trusted; that of our own pages for everywhere
+	Site       otl.Site // where alone it is trusted, with its id alone if it is gone; that of our own pages for everywhere
 	Agent      string   // what it is, as far as it said; "" for nothing
 	CreatedAt  time.Time
 	LastUsedAt time.Time // when it last let its person in without a second step; zero for never
-	ExpiresAt  time.Time
+	// ExpiresAt is until when it spares the second step. Where that is over the site allows fewer
+	// days by now, or is gone: should it allow more again, it does once more (MF-13).
+	ExpiresAt time.Time
 }
 
 // ErrNoDevice is the answer to the id of a device that the person does not trust.
@@ -113,7 +127,8 @@ func (f Devices) Renew(ctx context.Context, tx *store.Tx, userID string, home ot
 	return token, ttl, err
 }
 
-// List gives the devices a person trusts at a site or, for "", wherever, the latest first.
+// List gives the devices a person trusts at a site or, for "", wherever, the latest first, also
+// those that spare him nothing by now: he may take them back before they do again.
 func (f Devices) List(ctx context.Context, userID, siteID string) (out []Device, err error) {
 	all, err := f.Store.Read.Tickets.Of(ctx, userID, otl.PurposeDevice, siteID, f.Now(), maxDevices)
 	if err != nil {
@@ -126,13 +141,12 @@ func (f Devices) List(ctx context.Context, userID, siteID string) (out []Device,
 			if s, err = f.Store.Read.Sites.ByID(ctx, t.SiteID); err != nil && !errors.Is(err, store.ErrNotFound) {
 				return nil, err
 			}
+			s.ID = t.SiteID
 			sites[t.SiteID] = s // of no days where it is gone
 		}
 		d := Device{ID: t.ID, Site: s, Agent: t.Data[dataAgent], CreatedAt: t.CreatedAt, ExpiresAt: trustedUntil(t, s)}
 		d.LastUsedAt, _ = time.Parse(time.RFC3339, t.Data[dataUsed]) // none where it let nobody in
-		if f.Now().Before(d.ExpiresAt) {
-			out = append(out, d)
-		}
+		out = append(out, d)
 	}
 	return out, nil
 }

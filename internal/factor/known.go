@@ -1,6 +1,7 @@
 package factor
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -14,26 +15,41 @@ type Places struct{ *Factors }
 const maxPlaces = 1000
 
 // At names where a request to a site comes from, if a person is known there: the network
-// address, if he has a live session from it, or the device that he trusts; "" where he is not
-// known. It is the same work for nobody. An address that a site names counts for its own
-// sessions alone, or it could ask from where people are signed in at others (D1).
+// address, if he has a live session of our own pages from it, or the device that he trusts; ""
+// where he is not known. It is the same work for nobody. An address that a site names counts for
+// its own sessions alone, or it could ask from where people are signed in at others; and all of
+// them are one place, because it may name as many as it likes (D1, PW-11).
 func (f Places) At(ctx context.Context, tx *store.Tx, st store.Standing) (string, error) {
 	from := otl.RequestOf(ctx)
 	if from.Client.IsValid() {
-		at := ""
+		at, place := f.Home, from.Client.String()
 		if from.Client != from.Peer {
-			at = st.Site.ID
+			at, place = st.Site.ID, named(st.Site.ID)
 		}
 		if live, err := tx.Sessions.LiveFrom(ctx, st.User.ID, at, from.Client.String(), f.Now()); err != nil || live {
-			return from.Client.String(), err
+			return place, err
 		}
 	}
-	if len(from.Device) == 0 {
-		return "", nil
-	}
-	t, err := f.Trusted(ctx, tx, st, from.Device)
+	t, err := f.held(ctx, tx, st, from.Device)
 	return t.ID, err
 }
+
+// Opened names where a request with a session comes from, if that is where the session was
+// opened: the network address for one of our own pages, what At names for one that a site
+// opened; "" for elsewhere.
+func (f Places) Opened(ctx context.Context, s otl.Session) string {
+	from := otl.RequestOf(ctx)
+	switch {
+	case !from.Client.IsValid() || from.Client.String() != s.IP:
+		return ""
+	case s.SiteID == f.Home && s.HandedBy == "" && from.Client == from.Peer:
+		return s.IP
+	}
+	return named(cmp.Or(s.HandedBy, s.SiteID))
+}
+
+// named is the one place of all addresses that a site names.
+func named(siteID string) string { return "site " + siteID }
 
 // Knows reports whether a person is known where a request to a site comes from.
 func (f Places) Knows(ctx context.Context, tx *store.Tx, st store.Standing) (bool, error) {
@@ -41,24 +57,28 @@ func (f Places) Knows(ctx context.Context, tx *store.Tx, st store.Standing) (boo
 	return place != "", err
 }
 
-// Trusts reports whether a request to a site comes from a device that a person trusts there.
+// Trusts reports whether a request to a site comes from a device that a person trusts there,
+// however long the site would have it spare him the second step.
 func (f Places) Trusts(ctx context.Context, tx *store.Tx, st store.Standing) (bool, error) {
-	device := otl.RequestOf(ctx).Device
-	if len(device) == 0 {
-		return false, nil
-	}
-	t, err := f.Trusted(ctx, tx, st, device)
+	t, err := f.held(ctx, tx, st, otl.RequestOf(ctx).Device)
 	return t.ID != "", err
 }
 
-// Of gives every place that At may name of a person, at most 1000 of each kind.
+// Of gives every place that At and Opened may name of a person, at most 1000 of each kind.
 func (f Places) Of(ctx context.Context, tx *store.Tx, userID string) ([]string, error) {
 	addresses, err := tx.Sessions.LiveAddresses(ctx, userID, f.Now())
 	if err != nil {
 		return nil, err
 	}
 	devices, err := tx.Tickets.Of(ctx, userID, otl.PurposeDevice, "", f.Now(), maxPlaces)
-	var out []string
+	if err != nil {
+		return nil, err
+	}
+	sites, err := tx.Grants.OfPerson(ctx, userID)
+	out := []string{named(f.Home)}
+	for _, g := range sites {
+		out = append(out, named(g.SiteID))
+	}
 	for _, a := range addresses {
 		out = append(out, a.String())
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
 	"github.com/onetimelogin/otl/internal/store"
 )
@@ -306,4 +307,61 @@ func TestHT09_Network(t *testing.T) {
 	if got := limit.Network(netip.Addr{}); got != "" {
 		t.Errorf("no address counts as %q", got)
 	}
+}
+
+// TestPW11_AddressesThatASiteNamesAreOneAccount: however many it opens sessions from; and what
+// fails there shuts nobody out who is signed in at the pages from one of them (PW-13, D1). A new
+// password clears it.
+func TestPW11_AddressesThatASiteNamesAreOneAccount(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		jane := w.Person(t, "jane@dev.test", w.Notes.Site)
+		addresses := []string{"203.0.113.7", "203.0.113.8", "203.0.113.9"}
+		opens := func() {
+			t.Helper()
+			who := signin.Identifier{Type: signin.ByID, Value: jane.ID}
+			for _, a := range addresses {
+				ctx := named(t, w.Notes.Site.ID, a)
+				sent, err := w.Codes.Send(ctx, signin.CodeRequest{Site: w.Notes.Site, Who: who, Channel: otl.ChannelDirect})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := w.Codes.Verify(ctx, signin.CodeAttempt{Site: w.Notes.Site, Who: who, Code: sent.Code}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		home, err := w.Flows.Home(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		proves := func() signin.Proved {
+			t.Helper()
+			p, err := w.SignIn.Prove(from(t, addresses[0]), signin.Attempt{Site: home, Email: "jane@dev.test", Password: secret.NewText(otltest.Password)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		if _, err := w.SignIn.Second.Open(from(t, addresses[0]), proves()); err != nil {
+			t.Fatal(err)
+		}
+		opens()
+		for i := range 5 {
+			login(t, w, w.Notes, "jane@dev.test", "wrong-horse-"+strconv.Itoa(i), addresses[i%3]).Want(t, http.StatusUnauthorized)
+		}
+		for _, a := range addresses {
+			refused(t, login(t, w, w.Notes, "jane@dev.test", otltest.Password, a))
+		}
+		proves()
+		if err := w.Accounts.Forgot(from(t, addresses[0]), w.Notes.Site.ID, "jane@dev.test"); err != nil {
+			t.Fatal(err)
+		}
+		_, token, _ := strings.Cut(w.Letters(t, "jane@dev.test")[0].Link, "/reset/")
+		if err := w.Accounts.Reset(t.Context(), w.Notes.Site, secret.NewText(token), secret.NewText("staple-battery-8")); err != nil {
+			t.Fatal(err)
+		}
+		opens()
+		login(t, w, w.Notes, "jane@dev.test", "staple-battery-8", addresses[2]).Want(t, http.StatusOK)
+	}, limited)
 }

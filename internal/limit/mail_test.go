@@ -11,8 +11,10 @@ import (
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
 // from is a request from an address, of a browser.
@@ -20,6 +22,12 @@ func from(t *testing.T, address string) context.Context {
 	t.Helper()
 	ip := netip.MustParseAddr(address)
 	return otl.WithRequest(t.Context(), &otl.Request{Client: ip, Peer: ip})
+}
+
+// named is a request of a site that names an address.
+func named(t *testing.T, siteID, address string) context.Context {
+	t.Helper()
+	return otl.WithRequest(t.Context(), &otl.Request{Client: netip.MustParseAddr(address), Peer: netip.MustParseAddr("192.0.2.1"), SiteID: siteID})
 }
 
 // told gives how often the log says that mails of a site are refused.
@@ -45,7 +53,7 @@ func TestPW13_StrangersDoNotUseUpTheWayBack(t *testing.T) {
 		owner := w.Person(t, "owner@dev.test")
 		shop := w.Register(t, site.Registration{Name: "Owned", Owner: owner.ID, Callbacks: []string{"https://owned.test/callback"}})
 		jane := w.Person(t, "jane@dev.test", shop.Site)
-		home, elsewhere := from(t, "198.51.100.7"), from(t, "203.0.113.9")
+		home, elsewhere := named(t, shop.Site.ID, "198.51.100.7"), from(t, "203.0.113.9")
 		sent, err := w.Codes.Send(home, signin.CodeRequest{Site: shop.Site, Who: signin.Identifier{Type: signin.ByID, Value: jane.ID}, Channel: otl.ChannelDirect})
 		if err != nil {
 			t.Fatal(err)
@@ -76,6 +84,23 @@ func TestPW13_StrangersDoNotUseUpTheWayBack(t *testing.T) {
 		}
 		if !forgot(home, "jane@dev.test") {
 			t.Error("from where she is signed in")
+		}
+		w.Clock.Advance(30 * time.Second)
+		made := from(t, "198.51.100.7")
+		forgot(made, "i@dev.test") // the one that there is room for again
+		if forgot(made, "jane@dev.test") {
+			t.Error("an address that a site made up is one of the pages, too")
+		}
+		var device secret.Text
+		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) (err error) {
+			device, err = w.Factors.Trust(ctx, tx, jane.ID, w.Factors.Home, time.Hour)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		signin.FromDevice(made, device)
+		if !forgot(made, "jane@dev.test") {
+			t.Error("on a device that she trusts")
 		}
 		if n := told(t, w, shop.Site.ID); n != 1 {
 			t.Errorf("told %d times", n)

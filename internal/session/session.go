@@ -261,6 +261,9 @@ func (s *Sessions) EndAll(ctx context.Context, tx *store.Tx, userID, siteID, kee
 		if err := tx.Flows.Forget(ctx, userID); err != nil {
 			return 0, err
 		}
+		if err := tx.SeenPlaces.Forget(ctx, userID); err != nil { // where he came from is news again
+			return 0, err
+		}
 	}
 	return version, s.tell(ctx, tx, userID, ended, version)
 }

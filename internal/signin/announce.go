@@ -11,7 +11,7 @@ import (
 	"github.com/onetimelogin/otl/internal/store"
 )
 
-// placesKept is how long it is remembered what somebody signed in from.
+// placesKept is how long at most it is remembered what somebody signed in from.
 const placesKept = 90 * 24 * time.Hour
 
 // announce tells a person of a sign-in at our own pages from what he has not signed in from
@@ -19,21 +19,22 @@ const placesKept = 90 * 24 * time.Hour
 // and system, not their version), or a network, by the part of an address that a provider
 // has rather than a household, which gets another one every day. The first sign-in of all is
 // no news, nor is one by what went to the mailbox that would be told, nor one on a device
-// that he trusts. More than a few a day are noise.
-func announce(ctx context.Context, tx *store.Tx, s *SecondStep, p Proved) error {
+// that he trusts. More than a few a day are noise. First says that he never came before.
+func announce(ctx context.Context, tx *store.Tx, s *SecondStep, p Proved, first bool) error {
 	from := otl.RequestOf(ctx)
 	if !from.Client.IsValid() {
 		return nil
 	}
-	browser, network := place(p.User.ID, "browser "+otl.Agent(from.UserAgent)), place(p.User.ID, "network "+provider(from.Client))
-	these, all, err := tx.SeenPlaces.Known(ctx, p.User.ID, browser, network)
+	key := s.Factors.Master.Derive("places")
+	browser, network := place(key, p.User.ID, "browser "+otl.Agent(from.UserAgent)), place(key, p.User.ID, "network "+provider(from.Client))
+	known, err := tx.SeenPlaces.Known(ctx, p.User.ID, browser, network)
 	for _, one := range [][]byte{browser, network} {
 		if err == nil {
 			err = tx.SeenPlaces.See(ctx, p.User.ID, one, s.Now())
 		}
 	}
 	way := p.Methods.Way()
-	if err != nil || these == 2 || all == 0 || way == otl.WayCode || way == otl.WayLink {
+	if err != nil || known || first || way == otl.WayCode || way == otl.WayLink {
 		return err
 	}
 	if trusted, err := places(s).Trusts(ctx, tx, p.Standing); err != nil || trusted {
@@ -48,8 +49,10 @@ func announce(ctx context.Context, tx *store.Tx, s *SecondStep, p Proved) error 
 	return s.Factors.Messages.Mail(ctx, tx, otl.MessageNewDevice, p.User, p.Site.ID, nil)
 }
 
-// place is what is kept of one: a digest that says nothing without knowing the person.
-func place(userID, what string) []byte { return secret.Digest(userID + " " + what)[:16] }
+// place is what is kept of one: keyed, because there are so few.
+func place(key []byte, userID, what string) []byte {
+	return secret.CodeDigest(key, what, userID)[:16]
+}
 
 // provider gives the part of an address that tells the network of a provider.
 func provider(a netip.Addr) string {

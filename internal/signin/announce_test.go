@@ -2,9 +2,11 @@ package signin_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -58,5 +60,74 @@ func TestAnotherNetworkIsTold(t *testing.T) {
 				t.Errorf("%s: %d mails, want %d", c.address, got, c.want)
 			}
 		}
+	})
+}
+
+// TestPR08_WhatIsKeptOfPlacesIsKeyed: there are few browsers and networks, and whoever reads the
+// row without the key could try them all.
+func TestPR08_WhatIsKeptOfPlacesIsKeyed(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := w.Person(t, "jane@dev.test", w.Notes.Site)
+		signedIn(t, w, "jane@dev.test", "198.51.100.7")
+		what := []string{"browser " + otl.Agent(""), "network 198.51.0.0/16"}
+		key := w.Factors.Master.Derive("places")
+		for name, digest := range map[string]func(string) []byte{
+			"keyed":   func(s string) []byte { return secret.CodeDigest(key, s, u.ID)[:16] },
+			"unkeyed": func(s string) []byte { return secret.Digest(u.ID + " " + s)[:16] },
+		} {
+			known, err := w.Store.Read.SeenPlaces.Known(t.Context(), u.ID, digest(what[0]), digest(what[1]))
+			if err != nil || known != (name == "keyed") {
+				t.Errorf("%s: %v %v", name, known, err)
+			}
+		}
+	})
+}
+
+// TestWhoOnlyCameByASiteIsTold of his first sign-in at the pages: he has come before.
+func TestWhoOnlyCameByASiteIsTold(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, "jane@dev.test", w.Notes.Site)
+		if _, err := password(t, w, w.Notes, "jane@dev.test", otltest.Password); err != nil {
+			t.Fatal(err)
+		}
+		signedIn(t, w, "jane@dev.test", "198.51.100.7")
+		if n := len(w.Letters(t, "jane@dev.test")); n != 1 {
+			t.Errorf("%d mails", n)
+		}
+	})
+}
+
+// TestWhoWasThrownOutIsNews when he comes again: after all sessions were ended, and after a new password.
+func TestWhoWasThrownOutIsNews(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := w.Person(t, "jane@dev.test", w.Notes.Site)
+		told := func(want int) {
+			t.Helper()
+			w.Letters(t, "jane@dev.test")
+			w.Inbox.Empty()
+			signedIn(t, w, "jane@dev.test", "198.51.100.7")
+			if n := len(w.Letters(t, "jane@dev.test")); n != want {
+				t.Errorf("%d mails, want %d", n, want)
+			}
+		}
+		told(0)
+		told(0)
+		if _, err := w.SignIn.RevokeAll(t.Context(), u.ID); err != nil {
+			t.Fatal(err)
+		}
+		told(1)
+		told(0)
+		if err := w.Accounts.Forgot(t.Context(), w.Notes.Site.ID, "jane@dev.test"); err != nil {
+			t.Fatal(err)
+		}
+		all := w.Letters(t, "jane@dev.test")
+		_, token, _ := strings.Cut(all[len(all)-1].Link, "/reset/")
+		if err := w.Accounts.Reset(t.Context(), w.Notes.Site, secret.NewText(token), secret.NewText(otltest.Password)); err != nil {
+			t.Fatal(err)
+		}
+		told(1)
 	})
 }

@@ -246,20 +246,22 @@ const pruneAfter = 30 * 24 * time.Hour
 func (s *SignIn) Prune(ctx context.Context) error {
 	before := secret.NewID(s.Now().Add(-s.Sessions.MaxAge - pruneAfter))
 	return s.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
-		n, err := tx.Sessions.Prune(ctx, before, store.Batch)
-		if err != nil {
-			return n, err
-		}
-		more, err := tx.SeenPlaces.Prune(ctx, s.Now().Add(-placesKept), store.Batch)
-		return max(n, more), err
+		return tx.Sessions.Prune(ctx, before, store.Batch)
 	})
 }
 
 // Fade takes from sessions that were opened longer ago than that from where and with what
-// they were opened (PR-08); 0 leaves it as long as they are kept.
+// they were opened (PR-08); 0 leaves it as long as they are kept. What people signed in from is
+// forgotten as soon, and after 90 days.
 func (s *SignIn) Fade(ctx context.Context, after time.Duration) error {
-	if after == 0 {
-		return nil
+	kept := placesKept
+	if after > 0 {
+		kept = min(kept, after)
+	}
+	if err := s.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
+		return tx.SeenPlaces.Prune(ctx, s.Now().Add(-kept), store.Batch)
+	}); err != nil || after == 0 {
+		return err
 	}
 	before := secret.NewID(s.Now().Add(-after))
 	return s.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {

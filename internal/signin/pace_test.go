@@ -168,10 +168,7 @@ func TestPW13_StrangersDoNotUseUpASitesMails(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		w.Person(t, "jane@dev.test", w.Notes.Site)
-		home := from(t, "198.51.100.7")
-		if err := enters(t, home, w, w.Notes.Site, otl.ChannelDirect); err != nil {
-			t.Fatal(err)
-		}
+		home := signedIn(t, w, "jane@dev.test", "198.51.100.7")
 		w.Codes.Mail.PerMinute, w.Codes.Mail.PerDay = 1, 2
 		mail := func(ctx context.Context, email string) error {
 			_, err := w.Codes.Send(ctx, signin.CodeRequest{Site: w.Notes.Site, Who: signin.Identifier{Type: signin.ByEmail, Value: email}, Channel: otl.ChannelMail})

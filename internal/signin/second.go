@@ -127,13 +127,14 @@ func (s *SecondStep) open(ctx context.Context, tx *store.Tx, p Proved, from *otl
 	if len(offers) > 0 {
 		return b, ErrSecondStep, nil
 	}
+	first := p.User.LastLoginAt.IsZero()
 	if err := s.came(ctx, tx, &p); err != nil {
 		return b, nil, err
 	}
 	if b, err = s.Sessions.OpenBrowser(ctx, tx, p.Standing, pass, from); err != nil {
 		return b, nil, err
 	}
-	return b, nil, announce(ctx, tx, s, p)
+	return b, nil, announce(ctx, tx, s, p, first)
 }
 
 // pass writes what a proof leaves behind and asks whether it is enough. A refusal

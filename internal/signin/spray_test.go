@@ -23,6 +23,30 @@ func from(t *testing.T, address string) context.Context {
 	return otl.WithRequest(t.Context(), &otl.Request{Client: a, Peer: a})
 }
 
+// named is the context of a request of a site that names an address.
+func named(t *testing.T, at otl.Site, address string) context.Context {
+	t.Helper()
+	return otl.WithRequest(t.Context(), &otl.Request{Client: netip.MustParseAddr(address), Peer: netip.MustParseAddr("192.0.2.1"), SiteID: at.ID})
+}
+
+// signedIn has a person signed in at the hosted pages from an address.
+func signedIn(t *testing.T, w *otltest.World, email, address string) context.Context {
+	t.Helper()
+	home, err := w.Flows.Home(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := from(t, address)
+	p, err := w.SignIn.Prove(ctx, signin.Attempt{Site: home, Email: email, Password: secret.NewText(otltest.Password)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.SignIn.Second.Open(ctx, p); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
 // sprays asks for a code of whoever has an address and guesses at it, at a site, and
 // reports whether the guess was looked at.
 func sprays(t *testing.T, ctx context.Context, w *otltest.World, at otl.Site, email string) bool {
@@ -62,10 +86,7 @@ func TestOT09_Spray(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		w.Person(t, "jane@dev.test", w.Notes.Site, w.Shop.Site)
-		home := from(t, "198.51.100.7")
-		if err := enters(t, home, w, w.Notes.Site, otl.ChannelDirect); err != nil {
-			t.Fatal(err)
-		}
+		home := signedIn(t, w, "jane@dev.test", "198.51.100.7")
 		looked := 0
 		for i := range 1500 {
 			if i == 1199 { // of people as of nobody
@@ -98,18 +119,20 @@ func TestOT09_Spray(t *testing.T) {
 		if sprays(t, elsewhere, w, w.Notes.Site, "nobody@dev.test") {
 			t.Error("a code that the site was handed makes room")
 		}
-		named := otl.WithRequest(t.Context(), &otl.Request{Client: netip.MustParseAddr("198.51.100.8"), Peer: netip.MustParseAddr("192.0.2.1"), SiteID: w.Notes.Site.ID})
-		if err := enters(t, from(t, "198.51.100.8"), w, w.Shop.Site, otl.ChannelDirect); err != nil {
+		pages := signedIn(t, w, "jane@dev.test", "198.51.100.9")
+		notes, shop := named(t, w.Notes.Site, "198.51.100.8"), named(t, w.Shop.Site, "198.51.100.8")
+		if err := enters(t, shop, w, w.Shop.Site, otl.ChannelDirect); err != nil {
 			t.Fatal(err)
 		}
-		if err := enters(t, named, w, w.Notes.Site, otl.ChannelDirect); otl.As(err).Kind != otl.Limited {
-			t.Errorf("a site learns from where she is signed in at another (D1): %v", err)
+		for what, ctx := range map[string]context.Context{
+			"where she is signed in at the pages": named(t, w.Notes.Site, "198.51.100.9"), "where she is at another site": notes, "what a site made up": from(t, "198.51.100.8"),
+		} {
+			if err := enters(t, ctx, w, w.Notes.Site, otl.ChannelDirect); otl.As(err).Kind != otl.Limited {
+				t.Errorf("a site learns or says %s (D1): %v", what, err)
+			}
 		}
-		if err := enters(t, from(t, "198.51.100.8"), w, w.Notes.Site, otl.ChannelDirect); err != nil {
-			t.Errorf("from where she is signed in elsewhere: %v", err)
-		}
-		if err := enters(t, named, w, w.Notes.Site, otl.ChannelDirect); err != nil {
-			t.Errorf("named by the site she is signed in at: %v", err)
+		if err := enters(t, pages, w, w.Notes.Site, otl.ChannelDirect); err != nil {
+			t.Errorf("from where she is signed in at the pages: %v", err)
 		}
 		if err := enters(t, home, w, w.Notes.Site, otl.ChannelMail); err != nil { // and it gives one back
 			t.Errorf("from where she is signed in: %v", err)
@@ -191,7 +214,7 @@ func TestPW13_StrangersDoNotUseUpAPersonsMessages(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		jane := w.Person(t, "jane@dev.test", w.Notes.Site)
-		home := from(t, "198.51.100.7")
+		home := named(t, w.Notes.Site, "198.51.100.7")
 		if _, err := w.SignIn.Password(home, signin.Attempt{Site: w.Notes.Site, Email: "jane@dev.test", Password: secret.NewText(otltest.Password)}); err != nil {
 			t.Fatal(err)
 		}

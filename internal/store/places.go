@@ -8,16 +8,23 @@ import (
 // SeenPlaces is the group of statements about what people signed in from.
 type SeenPlaces struct{ group }
 
-// Known gives how many of two places a person was seen at, and at how many at all.
-func (g SeenPlaces) Known(ctx context.Context, userID string, a, b []byte) (these, all int, err error) {
-	err = g.one(ctx, `SELECT count(*) FILTER (WHERE place IN ($2, $3)), count(*) FROM seen_places WHERE user_id = $1`, []any{userID, a, b}, &these, &all)
-	return these, all, err
+// Known reports whether a person was seen at both of two places.
+func (g SeenPlaces) Known(ctx context.Context, userID string, a, b []byte) (bool, error) {
+	var n int
+	err := g.one(ctx, `SELECT count(*) FROM seen_places WHERE user_id = $1 AND place IN ($2, $3)`, []any{userID, a, b}, &n)
+	return n == 2, err
 }
 
 // See notes that a person was seen at a place.
 func (g SeenPlaces) See(ctx context.Context, userID string, place []byte, now time.Time) error {
 	_, err := g.exec(ctx, `INSERT INTO seen_places (user_id, place, seen_at) VALUES ($1, $2, $3)
 		ON CONFLICT (user_id, place) DO UPDATE SET seen_at = excluded.seen_at`, userID, place, millis(now))
+	return err
+}
+
+// Forget forgets every place of a person.
+func (g SeenPlaces) Forget(ctx context.Context, userID string) error {
+	_, err := g.exec(ctx, `DELETE FROM seen_places WHERE user_id = $1`, userID)
 	return err
 }
 

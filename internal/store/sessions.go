@@ -156,11 +156,11 @@ func (g Sessions) EndHeld(ctx context.Context, userID, id string, reason, held o
 		RETURNING id, user_id, site_id, client, end_reason`, []any{millis(now), string(reason), userID, id, string(held)}, endedDest)
 }
 
-// LiveFrom reports whether a person has a live session from an address at a site or, for "",
-// wherever.
+// LiveFrom reports whether a person has a live session from an address at a site that no other
+// site opened.
 func (g Sessions) LiveFrom(ctx context.Context, userID, siteID, ip string, now time.Time) (bool, error) {
 	var n int
-	err := g.one(ctx, `SELECT count(*) FROM sessions WHERE user_id = $1 AND ip = $2 AND ended_at IS NULL AND refresh_by > $3 AND ($4 = '' OR site_id = $4)`,
+	err := g.one(ctx, `SELECT count(*) FROM sessions WHERE user_id = $1 AND ip = $2 AND ended_at IS NULL AND refresh_by > $3 AND site_id = $4 AND handed_by IN ('', $4)`,
 		[]any{userID, ip, millis(now), siteID}, &n)
 	return n > 0, err
 }

@@ -12,7 +12,7 @@ type deviceOut struct {
 	Device     string     `json:"device" doc:"What it is, as far as it said."`
 	CreatedAt  time.Time  `json:"created_at"`
 	LastUsedAt *time.Time `json:"last_used_at" doc:"When it last let the person in without a second step; null if never."`
-	ExpiresAt  time.Time  `json:"expires_at"`
+	ExpiresAt  time.Time  `json:"expires_at" doc:"Until when it spares the second step. In the past where the site allows fewer days by now; should it allow more again, the device does so again."`
 }
 
 type devicesOut struct {

@@ -81,13 +81,24 @@ func TestMF13_ASiteSaysForHowManyDays(t *testing.T) {
 		}
 		days(31) // it was trusted before that
 		try(device, http.StatusUnauthorized)
-		if all := listed(); len(all) != 0 {
-			t.Errorf("%v", all)
+		all := listed() // or she could not take back what comes back below
+		if len(all) != 1 {
+			t.Fatalf("%v", all)
+		}
+		text, _ := all[0]["expires_at"].(string)
+		if until, err := time.Parse(time.RFC3339, text); err != nil || until.After(w.Clock.Now()) || all[0]["site_id"] != w.Notes.Site.ID {
+			t.Errorf("%v", all[0])
 		}
 		days(60)
 		try(device, http.StatusOK)
 		days(0)
 		try(device, http.StatusUnauthorized)
+		id, _ := all[0]["id"].(string)
+		bearer := home(t, w, u.User, otl.MethodPassword, otl.MethodTOTP)
+		w.Do(t, otltest.Call{Method: http.MethodDelete, Path: "/api/v1/auth/mfa/devices/" + id, Bearer: bearer}).Want(t, http.StatusOK)
+		days(60)
+		try(device, http.StatusUnauthorized)
+		days(0)
 		if got := trusted(t, w, u); got != "" {
 			t.Error("a device is trusted where none is")
 		}

@@ -2,6 +2,7 @@ package pages_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -74,12 +75,25 @@ func TestASignInFromElsewhereIsTold(t *testing.T) {
 			}
 			w.Inbox.Empty()
 		}
-		// What was not seen for 90 days is forgotten, and with it that there was anything before.
-		w.Clock.Advance(91 * 24 * time.Hour)
-		if err := w.SignIn.Prune(t.Context()); err != nil {
-			t.Fatal(err)
+		told := func(what string) {
+			t.Helper()
+			signsIn(edge)
+			if n := len(w.Letters(t, jane)); n != 1 {
+				t.Errorf("%s: %d mails", what, n)
+			}
+			w.Inbox.Empty()
+			signsIn(edge)
+			quiet("again after " + what)
 		}
-		signsIn(edge)
-		quiet("the first after a long time")
+		for _, c := range []struct {
+			days           int
+			after, forgets int
+		}{{91, 0, 90}, {32, 31, 31}} { // what was not seen for so long is forgotten, not that she ever came
+			w.Clock.Advance(time.Duration(c.days) * 24 * time.Hour)
+			if err := w.SignIn.Fade(t.Context(), time.Duration(c.after)*24*time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			told(fmt.Sprint(c.forgets, " days"))
+		}
 	}, func(o *node.Options) { o.Limits = true })
 }

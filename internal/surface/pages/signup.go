@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -101,6 +102,9 @@ func (p entry) forgotSent(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := forgotPage{Email: strings.TrimSpace(r.PostForm.Get("email"))}
 	err = p.Accounts.Forgot(r.Context(), v.Site.ID, meant(v, page.Email))
+	if errors.Is(err, account.ErrWithheld) {
+		err = nil // a neighbour would learn who is signed in here, who gets his
+	}
 	if err != nil && !mendable(err) {
 		return err
 	}

@@ -86,3 +86,38 @@ func TestWhatLooksAheadIsNoActivity(t *testing.T) {
 		}
 	})
 }
+
+// TestOT10_ForgotTellsNoNeighbour who is signed in behind the same address: where strangers have
+// used up the mails of a day the page is the same, and the mail goes to whoever is known (PW-13).
+func TestOT10_ForgotTellsNoNeighbour(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, jane, w.Notes.Site)
+		b := w.Browser(t)
+		forgot := func(email string) {
+			t.Helper()
+			got := b.Submit(b.Get("/forgot"), "/forgot", map[string]string{"email": email})
+			if got.Status != http.StatusOK || !strings.Contains(string(got.Raw), "If \u2068"+email+"\u2069 has an account") {
+				t.Errorf("%s: %d %s", email, got.Status, got.Raw)
+			}
+		}
+		for range 10 {
+			if err := w.Accounts.Forgot(t.Context(), w.Flows.FirstParty, jane); err != nil {
+				t.Fatal(err)
+			}
+			w.Clock.Advance(4 * time.Minute)
+		}
+		w.Letters(t, jane)
+		w.Inbox.Empty()
+		forgot(jane)
+		if n := len(w.Letters(t, jane)); n != 0 {
+			t.Errorf("%d mails beyond the limit", n)
+		}
+		here := w.Browser(t)
+		password(here, here.Get(request(w.Notes, nil)))
+		forgot(jane)
+		if n := len(w.Letters(t, jane)); n != 1 {
+			t.Errorf("%d mails to whoever is known", n)
+		}
+	}, func(o *node.Options) { o.Limits = true })
+}

@@ -150,6 +150,12 @@ func TestMF13_TrustedDevicesAreTakenBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		holds(t, b.Get(ways), "an unknown browser</strong> <span class=\"muted\">since", "the site&#39;s own program</strong> <span class=\"muted\">\u2068Notes\u2069, since")
+		holds(t, b.Get(ways), "!not trusted at present")
+		none := 0
+		if _, err := w.Sites.Set(t.Context(), w.Notes.Site.ID, site.Change{TrustDays: &none}); err != nil {
+			t.Fatal(err)
+		}
+		holds(t, b.Get(ways), ", not trusted at present</span>") // it can be taken back before it is again
 		var forget string
 		for _, action := range p.Actions() {
 			if strings.HasSuffix(action, "/forget") {

@@ -28,11 +28,14 @@ func (p securities) trusted(r *http.Request, s screen, v signin.Visit) ([]device
 		default:
 			out[i].Label = s.Say("by_site")
 		}
-		if !own {
+		if !own && d.Site.Name != "" {
 			out[i].Text = isolate(d.Site.Name) + ", " + out[i].Text
 		}
 		if !d.LastUsedAt.IsZero() {
 			out[i].Text += s.Say("comma") + date("factor_used", d.LastUsedAt)
+		}
+		if !p.Now().Before(d.ExpiresAt) {
+			out[i].Text += s.Say("comma") + s.Say("device_asleep")
 		}
 	}
 	return out, err
