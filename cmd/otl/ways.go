@@ -21,6 +21,9 @@ func sitesWays(a *app) *cobra.Command {
 			"All that are not named are refused, by every wire and on the hosted pages.",
 		Example: "  otl sites ways notes link passkey",
 		RunE: func(c *cobra.Command, args []string) error {
+			if _, err := otl.ParseWays("WAY", args[1:]); err != nil {
+				return usageError{err, "otl sites ways --help"}
+			}
 			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
 				s, err := n.Sites.Get(ctx, args[0])
 				if err != nil {
