@@ -154,7 +154,7 @@ func TestOT06_UserCodesAreNotGuessed(t *testing.T) {
 			return b.Submit(b.Get("/device"), "device", map[string]string{"user_code": "BBBB-BBBB"})
 		}
 		for i := range 5 {
-			if p := try(); p.Status != http.StatusBadRequest || !strings.Contains(string(p.Raw), "No device shows this code") {
+			if p := try(); p.Status != http.StatusBadRequest || !strings.Contains(string(p.Raw), "know this code") {
 				t.Fatalf("%d: %d %s", i, p.Status, p.Raw)
 			}
 		}
