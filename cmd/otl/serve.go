@@ -234,7 +234,7 @@ func (r *running) warn() {
 		r.log.Warn("rate limits and lockouts are off", "rate_limits", "off")
 	}
 	var files syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil && uint64(r.c.ConnsTotal)+spareFiles > files.Cur { //nolint:gosec // G115: it is not negative
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil && uint64(r.c.ConnsTotal)+spareFiles > files.Cur {
 		r.log.Warn("fewer files may be open than connections.total needs: connections fail before they are bounded", "connections.total", r.c.ConnsTotal, "files", files.Cur)
 	}
 	if r.n.Messages.Reaches(otl.ChannelMail) != nil {

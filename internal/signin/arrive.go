@@ -40,7 +40,7 @@ func (s Arrivals) Password(ctx context.Context, v Visit, name string, password s
 	}
 	p, err := s.SignIn.Prove(ctx, Named(home, name, password))
 	if err == nil {
-		err = Tries{s.Flows}.Named(ctx, v, name)
+		err = Tries(s).Named(ctx, v, name)
 	}
 	if err != nil {
 		return Arrival{}, err
