@@ -294,21 +294,26 @@ func ClearFactors(ctx context.Context, tx *store.Tx, userID string) error {
 // wires that have a word for it.
 var ErrClosed = errors.New("too many wrong codes in a row")
 
-// TryCode counts a guess at a one-time code of a person before it is looked at, at
-// whatever site (OT-08). After 100 wrong ones in a row codes are closed to him
-// until he proves himself in another way (OT-07).
-func TryCode(ctx context.Context, tx *store.Tx, a Account, now time.Time) error {
-	err := TryFactor(ctx, tx, a, now)
+// WrongCode counts a wrong guess at a one-time code of a person, at whatever site (OT-08).
+// After 100 in a row codes are closed to him until he proves himself in another way (OT-07).
+func WrongCode(ctx context.Context, tx *store.Tx, a Account, now time.Time) error {
+	return closed(TryFactor(ctx, tx, a, now))
+}
+
+// RightCode is the error of WrongCode where codes are closed: a right guess is none then.
+func RightCode(ctx context.Context, tx *store.Tx, a Account, now time.Time) error {
+	ok, due, err := tx.Failures.Look(ctx, a.name, now, maxFailures)
+	if err != nil || ok {
+		return err
+	}
+	return closed(Exceeded(due.Sub(now)))
+}
+
+func closed(err error) error {
 	if e := otl.As(err); err != nil && e.Kind == otl.Limited {
 		return e.Because(ErrClosed)
 	}
 	return err
-}
-
-// ForgiveCode takes one guess at a person's codes back that was right and shows nothing
-// but that the site had the code.
-func ForgiveCode(ctx context.Context, tx *store.Tx, userID string) error {
-	return tx.Failures.Forgive(ctx, codes(userID).name)
 }
 
 // ClearAll forgets every proof of a person that failed: passwords, also from the

@@ -385,10 +385,11 @@ func (s *Codes) countSMS(ctx context.Context, tx *store.Tx, t otl.Ticket) error 
 // handOver notes who was given whose code (OT-22). Codes of people who own sites
 // are given to nobody.
 func (s *Codes) handOver(ctx context.Context, tx *store.Tx, r CodeRequest, u otl.User, key string) error {
-	switch _, err := tx.Businesses.OwnedBy(ctx, u.ID); {
-	case err == nil:
-		return ErrNoDirect
-	case !errors.Is(err, store.ErrNotFound):
+	owns, err := tx.Businesses.Owns(ctx, u.ID)
+	if err == nil && owns {
+		err = ErrNoDirect
+	}
+	if err != nil {
 		return err
 	}
 	return tx.Events.Append(ctx, s.event(otl.EventCodeHandedOver, u.ID, r.Site.ID, map[string]string{"site_key": key, "channel": string(r.Channel)}))

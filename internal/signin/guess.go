@@ -56,12 +56,12 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttem
 	if err != nil {
 		return t, err
 	}
-	if err := limit.TryCode(ctx, tx, limit.Codes(u, slot), now); err != nil {
-		return t, err
-	}
 	plain := strings.NewReplacer(" ", "", "-", "").Replace(a.Code.Reveal())
 	right, asked := secret.SameDigest(s.codeDigest(t, plain), digest), requested(t, a.RequestID) && t.Data[dataFlow] == a.Flow && u.ID != ""
 	if !right || !asked {
+		if err := limit.WrongCode(ctx, tx, limit.Codes(u, slot), now); err != nil {
+			return t, err
+		}
 		many, err := budget.Wrong(ctx, tx)
 		if err == nil && many {
 			err = tx.Events.Append(ctx, s.event(otl.EventCodesGuessed, "", "", nil))
@@ -73,6 +73,9 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttem
 			return t, ErrCodeLocked
 		}
 		return t, ErrCode
+	}
+	if err := limit.RightCode(ctx, tx, limit.Codes(u, slot), now); err != nil {
+		return t, err
 	}
 	if first, err := tx.Tickets.Spend(ctx, t.ID, now); err != nil || !first {
 		if err == nil {
@@ -86,7 +89,7 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttem
 		}
 	}
 	if methodOf(t) == otl.MethodDirect { // or a site could clear what strangers guess at other sites, and make room for more
-		return t, limit.ForgiveCode(ctx, tx, u.ID)
+		return t, nil
 	}
 	if err := budget.Right(ctx, tx); err != nil {
 		return t, err

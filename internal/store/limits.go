@@ -75,18 +75,21 @@ func (g Failures) Try(ctx context.Context, name string, now time.Time, free, mos
 	if !errors.Is(err, ErrNotFound) {
 		return err == nil, due, err
 	}
-	var tries int
-	err = g.one(ctx, `SELECT next_at, tries FROM failures WHERE name = $1`, []any{name}, at(&due), &tries)
-	if tries >= most && due.Before(now.Add(longestWait)) {
-		due = now.Add(longestWait)
-	}
+	_, due, err = g.Look(ctx, name, now, most)
 	return false, due, err
 }
 
-// Forgive takes one try back.
-func (g Failures) Forgive(ctx context.Context, name string) error {
-	_, err := g.exec(ctx, `UPDATE failures SET tries = tries - 1 WHERE name = $1 AND tries > 0`, name)
-	return err
+// Look says what Try would, and counts nothing.
+func (g Failures) Look(ctx context.Context, name string, now time.Time, most int) (ok bool, due time.Time, err error) {
+	var tries int
+	err = g.one(ctx, `SELECT next_at, tries FROM failures WHERE name = $1`, []any{name}, at(&due), &tries)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return true, due, nil
+	case tries >= most && due.Before(now.Add(longestWait)):
+		due = now.Add(longestWait)
+	}
+	return err == nil && tries < most && !due.After(now), due, err
 }
 
 // Clear forgets the failures after a success.

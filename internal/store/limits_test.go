@@ -77,8 +77,15 @@ func TestMN07_ParallelUsesShareARate(t *testing.T) {
 
 func try(t *testing.T, st *store.Store, name string, now time.Time) (ok bool, due time.Time) {
 	t.Helper()
-	write(t, st, func(ctx context.Context, tx *store.Tx) (err error) {
+	write(t, st, func(ctx context.Context, tx *store.Tx) error {
+		would, when, err := tx.Failures.Look(ctx, name, now, 20)
+		if err != nil {
+			return err
+		}
 		ok, due, err = tx.Failures.Try(ctx, name, now, 5, 20)
+		if would != ok || !ok && !when.Equal(due) {
+			t.Errorf("a look says %v, due %v, and a try %v, due %v", would, when, ok, due)
+		}
 		return err
 	})
 	return ok, due

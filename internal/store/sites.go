@@ -40,6 +40,13 @@ func (g Businesses) OwnedBy(ctx context.Context, userID string) (otl.Business, e
 	return b, err
 }
 
+// Owns reports whether a person owns a business.
+func (g Businesses) Owns(ctx context.Context, userID string) (bool, error) {
+	var n int
+	err := g.one(ctx, `SELECT count(*) FROM business_members WHERE user_id = $1 AND role = 'owner'`, []any{userID}, &n)
+	return n > 0, err
+}
+
 // Oldest gives the first business of the installation, or ErrNotFound.
 func (g Businesses) Oldest(ctx context.Context) (otl.Business, error) {
 	var b otl.Business

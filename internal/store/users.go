@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -127,13 +128,10 @@ func (g Users) SignedIn(ctx context.Context, id string, passwordVersion int, now
 // the person is disabled or gone.
 func (g Users) Came(ctx context.Context, id string, now time.Time) (otl.User, error) {
 	g.changes.person(id)
-	if n, err := g.exec(ctx, `UPDATE users SET last_login_at = $1 WHERE id = $2 AND disabled_at IS NULL`, millis(now), id); err != nil || n == 0 {
-		if err == nil {
-			err = ErrNotFound
-		}
-		return otl.User{}, err
-	}
-	return g.ByID(ctx, id)
+	var u otl.User
+	err := g.one(ctx, `UPDATE users SET last_login_at = $1 WHERE id = $2 AND disabled_at IS NULL RETURNING `+strings.ReplaceAll(userColumns, "u.", ""),
+		[]any{millis(now), id}, userDest(&u)...)
+	return u, err
 }
 
 // VerifyEmail notes that a person proved to hold an address, and reports whether
