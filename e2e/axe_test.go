@@ -87,6 +87,7 @@ func (l *looker) look(name string) {
 		}
 	}
 	l.fits(name)
+	l.stands(name)
 	small := ask(l.tab, chromedp.Evaluate[[]string](`[...document.querySelectorAll("button, select, input:not([type=hidden])")].filter((e) => e.offsetParent && (e.getBoundingClientRect().height < 20 || e.getBoundingClientRect().width < 20)).map((e) => e.outerHTML)`))
 	for _, s := range small {
 		l.t.Errorf("%s: too small to hit: %s", name, s)
@@ -107,6 +108,25 @@ const longer = `(() => {
   for (const [n, was] of texts) n.data = was;
   return found;
 })()`
+
+// unread gives what nobody can read because it has the colour of what it stands on, which axe calls
+// undecided.
+const unread = `[...document.querySelectorAll("button, .button")].filter((e) => e.offsetParent && getComputedStyle(e).color === getComputedStyle(e).backgroundColor).map((e) => e.outerHTML)`
+
+// stands holds a page against the template whose station it is, and against what cannot be read.
+func (l *looker) stands(name string) {
+	l.t.Helper()
+	for _, one := range ask(l.tab, chromedp.Evaluate[[]string](unread)) {
+		l.t.Errorf("%s: nobody can read %s", name, one)
+	}
+	_, station, _ := strings.Cut(name, "-")
+	page := ask(l.tab, chromedp.Evaluate[string](`document.body.dataset.page ?? ""`))
+	for template, at := range stationOf {
+		if at == station && page != template {
+			l.t.Errorf("%s is the station of %s, and shows %q", name, template, page)
+		}
+	}
+}
 
 // fits holds a page against the narrowest screen.
 func (l *looker) fits(name string) {

@@ -28,9 +28,11 @@ func TestTheAccountForEverybody(t *testing.T) {
 			l.look(lang + "-consent-required")
 			b.press(`button[value=connect]`)
 			notes.arrived(b)
-			for _, name := range []string{"", "/profile", "/email", "/phone", "/activity", "/ledger", "/data", "/sessions", "/secure"} {
-				b.visit(w.url + "/account" + name)
-				l.look(lang + "-account" + strings.ReplaceAll(name, "/", "-"))
+			for _, name := range []string{
+				"account", "account-profile", "account-email", "account-phone", "account-activity", "account-ledger", "account-data", "account-sessions", "account-secure", "account-password",
+			} {
+				b.visit(w.url + "/" + strings.ReplaceAll(name, "-", "/"))
+				l.look(lang + "-" + name)
 			}
 			b.visit(w.url + "/account/profile")
 			b.fill("picture", "https://")

@@ -169,3 +169,20 @@ func databaseURL(dst *secret.Text) func(string) error {
 		return errors.New("must be postgres://user@host/database or sqlite:PATH")
 	}
 }
+
+// page takes an address that pages link to: https, or mailto: for a mailbox.
+func page(dst *string) func(string) error {
+	return func(s string) error {
+		*dst = s
+		if mailbox, ok := strings.CutPrefix(s, "mailto:"); ok {
+			if _, err := otl.ParseEmail(mailbox); err != nil {
+				return errors.New("must be mailto: and one address")
+			}
+			return nil
+		}
+		if u, err := url.Parse(s); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+			return errors.New("must be an address such as https://example.com/help, or mailto:help@example.com")
+		}
+		return nil
+	}
+}

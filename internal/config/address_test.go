@@ -259,3 +259,20 @@ func FuzzDatabaseURL(f *testing.F) {
 		}
 	})
 }
+
+// TestLinksOfPages are https or a mailbox: nothing else belongs at the foot of a page.
+func TestLinksOfPages(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{"https://example.com/help", "mailto:help@example.com", ""} {
+		if _, err := value("pages.help_url", good); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"http://example.com", "javascript:alert(1)", "mailto:", "mailto:a@b.test,c@d.test", "https://", "https://u:p@example.com", "/help", "data:text/html,x"} {
+		for _, key := range []string{"pages.help_url", "pages.privacy_url", "pages.terms_url"} {
+			if _, err := value(key, bad); err == nil {
+				t.Errorf("%s takes %s", key, bad)
+			}
+		}
+	}
+}

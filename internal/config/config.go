@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/token"
 )
@@ -65,6 +66,8 @@ type Config struct {
 
 	AuditRetention   time.Duration // 0: for ever
 	AddressRetention time.Duration // in the log and in sessions; 0: as long as those
+
+	Foot otl.Foot // of pages that are no site's
 
 	LogLevel  string
 	LogFormat string

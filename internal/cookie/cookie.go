@@ -25,6 +25,7 @@ const (
 	Device   = "device"   // says that the device is trusted
 	Lang     = "lang"     // the language somebody chose
 	Theme    = "theme"    // the light somebody chose to read in
+	Shows    = "shows"    // the code of a device that somebody entered, until he was asked about it
 	Offer    = "offer"    // whether a passkey can be offered: OfferAble, or OfferLater where it was
 )
 

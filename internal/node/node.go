@@ -66,6 +66,7 @@ type Options struct {
 	SMSDailyCap  int
 	Mail         limit.Mail
 	Operator     string // address that hears of what he should look at, "" for none
+	Foot         otl.Foot
 	CodeTTL      time.Duration
 	LinkTTL      time.Duration
 	CodeLength   int
@@ -270,7 +271,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	})
 	hosted := pages.New(pages.Options{
 		Flows: n.Flows, Arrivals: signin.Arrivals{Flows: n.Flows}, SetUps: signin.SetUps{Arrivals: signin.Arrivals{Flows: n.Flows}}, Factors: n.Setup, Codes: n.Codes, SignIn: n.SignIn,
-		Accounts: n.Accounts, Consents: account.Consents{Accounts: n.Accounts}, Erasures: account.Erasures{Accounts: n.Accounts}, Webhooks: n.Webhooks, Sites: n.Sites, Clients: n.Clients, Changes: n.Members.Changes, PublicURL: o.PublicURL, Now: o.Now, Plain: native.Fail, Health: standing.look,
+		Accounts: n.Accounts, Consents: account.Consents{Accounts: n.Accounts}, Erasures: account.Erasures{Accounts: n.Accounts}, Webhooks: n.Webhooks, Sites: n.Sites, Clients: n.Clients, Changes: n.Members.Changes, PublicURL: o.PublicURL, Now: o.Now, Plain: native.Fail, Health: standing.look, Foot: o.Foot,
 	})
 	login := onelogin.New(onelogin.Options{
 		SignIn: n.SignIn, Second: n.SignIn.Second, Sites: n.Sites, Jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https:")}, PublicURL: o.PublicURL, Strict: o.StrictSubdomain, Ask: hosted.Switch,

@@ -174,7 +174,7 @@ func TestWhatWasSentBeforeAWayWasSwitchedOff(t *testing.T) {
 			d.ways(otl.Ways{otl.WayLink})
 			p := d.person(bare, "")
 			d.native("/auth/link/send", object{"email": p.Email.Address, "callback_url": "https://notes.test/callback"}).Want(t, http.StatusAccepted)
-			if l := d.w.Letters(t, p.Email.Address)[0]; l.Code != "" || l.Link == "" || !strings.Contains(l.Text, "Press the button to sign in") || strings.Contains(l.Text, "code") {
+			if l := d.w.Letters(t, p.Email.Address)[0]; l.Code != "" || l.Link == "" || !strings.Contains(l.Text, "Open the link to sign in") || strings.Contains(l.Text, "code") {
 				t.Errorf("%s", l.Text)
 			}
 		})

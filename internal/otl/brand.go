@@ -22,6 +22,9 @@ type Brand struct {
 // BrandLink is a link below a mail.
 type BrandLink struct{ Text, URL string }
 
+// Foot is what the pages of the installation itself link to at their foot: addresses, "" for none.
+type Foot struct{ Help, Privacy, Terms string }
+
 // Plain reports whether nothing is set.
 func (b Brand) Plain() bool {
 	return b.Color == "" && b.Logo == "" && b.Sender == "" && b.Footer == "" && len(b.Links) == 0 && !b.HideCode

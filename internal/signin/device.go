@@ -137,6 +137,20 @@ func (s Devices) Look(ctx context.Context, v Visit) (Waiting, error) {
 	return Waiting{d, c.Name}, orFlow(err)
 }
 
+// Shows gives a code that somebody entered as the device of a visit shows it, "" where that
+// shows another one.
+func (s Devices) Shows(ctx context.Context, v Visit, code secret.Text) (string, error) {
+	entered := plain(code.Reveal())
+	d, err := s.Store.Read.DeviceGrants.ByUserCode(ctx, s.userDigest(entered), s.Now())
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil || d.ID != v.Asked.More[moreDevice] {
+		return "", err
+	}
+	return spelled(entered), nil
+}
+
 func orFlow(err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return ErrFlow

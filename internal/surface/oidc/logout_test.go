@@ -162,7 +162,7 @@ func TestOA13_LogoutAfterAQuestion(t *testing.T) {
 		if p = out(back); p.Left == nil || p.Left.String() != callback+"?state=a+b" {
 			t.Errorf("nobody is signed in, and still %s is asked", p.Title)
 		}
-		if p = out(url.Values{"id_token_hint": {hint}}); p.Left != nil || p.Title != "You're signed out." {
+		if p = out(url.Values{"id_token_hint": {hint}}); p.Left != nil || p.Title != "You're signed out" {
 			t.Errorf("%s %v", p.Title, p.Left)
 		}
 		for name, q := range map[string]url.Values{

@@ -116,7 +116,7 @@ func TestOA13_AnOldIDTokenSignsNobodyOut(t *testing.T) {
 				t.Errorf("%s: %s", name, p.Title)
 			}
 		}
-		if p := b.Send("/oidc/logout", url.Values{"id_token_hint": {now}}); p.Title != "You're signed out." || b.Get("/account").Title == "Your account" || other.Get("/account").Title != "Your account" {
+		if p := b.Send("/oidc/logout", url.Values{"id_token_hint": {now}}); p.Title != "You're signed out" || b.Get("/account").Title == "Your account" || other.Get("/account").Title != "Your account" {
 			t.Errorf("its own: %s", p.Title)
 		}
 	})

@@ -131,7 +131,8 @@ func (p accounts) account(w http.ResponseWriter, r *http.Request) error {
 	if page.Runs, err = p.runs(r, v.Who.User); err != nil {
 		return err
 	}
-	s.Title, s.Wide, s.Data = s.Say("account"), true, page
+	s.portal(s.Say("account"))
+	s.Data = page
 	s.Good = note(s, r)
 	p.show(w, http.StatusOK, "account.html", "", s)
 	return nil
@@ -141,6 +142,8 @@ func (p accounts) account(w http.ResponseWriter, r *http.Request) error {
 func note(s screen, r *http.Request) string {
 	q := r.URL.Query()
 	switch {
+	case q.Get("saved") == "1" && q.Get("alone") == "1":
+		return s.Say("saved") + " " + s.Say("others_ended")
 	case q.Get("saved") == "1":
 		return s.Say("saved")
 	case q.Get("proven") == "1":

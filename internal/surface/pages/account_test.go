@@ -212,7 +212,7 @@ func TestSigningOut(t *testing.T) {
 		in(b)
 		in(other)
 		p := b.Get("/signout")
-		if got := b.Submit(p, "signout", map[string]string{"where": "here"}); got.Title != "You're signed out." || b.Cookies["__Host-otl_session"] != "" {
+		if got := b.Submit(p, "signout", map[string]string{"where": "here"}); got.Title != "You're signed out" || b.Cookies["__Host-otl_session"] != "" {
 			t.Fatalf("%s %v", got.Title, b.Cookies)
 		}
 		if other.Get("/account").Title != "Your account" {

@@ -37,7 +37,8 @@ func (p accounts) activity(w http.ResponseWriter, r *http.Request) error {
 	if page.Done, page.Older, err = p.told(r, s, v.Who, before, shownEvents); err != nil {
 		return err
 	}
-	s.Title, s.Wide, s.Data = s.Say("nav_activity"), true, page
+	s.portal(s.Say("nav_activity"))
+	s.Data = page
 	p.show(w, http.StatusOK, "activity.html", "", s)
 	return nil
 }
@@ -148,7 +149,7 @@ func aboutEvent(s screen, e otl.Event, home string) string {
 	if ip := e.Data[otl.DataIP]; ip != "" {
 		parts = append(parts, isolate(ip))
 	}
-	return strings.Join(parts, " · ")
+	return strings.Join(parts, "\u00a0· ")
 }
 
 // ledgerPage is what sites may see, and what they saw.
@@ -166,7 +167,8 @@ func (p accounts) ledger(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.Title, s.Wide, s.Data = s.Say("shared"), true, page
+	s.portal(s.Say("shared"))
+	s.Data = page
 	p.show(w, http.StatusOK, "ledger.html", "", s)
 	return nil
 }

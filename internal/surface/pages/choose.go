@@ -16,6 +16,7 @@ import (
 // choosePage asks as whom somebody goes on.
 type choosePage struct {
 	Now    string // whom the browser is signed in as, "" for nobody
+	As     string // his address, "" where Now says that
 	Former []formerCard
 }
 
@@ -70,7 +71,7 @@ func (p choosing) choose(w http.ResponseWriter, r *http.Request) error {
 	s := p.screen(w, r, v, nil)
 	page := choosePage{}
 	if v.Known() {
-		page.Now = chooses(v.Who)
+		page.Now, page.As = chooses(v.Who)
 	}
 	for _, one := range former {
 		page.Former = append(page.Former, formerCard{one.Session.ID, hint(signin.Called(one.User))})
@@ -80,13 +81,13 @@ func (p choosing) choose(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// chooses names whom somebody can go on as.
-func chooses(who session.Browser) string {
+// chooses names whom somebody can go on as, and gives his address where that is not his name.
+func chooses(who session.Browser) (name, address string) {
 	as := whom(who.User, who.Session.HandedBy != "")
 	if name := who.User.Name; name != "" && name != as && who.Session.HandedBy == "" {
-		as = name + " · " + as
+		return name, as
 	}
-	return as
+	return as, ""
 }
 
 func (p choosing) chooseSent(w http.ResponseWriter, r *http.Request) error {

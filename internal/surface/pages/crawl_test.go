@@ -131,7 +131,7 @@ func harmless(t *testing.T, p otltest.Page) {
 	}
 	known := []string{
 		"html", "head", "meta", "title", "link", "script", "body", "a", "header", "span", "strong", "main", "div", "h1", "h2", "h3", "p", "form", "input", "label", "button", "footer",
-		"select", "option", "code", "time", "nav", "mark", "fieldset", "legend", "ul", "ol", "li", "bdi", "svg", "path", "img",
+		"select", "option", "code", "time", "nav", "mark", "fieldset", "legend", "ul", "ol", "li", "bdi", "svg", "path", "img", "details", "summary",
 	}
 	for n := range doc.Descendants() {
 		if n.Type != html.ElementNode {
@@ -143,7 +143,7 @@ func harmless(t *testing.T, p otltest.Page) {
 		for _, a := range n.Attr {
 			value := strings.ToLower(strings.TrimSpace(a.Val))
 			switch {
-			case strings.HasPrefix(a.Key, "on"), a.Key == "style", a.Key == "srcdoc", a.Key == "formaction":
+			case strings.HasPrefix(a.Key, "on"), a.Key == "style", a.Key == "srcdoc", a.Key == "formaction", n.Data == "details":
 				t.Errorf("%s: <%s %s=%q>", p.Path, n.Data, a.Key, a.Val)
 			case n.Data == "script" && (a.Key == "src" && a.Val != "/static/page.js"), n.Data == "link" && a.Key == "href" && a.Val != "/static/style.css" && a.Val != "/static/icon.svg":
 				t.Errorf("%s: <%s %s=%q>", p.Path, n.Data, a.Key, a.Val)

@@ -194,7 +194,7 @@ func (c *crawler) signedIn() *otltest.Browser {
 func (c *crawler) account(b *otltest.Browser) {
 	for _, path := range []string{
 		"/account", "/account/profile", "/account/email", "/account/phone", "/account/activity", "/account/ledger", "/account/data", "/account/security", "/account/sessions",
-		"/account/secure", "/signout", "/account/connect/" + c.s.Site.ID, "/redirect?site=" + c.s.Site.ID + "&redirect_uri=https://evil.test/%22%3E",
+		"/account/secure", "/account/password", "/signout", "/account/connect/" + c.s.Site.ID, "/redirect?site=" + c.s.Site.ID + "&redirect_uri=https://evil.test/%22%3E",
 	} {
 		b.Get(path)
 	}
@@ -202,6 +202,7 @@ func (c *crawler) account(b *otltest.Browser) {
 	b.Submit(b.Get("/account/profile"), "profile", map[string]string{"picture": `x"><svg onload=alert(1)>`, "display_name": `"><img src=x onerror=alert(1)>`})
 	b.Submit(b.Get("/account/email"), "address", map[string]string{"email": "<b>"})
 	b.Submit(b.Get("/account/phone"), "address", map[string]string{"phone": "<b>"})
+	b.Submit(b.Get("/account/password?secure=1"), "password-form", map[string]string{"password": "short"})
 	b.Submit(b.Get("/account/email"), "address", map[string]string{"email": "new-" + c.email})
 	change := b.Get(pathOf(letter(c.T, c.w, c.email).Link))
 	b.Submit(change, "confirm", nil)

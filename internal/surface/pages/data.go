@@ -40,7 +40,7 @@ func (p holdings) data(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s := p.screen(w, r, v, nil)
-	s.Title, s.Wide = s.Say("nav_data"), true
+	s.portal(s.Say("nav_data"))
 	s.Good = note(s, r)
 	p.show(w, http.StatusOK, "data.html", "", s)
 	return nil
@@ -55,7 +55,8 @@ func (p holdings) exportSent(w http.ResponseWriter, r *http.Request) error {
 	e, err := p.Consents.Export(r.Context(), v.Who.User.ID)
 	if otl.As(err).Kind == otl.Limited && err != nil {
 		s := p.screen(w, r, v, nil)
-		s.Title, s.Wide, s.Here = s.Say("nav_data"), true, placed(dataAt)
+		s.portal(s.Say("nav_data"))
+		s.Here = placed(dataAt)
 		w.Header().Set("Retry-After", number(int64(otl.As(err).RetryAfter.Seconds())))
 		p.show(w, p.wrong(&s, err), "data.html", "", s)
 		return nil

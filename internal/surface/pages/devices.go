@@ -4,13 +4,15 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
 )
 
 // devicePage lets a device in: first its code, then the question.
 type devicePage struct {
-	Code   string // as it was entered, or came along
+	Code   string // as it was entered, or came along; of the question what the device shows, "" where that is not known any more
 	Sample string // what one looks like, "" where none is asked for
 	Asked  string // from which device and address it came, as far as that is known
 }
@@ -56,6 +58,10 @@ func (p devices) entered(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if code, err = p.rule().Shows(r.Context(), v, secret.NewText(code)); err != nil {
+		return err
+	}
+	p.jar.Set(w, cookie.Shows, secret.NewText(code), signin.DeviceTTL)
 	return p.proceed(w, r, v)
 }
 
@@ -71,7 +77,11 @@ func (p devices) confirm(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s := p.screen(w, r, v, map[string]string{"name": isolate(d.Client), "address": isolate(whom(v.Who.User, v.Who.Session.HandedBy != ""))})
-	s.Title, s.Data = s.Say("device_confirm_heading"), devicePage{Asked: s.With("device", origin(s, d.UserAgent, d.IP)).Say("link_asked")}
+	page := devicePage{Asked: s.With("device", origin(s, d.UserAgent, d.IP)).Say("link_asked")}
+	if page.Code, err = p.rule().Shows(r.Context(), v, p.jar.Get(r, cookie.Shows)); err != nil { // it is kept nowhere else
+		return err
+	}
+	s.Title, s.Data = s.Say("device_confirm_heading"), page
 	p.show(w, http.StatusOK, "device.html", "", s)
 	return nil
 }
@@ -85,6 +95,7 @@ func (p devices) confirmed(w http.ResponseWriter, r *http.Request) error {
 	if err := p.rule().Decide(r.Context(), v, allow); err != nil {
 		return err
 	}
+	p.jar.Clear(w, cookie.Shows)
 	s := p.screen(w, r, signin.Visit{}, nil)
 	s.Here = placed("/device") // it is decided
 	s.Title, s.Good, s.Data = s.Say("device_denied_heading"), s.Say("device_denied"), devicePage{}

@@ -47,8 +47,10 @@ func TestDevicePage(t *testing.T) {
 			if !strings.Contains(string(p.Raw), "\u2068Television\u2069") || !strings.Contains(string(p.Raw), "If somebody sent you the code, cancel") {
 				t.Fatalf("%d %s", p.Status, p.Raw)
 			}
-			holds(t, p, "Sign in to \u2068Notes\u2069 on", "Asked from an unknown browser.", "!?.", "Use another account", "Signed in as")
+			holds(t, p, `id="shown"><bdi dir="ltr">`+shown.User+`</bdi>`, "Sign in to \u2068Notes\u2069 on", "Asked from an unknown browser.", "!?.", "Use another account", "Signed in as")
 			at := p.Path
+			b.Cookies["__Host-otl_shows"] = "BCDF-GHJK" // of another device
+			holds(t, b.Get(at), "If somebody sent you the code", `!id="shown"`)
 			if p = b.Submit(p, "confirm", map[string]string{"decision": decision}); !strings.Contains(string(p.Raw), want.says) {
 				t.Errorf("%s: %s", decision, p.Raw)
 			}

@@ -18,6 +18,7 @@ import (
 // document is what the template of a document is given.
 type document struct {
 	Title string
+	Deep  bool // it is not the first one
 	Body  template.HTML
 }
 
@@ -70,7 +71,7 @@ func (p library) doc(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Content-Type", "text/markdown; charset=utf-8")
 		_, _ = w.Write(raw) //nolint:gosec // G705: a document of ours, as text
 	default:
-		p.write(w, raw)
+		p.write(w, raw, name != "index")
 	}
 	return nil
 }
@@ -107,18 +108,18 @@ func (p library) errorCode(w http.ResponseWriter, r *http.Request) error {
 		return errNoPath
 	}
 	section, _, _ := strings.Cut(after, "\n## ")
-	p.write(w, []byte("# "+r.PathValue("code")+"\n"+section))
+	p.write(w, []byte("# "+r.PathValue("code")+"\n"+section), true)
 	return nil
 }
 
 // write shows a document. What may be wider than a screen can be reached by keys, and a cell
 // without words heads nothing (WCAG 2.1.1, 1.3.1).
-func (p library) write(w http.ResponseWriter, raw []byte) {
+func (p library) write(w http.ResponseWriter, raw []byte, deep bool) {
 	var body bytes.Buffer
 	if err := p.markdown.Convert(raw, &body); err != nil {
 		panic(err) // it writes to memory
 	}
 	reachable := strings.NewReplacer("<pre>", `<pre tabindex="0">`, "<th></th>", "<td></td>")
 	title, _, _ := strings.Cut(strings.TrimLeft(string(raw), "# "), "\n")
-	p.render(w, "doc.html", document{Title: title, Body: template.HTML(reachable.Replace(body.String()))}) //nolint:gosec // documents of ours, raw HTML off
+	p.render(w, "doc.html", document{Title: title, Deep: deep, Body: template.HTML(reachable.Replace(body.String()))}) //nolint:gosec // documents of ours, raw HTML off
 }

@@ -77,7 +77,7 @@ func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, si
 	case e.Code == factor.ErrKind.Code:
 		words, about.Otherwise, about.Words = "mfa_kind", at("/signin", r.FormValue("f"))+"&as=other", v.Say("other_way")
 	case e.Code == signin.ErrRedirect.Code:
-		words, about.Detail = "problem_redirect", e.Error()
+		title, words, about.Detail = v.Say("redirect_heading"), "problem_redirect", e.Error()
 	case e.Kind == otl.NotFound:
 		title, words, about.Otherwise, about.Words = v.Say("missing_heading"), "", "/account", v.Say("account")
 	case e.Kind == otl.Limited:
@@ -87,7 +87,7 @@ func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, si
 	case e.Kind != otl.Internal:
 		words, about.Detail = "problem_site", e.Error()
 	}
-	s := screen{Voice: v, Title: title, Token: token(p.jar.Get(r, cookie.Flow)), Data: about}
+	s := screen{Voice: v, Title: title, Site: site, Token: token(p.jar.Get(r, cookie.Flow)), Data: about}
 	if r.Method == http.MethodPost {
 		s.Here = nil
 	}

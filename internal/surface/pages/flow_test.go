@@ -118,7 +118,7 @@ func TestAVisitEndsAtTheSite(t *testing.T) {
 		}
 		w.Clock.Advance(time.Second)
 		p = b.Get(request(w.Notes, map[string]string{"prompt": "select_account"}))
-		if p.Title != "Choose an account" || !strings.Contains(string(p.Raw), "Jane Doe · "+jane) {
+		if p.Title != "Choose an account" || !strings.Contains(string(p.Raw), janeAs+jane) {
 			t.Errorf("prompt=select_account shows %q", p.Title)
 		}
 		if other := b.Get("/signin?as=new&" + strings.SplitN(p.Path, "?", 2)[1]); other.Title != "Sign in" {

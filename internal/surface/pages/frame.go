@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/wire"
 )
@@ -24,11 +26,13 @@ const (
 // screen is what the template of a hosted page is given.
 type screen struct {
 	Voice
+	Page    string // name of its template, for tests
 	Title   string // its one heading
 	Site    string // whom the browser comes from, "" for nobody
 	Brand   brand  // of the same
 	Onward  bool   // what he does here leads on to that site
 	Wide    bool
+	Tabbed  bool              // it is one of the pages of an account, below the way to the others
 	Problem string            // what went wrong
 	Good    string            // what went well
 	Wait    time.Duration     // until it can be tried again, 0 for at once
@@ -42,7 +46,22 @@ type screen struct {
 // tab is one of the pages of an account.
 type tab struct {
 	Path, Name string
-	Current    bool
+	Current    bool // it is the one somebody is on, or the one that led there
+	Exact      bool // it is the one somebody is on
+}
+
+// portal lays out one of the pages of an account.
+func (s *screen) portal(title string) { s.Title, s.Wide, s.Tabbed = title, true, true }
+
+// led gives the page of an account that leads to another one.
+func led(path string) string {
+	switch {
+	case path == securedAt, path == passwordAt:
+		return security
+	case strings.HasPrefix(path, "/account/sites/"):
+		return "/account"
+	}
+	return path
 }
 
 // Tabs gives the pages of an account, for the template, with the one it is on marked.
@@ -57,7 +76,8 @@ func (s screen) Tabs() []tab {
 		{Path: dataAt, Name: s.Say("nav_data")},
 	}
 	for i := range out {
-		out[i].Current = s.Here != nil && s.Here.Path == out[i].Path
+		out[i].Exact = s.Here != nil && s.Here.Path == out[i].Path
+		out[i].Current = s.Here != nil && led(s.Here.Path) == out[i].Path
 	}
 	return out
 }
@@ -66,7 +86,10 @@ func (s screen) Tabs() []tab {
 // for none but ours.
 func (p *Pages) show(w http.ResponseWriter, status int, name, leads string, s screen) {
 	var b bytes.Buffer
-	s.Langs = message.Languages()
+	if s.Site == "" {
+		s.Brand.Links = s.foot(p.Foot)
+	}
+	s.Langs, s.Page = message.Languages(), strings.TrimSuffix(name, ".html")
 	if err := p.templates.ExecuteTemplate(&b, name, s); err != nil {
 		panic(err) // a template of ours; the server answers 500
 	}
@@ -80,6 +103,12 @@ func (p *Pages) show(w http.ResponseWriter, status int, name, leads string, s sc
 	h.Set("Content-Security-Policy", policyFor(leads))
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes())
+}
+
+// foot gives the links of pages that are no site's.
+func (v Voice) foot(f otl.Foot) []otl.BrandLink {
+	all := []otl.BrandLink{{Text: v.Say("help"), URL: f.Help}, {Text: v.Say("privacy"), URL: f.Privacy}, {Text: v.Say("terms"), URL: f.Terms}}
+	return slices.DeleteFunc(all, func(l otl.BrandLink) bool { return l.URL == "" })
 }
 
 func policyFor(leads string) string {
@@ -97,11 +126,8 @@ type Voice struct {
 	message.Voice
 	Theme string // "light" or "dark", "" for his system's
 	Here  *place // where the page can be had again in another language, nil for nowhere
+	times times
 }
-
-// minute and day write a time in the language of a page, in their own direction.
-func (v Voice) minute(t time.Time) string { return isolate(v.Minute(t)) }
-func (v Voice) day(t time.Time) string    { return isolate(v.Day(t)) }
 
 // place is an address of ours.
 type place struct {
@@ -165,7 +191,7 @@ func (p *Pages) voice(w http.ResponseWriter, r *http.Request, data map[string]st
 		p.jar.Set(w, cookie.Lang, secret.NewText(chosen), year)
 		said[0] = chosen
 	}
-	return Voice{message.Speak(data, said...), theme(p.jar, w, r), here(p.Mux, r)}
+	return Voice{message.Speak(data, said...), theme(p.jar, w, r), here(p.Mux, r), times{}}
 }
 
 // wishes gives the languages whoever asks wishes for: what he chose, "" for nothing, then
@@ -181,5 +207,11 @@ func listed(locales string) string { return strings.Join(strings.Fields(locales)
 // listing writes several things one after the other, as the language does.
 func listing(s screen, names []string) string { return strings.Join(names, s.Say("comma")) }
 
+// The marks around what has a direction of its own (Unicode UAX 9).
+const (
+	isolates = "\u2068"
+	isolated = "\u2069"
+)
+
 // isolate keeps a name or an address from changing the direction of the text around it.
-func isolate(s string) string { return "\u2068" + s + "\u2069" }
+func isolate(s string) string { return isolates + s + isolated }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 )
 
@@ -211,8 +213,8 @@ func TestADoorIsShutFirst(t *testing.T) {
 	w.Person(t, jane)
 	b := home(t, w)
 	p := b.Get("/account/secure")
-	holds(t, p, "signed out everywhere, here too")
-	if page := string(p.Raw); strings.Index(page, `href="/forgot"`) > strings.Index(page, `id="others"`) {
+	holds(t, p, "signed out everywhere but here", `href="/account/security" aria-current="true"`)
+	if page := string(p.Raw); strings.Index(page, `href="/account/password?secure=1"`) > strings.Index(page, `id="others"`) {
 		t.Errorf("%s", page)
 	}
 	holds(t, b.Get("/account"), "Add a passkey", "Add a second step", "Don&#39;t recognise one of these?")
@@ -256,4 +258,61 @@ func packed(t *testing.T, parts ...[]byte) int {
 		total += b.Len()
 	}
 	return total
+}
+
+// TestPagesOfTheServerItselfSayWhereHelpIs: at their foot, where it is configured; those of a site
+// have the site's own.
+func TestPagesOfTheServerItselfSayWhereHelpIs(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite, func(o *node.Options) {
+		o.Foot = otl.Foot{Help: "https://help.test/me", Terms: "mailto:terms@help.test"}
+	})
+	b := w.Browser(t)
+	holds(t, b.Get("/nothing"), `<a href="https://help.test/me" rel="noreferrer">Help</a>`, `<a href="mailto:terms@help.test" rel="noreferrer">Terms</a>`, "!Privacy")
+	holds(t, b.Get("/?lang=de"), `>Hilfe</a>`)
+	holds(t, b.Get(request(w.Notes, nil)), "!help.test")
+	holds(t, otltest.New(t, otltest.SQLite).Browser(t).Get("/nothing"), "!>Help<")
+}
+
+// TestWhatOwnersReadIsFolded: a visitor of a site with a fault reads what happened, whose site it
+// was, and a reference; the fault itself stands folded below, for whoever runs the site.
+func TestWhatOwnersReadIsFolded(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	p := w.Browser(t).Get(request(w.Notes, map[string]string{"redirect_uri": "https://evil.test/"}))
+	holds(t, p, "<h1>This address isn&#39;t registered</h1>", `<strong dir="auto">Notes</strong></header>`, "<details><summary>For whoever runs the site</summary>", `id="reference"`)
+}
+
+// TestAWrongPasswordMarksBothFields: neither is known to be the wrong one (WCAG 3.3.1); and who
+// leaves a field out is told what to enter.
+func TestAWrongPasswordMarksBothFields(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	w.Person(t, jane)
+	b := w.Browser(t)
+	p := b.Get(request(w.Notes, nil))
+	has(t, p, "!aria-invalid", `data-hide="Hide">Show<span class="unseen">: Password</span>`)
+	p = b.Submit(p, "/signin", map[string]string{"identifier": jane, "password": "wrong-horse-7"})
+	if n := strings.Count(string(p.Raw), `aria-invalid="true" aria-describedby="problem"`); n != 2 {
+		t.Errorf("%d fields are marked", n)
+	}
+	p = b.Get("/signup?f=" + p.Fields("/signin").Get("f"))
+	holds(t, b.Submit(p, "/signup", map[string]string{"email": "", "password": ""}), "Enter one email address", "Use at least 8 characters.", "!what you entered here")
+}
+
+// TestASecondStepHasAWayOut: who has none of his factors at hand goes on as somebody else, or reads
+// whom to ask; the pages of an account stand below the way to the others.
+func TestASecondStepHasAWayOut(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	secondFactors(t, w, w.Person(t, jane, w.Notes.Site))
+	b := w.Browser(t)
+	p := password(b, b.Get(request(w.Notes, nil)))
+	holds(t, p, "Can&#39;t do any of this? Ask Notes for help.", `&amp;as=new">Use another account</a>`, "Trust this device until")
+	w.Person(t, "plain@dev.test")
+	b = w.Browser(t)
+	p = b.Submit(b.Get("/account"), "/signin", map[string]string{"identifier": "plain@dev.test", "password": otltest.Password})
+	if page := string(p.Raw); strings.Index(page, `class="tabs"`) > strings.Index(page, "<h1>") {
+		t.Errorf("%.3000s", page)
+	}
 }

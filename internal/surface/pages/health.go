@@ -7,12 +7,14 @@ import (
 )
 
 // partShown is how one part of the installation is doing, in words.
-type partShown struct{ Name, Standing string }
+type partShown struct {
+	Name, Standing string
+	Good           bool
+}
 
 // healthPage is what the template of the status is given.
 type healthPage struct {
-	At    string // UTC, as HTML has it
-	Time  string // the same to read
+	Time  string // when it was looked
 	Parts []partShown
 }
 
@@ -23,10 +25,9 @@ type statuses struct{ *Pages }
 func (p statuses) page(w http.ResponseWriter, r *http.Request) error {
 	h := p.Health(r.Context())
 	v := p.voice(w, r, nil)
-	at := h.At.UTC()
-	shown := healthPage{At: at.Format("2006-01-02T15:04:05Z"), Time: at.Format("2006-01-02 15:04:05 UTC")}
+	shown := healthPage{Time: v.minute(h.At)}
 	for _, part := range h.Parts {
-		shown.Parts = append(shown.Parts, partShown{v.Say("status_" + part.Name), v.Say("status_is_" + string(part.Standing))})
+		shown.Parts = append(shown.Parts, partShown{v.Say("status_" + part.Name), v.Say("status_is_" + string(part.Standing)), part.Standing == otl.StandingOK})
 	}
 	s := screen{Voice: v, Title: v.Say("status_heading"), Data: shown}
 	if said := v.Say("status_" + string(h.Standing())); h.Standing() == otl.StandingOK {

@@ -128,7 +128,8 @@ func (p hooks) showList(w http.ResponseWriter, r *http.Request, v signin.Visit, 
 	for _, e := range all {
 		page.Endpoints = append(page.Endpoints, hookOf(s, e))
 	}
-	s.Title, s.Wide, s.Data = named.Say("hooks_heading"), true, page
+	s.portal(named.Say("hooks_heading"))
+	s.Data = page
 	code := p.wrong(&s, wrong)
 	p.show(w, code, "hooks.html", "", s)
 	return nil
@@ -147,7 +148,7 @@ func hookOf(s screen, e otl.Endpoint) hookCard {
 		about = append(about, s.Say("hook_unverified"))
 	}
 	if len(e.Events) > 0 {
-		about = append(about, strings.Join(e.Events.Strings(), ", "))
+		about = append(about, isolate(strings.Join(e.Events.Strings(), ", ")))
 	}
 	if e.Description != "" {
 		about = append(about, isolate(e.Description))
@@ -198,7 +199,8 @@ func (p hooks) showOne(w http.ResponseWriter, r *http.Request, v signin.Visit, o
 		kind, _ := d.Event.Shown()
 		page.Deliveries = append(page.Deliveries, deliveryCard{d.Event.Event.ID, string(kind), deliveryText(s, d.Delivery)})
 	}
-	s.Title, s.Wide, s.Good, s.Data = s.With("site", isolate(of.Name)).Say("hooks_heading"), true, good, page
+	s.portal(s.With("site", isolate(of.Name)).Say("hooks_heading"))
+	s.Good, s.Data = good, page
 	if page.Detail != "" {
 		s.Problem = s.Say("hook_not_verified")
 	}
@@ -384,7 +386,8 @@ func (p hooks) delivery(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	kind, _ := d.Event.Shown()
-	s.Title, s.Wide, s.Data = string(kind), true, page
+	s.portal(string(kind))
+	s.Data = page
 	p.show(w, http.StatusOK, "delivery.html", "", s)
 	return nil
 }

@@ -49,6 +49,8 @@ type Options struct {
 	Now       func() time.Time
 	// Health gives how the installation is doing.
 	Health func(context.Context) otl.Health
+	// Foot is what pages that are no site's link to.
+	Foot otl.Foot
 	// Plain answers an error to whoever asks for no page.
 	Plain func(http.ResponseWriter, *http.Request, error)
 }
@@ -90,6 +92,7 @@ func New(o Options) *Pages {
 	p.get("/static/{name}", p.static)
 	p.get("/logo/{id}", brands{p}.logo)
 	changes{p}.routes()
+	passwords{accounts{p}}.routes()
 	hooks{accounts{p}}.routes()
 	devices{p}.routes()
 	return p

@@ -68,7 +68,8 @@ func (p accounts) showProfile(w http.ResponseWriter, r *http.Request, v signin.V
 	for _, f := range []otl.Field{otl.FieldEmail, otl.FieldPhone} {
 		page.Proven = append(page.Proven, fill(ownField{Field: f}))
 	}
-	s.Title, s.Wide, s.Data = s.Say("nav_profile"), true, page
+	s.portal(s.Say("nav_profile"))
+	s.Data = page
 	code := p.wrong(&s, wrong)
 	switch {
 	case errors.Is(wrong, otl.ErrUsernameTaken):

@@ -25,6 +25,7 @@ type redirectPage struct {
 	Press      bool
 	Second     bool // a second factor has to come first
 	Warning    string
+	Reference  string // the request id, "" where nothing went wrong
 }
 
 // hidden is a field of a form that nobody sees.
@@ -136,8 +137,8 @@ func (p mending) mismatch(w http.ResponseWriter, r *http.Request, a stray, no *o
 			a.Site = owned
 			s := p.lay(w, r, signin.Visit{Who: who}, a)
 			page := a.page()
-			s.Title, s.Problem = s.Say("problem_heading"), s.Say("problem_redirect")
-			page.Client, page.Mend = program(s, a), a.at()
+			s.Title, s.Problem = s.Say("redirect_heading"), s.Say("problem_redirect")
+			page.Client, page.Mend, page.Reference = program(s, a), a.at(), otl.RequestOf(r.Context()).ID
 			s.Data = page
 			otl.RequestOf(r.Context()).Err = &received
 			p.show(w, http.StatusBadRequest, "redirect.html", "", s)

@@ -78,11 +78,12 @@ func (p securities) show(w http.ResponseWriter, r *http.Request, v signin.Visit,
 	if page.Devices, err = p.trusted(r, s, v); err != nil {
 		return err
 	}
-	s.Title, s.Wide, s.Data = s.Say("security"), true, page
+	s.portal(s.Say("security"))
+	s.Data = page
 	s.Here = placed(security)
 	code := p.wrong(&s, wrong)
-	if wrong == nil && r.URL.Query().Get("saved") == "1" {
-		s.Good = s.Say("saved")
+	if wrong == nil {
+		s.Good = note(s, r)
 	}
 	p.Pages.show(w, code, "security.html", "", s)
 	return nil

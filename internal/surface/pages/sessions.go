@@ -27,14 +27,17 @@ type sessionCard struct {
 // is led through what to do when it was not he.
 type attendances struct{ accounts }
 
-// attended is their path.
-const attended = "/account/sessions"
+// Where they are.
+const (
+	attended  = "/account/sessions"
+	securedAt = "/account/secure"
+)
 
 func (p attendances) routes() {
 	p.get(attended, p.list)
 	p.post(attended+"/others", p.othersEnded)
 	p.post(attended+"/{id}/end", p.ended)
-	p.get("/account/secure", p.secure)
+	p.get(securedAt, p.secure)
 }
 
 // shownSessions is how many sessions a page has.
@@ -75,7 +78,8 @@ func (p attendances) list(w http.ResponseWriter, r *http.Request) error {
 	for _, one := range live {
 		page.Sessions = append(page.Sessions, attendance(s, one, names, v.Who))
 	}
-	s.Title, s.Wide, s.Data, s.Good = s.Say("sessions"), true, page, note(s, r)
+	s.portal(s.Say("sessions"))
+	s.Data, s.Good = page, note(s, r)
 	p.show(w, http.StatusOK, "sessions.html", "", s)
 	return nil
 }
@@ -119,7 +123,7 @@ func (p attendances) ended(w http.ResponseWriter, r *http.Request) error {
 func (p attendances) othersEnded(w http.ResponseWriter, r *http.Request) error {
 	back := attended
 	if r.PostForm.Get("secure") == "1" {
-		back = "/account/secure"
+		back = securedAt
 	}
 	v, ok, err := p.proven(w, r, back+"?proven=1")
 	if err != nil || !ok {
@@ -136,12 +140,13 @@ func (p attendances) othersEnded(w http.ResponseWriter, r *http.Request) error {
 // password, without which the other comes back in, out with him everywhere, and a look at what
 // he may have left.
 func (p attendances) secure(w http.ResponseWriter, r *http.Request) error {
-	v, ok, err := p.person(w, r, "/account/secure")
+	v, ok, err := p.person(w, r, securedAt)
 	if err != nil || !ok {
 		return err
 	}
 	s := p.screen(w, r, v, nil)
-	s.Title, s.Wide, s.Good = s.Say("secure_heading"), true, note(s, r)
+	s.portal(s.Say("secure_heading"))
+	s.Good = note(s, r)
 	p.show(w, http.StatusOK, "secure.html", "", s)
 	return nil
 }

@@ -26,7 +26,7 @@ func TestWhereOneIsSignedIn(t *testing.T) {
 		w.Clock.Advance(time.Hour)
 		w.Login(t, w.Notes, jane)
 		p := b.Get("/account/sessions")
-		own, notes := strings.Index(string(p.Raw), "Firefox, Linux"), strings.Index(string(p.Raw), "the site&#39;s own program")
+		own, notes := strings.Index(string(p.Raw), "Firefox, Linux"), strings.Index(string(p.Raw), "an app of the site")
 		if own < 0 || notes < own {
 			t.Errorf("this browser is not first: %d %d\n%s", own, notes, p.Raw)
 		}
@@ -83,7 +83,7 @@ func TestSE07_SignedOutEverywhereElse(t *testing.T) {
 			t.Errorf("%v %v", live, err)
 		}
 		guide := b.Get("/account/secure")
-		holds(t, guide, `href="/forgot"`, `href="/account/security"`, `href="/account/profile"`)
+		holds(t, guide, `href="/account/password?secure=1"`, `href="/account/security"`, `href="/account/profile"`)
 		w.Clock.Advance(16 * time.Minute)
 		proof := b.Submit(guide, "others", nil)
 		if proof.Title != "Confirm it's you" {
@@ -105,7 +105,7 @@ func TestWhomAnOperatorSignedIn(t *testing.T) {
 		if _, err := w.SignIn.Admin(t.Context(), u.ID, w.Installation.SiteID); err != nil {
 			t.Fatal(err)
 		}
-		holds(t, b.Get("/account/activity"), "operator", "!own program")
+		holds(t, b.Get("/account/activity"), "operator", "!an app of the site")
 	})
 }
 
@@ -129,6 +129,6 @@ func TestD1_ASessionThatASiteOpenedIsCalledThat(t *testing.T) {
 		if a, err := w.SignIn.Second.Arrive(t.Context(), signin.Presented{Token: given.Token}); err != nil || a.Session.SiteID != home.ID {
 			t.Fatal(a.Session, err)
 		}
-		holds(t, b.Get("/account/sessions"), "opened by \u2068Notes\u2069 · last active", "the site&#39;s own program")
+		holds(t, b.Get("/account/sessions"), "opened by \u2068Notes\u2069 · last active", "an app of the site")
 	})
 }

@@ -27,6 +27,7 @@ type signInPage struct {
 	Mail   string // what is mailed, in words; "" for nothing
 	Texts  bool   // codes can be texted
 	Stray  bool   // the page is open in the browser of an app
+	Missed bool   // the name and password that were entered do not match
 }
 
 // entry are the pages between a site's request and the way back.
@@ -184,6 +185,7 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, v signin.Visi
 	if page.Again {
 		s.Title = s.Say("confirm_you")
 	}
+	page.Missed = errors.Is(wrong, otl.ErrCredentials)
 	s.Data = page
 	code := p.wrong(&s, wrong)
 	if otl.Is(wrong, factor.ErrProof.Code) {
@@ -214,7 +216,7 @@ func (p *Pages) wrong(s *screen, err error) int {
 		s.Problem = s.Say(unavailable(e))
 	case len(e.More) > 0:
 		for _, one := range e.More {
-			s.Wrong[one.Field] = s.Say(ruleWords(one.Code))
+			s.Wrong[one.Field] = s.Say(ruleWords(one.Field, one.Code))
 		}
 		s.Problem = s.Wrong[e.More[0].Field]
 	}
@@ -238,8 +240,18 @@ func mendable(err error) bool {
 	return errors.Is(err, otl.ErrCredentials) || errors.Is(err, signin.ErrTemporary) || errors.Is(err, otl.ErrWay) || e.Kind == otl.Limited || e.Kind == otl.Unavailable || e.Kind == otl.Invalid && len(e.More) > 0
 }
 
-// ruleWords names the words for a rule that a field breaks.
-func ruleWords(rule string) string {
+// ruleWords names the words for a rule that a field breaks: what to enter.
+func ruleWords(field, rule string) string {
+	if rule == "required" {
+		switch field {
+		case "email":
+			rule = "not_an_address"
+		case "password":
+			rule = "too_short"
+		case "phone":
+			rule = "not_e164"
+		}
+	}
 	switch rule {
 	case "not_an_address":
 		return "bad_email"

@@ -29,7 +29,7 @@ func (p securities) trusted(r *http.Request, s screen, v signin.Visit) ([]device
 			out[i].Label = s.Say("by_site")
 		}
 		if !own && d.Site.Name != "" {
-			out[i].Text = isolate(d.Site.Name) + ", " + out[i].Text
+			out[i].Text = isolate(d.Site.Name) + s.Say("comma") + out[i].Text
 		}
 		if !d.LastUsedAt.IsZero() {
 			out[i].Text += s.Say("comma") + date("factor_used", d.LastUsedAt)

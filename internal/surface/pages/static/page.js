@@ -6,14 +6,25 @@ for (const select of document.querySelectorAll("select[data-at-once]")) {
   select.addEventListener("change", () => select.form.requestSubmit());
 }
 
+// Times are said in the zone of whoever reads, and as is the custom where he is.
+const spoken = document.documentElement.lang;
+const local = navigator.languages?.find((l) => /^[\w-]+$/.test(l) && l.split("-")[0] === spoken.split("-")[0]) ?? spoken;
+for (const time of document.querySelectorAll("time[datetime]")) {
+  const style = { dateStyle: "long", calendar: "gregory", numberingSystem: "latn" };
+  if (!("day" in time.dataset)) style.timeStyle = "short";
+  time.title = time.textContent;
+  time.textContent = new Intl.DateTimeFormat(local, style).format(new Date(time.dateTime));
+}
+
 // A password can be looked at.
 for (const button of document.querySelectorAll("button[data-shows]")) {
   const field = document.getElementById(button.dataset.shows);
+  const show = button.firstChild.data;
   button.hidden = false;
   button.addEventListener("click", () => {
     const shown = field.type === "text";
     field.type = shown ? "password" : "text";
-    button.setAttribute("aria-pressed", String(!shown));
+    button.firstChild.data = shown ? show : button.dataset.hide;
   });
 }
 
@@ -148,10 +159,16 @@ for (const note of document.querySelectorAll("[data-left]")) {
   const end = Date.now() + note.dataset.left * 1000;
   const count = () => {
     const left = Math.ceil((end - Date.now()) / 1000);
-    button.textContent = left > 0 ? `${words} (${left} s)` : words;
+    const says = (text) => text.replace("{seconds}", left);
+    button.textContent = left > 0 ? says(note.dataset.words) : words;
     if (left > 0) setTimeout(count, 1000);
+    else button.removeAttribute("aria-disabled");
+    if (left === 30 || left === 10) note.textContent = says(note.dataset.say); // read out now and then
+    if (left <= 0) note.textContent = words;
   };
-  note.hidden = true;
+  note.className = "unseen";
+  note.setAttribute("role", "status");
+  button.setAttribute("aria-disabled", "true"); // it can be pressed, and says why not
   count();
 }
 
