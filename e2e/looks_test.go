@@ -266,6 +266,7 @@ func (s stations) answers(t *testing.T) {
 	l.press(`button[value=code]`)
 	l.at("/signin/code")
 	for range 5 {
+		l.do(chromedp.WaitVisible(chromedp.CSS("#code")))
 		ask(l.tab, chromedp.Evaluate[bool](`document.querySelector("#code").value = "000000"; true`))
 		l.turn("#code-form button")
 	}

@@ -83,8 +83,8 @@ func (s stations) changes(t *testing.T) {
 	s.at(l, "change-used")
 }
 
-// steps are what stands between a site and somebody: an answer by a form, a passkey that is
-// offered, a site that has barred him.
+// steps are what stands between a site and somebody: a passkey that is offered, and an answer by a
+// form.
 func (s stations) steps(t *testing.T) {
 	site := s.partner(t, "Acme Notes")
 	var client struct {
@@ -94,7 +94,7 @@ func (s stations) steps(t *testing.T) {
 	l := s.open(t)
 	l.visit(site.authorize())
 	ask(l.tab, chromedp.Evaluate[bool](`document.querySelector("[name=keys]").value = "1"; true`))
-	who := s.in(l, site, "steps")
+	s.in(l, site, "steps")
 	l.at("/passkey/offer")
 	s.at(l, "offer")
 	l.press(`#offer button[value=later]`)
@@ -114,24 +114,19 @@ func (s stations) steps(t *testing.T) {
 	if l.bare = bare; !bare {
 		l.scripts(true)
 	}
-	var found struct {
-		Data []struct{ ID string }
-	}
-	must(t, http.StatusOK)(site.do(http.MethodGet, "/api/v1/users?email="+url.QueryEscape(who), "", nil)).into(&found)
-	must(t, http.StatusOK)(site.do(http.MethodPatch, "/api/v1/users/"+found.Data[0].ID, "", map[string]bool{"suspended": true}))
-	l.visit(site.authorize())
-	l.at("/barred")
-	s.at(l, "barred")
 }
 
-// handed is a browser that a site signed in with a session token, and would as somebody else.
+// handed is a browser that a site signed in with a session token, and would as somebody else; and
+// one of somebody whom that site has barred.
 func (s stations) handed(t *testing.T) {
 	o := newOneLogin(t, http.DefaultClient, s.vars)
-	other := "other-" + s.lang + "@dev.test"
-	var made struct{ Data []map[string]any }
-	o.post(t, "/api/1/users", "bearer:"+o.bearer, map[string]string{
-		"email": other, "firstname": "Olga", "lastname": "Other", "password": password, "password_confirmation": password,
-	}, &made)
+	other, barred := "other-"+s.lang+"@dev.test", "barred-"+s.lang+"@dev.test"
+	for who, state := range map[string]string{other: "1", barred: "0"} {
+		var made struct{ Data []map[string]any }
+		o.post(t, "/api/1/users", "bearer:"+o.bearer, map[string]string{
+			"email": who, "firstname": "Olga", "lastname": "Other", "password": password, "password_confirmation": password, "state": state,
+		}, &made)
+	}
 	var page string
 	login := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "text/html")
@@ -146,6 +141,11 @@ func (s stations) handed(t *testing.T) {
 		l.do(chromedp.WaitVisible(chromedp.CSS("footer")))
 		s.at(l, station.name)
 	}
+	b, site := s.open(t), &partner{id: s.vars["OTL_SITE_ID"], callback: s.vars["OTL_CALLBACK_URL"], world: s.world}
+	b.visit(site.authorize())
+	s.signIn(b, barred, password)
+	b.at("/barred")
+	s.at(b, "barred")
 }
 
 // hooks are what the owner of a site sees of its webhooks.

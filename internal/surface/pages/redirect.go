@@ -23,6 +23,7 @@ type redirectPage struct {
 	Registered [][]piece // the closest first
 	Mend       string    // where it is registered, "" on the page that does
 	Press      bool
+	Done       bool
 	Second     bool // a second factor has to come first
 	Warning    string
 	Reference  string // the request id, "" where nothing went wrong
@@ -236,8 +237,8 @@ func (p mending) mend(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s := p.lay(w, r, v, a)
-	s.Wide, s.Here = false, nil // it is done
-	s.Title, s.Good, s.Data = s.Say("redirect_done_heading"), s.Say("redirect_done"), redirectPage{Client: program(s, a), Received: []piece{{Text: a.Address}}}
+	s.Wide, s.Here = false, placed("/account") // it is done
+	s.Title, s.Good, s.Data = s.Say("redirect_done_heading"), s.Say("redirect_done"), redirectPage{Done: true, Client: program(s, a), Received: []piece{{Text: a.Address}}}
 	p.show(w, http.StatusOK, "redirect.html", "", s)
 	return nil
 }
