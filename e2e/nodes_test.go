@@ -60,9 +60,9 @@ func (c *client) me(access string) (reply, error) {
 	return c.do(http.MethodGet, "/api/v1/users/me", access, nil)
 }
 
-// TestRevocationReachesEveryNode ends sessions at one node and asks all of them
+// TestMN04_RevocationReachesEveryNode ends sessions at one node and asks all of them
 // at once: not one answer after the end of a session takes its token (SE-07).
-func TestRevocationReachesEveryNode(t *testing.T) {
+func TestMN04_RevocationReachesEveryNode(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, same(otltest.EmptyDatabaseURL(t, otltest.Postgres), 3)...)
 	join(t, c.nodes[0], "jane@dev.test")
@@ -93,10 +93,10 @@ func TestRevocationReachesEveryNode(t *testing.T) {
 	}
 }
 
-// TestAKilledNodeLosesOnlyWhatItWasDoing keeps people refreshing at three nodes,
+// TestMN09_AKilledNodeLosesOnlyWhatItWasDoing keeps people refreshing at three nodes,
 // kills one, and has everybody whose call failed try again elsewhere: nobody is
 // signed out (MN-09).
-func TestAKilledNodeLosesOnlyWhatItWasDoing(t *testing.T) {
+func TestMN09_AKilledNodeLosesOnlyWhatItWasDoing(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, same(otltest.EmptyDatabaseURL(t, otltest.Postgres), 3)...)
 	const people, rounds = 12, 60
@@ -138,11 +138,11 @@ func TestAKilledNodeLosesOnlyWhatItWasDoing(t *testing.T) {
 	}
 }
 
-// TestACutDatabaseIsNeverAStaleYes cuts one node's wire to the database, ends a
+// TestMN10_ACutDatabaseIsNeverAStaleYes cuts one node's wire to the database, ends a
 // session at another node meanwhile, and mends the wire: while it is cut the node
 // says 503 and not ready, and it never takes the ended session's token again
 // (DD-06).
-func TestACutDatabaseIsNeverAStaleYes(t *testing.T) {
+func TestMN10_ACutDatabaseIsNeverAStaleYes(t *testing.T) {
 	t.Parallel()
 	direct := otltest.EmptyDatabaseURL(t, otltest.Postgres)
 	w := newWire(t, direct)

@@ -148,8 +148,8 @@ func TestOnlyTheCommandImportsConfig(t *testing.T) {
 	}
 }
 
-// TestBannedInAuthCode keeps out what has no place near secrets (SU-05).
-func TestBannedInAuthCode(t *testing.T) {
+// TestSU05_BannedInAuthCode keeps out what has no place near secrets (SU-05).
+func TestSU05_BannedInAuthCode(t *testing.T) {
 	t.Parallel()
 	allowed := map[string]string{
 		"internal/store":  "math/rand/v2", // jitter of retries

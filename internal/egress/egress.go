@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"sync/atomic"
 	"time"
 )
 
@@ -56,6 +55,7 @@ type Answer struct {
 	Body       []byte // as it came, cut at Policy.Most
 	Cut        bool   // there was more
 	Sent       bool   // the request went out, whatever came back
+	Timing     Timing
 }
 
 // Do makes a request. Its URL is checked first; the addresses when they are dialled.
@@ -71,22 +71,19 @@ func (c *Client) Do(ctx context.Context, method, address string, headers http.He
 	if headers != nil {
 		req.Header = headers
 	}
-	var sent atomic.Bool
-	req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(i httptrace.WroteRequestInfo) {
-		if i.Err == nil {
-			sent.Store(true)
-		}
-	}}))
-	res, err := c.http.Do(req)
+	var w watch
+	res, err := c.http.Do(req.WithContext(httptrace.WithClientTrace(ctx, w.trace())))
 	if err != nil {
 		var wrapped *url.Error // it quotes the URL, which may hold a token
 		if errors.As(err, &wrapped) {
 			err = wrapped.Err
 		}
-		return Answer{Sent: sent.Load()}, err
+		sent, timing := w.seen()
+		return Answer{Sent: sent, Timing: timing}, err
 	}
 	defer res.Body.Close()
-	a := Answer{Status: res.StatusCode, Header: res.Header, RetryAfter: res.Header.Get("Retry-After"), Sent: true}
+	_, timing := w.seen()
+	a := Answer{Status: res.StatusCode, Header: res.Header, RetryAfter: res.Header.Get("Retry-After"), Sent: true, Timing: timing}
 	a.Body, err = io.ReadAll(io.LimitReader(res.Body, c.policy.Most+1))
 	if a.Cut = int64(len(a.Body)) > c.policy.Most; a.Cut {
 		a.Body = a.Body[:c.policy.Most]

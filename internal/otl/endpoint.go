@@ -138,11 +138,21 @@ type Attempt struct {
 	Number    int // 1, 2, 3 …
 	StartedAt time.Time
 	Took      time.Duration // exact to a millisecond
+	Timing    Timing        // what that went into
 	Status    int           // of the answer, 0 for none
 	Problem   string
 	Request   map[string][]string // head
 	Response  map[string][]string // head, at most 4 KiB of it
 	Body      []byte              // of the answer, at most 16 KiB, of a success 1 KiB
+}
+
+// Timing is how long the parts of a request took, each exact to a millisecond: looking its name up,
+// connecting, the TLS handshake (0 on a connection that was kept), and waiting for the first byte of the answer.
+type Timing struct{ Lookup, Connect, Handshake, Wait time.Duration }
+
+// Rest is what is left of a request that took so long: sending it, and reading the answer.
+func (t Timing) Rest(took time.Duration) time.Duration {
+	return max(took-t.Lookup-t.Connect-t.Handshake-t.Wait, 0)
 }
 
 // Tally is how many attempts an endpoint had on one day that took about as long.

@@ -119,7 +119,7 @@ func (t *trip) try(ctx context.Context, d store.Queued) outcome {
 		o.err = asking.Err() // the node stops: whether it arrived nobody knows
 		return o
 	}
-	o.attempt.Took = time.Since(start)
+	o.attempt.Took, o.attempt.Timing = time.Since(start), otl.Timing(a.Timing)
 	if a.Sent && t.to.Client == "" {
 		t.Webhooks.Shown(told)
 	}

@@ -115,20 +115,22 @@ func (g Deliveries) Attempted(ctx context.Context, made []Attempted) error {
 			if a.Body == nil {
 				a.Body = []byte{}
 			}
-			args = append(args, m.EndpointID, m.Seq, a.Number, millis(a.StartedAt), a.Took.Milliseconds(), a.Status, a.Problem, string(request), string(response), a.Body)
+			args = append(args, m.EndpointID, m.Seq, a.Number, millis(a.StartedAt), a.Took.Milliseconds(), a.Status, a.Problem, string(request), string(response), a.Body,
+				a.Timing.Lookup.Milliseconds(), a.Timing.Connect.Milliseconds(), a.Timing.Handshake.Milliseconds(), a.Timing.Wait.Milliseconds())
 		}
-		_, err := g.exec(ctx, `INSERT INTO attempts (endpoint_id, seq, number, started_at, took, status, problem, request, response, body) VALUES `+
-			rows(len(part), 10)+` ON CONFLICT (endpoint_id, seq, number) DO NOTHING`, args...)
+		_, err := g.exec(ctx, `INSERT INTO attempts (endpoint_id, seq, number, started_at, took, status, problem, request, response, body, lookup_ms, connect_ms, handshake_ms, wait_ms) VALUES `+
+			rows(len(part), 14)+` ON CONFLICT (endpoint_id, seq, number) DO NOTHING`, args...)
 		return err
 	})
 }
 
 // Attempts gives the attempts of a delivery, the first one first.
 func (g Deliveries) Attempts(ctx context.Context, endpointID string, seq int64) ([]otl.Attempt, error) {
-	return all(ctx, g.group, `SELECT number, started_at, took, status, problem, request, response, body FROM attempts
+	return all(ctx, g.group, `SELECT number, started_at, took, status, problem, request, response, body, lookup_ms, connect_ms, handshake_ms, wait_ms FROM attempts
 		WHERE endpoint_id = $1 AND seq = $2 ORDER BY number`, []any{endpointID, seq}, func(a *otl.Attempt) []any {
 		return []any{
 			&a.Number, at(&a.StartedAt), words(&a.Took, storedMillis), &a.Status, &a.Problem, words(&a.Request, storedHead), words(&a.Response, storedHead), &a.Body,
+			words(&a.Timing.Lookup, storedMillis), words(&a.Timing.Connect, storedMillis), words(&a.Timing.Handshake, storedMillis), words(&a.Timing.Wait, storedMillis),
 		}
 	})
 }

@@ -124,7 +124,8 @@ func TestADeliveryIsSettledOnce(t *testing.T) {
 		write(t, st, func(ctx context.Context, tx *store.Tx) error {
 			var made []store.Attempted
 			for n := 1; n <= 3; n++ {
-				a := otl.Attempt{Number: n, StartedAt: start, Took: 1500 * time.Millisecond, Status: 200 + n, Request: map[string][]string{"A": {fmt.Sprint(n)}}, Body: []byte{0, 0xff}}
+				a := otl.Attempt{Number: n, StartedAt: start, Took: 1500 * time.Millisecond, Status: 200 + n, Request: map[string][]string{"A": {fmt.Sprint(n)}}, Body: []byte{0, 0xff},
+					Timing: otl.Timing{Lookup: time.Millisecond, Connect: 2 * time.Millisecond, Handshake: 3 * time.Millisecond, Wait: time.Duration(n) * time.Second}}
 				made = append(made, store.Attempted{Delivery: due[0].Delivery, Attempt: a})
 			}
 			return tx.Deliveries.Attempted(ctx, made)
@@ -132,6 +133,9 @@ func TestADeliveryIsSettledOnce(t *testing.T) {
 		all, err := st.Read.Deliveries.Attempts(t.Context(), "a", 1)
 		if err != nil || len(all) != 3 || all[2].Took != 1500*time.Millisecond || all[2].Status != 203 || all[2].Request["A"][0] != "3" || string(all[2].Body) != "\x00\xff" {
 			t.Errorf("%+v %v", all, err)
+		}
+		if want := (otl.Timing{Lookup: time.Millisecond, Connect: 2 * time.Millisecond, Handshake: 3 * time.Millisecond, Wait: 3 * time.Second}); all[2].Timing != want {
+			t.Errorf("%+v, want %+v", all[2].Timing, want)
 		}
 		waiting, oldest, err := st.Read.Deliveries.Counts(t.Context(), start)
 		if err != nil || waiting != 1 || !oldest.Equal(start) {

@@ -145,10 +145,10 @@ var serverSide = []string{
 	"disabled", "roles", "password_hash", "is_admin", "first_party", "scopes", "last_login_at", "__proto__", "constructor",
 }
 
-// TestBadInputChangesNothing spoils each member of each request in every way,
+// TestTE09_BadInputChangesNothing spoils each member of each request in every way,
 // and adds each member that only the server sets: a 4xx that names the member,
 // and not a row of the database is different.
-func TestBadInputChangesNothing(t *testing.T) {
+func TestTE09_BadInputChangesNothing(t *testing.T) {
 	t.Parallel()
 	eachSeen(t, func(t *testing.T, w seen) {
 		d := describe(t)

@@ -241,10 +241,23 @@ type deliveryIn struct {
 	EventID string `path:"event_id" json:"-" doc:"Event id."`
 }
 
+type timingOut struct {
+	Lookup    int `json:"lookup_ms" doc:"Looking the name up; as the next two 0 on a connection that was kept."`
+	Connect   int `json:"connect_ms"`
+	Handshake int `json:"tls_ms"`
+	Wait      int `json:"wait_ms" doc:"From the request to the first byte of the answer."`
+}
+
+func newTimingOut(t otl.Timing) timingOut {
+	ms := func(d time.Duration) int { return int(d.Milliseconds()) }
+	return timingOut{ms(t.Lookup), ms(t.Connect), ms(t.Handshake), ms(t.Wait)}
+}
+
 type attemptOut struct {
 	Number    int       `json:"number" doc:"1, 2, 3 …"`
 	StartedAt time.Time `json:"started_at"`
 	Took      int       `json:"duration_ms"`
+	Timing    timingOut `json:"timing"`
 	Status    *int      `json:"status" doc:"null where there was no answer."`
 	Problem   string    `json:"problem"`
 	Request   headers   `json:"request_headers"`
@@ -278,7 +291,7 @@ func (s webhooks) delivery(c *call, in *deliveryIn) (*deliveryDetailOut, error) 
 		out.Payload = ptr(newEventOut(webhook.Past{Told: told}))
 	}
 	for _, a := range attempts {
-		one := attemptOut{a.Number, a.StartedAt, int(a.Took.Milliseconds()), nil, a.Problem, heads(a.Request), heads(a.Response), strings.ToValidUTF8(string(a.Body), "\ufffd")}
+		one := attemptOut{a.Number, a.StartedAt, int(a.Took.Milliseconds()), newTimingOut(a.Timing), nil, a.Problem, heads(a.Request), heads(a.Response), strings.ToValidUTF8(string(a.Body), "\ufffd")}
 		if a.Status != 0 {
 			one.Status = &a.Status
 		}

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -69,8 +70,15 @@ type deliveryPage struct {
 	Curl                  string // the command for a further attempt, "" unless it was asked for
 }
 
-// attemptCard is one attempt.
-type attemptCard struct{ Text, Body string }
+// attemptCard is one attempt: the heads of the request and the answer, what the latter said, and
+// what its time went into, in words and as bars.
+type attemptCard struct {
+	Text, Request, Answer, Body, Timing string
+	Bars                                []bar
+}
+
+// bar is one of those that stand in a row, a thousand wide.
+type bar struct{ X, Width int64 }
 
 func (p hooks) routes() {
 	const at = "/account/sites/{id}/webhooks"
@@ -368,13 +376,7 @@ func (p hooks) delivery(w http.ResponseWriter, r *http.Request) error {
 	s := p.screen(w, r, v, nil)
 	page := deliveryPage{At: hooksAt(of.ID), Hook: d.EndpointID, Event: d.Event.Event.ID, Text: deliveryText(s, d.Delivery)}
 	for _, a := range attempts {
-		text := strconv.Itoa(a.Number) + " · " + s.minute(a.StartedAt) + " · " + strconv.FormatInt(a.Took.Milliseconds(), 10) + " ms"
-		for _, more := range []string{strconv.Itoa(a.Status), a.Problem} {
-			if more != "" && more != "0" {
-				text += " · " + isolate(more)
-			}
-		}
-		page.Attempts = append(page.Attempts, attemptCard{text, strings.ToValidUTF8(string(a.Body), "\ufffd")})
+		page.Attempts = append(page.Attempts, attemptOf(s, a))
 	}
 	if curl {
 		url, next, some, err := webhook.View{Webhooks: p.Webhooks}.Next(r.Context(), of.ID, d)
@@ -390,6 +392,41 @@ func (p hooks) delivery(w http.ResponseWriter, r *http.Request) error {
 	s.Data = page
 	p.show(w, http.StatusOK, "delivery.html", "", s)
 	return nil
+}
+
+// attemptOf says how an attempt went.
+func attemptOf(s screen, a otl.Attempt) attemptCard {
+	ms := func(d time.Duration) string { return number(d.Milliseconds()) }
+	text := strconv.Itoa(a.Number) + " · " + s.minute(a.StartedAt) + " · " + ms(a.Took) + " ms"
+	for _, more := range []string{strconv.Itoa(a.Status), a.Problem} {
+		if more != "" && more != "0" {
+			text += " · " + isolate(more)
+		}
+	}
+	card := attemptCard{Text: text, Request: head(a.Request), Answer: head(a.Response), Body: strings.ToValidUTF8(string(a.Body), "\ufffd")}
+	t, rest := a.Timing, a.Timing.Rest(a.Took)
+	if t == (otl.Timing{}) {
+		return card
+	}
+	card.Timing = s.With("dns", ms(t.Lookup)).With("tcp", ms(t.Connect)).With("tls", ms(t.Handshake)).With("wait", ms(t.Wait)).With("rest", ms(rest)).Say("hook_timing")
+	var x int64
+	for _, part := range []time.Duration{t.Lookup, t.Connect, t.Handshake, t.Wait, rest} {
+		width := int64(1000 * part / max(a.Took, 1))
+		card.Bars = append(card.Bars, bar{x, width})
+		x += width
+	}
+	return card
+}
+
+// head writes a head, a field a line.
+func head(h http.Header) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		for _, v := range h[name] {
+			b.WriteString(strings.ToLower(name) + ": " + v + "\n")
+		}
+	}
+	return strings.ToValidUTF8(b.String(), "\ufffd")
 }
 
 // resend has one event sent to the endpoint again.

@@ -1,15 +1,18 @@
 package pages_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
 // keeper is the owner of a site, signed in with two factors.
@@ -180,6 +183,44 @@ func TestTheWebhooksPageShowsHowItWent(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := one + "/deliveries/" + events[0].Event.Event.ID
-	holds(t, b.Get(d), "?curl=1", "!x-otl-signature")
+	holds(t, b.Get(d), "<summary>Request</summary>", "webhook-id: "+events[0].Event.Event.ID, "x-otl-signature: ", "<summary>Answer</summary>", "content-length: ")
+	holds(t, b.Get(d), "?curl=1", "!curl -X POST")
 	holds(t, b.Get(d+"?curl=1"), "curl -X POST", "x-otl-signature: ", "webhook.test", "openssl dgst")
+}
+
+// TestAnAttemptSaysWhatItsTimeWentInto as bars, which stand one behind the other, and in numbers.
+func TestAnAttemptSaysWhatItsTimeWentInto(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	b, mine := keeper(t, w)
+	h := otltest.NewHook(t)
+	h.Answer(func(http.ResponseWriter, *http.Request) {
+		for begun := time.Now(); time.Since(begun) < 2*time.Millisecond; { // so that there is something to draw
+		}
+	})
+	at := "/account/sites/" + mine.ID + "/webhooks"
+	b.Submit(b.Get(at), "new", map[string]string{"url": h.URL})
+	all, err := w.Webhooks.List(t.Context(), mine.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at += "/" + all[0].ID
+	press(t, b, b.Get(at), "act", "test", nil)
+	w.Deliver(t)
+	sent, _, err := w.Webhooks.Deliveries(t.Context(), mine.ID, all[0].ID, "", otl.LogFilter{Limit: 1})
+	if err != nil || len(sent) != 1 {
+		t.Fatal(len(sent), err)
+	}
+	at += "/deliveries/" + sent[0].Event.Event.ID
+	holds(t, b.Get(at), `class="bars"`, "· waiting ", "!waiting 0 ·")
+	ms := time.Millisecond
+	if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		return tx.Deliveries.Attempted(ctx, []store.Attempted{{Delivery: sent[0].Delivery, Attempt: otl.Attempt{
+			Number: 2, StartedAt: w.Clock.Now(), Took: 100 * ms, Status: http.StatusOK, Timing: otl.Timing{Lookup: 10 * ms, Connect: 20 * ms, Handshake: 30 * ms, Wait: 35 * ms},
+		}}})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, b.Get(at), "DNS 10 · TCP 20 · TLS 30 · waiting 35 · the rest 5 ms",
+		`<rect x="0" width="100" height="10"/><rect x="100" width="200" height="10"/><rect x="300" width="300" height="10"/><rect x="600" width="350" height="10"/><rect x="950" width="50" height="10"/>`)
 }

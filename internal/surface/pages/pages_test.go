@@ -97,6 +97,27 @@ func TestEveryErrorCodeIsExplained(t *testing.T) {
 	}
 }
 
+// TestCodesOfErrorsStandInOrder of the alphabet, each once, and the table above them names each.
+func TestCodesOfErrorsStandInOrder(t *testing.T) {
+	t.Parallel()
+	raw, err := docs.Files.ReadFile("errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, sections, _ := strings.Cut(string(raw), "\n## ")
+	last := ""
+	for section := range strings.SplitSeq(sections, "\n## ") {
+		code, _, _ := strings.Cut(section, "\n")
+		if code <= last {
+			t.Errorf("%s stands behind %s", code, last)
+		}
+		last = code
+		if !strings.Contains(table, "`"+code+"`") {
+			t.Errorf("%s is in no row of the table", code)
+		}
+	}
+}
+
 // codesInSource collects the codes of errors: the member Code of an otl.Error,
 // and what `malformed` is called with.
 func codesInSource(t *testing.T) map[string]string {
