@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"unicode"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/onetimelogin/otl/internal/config"
 	"github.com/onetimelogin/otl/internal/installation"
@@ -31,6 +34,13 @@ const (
 	exitInterrupted = 130
 )
 
+// Codes of PostgreSQL for a database that lets nobody in.
+const (
+	noSuchDatabase = "3D000"
+	wrongPassword  = "28P01"
+	noSuchUser     = "28000"
+)
+
 // usageError is a command line that cannot be understood.
 type usageError struct {
 	error
@@ -53,6 +63,7 @@ func explain(err error) (code int, text, try string) {
 	var known *otl.Error
 	var network *net.OpError
 	var name *net.DNSError
+	var refused *pgconn.PgError
 	var found findings
 	var silent unreachable
 	switch {
@@ -77,6 +88,10 @@ func explain(err error) (code int, text, try string) {
 		return exitDatabase, text, ""
 	case errors.As(err, &name), errors.As(err, &network) && network.Op == "dial":
 		return exitUnreachable, "cannot reach the database: " + away(name, network), "check OTL_DATABASE_URL, and that PostgreSQL runs there"
+	case errors.As(err, &refused) && slices.Contains([]string{noSuchDatabase, wrongPassword, noSuchUser}, refused.Code):
+		return exitUnreachable, "the database refuses: " + refused.Message, "make the database and its user, or check OTL_DATABASE_URL"
+	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES) && errors.As(err, &network) && network.Op == "listen":
+		return exitAddress, text, "listen on an address and a port that this machine gives you, with --listen or OTL_LISTEN"
 	case errors.Is(err, syscall.EADDRINUSE):
 		return exitAddress, text, "stop the process that listens there, or choose another address with --listen or OTL_LISTEN"
 	case errors.Is(err, context.Canceled):

@@ -13,6 +13,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/onetimelogin/otl/internal/config"
 	"github.com/onetimelogin/otl/internal/installation"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -21,6 +23,7 @@ import (
 
 func TestD24_EveryErrorHasItsCode(t *testing.T) {
 	t.Parallel()
+	const elsewhere = "listen on an address and a port that this machine gives you, with --listen or OTL_LISTEN"
 	address := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 5432}
 	for name, one := range map[string]struct {
 		err  error
@@ -53,7 +56,10 @@ func TestD24_EveryErrorHasItsCode(t *testing.T) {
 		"an older database":    {store.ErrOlder, exitDatabase, store.ErrOlder.Error(), ""},
 		"a port in use":        {&net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}, exitAddress, "listen tcp: bind: address already in use", "stop the process that listens there, or choose another address with --listen or OTL_LISTEN"},
 		"a socket in use":      {&net.OpError{Op: "listen", Net: "unix", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}, exitAddress, "listen unix: bind: address already in use", "stop the process that listens there, or choose another address with --listen or OTL_LISTEN"},
-		"a port of others":     {&net.OpError{Op: "listen", Net: "tcp", Err: syscall.EACCES}, exitFailed, "listen tcp: permission denied", ""},
+		"a port of others":     {&net.OpError{Op: "listen", Net: "tcp", Err: syscall.EACCES}, exitAddress, "listen tcp: permission denied", elsewhere},
+		"an address of others": {&net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)}, exitAddress, "listen tcp: bind: cannot assign requested address", elsewhere},
+		"no such database":     {fmt.Errorf("connect: %w", &pgconn.PgError{Code: "3D000", Message: `database "otl" does not exist`}), exitUnreachable, `the database refuses: database "otl" does not exist`, "make the database and its user, or check OTL_DATABASE_URL"},
+		"PostgreSQL otherwise": {&pgconn.PgError{Severity: "ERROR", Code: "42P01", Message: "no such table"}, exitFailed, "ERROR: no such table (SQLSTATE 42P01)", ""},
 		"PostgreSQL away":      {fmt.Errorf("connect: %w", &net.OpError{Op: "dial", Net: "tcp", Addr: address, Err: syscall.ECONNREFUSED}), exitUnreachable, "cannot reach the database: dial tcp 192.0.2.1:5432: connection refused", "check OTL_DATABASE_URL, and that PostgreSQL runs there"},
 		"PostgreSQL unknown":   {&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "db.test"}}, exitUnreachable, "cannot reach the database: lookup db.test: no such host", "check OTL_DATABASE_URL, and that PostgreSQL runs there"},
 		"interrupted":          {fmt.Errorf("read: %w", context.Canceled), exitInterrupted, "interrupted", ""},

@@ -164,6 +164,6 @@ func sitesPolicy(a *app) *cobra.Command {
 		},
 	}
 	c.Flags().StringSliceVar(&roles, "roles", nil, "who must have one under the policy roles")
-	c.Flags().IntVar(&days, "trust-days", otl.DefaultTrustDays, "for how many days a device can be trusted; as it was if left out")
+	c.Flags().IntVar(&days, "trust-days", otl.DefaultTrustDays, "for how many days a device can be trusted; where it is left out, what the site has stays")
 	return c
 }

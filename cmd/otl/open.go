@@ -78,6 +78,8 @@ func nodeOptions(c *config.Config, log *slog.Logger, serve bool) (node.Options, 
 		if err := config.CheckPrivate(file); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 			return node.Options{}, err
 		}
+	} else if err := store.CheckURL(url); err != nil {
+		return node.Options{}, c.Refuse("database_url", err.Error())
 	}
 	master, err := masterKey(c)
 	if err != nil {

@@ -127,7 +127,7 @@ func safe(c *config.Config) (*server.Certificate, error) {
 		return nil, nil
 	}
 	if err := config.CheckPrivate(c.TLSKey); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("OTL_TLS_KEY: %w", err)
 	}
 	cert, err := server.LoadCertificate(c.TLSCert, c.TLSKey)
 	if err != nil {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"io"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode"
@@ -41,6 +43,29 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 		}
 		if c.Runnable() && c.Args == nil {
 			t.Errorf("%s takes any argument", path)
+		}
+	}
+}
+
+// TestEveryCommandIsDocumented holds docs/cli.md against the commands.
+func TestEveryCommandIsDocumented(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../../docs/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, c := range commands() {
+		words := strings.Fields(path)
+		if c.HasSubCommands() || words[0] != "otl" || len(words) < 2 || words[1] == "completion" || words[1] == "help" {
+			continue
+		}
+		found := false
+		for line := range strings.SplitSeq(string(raw), "\n") {
+			found = found || strings.Contains(line, "otl "+words[1]) && regexp.MustCompile("`(otl "+words[1]+" )?"+strings.Join(words[2:], " ")+"\\b").MatchString(line) ||
+				len(words) == 2 && strings.Contains(line, "`"+path)
+		}
+		if !found {
+			t.Errorf("docs/cli.md says nothing of %s", path)
 		}
 	}
 }

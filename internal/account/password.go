@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -64,7 +65,8 @@ func (p *PasswordRules) Check(password secret.Text, email otl.Email, siteName st
 		return err
 	}
 	word := fold(s)
-	if common[word] || p.extra[word] || uniform(word) {
+	listed := func(w string) bool { return common[w] || p.extra[w] }
+	if uniform(word) || slices.ContainsFunc(spellings(word), listed) {
 		return otl.InvalidField("password", "too_common", "is one of the passwords that are guessed first")
 	}
 	for _, own := range personal(email, siteName) {
@@ -74,6 +76,24 @@ func (p *PasswordRules) Check(password secret.Text, email otl.Email, siteName st
 	}
 	return nil
 }
+
+// mostAdded is how much somebody adds to a word whose password is guessed all the same: a year
+// and a sign.
+const mostAdded = 5
+
+// spellings gives a folded password and what it is made from, if that is a word with little
+// added at its end, or with digits and signs for letters: whoever guesses tries those too (PW-04).
+func spellings(word string) []string {
+	plain := strings.TrimRightFunc(word, notLetter)
+	all := []string{word, letters.Replace(word)}
+	if len(word)-len(plain) <= mostAdded {
+		all = append(all, plain, letters.Replace(plain))
+	}
+	return all
+}
+
+// letters puts letters for what is written in their place.
+var letters = strings.NewReplacer("0", "o", "1", "l", "3", "e", "4", "a", "5", "s", "7", "t", "@", "a", "$", "s", "!", "i")
 
 // list reads the common passwords once, when the first new password is
 // checked: a start does not pay for it.

@@ -70,7 +70,9 @@ func TestPW04_WhatIsGuessedFirst(t *testing.T) {
 		"password": "too_common", "PassWord": "too_common", "12345678": "too_common", "qwertyuiop": "too_common", "ｐａｓｓｗｏｒｄ": "too_common",
 		"aaaaaaaaaa": "too_common", "winter2026!": "too_common", "Sesame-Street": "too_common",
 		"jane.doe+x@example-mail.test": "too_personal", "example-mail": "too_personal", "acme notes": "too_personal", "Acme Notes!": "too_personal",
-		"jane-acme-x7": "", "winter2027!": "",
+		"jane-acme-x7": "",
+		"winter2027!":  "too_common", "password123": "too_common", "P@ssw0rd": "too_common", "passw0rd1": "too_common", "Monkey123!": "too_common", "summer2024": "too_common",
+		"m0nk3y-tulip": "", "summer-of-84": "", "monkey20241231": "", "a2024!": "too_short", "tulip-lamp-44": "",
 	} {
 		if got := check(t, r, password); got != want {
 			t.Errorf("%q: %q, want %q", password, got, want)

@@ -80,7 +80,7 @@ type SMTP struct {
 }
 
 // ErrURL means that the URL of a provider cannot be understood.
-var ErrURL = errors.New("must be smtp://user:password@host:587, smtps://…, webhook:https://… or dir:/path")
+var ErrURL = errors.New("must be smtp://user:password@host:587, smtps://…, webhook:https://…, dir:/path or log:; special characters of a password are written as %XX, such as %40 for @")
 
 // NewSMTP reads smtp:// and smtps:// URLs. With smtp the connection is encrypted
 // by STARTTLS before anything is said; ?tls=opportunistic does without where the
@@ -229,7 +229,7 @@ func NewSMS(list string, p Post, note func(string, ...any)) ([]Sender, error) {
 		case "webhook":
 			return NewWebhook(rest(u), "", p)
 		}
-		return nil, errors.New("must be twilio://SID:TOKEN@?from=NUMBER, vonage://KEY:SECRET@?from=SENDER, webhook:https://… or dir:/path")
+		return nil, errors.New("must be twilio://SID:TOKEN@?from=NUMBER, vonage://KEY:SECRET@?from=SENDER, webhook:https://…, dir:/path or log:")
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/url"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -28,11 +29,41 @@ type postgres struct {
 // leastPostgres is the oldest release the tests run on.
 const leastPostgres = 130000
 
+// CheckURL refuses what Open cannot read, without opening anything. The error says why and
+// does not repeat the URL, which may hold a password.
+func CheckURL(url string) error {
+	if !Postgres(url) {
+		return nil
+	}
+	_, err := parsePostgres(url)
+	return err
+}
+
+// parsePostgres reads the address of a PostgreSQL database. The driver's own error repeats
+// it, so this one names the parameter without which it can be read, if there is one.
+func parsePostgres(text string) (*pgx.ConnConfig, error) {
+	conf, err := pgx.ParseConfig(text)
+	if err == nil {
+		return conf, nil
+	}
+	if u, bad := url.Parse(text); bad == nil {
+		for name := range u.Query() {
+			rest := u.Query()
+			rest.Del(name)
+			less := *u
+			less.RawQuery = rest.Encode()
+			if _, bad := pgx.ParseConfig(less.String()); bad == nil {
+				return nil, fmt.Errorf("has a value of %s that there is not", name)
+			}
+		}
+	}
+	return nil, errors.New("is no address of a PostgreSQL database, such as postgres://user@host/database; special characters of a password are written as %XX")
+}
+
 func openPostgres(ctx context.Context, o Options) (*Store, error) {
-	conf, err := pgx.ParseConfig(o.URL)
+	conf, err := parsePostgres(o.URL)
 	if err != nil {
-		// The driver's message repeats the URL, which may hold a password.
-		return nil, errors.New("OTL_DATABASE_URL is not a PostgreSQL URL, such as postgres://user@host/database")
+		return nil, fmt.Errorf("the address of the database %w", err)
 	}
 	if conf.ConnectTimeout == 0 {
 		conf.ConnectTimeout = 5 * time.Second

@@ -42,8 +42,15 @@ func TestEveryPageRenders(t *testing.T) {
 	if err != nil || len(names) < 5 {
 		t.Fatal(names, err)
 	}
+	index, err := docs.Files.ReadFile("index.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	paths := []string{"/docs"}
 	for _, n := range names {
+		if n != "index.md" && !strings.Contains(string(index), "("+n+")") {
+			t.Errorf("docs/index.md does not lead to %s", n)
+		}
 		paths = append(paths, "/docs/"+strings.TrimSuffix(n, ".md"))
 	}
 	links := regexp.MustCompile(`href="(/[^"#]*)`)
