@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -439,10 +437,7 @@ func (o *onetime) provider(t *testing.T) []artefact {
 		"response_type": {"code"}, "client_id": {o.backend.ID}, "redirect_uri": {callbackURL}, "scope": {"openid email"},
 		"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := otltest.NewSigner(t, jose.ES256)
 	signer, device := o.keyed(t, key), oauthClient{}
 	o.in.otl(t, &device, "clients", "create", "--site", "notes", "--public", "--device", "--redirect-uri", callbackURL)
 	own := url.Values{"grant_type": {"client_credentials"}}
@@ -472,13 +467,13 @@ func (o *onetime) provider(t *testing.T) []artefact {
 			return always(present{path: path, body: url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {device.ID}, "device_code": {shown.Device}}})
 		}},
 		{name: "proof of a key (DPoP)", won: 200, lost: 400, fresh: func(t *testing.T, _ int) func(int) present {
-			head := map[jose.HeaderKey]any{"typ": "dpop+jwt", "jwk": jose.JSONWebKey{Key: key.Public()}}
-			proof := signed(t, key, head, object{"jti": rand.Text(), "htm": "POST", "htu": o.in.issuer + path, "iat": time.Now().Unix()})
+			head := map[jose.HeaderKey]any{"typ": "dpop+jwt", "jwk": key.JWK()}
+			proof := key.Sign(t, head, object{"jti": rand.Text(), "htm": "POST", "htu": o.in.issuer + path, "iat": time.Now().Unix()})
 			return always(present{path, own, map[string]string{"Authorization": o.backend.basic(), "DPoP": proof}})
 		}},
 		{name: "client assertion", won: 200, lost: 401, fresh: func(t *testing.T, _ int) func(int) present {
 			now := time.Now().Unix()
-			says := signed(t, key, nil, object{"iss": signer.ID, "sub": signer.ID, "aud": o.in.issuer, "jti": rand.Text(), "iat": now, "exp": now + 60})
+			says := key.Sign(t, nil, object{"iss": signer.ID, "sub": signer.ID, "aud": o.in.issuer, "jti": rand.Text(), "iat": now, "exp": now + 60})
 			return always(present{path: path, body: url.Values{
 				"grant_type": {"client_credentials"}, "client_assertion": {says}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
 			}})
@@ -487,37 +482,12 @@ func (o *onetime) provider(t *testing.T) []artefact {
 }
 
 // keyed makes a client that proves itself by a key.
-func (o *onetime) keyed(t *testing.T, key *ecdsa.PrivateKey) (c oauthClient) {
+func (o *onetime) keyed(t *testing.T, key otltest.Signer) (c oauthClient) {
 	t.Helper()
-	raw, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
 	file := filepath.Join(t.TempDir(), "jwks.json")
-	if err := os.WriteFile(file, raw, 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(key.JWKS(t)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	o.in.otl(t, &c, "clients", "create", "--site", "notes", "--jwks", file, "--redirect-uri", callbackURL)
 	return c
-}
-
-func signed(t *testing.T, key *ecdsa.PrivateKey, head map[jose.HeaderKey]any, claims object) string {
-	t.Helper()
-	s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, &jose.SignerOptions{ExtraHeaders: head})
-	if err != nil {
-		t.Fatal(err)
-	}
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jws, err := s.Sign(payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := jws.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
 }

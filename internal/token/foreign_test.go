@@ -2,8 +2,6 @@ package token_test
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
@@ -15,40 +13,9 @@ import (
 
 	jose "github.com/go-jose/go-jose/v4"
 
+	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/token"
 )
-
-func elliptical(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// signed makes a JWT with a header of the test's own.
-func signed(t testing.TB, alg jose.SignatureAlgorithm, key any, head map[jose.HeaderKey]any, claims any) string {
-	t.Helper()
-	o := &jose.SignerOptions{ExtraHeaders: head}
-	s, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jws, err := s.Sign(payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := jws.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
-}
 
 func set(t testing.TB, keys ...jose.JSONWebKey) []byte {
 	t.Helper()
@@ -63,7 +30,7 @@ func set(t testing.TB, keys ...jose.JSONWebKey) []byte {
 // are an error, and what is of no use is none.
 func TestOA15_KeysOfOthers(t *testing.T) {
 	t.Parallel()
-	good := elliptical(t)
+	good := otltest.NewSigner(t, jose.ES256)
 	small, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +45,7 @@ func TestOA15_KeysOfOthers(t *testing.T) {
 		"no set":       []byte(`[]`),
 		"an empty set": []byte(`{"keys":[]}`),
 		"unknown":      []byte(`{"keys":[{"kty":"XYZ"}]}`),
-		"private":      set(t, public, jose.JSONWebKey{Key: good}),
+		"private":      set(t, public, jose.JSONWebKey{Key: good.Signer}),
 		"symmetric":    set(t, jose.JSONWebKey{Key: []byte("0123456789abcdef0123456789abcdef")}),
 		"weak":         set(t, jose.JSONWebKey{Key: small.Public()}),
 		"to encrypt":   set(t, jose.JSONWebKey{Key: good.Public(), Use: "enc"}),
@@ -93,22 +60,22 @@ func TestOA15_KeysOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	claims := map[string]any{"sub": "client"}
-	c, err := keys.Assertion(signed(t, jose.ES256, good, map[jose.HeaderKey]any{"kid": "a"}, claims))
+	c, err := keys.Assertion(good.Sign(t, map[jose.HeaderKey]any{"kid": "a"}, claims))
 	if err != nil || c.Text("sub") != "client" {
 		t.Errorf("%v %v", c, err)
 	}
-	if _, err := keys.Assertion(signed(t, jose.ES256, good, map[jose.HeaderKey]any{"kid": "b"}, claims)); !errors.Is(err, token.ErrUnknownKey) {
+	if _, err := keys.Assertion(good.Sign(t, map[jose.HeaderKey]any{"kid": "b"}, claims)); !errors.Is(err, token.ErrUnknownKey) {
 		t.Errorf("another key's name: %v", err)
 	}
 	public.KeyID = ""
 	for name, raw := range map[string]string{
-		"another key":   signed(t, jose.ES256, elliptical(t), nil, claims),
-		"its own key":   signed(t, jose.ES256, elliptical(t), map[jose.HeaderKey]any{"jwk": public}, claims),
-		"a shared key":  signed(t, jose.HS256, set(t, public), nil, claims),
-		"no object":     signed(t, jose.ES256, good, nil, []string{"sub"}),
-		"null":          signed(t, jose.ES256, good, nil, nil),
+		"another key":   otltest.NewSigner(t, jose.ES256).Sign(t, nil, claims),
+		"its own key":   otltest.NewSigner(t, jose.ES256).Sign(t, map[jose.HeaderKey]any{"jwk": public}, claims),
+		"a shared key":  otltest.SignJWT(t, jose.HS256, set(t, public), nil, claims),
+		"no object":     good.Sign(t, nil, []string{"sub"}),
+		"null":          good.Sign(t, nil, nil),
 		"unsigned":      "eyJhbGciOiJub25lIn0.eyJzdWIiOiJjbGllbnQifQ.",
-		"cut":           signed(t, jose.ES256, good, nil, claims)[:90],
+		"cut":           good.Sign(t, nil, claims)[:90],
 		"much too long": strings.Repeat("a", token.MaxSize+1),
 	} {
 		if c, err := keys.Assertion(raw); err == nil {
@@ -120,22 +87,22 @@ func TestOA15_KeysOfOthers(t *testing.T) {
 // TestProofs: a proof is signed with the key in it, says so, and holds the thumbprint.
 func TestProofs(t *testing.T) {
 	t.Parallel()
-	key := elliptical(t)
+	key := otltest.NewSigner(t, jose.ES256)
 	public := jose.JSONWebKey{Key: key.Public()}
 	says := map[string]any{"jti": "1", "htm": "POST", "htu": "https://id.test/oidc/token", "iat": 1700000000, "ath": "x"}
 	head := map[jose.HeaderKey]any{"typ": "dpop+jwt", "jwk": public}
-	p, err := token.ReadProof(signed(t, jose.ES256, key, head, says))
+	p, err := token.ReadProof(key.Sign(t, head, says))
 	print, _ := public.Thumbprint(crypto.SHA256)
 	if err != nil || p.ID != "1" || p.Method != http.MethodPost || p.URL != "https://id.test/oidc/token" || p.Access != "x" || !p.IssuedAt.Equal(time.Unix(1700000000, 0)) || len(p.Key) != 43 || len(print) != 32 {
 		t.Errorf("%+v %v", p, err)
 	}
 	for name, raw := range map[string]string{
-		"another type":  signed(t, jose.ES256, key, map[jose.HeaderKey]any{"typ": "JWT", "jwk": public}, says),
-		"no type":       signed(t, jose.ES256, key, map[jose.HeaderKey]any{"jwk": public}, says),
-		"no key":        signed(t, jose.ES256, key, map[jose.HeaderKey]any{"typ": "dpop+jwt"}, says),
-		"another's key": signed(t, jose.ES256, elliptical(t), head, says),
-		"private":       signed(t, jose.ES256, key, map[jose.HeaderKey]any{"typ": "dpop+jwt", "jwk": jose.JSONWebKey{Key: key}}, says),
-		"shared":        signed(t, jose.HS256, []byte("0123456789abcdef0123456789abcdef"), head, says),
+		"another type":  key.Sign(t, map[jose.HeaderKey]any{"typ": "JWT", "jwk": public}, says),
+		"no type":       key.Sign(t, map[jose.HeaderKey]any{"jwk": public}, says),
+		"no key":        key.Sign(t, map[jose.HeaderKey]any{"typ": "dpop+jwt"}, says),
+		"another's key": otltest.NewSigner(t, jose.ES256).Sign(t, head, says),
+		"private":       key.Sign(t, map[jose.HeaderKey]any{"typ": "dpop+jwt", "jwk": jose.JSONWebKey{Key: key.Signer}}, says),
+		"shared":        otltest.SignJWT(t, jose.HS256, []byte("0123456789abcdef0123456789abcdef"), head, says),
 		"nothing":       "",
 	} {
 		if p, err := token.ReadProof(raw); err == nil {
@@ -147,7 +114,7 @@ func TestProofs(t *testing.T) {
 // FuzzForeign: no token of others brings a reader down, and none that was not signed with
 // a key of the test verifies.
 func FuzzForeign(f *testing.F) {
-	key := elliptical(f)
+	key := otltest.NewSigner(f, jose.ES256)
 	keys, err := token.ParseKeys(set(f, jose.JSONWebKey{Key: key.Public()}))
 	if err != nil {
 		f.Fatal(err)

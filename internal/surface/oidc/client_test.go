@@ -1,12 +1,6 @@
 package oidc_test
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -25,59 +19,6 @@ import (
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
 )
-
-// pair is a key of somebody's own.
-type pair struct{ *ecdsa.PrivateKey }
-
-func newPair(t *testing.T) pair {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pair{key}
-}
-
-func (k pair) jwk() jose.JSONWebKey { return jose.JSONWebKey{Key: k.Public(), KeyID: k.thumbprint()} }
-
-func (k pair) set(t *testing.T) string {
-	t.Helper()
-	raw, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{k.jwk()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(raw)
-}
-
-func (k pair) thumbprint() string {
-	bare := jose.JSONWebKey{Key: k.Public()}
-	print, err := bare.Thumbprint(crypto.SHA256)
-	if err != nil {
-		panic(err)
-	}
-	return base64.RawURLEncoding.EncodeToString(print)
-}
-
-func (k pair) sign(t *testing.T, head map[jose.HeaderKey]any, claims map[string]any) string {
-	t.Helper()
-	s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: k.PrivateKey}, &jose.SignerOptions{ExtraHeaders: head})
-	if err != nil {
-		t.Fatal(err)
-	}
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jws, err := s.Sign(payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := jws.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
-}
 
 // made adds a client of Notes.
 func (x *provider) made(t *testing.T, n site.NewClient) site.MadeClient {
@@ -117,8 +58,8 @@ func TestPublicClients(t *testing.T) {
 		}
 		for name, n := range map[string]site.NewClient{
 			"without PKCE": {Auth: "none", NoPKCE: true}, "with power": {Auth: "none", Scopes: otl.AllScopes()}, "a strange way": {Auth: "magic"},
-			"keys": {Auth: "none", JWKS: newPair(t).set(t)}, "no keys": {Auth: "private_key_jwt"}, "a blocked address": {Auth: "private_key_jwt", JWKSURI: "https://10.0.0.1/keys"},
-			"two": {Auth: "private_key_jwt", JWKS: newPair(t).set(t), JWKSURI: "https://notes.test/keys"}, "a secret's keys": {JWKSURI: "https://notes.test/keys"},
+			"keys": {Auth: "none", JWKS: otltest.NewSigner(t, jose.ES256).JWKS(t)}, "no keys": {Auth: "private_key_jwt"}, "a blocked address": {Auth: "private_key_jwt", JWKSURI: "https://10.0.0.1/keys"},
+			"two": {Auth: "private_key_jwt", JWKS: otltest.NewSigner(t, jose.ES256).JWKS(t), JWKSURI: "https://notes.test/keys"}, "a secret's keys": {JWKSURI: "https://notes.test/keys"},
 		} {
 			n.Name = name
 			if _, err := x.Clients.Create(t.Context(), x.Notes.Site.ID, n); otl.As(err).Kind != otl.Invalid {
@@ -185,8 +126,8 @@ func (x *provider) assertion(c site.MadeClient, change map[string]any) map[strin
 func TestOA15_SignedAssertions(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *provider) {
-		key := newPair(t)
-		c := x.made(t, site.NewClient{Auth: "private_key_jwt", JWKS: key.set(t)})
+		key := otltest.NewSigner(t, jose.ES256)
+		c := x.made(t, site.NewClient{Auth: "private_key_jwt", JWKS: key.JWKS(t)})
 		form := func(raw string, more ...string) url.Values {
 			f := url.Values{"grant_type": {"client_credentials"}, "client_assertion": {raw}, "client_assertion_type": {site.AssertionType}}
 			for i := 0; i < len(more); i += 2 {
@@ -194,7 +135,7 @@ func TestOA15_SignedAssertions(t *testing.T) {
 			}
 			return f
 		}
-		sign := func(change map[string]any) string { return key.sign(t, nil, x.assertion(c, change)) }
+		sign := func(change map[string]any) string { return key.Sign(t, nil, x.assertion(c, change)) }
 		raw := sign(nil)
 		x.bare(t, "/oidc/token", form(raw)).Want(t, http.StatusOK)
 		x.bare(t, "/oidc/token", form(sign(map[string]any{"aud": []string{otltest.Issuer}}), "client_id", c.ID)).Want(t, http.StatusOK)
@@ -202,7 +143,7 @@ func TestOA15_SignedAssertions(t *testing.T) {
 		now := x.Clock.Now().Unix()
 		for name, f := range map[string]url.Values{
 			"used before":            form(raw),
-			"another's key":          form(newPair(t).sign(t, nil, x.assertion(c, nil))),
+			"another's key":          form(otltest.NewSigner(t, jose.ES256).Sign(t, nil, x.assertion(c, nil))),
 			"another issuer":         form(sign(map[string]any{"iss": "x"})),
 			"about another":          form(sign(map[string]any{"sub": x.client.ID})),
 			"for another server":     form(sign(map[string]any{"aud": "https://evil.test"})),
@@ -254,14 +195,14 @@ func TestOA12_KeysByAddress(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *provider) {
 		var mu sync.Mutex
-		key, reads := newPair(t), 0
+		key, reads := otltest.NewSigner(t, jose.ES256), 0
 		answer := http.StatusOK
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			mu.Lock()
 			defer mu.Unlock()
 			reads++
 			w.WriteHeader(answer)
-			fmt.Fprint(w, key.set(t))
+			fmt.Fprint(w, key.JWKS(t))
 		}))
 		t.Cleanup(srv.Close)
 		c := x.made(t, site.NewClient{Auth: "private_key_jwt", JWKSURI: srv.URL + "/keys"})
@@ -269,7 +210,7 @@ func TestOA12_KeysByAddress(t *testing.T) {
 			mu.Lock()
 			k := key
 			mu.Unlock()
-			raw := k.sign(t, map[jose.HeaderKey]any{"kid": k.thumbprint()}, x.assertion(c, nil))
+			raw := k.Sign(t, map[jose.HeaderKey]any{"kid": k.Thumbprint(t)}, x.assertion(c, nil))
 			return x.bare(t, "/oidc/token", url.Values{"grant_type": {"client_credentials"}, "client_assertion": {raw}, "client_assertion_type": {site.AssertionType}}).Status
 		}
 		answers := func(status int) {
@@ -281,7 +222,7 @@ func TestOA12_KeysByAddress(t *testing.T) {
 			answers(status)
 			mu.Lock()
 			defer mu.Unlock()
-			key = newPair(t)
+			key = otltest.NewSigner(t, jose.ES256)
 		}
 		for _, step := range []struct {
 			does  func()

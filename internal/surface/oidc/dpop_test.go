@@ -17,7 +17,7 @@ import (
 )
 
 // proof makes a DPoP proof for a request at this moment, with changes.
-func (x *provider) proof(t *testing.T, k pair, method, path, access string, change map[string]any) string {
+func (x *provider) proof(t *testing.T, k otltest.Signer, method, path, access string, change map[string]any) string {
 	t.Helper()
 	says := map[string]any{"jti": secret.NewID(x.Clock.Now()), "htm": method, "htu": otltest.Issuer + path, "iat": x.Clock.Now().Unix()}
 	if access != "" {
@@ -25,7 +25,7 @@ func (x *provider) proof(t *testing.T, k pair, method, path, access string, chan
 		says["ath"] = base64.RawURLEncoding.EncodeToString(sum[:])
 	}
 	maps.Copy(says, change)
-	return k.sign(t, map[jose.HeaderKey]any{"typ": "dpop+jwt", "jwk": jose.JSONWebKey{Key: k.Public()}}, says)
+	return k.Sign(t, map[jose.HeaderKey]any{"typ": "dpop+jwt", "jwk": k.JWK()}, says)
 }
 
 // TestDPoP: access tokens are bound to the key that the client proves to hold, refresh
@@ -33,16 +33,16 @@ func (x *provider) proof(t *testing.T, k pair, method, path, access string, chan
 func TestDPoP(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *provider) {
-		key := newPair(t)
+		key := otltest.NewSigner(t, jose.ES256)
 		app := x.made(t, site.NewClient{Auth: "none", RequireDPoP: true})
 		const path = "/oidc/token"
 		code := func(change map[string]string) string { return x.signIn(t, x.ask(app, change)).Get("code") }
 		proof := func() string { return x.proof(t, key, "POST", path, "", nil) }
-		bound := code(map[string]string{"dpop_jkt": key.thumbprint()})
+		bound := code(map[string]string{"dpop_jkt": key.Thumbprint(t)})
 		if r := x.bare(t, path, codeForm(app, bound)); r.Text("error") != "invalid_dpop_proof" {
 			t.Errorf("without: %s", r.Raw)
 		}
-		if r := x.bare(t, path, codeForm(app, bound), x.proof(t, newPair(t), "POST", path, "", nil)); r.Text("error") != "invalid_grant" {
+		if r := x.bare(t, path, codeForm(app, bound), x.proof(t, otltest.NewSigner(t, jose.ES256), "POST", path, "", nil)); r.Text("error") != "invalid_grant" {
 			t.Errorf("another key: %s", r.Raw)
 		}
 		once := proof()
@@ -73,7 +73,7 @@ func TestDPoP(t *testing.T) {
 		renew := func(proof string) otltest.Reply {
 			return x.bare(t, path, url.Values{"grant_type": {"refresh_token"}, "client_id": {app.ID}, "refresh_token": {r.Text("refresh_token")}}, proof)
 		}
-		if got := renew(x.proof(t, newPair(t), "POST", path, "", nil)); got.Text("error") != "invalid_grant" {
+		if got := renew(x.proof(t, otltest.NewSigner(t, jose.ES256), "POST", path, "", nil)); got.Text("error") != "invalid_grant" {
 			t.Errorf("renewed with another key: %s", got.Raw)
 		}
 		renew(proof()).Want(t, http.StatusOK)
@@ -85,7 +85,7 @@ func TestDPoP(t *testing.T) {
 func TestDPoPAtUserInfo(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *provider) {
-		key, app := newPair(t), x.made(t, site.NewClient{Auth: "none"})
+		key, app := otltest.NewSigner(t, jose.ES256), x.made(t, site.NewClient{Auth: "none"})
 		r := x.bare(t, "/oidc/token", codeForm(app, x.signIn(t, x.ask(app, nil)).Get("code")), x.proof(t, key, "POST", "/oidc/token", "", nil)).Want(t, http.StatusOK)
 		access := r.Text("access_token")
 		info := func(scheme, proof string) otltest.Reply {
@@ -104,7 +104,7 @@ func TestDPoPAtUserInfo(t *testing.T) {
 			"as a bearer, too": {"Bearer", x.proof(t, key, "GET", "/oidc/userinfo", access, nil)},
 			"without a proof":  {"DPoP", ""},
 			"used":             {"DPoP", good},
-			"of another key":   {"DPoP", x.proof(t, newPair(t), "GET", "/oidc/userinfo", access, nil)},
+			"of another key":   {"DPoP", x.proof(t, otltest.NewSigner(t, jose.ES256), "GET", "/oidc/userinfo", access, nil)},
 			"of another token": {"DPoP", x.proof(t, key, "GET", "/oidc/userinfo", access+"x", nil)},
 			"of no token":      {"DPoP", x.proof(t, key, "GET", "/oidc/userinfo", "", nil)},
 		} {
@@ -126,21 +126,21 @@ func TestDPoPAtUserInfo(t *testing.T) {
 func TestDPoPOfConfidentialClients(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *provider) {
-		send := func(form url.Values, k pair) otltest.Reply {
+		send := func(form url.Values, k otltest.Signer) otltest.Reply {
 			form.Set("client_id", x.client.ID)
 			form.Set("client_secret", x.client.Secret.Reveal())
 			return x.bare(t, "/oidc/token", form, x.proof(t, k, "POST", "/oidc/token", "", nil))
 		}
-		one, two := newPair(t), newPair(t)
+		one, two := otltest.NewSigner(t, jose.ES256), otltest.NewSigner(t, jose.ES256)
 		r := send(codeForm(x.client, x.signIn(t, x.ask(x.client, nil)).Get("code")), one).Want(t, http.StatusOK)
 		r = send(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {r.Text("refresh_token")}}, two).Want(t, http.StatusOK)
 		got := x.form(t, "/oidc/introspect", x.client, url.Values{"token": {r.Text("access_token")}}).Want(t, http.StatusOK)
-		if got.Text("token_type") != "DPoP" || got.Text("cnf", "jkt") != two.thumbprint() {
+		if got.Text("token_type") != "DPoP" || got.Text("cnf", "jkt") != two.Thumbprint(t) {
 			t.Errorf("%s", got.Raw)
 		}
 		pushed := x.bare(t, "/oidc/par", url.Values{
 			"client_id": {x.client.ID}, "client_secret": {x.client.Secret.Reveal()}, "response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {callback},
-			"code_challenge": {challenge(verifier)}, "code_challenge_method": {"S256"}, "dpop_jkt": {two.thumbprint()},
+			"code_challenge": {challenge(verifier)}, "code_challenge_method": {"S256"}, "dpop_jkt": {two.Thumbprint(t)},
 		}, x.proof(t, one, "POST", "/oidc/par", "", nil))
 		if pushed.Text("error") != "invalid_dpop_proof" {
 			t.Errorf("%s", pushed.Raw)

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"testing"
 
+	jose "github.com/go-jose/go-jose/v4"
+
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/site"
 )
@@ -15,11 +17,11 @@ func TestMN03_WhatIsGoodOnceIsKnownAfterARestart(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *provider) {
 		const path = "/oidc/token"
-		key := newPair(t)
-		c := x.made(t, site.NewClient{Auth: "private_key_jwt", JWKS: key.set(t)})
+		key := otltest.NewSigner(t, jose.ES256)
+		c := x.made(t, site.NewClient{Auth: "private_key_jwt", JWKS: key.JWKS(t)})
 		app := x.made(t, site.NewClient{Auth: "none", RequireDPoP: true})
 		assertion := func(x *provider) url.Values {
-			return url.Values{"grant_type": {"client_credentials"}, "client_assertion": {key.sign(t, nil, x.assertion(c, nil))}, "client_assertion_type": {site.AssertionType}}
+			return url.Values{"grant_type": {"client_credentials"}, "client_assertion": {key.Sign(t, nil, x.assertion(c, nil))}, "client_assertion_type": {site.AssertionType}}
 		}
 		asserted, proof := assertion(x), x.proof(t, key, "POST", path, "", nil)
 		code := func() string { return x.signIn(t, x.ask(app, nil)).Get("code") }
