@@ -300,6 +300,64 @@ func TestHT03_BodiesHaveABound(t *testing.T) {
 	d.bounds()
 }
 
+// TestHT07_ABodyIsOfOneType: every route that reads one refuses a body that is said to be of
+// another type, in another charset or zipped, before it is looked at: what another program reads
+// in another way is not guessed at. Transmit's wire and OneLogin's, and OAuth, know 400 for it.
+func TestHT07_ABodyIsOfOneType(t *testing.T) {
+	t.Parallel()
+	d := newDoors(t, otltest.New(t, otltest.SQLite))
+	d.tokens()
+	session := d.w.Login(t, d.w.Notes, d.person(bare, "").Email.Address).Text("access_token")
+	const form, text = "application/x-www-form-urlencoded", "application/json"
+	refused := map[string]int{}
+	for _, e := range edges(t, d.w.Server.Mounts, "x") {
+		for _, method := range e.methods {
+			if method == "GET" || method == "DELETE" || method == "OPTIONS" {
+				continue // no body is read
+			}
+			right, body, want := text, `{"email":"a@b.test"}`, map[string]int{"native": 415, "pages": 415, "transmit": 400, "oidc": 400, "onelogin": 400}[e.wire]
+			both := strings.HasPrefix(e.path, "/auth/oauth2/") || e.path == "/session_via_api_token"
+			if e.wire == "pages" || e.wire == "oidc" || strings.HasSuffix(e.path, "/oidc/token") {
+				right, body = form, "email=a%40b.test"
+			}
+			for _, kind := range []string{"", "text/plain", "application/xml", "multipart/form-data; boundary=x", right + "; charset=utf-16", right + ", " + right, form, text, "zipped"} {
+				c := otltest.Call{Method: method, Path: e.path, Body: body, Headers: map[string]string{"Content-Type": kind}}
+				switch {
+				case kind == right, both && (kind == form || kind == text):
+					continue
+				case kind == "zipped":
+					c.Headers = map[string]string{"Content-Type": right, "Content-Encoding": "gzip"}
+				}
+				switch e.wire {
+				case "native":
+					c.Key = d.w.Notes.Key
+					if !strings.Contains(e.path, "/auth/") {
+						c.Bearer = session
+					}
+				case "transmit":
+					c.Bearer = d.cis
+				case "onelogin":
+					c.Bearer = d.api
+				}
+				switch got := d.w.Do(t, c); got.Status {
+				case want:
+					refused[e.wire]++
+				case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound: // nobody looked at it
+				default:
+					if e.path != "/session_via_api_token" || got.Status != http.StatusSeeOther && got.Status != http.StatusFound { // it leads to a page
+						t.Errorf("%s %s as %q: %d %.200s", method, e.path, kind, got.Status, got.Raw)
+					}
+				}
+			}
+		}
+	}
+	for name, least := range map[string]int{"native": 200, "transmit": 100, "oidc": 50, "onelogin": 50, "pages": 200} {
+		if refused[name] < least {
+			t.Errorf("%s refused %d bodies for their type", name, refused[name])
+		}
+	}
+}
+
 // bounds holds a route of each class to its bound, to the byte.
 func (d *doors) bounds() {
 	const form = "application/x-www-form-urlencoded"

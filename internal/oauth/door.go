@@ -26,13 +26,18 @@ type Door struct {
 	Limits *limit.Limits // of those that do not
 }
 
-func unclear(text string) error {
+func unclear(text string) *otl.Error {
 	return &otl.Error{Kind: otl.Malformed, Code: "invalid_request", Text: text}
 }
 
 // Form reads the parameters of a request, those of its body only from a form. The error is of
-// the kind otl.Malformed, wire.TooLarge for a body longer than limit bytes.
+// the kind otl.Malformed, also where the body is said to be anything else (RFC 6749 appendix B),
+// wire.TooLarge for a body longer than limit bytes.
 func Form(w http.ResponseWriter, r *http.Request, limit int64) error {
+	noForm := unclear("Send the parameters as " + wire.MediaForm + ".")
+	if r.ContentLength != 0 && !wire.Sends(r, wire.MediaForm) {
+		return noForm
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	err := r.ParseForm()
 	var large *http.MaxBytesError
@@ -40,7 +45,7 @@ func Form(w http.ResponseWriter, r *http.Request, limit int64) error {
 	case errors.As(err, &large):
 		return wire.TooLarge(limit)
 	case err != nil:
-		return (&otl.Error{Kind: otl.Malformed, Code: "invalid_request", Text: "Send the parameters as application/x-www-form-urlencoded."}).Because(err)
+		return noForm.Because(err)
 	}
 	return nil
 }

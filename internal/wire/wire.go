@@ -1,13 +1,16 @@
 // Package wire owns what every HTTP surface does alike with an answer, whatever its
 // shape: what the log learns of an error, the status of its kind, when to come back,
-// what is served by which methods, and JSON that nobody keeps.
+// what is served by which methods, what a body is said to be, which pages of other origins
+// may read an answer, and JSON that nobody keeps.
 package wire
 
 import (
 	"encoding/json"
 	"math"
+	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -73,6 +76,25 @@ func Unread(r *http.Request) string {
 	return ""
 }
 
+// Media types of bodies.
+const (
+	MediaJSON = "application/json"
+	MediaForm = "application/x-www-form-urlencoded"
+)
+
+// Sends reports whether the body of a request is said to be of a media type: by one header, in
+// UTF-8 where a charset is named, and as it is (HT-07, RFC 9110 section 8.3). What another
+// program reads in another way is not guessed at.
+func Sends(r *http.Request, kind string) bool {
+	given := r.Header.Values("Content-Type")
+	if len(given) != 1 || r.Header.Get("Content-Encoding") != "" {
+		return false
+	}
+	got, params, err := mime.ParseMediaType(given[0])
+	charset := params["charset"]
+	return err == nil && got == kind && (charset == "" || strings.EqualFold(charset, "utf-8"))
+}
+
 // JSON sends a value, which no cache keeps unless the header allows it already
 // (Cache-Control). The answer is whole before the first byte goes out; a value that
 // cannot be marshalled is a mistake of ours, and panics.
@@ -82,7 +104,7 @@ func JSON(w http.ResponseWriter, status int, v any) {
 		panic(err)
 	}
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", MediaJSON)
 	if h.Get("Cache-Control") == "" {
 		h.Set("Cache-Control", "no-store")
 	}

@@ -64,6 +64,29 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// TestHT07_OneMediaType: told once, in UTF-8, and nothing around it.
+func TestHT07_OneMediaType(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		given []string
+		want  bool
+	}{
+		{[]string{"application/json"}, true}, {[]string{"Application/JSON; charset=UTF-8"}, true}, {[]string{`application/json;charset="utf-8"`}, true},
+		{nil, false}, {[]string{""}, false}, {[]string{"application/json", "application/json"}, false}, {[]string{"application/json, text/plain"}, false},
+		{[]string{"application/json; charset=utf-16"}, false}, {[]string{"application/json; charset"}, false}, {[]string{"application/jsonp"}, false},
+		{[]string{"text/plain"}, false}, {[]string{"text/plain; application/json"}, false}, {[]string{"application/vnd.api+json"}, false}, {[]string{"*/*"}, false},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/", nil)
+		r.Header["Content-Type"] = c.given
+		if got := wire.Sends(r, wire.MediaJSON); got != c.want {
+			t.Errorf("%q: %v", c.given, got)
+		}
+		if r.Header.Set("Content-Encoding", "gzip"); wire.Sends(r, wire.MediaJSON) {
+			t.Errorf("%q, zipped", c.given)
+		}
+	}
+}
+
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()

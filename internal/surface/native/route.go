@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"maps"
-	"mime"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -132,7 +131,7 @@ func (s *Surface) take(w http.ResponseWriter, c *call, o *operation, in any) err
 		}
 	}
 	if o.crossOrigin() {
-		if err := s.allowOrigin(w, c.r, ""); err != nil {
+		if err := wire.Share(w, c.r, s.origins("")); err != nil {
 			return err
 		}
 	}
@@ -140,7 +139,7 @@ func (s *Surface) take(w http.ResponseWriter, c *call, o *operation, in any) err
 		return err
 	}
 	if o.crossOrigin() && c.bearer != nil {
-		if err := s.allowOrigin(w, c.r, c.bearer.Site.ID); err != nil {
+		if err := wire.Share(w, c.r, s.origins(c.bearer.Site.ID)); err != nil {
 			return err
 		}
 	}
@@ -185,17 +184,13 @@ func fill(in any, body []byte) error {
 
 // checkMediaType asks for JSON, in UTF-8 if a charset is named (decision D16).
 func checkMediaType(r *http.Request, optional bool) error {
-	given := r.Header.Get("Content-Type")
-	if given == "" && optional && r.ContentLength == 0 {
+	switch {
+	case optional && r.Header.Get("Content-Type") == "" && r.ContentLength == 0:
 		return nil
-	}
-	kind, params, err := mime.ParseMediaType(given)
-	charset := params["charset"]
-	if err != nil || kind != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") || len(r.Header.Values("Content-Type")) > 1 {
-		return &otl.Error{Kind: otl.Malformed, Code: wire.CodeMediaType, Text: "Send the body as Content-Type: application/json."}
-	}
-	if r.Header.Get("Content-Encoding") != "" {
+	case r.Header.Get("Content-Encoding") != "":
 		return &otl.Error{Kind: otl.Malformed, Code: wire.CodeMediaType, Text: "Send the body without a Content-Encoding."}
+	case !wire.Sends(r, wire.MediaJSON):
+		return &otl.Error{Kind: otl.Malformed, Code: wire.CodeMediaType, Text: "Send the body as Content-Type: application/json."}
 	}
 	return nil
 }

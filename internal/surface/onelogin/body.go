@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -16,20 +15,11 @@ import (
 // maxBody is the longest body in bytes.
 const maxBody = 16 << 10
 
-// mediaType gives the type of a body, "" where none is told.
-func mediaType(r *http.Request) string {
-	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil {
-		return ""
-	}
-	return t
-}
-
 // read reads a JSON object. Members nobody knows are passed over: clients of other
 // versions send some. An empty body, which one client sends after a 401, is as
 // malformed as any other.
 func read(w http.ResponseWriter, r *http.Request, in any) error {
-	if mediaType(r) != "application/json" {
+	if !wire.Sends(r, wire.MediaJSON) {
 		return errContentType
 	}
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))

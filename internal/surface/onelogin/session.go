@@ -8,6 +8,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // sessionPath is where a browser presents a session token (contract 2.8).
@@ -33,7 +34,7 @@ func (s browsers) serve() {
 	s.Mux.HandleFunc("OPTIONS "+sessionPath, s.preflight)
 	s.Mux.HandleFunc("GET "+sessionPath, s.comeBack)
 	s.Mux.HandleFunc("POST "+sessionPath, func(w http.ResponseWriter, r *http.Request) {
-		if mediaType(r) == "application/json" {
+		if wire.Sends(r, wire.MediaJSON) {
 			s.byScript(w, r)
 			return
 		}
@@ -112,7 +113,7 @@ func (s browsers) byScript(w http.ResponseWriter, r *http.Request) {
 // token in a cookie, and says so then.
 func (s browsers) byForm(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	if mediaType(r) != "application/x-www-form-urlencoded" || r.ParseForm() != nil {
+	if !wire.Sends(r, wire.MediaForm) || r.ParseForm() != nil {
 		s.send(w, r, failedPath)
 		return
 	}

@@ -87,7 +87,7 @@ func (s tokens) pair(w http.ResponseWriter, r *http.Request, pairOf func(context
 
 // readToken reads a request for tokens, in JSON or as a form with the credential in it.
 func readToken(w http.ResponseWriter, r *http.Request) (in tokenIn, err error) {
-	if mediaType(r) != "application/x-www-form-urlencoded" {
+	if !wire.Sends(r, wire.MediaForm) {
 		return in, read(w, r, &in)
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)

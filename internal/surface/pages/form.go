@@ -3,7 +3,6 @@ package pages
 import (
 	"encoding/base64"
 	"errors"
-	"mime"
 	"net/http"
 
 	"github.com/onetimelogin/otl/internal/cookie"
@@ -49,7 +48,7 @@ func (p *Pages) read(w http.ResponseWriter, r *http.Request) error {
 	if p.origin.Check(r) != nil {
 		return errForeign
 	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); r.ContentLength != 0 && (err != nil || kind != "application/x-www-form-urlencoded") {
+	if r.ContentLength != 0 && !wire.Sends(r, wire.MediaForm) {
 		return &otl.Error{Kind: otl.Malformed, Code: wire.CodeMediaType, Text: "Send application/x-www-form-urlencoded."}
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)

@@ -154,7 +154,7 @@ func bearer(r *http.Request) (secret.Text, error) {
 	return secret.NewText(raw), nil
 }
 
-// read reads a JSON body; none at all is an empty object.
+// read reads a JSON body; none at all is an empty object (contract 3.1).
 func read(w http.ResponseWriter, r *http.Request, in any) error {
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var big *http.MaxBytesError
@@ -165,6 +165,8 @@ func read(w http.ResponseWriter, r *http.Request, in any) error {
 		return &otl.Error{Kind: otl.Malformed, Code: "body_unreadable", Text: "The body could not be read."}
 	case len(raw) == 0:
 		raw = []byte("{}")
+	case !wire.Sends(r, wire.MediaJSON):
+		return &otl.Error{Kind: otl.Malformed, Code: "body_unreadable", Text: "Send the body as Content-Type: application/json."}
 	}
 	err = json.Unmarshal(raw, in)
 	var wrong *json.UnmarshalTypeError

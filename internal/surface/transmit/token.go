@@ -34,10 +34,6 @@ func (s *Surface) token(w http.ResponseWriter, r *http.Request) {
 		refuseClient(w, r, err)
 		return
 	}
-	if len(r.PostForm) == 0 && r.ContentLength > 0 {
-		refused(w, r, http.StatusBadRequest, "invalid_request", "Send the parameters as application/x-www-form-urlencoded.", nil)
-		return
-	}
 	var of otl.Site
 	var c otl.Client
 	var key string
