@@ -39,7 +39,9 @@ func TestParseEmail(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoAddressIsRefused(t *testing.T) {
+// TestOA19_WhatIsNoAddressIsRefused: exactly one "@", at most 254 bytes, no control characters, comments,
+// quoted local parts, lists or names around it; the error does not say it back.
+func TestOA19_WhatIsNoAddressIsRefused(t *testing.T) {
 	t.Parallel()
 	for given, rule := range map[string]string{
 		"": "required", "  ": "required", strings.Repeat("a", 250) + "@dev.test": "too_long",

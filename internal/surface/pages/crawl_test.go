@@ -34,13 +34,14 @@ func TestEveryPatternIsCrawled(t *testing.T) {
 	}
 }
 
-// TestAD10_EveryPageSaysWhatABrowserMayDo crawls the pages: policy, caching, referrer,
-// the flags of cookies (SE-03), nothing from elsewhere (AD-12).
-func TestAD10_EveryPageSaysWhatABrowserMayDo(t *testing.T) {
+// TestAD03_AD10_AD12_AD13_EveryPageSaysWhatABrowserMayDo crawls the pages: policy, caching,
+// referrer, the flags of cookies (SE-03), nothing from elsewhere, and what a password manager may
+// fill into each field.
+func TestAD03_AD10_AD12_AD13_EveryPageSaysWhatABrowserMayDo(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
 	w.Person(t, jane)
-	seen := 0
+	seen, fields := 0, map[string]bool{}
 	everyPage(t, w, w.Notes, jane, func(_ *otltest.Browser, p otltest.Page) {
 		seen++
 		h := p.Header
@@ -58,8 +59,11 @@ func TestAD10_EveryPageSaysWhatABrowserMayDo(t *testing.T) {
 				t.Errorf("AD-03 %s: no %s in %q", p.Path, want, policy)
 			}
 		}
-		if strings.Contains(policy, "unsafe") || strings.Contains(policy, "*") || strings.Contains(policy, "evil") {
-			t.Errorf("AD-03 %s: %q", p.Path, policy)
+		if strings.Contains(policy, "unsafe") || strings.Contains(policy, "*") || strings.Contains(policy, "evil") || strings.Contains(policy, "object-src") || strings.Contains(policy, "http:") {
+			t.Errorf("AD-03 %s: %q", p.Path, policy) // object-src is default-src
+		}
+		for _, one := range filled(t, p) {
+			fields[one] = true
 		}
 		for _, c := range (&http.Response{Header: h}).Cookies() {
 			if !strings.HasPrefix(c.Name, "__Host-otl_") || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" {
@@ -71,6 +75,43 @@ func TestAD10_EveryPageSaysWhatABrowserMayDo(t *testing.T) {
 	if seen < 60 {
 		t.Errorf("only %d pages were seen", seen)
 	}
+	if got := slices.Sorted(maps.Keys(fields)); !slices.Equal(got, autocompletes()) {
+		t.Errorf("AD-13: the fields are\n%q", got)
+	}
+}
+
+// autocompletes are the fields that people fill in, by name and type, with what a password
+// manager, or whatever else knows them, is told of each (WCAG 2.2 success criterion 1.3.5).
+func autocompletes() []string {
+	return []string{
+		"code text: one-time-code", "display_name text: nickname", "email email: email", "email email: username", "events text: off", "identifier text: username webauthn", "label text: off",
+		"name text: name", "password password: current-password", "password password: new-password", "phone tel: tel", "picture url: photo", "url url: off", "user text: off", "user_code text: off",
+		"username text: username",
+	}
+}
+
+// filled gives the fields of a page that people fill in, but for those that choose a number or a
+// day. A password is as long as its manager makes it.
+func filled(t *testing.T, p otltest.Page) (all []string) {
+	t.Helper()
+	doc, err := html.Parse(bytes.NewReader(p.Raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range doc.Descendants() {
+		at := map[string]string{}
+		for _, a := range n.Attr {
+			at[a.Key] = a.Val
+		}
+		if n.Type != html.ElementNode || n.Data != "input" || slices.Contains([]string{"hidden", "checkbox", "radio", "number", "date"}, at["type"]) {
+			continue
+		}
+		if at["autocomplete"] == "" || at["type"] == "password" && at["maxlength"] != "1024" {
+			t.Errorf("AD-13 %s: %v", p.Path, at)
+		}
+		all = append(all, at["name"]+" "+at["type"]+": "+at["autocomplete"])
+	}
+	return all
 }
 
 // TestAPageIsHadInAnotherLanguage: the choice at the foot leads to the same page, whatever
