@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"database/sql"
 	"fmt"
 	"io"
 	"log/slog"
@@ -57,6 +58,62 @@ func TestServeNeedsNoConfiguration(t *testing.T) {
 	p.stderr.wait(t, `"msg":"stopped"`)
 	again := serve(t, dir) // the lock is gone with the process, and the key is the same
 	call(t, "GET", again.said(t, "url")+"/readyz", "").wantStatus(t, 200)
+}
+
+// TestAD07_ANewInstallationHasNobody: no person, business, client or key comes with it, nothing
+// that opens anything is printed, and there is no page to make oneself the first of all.
+func TestAD07_ANewInstallationHasNobody(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := serve(t, dir)
+	url := p.said(t, "url")
+	for _, path := range []string{"/setup", "/install", "/admin", "/register", "/init", "/api/v1/setup"} {
+		call(t, "GET", url+path, "").wantStatus(t, 404)
+	}
+	p.stop(t)
+	if said := p.stdout.String() + p.stderr.String(); strings.Contains(said, "otr_") || strings.Contains(said, "otl_") {
+		t.Errorf("printed %s", said)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(dir, "otl-data", "otl.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for table, want := range map[string]int{
+		"users": 0, "passwords": 0, "businesses": 0, "business_members": 0, "site_keys": 0, "clients": 0, "api_tokens": 0, "sessions": 0, "tickets": 0,
+		"sites": 1, // its own
+	} {
+		var n int
+		if err := db.QueryRow("SELECT count(*) FROM " + table).Scan(&n); err != nil || n != want {
+			t.Errorf("%s has %d rows: %v", table, n, err)
+		}
+	}
+}
+
+// TestAD09_WhatIsForOperatorsIsApart: metrics and profiles are at the admin listener, on loopback
+// unless said otherwise, and at the public one, like what otl dev has, as if there were none.
+func TestAD09_WhatIsForOperatorsIsApart(t *testing.T) {
+	t.Parallel()
+	p := serve(t, t.TempDir())
+	url, admin := p.said(t, "url"), p.said(t, "admin")
+	if host, _, err := net.SplitHostPort(admin); err != nil || !net.ParseIP(host).IsLoopback() {
+		t.Errorf("the admin listener is at %s", admin)
+	}
+	for _, path := range []string{"/metrics", "/debug/pprof/", "/debug/pprof/cmdline", "/debug/pprof/heap", "/debug/vars"} {
+		if path != "/debug/vars" {
+			call(t, "GET", "http://"+admin+path, "").wantStatus(t, 200)
+		}
+		for _, at := range []string{path, "/api" + path, "/." + path, "/x/.." + path} {
+			call(t, "GET", url+at, "").wantStatus(t, 404)
+		}
+	}
+	for _, path := range []string{"/dev/inbox", "/dev/inbox.json", "/dev/clock", "/dev/hooks"} {
+		call(t, "GET", url+path, "").wantStatus(t, 404)
+	}
+	for _, path := range []string{"/signin", "/api/v1/users", "/oidc/keys", "/"} {
+		call(t, "GET", "http://"+admin+path, "").wantStatus(t, 404)
+	}
+	p.stop(t)
 }
 
 // TestHT15_SigtermDrains holds a server in the state between the signal and the
@@ -314,27 +371,42 @@ func TestInterruptedCommand(t *testing.T) {
 }
 
 // TestHT06_TheProgramBoundsItsConnections: those of one address, unless it is a load program's.
+// Of more than there may be those that are idle longest are closed.
 func TestHT06_TheProgramBoundsItsConnections(t *testing.T) {
 	t.Parallel()
+	answered := func(conn net.Conn) bool {
+		_, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: id.test\r\n\r\n")
+		if err == nil {
+			var res *http.Response
+			if res, err = http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+				_, err = io.Copy(io.Discard, res.Body)
+			}
+		}
+		return err == nil
+	}
 	for limits, want := range map[string]int{"on": 10, "off": 12} {
 		p := serve(t, t.TempDir(), "OTL_CONNECTIONS_PER_ADDRESS=10", "OTL_RATE_LIMITS="+limits)
-		answered := 0
+		var all []net.Conn
 		for range 12 {
 			conn, err := net.Dial("tcp", p.said(t, "listen"))
 			if err != nil {
-				continue // closed before it was open
+				t.Fatal(err)
 			}
 			defer conn.Close()
 			_ = conn.SetDeadline(time.Now().Add(patience))
-			if _, err = io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: id.test\r\n\r\n"); err == nil {
-				_, err = io.ReadFull(conn, make([]byte, len("HTTP/1.1 200")))
+			if !answered(conn) {
+				t.Error("a new connection is not answered")
 			}
-			if err == nil {
-				answered++
+			all = append(all, conn)
+		}
+		open := 0
+		for _, conn := range all {
+			if answered(conn) {
+				open++
 			}
 		}
-		if answered != want {
-			t.Errorf("with rate limits %s %d of 12 connections were answered, want %d", limits, answered, want)
+		if open != want {
+			t.Errorf("with rate limits %s %d of 12 connections are open, want %d", limits, open, want)
 		}
 		p.stop(t)
 	}

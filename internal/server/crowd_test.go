@@ -1,93 +1,168 @@
 package server
 
 import (
+	"net/http"
 	"net/netip"
+	"slices"
 	"testing"
 )
 
+// hall is a crowd with what it said of each time there was no room.
+func hall(c Connections) (*crowd, *[]string) {
+	var said []string
+	return newCrowd(c, netip.MustParsePrefix("10.0.0.0/8").Contains, func(bound string, _ netip.Addr, refused bool) {
+		if refused {
+			bound += " refused"
+		}
+		said = append(said, bound)
+	}), &said
+}
+
 // TestHT06_AHouseholdIsCountedTogether: an IPv4 address however it is written, a /64 of IPv6;
-// proxies and sockets count in the total alone.
+// proxies and sockets count in the total alone. Whoever works is not disturbed.
 func TestHT06_AHouseholdIsCountedTogether(t *testing.T) {
 	t.Parallel()
-	proxy := netip.MustParsePrefix("10.0.0.0/8")
-	c := &crowd{Connections: Connections{Total: 9, PerAddress: 2}, proxy: proxy.Contains, open: map[netip.Prefix]int{}}
-	var all []func()
+	c, said := hall(Connections{Total: 9, PerAddress: 2})
+	var all []*member
 	for _, one := range []struct {
 		remote string
-		full   string
+		ok     bool
 	}{
-		{"192.0.2.1:1", ""},
-		{"[::ffff:192.0.2.1]:2", ""},
-		{"192.0.2.1:3", "address"},
-		{"192.0.2.2:1", ""},
-		{"[2001:db8:0:1::1]:1", ""},
-		{"[2001:db8:0:1:ffff::1%eth0]:1", ""},
-		{"[2001:db8:0:1::2]:1", "address"},
-		{"[2001:db8:0:2::1]:1", ""},
-		{"10.0.0.1:1", ""},
-		{"10.0.0.1:2", ""},
-		{"10.0.0.1:3", ""},
-		{"10.0.0.1:4", "total"}, // nine are there
-		{"@", "total"},
+		{"192.0.2.1:1", true},
+		{"[::ffff:192.0.2.1]:2", true},
+		{"192.0.2.1:3", false},
+		{"192.0.2.2:1", true},
+		{"[2001:db8:0:1::1]:1", true},
+		{"[2001:db8:0:1:ffff::1%eth0]:1", true},
+		{"[2001:db8:0:1::2]:1", false},
+		{"[2001:db8:0:2::1]:1", true},
+		{"10.0.0.1:1", true},
+		{"10.0.0.1:2", true},
+		{"10.0.0.1:3", true},
+		{"10.0.0.1:4", false}, // nine are there
+		{"@", false},
 	} {
-		leave, full := c.enter(direct(one.remote))
-		if full != one.full {
-			t.Errorf("%s: full is %q", one.remote, full)
+		in, out := c.enter(nil, direct(one.remote))
+		if in == out == one.ok || out != nil && out != in {
+			t.Errorf("%s: let in is %v", one.remote, in != out)
 		}
-		if full == "" {
-			all = append(all, leave)
+		if in != out {
+			c.moved(in, http.StateActive)
+			all = append(all, in)
 		}
 	}
-	if c.size() != 9 {
-		t.Errorf("%d are open", c.size())
+	if want := []string{"address refused", "address refused", "total refused", "total refused"}; c.size() != 9 || !slices.Equal(*said, want) {
+		t.Errorf("%d are open, said %q", c.size(), *said)
 	}
 	for range 3 { // a connection may be closed more than once
-		all[0]()
+		all[0].leave()
 	}
-	if _, full := c.enter(direct("@")); full != "" || c.size() != 9 {
+	c.moved(all[0], http.StateIdle) // too late: it is not there to be closed
+	if in, out := c.enter(nil, direct("@")); out != nil || c.size() != 9 {
 		t.Error("who left made room for more, or less, than one")
+	} else {
+		in.leave()
 	}
-	for _, leave := range all {
-		leave()
+	for _, m := range all {
+		m.leave()
 	}
-	if c.size() != 1 || len(c.open) != 1 {
-		t.Errorf("%v are open", c.open)
+	if c.size() != 0 || len(c.from) != 0 {
+		t.Errorf("%d are open, %v are counted", c.size(), c.from)
 	}
-	free := &crowd{proxy: proxy.Contains, open: map[netip.Prefix]int{}}
+	free, _ := hall(Connections{})
 	for range 100 {
-		if _, full := free.enter(direct("192.0.2.1:1")); full != "" {
+		if _, out := free.enter(nil, direct("192.0.2.1:1")); out != nil {
 			t.Fatal("without a bound there is one")
 		}
 	}
-	if len(free.open) != 1 {
+	if len(free.from) != 0 {
 		t.Error("counts what nobody asks for")
 	}
 }
 
-// TestHT06_ACustomersPrefixIsBounded: however many /64 a /48 has, it holds as many connections
-// as four of them, and leaves the others what they have.
-func TestHT06_ACustomersPrefixIsBounded(t *testing.T) {
+// TestHT06_TheLongestIdleGoes: of the household that is full, or of all where the total is. Who
+// only connected is idle, who works is not.
+func TestHT06_TheLongestIdleGoes(t *testing.T) {
 	t.Parallel()
-	c := &crowd{Connections: Connections{Total: 100, PerAddress: 2}, proxy: func(netip.Addr) bool { return false }, open: map[netip.Prefix]int{}}
-	var all []func()
-	for _, home := range []string{"1", "2", "3", "4", "5", "6"} {
-		for range 2 {
-			leave, full := c.enter(direct("[2001:db8:7:" + home + "::1]:1"))
-			if refused := home > "4"; full == "prefix" != refused {
-				t.Errorf("/64 number %s: full is %q", home, full)
-			}
-			if full == "" {
-				all = append(all, leave)
-			}
+	c, said := hall(Connections{Total: 5, PerAddress: 2})
+	enter := func(remote string, goes *member) *member {
+		t.Helper()
+		in, out := c.enter(nil, direct(remote))
+		if out != goes {
+			t.Errorf("%s: another one went", remote)
+		}
+		return in
+	}
+	first := enter("192.0.2.1:1", nil)
+	second := enter("192.0.2.1:2", nil)
+	third := enter("192.0.2.1:3", first)
+	c.moved(second, http.StateActive)
+	other := enter("192.0.2.2:1", nil)
+	fourth := enter("192.0.2.1:4", third) // the second works
+	c.moved(second, http.StateIdle)       // from now on
+	enter("192.0.2.3:1", nil)
+	enter("192.0.2.4:1", nil)
+	enter("192.0.2.5:1", other) // five are there
+	enter("192.0.2.5:2", fourth)
+	enter("192.0.2.1:5", second).leave()
+	if c.size() != 4 || !slices.Equal(*said, []string{"address", "address", "total", "total", "total"}) {
+		t.Errorf("%d are open, said %q", c.size(), *said)
+	}
+}
+
+// TestHT06_OfManyOneThatIsIdleGoes: of more than are looked at, by whichever order.
+func TestHT06_OfManyOneThatIsIdleGoes(t *testing.T) {
+	t.Parallel()
+	const many = 10 * looked
+	c, said := hall(Connections{Total: many})
+	var idle []*member
+	for i := range many {
+		m, _ := c.enter(nil, direct("192.0.2.1:1"))
+		if i%2 == 0 {
+			c.moved(m, http.StateActive)
+		} else {
+			idle = append(idle, m)
 		}
 	}
-	if _, full := c.enter(direct("[2001:db8:8:1::1]:1")); full != "" {
-		t.Errorf("another customer: full is %q", full)
+	for range 100 {
+		in, out := c.enter(nil, direct("192.0.2.2:1"))
+		if in == out || out.idle.Load() == 0 {
+			t.Fatal("half of them are idle, and one that works had to go")
+		}
+		c.moved(in, http.StateActive)
 	}
-	for _, leave := range all {
-		leave()
+	if c.size() != many || len(*said) != 100 {
+		t.Errorf("%d are open, said %d times", c.size(), len(*said))
 	}
-	if c.size() != 1 || len(c.open) != 3 {
-		t.Errorf("%v are open", c.open)
+	gone := 0
+	for _, m := range idle {
+		if m.of == nil {
+			gone++
+		}
+	}
+	if gone != 100 {
+		t.Errorf("%d of those that were idle went", gone)
+	}
+}
+
+// TestHT06_ACustomersPrefixIsBounded: however many /64 a /48 has, it holds as many connections
+// as four of them.
+func TestHT06_ACustomersPrefixIsBounded(t *testing.T) {
+	t.Parallel()
+	c, said := hall(Connections{Total: 100, PerAddress: 2})
+	for _, home := range []string{"1", "2", "3", "4", "5", "6"} {
+		for range 2 {
+			in, out := c.enter(nil, direct("[2001:db8:7:"+home+"::1]:1"))
+			if refused := home > "4"; in == out != refused {
+				t.Errorf("/64 number %s: refused is %v", home, in == out)
+			}
+			c.moved(in, http.StateActive)
+		}
+	}
+	if _, out := c.enter(nil, direct("[2001:db8:8:1::1]:1")); out != nil {
+		t.Error("another customer is refused")
+	}
+	if c.size() != 9 || len(*said) != 4 || (*said)[0] != "prefix refused" {
+		t.Errorf("%d are open, said %q", c.size(), *said)
 	}
 }

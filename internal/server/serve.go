@@ -54,6 +54,7 @@ func inUse(socket string) error {
 // Options.Connections allow.
 func (s *Server) Serve(ctx context.Context, ln net.Listener, cert *Certificate, delay time.Duration) error {
 	srv := newHTTPServer(s, s.Log)
+	srv.ConnState = s.crowd.moved
 	ln = gate{ln, s.crowd}
 	serve := func() error { return srv.Serve(ln) }
 	if cert != nil {

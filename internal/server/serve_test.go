@@ -229,7 +229,7 @@ func TestListenOnASocket(t *testing.T) {
 	}
 }
 
-func TestTheAdminListener(t *testing.T) {
+func TestAD09_TheAdminListener(t *testing.T) {
 	t.Parallel()
 	s, _ := serve(http.NotFound)
 	ln, err := server.Listen("127.0.0.1:0")

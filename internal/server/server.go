@@ -71,8 +71,9 @@ const (
 // New builds a server.
 func New(o Options) *Server {
 	s := &Server{Options: o, mux: http.NewServeMux(), mounts: map[string]Mount{}, stopping: make(chan struct{})}
-	refused := o.Metrics.Counters("otl_http_connections_refused_total", "Connections closed at once because there were too many.", "bound")
-	s.crowd = &crowd{Connections: o.Connections, proxy: s.trusted, full: s.crowded(refused), open: map[netip.Prefix]int{}}
+	s.crowd = newCrowd(o.Connections, s.trusted, s.crowded(
+		o.Metrics.Counters("otl_http_connections_refused_total", "Connections closed at once because there were too many and none was idle.", "bound"),
+		o.Metrics.Counters("otl_http_connections_displaced_total", "Idle connections closed for a new one because there were too many.", "bound")))
 	o.Metrics.Gauge("otl_http_connections", "Connections that are open.", nil, func() float64 { return float64(s.crowd.size()) })
 	for _, m := range o.Mounts {
 		for _, p := range m.Patterns {
@@ -85,14 +86,18 @@ func New(o Options) *Server {
 	return s
 }
 
-// crowded gives what counts the connections that are refused, and says so in the log once a
-// minute.
-func (s *Server) crowded(refused func(bound string)) func(string, netip.Addr) {
+// crowded gives what counts the connections for which there was no room, and says so in the
+// log once a minute.
+func (s *Server) crowded(refused, displaced func(bound string)) func(string, netip.Addr, bool) {
 	var warned atomic.Int64 // in Unix seconds
-	return func(bound string, from netip.Addr) {
-		refused(bound)
+	return func(bound string, from netip.Addr, no bool) {
+		if no {
+			refused(bound)
+		} else {
+			displaced(bound)
+		}
 		if last, now := warned.Load(), time.Now().Unix(); now-last >= 60 && warned.CompareAndSwap(last, now) {
-			s.Log.Warn("too many connections", "bound", bound, "ip", s.logged(from))
+			s.Log.Warn("too many connections", "bound", bound, "ip", s.logged(from), "refused", no)
 		}
 	}
 }
