@@ -65,10 +65,7 @@ func (l *looker) look(name string) {
 				l.t.Errorf("%s is wider than %d", name, width)
 			}
 			if l.shots != "" {
-				picture := ask(l.tab, chromedp.FullScreenshot(100))
-				if err := os.WriteFile(filepath.Join(l.shots, name+"-"+theme+"-"+strconv.FormatInt(width, 10)+".png"), picture, 0o600); err != nil {
-					l.t.Fatal(err)
-				}
+				l.shoot(name+"-"+theme, width)
 			}
 		}
 		if l.brief {
@@ -91,6 +88,17 @@ func (l *looker) look(name string) {
 	small := ask(l.tab, chromedp.Evaluate[[]string](`[...document.querySelectorAll("button, select, input:not([type=hidden])")].filter((e) => e.offsetParent && (e.getBoundingClientRect().height < 20 || e.getBoundingClientRect().width < 20)).map((e) => e.outerHTML)`))
 	for _, s := range small {
 		l.t.Errorf("%s: too small to hit: %s", name, s)
+	}
+}
+
+// shoot takes a picture of a whole page at a width: with the screen as high as the page, because what
+// lies beyond the screen is shifted in pictures of pages that are written from the right.
+func (l *looker) shoot(name string, width int64) {
+	l.t.Helper()
+	l.do(chromedp.EmulateViewport(width, max(900, ask(l.tab, chromedp.Evaluate[int64](`document.documentElement.scrollHeight`)))))
+	picture := ask(l.tab, chromedp.CaptureScreenshot())
+	if err := os.WriteFile(filepath.Join(l.shots, name+"-"+strconv.FormatInt(width, 10)+".png"), picture, 0o600); err != nil {
+		l.t.Fatal(err)
 	}
 }
 

@@ -16,6 +16,9 @@ for (const time of document.querySelectorAll("time[datetime]")) {
   time.textContent = new Intl.DateTimeFormat(local, style).format(new Date(time.dateTime));
 }
 
+// On a narrow screen the row of tabs is longer than what shows of it.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+
 // A password can be looked at.
 for (const button of document.querySelectorAll("button[data-shows]")) {
   const field = document.getElementById(button.dataset.shows);
