@@ -42,11 +42,16 @@ func newOneLogin(t *testing.T, c *http.Client, vars map[string]string) *oneLogin
 
 func (o *oneLogin) post(t *testing.T, path, authorization string, body, out any, headers ...string) {
 	t.Helper()
+	o.call(t, http.MethodPost, path, authorization, body, out, headers...)
+}
+
+func (o *oneLogin) call(t *testing.T, method, path, authorization string, body, out any, headers ...string) {
+	t.Helper()
 	raw, err := json.Marshal(body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, o.url+path, bytes.NewReader(raw))
+	req, err := http.NewRequestWithContext(t.Context(), method, o.url+path, bytes.NewReader(raw))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,12 +121,13 @@ func (s stations) steps(t *testing.T) {
 func (s stations) handed(t *testing.T) {
 	o := newOneLogin(t, http.DefaultClient, s.vars)
 	other, barred := "other-"+s.lang+"@dev.test", "barred-"+s.lang+"@dev.test"
-	for who, state := range map[string]string{other: "1", barred: "0"} {
-		var made struct{ Data []map[string]any }
+	var made struct{ Data []struct{ ID int } }
+	for _, who := range []string{other, barred} { // the last one is barred
 		o.post(t, "/api/1/users", "bearer:"+o.bearer, map[string]string{
-			"email": who, "firstname": "Olga", "lastname": "Other", "password": password, "password_confirmation": password, "state": state,
+			"email": who, "firstname": "Olga", "lastname": "Other", "password": password, "password_confirmation": password,
 		}, &made)
 	}
+	o.call(t, http.MethodPut, fmt.Sprintf("/api/1/users/%d/set_state", made.Data[0].ID), "bearer:"+o.bearer, map[string]int{"state": 2}, &struct{}{})
 	var page string
 	login := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "text/html")
