@@ -22,13 +22,13 @@ const dataSent = "sent"
 const inviteTTL = time.Hour
 
 // Invite gives a site a token with which a person of its own chooses a password. Using
-// it proves nothing about his address. The error is ErrIndependent.
+// it proves nothing about his address. The error is otl.ErrIndependent.
 func (a *Members) Invite(ctx context.Context, site otl.Site, userID string) (secret.Text, error) {
 	return a.invite(ctx, site, userID, "")
 }
 
 // SendInvite sends such a token by mail, to the person's address or another one. The
-// error is ErrIndependent, or limit.Exceeded for too many.
+// error is otl.ErrIndependent, or limit.Exceeded for too many.
 func (a *Members) SendInvite(ctx context.Context, site otl.Site, userID, to string) error {
 	e, err := otl.ParseEmail(to)
 	if err != nil {
@@ -61,9 +61,9 @@ func (a *Members) invite(ctx context.Context, site otl.Site, userID, to string) 
 		if err != nil {
 			return err
 		}
-		if owns, err := owns(ctx, tx, site.ID, u); err != nil || !owns {
+		if owns, err := tx.Grants.Owns(ctx, site.ID, u.ID); err != nil || !owns {
 			if err == nil {
-				err = ErrIndependent
+				err = otl.ErrIndependent
 			}
 			return err
 		}

@@ -16,12 +16,6 @@ import (
 	"github.com/onetimelogin/otl/internal/store"
 )
 
-// ErrIndependent is the answer to a site that would act on somebody's account rather
-// than on what it knows of him (decision D1).
-var ErrIndependent = &otl.Error{
-	Kind: otl.Forbidden, Code: "user_independent", Text: "This person is known to other sites or has proven an address. Only he himself can change that.",
-}
-
 // Errors of what sites keep of their people, and of the passwords they give them.
 var (
 	ErrExternalIDTaken = &otl.Error{Kind: otl.Conflict, Code: "external_id_taken", Text: "Another of the site's people has this external id.", Field: "external_id"}
@@ -128,7 +122,7 @@ func (a *Members) change(ctx context.Context, site otl.Site, userID string, c Me
 // changeProfile writes the parts of a profile, and grants the site those of a person
 // of its own.
 func (a *Members) changeProfile(ctx context.Context, tx *store.Tx, siteID string, m *Member, p Profile) error {
-	owns, err := owns(ctx, tx, siteID, m.User)
+	owns, err := tx.Grants.Owns(ctx, siteID, m.User.ID)
 	if err != nil {
 		return err
 	}
@@ -159,15 +153,7 @@ func (a *Members) changeProfile(ctx context.Context, tx *store.Tx, siteID string
 // him, and he has proven no address or number. Of such a person alone it may set what
 // he signs in with (decision D1).
 func (a *Members) Owns(ctx context.Context, siteID string, u otl.User) (bool, error) {
-	return owns(ctx, a.Store.Read, siteID, u)
-}
-
-func owns(ctx context.Context, tx *store.Tx, siteID string, u otl.User) (bool, error) {
-	if u.CreatedBy != siteID || siteID == "" || !u.EmailVerifiedAt.IsZero() || !u.PhoneVerifiedAt.IsZero() {
-		return false, nil
-	}
-	elsewhere, err := tx.Grants.Elsewhere(ctx, u.ID, siteID)
-	return !elsewhere, err
+	return a.Store.Read.Grants.Owns(ctx, siteID, u.ID)
 }
 
 // suspend bars a person from a site, for a time or until it says otherwise, or lets him
@@ -341,7 +327,7 @@ func (a *Members) PasswordOf(ctx context.Context, siteID string, u otl.User) (p 
 }
 
 // SetPassword gives a person of the site's own a password. The errors are
-// ErrIndependent, ErrHasPassword and ErrNoPassword. The first proof of his address
+// otl.ErrIndependent, ErrHasPassword and ErrNoPassword. The first proof of his address
 // takes it away again: until then nobody knows whose it is (OT-16).
 func (a *Members) SetPassword(ctx context.Context, site otl.Site, userID string, g GivenPassword) error {
 	m, err := a.Member(ctx, site.ID, userID)
@@ -389,12 +375,12 @@ func (a *Members) given(ctx context.Context, site otl.Site, u otl.User, g GivenP
 }
 
 func (a *Members) mayGive(ctx context.Context, tx *store.Tx, siteID string, u otl.User, replace bool) error {
-	owns, err := owns(ctx, tx, siteID, u)
+	owns, err := tx.Grants.Owns(ctx, siteID, u.ID)
 	if err != nil {
 		return err
 	}
 	if !owns {
-		return ErrIndependent
+		return otl.ErrIndependent
 	}
 	has, err := tx.Passwords.Has(ctx, u.ID)
 	switch {

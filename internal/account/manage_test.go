@@ -119,6 +119,9 @@ func TestD1_Owns(t *testing.T) {
 		if err := w.Accounts.Leave(t.Context(), w.Shop.Site.ID, u.ID); err != nil || !owns(u) {
 			t.Error("he left it again", err)
 		}
+		if err := w.Accounts.Leave(t.Context(), w.Notes.Site.ID, u.ID); err != nil || owns(u) {
+			t.Error("somebody who left the site is", err)
+		}
 	})
 }
 

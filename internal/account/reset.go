@@ -126,7 +126,7 @@ func (a *Accounts) Reset(ctx context.Context, site otl.Site, token, chosen secre
 			return ErrResetToken
 		}
 		if _, invited := t.Data[dataSent]; invited { // D1: he may have become his own since
-			if its, err := owns(ctx, tx, t.SiteID, u); err != nil || !its {
+			if its, err := tx.Grants.Owns(ctx, t.SiteID, u.ID); err != nil || !its {
 				if err == nil {
 					err = ErrResetToken
 				}

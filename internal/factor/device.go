@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"strconv"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -33,7 +34,29 @@ func (f *Factors) Trust(ctx context.Context, tx *store.Tx, userID, siteID string
 		Data: map[string]string{dataAgent: otl.Agent(otl.RequestOf(ctx).UserAgent)},
 	}
 	t.Slot = t.ID
-	return token, tx.Tickets.Insert(ctx, t, secret.Digest(token.Reveal()), nil)
+	if err := tx.Tickets.Insert(ctx, t, secret.Digest(token.Reveal()), nil); err != nil {
+		return token, err
+	}
+	return token, tx.Events.Append(ctx, f.event(otl.EventDeviceTrusted, userID, siteID, deviceFacts(t)))
+}
+
+// deviceFacts gives what an event says of a trusted device: what it is, as far as it said.
+func deviceFacts(t otl.Ticket) map[string]string {
+	return map[string]string{otl.DataUserAgent: t.Data[dataAgent]}
+}
+
+// Forgotten appends that the devices which a person trusts at a site, or for "" wherever, are
+// trusted no more, for whoever ends that in the same transaction thereafter: one entry, which
+// says what and where a single one is, and counts several, up to a hundred.
+func Forgotten(ctx context.Context, tx *store.Tx, userID, siteID string, now time.Time) error {
+	all, err := tx.Tickets.Of(ctx, userID, otl.PurposeDevice, siteID, now, maxDevices)
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	if len(all) == 1 {
+		return tx.Events.Append(ctx, event(now, otl.EventDeviceForgotten, userID, all[0].SiteID, deviceFacts(all[0])))
+	}
+	return tx.Events.Append(ctx, event(now, otl.EventDeviceForgotten, userID, siteID, map[string]string{otl.DataDevices: strconv.Itoa(len(all))}))
 }
 
 // DeviceDigest gives what Admit knows a trusted device by; nil for no token.
@@ -119,7 +142,7 @@ func (f Devices) Renew(ctx context.Context, tx *store.Tx, userID string, home ot
 	}
 	if err == nil && old.UserID == userID && old.SiteID == home.ID {
 		ttl = max(ttl, trustedUntil(old, home).Sub(now))
-		if _, err := tx.Tickets.Drop(ctx, userID, otl.PurposeDevice, old.ID, now); err != nil {
+		if _, err := tx.Tickets.Drop(ctx, userID, otl.PurposeDevice, old.ID, now); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return secret.Text{}, 0, err
 		}
 	}
@@ -157,13 +180,13 @@ func (f Devices) Forget(ctx context.Context, userID, id string) error {
 		return ErrNoDevice
 	}
 	return f.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		had, err := tx.Tickets.Drop(ctx, userID, otl.PurposeDevice, id, f.Now())
-		if err == nil && !had {
+		t, err := tx.Tickets.Drop(ctx, userID, otl.PurposeDevice, id, f.Now())
+		if errors.Is(err, store.ErrNotFound) {
 			err = ErrNoDevice
 		}
 		if err != nil {
 			return err
 		}
-		return tx.Events.Append(ctx, f.event(otl.EventDeviceForgotten, userID, "", nil))
+		return tx.Events.Append(ctx, f.event(otl.EventDeviceForgotten, userID, t.SiteID, deviceFacts(t)))
 	})
 }

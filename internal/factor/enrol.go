@@ -69,8 +69,8 @@ type Enrolment struct {
 }
 
 // Enrol begins to set a factor up for the person of a session. It opens nothing until
-// it is confirmed. The errors are ErrUnproven, ErrTooMany, and those of Send for a
-// factor that is a code we send.
+// it is confirmed. The errors are ErrUnproven, otl.ErrSessionRevoked, otl.ErrIndependent for
+// a site whose own he is not, ErrTooMany, and those of Send for a factor that is a code we send.
 func (f *Setup) Enrol(ctx context.Context, b store.Standing, n New) (Enrolment, error) {
 	one, err := f.fresh(b.User, &n)
 	if err != nil {
@@ -171,8 +171,12 @@ func Usual(k otl.FactorKind) string {
 
 func checkLabel(s string) (string, error) { return otl.CheckText("label", s, otl.MaxLabel) }
 
-// may reports whether the person of a session may change what factors he has.
+// may reports whether the person of a session, or the site whose own he is, may change what
+// factors he has. The errors are ErrUnproven and those of stands.
 func (f *Setup) may(ctx context.Context, tx *store.Tx, b store.Standing) error {
+	if err := stands(ctx, tx, b, f.Now()); err != nil {
+		return err
+	}
 	has, err := tx.Factors.Of(ctx, b.User.ID)
 	switch {
 	case err != nil:
@@ -193,7 +197,7 @@ type Confirmed struct {
 
 // Confirm finishes setting a factor up with a proof of it. The person is told by
 // mail, and all his access tokens are void (MF-08). The errors are ErrNone, ErrProof,
-// ErrUnproven, otl.ErrSessionRevoked and limit.Exceeded.
+// ErrUnproven, otl.ErrSessionRevoked, otl.ErrIndependent and limit.Exceeded.
 func (f *Setup) Confirm(ctx context.Context, b store.Standing, id string, proof secret.Text) (Confirmed, error) {
 	var c Confirmed
 	var refused error
@@ -296,15 +300,20 @@ func (f *Setup) voidTokens(ctx context.Context, tx *store.Tx, userID string) (in
 }
 
 // stands is otl.ErrSessionRevoked where the session that a change is asked for with has
-// ended since it was read. Whoever asks holds the row of the person, as whoever ends
-// sessions does: it does not end in this moment either. A site that changes factors of
-// its own people does so without a session.
-func (f *Setup) stands(ctx context.Context, tx *store.Tx, s otl.Session) error {
-	if s.ID == "" {
-		return nil
+// ended since it was read. A site that changes factors of its own people does so without a
+// session: it is otl.ErrIndependent where he is its own no more (decision D1). Whoever asks
+// with the row of the person held, as whoever ends sessions, proves an address or joins
+// another site holds it, knows that neither changes in this moment.
+func stands(ctx context.Context, tx *store.Tx, b store.Standing, now time.Time) error {
+	if b.Session.ID == "" {
+		owns, err := tx.Grants.Owns(ctx, b.Site.ID, b.User.ID)
+		if err == nil && !owns {
+			err = otl.ErrIndependent
+		}
+		return err
 	}
-	now, err := tx.Sessions.Standing(ctx, s.ID)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !now.Session.Live(f.Now()) {
+	is, err := tx.Sessions.Standing(ctx, b.Session.ID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !is.Session.Live(now) {
 		return otl.ErrSessionRevoked
 	}
 	return err
@@ -317,7 +326,7 @@ func (f *Setup) changed(ctx context.Context, tx *store.Tx, b store.Standing, e o
 	if err != nil {
 		return 0, err
 	}
-	if err := f.stands(ctx, tx, b.Session); err != nil {
+	if err := stands(ctx, tx, b, f.Now()); err != nil {
 		return 0, err
 	}
 	by := ""

@@ -114,7 +114,7 @@ func begunOrOwned(ctx context.Context, tx *store.Tx, userID, id string) (otl.Fac
 // Remove takes a factor away from the person of a session and gives the raised session
 // version. With the last one go his recovery codes and trusted devices. One that is still
 // being set up was never in force: it is given up, and nothing else changes. The errors are
-// ErrNone and ErrUnproven.
+// ErrNone, ErrUnproven, otl.ErrSessionRevoked and otl.ErrIndependent.
 func (f *Setup) Remove(ctx context.Context, b store.Standing, id string) (version int, err error) {
 	err = f.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if err := f.may(ctx, tx, b); err != nil {
@@ -145,6 +145,9 @@ func (f *Setup) remove(ctx context.Context, tx *store.Tx, one otl.Factor) error 
 	}
 	if one.Kind == otl.FactorRecovery {
 		return tx.Tickets.Void(ctx, one.UserID, otl.PurposeRecovery, "", now)
+	}
+	if err := Forgotten(ctx, tx, one.UserID, "", now); err != nil {
+		return err
 	}
 	for _, p := range []otl.Purpose{otl.PurposeDevice, otl.PurposeFactor} {
 		if err := tx.Tickets.Void(ctx, one.UserID, p, "", now); err != nil {

@@ -7,7 +7,6 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
-	"github.com/onetimelogin/otl/internal/store"
 )
 
 // TestMF07_RecoveryCodesAreNeverAskedForFirst: they stand in for the others, however old
@@ -16,7 +15,7 @@ func TestMF07_RecoveryCodesAreNeverAskedForFirst(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		u := w.Person(t, "jane@dev.test", w.Notes.Site)
-		b := store.Standing{User: u, Site: w.Notes.Site, Session: otl.Session{Methods: otl.Methods{otl.MethodAdmin}}}
+		b := w.Strong(t, u)
 		app, err := w.Setup.Enrol(t.Context(), b, factor.New{Kind: otl.FactorTOTP})
 		if err != nil {
 			t.Fatal(err)
@@ -56,7 +55,7 @@ func TestWhatIsBeingSetUpIsGivenUp(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		u := w.Person(t, "jane@dev.test", w.Notes.Site)
-		b := store.Standing{User: u, Site: w.Notes.Site, Session: otl.Session{Methods: otl.Methods{otl.MethodPassword}}}
+		b := w.Strong(t, u)
 		app, err := w.Setup.Enrol(t.Context(), b, factor.New{Kind: otl.FactorTOTP})
 		if err != nil {
 			t.Fatal(err)

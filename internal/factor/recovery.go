@@ -100,6 +100,9 @@ func (f *Factors) Elevated(ctx context.Context, tx *store.Tx, s otl.Session) err
 }
 
 func (f *Factors) event(t otl.EventType, userID, siteID string, data map[string]string) otl.Event {
-	now := f.Now()
+	return event(f.Now(), t, userID, siteID, data)
+}
+
+func event(now time.Time, t otl.EventType, userID, siteID string, data map[string]string) otl.Event {
 	return otl.Event{ID: "evt_" + secret.NewID(now), Type: t, UserID: userID, SiteID: siteID, Data: data, CreatedAt: now}
 }

@@ -103,8 +103,8 @@ func (f Verifications) asked(ctx context.Context, tx *store.Tx, q Question) (otl
 	if !q.User.DisabledAt.IsZero() || !q.Grant.Live() {
 		return otl.Factor{}, nil, ErrNone
 	}
-	if q.FactorID == StandIn {
-		return otl.Factor{ID: StandIn, UserID: q.User.ID}, nil, nil
+	if q.FactorID == StandIn { // of its own people alone, and they may have become independent
+		return otl.Factor{ID: StandIn, UserID: q.User.ID}, nil, stands(ctx, tx, q.Standing, f.Now())
 	}
 	one, sealed, err := f.factor(ctx, tx, q.User, q.FactorID, "", nil)
 	if err == nil && (one.Kind == otl.FactorRecovery || one.Kind == otl.FactorKey) {
@@ -216,7 +216,7 @@ const dataReusable = "reusable"
 
 // StandIn gives a token that verifications of the site take in the place of a factor of
 // the person, once or as often as he likes, until it expires; it takes the place of the
-// one before. Whether the person is the site's own is for the caller to know. No sign-in
+// one before. The error is otl.ErrIndependent where the person is not the site's own. No sign-in
 // takes it.
 func (f Verifications) StandIn(ctx context.Context, b store.Standing, ttl time.Duration, reusable bool) (secret.Text, time.Time, error) {
 	now, token := f.Now(), hex.EncodeToString(secret.Bytes(20))
@@ -227,6 +227,9 @@ func (f Verifications) StandIn(ctx context.Context, b store.Standing, ttl time.D
 		t.Data[dataReusable] = "yes"
 	}
 	return secret.NewText(token), t.ExpiresAt, f.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := stands(ctx, tx, b, now); err != nil {
+			return err
+		}
 		if err := tx.Tickets.Insert(ctx, t, secret.Digest(token), nil); err != nil {
 			return err
 		}

@@ -117,11 +117,6 @@ func (d *doors) enrol(p *person) {
 		}
 		return f.ID
 	}
-	home, err := d.w.Flows.Home(d.Context())
-	if err != nil {
-		d.Fatal(err)
-	}
-	by := store.Standing{User: p.User, Site: home, Session: otl.Session{Methods: otl.Methods{otl.MethodAdmin}}}
 	switch p.has {
 	case app:
 		give(factor.New{Kind: otl.FactorTOTP})
@@ -130,9 +125,11 @@ func (d *doors) enrol(p *person) {
 	case mail:
 		give(factor.New{Kind: otl.FactorMail})
 	case key:
-		d.keyed(p, by)
+		d.keyed(p)
 	case lost, paper:
 		id := give(factor.New{Kind: otl.FactorTOTP})
+		by := d.w.Strong(d.T, p.User)
+		var err error
 		if p.paper, _, err = d.w.Setup.NewCodes(d.Context(), by); err == nil && p.has == paper {
 			err = d.w.Store.Write(d.Context(), func(ctx context.Context, tx *store.Tx) error {
 				_, err := tx.Factors.Delete(ctx, p.ID, id)
@@ -142,12 +139,25 @@ func (d *doors) enrol(p *person) {
 		if err != nil {
 			d.Fatal(err)
 		}
+		end(d, by)
+	}
+}
+
+// end ends a session, as if it had never been.
+func end(d *doors, s store.Standing) {
+	d.Helper()
+	if err := d.w.Store.Write(d.Context(), func(ctx context.Context, tx *store.Tx) error {
+		_, err := d.w.SignIn.Sessions.End(ctx, tx, s.User.ID, s.Session.ID, otl.EndSuperseded)
+		return err
+	}); err != nil {
+		d.Fatal(err)
 	}
 }
 
 // keyed sets a passkey up.
-func (d *doors) keyed(p *person, by store.Standing) {
+func (d *doors) keyed(p *person) {
 	d.Helper()
+	by := d.w.Strong(d.T, p.User)
 	e, err := d.w.Setup.Enrol(d.Context(), by, factor.New{Kind: otl.FactorKey})
 	if err != nil {
 		d.Fatal(err)
@@ -167,6 +177,7 @@ func (d *doors) keyed(p *person, by store.Standing) {
 	if err != nil {
 		d.Fatal(err)
 	}
+	end(d, by)
 }
 
 // shown gives the code that proves what somebody has, which was sent where it is one that is.

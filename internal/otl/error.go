@@ -117,6 +117,9 @@ var (
 	// ErrFirstParty is the answer to a site that would change what a person signs in
 	// with (decision D1).
 	ErrFirstParty = &Error{Kind: Forbidden, Code: "first_party_required", Text: "Only the person himself can change this, with a token of this installation."}
+	// ErrIndependent is the answer to a site that would act on somebody's account rather
+	// than on what it knows of him (decision D1).
+	ErrIndependent = &Error{Kind: Forbidden, Code: "user_independent", Text: "This person is known to other sites or has proven an address. Only he himself can change that."}
 	// ErrTokenMissing is the answer to a call without an access token.
 	ErrTokenMissing = &Error{Kind: Unauthenticated, Code: "token_missing", Text: "Send an access token as Authorization: Bearer."}
 	// ErrToken is the answer to an access token that is malformed, forged,

@@ -53,7 +53,8 @@ const (
 	EventWebhookTest     EventType = "webhook.test"      // because somebody asked: to one endpoint, or to all
 	EventFactorAdded     EventType = "factor.added"
 	EventFactorRemoved   EventType = "factor.removed"
-	EventDeviceForgotten EventType = "factor.device_forgotten" // is trusted no more
+	EventDeviceTrusted   EventType = "factor.device_trusted"
+	EventDeviceForgotten EventType = "factor.device_forgotten" // is trusted no more, or several are
 	EventConsentGranted  EventType = "consent.granted"
 	EventConsentRevoked  EventType = "consent.revoked"
 	EventUserDeleted     EventType = "user.deleted"
@@ -154,6 +155,7 @@ const (
 	DataOperation      = "operation"       // method and pattern of what was called
 	DataIP             = "ip"
 	DataUserAgent      = "user_agent"
+	DataDevices        = "devices" // how many are trusted no more, where they are several
 	DataRole           = "role"
 	DataBy             = "by"       // who did it: a site key or a person by id, or in words
 	DataFactor         = "factor"   // id

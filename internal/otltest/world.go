@@ -156,6 +156,17 @@ func (w *World) Person(t testing.TB, email string, sites ...otl.Site) otl.User {
 	return u
 }
 
+// Strong gives a session of a person at our own site in which he may change what he proves
+// himself with, as an operator opens one.
+func (w *World) Strong(t testing.TB, u otl.User) store.Standing {
+	t.Helper()
+	in, err := w.SignIn.Admin(t.Context(), u.ID, w.Flows.FirstParty)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in.Standing
+}
+
 func ptr[T any](v T) *T { return &v }
 
 // Letters delivers what is due and gives the letters to an address or number, or

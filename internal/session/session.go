@@ -249,6 +249,9 @@ func (s *Sessions) EndAll(ctx context.Context, tx *store.Tx, userID, siteID, kee
 		return 0, err
 	}
 	// And he may have had his device trusted (MF-13), or be on the way in (SE-05, MF-02).
+	if err := factor.Forgotten(ctx, tx, userID, siteID, s.Now()); err != nil {
+		return 0, err
+	}
 	if err := tx.Tickets.VoidProofs(ctx, userID, siteID, s.Now()); err != nil {
 		return 0, err
 	}

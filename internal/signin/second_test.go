@@ -270,7 +270,7 @@ func TestOT16_AFactorThatWasPlantedGoes(t *testing.T) {
 		if _, err := w.Setup.Give(t.Context(), u, factor.Given{New: factor.New{Kind: otl.FactorTOTP}, Seed: seed}); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := w.Setup.NewCodes(t.Context(), store.Standing{User: u, Site: w.Notes.Site, Session: otl.Session{Methods: otl.Methods{otl.MethodAdmin}}}); err != nil {
+		if _, _, err := w.Setup.NewCodes(t.Context(), w.Strong(t, u)); err != nil {
 			t.Fatal(err)
 		}
 		var device secret.Text

@@ -108,7 +108,7 @@ func TestMF12_NoSeedAndNoCodeInTheLog(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
 	h := hold(t, w, "jane@dev.test", "+491705550101", true, w.Notes.Site)
-	codes, _, err := w.Setup.NewCodes(t.Context(), store.Standing{User: h.User, Site: w.Notes.Site, Session: otl.Session{Methods: otl.Methods{otl.MethodAdmin}}})
+	codes, _, err := w.Setup.NewCodes(t.Context(), w.Strong(t, h.User))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -100,8 +101,31 @@ func (x *walker) who(id string) holder {
 	return x.people[slices.IndexFunc(x.people, func(h holder) bool { return h.ID == id })]
 }
 
+// sound holds an error against the rule that no order of steps leads to a mistake of our own:
+// a session that nobody was admitted to is one.
+func (x *walker) sound(way string, err error) {
+	if err != nil && otl.As(err).Kind == otl.Internal {
+		x.Errorf("%s: %v", way, err)
+	}
+}
+
+// took holds a proof that was taken against the rule.
+func (x *walker) took(way string, right bool, err error) {
+	x.sound(way, err)
+	if err == nil && !right {
+		x.Errorf("%s took a proof that is none", way)
+	}
+}
+
+// proves reports whether a proof is what somebody's app shows.
+func (x *walker) proves(h holder, proof secret.Text) bool {
+	_, ok := secret.MatchTOTP(h.seed, proof, x.w.Clock.Now())
+	return ok && !h.seed.Empty()
+}
+
 // entered notes what somebody came to at a site.
 func (x *walker) entered(way string, by, at int, d signin.Door, e signin.Entered, err error) {
+	x.sound(way, err)
 	switch {
 	case err != nil:
 	case e.Step != nil:
@@ -128,10 +152,11 @@ func (x *walker) code(h holder) secret.Text {
 }
 
 // proof gives a proof of a second step with where and by whom that was begun, right or wrong
-// in one way or another.
-func (x *walker) proof() (signin.StepProof, begun) {
-	b := one(x, x.begun)
-	sp := signin.StepProof{Token: b.token, Door: b.door, Kind: otl.FactorTOTP, Proof: x.code(x.people[b.by])}
+// in one way or another, and whether it is right.
+func (x *walker) proof() (sp signin.StepProof, b begun, right bool) {
+	b = one(x, x.begun)
+	at, door := b.site, b.door
+	sp = signin.StepProof{Token: b.token, Door: b.door, Kind: otl.FactorTOTP, Proof: x.code(x.people[b.by])}
 	switch x.dice.IntN(8) {
 	case 0:
 		b.site = x.dice.IntN(len(x.sites))
@@ -139,7 +164,7 @@ func (x *walker) proof() (signin.StepProof, begun) {
 		sp.Door = one(x, x.doors)
 	}
 	sp.Site = x.sites[b.site].Site
-	return sp, b
+	return sp, b, b.site == at && sp.Door.Name == door.Name && sp.Door.Client == door.Client && x.proves(x.people[b.by], sp.Proof)
 }
 
 // password proves a password at a site and goes on: to tokens, to a session token, or to a
@@ -161,6 +186,7 @@ func (x *walker) goOn(way string, by, at int, p signin.Proved, d signin.Door) {
 		x.entered(way, by, at, d, e, err)
 	case 2:
 		h, err := x.w.SignIn.Second.HandOver(x.Context(), p, d, signin.Handover{})
+		x.sound("handed over", err)
 		switch {
 		case err != nil:
 		case h.Step != nil:
@@ -171,7 +197,8 @@ func (x *walker) goOn(way string, by, at int, p signin.Proved, d signin.Door) {
 		}
 	case 3:
 		p.Site, p.Grant = x.home, otl.Grant{}
-		if b, err := x.w.SignIn.Second.Open(x.Context(), p); err == nil {
+		b, err := x.w.SignIn.Second.Open(x.Context(), p)
+		if x.sound("a browser", err); err == nil {
 			x.in("a browser", b.Session, x.asks(x.home.ID, x.people[by]))
 		}
 	}
@@ -183,7 +210,8 @@ func (x *walker) arrive() {
 	if shown, err := x.w.SignIn.Second.Present(x.Context(), p); err == nil {
 		p.Switch = shown.Person.ID
 	}
-	if a, err := x.w.SignIn.Second.Arrive(x.Context(), p); err == nil {
+	a, err := x.w.SignIn.Second.Arrive(x.Context(), p)
+	if x.sound("arrived", err); err == nil {
 		x.in("arrived", a.Session, x.asks(x.home.ID, x.who(a.User.ID)))
 	}
 }
@@ -191,7 +219,8 @@ func (x *walker) arrive() {
 // renew refreshes a session, which has to be what its site demands by now, or raises one.
 func (x *walker) renew() {
 	if x.dice.IntN(2) == 0 {
-		if t, err := x.w.SignIn.Refresh(x.Context(), one(x, x.refresh), one(x, x.sites).Site); err == nil {
+		t, err := x.w.SignIn.Refresh(x.Context(), one(x, x.refresh), one(x, x.sites).Site)
+		if x.sound("refreshed", err); err == nil {
 			x.in("refreshed", t.Session, x.demands(t.Site, x.who(t.User.ID)))
 			x.access, x.refresh = kept(x.access, t.Access), kept(x.refresh, t.Refresh)
 		}
@@ -201,16 +230,16 @@ func (x *walker) renew() {
 	if err != nil {
 		return
 	}
-	t, err := x.w.SignIn.Second.Raise(x.Context(), signin.StepUp{Bearer: b, Kind: otl.FactorTOTP, Proof: x.code(x.who(b.User.ID))})
-	if err == nil {
+	proof := x.code(x.who(b.User.ID))
+	t, err := x.w.SignIn.Second.Raise(x.Context(), signin.StepUp{Bearer: b, Kind: otl.FactorTOTP, Proof: proof})
+	if x.took("raised", x.proves(x.who(b.User.ID), proof), err); err == nil {
 		x.in("raised", t.Session, true)
 		x.access, x.refresh = kept(x.access, t.Access), kept(x.refresh, t.Refresh)
 	}
 }
 
 // change changes what a site asks for, or what somebody has.
-func (x *walker) change() {
-	at, by := x.dice.IntN(len(x.sites)), x.dice.IntN(len(x.people))
+func (x *walker) change(at, by int) {
 	h := &x.people[by]
 	switch x.dice.IntN(3) {
 	case 0:
@@ -258,23 +287,26 @@ func (x *walker) act() {
 	case 0, 1:
 		x.password()
 	case 2:
-		sp, _ := x.proof()
-		_, _, _ = x.w.SignIn.Second.Challenge(x.Context(), sp)
+		sp, _, _ := x.proof()
+		_, _, err := x.w.SignIn.Second.Challenge(x.Context(), sp)
+		x.sound("challenged", err)
 	case 3, 4:
-		sp, b := x.proof()
-		if p, _, err := x.w.SignIn.Second.Verify(x.Context(), sp); err == nil {
+		sp, b, right := x.proof()
+		p, _, err := x.w.SignIn.Second.Verify(x.Context(), sp)
+		if x.took("verified", right, err); err == nil {
 			x.goOn("verified", b.by, b.site, p, sp.Door)
 		}
 	case 5, 6:
-		sp, b := x.proof()
+		sp, b, right := x.proof()
 		e, err := x.w.SignIn.Second.Complete(x.Context(), sp)
+		x.took("completed", right, err)
 		x.entered("completed", b.by, b.site, sp.Door, e, err)
 	case 7:
 		x.arrive()
 	case 8:
 		x.renew()
 	case 9:
-		x.change()
+		x.change(x.dice.IntN(len(x.sites)), x.dice.IntN(len(x.people)))
 	case 10:
 		if x.dice.IntN(3) == 0 {
 			x.leave()
@@ -344,6 +376,7 @@ func (b *seat) act(x *walker) {
 
 // came notes what the browser came to.
 func (b *seat) came(x *walker, way string, a signin.Arrival, err error) {
+	x.sound(way, err)
 	switch {
 	case err != nil:
 	case a.Step != nil:
@@ -367,7 +400,9 @@ func (b *seat) second(x *walker, s signin.SetUps, v signin.Visit) {
 		}
 		return
 	}
-	a, err := s.Complete(x.Context(), v, signin.StepProof{Token: step, Kind: otl.FactorTOTP, Proof: x.code(x.who(look.User.ID))})
+	proof := x.code(x.who(look.User.ID))
+	a, err := s.Complete(x.Context(), v, signin.StepProof{Token: step, Kind: otl.FactorTOTP, Proof: proof})
+	x.took("a second step", x.proves(x.who(look.User.ID), proof), err)
 	b.came(x, "a second step", a, err)
 }
 
@@ -397,7 +432,8 @@ func (b *seat) setUp(x *walker, s signin.SetUps, v signin.Visit) {
 	b.came(x, "set up", a, nil)
 }
 
-// finish goes back to the site, if nothing else is next, and has it exchange the code.
+// finish goes back to the site, if nothing else is next, and has it exchange the code; half the
+// time something happens in between, or is wrong about it.
 func (b *seat) finish(x *walker, v signin.Visit) {
 	if next, err := x.w.Flows.Next(x.Context(), v); err != nil || next != signin.StepDone {
 		return // the pages ask before they end a visit
@@ -410,13 +446,24 @@ func (b *seat) finish(x *walker, v signin.Visit) {
 	if err != nil {
 		x.Fatal(err)
 	}
-	if x.dice.IntN(4) == 0 {
-		x.change()
+	at := slices.IndexFunc(x.sites, func(s site.Registered) bool { return s.Site.ID == v.Site.ID })
+	by := slices.IndexFunc(x.people, func(h holder) bool { return h.ID == v.Who.User.ID })
+	ex, right := signin.Exchange{Code: secret.NewText(u.Query().Get("code")), Verifier: walkVerifier}, true
+	switch x.dice.IntN(12) {
+	case 0, 1, 2:
+		x.change(at, by)
+	case 3:
+		b.leave(x)
+		right = false
+	case 4:
+		ex.Verifier, right = strings.Repeat("x", 43), false
+	case 5:
+		at, right = (at+1)%len(x.sites), false
 	}
-	at := x.sites[slices.IndexFunc(x.sites, func(s site.Registered) bool { return s.Site.ID == v.Site.ID })].Site
-	e, err := x.w.Flows.Exchange(x.Context(), signin.Exchange{Site: at, Code: secret.NewText(u.Query().Get("code")), Verifier: walkVerifier})
-	if err == nil {
-		x.in("exchanged", e.Session, x.asks(at.ID, x.who(e.User.ID)))
+	ex.Site = x.sites[at].Site
+	e, err := x.w.Flows.Exchange(x.Context(), ex)
+	if x.took("exchanged", right, err); err == nil {
+		x.in("exchanged", e.Session, x.asks(ex.Site.ID, x.who(e.User.ID)))
 		x.access, x.refresh = kept(x.access, e.Access), kept(x.refresh, e.Refresh)
 	}
 }
@@ -425,7 +472,8 @@ func (b *seat) finish(x *walker, v signin.Visit) {
 // challenging, verifying, entering, handing over, arriving, raising, refreshing, visits of
 // browsers and their ends, with right and wrong tokens, proofs, doors, sites and people,
 // while sites change what they ask for, factors come and go and people sign out; and holds
-// every session, at the moment it is opened or kept, against the rule.
+// every session, at the moment it is opened or kept, and every proof that is taken against the
+// rule. It says how long each tenth of it took.
 func TestSE15_NoOrderOfStepsOpensASessionWithOneFactor(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
@@ -454,8 +502,16 @@ func TestSE15_NoOrderOfStepsOpensASessionWithOneFactor(t *testing.T) {
 		seats: []*seat{{browser: signin.NewBrowser()}, {browser: signin.NewBrowser()}, {browser: signin.NewBrowser()}},
 	}
 	x.begun = []begun{{none[0], 0, 0, x.doors[0]}, {none[1], 1, 1, x.doors[1]}}
-	for range walkSteps(t) {
+	steps, since := walkSteps(t), time.Now()
+	for i := range steps {
 		x.act()
+		if (i+1)%max(steps/10, 1) == 0 {
+			t.Log(i+1, time.Since(since))
+			since = time.Now()
+		}
+		if t.Failed() {
+			t.Fatalf("after %d steps: %v", i+1, x.ways)
+		}
 	}
 	for _, way := range []string{"password", "completed", "verified", "handed over", "arrived", "a browser", "refreshed", "raised", "a visit", "a second step", "set up", "exchanged"} {
 		if x.ways[way] == 0 {

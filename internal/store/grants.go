@@ -107,10 +107,13 @@ func (g Grants) Unlock(ctx context.Context, userID, siteID string, now time.Time
 	return n == 1, err
 }
 
-// Elsewhere reports whether a person has joined another site than this one.
-func (g Grants) Elsewhere(ctx context.Context, userID, siteID string) (bool, error) {
+// Owns reports whether a person is a site's own (decision D1): it added him and he has not left
+// it, no other site knows him, and he has proven no address or number.
+func (g Grants) Owns(ctx context.Context, siteID, userID string) (bool, error) {
 	var n int
-	err := g.one(ctx, `SELECT count(*) FROM grants WHERE user_id = $1 AND site_id <> $2 AND revoked_at IS NULL`, []any{userID, siteID}, &n)
+	err := g.one(ctx, `SELECT count(*) FROM users u JOIN grants g ON g.user_id = u.id AND g.site_id = u.created_by AND g.revoked_at IS NULL
+		WHERE u.id = $1 AND u.created_by = $2 AND u.email_verified_at IS NULL AND u.phone_verified_at IS NULL
+		AND NOT EXISTS (SELECT 1 FROM grants e WHERE e.user_id = u.id AND e.site_id <> $2 AND e.revoked_at IS NULL)`, []any{userID, siteID}, &n)
 	return n > 0, err
 }
 

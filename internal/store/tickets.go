@@ -203,12 +203,11 @@ func (g Tickets) Of(ctx context.Context, userID string, p otl.Purpose, siteID st
 	return out, err
 }
 
-// Drop makes one ticket of a person for a purpose worthless, and reports whether it could
-// be used until then.
-func (g Tickets) Drop(ctx context.Context, userID string, p otl.Purpose, id string, now time.Time) (bool, error) {
-	n, err := g.exec(ctx, `UPDATE tickets SET used_at = $1 WHERE id = $2 AND user_id = $3 AND purpose = $4 AND used_at IS NULL AND expires_at > $1`,
-		millis(now), id, userID, string(p))
-	return n == 1, err
+// Drop makes one ticket of a person for a purpose worthless and gives it, or ErrNotFound
+// where it could not be used any more.
+func (g Tickets) Drop(ctx context.Context, userID string, p otl.Purpose, id string, now time.Time) (otl.Ticket, error) {
+	return g.ticket(ctx, `UPDATE tickets SET used_at = $1 WHERE id = $2 AND user_id = $3 AND purpose = $4 AND used_at IS NULL AND expires_at > $1
+		RETURNING `+ticketColumns, []any{millis(now), id, userID, string(p)})
 }
 
 // Void makes every ticket of a person for a purpose worthless. It expires with that, and was

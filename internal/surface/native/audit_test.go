@@ -337,7 +337,7 @@ func (d *doer) proofs() map[string]func() act {
 		},
 		"verifyFactor": func() act {
 			armed := arm(d.T, d.w, d.name()+"@dev.test", d.w.Notes.Site)
-			return d.key(http.MethodPost, "/auth/mfa/verify", object{"mfa_token": step(d.T, d.w, d.w.Notes, armed.Email.Address), "code": armed.code(d.w)}, otl.EventSessionCreated)
+			return d.key(http.MethodPost, "/auth/mfa/verify", object{"mfa_token": step(d.T, d.w, d.w.Notes, armed.Email.Address), "code": armed.code(d.w), "trust_device": true}, otl.EventSessionCreated, otl.EventDeviceTrusted)
 		},
 		"forgetTrustedDevice": func() act {
 			armed := arm(d.T, d.w, d.name()+"@dev.test", d.w.Notes.Site)

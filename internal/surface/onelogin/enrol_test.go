@@ -11,7 +11,6 @@ import (
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
-	"github.com/onetimelogin/otl/internal/store"
 )
 
 // owned is a person of the site's own with an app that the site set up for him.
@@ -203,7 +202,7 @@ func TestContract212_OneDeviceIsTheDefault(t *testing.T) {
 		if _, devices := x.due(t); len(devices) != 1 || devices[sms] == 0 {
 			t.Errorf("%v", devices)
 		}
-		if _, err := x.Setup.Remove(t.Context(), store.Standing{User: x.jane, Session: otl.Session{Methods: otl.Methods{otl.MethodAdmin}}}, key.ID); err != nil {
+		if _, err := x.Setup.Remove(t.Context(), x.Strong(t, x.jane), key.ID); err != nil {
 			t.Fatal(err)
 		}
 	})

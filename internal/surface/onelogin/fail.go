@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/site"
 	"github.com/onetimelogin/otl/internal/wire"
@@ -92,7 +91,7 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, site.ErrClient) || errors.Is(err, otl.ErrToken) {
 		err = errAuthenticate.because(err)
 	}
-	if errors.Is(err, account.ErrIndependent) {
+	if errors.Is(err, otl.ErrIndependent) {
 		err = errIndependent.because(err)
 	}
 	e := wire.Failed(w, r, err)

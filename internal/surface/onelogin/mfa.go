@@ -173,8 +173,8 @@ func newDeviceV1(id int, f otl.Factor) deviceV1 {
 }
 
 // own gives a person of the site's own, as the one whose factors are to change with the
-// authority that the site has over him (decision D1). The error is account.ErrIndependent
-// for everybody else.
+// authority that the site has over him (decision D1), which whatever writes asks for again.
+// The error is otl.ErrIndependent for everybody else.
 func (s devices) own(c *call) (signin.Bearer, error) {
 	var b signin.Bearer
 	m, err := s.person(c)
@@ -183,7 +183,7 @@ func (s devices) own(c *call) (signin.Bearer, error) {
 	}
 	owns, err := s.Members.Owns(c.ctx(), c.site.ID, m.User)
 	if err == nil && !owns {
-		err = account.ErrIndependent
+		err = otl.ErrIndependent
 	}
 	b.User, b.Site, b.Grant, b.Session.Methods = m.User, c.site, m.Grant, otl.Methods{otl.MethodAdmin}
 	return b, err

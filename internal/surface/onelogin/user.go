@@ -19,9 +19,16 @@ const (
 )
 
 // userOut is a person as this wire shows him: only what he granted the site. Members
-// are those of contract 2.14 that there is anything to say about, and null where there
-// is nothing.
+// are those of contract 2.14, and null where there is nothing to say.
 type userOut map[string]any
+
+// unkept gives the members of a person that this server keeps nothing of.
+func unkept() []string {
+	return []string{
+		"distinguished_name", "company", "department", "title", "member_of", "samaccountname", "userprincipalname", "openid_name", "comment", "group_id",
+		"directory_id", "manager_ad_id", "manager_user_id", "trusted_idp_id", "password_changed_at", "invalid_login_attempts", "invitation_sent_at",
+	}
+}
 
 // user gives a person.
 func (s *Surface) user(c *call, m account.Member) (userOut, error) {
@@ -39,9 +46,12 @@ func (s *Surface) user(c *call, m account.Member) (userOut, error) {
 	out := userOut{
 		"id": id, "email": granted(see, otl.FieldEmail, u.Email.Address), "username": granted(see, otl.FieldUsername, u.Username.Name),
 		"firstname": first, "lastname": last, "phone": orNull(granted(see, otl.FieldPhone, u.Phone)), "locale_code": orNull(granted(see, otl.FieldLocale, u.Locale)),
-		"openid_name": nil, "external_id": orNull(m.Record.ExternalID), "group_id": nil, "role_id": roles, "role_ids": roles, "status": statusActive, "state": stateApproved,
+		"external_id": orNull(m.Record.ExternalID), "role_id": roles, "role_ids": roles, "status": statusActive, "state": stateApproved,
 		"created_at": moment(u.CreatedAt), "updated_at": moment(u.UpdatedAt), "activated_at": moment(m.Grant.CreatedAt), "last_login": moment(m.Grant.LastLoginAt),
 		"locked_until": moment(m.Grant.SuspendedUntil), customAttributes: attributesOf(m.Record),
+	}
+	for _, name := range unkept() {
+		out[name] = nil
 	}
 	if out["username"] == "" { // people without one are known by their address
 		out["username"] = out["email"]

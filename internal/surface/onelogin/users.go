@@ -174,11 +174,11 @@ func (s people) list(c *call) (reply, error) {
 		return &at
 	}
 	p := pagination{Before: cursor(page - 1), After: cursor(page + 1)}
+	p.PreviousLink, p.NextLink = s.at(c, p.Before), s.at(c, p.After)
 	if bare(c.r.URL.Path) {
 		c.paged(p, page, len(found), total, (total+q.Limit-1)/q.Limit)
 		return reply{http.StatusOK, out}, nil
 	}
-	p.PreviousLink, p.NextLink = s.at(c, p.Before), s.at(c, p.After)
 	answer := success(out)
 	all, _ := answer.body.(envelope)
 	all.Pagination = &p
@@ -194,7 +194,7 @@ func (s people) at(c *call, cursor *string) *string {
 	return &to
 }
 
-// paged tells in headers where a page of version 2 is.
+// paged tells in headers where a page of version 2 is, and the pages beside it.
 func (c *call) paged(p pagination, page, items, total, pages int) {
 	for name, n := range map[string]int{"Current-Page": page, "Page-Items": items, "Total-Count": total, "Total-Pages": pages} {
 		c.header.Set(name, strconv.Itoa(n))
@@ -203,6 +203,16 @@ func (c *call) paged(p pagination, page, items, total, pages int) {
 		if cursor != nil {
 			c.header.Set(name, *cursor)
 		}
+	}
+	var links []string // RFC 8288
+	if p.PreviousLink != nil {
+		links = append(links, "<"+*p.PreviousLink+`>; rel="prev"`)
+	}
+	if p.NextLink != nil {
+		links = append(links, "<"+*p.NextLink+`>; rel="next"`)
+	}
+	if links != nil {
+		c.header.Set("Link", strings.Join(links, ", "))
 	}
 }
 

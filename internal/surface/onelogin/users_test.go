@@ -37,6 +37,11 @@ func (x *tenant) made(t *testing.T, more object) string {
 	return fmt.Sprint(one(t, x.call(t, http.MethodPost, "/api/1/users", body))["id"])
 }
 
+// everyMember are the members of a person that clients of this wire know (contract 2.14).
+const everyMember = `id external_id email username firstname lastname distinguished_name phone company department title status state member_of samaccountname
+	userprincipalname group_id role_id role_ids custom_attributes openid_name locale_code comment directory_id manager_ad_id trusted_idp_id manager_user_id
+	activated_at created_at updated_at password_changed_at invalid_login_attempts invitation_sent_at last_login locked_until`
+
 // TestUsers: list, get, create, update and let go, in both versions.
 func TestUsers(t *testing.T) {
 	t.Parallel()
@@ -46,6 +51,11 @@ func TestUsers(t *testing.T) {
 		if r.Text("email") != "v2@dev.test" || r.Text("username") != "v.two" || r.Text("firstname") != "Vera" || r.Text("lastname") != "Two Three" || r.Text("phone") != phone || r.Text("external_id") != "e-1" ||
 			r.JSON["status"] != 1.0 || r.JSON["state"] != 1.0 || r.JSON["created_at"] == nil || r.JSON["last_login"] != nil || fmt.Sprint(r.JSON["role_ids"]) != "[]" {
 			t.Errorf("%s", r.Raw)
+		}
+		for _, name := range strings.Fields(everyMember) {
+			if _, there := r.JSON[name]; !there {
+				t.Errorf("no %s: %s", name, r.Raw)
+			}
 		}
 		if got := x.call(t, http.MethodGet, "/api/2/users/"+id, nil).Want(t, http.StatusOK); string(got.Raw) != string(r.Raw) {
 			t.Errorf("%s, made as %s", got.Raw, r.Raw)
@@ -197,6 +207,11 @@ func TestPaging(t *testing.T) {
 		h := r.Header
 		if h.Get("Current-Page") != "2" || h.Get("Page-Items") != "10" || h.Get("Total-Count") != "55" || h.Get("Total-Pages") != "6" || r.Raw[0] != '[' {
 			t.Errorf("%v", h)
+		}
+		for rel, cursor := range map[string]string{"prev": h.Get("Before-Cursor"), "next": h.Get("After-Cursor")} {
+			if link := "<" + otltest.Issuer + "/api/2/users?after_cursor=" + url.QueryEscape(cursor) + `>; rel="` + rel + `"`; cursor == "" || !strings.Contains(h.Get("Link"), link) {
+				t.Errorf("no %s: %v", link, h)
+			}
 		}
 		raw, err := base64.StdEncoding.DecodeString(h.Get("After-Cursor"))
 		if q, bad := url.ParseQuery(string(raw)); err != nil || bad != nil || q.Get("limit") != "10" || q.Get("page") != "3" {

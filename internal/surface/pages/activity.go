@@ -90,6 +90,9 @@ func tell(s screen, names map[string]string, e otl.Event) string {
 	v := s.With("site", isolate(names[e.SiteID])).With("ways", by(s, e)).With("fields", called(s, otl.StoredFields(unverified(fields)))).
 		With("role", isolate(e.Data[otl.DataRole])).With("type", isolate(string(e.Type))).
 		With("tries", e.Data[otl.DataTries])
+	if n := e.Data[otl.DataDevices]; n != "" {
+		return v.With("n", n).Say("act_factor_devices_forgotten")
+	}
 	if text := v.Say("act_" + strings.ReplaceAll(string(e.Type), ".", "_")); text != "" {
 		return text
 	}
@@ -126,8 +129,8 @@ func called(s screen, fields otl.Fields) string {
 	return listing(s, names)
 }
 
-// aboutEvent says when something happened and, of sign-ins, from where. Of those that
-// failed no browser is kept, and how they were tried stands here; whom an operator signed
+// aboutEvent says when something happened, of sign-ins from where, and of a trusted device
+// what it is. Of sign-ins that failed no browser is kept, and how they were tried stands here; whom an operator signed
 // in did not come from anywhere. Home is the id of our own site.
 func aboutEvent(s screen, e otl.Event, home string) string {
 	var with string
@@ -139,6 +142,10 @@ func aboutEvent(s screen, e otl.Event, home string) string {
 		with = isolate(agent(s, e.Data[otl.DataUserAgent], e.SiteID == home))
 	case otl.EventSignInFailed:
 		with = by(s, e)
+	case otl.EventDeviceTrusted, otl.EventDeviceForgotten:
+		if e.Data[otl.DataDevices] == "" {
+			with = isolate(device(s, e.Data[otl.DataUserAgent], e.SiteID == home))
+		}
 	default:
 		return s.minute(e.CreatedAt)
 	}

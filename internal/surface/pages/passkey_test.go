@@ -17,7 +17,6 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
-	"github.com/onetimelogin/otl/internal/store"
 )
 
 // passkey is an authenticator of somebody else's making with one key.
@@ -70,11 +69,7 @@ func (k *passkey) signed(t *testing.T, options string) string {
 // withPasskey gives a person a passkey.
 func withPasskey(t *testing.T, w *otltest.World, u otl.User) *passkey {
 	t.Helper()
-	home, err := w.Flows.Home(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := store.Standing{User: u, Site: home, Session: otl.Session{Methods: otl.Methods{otl.MethodPassword}}}
+	b := w.Strong(t, u)
 	e, err := w.Setup.Enrol(t.Context(), b, factor.New{Kind: otl.FactorKey})
 	if err != nil {
 		t.Fatal(err)

@@ -166,7 +166,8 @@ func TestMF13_TrustedDevicesAreTakenBack(t *testing.T) {
 			t.Fatalf("%s\n%s", p.Title, p.Raw)
 		}
 		holds(t, p, "Saved.", "!Firefox")
-		holds(t, b.Get("/account/activity"), "A device is trusted no more")
+		holds(t, b.Get("/account/activity"), "A device is trusted no more at \u2068OneTimeLogin\u2069", "A device is trusted at \u2068OneTimeLogin\u2069", "\u2068Firefox, Linux\u2069",
+			"A device is trusted at \u2068Notes\u2069", "\u2068an app of the site\u2069")
 		if got := b.Send(forget, p.Fields("add")); got.Status != http.StatusNotFound {
 			t.Errorf("twice: %d", got.Status)
 		}
@@ -174,6 +175,12 @@ func TestMF13_TrustedDevicesAreTakenBack(t *testing.T) {
 		if p = password(b, b.Get(ways)); p.Title != "One more step" {
 			t.Errorf("let in all the same: %s", p.Title)
 		}
+		if _, err := w.SignIn.RevokeAll(t.Context(), u.ID); err != nil {
+			t.Fatal(err)
+		}
+		w.Clock.Advance(time.Minute)
+		b.Submit(password(b, b.Get(ways)), "second", map[string]string{"code": secret.TOTP(seed, w.Clock.Now())})
+		holds(t, b.Get("/account/activity"), "Devices that are trusted no more: 2")
 	})
 }
 

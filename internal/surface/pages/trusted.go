@@ -19,15 +19,8 @@ func (p securities) trusted(r *http.Request, s screen, v signin.Visit) ([]device
 	out := make([]deviceCard, len(all))
 	for i, d := range all {
 		date := func(key string, at time.Time) string { return s.With("date", s.day(at)).Say(key) }
-		out[i] = deviceCard{d.ID, d.Agent, date("factor_since", d.CreatedAt)}
 		own := d.Site.ID == p.Flows.FirstParty
-		switch {
-		case d.Agent != "":
-		case own:
-			out[i].Label = s.Say("unknown_browser")
-		default:
-			out[i].Label = s.Say("by_site")
-		}
+		out[i] = deviceCard{d.ID, device(s, d.Agent, own), date("factor_since", d.CreatedAt)}
 		if !own && d.Site.Name != "" {
 			out[i].Text = isolate(d.Site.Name) + s.Say("comma") + out[i].Text
 		}
@@ -39,6 +32,18 @@ func (p securities) trusted(r *http.Request, s screen, v signin.Visit) ([]device
 		}
 	}
 	return out, err
+}
+
+// device gives what a trusted device is, or whose it is where it did not say: of our own pages
+// or of a site.
+func device(s screen, agent string, own bool) string {
+	switch {
+	case agent != "":
+		return agent
+	case own:
+		return s.Say("unknown_browser")
+	}
+	return s.Say("by_site")
 }
 
 // forget has a device trusted no more.
