@@ -19,7 +19,7 @@ func (g Tickets) VoidChanges(ctx context.Context, userID string, now time.Time) 
 // "", at whichever: devices he trusts, second steps under way, session tokens.
 func (g Tickets) VoidProofs(ctx context.Context, userID, siteID string, now time.Time) error {
 	_, err := g.exec(ctx, `UPDATE tickets SET expires_at = $1 WHERE user_id = $2 AND purpose IN ('trusted_device', 'second_step', 'session_token')
-		AND ($3 = '' OR site_id = $3) AND used_at IS NULL AND expires_at > $1`, millis(now), userID, siteID)
+		AND `+unused+` AND ($3 = '' OR site_id = $3) AND expires_at > $1`, millis(now), userID, siteID)
 	return err
 }
 

@@ -240,6 +240,27 @@ func TestEachChannelHasALineOfItsOwn(t *testing.T) {
 	}
 }
 
+// TestWhatWasUsedUpIsPassedOver: whatever ends or lists what a person may still use does not read
+// all that he has used before, which is each sign-in of his.
+func TestWhatWasUsedUpIsPassedOver(t *testing.T) {
+	t.Parallel()
+	db := database(t, otltest.SQLite)
+	texts, _ := statements(t, db)
+	seen := 0
+	for _, text := range texts {
+		if !strings.Contains(text, "site_id >= '' AND used_at IS NULL") {
+			continue
+		}
+		seen++
+		if steps := plan(t, db, text); !slices.ContainsFunc(steps, func(s string) bool { return strings.Contains(s, "tickets_live (user_id=? AND purpose=?") }) {
+			t.Errorf("%q\n\t%s", steps, text)
+		}
+	}
+	if seen < 3 {
+		t.Errorf("%d statements look for what was not used", seen)
+	}
+}
+
 // looksAtAll reports whether a step of a plan grows with the table.
 func looksAtAll(text, step string) bool {
 	table, scan := strings.CutPrefix(step, "SCAN ")

@@ -183,6 +183,10 @@ func (g Tickets) Spend(ctx context.Context, id string, now time.Time) (bool, err
 	return n == 1, err
 }
 
+// unused leads to the index tickets_live, past all that a person has used up: by itself SQLite
+// takes the one of all he ever had for a purpose. Every id of a site is behind "".
+const unused = `site_id >= '' AND used_at IS NULL`
+
 // Of gives the tickets of a person for a purpose at a site or, for "", at any, that can be
 // used, the latest first, at most limit of them.
 func (g Tickets) Of(ctx context.Context, userID string, p otl.Purpose, siteID string, now time.Time, limit int) ([]otl.Ticket, error) {
@@ -191,7 +195,7 @@ func (g Tickets) Of(ctx context.Context, userID string, p otl.Purpose, siteID st
 		data string
 	}
 	rows, err := all(ctx, g.group, `SELECT `+ticketColumns+` FROM tickets
-		WHERE user_id = $1 AND purpose = $2 AND ($3 = '' OR site_id = $3) AND used_at IS NULL AND expires_at > $4 ORDER BY id DESC LIMIT $5`,
+		WHERE user_id = $1 AND purpose = $2 AND `+unused+` AND ($3 = '' OR site_id = $3) AND expires_at > $4 ORDER BY id DESC LIMIT $5`,
 		[]any{userID, string(p), siteID, millis(now), limit}, func(r *row) []any { return ticketDest(&r.Ticket, &r.data) })
 	out := make([]otl.Ticket, len(rows))
 	for i := range rows {
@@ -214,7 +218,7 @@ func (g Tickets) Drop(ctx context.Context, userID string, p otl.Purpose, id stri
 // not used: one that was used had not expired then. Those at one site may be left, "" leaves none.
 func (g Tickets) Void(ctx context.Context, userID string, p otl.Purpose, left string, now time.Time) error {
 	_, err := g.exec(ctx, `UPDATE tickets SET used_at = $1, expires_at = CASE WHEN expires_at < $1 THEN expires_at ELSE $1 END
-		WHERE user_id = $2 AND purpose = $3 AND used_at IS NULL AND ($4 = '' OR site_id <> $4)`, millis(now), userID, string(p), left)
+		WHERE user_id = $2 AND purpose = $3 AND `+unused+` AND ($4 = '' OR site_id <> $4)`, millis(now), userID, string(p), left)
 	return err
 }
 
