@@ -172,7 +172,7 @@ func harmless(t *testing.T, p otltest.Page) {
 	}
 	known := []string{
 		"html", "head", "meta", "title", "link", "script", "body", "a", "header", "span", "strong", "main", "div", "h1", "h2", "h3", "p", "form", "input", "label", "button", "footer",
-		"select", "option", "code", "time", "nav", "mark", "fieldset", "legend", "ul", "ol", "li", "bdi", "svg", "path", "img", "details", "summary",
+		"select", "option", "code", "time", "nav", "mark", "fieldset", "legend", "ul", "ol", "li", "bdi", "svg", "path", "rect", "pre", "img", "details", "summary",
 	}
 	for n := range doc.Descendants() {
 		if n.Type != html.ElementNode {

@@ -30,6 +30,8 @@ type hooksPage struct {
 	At        string // of the page
 	Intro     string
 	Endpoints []hookCard
+	// URL and Events are what was typed for an endpoint that was not made.
+	URL, Events string
 }
 
 // hookCard is one endpoint.
@@ -132,7 +134,7 @@ func (p hooks) showList(w http.ResponseWriter, r *http.Request, v signin.Visit, 
 	}
 	s := p.screen(w, r, v, nil)
 	named := s.With("site", isolate(of.Name))
-	page := hooksPage{At: hooksAt(of.ID), Intro: named.Say("hooks_intro")}
+	page := hooksPage{At: hooksAt(of.ID), Intro: named.Say("hooks_intro"), URL: r.PostForm.Get("url"), Events: r.PostForm.Get("events")}
 	for _, e := range all {
 		page.Endpoints = append(page.Endpoints, hookOf(s, e))
 	}

@@ -45,7 +45,7 @@ func TestTheWebhooksPage(t *testing.T) {
 		h := otltest.NewHook(t)
 		p := b.Get(at)
 		holds(t, p, "Webhooks of", "No endpoint yet.")
-		holds(t, b.Submit(p, "new", map[string]string{"url": "ftp://mine.test/"}), "url-wrong")
+		holds(t, b.Submit(p, "new", map[string]string{"url": "ftp://mine.test/", "events": "user.updated"}), "url-wrong", `value="ftp://mine.test/"`, `value="user.updated"`)
 		holds(t, b.Submit(p, "new", map[string]string{"url": h.URL, "events": "no.such"}), "events-wrong")
 		p = b.Submit(p, "new", map[string]string{"url": h.URL, "events": "role.assigned payment.completed"})
 		holds(t, p, "whsec_", "Signing secret", h.URL)
