@@ -58,6 +58,10 @@ type Opened struct {
 // than all else.
 func (s *Sessions) Tokens(o Opened) (Tokens, error) { return s.Issue(o.Standing, o.Refresh) }
 
+// ForClient gives what a client of OpenID is handed of a session: its access token is made by
+// Identity, and of one of ours that nobody gets the ledger would tell what nobody was shown.
+func (o Opened) ForClient() Tokens { return Tokens{Refresh: o.Refresh, Standing: o.Standing} }
+
 // errNotAdmitted is a mistake of ours: a door that did not ask factor.Admit.
 var errNotAdmitted = errors.New("a session for somebody who was not admitted")
 

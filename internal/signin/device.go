@@ -225,7 +225,7 @@ func (s Devices) Fetch(ctx context.Context, f Fetch) (session.Tokens, error) {
 		return session.Tokens{}, err
 	}
 	otl.RequestOf(ctx).UserID = opened.User.ID
-	return s.Sessions.Tokens(opened)
+	return opened.ForClient(), nil
 }
 
 // became gives what a device is told that cannot fetch its tokens, nil where it can.

@@ -76,6 +76,10 @@ func (s *Flows) Exchange(ctx context.Context, e Exchange) (Exchanged, error) {
 			out.More[name] = v
 		}
 	}
+	if e.Client != "" {
+		out.Tokens = opened.ForClient()
+		return out, nil
+	}
 	out.Tokens, err = s.Sessions.Tokens(opened)
 	return out, err
 }

@@ -56,3 +56,22 @@ func TestPR06_WithdrawalReachesUserInfo(t *testing.T) {
 		}
 	})
 }
+
+// TestPR06_AClientOfOpenIDAloneIsShownNobody: the ledger tells of no field where a client asked
+// for who somebody is and nothing of him.
+func TestPR06_AClientOfOpenIDAloneIsShownNobody(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *provider) {
+		r := x.exchange(t, x.client, x.signIn(t, x.ask(x.client, map[string]string{"scope": "openid"})).Get("code"), nil).Want(t, http.StatusOK)
+		x.Do(t, otltest.Call{Path: "/oidc/userinfo", Bearer: r.Text("access_token")}).Want(t, http.StatusOK)
+		all, err := x.Ledger.Of(t.Context(), x.jane.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range all {
+			if one.SiteID == x.Notes.Site.ID && len(one.Fields) > 0 {
+				t.Errorf("%s were shown %d times", one.Fields, one.Times)
+			}
+		}
+	})
+}
