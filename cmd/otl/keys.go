@@ -72,7 +72,7 @@ func (a *app) listKeys(ctx context.Context, n *node.Node) error {
 		}
 		switch {
 		case !k.RevokedAt.IsZero():
-			one.State = "revoked"
+			one.State, one.VerifyUntil = "revoked", optionalTime(k.RevokedAt)
 		case k.SignFrom.After(now):
 			one.State = "published"
 		case !k.SignUntil.IsZero() && !k.SignUntil.After(now):

@@ -31,7 +31,7 @@ func TestMasterKeyIsMadeOnceByManyAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range keys {
 		all.Go(func() {
-			find, err := masterKey(c)
+			find, err := masterKey(c, nil)
 			if err != nil {
 				t.Error(err)
 				return
@@ -65,7 +65,7 @@ func TestSR04_MasterKeyIsNotMadeForADatabaseThatHasOne(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	c := configured(t, "OTL_DATA_DIR="+dir)
-	find, err := masterKey(c)
+	find, err := masterKey(c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestMasterKeyFromTheConfiguration(t *testing.T) {
 	old, key := secret.NewMaster(), secret.NewMaster()
 	c := configured(t, "OTL_DATA_DIR="+dir, "OTL_SECRET_KEY="+key.Encode().Reveal(), "OTL_SECRET_KEY_PREVIOUS="+old.Encode().Reveal())
 	writeFile(t, "not looked at", dir, "secret.key")
-	find, err := masterKey(c)
+	find, err := masterKey(c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestSR05_KeyFileInTheDataDirectory(t *testing.T) {
 		if err := os.Chmod(path, one.mode); err != nil {
 			t.Fatal(err)
 		}
-		_, err := masterKey(configured(t, "OTL_DATA_DIR="+dir))
+		_, err := masterKey(configured(t, "OTL_DATA_DIR="+dir), nil)
 		if !errors.Is(err, config.ErrSecretFile) || !strings.Contains(err.Error(), one.why) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: got %v", name, err)
 		}

@@ -81,7 +81,7 @@ func nodeOptions(c *config.Config, log *slog.Logger, serve bool) (node.Options, 
 	} else if err := store.CheckURL(url); err != nil {
 		return node.Options{}, c.Refuse("database_url", err.Error())
 	}
-	master, err := masterKey(c)
+	master, err := masterKey(c, log)
 	if err != nil {
 		return node.Options{}, err
 	}
@@ -146,8 +146,11 @@ func (a *app) openNode(ctx context.Context, how opening) (*node.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !how.create && missing(c) {
-		return nil, noDatabase()
+	if missing(c) {
+		switch err := noDatabase(); {
+		case !how.create, !how.migrate && errors.Is(err, errDevDatabase) && a.dataDir+a.getenv("OTL_DATA_DIR") == "":
+			return nil, err // what is made in another database than that of the server is of no use to it
+		}
 	}
 	if c.PublicURL == "" {
 		c.PublicURL = localURL(c, c.Listen)
@@ -213,7 +216,7 @@ func portOf(listen string) string {
 // masterKey gives what finds the master key: the configured one, else the one in
 // the data directory, which is made for a database that has none yet. A key that
 // is there but no good is refused at once, before a database is opened.
-func masterKey(c *config.Config) (func(initialised bool) (secret.Master, error), error) {
+func masterKey(c *config.Config, log *slog.Logger) (func(initialised bool) (secret.Master, error), error) {
 	var previous []string
 	if !c.SecretKeyPrevious.Empty() {
 		previous = []string{c.SecretKeyPrevious.Reveal()}
@@ -235,7 +238,11 @@ func masterKey(c *config.Config) (func(initialised bool) (secret.Master, error),
 		case initialised:
 			return m, fmt.Errorf("there is no %s: %w", path, installation.ErrMasterKey)
 		}
-		return newMasterKey(path)
+		m, err = newMasterKey(path)
+		if err == nil && log != nil {
+			log.Warn("made the master key; keep a copy of it apart from the database, and give it to every other node", "file", path)
+		}
+		return m, err
 	}, nil
 }
 

@@ -90,6 +90,9 @@ func Open(ctx context.Context, o Options) (*Installation, error) {
 		if err := in.reseal(ctx); err != nil {
 			return nil, fmt.Errorf("seal under the new master key: %w", err)
 		}
+		if o.Log != nil {
+			o.Log.Warn("the master key was replaced; the one before it is needed no more")
+		}
 	}
 	if err := in.refresh(ctx); err != nil {
 		return nil, err

@@ -146,7 +146,7 @@ func (s *Sites) RollKey(ctx context.Context, siteID, keyID string, overlap time.
 		if err := tx.SiteKeys.Expire(ctx, siteID, keyID, now.Add(overlap)); err != nil {
 			return err
 		}
-		if made, err = s.addKey(ctx, tx, siteID, NewKey{Name: old.Name, Scopes: old.Scopes}); err != nil {
+		if made, err = s.addKey(ctx, tx, siteID, NewKey{Name: old.Name, Scopes: old.Scopes, ExpiresAt: lasting(old, now)}); err != nil {
 			return err
 		}
 		expiring := old
@@ -158,6 +158,15 @@ func (s *Sites) RollKey(ctx context.Context, siteID, keyID string, overlap time.
 		return tx.Answers.Keep(ctx, again, s.Now(), made)
 	})
 	return made, err
+}
+
+// lasting gives when the successor of a key ends that begins now: it is good for as long as
+// the key was made for, zero for one without an end.
+func lasting(old otl.SiteKey, now time.Time) time.Time {
+	if old.ExpiresAt.IsZero() {
+		return time.Time{}
+	}
+	return now.Add(old.ExpiresAt.Sub(old.CreatedAt))
 }
 
 // RevokeKey ends a key at once, or fails with NotFound.

@@ -200,6 +200,23 @@ func TestSE06_KeysAreComparedWhole(t *testing.T) {
 	}
 }
 
+// TestSR10_ASuccessorLastsAsLong as the key before it was made for.
+func TestSR10_ASuccessorLastsAsLong(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		id, now := w.Notes.Site.ID, w.Clock.Now()
+		old, err := w.Sites.CreateKey(t.Context(), id, site.NewKey{Name: "a day", Scopes: w.Notes.KeyRow.Scopes, ExpiresAt: now.Add(24 * time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Clock.Advance(20 * time.Hour)
+		next, err := w.Sites.RollKey(t.Context(), id, old.ID, time.Hour)
+		if want := w.Clock.Now().Add(24 * time.Hour); err != nil || !next.ExpiresAt.Equal(want) {
+			t.Errorf("the successor ends at %v, want %v: %v", next.ExpiresAt, want, err)
+		}
+	})
+}
+
 // TestSR10_KeysRollWithOverlap: both work for the overlap; a revoked one ends at
 // the next call.
 func TestSR10_KeysRollWithOverlap(t *testing.T) {
