@@ -52,14 +52,15 @@ func standing(ok bool, otherwise otl.Standing) otl.Standing {
 	return otherwise
 }
 
-// messages are late where nobody takes those that are due, or all providers of a channel fail.
+// messages are late where some were asked for a while ago, whether nobody takes them or they are
+// tried in vain, or all providers of a channel fail.
 func (h *health) messages(ctx context.Context, now time.Time) otl.Standing {
 	for _, channel := range []otl.Channel{otl.ChannelMail, otl.ChannelSMS} {
-		waits, err := h.n.Store.Read.Messages.Due(ctx, channel, now.Add(-late))
+		waiting, since, err := h.n.Store.Read.Messages.Waiting(ctx, channel)
 		switch {
 		case err != nil:
 			return otl.StandingDown
-		case waits || h.n.Outbox.Failing(channel):
+		case waiting > 0 && now.Sub(since) >= late || h.n.Outbox.Failing(channel):
 			return otl.StandingDegraded
 		}
 	}

@@ -65,6 +65,14 @@ func TestOS09_TheStatusIsTrue(t *testing.T) {
 		}
 		w.Clock.Advance(2 * time.Minute)
 		check("degraded", "messages")
+		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.Messages.Claim(ctx, otl.ChannelMail, w.Clock.Now(), time.Hour, 10)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		check("degraded", "messages") // it is tried in vain
+		w.Clock.Advance(time.Hour)
 		w.Letters(t, "")
 		hook, _ := w.Hook(t, w.Notes)
 		check("ok")

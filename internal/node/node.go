@@ -356,6 +356,33 @@ func (n *Node) measure(m *server.Metrics, hasher *secret.Hasher) {
 	}
 	m.Gauge("otl_sqlite_wal_bytes", "Size of SQLite's write-ahead log.", nil,
 		func() float64 { return float64(n.Store.Stats().WALBytes) })
+	n.measureQueues(m)
+	m.Counter("otl_webhook_attempts_delivered_total", "Attempts to deliver an event that an endpoint took.", func() float64 { return float64(n.Couriers.Delivered.Load()) })
+	m.Counter("otl_webhook_attempts_failed_total", "Attempts to deliver an event that failed.", func() float64 { return float64(n.Couriers.Failed.Load()) })
+	m.Counter("otl_sign_ins_failed_total", "Sign-ins that failed.", func() float64 { return float64(n.SignIn.Second.Failures.Total.Load()) })
+	m.Counter("otl_ledger_lost_total", "Readings of fields that were not counted because too many waited.", func() float64 { return float64(n.Ledger.Lost()) })
+	m.Counter("otl_db_commits_total", "Transactions committed.", func() float64 { return float64(n.Store.Stats().Commits) })
+	m.Counter("otl_db_writes_total", "Writes those transactions carried.", func() float64 { return float64(n.Store.Stats().Writes) })
+}
+
+// measureQueues registers what waits to be sent to people and to sites.
+func (n *Node) measureQueues(m *server.Metrics) {
+	for _, channel := range []otl.Channel{otl.ChannelMail, otl.ChannelSMS} {
+		waiting := func(read func(n int, since time.Time) float64) func() float64 {
+			return func() float64 {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				n, since, err := n.Store.Read.Messages.Waiting(ctx, channel)
+				if err != nil {
+					return math.NaN()
+				}
+				return read(n, since)
+			}
+		}
+		labels := map[string]string{"channel": string(channel)}
+		m.Gauge("otl_messages_waiting", "Mails or SMS that are to be sent, now or again later.", labels, waiting(func(n int, _ time.Time) float64 { return float64(n) }))
+		m.Gauge("otl_messages_oldest_seconds", "How long the oldest of them has waited.", labels, waiting(func(_ int, since time.Time) float64 { return age(n.Couriers.Now(), since) }))
+	}
 	queue := func(read func(waiting int, oldest time.Time) float64) func() float64 {
 		return func() float64 {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -368,12 +395,7 @@ func (n *Node) measure(m *server.Metrics, hasher *secret.Hasher) {
 		}
 	}
 	m.Gauge("otl_webhook_queue_depth", "Deliveries that are due.", nil, queue(func(waiting int, _ time.Time) float64 { return float64(waiting) }))
-	m.Gauge("otl_webhook_oldest_seconds", "How long the oldest delivery that is due has waited.", nil, queue(func(_ int, oldest time.Time) float64 {
-		if oldest.IsZero() {
-			return 0
-		}
-		return n.Couriers.Now().Sub(oldest).Seconds()
-	}))
+	m.Gauge("otl_webhook_oldest_seconds", "How long the oldest delivery that is due has waited.", nil, queue(func(_ int, oldest time.Time) float64 { return age(n.Couriers.Now(), oldest) }))
 	for _, state := range []otl.EndpointState{otl.EndpointOn, otl.EndpointPaused, otl.EndpointDisabled} {
 		m.Gauge("otl_webhook_endpoints", "Endpoints of sites, by whether they are sent to.", map[string]string{"state": string(state)}, func() float64 {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -385,12 +407,14 @@ func (n *Node) measure(m *server.Metrics, hasher *secret.Hasher) {
 			return float64(count[state])
 		})
 	}
-	m.Counter("otl_webhook_attempts_delivered_total", "Attempts to deliver an event that an endpoint took.", func() float64 { return float64(n.Couriers.Delivered.Load()) })
-	m.Counter("otl_webhook_attempts_failed_total", "Attempts to deliver an event that failed.", func() float64 { return float64(n.Couriers.Failed.Load()) })
-	m.Counter("otl_sign_ins_failed_total", "Sign-ins that failed.", func() float64 { return float64(n.SignIn.Second.Failures.Total.Load()) })
-	m.Counter("otl_ledger_lost_total", "Readings of fields that were not counted because too many waited.", func() float64 { return float64(n.Ledger.Lost()) })
-	m.Counter("otl_db_commits_total", "Transactions committed.", func() float64 { return float64(n.Store.Stats().Commits) })
-	m.Counter("otl_db_writes_total", "Writes those transactions carried.", func() float64 { return float64(n.Store.Stats().Writes) })
+}
+
+// age gives how many seconds ago something was, 0 for nothing.
+func age(now, then time.Time) float64 {
+	if then.IsZero() {
+		return 0
+	}
+	return now.Sub(then).Seconds()
 }
 
 // Run does the work beside the requests until ctx ends: keys rotate, expired

@@ -43,6 +43,13 @@ func (g Messages) Due(ctx context.Context, channel otl.Channel, now time.Time) (
 	return n > 0, err
 }
 
+// Waiting gives how many messages of a channel are to be sent, now or again later, and when the
+// first of them was asked for.
+func (g Messages) Waiting(ctx context.Context, channel otl.Channel) (n int, since time.Time, err error) {
+	err = g.one(ctx, `SELECT count(*), min(created_at) FROM messages WHERE state = 'waiting' AND channel = $1`, []any{string(channel)}, &n, at(&since))
+	return n, since, err
+}
+
 // Claim takes messages of a channel that are due, counts a try and keeps them from other nodes
 // until the lease ends. A node that dies meanwhile leaves them to the others.
 func (g Messages) Claim(ctx context.Context, channel otl.Channel, now time.Time, lease time.Duration, limit int) ([]StoredMessage, error) {
