@@ -8,11 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
-	"github.com/onetimelogin/otl/internal/store"
 )
 
 // reader asks for everything that can be asked for.
@@ -93,11 +91,7 @@ func TestAD08_ASecretIsShownOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	home, err := x.w.Flows.Home(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	codes, _, err := x.w.Setup.NewCodes(t.Context(), store.Standing{User: u, Site: home, Session: otl.Session{Methods: otl.Methods{otl.MethodAdmin}}})
+	codes, _, err := x.w.Setup.NewCodes(t.Context(), x.w.Strong(t, u))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -91,10 +91,10 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttem
 	if methodOf(t) == otl.MethodDirect { // or a site could clear what strangers guess at other sites, and make room for more
 		return t, nil
 	}
-	if err := budget.Right(ctx, tx); err != nil {
+	if err := limit.ClearCodes(ctx, tx, u.ID); err != nil { // before the budget, as a wrong one: rows are locked in one order
 		return t, err
 	}
-	return t, limit.ClearCodes(ctx, tx, u.ID)
+	return t, budget.Right(ctx, tx)
 }
 
 // why tells what is the matter where there is no code to guess.
