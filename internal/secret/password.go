@@ -45,6 +45,7 @@ const (
 	maxBcryptCost   = 14
 	argonSalt       = 16
 	argonKey        = 32
+	werkzeugKey     = 64
 )
 
 // ParseArgon2 reads "m=19456,t=2,p=1". Values under the default are refused
@@ -223,7 +224,7 @@ func parseWerkzeug(s string) (Hash, error) {
 		v[i] = n
 	}
 	key, err := hex.DecodeString(part[2])
-	if err != nil {
+	if err != nil || len(key) != werkzeugKey { // what is shorter was cut, and would match
 		return Hash{}, errors.New("scrypt hash is malformed")
 	}
 	return scryptHash(v[0], v[1], v[2], []byte(part[1]), key)

@@ -149,6 +149,34 @@ func TestPW08_ForeignHashesAreReplaced(t *testing.T) {
 	})
 }
 
+// TestPW07_ALongNameHidesNoPassword: whatever the name and the kind of hash, a wrong password is
+// refused; nothing of a name is ever hashed with one.
+func TestPW07_ALongNameHidesNoPassword(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	for i, hash := range foreignHashes(t) {
+		email := strings.Repeat(string(rune('a'+i)), 64) + "@" + strings.Repeat(strings.Repeat("d", 60)+".", 3) + "test"
+		if _, err := w.Accounts.Create(t.Context(), account.Creation{Email: email, Hash: hash, Site: &w.Notes.Site}); err != nil {
+			t.Fatal(err)
+		}
+		for _, wrong := range []string{"wrong-horse-7", email, email + foreignPassword, foreignPassword + "x", foreignPassword[:14]} {
+			if _, err := password(t, w, w.Notes, email, wrong); !errors.Is(err, otl.ErrCredentials) {
+				t.Errorf("%s with %q: %v", hash[:10], wrong, err)
+			}
+		}
+		if _, err := password(t, w, w.Notes, email, foreignPassword); err != nil {
+			t.Errorf("%s: %v", hash[:10], err)
+		}
+	}
+	for n := 1; n <= 300; n++ {
+		for _, name := range []string{strings.Repeat("n", n), strings.Repeat("n", n) + "@dev.test"} {
+			if _, err := w.SignIn.Prove(t.Context(), signin.Named(w.Notes.Site, name, secret.NewText(foreignPassword))); err == nil {
+				t.Errorf("nobody of %d letters is let in", len(name))
+			}
+		}
+	}
+}
+
 // TestPW08_ANewPasswordWinsOverARehash: a sign-in that began with the old
 // password neither replaces the new one nor opens a session.
 func TestPW08_ANewPasswordWinsOverARehash(t *testing.T) {
