@@ -187,11 +187,11 @@ func (a *Changes) sendOne(ctx context.Context, tx *store.Tx, k ask) error {
 	}
 	if _, err := a.Messages.Queue(ctx, tx, message.Note{
 		Kind: otl.MessageConfirmChange, Channel: channel, To: k.to, UserID: k.user.ID, SiteID: k.site.ID, Locale: k.user.Locale, Expires: t.ExpiresAt,
-		Data: map[string]string{message.DataLink: a.link(confirm), message.DataTo: Mask(k.to)},
+		Data: map[string]string{message.DataLink: a.link(confirm), message.DataTo: otl.Masked(k.to)},
 	}); err != nil {
 		return err
 	}
-	return a.tell(ctx, tx, k, map[string]string{message.DataLink: a.link(refuse), message.DataTo: Mask(k.to)})
+	return a.tell(ctx, tx, k, map[string]string{message.DataLink: a.link(refuse), message.DataTo: otl.Masked(k.to)})
 }
 
 // countSMS counts a link by SMS as the codes are (OT-20).
@@ -224,18 +224,6 @@ func (a *Changes) link(token string) string {
 	return strings.TrimSuffix(a.PublicURL, "/") + "/c/" + token
 }
 
-// Mask shows enough of an address or number for its holder to know it, "" for none.
-func Mask(s string) string {
-	if len(s) < 3 {
-		return ""
-	}
-	local, domain, mail := strings.Cut(s, "@")
-	if mail {
-		return local[:1] + "***@" + domain
-	}
-	return s[:3] + "***" + s[len(s)-2:]
-}
-
 // AskedChange is what the page of a change shows.
 type AskedChange struct {
 	Undo   bool   // it takes the change back rather than confirms it
@@ -255,7 +243,7 @@ func (a *Changes) Look(ctx context.Context, token string) (AskedChange, error) {
 			return AskedChange{}, err
 		}
 		u, err := a.Store.Read.Users.ByID(ctx, t.UserID)
-		return AskedChange{p == otl.PurposeUndo, Mask(t.Data[dataTo]), u.Locale}, err
+		return AskedChange{p == otl.PurposeUndo, otl.Masked(t.Data[dataTo]), u.Locale}, err
 	}
 	return AskedChange{}, ErrChange
 }

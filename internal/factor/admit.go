@@ -2,7 +2,6 @@ package factor
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/limit"
@@ -156,10 +155,9 @@ func reach(methods otl.Methods, offers []Offer) int {
 func hint(u otl.User, f otl.Factor) string {
 	switch f.Kind {
 	case otl.FactorSMS:
-		return "•••• " + f.Target[max(len(f.Target)-2, 0):]
+		return otl.Masked(f.Target)
 	case otl.FactorMail:
-		name, host, _ := strings.Cut(u.Email.Address, "@")
-		return name[:min(len(name), 1)] + "•••@" + host
+		return otl.Masked(u.Email.Address)
 	}
 	return ""
 }

@@ -217,7 +217,7 @@ func TestMF06_TwoFactorsAreOfTwoKinds(t *testing.T) {
 		t.Errorf("after a mail: %s %+v", got, offers)
 	}
 	_, offers = admitted(t, w, st, otl.MethodPassword)
-	if len(offers) != 2 || offers[0].Kind != otl.FactorMail || !offers[0].Default || offers[0].Hint != "j•••@dev.test" {
+	if len(offers) != 2 || offers[0].Kind != otl.FactorMail || !offers[0].Default || offers[0].Hint != "j***@dev.test" {
 		t.Errorf("after a password: %+v", offers)
 	}
 }

@@ -5,9 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"unicode/utf8"
 
-	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -65,19 +63,10 @@ func (p accounts) routes() {
 // site reads nothing here that he did not grant (D1).
 func whom(u otl.User, handed bool) string {
 	name := cmp.Or(u.Email.Address, u.Username.Name, u.Name)
-	switch {
-	case !handed:
-		return name
-	case u.Email.Address != "":
-		return account.Mask(name)
+	if handed {
+		return otl.Masked(name)
 	}
-	return initial(name)
-}
-
-// initial gives the first letter of a name, for a hint.
-func initial(name string) string {
-	first, _ := utf8.DecodeRuneInString(name)
-	return string(first) + "***"
+	return name
 }
 
 // greeting gives what the voice needs to greet somebody.

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -74,7 +73,7 @@ func (p choosing) choose(w http.ResponseWriter, r *http.Request) error {
 		page.Now, page.As = chooses(v.Who)
 	}
 	for _, one := range former {
-		page.Former = append(page.Former, formerCard{one.Session.ID, hint(signin.Called(one.User))})
+		page.Former = append(page.Former, formerCard{one.Session.ID, otl.Masked(signin.Called(one.User))})
 	}
 	s.Title, s.Onward, s.Data = s.Say("choose"), s.Site != "", page
 	p.show(w, http.StatusOK, "choose.html", otl.Origin(v.Asked.Redirect), s)
@@ -126,19 +125,11 @@ func (p choosing) chooseSent(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// hint gives as much of what somebody signs in with as he knows himself by.
-func hint(name string) string {
-	if _, err := otl.ParseEmail(name); err == nil {
-		return account.Mask(name)
-	}
-	return initial(name)
-}
-
 // shown gives what a page shows of what somebody called himself: a hint where he was chosen
 // from those who were signed in before, because nobody has shown yet that he is.
 func shown(v signin.Visit) string {
 	if v.Progress.Masked {
-		return hint(v.Progress.Name)
+		return otl.Masked(v.Progress.Name)
 	}
 	return v.Progress.Name
 }

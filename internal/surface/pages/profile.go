@@ -181,10 +181,10 @@ func (p accounts) address(field string) act {
 
 func (p accounts) showAddress(w http.ResponseWriter, r *http.Request, v signin.Visit, field string, wrong error) error {
 	s := p.screen(w, r, v, nil)
-	page := addressPage{Field: field, Is: account.Mask(v.Who.User.Email.Address), Value: r.PostForm.Get(field), Type: "email", Action: "/account/" + field}
+	page := addressPage{Field: field, Is: otl.Masked(v.Who.User.Email.Address), Value: r.PostForm.Get(field), Type: "email", Action: "/account/" + field}
 	s.Title, page.Hint, page.Press = s.Say("address_change"), s.Say("address_hint"), s.Say("send_link")
 	if field == "phone" {
-		page.Is, page.Type = account.Mask(v.Who.User.Phone), "tel"
+		page.Is, page.Type = otl.Masked(v.Who.User.Phone), "tel"
 		s.Title, page.Hint, page.Press = s.Say("phone_change"), s.With("number", isolate("+49 170 5550100")).Say("phone_hint"), s.Say("send_text_link")
 		page.Body = s.Say("phone_change_body")
 	}
