@@ -26,9 +26,9 @@ func script(t *testing.T, name string) {
 	}
 }
 
-// TestVendorSamples makes the calls of the vendor's public samples in their order
-// (contract 4.4), in real Node.js.
-func TestVendorSamples(t *testing.T) {
+// TestContract44_TransmitSamples makes the calls of the vendor's public samples in their order,
+// in real Node.js: token, person, send, authenticate, keys, and what they verify themselves.
+func TestContract44_TransmitSamples(t *testing.T) {
 	t.Parallel()
 	script(t, "samples.mjs")
 }

@@ -3,6 +3,7 @@ package transmit
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"regexp"
 	"strings"
 	"time"
@@ -272,6 +273,9 @@ func (s *Surface) verifyCode(c *call, in *verifyCodeIn) (any, error) {
 	p, err := s.Codes.Verify(c.r.Context(), signin.CodeAttempt{
 		Site: c.site, Who: id, Code: secret.NewText(in.Passcode), RequestID: in.RequestID, Known: true, Client: c.client.ID, Join: in.Session,
 	})
+	if errors.Is(err, signin.ErrDisabled) { // since the code was sent; this call has no word for it
+		err = signin.ErrCode.Because(err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func symbol(e *otl.Error) (status int, word, text string) {
 	case signin.ErrNoDirect.Code:
 		return http.StatusForbidden, "auth_login_preferences_missing", "The channel direct is not allowed for this user"
 	case "scope_missing":
-		return http.StatusForbidden, "auth_login_preferences_missing", "The channel is not allowed for this client"
+		return http.StatusForbidden, "auth_login_preferences_missing", e.Text
 	case signin.ErrCode.Code:
 		return http.StatusBadRequest, "auth_invalid_credentials", "Invalid credentials"
 	case signin.ErrCodeExpired.Code:

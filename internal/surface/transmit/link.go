@@ -1,6 +1,7 @@
 package transmit
 
 import (
+	"errors"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -33,6 +34,9 @@ type linkSentOut struct {
 var errRedirect = &otl.Error{
 	Kind: otl.Malformed, Code: "redirect_uri_not_registered", Text: "redirect_uri is not one of the allowed redirect URIs configured for this app",
 }
+
+// errGone is how the call that redeems a link words that its person is none any more.
+var errGone = &otl.Error{Kind: otl.Malformed, Code: otl.NoSuch("").Code, Text: "User not found"}
 
 // maxState is the longest state in bytes.
 const maxState = 2048
@@ -106,6 +110,9 @@ func (s *Surface) redeemLink(c *call, in *redeemLinkIn) (any, error) {
 	p, err := s.Codes.Redeem(c.r.Context(), signin.LinkAttempt{
 		Site: c.site, Client: c.client.ID, Code: secret.NewText(in.Code), RequestID: in.RequestID, Join: in.Session,
 	})
+	if errors.Is(err, signin.ErrDisabled) { // since the link was sent
+		err = errGone.Because(err)
+	}
 	if err != nil {
 		return nil, err
 	}

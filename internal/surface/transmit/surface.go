@@ -90,7 +90,7 @@ func byClient[In any](s *Surface, shape shape, do func(*call, *In) (any, error))
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := s.authorise(r, otl.ScopeAuth)
 		if err != nil {
-			fail(w, r, restShape, err)
+			fail(w, r, shape, err)
 			return
 		}
 		in := new(In)

@@ -371,7 +371,24 @@ func TestOT22_DirectNeedsItsScope(t *testing.T) {
 		x.client = made
 		x.bearer = x.token(t, nil).Text("access_token")
 		r := x.post(t, "/v1/auth/otp/send", object{"channel": "direct", "identifier_type": "email", "identifier": "jane@dev.test"})
-		failed(t, r, http.StatusForbidden, `{"error_code":"auth_login_preferences_missing","message":"The channel is not allowed for this client"}`)
+		failed(t, r, http.StatusForbidden, `{"error_code":"auth_login_preferences_missing","message":"This client lacks the scope otp:direct."}`)
+	})
+}
+
+// TestAClientThatMayNotSignPeopleIn is told so as each pair tells what is refused.
+func TestAClientThatMayNotSignPeopleIn(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		made, err := x.Clients.Create(t.Context(), x.Notes.Site.ID, site.NewClient{Name: "people", Scopes: otl.Scopes{otl.ScopeUsers}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.client = made
+		x.bearer = x.token(t, nil).Text("access_token")
+		const text = `"message":"This client lacks the scope auth."}`
+		failed(t, x.post(t, "/v1/auth/otp/send", object{}), http.StatusForbidden, `{"error_code":"auth_login_preferences_missing",`+text)
+		failed(t, x.post(t, "/v1/auth/link/email/send", object{}), http.StatusForbidden, `{"error_code":"403",`+text)
+		x.Do(t, otltest.Call{Path: "/v1/users/" + x.jane.ID, Bearer: x.bearer}).Want(t, http.StatusOK)
 	})
 }
 
@@ -406,7 +423,7 @@ func TestOT22_ACodeThatGoesElsewhereIsHandedOver(t *testing.T) {
 		for _, more := range elsewhere {
 			body := object{"identifier_type": "email", "identifier": "jane@dev.test"}
 			maps.Copy(body, more)
-			failed(t, x.post(t, "/v1/auth/otp/send", body), http.StatusForbidden, `{"error_code":"auth_login_preferences_missing","message":"The channel is not allowed for this client"}`)
+			failed(t, x.post(t, "/v1/auth/otp/send", body), http.StatusForbidden, `{"error_code":"auth_login_preferences_missing","message":"This client lacks the scope otp:direct."}`)
 		}
 	})
 }

@@ -88,6 +88,7 @@ func TestSE13_ASuspendedMemberIsLetInNowhereAtTheSite(t *testing.T) {
 		here, there := x.Login(t, x.Notes, "jane@dev.test"), x.Login(t, x.Shop, "jane@dev.test")
 		link, _ := x.link(t, nil)
 		opened := x.press(t, link)
+		code := x.code(t, nil)
 		if got := x.put(t, "/v1/users/"+x.jane.ID, object{"status": "Disabled"}).Want(t, http.StatusOK); got.Text("result", "status") != "Disabled" {
 			t.Errorf("%s", got.Raw)
 		}
@@ -97,7 +98,8 @@ func TestSE13_ASuspendedMemberIsLetInNowhereAtTheSite(t *testing.T) {
 		x.Login(t, x.Shop, "jane@dev.test")
 		x.Do(t, otltest.Call{Path: "/api/v1/auth/login", Key: x.Notes.Key, Body: object{"email": "jane@dev.test", "password": otltest.Password}}).Want(t, http.StatusUnauthorized, "invalid_credentials")
 		failed(t, x.post(t, "/v1/auth/password/authenticate", object{"username": "jane@dev.test", "password": otltest.Password}), http.StatusBadRequest, `{"error_code":"400","message":"Invalid username or password"}`)
-		failed(t, x.redeem(t, opened, nil), http.StatusForbidden, `{"error_code":"403","message":"User is not active"}`)
+		failed(t, x.redeem(t, opened, nil), http.StatusBadRequest, `{"error_code":"400","message":"User not found"}`)
+		failed(t, x.verify(t, code, nil), http.StatusBadRequest, `{"error_code":"auth_invalid_credentials","message":"Invalid credentials"}`)
 		failed(t, x.post(t, "/v1/auth/otp/send", object{"channel": "email", "identifier_type": "email", "identifier": "jane@dev.test"}), http.StatusForbidden, `{"error_code":"user_not_active","message":"User is not active"}`)
 		// Leaving and coming back is no way in.
 		if err := x.Accounts.Leave(t.Context(), x.Notes.Site.ID, x.jane.ID); err != nil {
