@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"strconv"
 	"strings"
@@ -26,16 +25,24 @@ const (
 // ErrResetToken is the answer to a reset token that is unknown, used or expired.
 var ErrResetToken = &otl.Error{Kind: otl.Unauthenticated, Code: "reset_token_invalid", Text: "The reset link was used already or has expired. Ask for a new one."}
 
-// ErrWithheld is the cause of limit.Exceeded where whoever is known where he is might have got his
-// mail to choose a password.
-var ErrWithheld = errors.New("held back from whoever is not known")
-
 // Forgot queues a mail with a reset token to the person with this address. What
 // the caller learns, and how long it takes, is the same where there is nobody. Whoever is
-// known where he is passes what strangers have used up (PW-13): the error is limit.Exceeded
-// because of ErrWithheld otherwise, which tells a neighbour behind the same address who is
-// signed in there.
+// known where he is passes what strangers have used up (PW-13).
 func (a *Accounts) Forgot(ctx context.Context, siteID, address string) error {
+	return Resets{a}.ask(ctx, siteID, address, false)
+}
+
+// Resets asks for mails to choose a new password.
+type Resets struct{ *Accounts }
+
+// Quietly is Forgot for pages, which would tell a neighbour behind the same address who is
+// signed in there (OT-10): where messages to the address or of the site are used up it seems to
+// queue one. It is limit.Exceeded for a household that asks too often, whomever it asks for.
+func (a Resets) Quietly(ctx context.Context, siteID, address string) error {
+	return a.ask(ctx, siteID, address, true)
+}
+
+func (a Resets) ask(ctx context.Context, siteID, address string, quiet bool) error {
 	email, err := otl.ParseEmail(address)
 	if err != nil {
 		return err
@@ -54,10 +61,10 @@ func (a *Accounts) Forgot(ctx context.Context, siteID, address string) error {
 		return err
 	}
 	if err := a.Mail.Take(ctx, siteID, known, limit.Sending(email.Key)...); err != nil {
-		if e := otl.As(err); e.Kind == otl.Limited {
-			return e.Because(ErrWithheld)
+		if !quiet || otl.As(err).Kind != otl.Limited {
+			return err
 		}
-		return err
+		u = otl.User{}
 	}
 	now := a.Now()
 	if !u.DisabledAt.IsZero() || u.Held(otl.ChannelMail, "", now) {
@@ -66,7 +73,7 @@ func (a *Accounts) Forgot(ctx context.Context, siteID, address string) error {
 	token := secret.NewKey(resetPrefix)
 	t := otl.Ticket{ID: secret.NewID(now), Purpose: otl.PurposeReset, UserID: u.ID, SiteID: siteID, CreatedAt: now, ExpiresAt: now.Add(ResetTTL)}
 	if u.ID == "" { // nobody's takes the place of the one before, too
-		t.Slot = hex.EncodeToString(secret.Digest(email.Key)[:16])
+		t.Slot = secret.Slot(email.Key)
 	}
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if err := tx.Tickets.Void(ctx, u.ID, otl.PurposeReset, siteID, now); err != nil {

@@ -23,7 +23,7 @@ func (f Places) At(ctx context.Context, tx *store.Tx, st store.Standing) (string
 	from := otl.RequestOf(ctx)
 	if from.Client.IsValid() {
 		at, place := f.Home, from.Client.String()
-		if from.Client != from.Peer {
+		if from.Named() {
 			at, place = st.Site.ID, named(st.Site.ID)
 		}
 		if live, err := tx.Sessions.LiveFrom(ctx, st.User.ID, at, from.Client.String(), f.Now()); err != nil || live {
@@ -42,7 +42,7 @@ func (f Places) Opened(ctx context.Context, s otl.Session) string {
 	switch {
 	case !from.Client.IsValid() || from.Client.String() != s.IP:
 		return ""
-	case s.SiteID == f.Home && s.HandedBy == "" && from.Client == from.Peer:
+	case s.SiteID == f.Home && s.HandedBy == "" && !from.Named():
 		return s.IP
 	}
 	return named(cmp.Or(s.HandedBy, s.SiteID))

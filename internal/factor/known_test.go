@@ -30,6 +30,7 @@ func TestPW13_WhereASessionWasOpened(t *testing.T) {
 		{otl.Request{Client: here, Peer: here}, otl.Session{SiteID: "notes", IP: "198.51.100.7"}, "site notes"},
 		{otl.Request{Client: there, Peer: peer}, otl.Session{SiteID: "notes", IP: "198.51.100.7"}, ""},
 		{otl.Request{Peer: peer}, otl.Session{SiteID: "notes"}, ""},
+		{otl.Request{Client: here, Peer: here, SiteKeyID: "key"}, otl.Session{SiteID: "home", IP: "198.51.100.7"}, "site home"},
 	} {
 		if got := f.Opened(otl.WithRequest(t.Context(), &c.from), c.of); got != c.want {
 			t.Errorf("%v from %v: %q, want %q", c.of, c.from.Client, got, c.want)

@@ -163,11 +163,17 @@ func (l *Limits) take(ctx context.Context, tx *store.Tx, uses []Use) error {
 			return err
 		}
 		if !ok {
-			return Exceeded(due.Sub(now))
+			return Exceeded(due.Sub(now)).Because(usedUp{u.Rate})
 		}
 	}
 	return nil
 }
+
+// usedUp is the cause of Exceeded: which rate it was.
+type usedUp struct{ Rate }
+
+// Error names the rate.
+func (u usedUp) Error() string { return "the rate " + u.Name + " is used up" }
 
 // Paid is a rate that is kept in the row of what it limits: it takes the moment
 // up to which uses were paid for, and gives the new one or the error.

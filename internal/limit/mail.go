@@ -38,7 +38,7 @@ func (m Mail) of(siteID, name string) []Use {
 
 // Take counts a mail that somebody asked a site for by an address alone, with the uses it
 // makes beside. Whoever is known where he is passes what the site has used up, which
-// strangers can do by asking for nobody, and of his own what Keep says (PW-13).
+// strangers can do by asking for nobody, as Keep says, and the same of his own day (PW-13).
 func (m Mail) Take(ctx context.Context, siteID string, known func() (bool, error), uses ...Use) error {
 	err := m.take(ctx, siteID, "send-site", uses)
 	return m.Limits.Keep(ctx, err, known, uses...)

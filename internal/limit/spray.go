@@ -2,6 +2,8 @@ package limit
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -18,6 +20,7 @@ var (
 	WrongCodesAt   = Rate{"wrong-codes-at", 1200, time.Hour}
 	wrongCodesAll  = Rate{"wrong-codes-all", 12_000, time.Hour}
 	wrongCodesTold = Rate{"wrong-codes-told", 1, time.Hour}
+	wrongCodesMail = Rate{"wrong-codes-mail", 1, 24 * time.Hour}
 )
 
 // Budget is where the budgets of wrong codes stand that one guess would count in. What is
@@ -94,6 +97,13 @@ func alarm(ctx context.Context, tx *store.Tx, now time.Time) (bool, error) {
 	return true, nil
 }
 
+// Mails reports, of what Wrong has told, whether the operator is to get a mail of it: once a day.
+func (b Budget) Mails(ctx context.Context, tx *store.Tx) (bool, error) {
+	u := Use{wrongCodesMail, []string{"all"}}
+	ok, _, err := tx.Rates.Take(ctx, u.name(), b.now, u.Rate.every(), u.Rate.burst())
+	return ok, err
+}
+
 // Right gives one back to the site where half is used up.
 func (b Budget) Right(ctx context.Context, tx *store.Tx) error {
 	for i, u := range b.uses {
@@ -111,23 +121,54 @@ func (b Budget) Right(ctx context.Context, tx *store.Tx) error {
 // strangers may have used up the others (PW-13).
 var SendsKept = Rate{"send-kept", 3, 24 * time.Hour}
 
-// Keep gives whoever is known where he is, where uses were refused as an error says, those
-// uses with SendsKept in the place of what is left of the day's messages. Any other error,
-// also that for whoever is not known, stays as it is.
+// ErrWithheld is the cause of Exceeded where whoever is known where he is would have got his
+// message: it tells a neighbour behind the same address who is signed in there.
+var ErrWithheld = errors.New("held back from whoever is not known")
+
+// passed reports whether uses were refused for what whoever is known passes: the messages of a
+// day, or of a site. The pauses between two, and what a household may ask for, are everybody's.
+func passed(refused error) bool {
+	var full usedUp
+	return errors.As(refused, &full) && full.Rate != SendsFrom && !slices.Contains(Sends[:len(Sends)-1], full.Rate)
+}
+
+// Keep gives whoever is known where he is, where uses were refused as an error says, SendsKept in
+// the place of what is used up, with the pauses of Sends, counted apart from what strangers ask
+// for. Everybody else is counted in the same way by his household, so that neither answers nor
+// what follows on them tell who is known; his error, and that beyond SendsKept, is Exceeded
+// because of ErrWithheld. Any other error, also that for a household, stays as it is.
 func (l *Limits) Keep(ctx context.Context, refused error, known func() (bool, error), uses ...Use) error {
-	if refused == nil || otl.As(refused).Kind != otl.Limited {
+	if !passed(refused) {
 		return refused
 	}
-	if is, err := known(); err != nil {
+	is, err := known()
+	if err != nil {
 		return err
-	} else if !is {
-		return refused
 	}
-	kept := make([]Use, len(uses))
-	for i, u := range uses {
-		if kept[i] = u; u.Rate == Sends[len(Sends)-1] {
-			kept[i].Rate = SendsKept
+	apart := []string{"known"}
+	if !is {
+		apart = append([]string{"unknown"}, From(ctx, SendsKept).By...)
+	}
+	var household, own []Use
+	for _, u := range uses {
+		if !slices.Contains(Sends, u.Rate) {
+			household = append(household, u)
+			continue
 		}
+		if u.Rate == Sends[len(Sends)-1] {
+			u.Rate = SendsKept
+		}
+		own = append(own, Use{u.Rate, slices.Concat(apart, u.By)})
 	}
-	return l.Take(ctx, kept...)
+	if err := l.Take(ctx, household...); err != nil { // counted also where the others refuse
+		return err
+	}
+	err = l.Take(ctx, own...)
+	switch {
+	case err == nil && is:
+		return nil
+	case err != nil && otl.As(err).Kind != otl.Limited:
+		return err
+	}
+	return otl.As(refused).Because(ErrWithheld)
 }

@@ -187,7 +187,7 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 		if s.Link != "" {
 			s.Body, s.LinkText, s.Token = v.Say("reset_link_body"), v.Say("reset_link"), ""
 		}
-	case otl.MessageWebhookFailing, otl.MessageWebhookStopped, otl.MessageSMSStopped, otl.MessageMailStopped:
+	case otl.MessageWebhookFailing, otl.MessageWebhookStopped, otl.MessageSMSStopped, otl.MessageMailStopped, otl.MessageCodesGuessed:
 		s.Footer = ""
 	case otl.MessagePasswordChanged, otl.MessageSessionReused, otl.MessageSignedOut:
 		s.Info, s.LinkText, s.Footer = "", v.Say("reset_link"), v.Say("password_changed_footer")

@@ -360,6 +360,7 @@ func (n *Node) measure(m *server.Metrics, hasher *secret.Hasher) {
 	m.Counter("otl_webhook_attempts_delivered_total", "Attempts to deliver an event that an endpoint took.", func() float64 { return float64(n.Couriers.Delivered.Load()) })
 	m.Counter("otl_webhook_attempts_failed_total", "Attempts to deliver an event that failed.", func() float64 { return float64(n.Couriers.Failed.Load()) })
 	m.Counter("otl_sign_ins_failed_total", "Sign-ins that failed.", func() float64 { return float64(n.SignIn.Second.Failures.Total.Load()) })
+	m.Counter("otl_codes_wrong_total", "Sign-ins that failed because a one-time code was wrong, used or expired.", func() float64 { return float64(n.SignIn.Second.Failures.Codes.Load()) })
 	m.Counter("otl_ledger_lost_total", "Readings of fields that were not counted because too many waited.", func() float64 { return float64(n.Ledger.Lost()) })
 	m.Counter("otl_db_commits_total", "Transactions committed.", func() float64 { return float64(n.Store.Stats().Commits) })
 	m.Counter("otl_db_writes_total", "Writes those transactions carried.", func() float64 { return float64(n.Store.Stats().Writes) })

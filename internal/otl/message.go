@@ -26,6 +26,7 @@ const (
 	MessageWebhookStopped  MessageKind = "webhook_stopped" // to the owners of a site
 	MessageSMSStopped      MessageKind = "sms_stopped"     // to the owners of a site and the operator
 	MessageMailStopped     MessageKind = "mail_stopped"    // to the same
+	MessageCodesGuessed    MessageKind = "codes_guessed"   // to the operator
 )
 
 // Channel is the way a message takes.

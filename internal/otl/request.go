@@ -37,6 +37,10 @@ type Request struct {
 	Err                       error
 }
 
+// Named reports whether a site says where the person is, instead of his own request: also where it
+// names the address that it calls from.
+func (r *Request) Named() bool { return r.Client != r.Peer || r.SiteKeyID != "" }
+
 // Household gives what addresses are counted together: an IPv4 address, or the 64 bits of an
 // IPv6 one that a single household has (HT-09). It is invalid for none.
 func Household(ip netip.Addr) netip.Prefix {

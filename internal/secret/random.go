@@ -100,6 +100,10 @@ func Digest(token string) []byte {
 	return sum[:]
 }
 
+// Slot names the place of a ticket that stands for nobody, by what he was called: where one of
+// somebody would take the place of the one before, his does (OT-10).
+func Slot(called string) string { return hex.EncodeToString(Digest(called)[:16]) }
+
 // SameDigest compares two digests in constant time; empty ones match nothing.
 func SameDigest(a, b []byte) bool {
 	return len(a) == sha256.Size && subtle.ConstantTimeCompare(a, b) == 1

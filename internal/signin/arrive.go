@@ -163,13 +163,14 @@ func (s Arrivals) Raise(ctx context.Context, v Visit) (*Pending, error) {
 }
 
 // SendCode mails a link and a code to the person with an address, for this visit
-// alone, or that of the two which the site takes; otl.ErrWay where it takes neither. What the caller learns is the same where there is nobody.
+// alone, or that of the two which the site takes; otl.ErrWay where it takes neither. What the
+// caller learns is the same where there is nobody, and where only whoever is known gets one.
 func (s Arrivals) SendCode(ctx context.Context, v Visit, address string) error {
 	confirm, err := s.confirm(ctx, v)
 	if err != nil {
 		return err
 	}
-	r := CodeRequest{Site: v.Site, Who: Identifier{ByEmail, address}, Channel: otl.ChannelMail, Opens: v.Progress.New}
+	r := CodeRequest{Site: v.Site, Who: Identifier{ByEmail, address}, Channel: otl.ChannelMail, Opens: v.Progress.New, Quiet: true}
 	linked := v.Site.Offers(otl.WayLink)
 	if linked {
 		_, err = s.Codes.SendLink(ctx, LinkRequest{CodeRequest: r, Flow: v.ID, Confirm: confirm})

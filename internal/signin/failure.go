@@ -30,6 +30,7 @@ type Failures struct {
 	sites map[string]int // how many kinds are kept of each
 
 	Total atomic.Uint64 // ever, on this node
+	Codes atomic.Uint64 // of them, by a one-time code that was wrong, used or expired
 }
 
 const (
@@ -101,6 +102,9 @@ func (f *Failures) note(ctx context.Context, x failure, err error) error {
 		return err
 	}
 	f.Total.Add(1)
+	if known.Code == ErrCode.Code || known.Code == ErrCodeLocked.Code || known.Code == ErrCodeExpired.Code {
+		f.Codes.Add(1)
+	}
 	if visited := otl.RequestOf(ctx).SiteID; x.site == f.Home && visited != "" {
 		x.site = visited // whom he would be signed in for
 	}

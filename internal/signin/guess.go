@@ -2,7 +2,6 @@ package signin
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"strings"
 
@@ -31,7 +30,7 @@ func (i Identifier) slot(u otl.User) string {
 	if u.ID != "" {
 		return ""
 	}
-	return hex.EncodeToString(secret.Digest(string(i.Type) + " " + i.Value)[:16])
+	return secret.Slot(string(i.Type) + " " + i.Value)
 }
 
 // guess counts a guess and, if it is right, uses the ticket up.
@@ -47,10 +46,14 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttem
 		return otl.Ticket{}, err
 	}
 	t, digest, err := tx.Tickets.Guess(ctx, u.ID, otl.PurposeSignIn, a.Site.ID, slot, now, s.Tries)
+	if errors.Is(err, store.ErrNotFound) && a.Known {
+		return t, s.why(ctx, tx, u.ID, a.Site.ID)
+	}
+	if errors.Is(err, store.ErrNotFound) { // what seemed to be sent to him is nobody's; of nobody it is the same work
+		u, slot = otl.User{}, a.Who.slot(otl.User{})
+		t, digest, err = tx.Tickets.Guess(ctx, "", otl.PurposeSignIn, a.Site.ID, slot, now, s.Tries)
+	}
 	if errors.Is(err, store.ErrNotFound) {
-		if a.Known {
-			return t, s.why(ctx, tx, u.ID, a.Site.ID)
-		}
 		return t, ErrCode // whatever it is
 	}
 	if err != nil {
@@ -62,11 +65,7 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttem
 		if err := limit.WrongCode(ctx, tx, limit.Codes(u, slot), now); err != nil {
 			return t, err
 		}
-		many, err := budget.Wrong(ctx, tx)
-		if err == nil && many {
-			err = tx.Events.Append(ctx, s.event(otl.EventCodesGuessed, "", "", nil))
-		}
-		if err != nil {
+		if err := missed(ctx, tx, s, budget); err != nil {
 			return t, err
 		}
 		if t.Tries >= s.Tries {
@@ -95,6 +94,21 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttem
 		return t, err
 	}
 	return t, budget.Right(ctx, tx)
+}
+
+// missed counts a wrong code, and tells of very many: in the log, and the operator (OT-09).
+func missed(ctx context.Context, tx *store.Tx, s *Codes, budget limit.Budget) error {
+	many, err := budget.Wrong(ctx, tx)
+	if err != nil || !many {
+		return err
+	}
+	if err := tx.Events.Append(ctx, s.event(otl.EventCodesGuessed, "", "", nil)); err != nil {
+		return err
+	}
+	if mails, err := budget.Mails(ctx, tx); err != nil || !mails {
+		return err
+	}
+	return s.Messages.ToOperator(ctx, tx, otl.MessageCodesGuessed, s.Second.Home, nil)
 }
 
 // why tells what is the matter where there is no code to guess.

@@ -210,8 +210,8 @@ func linkMethod(t otl.Ticket) otl.Method {
 	return otl.MethodMailLink
 }
 
-// opens is otl.ErrWay where the site of a link takes none any more: it undoes the
-// transaction, so that nothing is used up. It is ErrLink where there is no such site.
+// opens is otl.ErrWay where the site of a link takes none any more: in a transaction it undoes
+// that, so that nothing is used up. It is ErrLink where there is no such site.
 func opens(ctx context.Context, tx *store.Tx, t otl.Ticket) error {
 	site, err := tx.Sites.ByID(ctx, t.SiteID)
 	if errors.Is(err, store.ErrNotFound) {
@@ -227,11 +227,15 @@ func opens(ctx context.Context, tx *store.Tx, t otl.Ticket) error {
 // page (otl.ConfirmNever): to the site, with a code as of Confirm. Mail scanners open such
 // links too, and get a code each: the link is used up when the site redeems the first of
 // them, within a minute and while the link is good. The error is ErrLink, also for a link
-// that has a page, or limit.Exceeded for a network that opens too many.
+// that has a page, otl.ErrWay where the site takes links no more, or limit.Exceeded for a
+// network that opens too many.
 func (s *Codes) Follow(ctx context.Context, token string) (string, error) {
 	t, err := s.held(ctx, token)
 	if errors.Is(err, store.ErrNotFound) || err == nil && (t.Data[dataFlow] != "" || otl.Confirm(t.Data[dataConfirm]) != otl.ConfirmNever) {
 		err = ErrLink
+	}
+	if err == nil {
+		err = opens(ctx, s.Store.Read, t)
 	}
 	if err != nil {
 		return "", err

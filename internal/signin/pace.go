@@ -12,7 +12,8 @@ import (
 // pace counts a message by the person who is to get it, whatever the caller called him,
 // and by where it goes, so that nobody is flooded (OT-19). Nobody is counted in the same
 // way, by what he was called. Who is known where he is passes what is used up of the site's
-// mails: strangers can ask for as many as they like, for nobody (PW-13).
+// mails: strangers can ask for as many as they like, for nobody (PW-13). The error is then
+// because of limit.ErrWithheld for everybody else.
 func (s *Codes) pace(ctx context.Context, r CodeRequest, u otl.User) error {
 	if r.Channel == otl.ChannelDirect {
 		return nil
@@ -26,7 +27,7 @@ func (s *Codes) pace(ctx context.Context, r CodeRequest, u otl.User) error {
 		by, at = "nobody "+r.Who.Value, r.Who.Value
 	case u.ID == "":
 		by, at = r.Who.Value, r.Who.Value
-	case at == "" && sms:
+	case at == "" && sms && r.names():
 		at = u.Phone
 	case at == "":
 		at = by
@@ -43,6 +44,11 @@ func (s *Codes) pace(ctx context.Context, r CodeRequest, u otl.User) error {
 
 // places are where people are known.
 func places(s *SecondStep) factor.Places { return factor.Places{Factors: s.Factors} }
+
+// names reports whether the caller knows where a message goes, or may. A number that was looked
+// up for somebody who may not is counted when an SMS is sent there: that it was sent others would
+// tell whose it is (OT-10).
+func (r CodeRequest) names() bool { return r.Known || r.typed() != "" }
 
 // typed gives the number that came with a request, "" where it is to be looked up.
 func (r CodeRequest) typed() string {

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -298,5 +300,8 @@ func TestOT09_ManyWrongCodesOfAllSitesAreTold(t *testing.T) {
 			}
 			w.Clock.Advance(3 * time.Hour)
 		}
-	}, limited)
+		if all := w.Letters(t, "root@dev.test"); len(all) != 1 || all[0].Subject != "One-time codes are being guessed" || !strings.Contains(all[0].Text, "otl audit list --type signin.failed") {
+			t.Errorf("the operator hears of it once a day: %+v", all)
+		}
+	}, limited, func(o *node.Options) { o.Operator = "root@dev.test" })
 }

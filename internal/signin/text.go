@@ -50,7 +50,7 @@ func (s Texts) Offered(v Visit) bool {
 // nobody (OT-10).
 func (s Texts) Send(ctx context.Context, v Visit, address string) error {
 	_, err := s.Codes.Send(ctx, CodeRequest{
-		Site: v.Site, Who: Identifier{ByEmail, address}, Channel: otl.ChannelSMS, Proven: true, Data: map[string]string{dataFlow: v.ID},
+		Site: v.Site, Who: Identifier{ByEmail, address}, Channel: otl.ChannelSMS, Proven: true, Quiet: true, Data: map[string]string{dataFlow: v.ID},
 	})
 	if err != nil {
 		return err

@@ -23,7 +23,8 @@ func (s Tries) Missed(ctx context.Context, v Visit) (Visit, error) {
 }
 
 // Named notes what somebody calls himself who gave a password, so that he need not write it
-// again where he chooses a new one; not once a code was sent, which is for whom it went to.
+// again where he chooses a new one; not once a code was sent, which is for whom it went to. The
+// visit lives on from then.
 func (s Tries) Named(ctx context.Context, v Visit, name string) error {
 	_, err := s.noted(ctx, v, func(p *otl.Progress) { // a code may have been sent while the password was looked at
 		if p.SentAt.IsZero() && len(name) <= otl.MaxEmail {
@@ -51,9 +52,10 @@ func (s Tries) noted(ctx context.Context, v Visit, change func(*otl.Progress)) (
 
 // Mistaken notes the address of whoever gave a wrong password, so that he need not write it again
 // where he chooses a new one. Whoever sits there next may be somebody else, so pages show a hint
-// of it; what is no address may be the password itself and is not kept.
+// of it; what is no address may be the password itself and is not kept. Nothing is written where
+// the visit has the name.
 func (s Tries) Mistaken(ctx context.Context, v Visit, name string) error {
-	if _, err := otl.ParseEmail(name); err != nil {
+	if _, err := otl.ParseEmail(name); err != nil || name == v.Progress.Name {
 		return nil //nolint:nilerr // see above
 	}
 	_, err := s.noted(ctx, v, func(p *otl.Progress) {

@@ -155,8 +155,9 @@ func TestOT06_FiveWrongGuessesKillACode(t *testing.T) {
 	})
 }
 
-// TestMN01_ACodeIsUsedOnce by any number of callers at any number of nodes.
-func TestMN01_ACodeIsUsedOnce(t *testing.T) {
+// TestOT05_MN01_ACodeIsUsedOnce by any number of callers at any number of nodes: one conditional
+// statement uses it up.
+func TestOT05_MN01_ACodeIsUsedOnce(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		w.Person(t, "jane@dev.test")

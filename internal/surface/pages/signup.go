@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 
@@ -101,10 +100,7 @@ func (p entry) forgotSent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := forgotPage{Email: strings.TrimSpace(r.PostForm.Get("email"))}
-	err = p.Accounts.Forgot(r.Context(), v.Site.ID, meant(v, page.Email))
-	if errors.Is(err, account.ErrWithheld) {
-		err = nil // a neighbour would learn who is signed in here, who gets his
-	}
+	err = account.Resets{Accounts: p.Accounts}.Quietly(r.Context(), v.Site.ID, meant(v, page.Email))
 	if err != nil && !mendable(err) {
 		return err
 	}

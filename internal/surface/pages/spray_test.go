@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,50 @@ func TestOT10_ForgotTellsNoNeighbour(t *testing.T) {
 		forgot(jane)
 		if n := len(w.Letters(t, jane)); n != 1 {
 			t.Errorf("%d mails to whoever is known", n)
+		}
+	}, func(o *node.Options) { o.Limits = true })
+}
+
+// TestOT10_ACodeTellsNoNeighbour who is signed in behind the same address: where the messages of a
+// day are used up the pages of a code are the same, also after wrong ones, and the mail goes to
+// whoever is known (PW-13).
+func TestOT10_ACodeTellsNoNeighbour(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, jane, w.Notes.Site)
+		w.Person(t, "joe@dev.test", w.Notes.Site)
+		all := []string{jane, "joe@dev.test", "nobody@dev.test"}
+		for range 10 {
+			for _, email := range all {
+				if _, err := w.Codes.Send(t.Context(), signin.CodeRequest{Site: w.Notes.Site, Who: signin.Identifier{Type: signin.ByEmail, Value: email}, Channel: otl.ChannelMail}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.Clock.Advance(4 * time.Minute)
+		}
+		w.Clock.Advance(4 * time.Minute)
+		here := w.Browser(t)
+		password(here, here.Get(request(w.Notes, nil)))
+		w.Letters(t, "")
+		w.Inbox.Empty()
+		said := map[string][]string{}
+		for _, email := range all {
+			b := w.Browser(t)
+			p := asks(b, b.Get(request(w.Notes, nil)), email)
+			note := func(p otltest.Page) {
+				said[email] = append(said[email], fmt.Sprintf("%d %s %v %v", p.Status, p.Title, p.Header["Retry-After"], strings.Contains(string(p.Raw), "right")))
+			}
+			note(p)
+			note(b.Submit(p, "again", nil))
+			for range 6 {
+				note(b.Submit(p, "code-form", map[string]string{"code": "x"}))
+			}
+		}
+		if !slices.Equal(said[jane], said["joe@dev.test"]) || !slices.Equal(said[jane], said["nobody@dev.test"]) || !strings.HasPrefix(said[jane][0], "200 Check your email") {
+			t.Errorf("%q", said)
+		}
+		if len(w.Letters(t, jane)) != 1 || len(w.Letters(t, "joe@dev.test")) != 0 {
+			t.Errorf("%d and %d letters", len(w.Letters(t, jane)), len(w.Letters(t, "joe@dev.test")))
 		}
 	}, func(o *node.Options) { o.Limits = true })
 }

@@ -1,0 +1,199 @@
+package signin_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// quietly asks for a code as the hosted pages do.
+func quietly(ctx context.Context, w *otltest.World, email string) error {
+	_, err := w.Codes.Send(ctx, signin.CodeRequest{Site: w.Notes.Site, Who: signin.Identifier{Type: signin.ByEmail, Value: email}, Channel: otl.ChannelMail, Quiet: true})
+	return err
+}
+
+// TestOT10_PW13_PagesTellNobodyWhoIsKnown: where a site's mails are used up, whoever is signed in
+// where a request comes from gets his, nobody else does, and the answers are the same, also to what
+// follows at once.
+func TestOT10_PW13_PagesTellNobodyWhoIsKnown(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, "jane@dev.test", w.Notes.Site)
+		w.Person(t, "joe@dev.test", w.Notes.Site)
+		here := signedIn(t, w, "jane@dev.test", "198.51.100.7")
+		w.Codes.Mail.PerMinute, w.Codes.Mail.PerDay = 1, 1
+		if err := quietly(from(t, "203.0.113.9"), w, "first@dev.test"); err != nil {
+			t.Fatal(err)
+		}
+		for range 6 {
+			for _, email := range []string{"jane@dev.test", "joe@dev.test", "nobody@dev.test"} {
+				if err := quietly(here, w, email); err != nil {
+					t.Errorf("%s: %v", email, err)
+				}
+			}
+			w.Clock.Advance(10 * time.Second)
+		}
+		if len(w.Letters(t, "jane@dev.test")) != 2 || len(w.Letters(t, "joe@dev.test"))+len(w.Letters(t, "nobody@dev.test")) != 0 {
+			t.Errorf("%d, %d, %d letters", len(w.Letters(t, "jane@dev.test")), len(w.Letters(t, "joe@dev.test")), len(w.Letters(t, "nobody@dev.test")))
+		}
+		ip := netip.MustParseAddr("198.51.100.7")
+		site := otl.WithRequest(t.Context(), &otl.Request{Client: ip, Peer: ip, SiteID: w.Notes.Site.ID, SiteKeyID: w.Notes.KeyRow.ID})
+		if _, err := w.Codes.Send(site, signin.CodeRequest{Site: w.Notes.Site, Who: byJane(), Channel: otl.ChannelMail}); otl.As(err).Kind != otl.Limited {
+			t.Errorf("a site learns who is signed in behind its own address: %v", err)
+		}
+		refused := map[string]int{} // the household is told, whomever it asks for
+		for i := range 60 {
+			if err := quietly(here, w, []string{"jane@dev.test", "joe@dev.test", "nobody@dev.test"}[i%3]); err != nil {
+				refused[otl.As(err).Code]++
+			}
+		}
+		if err := quietly(here, w, "jane@dev.test"); otl.As(err).Kind != otl.Limited || len(refused) != 1 {
+			t.Errorf("beyond what a household may ask for: %v, %v", err, refused)
+		}
+	}, limited)
+}
+
+// TestOT10_WhatSeemedToBeSentIsGuessedAtLikeNobodys: guesses at a code that was never sent count
+// for the household, whether or not there is somebody.
+func TestOT10_WhatSeemedToBeSentIsGuessedAtLikeNobodys(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Codes.Mail.PerMinute, w.Codes.Mail.PerDay = 1, 1
+		here := from(t, "198.51.100.7")
+		if err := quietly(here, w, "first@dev.test"); err != nil {
+			t.Fatal(err)
+		}
+		guess := func(email string) string {
+			_, err := w.Codes.Verify(here, signin.CodeAttempt{Site: w.Notes.Site, Who: signin.Identifier{Type: signin.ByEmail, Value: email}, Code: secret.NewText("x")})
+			return otl.As(err).Code
+		}
+		for i := range 12 {
+			email := fmt.Sprintf("p%d@dev.test", i)
+			if i%2 == 0 {
+				w.Person(t, email, w.Notes.Site)
+			}
+			if err := quietly(here, w, email); err != nil {
+				t.Fatal(err)
+			}
+			for range 5 {
+				if got := guess(email); got != "code_invalid" {
+					t.Fatalf("%s: %s", email, got)
+				}
+			}
+		}
+		if got := guess("p0@dev.test"); got != "rate_limited" {
+			t.Errorf("after 60 wrong codes of a household: %s", got)
+		}
+	}, limited)
+}
+
+// TestOT10_ANumberOthersWereTextedAtTellsNobodyWhoseItIs: what was sent to a number for others keeps
+// an SMS from its holder, and is not told to whoever asked by an address alone.
+func TestOT10_ANumberOthersWereTextedAtTellsNobodyWhoseItIs(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		jane := hold(t, w, "jane@dev.test", "+491705550122", false, w.Notes.Site)
+		joe := w.Person(t, "joe@dev.test", w.Notes.Site)
+		text := func(email string) signin.CodeRequest {
+			return signin.CodeRequest{Who: signin.Identifier{Type: signin.ByEmail, Value: email}, Channel: otl.ChannelSMS, Proven: true}
+		}
+		elsewhere := signin.CodeRequest{Who: signin.Identifier{Type: signin.ByID, Value: joe.ID}, Channel: otl.ChannelSMS, Known: true, To: jane.Phone}
+		if paced(t, w, elsewhere) || paced(t, w, text("jane@dev.test")) || paced(t, w, text("nobody@dev.test")) {
+			t.Error("an answer depends on whose number it is")
+		}
+		if n := len(w.Letters(t, jane.Phone)); n != 1 {
+			t.Errorf("%d SMS within 30 seconds", n)
+		}
+		w.Clock.Advance(time.Minute)
+		if paced(t, w, text("jane@dev.test")) || len(w.Letters(t, jane.Phone)) != 2 {
+			t.Error("none a minute later")
+		}
+	}, limited, func(o *node.Options) { o.SMSDailyCap = 10 })
+}
+
+// TestFollow_NoCodeWhereLinksAreOff: a link without a page whose site takes none any more leads
+// nowhere, instead of to a code that is refused.
+func TestFollow_NoCodeWhereLinksAreOff(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, "jane@dev.test", w.Notes.Site)
+		r := signin.LinkRequest{CodeRequest: signin.CodeRequest{Site: w.Notes.Site, Who: byJane(), Channel: otl.ChannelMail, Redirect: back}, Confirm: otl.ConfirmNever}
+		if _, err := w.Codes.SendLink(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		link := strings.TrimPrefix(w.Letters(t, "jane@dev.test")[0].Link, otltest.Issuer+"/l/")
+		ways := func(off otl.Ways) {
+			t.Helper()
+			write(t, w, func(ctx context.Context, tx *store.Tx) error {
+				now, err := tx.Sites.ByID(ctx, w.Notes.Site.ID)
+				if err != nil {
+					return err
+				}
+				now.Off = off
+				_, err = tx.Sites.Update(ctx, now)
+				return err
+			})
+		}
+		ways(otl.Ways{otl.WayLink})
+		if to, err := w.Codes.Follow(t.Context(), link); !otl.Is(err, otl.ErrWay.Code) {
+			t.Errorf("%q %v", to, err)
+		}
+		ways(nil)
+		if to, err := w.Codes.Follow(t.Context(), link); err != nil || !strings.HasPrefix(to, back+"?code=") {
+			t.Errorf("the link is not as good as before: %q %v", to, err)
+		}
+	})
+}
+
+// TestTries_ANameThatStandsThereIsNotWrittenAgain: a wrong password after the other writes nothing
+// of the visit; a right one keeps it alive.
+func TestTries_ANameThatStandsThereIsNotWrittenAgain(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		tries, browser := signin.Tries{Flows: w.Flows}, signin.NewBrowser()
+		f, err := w.Flows.Begin(t.Context(), w.Notes.Site, browser, otl.Asked{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		visit := func() signin.Visit {
+			t.Helper()
+			v, err := w.Flows.Visit(t.Context(), f.ID, browser, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return v
+		}
+		for i, one := range []struct {
+			note  func(context.Context, signin.Visit, string) error
+			name  string
+			kept  string
+			wrote bool
+		}{
+			{tries.Mistaken, "jane@dev.test", "jane@dev.test", true},
+			{tries.Mistaken, "jane@dev.test", "jane@dev.test", false},
+			{tries.Mistaken, "no address", "jane@dev.test", false},
+			{tries.Named, "jane@dev.test", "jane@dev.test", true},
+			{tries.Named, "joe@dev.test", "joe@dev.test", true},
+			{tries.Mistaken, "jane@dev.test", "jane@dev.test", true},
+		} {
+			w.Clock.Advance(time.Second)
+			before := visit()
+			if err := one.note(t.Context(), before, one.name); err != nil {
+				t.Fatal(err)
+			}
+			if after := visit(); after.Progress.Name != one.kept || after.ExpiresAt.Equal(before.ExpiresAt) == one.wrote {
+				t.Errorf("%d: %q, written %v", i, after.Progress.Name, !one.wrote)
+			}
+		}
+	})
+}
