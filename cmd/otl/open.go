@@ -148,7 +148,7 @@ func (a *app) openNode(ctx context.Context, how opening) (*node.Node, error) {
 	}
 	if missing(c) {
 		switch err := noDatabase(); {
-		case !how.create, !how.migrate && errors.Is(err, errDevDatabase) && a.dataDir+a.getenv("OTL_DATA_DIR") == "":
+		case !how.create, !how.migrate && errors.Is(err, errDevDatabase) && c.Source("data_dir") == "default":
 			return nil, err // what is made in another database than that of the server is of no use to it
 		}
 	}

@@ -106,6 +106,9 @@ func (c *Config) Values() []Value {
 	return out
 }
 
+// Source says where a value comes from: "default", "file", "env" or "flag".
+func (c *Config) Source(path string) string { return c.values[path].Source }
+
 // Changed lists the paths whose value differs from that in old.
 func (c *Config) Changed(old *Config) []string {
 	var out []string

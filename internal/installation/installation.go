@@ -91,7 +91,7 @@ func Open(ctx context.Context, o Options) (*Installation, error) {
 			return nil, fmt.Errorf("seal under the new master key: %w", err)
 		}
 		if o.Log != nil {
-			o.Log.Warn("the master key was replaced; the one before it is needed no more")
+			o.Log.Warn("the master key was replaced; every server starts with the new one alone from now on, and backups from before open with the old one")
 		}
 	}
 	if err := in.refresh(ctx); err != nil {

@@ -52,15 +52,15 @@ func standing(ok bool, otherwise otl.Standing) otl.Standing {
 	return otherwise
 }
 
-// messages are late where some were asked for a while ago, whether nobody takes them or they are
-// tried in vain, or all providers of a channel fail.
+// messages are late where nobody takes those that are due, or all providers of a channel fail. One
+// that is put off is the affair of its mailbox.
 func (h *health) messages(ctx context.Context, now time.Time) otl.Standing {
 	for _, channel := range []otl.Channel{otl.ChannelMail, otl.ChannelSMS} {
-		waiting, since, err := h.n.Store.Read.Messages.Waiting(ctx, channel)
+		waits, err := h.n.Store.Read.Messages.Due(ctx, channel, now.Add(-late))
 		switch {
 		case err != nil:
 			return otl.StandingDown
-		case waiting > 0 && now.Sub(since) >= late || h.n.Outbox.Failing(channel):
+		case waits || h.n.Outbox.Failing(channel):
 			return otl.StandingDegraded
 		}
 	}

@@ -71,7 +71,7 @@ func TestOS09_TheStatusIsTrue(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		check("degraded", "messages") // it is tried in vain
+		check("ok") // it is put off
 		w.Clock.Advance(time.Hour)
 		w.Letters(t, "")
 		hook, _ := w.Hook(t, w.Notes)

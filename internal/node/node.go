@@ -369,20 +369,20 @@ func (n *Node) measure(m *server.Metrics, hasher *secret.Hasher) {
 // measureQueues registers what waits to be sent to people and to sites.
 func (n *Node) measureQueues(m *server.Metrics) {
 	for _, channel := range []otl.Channel{otl.ChannelMail, otl.ChannelSMS} {
-		waiting := func(read func(n int, since time.Time) float64) func() float64 {
+		waiting := func(read func(n int, due time.Time) float64) func() float64 {
 			return func() float64 {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 				defer cancel()
-				n, since, err := n.Store.Read.Messages.Waiting(ctx, channel)
+				n, due, err := n.Store.Read.Messages.Waiting(ctx, channel)
 				if err != nil {
 					return math.NaN()
 				}
-				return read(n, since)
+				return read(n, due)
 			}
 		}
 		labels := map[string]string{"channel": string(channel)}
 		m.Gauge("otl_messages_waiting", "Mails or SMS that are to be sent, now or again later.", labels, waiting(func(n int, _ time.Time) float64 { return float64(n) }))
-		m.Gauge("otl_messages_oldest_seconds", "How long the oldest of them has waited.", labels, waiting(func(_ int, since time.Time) float64 { return age(n.Couriers.Now(), since) }))
+		m.Gauge("otl_messages_oldest_seconds", "For how long the oldest that is due has been.", labels, waiting(func(_ int, due time.Time) float64 { return max(0, age(n.Couriers.Now(), due)) }))
 	}
 	queue := func(read func(waiting int, oldest time.Time) float64) func() float64 {
 		return func() float64 {

@@ -106,6 +106,7 @@ type SiteKey struct {
 	CreatedAt  time.Time
 	LastUsedAt time.Time // exact to a minute
 	ExpiresAt  time.Time // zero: never; set when a roll leaves it an overlap
+	MadeUntil  time.Time // what ExpiresAt was when it was made
 	RevokedAt  time.Time
 }
 

@@ -163,10 +163,10 @@ func (s *Sites) RollKey(ctx context.Context, siteID, keyID string, overlap time.
 // lasting gives when the successor of a key ends that begins now: it is good for as long as
 // the key was made for, zero for one without an end.
 func lasting(old otl.SiteKey, now time.Time) time.Time {
-	if old.ExpiresAt.IsZero() {
+	if old.MadeUntil.IsZero() {
 		return time.Time{}
 	}
-	return now.Add(old.ExpiresAt.Sub(old.CreatedAt))
+	return now.Add(old.MadeUntil.Sub(old.CreatedAt))
 }
 
 // RevokeKey ends a key at once, or fails with NotFound.

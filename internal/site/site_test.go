@@ -214,6 +214,12 @@ func TestSR10_ASuccessorLastsAsLong(t *testing.T) {
 		if want := w.Clock.Now().Add(24 * time.Hour); err != nil || !next.ExpiresAt.Equal(want) {
 			t.Errorf("the successor ends at %v, want %v: %v", next.ExpiresAt, want, err)
 		}
+		for range 2 { // whose end is that of the overlap by then
+			next, err := w.Sites.RollKey(t.Context(), id, w.Notes.KeyRow.ID, time.Hour)
+			if err != nil || !next.ExpiresAt.IsZero() {
+				t.Errorf("the successor of a key without an end has one: %v, %v", next.ExpiresAt, err)
+			}
+		}
 	})
 }
 

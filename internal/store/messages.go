@@ -43,11 +43,16 @@ func (g Messages) Due(ctx context.Context, channel otl.Channel, now time.Time) (
 	return n > 0, err
 }
 
-// Waiting gives how many messages of a channel are to be sent, now or again later, and when the
-// first of them was asked for.
-func (g Messages) Waiting(ctx context.Context, channel otl.Channel) (n int, since time.Time, err error) {
-	err = g.one(ctx, `SELECT count(*), min(created_at) FROM messages WHERE state = 'waiting' AND channel = $1`, []any{string(channel)}, &n, at(&since))
-	return n, since, err
+// mostCounted bounds what is counted of what waits.
+const mostCounted = 10000
+
+// Waiting gives how many messages of a channel are to be sent, now or again later, at most 10,000,
+// and when the first of them is due.
+func (g Messages) Waiting(ctx context.Context, channel otl.Channel) (n int, due time.Time, err error) {
+	err = g.one(ctx, `SELECT count(*), min(due_at) FROM
+		(SELECT due_at FROM messages WHERE state = 'waiting' AND channel = $1 ORDER BY due_at LIMIT $2) AS due`,
+		[]any{string(channel), mostCounted}, &n, at(&due))
+	return n, due, err
 }
 
 // Claim takes messages of a channel that are due, counts a try and keeps them from other nodes

@@ -231,12 +231,12 @@ func (g Sites) RemoveCallback(ctx context.Context, siteID, url string) (bool, er
 // SiteKeys is the group of statements about site keys.
 type SiteKeys struct{ group }
 
-const siteKeyColumns = `k.id, k.site_id, k.name, k.prefix, k.scopes, k.created_at, k.last_used_at, k.expires_at, k.revoked_at`
+const siteKeyColumns = `k.id, k.site_id, k.name, k.prefix, k.scopes, k.created_at, k.last_used_at, k.expires_at, k.made_until, k.revoked_at`
 
 func siteKeyDest(k *otl.SiteKey) []any {
 	return []any{
 		&k.ID, &k.SiteID, &k.Name, &k.Prefix, words(&k.Scopes, storedScopes), at(&k.CreatedAt),
-		at(&k.LastUsedAt), at(&k.ExpiresAt), at(&k.RevokedAt),
+		at(&k.LastUsedAt), at(&k.ExpiresAt), at(&k.MadeUntil), at(&k.RevokedAt),
 	}
 }
 
@@ -253,8 +253,8 @@ func storedScopes(s string) otl.Scopes {
 // Insert adds a key, known by its digest only, and reports whether it did:
 // false means that this very key is stored already.
 func (g SiteKeys) Insert(ctx context.Context, k otl.SiteKey, digest []byte) (bool, error) {
-	n, err := g.exec(ctx, `INSERT INTO site_keys (id, site_id, key_hash, name, prefix, scopes, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (key_hash) DO NOTHING`,
+	n, err := g.exec(ctx, `INSERT INTO site_keys (id, site_id, key_hash, name, prefix, scopes, created_at, expires_at, made_until)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) ON CONFLICT (key_hash) DO NOTHING`,
 		k.ID, k.SiteID, digest, k.Name, k.Prefix, k.Scopes.String(), millis(k.CreatedAt), millis(k.ExpiresAt))
 	return n == 1, err
 }
