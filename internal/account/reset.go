@@ -22,6 +22,9 @@ const (
 	ResetTTL = 30 * time.Minute
 )
 
+// ResetPause is how long after another message to an address no reset token is sent there.
+func ResetPause() time.Duration { return limit.Sends[0].Per }
+
 // ErrResetToken is the answer to a reset token that is unknown, used or expired.
 var ErrResetToken = &otl.Error{Kind: otl.Unauthenticated, Code: "reset_token_invalid", Text: "The reset link was used already or has expired. Ask for a new one."}
 

@@ -146,7 +146,16 @@ func (v Voice) Day(t time.Time) string {
 // Minute says a time to the minute as people write it, in UTC, which it names: of a browser
 // without scripts nobody knows where it is.
 func (v Voice) Minute(t time.Time) string {
-	return v.Day(t) + ", " + t.UTC().Format("15:04\u00a0MST")
+	return strings.NewReplacer("{date}", v.Day(t), "{time}", t.UTC().Format("15:04\u00a0MST")).Replace(v.own["minute_of"])
+}
+
+// Wait says how long it is until something: in whole seconds below a minute, at least one, and
+// in whole minutes from there on.
+func (v Voice) Wait(d time.Duration) string {
+	if seconds := (d + time.Second - 1) / time.Second; seconds < 60 {
+		return v.count("seconds", strconv.Itoa(max(int(seconds), 1)))
+	}
+	return v.count("minutes", strconv.Itoa(int((d+time.Minute-1)/time.Minute)))
 }
 
 // With gives a voice that has one member more.

@@ -1,6 +1,7 @@
 package message_test
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,6 +47,30 @@ func TestMinutesAreCounted(t *testing.T) {
 	}
 }
 
+// TestAWaitIsSaidInSeconds below a minute, and in minutes from there on, rounded up.
+func TestAWaitIsSaidInSeconds(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		lang string
+		wait time.Duration
+		want string
+	}{
+		{"en", 0, "1 second"}, {"en", time.Second, "1 second"}, {"en", 1500 * time.Millisecond, "2 seconds"}, {"en", 59 * time.Second, "59 seconds"},
+		{"en", 59*time.Second + 1, "1 minute"}, {"en", 61 * time.Second, "2 minutes"}, {"pl", 22 * time.Second, "22 sekundy"}, {"ar", 2 * time.Second, "ثانيتين"},
+	} {
+		if got := message.Speak(nil, c.lang).Wait(c.wait); got != c.want {
+			t.Errorf("%s %v: %q, want %q", c.lang, c.wait, got, c.want)
+		}
+	}
+	for _, l := range message.Languages() {
+		for n := range 60 {
+			if got := message.Speak(nil, l.Tag).Wait(time.Duration(n) * time.Second); len(got) < 4 || strings.Contains(got, "{") {
+				t.Errorf("%s has no words for %d s: %q", l.Tag, n, got)
+			}
+		}
+	}
+}
+
 // TestDatesAreSaidAsPeopleWriteThem: in every language with the name of the month, or the
 // characters that stand for it, and the time with its zone.
 func TestDatesAreSaidAsPeopleWriteThem(t *testing.T) {
@@ -56,7 +81,8 @@ func TestDatesAreSaidAsPeopleWriteThem(t *testing.T) {
 		"nl": "3 november 2026", "pl": "3 listopada 2026", "ja": "2026年11月3日", "zh-Hans": "2026年11月3日", "ar": "3 نوفمبر 2026", "he": "3 בנובמבר 2026",
 	} {
 		v := message.Speak(nil, lang)
-		if got := v.Minute(at); v.Day(at) != want || got != want+", 07:05\u00a0UTC" {
+		between := map[string]string{"ja": " ", "zh-Hans": " ", "ar": "، "}[lang]
+		if got := v.Minute(at); v.Day(at) != want || got != want+cmp.Or(between, ", ")+"07:05\u00a0UTC" {
 			t.Errorf("%s: %q", lang, got)
 		}
 		for m := range time.Month(12) {

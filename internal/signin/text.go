@@ -24,6 +24,15 @@ func (s Ways) works(w otl.Way) bool {
 	return true
 }
 
+// Offered reports whether people can sign in to a site in a way: it takes it, and it works.
+func (s Ways) Offered(site otl.Site, w otl.Way) bool { return site.Offers(w) && s.works(w) }
+
+// Mails reports whether links or codes can be mailed for a site: without either nobody becomes
+// a person there.
+func (s Ways) Mails(site otl.Site) bool {
+	return s.Offered(site, otl.WayCode) || s.Offered(site, otl.WayLink)
+}
+
 // Shut says why nobody can sign in to a site by any of its ways, "" where somebody can: the
 // owner is told, and the operator may be about to change it.
 func (s Ways) Shut(site otl.Site) string {
@@ -41,7 +50,7 @@ type Texts struct{ Arrivals }
 // Offered reports whether somebody delivers SMS, and anywhere, and the site of a visit takes
 // their codes.
 func (s Texts) Offered(v Visit) bool {
-	return v.Site.Offers(otl.WaySMS) && Ways{s.Codes}.works(otl.WaySMS)
+	return Ways{s.Codes}.Offered(v.Site, otl.WaySMS)
 }
 
 // Send texts a code to the person with an address, for this visit alone, at the number that

@@ -93,6 +93,9 @@ func tell(s screen, names map[string]string, e otl.Event) string {
 	if n := e.Data[otl.DataDevices]; n != "" {
 		return v.With("n", n).Say("act_factor_devices_forgotten")
 	}
+	if proves(e) {
+		return v.Say("act_proven")
+	}
 	if text := v.Say("act_" + strings.ReplaceAll(string(e.Type), ".", "_")); text != "" {
 		return text
 	}
@@ -116,6 +119,12 @@ func ways(s screen, methods otl.Methods) string {
 // unverified gives what changed by the names of fields: that one was proven is a change
 // of it.
 func unverified(changed string) string { return strings.ReplaceAll(changed, "_verified", "") }
+
+// proves reports whether an event is that an address or a number was proven, and nothing else.
+func proves(e otl.Event) bool {
+	changed := strings.Fields(e.Data[otl.DataChanged])
+	return e.Type == otl.EventUserUpdated && len(changed) > 0 && !slices.ContainsFunc(changed, func(one string) bool { return !strings.HasSuffix(one, "_verified") })
+}
 
 // called names fields as people do.
 func called(s screen, fields otl.Fields) string {

@@ -95,6 +95,10 @@ func (p sending) codeSent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := coded(r); err != nil {
+		p.showCode(w, r, v, err)
+		return nil
+	}
 	a, err := p.Arrivals.Code(r.Context(), v, secret.NewText(r.PostForm.Get("code")))
 	if errors.Is(err, signin.ErrCode) {
 		v, miss := signin.Tries{Flows: p.Flows}.Missed(r.Context(), v)

@@ -39,11 +39,18 @@ func (p holdings) data(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || !ok {
 		return err
 	}
+	p.showData(w, r, v, nil)
+	return nil
+}
+
+func (p holdings) showData(w http.ResponseWriter, r *http.Request, v signin.Visit, wrong error) {
 	s := p.screen(w, r, v, nil)
 	s.portal(s.Say("nav_data"))
-	s.Good = note(s, r)
-	p.show(w, http.StatusOK, "data.html", "", s)
-	return nil
+	s.Here = placed(dataAt)
+	if wrong == nil {
+		s.Good = note(s, r)
+	}
+	p.show(w, p.wrong(&s, wrong), "data.html", "", s)
 }
 
 // exportSent hands out everything that is kept of somebody, but for secrets.
@@ -54,11 +61,7 @@ func (p holdings) exportSent(w http.ResponseWriter, r *http.Request) error {
 	}
 	e, err := p.Consents.Export(r.Context(), v.Who.User.ID)
 	if otl.As(err).Kind == otl.Limited && err != nil {
-		s := p.screen(w, r, v, nil)
-		s.portal(s.Say("nav_data"))
-		s.Here = placed(dataAt)
-		w.Header().Set("Retry-After", number(int64(otl.As(err).RetryAfter.Seconds())))
-		p.show(w, p.wrong(&s, err), "data.html", "", s)
+		p.showData(w, r, v, err)
 		return nil
 	}
 	if err != nil {
@@ -148,7 +151,7 @@ func (p holdings) deleteSent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if r.PostForm.Get("sure") != "yes" {
-		p.send(w, r, dataAt)
+		p.showData(w, r, v, otl.InvalidField("sure", "required", "must be ticked"))
 		return nil
 	}
 	at, err := p.Erasures.Ask(r.Context(), v.Who.User, v.Who.Site.ID)

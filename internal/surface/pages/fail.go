@@ -7,6 +7,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/wire"
@@ -58,7 +59,8 @@ func (p entry) tryCookie(w http.ResponseWriter, r *http.Request) {
 
 // problem shows the page of an error that may name the site at fault.
 func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, site string) {
-	v := p.voice(w, r, map[string]string{"site": isolate(site), "minutes": signin.Minutes(e.RetryAfter)})
+	v := p.voice(w, r, map[string]string{"site": isolate(site)})
+	v.Voice = v.With(message.DataMinutes, v.Wait(e.RetryAfter))
 	title, words := v.Say("problem_heading"), "problem_ours"
 	about := problem{Code: e.Code, Reference: otl.RequestOf(r.Context()).ID}
 	switch {

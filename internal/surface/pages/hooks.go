@@ -232,7 +232,7 @@ func (p hooks) lately(r *http.Request, s screen, of otl.Site, page *hookPage) er
 		return err
 	}
 	share := strconv.FormatFloat(100*float64(week.Good)/float64(week.Good+week.Bad), 'f', 1, 64)
-	page.Week = s.With("percent", share).With("n", strconv.Itoa(week.Good+week.Bad)).With("ms", number(week.P95.Milliseconds())).Say("hook_week")
+	page.Week = s.With("percent", isolate(share+" %")).With("n", strconv.Itoa(week.Good+week.Bad)).With("ms", number(week.P95.Milliseconds())).Say("hook_week")
 	for i, d := range week.Days {
 		if all := d.Good + d.Bad; all > 0 {
 			page.Line += "M" + strconv.Itoa(4*i) + " 10v-" + strconv.Itoa(max(1, 10*d.Good/all)) + "h3V10z"

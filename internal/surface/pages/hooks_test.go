@@ -169,7 +169,7 @@ func TestTheWebhooksPageShowsHowItWent(t *testing.T) {
 		press(t, b, b.Get(one), "act", "test", nil)
 		w.Deliver(t)
 	}
-	holds(t, b.Get(one), "Last 7 days: 50.0 % of 2 attempts succeeded", "M24 10v-5h3V10z")
+	holds(t, b.Get(one), "Last 7 days: \u206850.0 %\u2069 of 2 attempts succeeded", "M24 10v-5h3V10z")
 	nobody := secret.NewID(w.Clock.Now())
 	for query, wants := range map[string][]string{
 		"state=waiting": {"answered 500", "!200", `value="waiting" selected`}, "type=webhook.test": {"answered 500", "delivered ·"}, "type=user.created": {"Nothing was sent yet."},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/factor"
@@ -43,8 +44,7 @@ func (p entry) second(w http.ResponseWriter, r *http.Request) error {
 func (p entry) showSecond(w http.ResponseWriter, r *http.Request, v signin.Visit, chosen string, sent bool, wrong error) error {
 	step, err := p.Arrivals.Look(r.Context(), v, p.jar.Get(r, cookie.Step))
 	if errors.Is(err, signin.ErrStep) || err == nil && len(step.Factors) == 0 {
-		p.jar.Clear(w, cookie.Step)
-		return p.proceed(w, r, v) // it is over: begin again
+		return p.secondOver(w, r, v, wrong)
 	}
 	if err != nil {
 		return err
@@ -81,9 +81,26 @@ func (p entry) showSecond(w http.ResponseWriter, r *http.Request, v signin.Visit
 		s.Problem = s.Say("passkey_failed")
 	default:
 		s.Problem = s.Say("mfa_wrong")
+		if left := p.Arrivals.Second.Tries - step.Tries; left <= fewTries {
+			s.Problem = s.With("left", strconv.Itoa(left)).Say("code_tries")
+		}
 	}
 	p.show(w, code, "mfa.html", otl.Origin(v.Asked.Redirect), s)
 	return nil
+}
+
+// secondOver goes on after a step that has come to its end without a proof. Whoever just tried
+// one and is to begin again is told why.
+func (p entry) secondOver(w http.ResponseWriter, r *http.Request, v signin.Visit, tried error) error {
+	p.jar.Clear(w, cookie.Step)
+	next, err := p.Flows.Next(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	if tried != nil && next == signin.StepSignIn {
+		return p.showSignIn(w, r, v, begins(v), signin.ErrStep)
+	}
+	return visiting(p).lead(w, r, v, next)
 }
 
 // factorWords names the words that ask for a factor.
@@ -130,8 +147,10 @@ func (p entry) secondSent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	chosen, proof := r.PostForm.Get("factor"), r.PostForm.Get("code")
-	if made := r.PostForm.Get("credential"); made != "" {
-		proof = made
+	if r.PostForm.Has("credential") {
+		proof = r.PostForm.Get("credential")
+	} else if err := coded(r); err != nil {
+		return p.showSecond(w, r, v, chosen, true, err)
 	}
 	a, err := p.Arrivals.Complete(r.Context(), v, signin.StepProof{
 		Token: p.jar.Get(r, cookie.Step), FactorID: chosen, Proof: secret.NewText(proof), Trust: r.PostForm.Get("trust") == "1",

@@ -300,7 +300,7 @@ func TestAnAccountIsLeft(t *testing.T) {
 		b := home(t, w)
 		other := home(t, w)
 		p := b.Get("/account/data")
-		if got := b.Submit(p, "delete", nil); got.Path != "/account/data" || !mustFind(t, w, u.ID).DeleteAt.IsZero() {
+		if got := b.Submit(p, "delete", nil); got.Status != http.StatusBadRequest || !strings.Contains(string(got.Raw), "Nothing was deleted. Tick the box first") || !mustFind(t, w, u.ID).DeleteAt.IsZero() {
 			t.Fatalf("without a tick: %s", got.Path)
 		}
 		w.Clock.Advance(16 * time.Minute)

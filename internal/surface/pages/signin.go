@@ -28,6 +28,7 @@ type signInPage struct {
 	Texts  bool   // codes can be texted
 	Stray  bool   // the page is open in the browser of an app
 	Missed bool   // the name and password that were entered do not match
+	Resets bool   // a password can be chosen anew, by a mail
 }
 
 // entry are the pages between a site's request and the way back.
@@ -168,12 +169,14 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, v signin.Visi
 	}
 	s := p.screen(w, r, v, nil)
 	page.Stray, page.Secret, page.Texts = inApp(r.UserAgent()), v.Site.Offers(otl.WayPassword), signin.Texts{Arrivals: p.Arrivals}.Offered(v)
+	ways := signin.Ways{Codes: p.Codes}
 	switch {
-	case v.Site.Offers(otl.WayCode):
+	case ways.Offered(v.Site, otl.WayCode):
 		page.Mail = s.Say("mail_code")
-	case v.Site.Offers(otl.WayLink):
+	case ways.Offered(v.Site, otl.WayLink):
 		page.Mail = s.Say("send_link")
 	}
+	page.Resets = page.Secret && mails(p) == nil
 	if !page.Secret && page.Mail == "" && !page.Texts && page.Invite == "" {
 		s.Problem = s.Say("no_way")
 	}
@@ -188,8 +191,11 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request, v signin.Visi
 	page.Missed = errors.Is(wrong, otl.ErrCredentials)
 	s.Data = page
 	code := p.wrong(&s, wrong)
-	if otl.Is(wrong, factor.ErrProof.Code) {
+	switch {
+	case otl.Is(wrong, factor.ErrProof.Code):
 		s.Problem = s.Say("passkey_failed")
+	case page.Missed && page.Mail == "":
+		s.Problem = s.Say("wrong_pair")
 	}
 	p.show(w, code, "signin.html", otl.Origin(v.Asked.Redirect), s)
 	return nil
@@ -210,8 +216,10 @@ func (p *Pages) wrong(s *screen, err error) int {
 		s.Problem = s.Say("other_way")
 	case errors.Is(err, signin.ErrTemporary):
 		s.Problem = s.Say("password_temporary")
+	case errors.Is(err, signin.ErrStep):
+		s.Problem = s.Say("mfa_over")
 	case e.Kind == otl.Limited:
-		s.Problem = s.With(message.DataMinutes, signin.Minutes(e.RetryAfter)).Say("too_many")
+		s.Problem = s.With(message.DataMinutes, s.Voice.Wait(e.RetryAfter)).Say("too_many")
 	case e.Kind == otl.Unavailable:
 		s.Problem = s.Say(unavailable(e))
 	case len(e.More) > 0:
@@ -250,6 +258,10 @@ func ruleWords(field, rule string) string {
 			rule = "too_short"
 		case "phone":
 			rule = "not_e164"
+		case "code":
+			return "code_empty"
+		case "sure":
+			return "delete_tick"
 		}
 	}
 	switch rule {
@@ -259,10 +271,28 @@ func ruleWords(field, rule string) string {
 		return "bad_number"
 	case "not_a_url":
 		return "bad_url"
+	case "not_a_username":
+		return "bad_username"
+	case "url_not_allowed":
+		return "bad_endpoint"
 	case "too_short", "too_common", "too_personal":
 		return rule
 	}
+	if field == "events" {
+		return "bad_events"
+	}
 	return "bad_field"
+}
+
+// mails is message.ErrNoMail where nobody delivers mail, so that nothing is offered that takes one.
+func mails(p *Pages) error { return p.Codes.Messages.Reaches(otl.ChannelMail) }
+
+// coded is the error of a form whose code was left empty, which is no try of one.
+func coded(r *http.Request) error {
+	if strings.TrimSpace(r.PostForm.Get("code")) == "" {
+		return otl.InvalidField("code", "required", "must be the code")
+	}
+	return nil
 }
 
 // signInSent takes a password, or sends a code to who asked for one instead.

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/onetimelogin/otl/internal/account"
@@ -19,7 +20,7 @@ type signUpPage struct {
 
 func (p entry) signUp(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.Query().Get("f") == "" {
-		return p.home(w, r, "/account")
+		return p.alone(w, r, "/signup")
 	}
 	v, err := p.visit(r)
 	if err != nil {
@@ -35,6 +36,9 @@ func (p entry) signUp(w http.ResponseWriter, r *http.Request) error {
 
 func (p entry) showSignUp(w http.ResponseWriter, r *http.Request, v signin.Visit, page signUpPage, err error) {
 	s := p.screen(w, r, v, nil)
+	if ways := (signin.Ways{Codes: p.Codes}); err == nil && !ways.Mails(v.Site) {
+		err = mails(p.Pages)
+	}
 	page.Secret = v.Site.Offers(otl.WayPassword)
 	s.Title, s.Onward, s.Data = s.Say("signup"), s.Site != "", page
 	p.show(w, p.wrong(&s, err), "signup.html", otl.Origin(v.Asked.Redirect), s)
@@ -66,10 +70,33 @@ func (p entry) signUpSent(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// forgotPage asks whose password is to be chosen anew, or says that a mail is on its way.
+// alone begins a visit on a page of ours for a browser that was sent by no site; whoever is
+// signed in goes on to his account.
+func (p entry) alone(w http.ResponseWriter, r *http.Request, path string) error {
+	f, site, err := p.visited(w, r, otl.Asked{Return: "/account"})
+	if err != nil {
+		return err
+	}
+	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
+	switch {
+	case err != nil:
+		return err
+	case who.Session.ID != "":
+		return p.begun(w, r, f, site)
+	}
+	p.send(w, r, at(path, f.ID))
+	return nil
+}
+
+// forgotPage asks whose password is to be chosen anew, or says that a mail is on its way. It
+// says the same, and offers to send again, whether or not one is (OT-10): there may be nobody,
+// or another message may have gone there within the time that lies between two.
 type forgotPage struct {
-	Email string
-	Sent  string
+	Email  string
+	Sent   string
+	Again  string // why none may come
+	Resend string // when another can be asked for
+	Left   int    // seconds until then
 }
 
 func (p entry) forgot(w http.ResponseWriter, r *http.Request) error {
@@ -90,7 +117,7 @@ func (p entry) forgot(w http.ResponseWriter, r *http.Request) error {
 	}
 	s := p.screen(w, r, v, nil)
 	s.Title, s.Data = s.Say("forgot_heading"), page
-	p.show(w, http.StatusOK, "forgot.html", "", s)
+	p.show(w, p.wrong(&s, mails(p.Pages)), "forgot.html", "", s)
 	return nil
 }
 
@@ -107,7 +134,10 @@ func (p entry) forgotSent(w http.ResponseWriter, r *http.Request) error {
 	s := p.screen(w, r, v, map[string]string{"address": isolate(page.Email), "minutes": signin.Minutes(account.ResetTTL)})
 	s.Title = s.Say("forgot_heading")
 	if err == nil {
-		page.Sent, s.Here = s.Say("forgot_sent"), nil
+		pause := account.ResetPause()
+		page.Sent, page.Again, s.Here = s.Say("forgot_sent"), s.With("wait", s.Voice.Wait(pause)).Say("forgot_again"), nil
+		page.Left = int(pause.Seconds())
+		page.Resend = s.With("seconds", strconv.Itoa(page.Left)).Say("resend_from")
 	}
 	s.Data = page
 	p.show(w, p.wrong(&s, err), "forgot.html", "", s)
