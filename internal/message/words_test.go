@@ -115,4 +115,4 @@ func TestOneFormOfAddress(t *testing.T) {
 }
 
 // impersonal are texts in which such a word is about nobody who reads them.
-var impersonal = map[string]bool{"link_denied_body": true, "secure_out": true, "device_denied": true, "device_done_heading": true}
+var impersonal = map[string]bool{"link_refused_heading": true, "secure_out": true, "device_denied": true, "device_done_heading": true}

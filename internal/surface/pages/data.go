@@ -160,6 +160,7 @@ func (p holdings) deleteSent(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.jar.Drop(w)
 	s := p.screen(w, r, v, nil)
+	s.Here = placed("/") // nobody is signed in any more
 	s.Title, s.Data = s.Say("leaving_heading"), leavingPage{Body: s.With("date", s.minute(at)).Say("leaving_body"), Gone: true}
 	p.show(w, http.StatusOK, "leaving.html", "", s)
 	return nil

@@ -24,6 +24,7 @@ func status(e *otl.Error) int {
 // problem is what the page of an error shows besides its words.
 type problem struct {
 	Code      string
+	Body      string // what may have happened, "" where nothing went wrong that the problem does not say
 	Detail    string // for those who run sites, in English; "" where the person can do without
 	Reference string // the request id
 	Otherwise string // where he can go on, "" for nowhere
@@ -82,6 +83,7 @@ func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, si
 		title, words, about.Detail = v.Say("redirect_heading"), "problem_redirect", e.Error()
 	case e.Kind == otl.NotFound:
 		title, words, about.Otherwise, about.Words = v.Say("missing_heading"), "", "/account", v.Say("account")
+		about.Body = v.Say("missing_body")
 	case e.Kind == otl.Limited:
 		words = "too_many"
 	case e.Kind == otl.Unavailable:

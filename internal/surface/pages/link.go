@@ -165,7 +165,7 @@ func (p sending) denyLink(w http.ResponseWriter, r *http.Request) error {
 	}
 	s := screen{Voice: p.voice(w, r, nil)}
 	s.Here = placed("/")
-	s.Title, s.Data = s.Say("link_dead_heading"), linkPage{Body: s.Say("link_denied_body"), Doubt: true}
+	s.Title, s.Data = s.Say("link_refused_heading"), linkPage{Body: s.Say("link_denied_body"), Doubt: true}
 	p.show(w, http.StatusOK, "link.html", "", s)
 	return nil
 }
@@ -197,7 +197,7 @@ func (p sending) deadLink(w http.ResponseWriter, r *http.Request, err error) err
 	case signin.DeadUsed:
 		s.Title, page.Body, page.Doubt = s.Say("link_used_heading"), said.Say("link_used_body"), true
 	case signin.DeadDenied:
-		page.Body, page.Doubt = s.Say("link_denied_body"), true
+		s.Title, page.Body, page.Doubt = s.Say("link_refused_heading"), s.Say("link_denied_body"), true
 	case signin.DeadExpired:
 		s.Title, page.Body = s.Say("link_expired_heading"), said.Say("link_expired_body")
 	case signin.DeadReplaced:

@@ -166,6 +166,7 @@ type addressPage struct {
 	Value  string
 	Type   string
 	Action string
+	Asked  bool // a link is on its way
 }
 
 // address gives the page that asks for a new address or number.
@@ -181,7 +182,8 @@ func (p accounts) address(field string) act {
 
 func (p accounts) showAddress(w http.ResponseWriter, r *http.Request, v signin.Visit, field string, wrong error) error {
 	s := p.screen(w, r, v, nil)
-	page := addressPage{Field: field, Is: otl.Masked(v.Who.User.Email.Address), Value: r.PostForm.Get(field), Type: "email", Action: "/account/" + field}
+	s.Here = placed("/account/" + field)
+	page := addressPage{Field: field, Asked: wrong == nil && r.Method == http.MethodPost, Is: otl.Masked(v.Who.User.Email.Address), Value: r.PostForm.Get(field), Type: "email", Action: "/account/" + field}
 	s.Title, page.Hint, page.Press = s.Say("address_change"), s.Say("address_hint"), s.Say("send_link")
 	if field == "phone" {
 		page.Is, page.Type = otl.Masked(v.Who.User.Phone), "tel"
@@ -195,8 +197,8 @@ func (p accounts) showAddress(w http.ResponseWriter, r *http.Request, v signin.V
 		s.Problem = s.Say("change_held")
 	case wrong != nil && s.Problem == "":
 		s.Problem = s.Say("bad_field")
-	case wrong == nil && r.URL.Query().Get("asked") == "1":
-		s.Good = s.Say("change_asked_done")
+	case page.Asked:
+		s.Good = s.With("to", isolate(strings.TrimSpace(page.Value))).Say("change_asked_done")
 	}
 	s.Data = page
 	p.show(w, code, "address.html", "", s)
@@ -222,7 +224,7 @@ func (p accounts) addressSent(field string) act {
 			}
 		}
 		if err == nil {
-			p.send(w, r, "/account/"+field+"?asked=1")
+			return p.showAddress(w, r, v, field, nil)
 		}
 		return err
 	}

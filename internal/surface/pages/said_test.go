@@ -165,6 +165,17 @@ func TestSignUpOpensByItself(t *testing.T) {
 	}
 }
 
+// TestWhatIsNotThereSaysWhatMayBe: an address that leads nowhere, and the end of an account, where
+// a language can still be chosen.
+func TestWhatIsNotThereSaysWhatMayBe(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	w.Person(t, jane)
+	holds(t, w.Browser(t).Get("/nothing"), "The address may be mistyped, or the page was moved.", `class="button second" href="/account"`)
+	b := home(t, w)
+	holds(t, b.Submit(b.Get("/account/data"), "delete", map[string]string{"sure": "yes"}), "It will be deleted for good on", `id="lang"`)
+}
+
 // TestALinkThatIsRefusedLeadsOn: the page that waits for it says what may have happened, which is
 // the same as where nobody opened it (OT-10).
 func TestALinkThatIsRefusedLeadsOn(t *testing.T) {

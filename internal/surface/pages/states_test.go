@@ -64,7 +64,7 @@ func TestALinkSaysWhyItIsDead(t *testing.T) {
 		b.Submit(p, "again", nil)
 		link := pathOf(letter(t, w, jane).Link)
 		w.Clock.Advance(2 * time.Minute)
-		holds(t, w.Browser(t).Get(old), "a newer link in your inbox", "It was sent on 2 January 2026, 03:05 UTC", `<a href="/account">Sign in</a>`)
+		holds(t, w.Browser(t).Get(old), "a newer link in your inbox", "It was sent on 2 January 2026, 03:05 UTC", `<a href="/account">Your account</a>`)
 		b.Submit(b.Get(link), "confirm", nil)
 		holds(t, b.Get(link), "This link was already used", "It was used on 2 January 2026, 03:07 UTC")
 		w.Clock.Advance(time.Hour)
@@ -102,7 +102,7 @@ func TestALinkThatWasRefusedWasNotUsed(t *testing.T) {
 			asks(b, b.Get(request(w.Notes, nil)), jane)
 			link := pathOf(letter(t, w, jane).Link)
 			refuse(link)
-			want := "nobody was signed in"
+			want := "Nobody was signed in"
 			if how == "with a change" {
 				want = "This link has expired"
 			}
