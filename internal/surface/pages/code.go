@@ -19,6 +19,7 @@ type codePage struct {
 	Number string // what the link asks for in another browser, "" where there is none
 	Texted bool   // the code comes by SMS
 	Codes  bool   // there is a code to enter
+	Spent  bool   // the one that was sent is worth nothing, so that another is what is wanted
 	Digits int
 	Resend string // when another can be asked for; "" for at once
 	Left   int    // seconds until then
@@ -61,19 +62,26 @@ func (p sending) showCode(w http.ResponseWriter, r *http.Request, v signin.Visit
 	case !code:
 		page.Body = alone.Say("forgot_sent")
 	}
-	s.Data = page
 	status := p.wrong(&s, err)
 	switch {
 	case errors.Is(err, signin.ErrCode):
-		s.Problem = p.missed(s, v)
+		s.Problem, page.Spent = p.missed(s, v), p.spent(v)
+		page.Codes = page.Codes && !page.Spent
 	case errors.Is(err, signin.ErrWaiting):
 		s.Problem = s.Say("not_opened")
 	}
+	s.Data = page
 	p.show(w, status, "code.html", otl.Origin(v.Asked.Redirect), s)
 }
 
 // fewTries is how many tries are so few that they are told.
 const fewTries = 2
+
+// spent reports whether the code of a visit is worth nothing, whether or not there is anybody.
+func (p sending) spent(v signin.Visit) bool {
+	tries := signin.Tries{Flows: p.Flows}
+	return tries.Over(v) || tries.Left(v) == 0
+}
 
 // missed says what is wrong with a code: its time is over, it was tried too often, or it is
 // another. That is told by the visit, whether or not there is anybody.

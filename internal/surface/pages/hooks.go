@@ -3,6 +3,7 @@ package pages
 import (
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +31,7 @@ type hooksPage struct {
 	At        string // of the page
 	Intro     string
 	Endpoints []hookCard
+	Types     []string // of events, that an endpoint can be told of
 	// URL and Events are what was typed for an endpoint that was not made.
 	URL, Events string
 }
@@ -135,6 +137,7 @@ func (p hooks) showList(w http.ResponseWriter, r *http.Request, v signin.Visit, 
 	s := p.screen(w, r, v, nil)
 	named := s.With("site", isolate(of.Name))
 	page := hooksPage{At: hooksAt(of.ID), Intro: named.Say("hooks_intro"), URL: r.PostForm.Get("url"), Events: r.PostForm.Get("events")}
+	page.Types = otl.EventTypes(otl.ToldEvents()).Strings()
 	for _, e := range all {
 		page.Endpoints = append(page.Endpoints, hookOf(s, e))
 	}
@@ -310,6 +313,9 @@ func (p hooks) act(w http.ResponseWriter, r *http.Request) error {
 	case "count", "replay":
 		return p.replay(w, r, v, of, page)
 	case "delete":
+		if r.PostForm.Get("sure") != "yes" {
+			return p.askDelete(w, r, v, of, id)
+		}
 		if err = p.Webhooks.Delete(ctx, of.ID, id); err == nil {
 			p.send(w, r, hooksAt(of.ID))
 		}
@@ -325,6 +331,24 @@ func (p hooks) act(w http.ResponseWriter, r *http.Request) error {
 		good = p.screen(w, r, v, nil).Say(words)
 	}
 	return p.showOne(w, r, v, of, page, good)
+}
+
+// askDelete asks whether somebody really wants to remove an endpoint.
+func (p hooks) askDelete(w http.ResponseWriter, r *http.Request, v signin.Visit, of otl.Site, id string) error {
+	e, err := p.Webhooks.Get(r.Context(), of.ID, id)
+	if err != nil {
+		return err
+	}
+	s := p.screen(w, r, v, nil)
+	at := hooksAt(of.ID) + "/" + id
+	s.portal(s.Say("hook_delete_heading"))
+	s.Here = placed(at)
+	s.Data = askPage{
+		Body: []string{s.With("url", isolate(e.URL)).Say("hook_delete_body")}, Action: at, Press: s.Say("remove"), Back: at,
+		Fields: url.Values{"do": {"delete"}, "sure": {"yes"}},
+	}
+	p.show(w, http.StatusOK, "ask.html", "", s)
+	return nil
 }
 
 // verify has an endpoint asked again, and gives what came instead of its answer, "" where that
@@ -381,12 +405,12 @@ func (p hooks) delivery(w http.ResponseWriter, r *http.Request) error {
 		page.Attempts = append(page.Attempts, attemptOf(s, a))
 	}
 	if curl {
-		url, next, some, err := webhook.View{Webhooks: p.Webhooks}.Next(r.Context(), of.ID, d)
+		to, next, some, err := webhook.View{Webhooks: p.Webhooks}.Next(r.Context(), of.ID, d)
 		if err != nil {
 			return err
 		}
 		if some {
-			page.Curl = next.Curl(url)
+			page.Curl = next.Curl(to)
 		}
 	}
 	kind, _ := d.Event.Shown()

@@ -85,7 +85,10 @@ func TestTheWebhooksPage(t *testing.T) {
 		holds(t, p, "Paused", "Saved.")
 		holds(t, press(t, b, p, "act", "on", nil), "Saved.")
 		holds(t, press(t, b, b.Get(one), "act", "rotate", nil), "whsec_")
-		holds(t, press(t, b, b.Get(one), "act", "delete", nil), "No endpoint yet.")
+		p = press(t, b, b.Get(one), "act", "delete", nil)
+		holds(t, p, "Remove this endpoint?", "Nothing is sent to "+h.URL)
+		holds(t, b.Get(one), h.URL) // nothing was done yet
+		holds(t, b.Submit(p, "ask", nil), "No endpoint yet.", "<code>user.updated</code>")
 	})
 }
 

@@ -30,7 +30,7 @@ func TestWhereOneIsSignedIn(t *testing.T) {
 		if own < 0 || notes < own {
 			t.Errorf("this browser is not first: %d %d\n%s", own, notes, p.Raw)
 		}
-		holds(t, p, "last active 2 January 2026, 04:04 UTC · password", "This device", "!before=")
+		holds(t, p, "last active 2 January 2026, 04:04 UTC · password", "This session", "!before=")
 		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
 			for range 60 {
 				now := w.Clock.Now()
@@ -54,7 +54,7 @@ func TestWhereOneIsSignedIn(t *testing.T) {
 		}
 		older := string(p.Raw)[i:]
 		p = b.Get(older[:strings.IndexByte(older, '"')])
-		if n := strings.Count(string(p.Raw), `class="item row"`); n != 11 || strings.Contains(string(p.Raw), "This device") {
+		if n := strings.Count(string(p.Raw), `class="item row"`); n != 11 || strings.Contains(string(p.Raw), "This session") {
 			t.Errorf("%d older\n%s", n, p.Raw)
 		}
 		for _, bad := range []string{"x", strings.Repeat("Z", 27), "'"} {

@@ -93,6 +93,7 @@ func (p entry) alone(w http.ResponseWriter, r *http.Request, path string) error 
 // or another message may have gone there within the time that lies between two.
 type forgotPage struct {
 	Email  string
+	Fixed  bool // it is a hint of somebody who was chosen, and nothing to write in
 	Sent   string
 	Again  string // why none may come
 	Resend string // when another can be asked for
@@ -111,7 +112,10 @@ func (p entry) forgot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := forgotPage{Email: shown(v)}
+	page := forgotPage{Email: shown(v), Fixed: v.Progress.Masked}
+	if r.URL.Query().Get("as") == asNew {
+		page = forgotPage{}
+	}
 	if page.Email == "" && v.Known() && v.Who.Session.HandedBy == "" {
 		page.Email = v.Who.User.Email.Address
 	}
@@ -127,6 +131,7 @@ func (p entry) forgotSent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := forgotPage{Email: strings.TrimSpace(r.PostForm.Get("email"))}
+	page.Fixed = v.Progress.Masked && page.Email == shown(v)
 	err = account.Resets{Accounts: p.Accounts}.Quietly(r.Context(), v.Site.ID, meant(v, page.Email))
 	if err != nil && !mendable(err) {
 		return err

@@ -23,7 +23,11 @@ func TestOT10_WhatIsWrongWithACode(t *testing.T) {
 			b := w.Browser(t)
 			p := asks(b, b.Get(request(w.Notes, nil)), who)
 			for i, want := range []string{"Check the newest message", "Check the newest message", "Tries left: 2.", "Tries left: 1.", "this code no longer works"} {
-				if got := b.Submit(p, "code-form", map[string]string{"code": "000000"}); got.Status != http.StatusUnauthorized || !strings.Contains(string(got.Raw), want) {
+				got := b.Submit(p, "code-form", map[string]string{"code": "000000"})
+				if spent := got.Fields("code-form") == nil; spent != (i == 4) || spent == strings.Contains(string(got.Raw), `class="quiet"`) {
+					t.Errorf("%s, wrong for the %d. time: a code can be entered: %v", who, i+1, !spent)
+				}
+				if got.Status != http.StatusUnauthorized || !strings.Contains(string(got.Raw), want) {
 					t.Errorf("%s, wrong for the %d. time: %d %s", who, i+1, got.Status, got.Raw)
 				}
 			}
