@@ -251,11 +251,14 @@ func (s *sheet) preview() string {
 // plain writes the same as text.
 func (s *sheet) plain() string {
 	var parts []string
-	safe := ""
+	link, safe := s.Link, ""
+	if link != "" && s.LinkText != "" {
+		link = s.LinkText + ":\n" + link // on a line of its own, so that it is one to press
+	}
 	if s.Safe != "" {
 		safe = s.SafeText + ": " + s.Safe
 	}
-	for _, p := range []string{s.Heading, s.Body, s.Link, s.Code, s.Token, s.Info, s.Warning, s.Asked, s.Footer, safe, s.below(), "-- \n" + s.Site} {
+	for _, p := range []string{s.Heading, s.Body, link, s.Code, s.Token, s.Info, s.Warning, s.Asked, s.Footer, safe, s.below(), "-- \n" + s.Site} {
 		if p != "" {
 			parts = append(parts, p)
 		}

@@ -238,7 +238,7 @@ func TestPW15_WhatAlarmsLeadsToANewPassword(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			leads := strings.Contains(l.Text, "\nhttps://id.example.com/forgot\n") && strings.Contains(l.HTML, `<a href="https://id.example.com/forgot"`) && strings.Contains(l.HTML, ">Choose a new password</a>")
+			leads := strings.Contains(l.Text, "\nChoose a new password:\nhttps://id.example.com/forgot\n") && strings.Contains(l.HTML, `<a href="https://id.example.com/forgot"`) && strings.Contains(l.HTML, ">Choose a new password</a>")
 			if leads != want || l.Link != "" {
 				t.Errorf("%s at %q: %t, %q\n%s", kind, public, leads, l.Link, l.Text)
 			}

@@ -129,6 +129,9 @@ func TestAD02_AScriptPutsNobodyInAnothersPlace(t *testing.T) {
 				if p.Fields(choice) == nil || !strings.Contains(string(p.Raw), "Notes") {
 					t.Fatalf("%s\n%s", p.Title, p.Raw)
 				}
+				if said := string(p.Raw); strings.Count(said, `<button class="second">`) != 2 || strings.Index(said, `id="stay"`) > strings.Index(said, `id="switch"`) || !strings.Contains(said, "Then stay") {
+					t.Errorf("one choice is told from the other\n%s", said)
+				}
 				if p = b.Submit(p, choice, nil); p.Path != "/account" || p.Fields(choice) != nil || at(b) != want {
 					t.Errorf("%s leads to %s as %s", choice, p.Title, at(b))
 				}

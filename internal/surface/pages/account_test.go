@@ -199,6 +199,7 @@ func TestASessionTokenThatWasNoGood(t *testing.T) {
 		if p.Status != http.StatusOK || p.Path != path || !strings.Contains(string(p.Raw), says) {
 			t.Errorf("%d %s %s", p.Status, p.Path, p.Raw)
 		}
+		holds(t, p, `id="reference"`, `class="button second" href="/account">Your account</a>`, "!Sign in again") // it leads to no site
 	}
 }
 
@@ -212,6 +213,7 @@ func TestSigningOut(t *testing.T) {
 		in(b)
 		in(other)
 		p := b.Get("/signout")
+		holds(t, p, "everywhere: on all your devices", `href="/account">Your account</a>`)
 		if got := b.Submit(p, "signout", map[string]string{"where": "here"}); got.Title != "You're signed out" || b.Cookies["__Host-otl_session"] != "" {
 			t.Fatalf("%s %v", got.Title, b.Cookies)
 		}

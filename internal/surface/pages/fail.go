@@ -29,6 +29,7 @@ type problem struct {
 	Reference string // the request id
 	Otherwise string // where he can go on, "" for nowhere
 	Words     string // what that is called
+	Aside     bool   // it is not where he wanted to go
 	Overdue   string // id of the visit that can be begun anew, "" for none
 }
 
@@ -70,10 +71,13 @@ func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, si
 		q.Del(tried)
 		words, about.Otherwise, about.Words = "problem_cookies", (&url.URL{Path: r.URL.Path, RawQuery: q.Encode()}).String(), v.Say("try_again")
 	case e.Code == signin.ErrFlow.Code, e.Code == errForeign.Code:
-		title, words, about.Otherwise, about.Words = v.Say("setup_again"), "problem_flow", "/account", v.Say("account")
-		f, _, err := signin.Restarts{Flows: p.Flows}.Overdue(r.Context(), r.FormValue("f"), p.jar.Get(r, cookie.Flow))
+		words, about.Otherwise, about.Words, about.Aside = "problem_flow", "/account", v.Say("account"), true
+		f, of, err := signin.Restarts{Flows: p.Flows}.Overdue(r.Context(), r.FormValue("f"), p.jar.Get(r, cookie.Flow))
 		if err == nil && e.Code == signin.ErrFlow.Code {
-			words, about.Otherwise, about.Overdue = "problem_overdue", "", f.ID
+			title, words, about.Otherwise, about.Overdue = v.Say("overdue_heading"), "problem_overdue", "", f.ID
+			if !of.FirstParty {
+				site = of.Name
+			}
 		}
 	case e.Code == factor.ErrEnrolment.Code:
 		words = "mfa_enroll"
@@ -83,7 +87,7 @@ func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, si
 		title, words, about.Detail = v.Say("redirect_heading"), "problem_redirect", e.Error()
 	case e.Kind == otl.NotFound:
 		title, words, about.Otherwise, about.Words = v.Say("missing_heading"), "", "/account", v.Say("account")
-		about.Body = v.Say("missing_body")
+		about.Body, about.Aside = v.Say("missing_body"), true
 	case e.Kind == otl.Limited:
 		words = "too_many"
 	case e.Kind == otl.Unavailable:

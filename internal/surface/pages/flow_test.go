@@ -256,7 +256,7 @@ func TestOA03_NobodyIsSentAwayUnchecked(t *testing.T) {
 	b := w.Browser(t)
 	for _, address := range otltest.Hostile() {
 		p := b.Get(request(w.Notes, map[string]string{"redirect_uri": address}))
-		if p.Left != nil || p.Status != http.StatusBadRequest || !strings.Contains(string(p.Raw), "\u2068Notes\u2069 sent an address it hasn&#39;t registered") {
+		if p.Left != nil || p.Status != http.StatusBadRequest || !strings.Contains(string(p.Raw), "\u2068Notes\u2069 sent a return address it hasn&#39;t registered") {
 			t.Errorf("OA-02 %q: %d %v", address, p.Status, p.Left)
 		}
 	}

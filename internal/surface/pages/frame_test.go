@@ -222,7 +222,7 @@ func TestADoorIsShutFirst(t *testing.T) {
 	holds(t, email, "Email address: <bdi>j***@dev.test</bdi>", "send a link to the new address", ">Send a link<")
 	holds(t, b.Get("/account/phone"), "!Phone number:", "Text me a link", "such as &#43;49 170 5550100", `aria-describedby="address-hint"`)
 	holds(t, b.Get("/account/data"), `class="danger"`)
-	holds(t, b.Get("/reset/otl_pr_nothing"), "<h1>This link no longer works</h1>", `<a class="button" href="/forgot">Send a new link</a>`, "!Choose a new password")
+	holds(t, b.Get("/reset/otl_pr_nothing"), "<h1>This link no longer works</h1>", `<a class="button" href="/forgot">Ask for a new link</a>`, "!Choose a new password")
 }
 
 // TestPagesAreLight holds the pages to their weight: 14 kB of markup and style, 8 kB
@@ -280,7 +280,7 @@ func TestWhatOwnersReadIsFolded(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
 	p := w.Browser(t).Get(request(w.Notes, map[string]string{"redirect_uri": "https://evil.test/"}))
-	holds(t, p, "<h1>This address isn&#39;t registered</h1>", `<strong dir="auto">Notes</strong></header>`, "<details><summary>For whoever runs the site</summary>", `id="reference"`)
+	holds(t, p, "<h1>This return address isn&#39;t registered</h1>", `<strong dir="auto">Notes</strong></header>`, "<details><summary>For whoever runs the site</summary>", `id="reference"`)
 }
 
 // TestAWrongPasswordMarksBothFields: neither is known to be the wrong one (WCAG 3.3.1); and who

@@ -44,12 +44,12 @@ func TestG2_AnOwnerMendsAClient(t *testing.T) {
 			q := url.Values{"client_id": {c.ID}, door.param: {door.wrong}}
 			ask := door.path + q.Encode()
 			stranger := w.Browser(t).Get(ask)
-			holds(t, stranger, "Mine sent an address it hasn&#39;t registered", door.wrong, "Desk &lt;b&gt;", door.param, "!/redirect?", "!<mark>", "!https://other.test/")
+			holds(t, stranger, "Mine sent a return address it hasn&#39;t registered", door.wrong, "Desk &lt;b&gt;", door.param, "!/redirect?", "!<mark>", "!https://other.test/")
 			p := b.Get(ask)
 			if p.Status != http.StatusBadRequest || stranger.Status != http.StatusBadRequest {
 				t.Errorf("%d %d", stranger.Status, p.Status)
 			}
-			holds(t, p, "Mine sent an address it hasn&#39;t registered", "Program: Desk &lt;b&gt;", "https://mine.test/<mark>", `href="/redirect?client=`+c.ID)
+			holds(t, p, "Mine sent a return address it hasn&#39;t registered", "Program: Desk &lt;b&gt;", "https://mine.test/<mark>", `href="/redirect?client=`+c.ID)
 			look := "/redirect?" + url.Values{"client": {c.ID}, door.param: {door.wrong}}.Encode()
 			w.Clock.Advance(16 * time.Minute)
 			if p = b.Get(look); p.Title != "Confirm it's you" {
@@ -57,7 +57,7 @@ func TestG2_AnOwnerMendsAClient(t *testing.T) {
 			}
 			p = b.Submit(password(b, p), "second", map[string]string{"code": secret.TOTP(seed, w.Clock.Now())})
 			holds(t, p, "Register it only if it is yours", "Program: Desk &lt;b&gt;")
-			holds(t, b.Submit(p, "mend", nil), "The address is registered", door.wrong)
+			holds(t, b.Submit(p, "mend", nil), "The return address is registered", door.wrong)
 			if p = b.Get(ask); p.Status == http.StatusBadRequest {
 				t.Errorf("then: %d %s\n%s", p.Status, p.Title, p.Raw)
 			}

@@ -56,10 +56,10 @@ func TestG2_AnOwnerMendsARedirect(t *testing.T) {
 		w.Clock.Advance(16 * time.Minute)
 		if got := b.Submit(p, "mend", nil); got.Title != "Confirm it's you" || registered(t, w, s.Site.ID, wrong) {
 			t.Fatalf("without a fresh proof: %s", got.Title)
-		} else if got = b.Submit(password(b, got), "second", map[string]string{"code": secret.TOTP(seed, w.Clock.Now())}); got.Title != "Register this address" {
+		} else if got = b.Submit(password(b, got), "second", map[string]string{"code": secret.TOTP(seed, w.Clock.Now())}); got.Title != "Register this return address" {
 			t.Fatalf("%s %s", got.Path, got.Title)
 		}
-		holds(t, b.Submit(b.Get(look), "mend", nil), "The address is registered", wrong)
+		holds(t, b.Submit(b.Get(look), "mend", nil), "The return address is registered", wrong)
 		if !registered(t, w, s.Site.ID, wrong) {
 			t.Fatal("and it is not")
 		}

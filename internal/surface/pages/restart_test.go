@@ -25,6 +25,7 @@ func TestAVisitThatTookTooLongIsBegunAnew(t *testing.T) {
 		if over.Status != http.StatusNotFound || over.Fields("restart") == nil {
 			t.Fatalf("%d\n%s", over.Status, over.Raw)
 		}
+		holds(t, over, "<h1>This took too long</h1>", `<strong dir="auto">Notes</strong></header>`, "your email address or username is kept")
 		stranger := w.Browser(t)
 		stranger.Get("/signin")
 		if got := stranger.Get(p.Path); got.Fields("restart") != nil {
@@ -114,7 +115,7 @@ func TestCookiesThatAreBlocked(t *testing.T) {
 		t.Errorf("%d", p.Status)
 	}
 	copied := w.Browser(t).Get(path)
-	holds(t, copied, "<h1>Start again</h1>", "begun in another browser", "!blocks cookies", `href="/account">Your account</a>`)
+	holds(t, copied, "<h1>This didn&#39;t work</h1>", "begun in another browser", "!blocks cookies", `class="button second" href="/account">Your account</a>`)
 	if copied.Status != http.StatusNotFound {
 		t.Errorf("an address of another browser: %d", copied.Status)
 	}

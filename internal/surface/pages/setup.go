@@ -15,10 +15,18 @@ import (
 type waysPage struct {
 	Body  string
 	Ways  []way
-	Own   bool   // he came by himself, and no site waits for it
-	Wants bool   // he was offered it on the way to a site, which does not ask for it
 	Phone string // as it was typed
+	wayOut
 }
+
+// wayOut is how somebody leaves the pages that set a second factor up.
+type wayOut struct {
+	Own   bool // he came by himself, and no site waits for it
+	Wants bool // he was offered it on the way to a site, which does not ask for it
+}
+
+// out gives it for a visit.
+func out(v signin.Visit) wayOut { return wayOut{v.Site.FirstParty, v.Progress.Wants} }
 
 // way is a kind of factor that can be set up.
 type way struct {
@@ -37,6 +45,8 @@ type enterPage struct {
 	Link     template.URL // of the same
 	Code     qr           // of the same
 	Key      bool
+	Lost     string // what to do where the app never got its key, "" before a code was wrong
+	wayOut
 }
 
 // codesPage shows recovery codes, once.
@@ -67,8 +77,8 @@ func (p setups) choose(w http.ResponseWriter, r *http.Request) error {
 
 func (p setups) ways(w http.ResponseWriter, r *http.Request, v signin.Visit, phone string, wrong error) {
 	s := p.screen(w, r, v, nil)
-	page := waysPage{Body: s.Say("setup_body"), Own: v.Site.FirstParty, Phone: phone}
-	if page.Wants = v.Progress.Wants; page.Own || page.Wants {
+	page := waysPage{Body: s.Say("setup_body"), Phone: phone, wayOut: out(v)}
+	if page.Own || page.Wants {
 		page.Body = s.Say("setup_own")
 	}
 	for i, k := range p.SetUps.Ways(v) {
@@ -127,7 +137,7 @@ func (p setups) enrol(w http.ResponseWriter, r *http.Request, v signin.Visit, n 
 func (p setups) enter(w http.ResponseWriter, r *http.Request, v signin.Visit, page enterPage, wrong error) {
 	s := p.screen(w, r, v, map[string]string{"to": isolate(page.To)})
 	s.Here = nil // what is set up is shown once
-	page.Key = page.Kind == string(otl.FactorKey)
+	page.Key, page.wayOut = page.Kind == string(otl.FactorKey), out(v)
 	switch {
 	case page.Key:
 		page.Body = s.Say("way_webauthn_hint")
@@ -136,7 +146,7 @@ func (p setups) enter(w http.ResponseWriter, r *http.Request, v signin.Visit, pa
 	case page.To != "":
 		page.Body = s.Say("setup_sent")
 	default:
-		page.Body = s.Say("setup_enter")
+		page.Body, page.Lost = s.Say("setup_enter"), s.Say("setup_lost")
 	}
 	s.Title, s.Data = s.Say("setup_heading"), page
 	code := p.wrong(&s, wrong)

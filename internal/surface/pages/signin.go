@@ -115,12 +115,12 @@ func (p entry) signIn(w http.ResponseWriter, r *http.Request) error {
 	switch q := r.URL.Query(); {
 	case q.Get("f") != "":
 	case q.Get("error") != "": // H19: a session token that was no good
-		s, problem := p.screen(w, r, signin.Visit{}, nil), "problem_token"
+		s, words := p.screen(w, r, signin.Visit{}, nil), "problem_token"
 		if q.Get("error") == signin.ErrSessionTokenUsed.Code {
-			problem = "problem_token_used"
+			words = "problem_token_used"
 		}
-		s.Title, s.Problem, s.Data = s.Say("problem_heading"), s.Say(problem), signOutPage{Done: true}
-		p.show(w, http.StatusOK, "signout.html", "", s)
+		s.Title, s.Problem, s.Data = s.Say("problem_heading"), s.Say(words), problem{Reference: otl.RequestOf(r.Context()).ID, Otherwise: "/account", Words: s.Say("account"), Aside: true}
+		p.show(w, http.StatusOK, "problem.html", "", s)
 		return nil
 	default:
 		return p.home(w, r, "/account")
