@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
@@ -171,33 +172,25 @@ type Change struct {
 // Change sets a new password for somebody who knows the present one. All his
 // sessions end but the one he asks with, which goes on after a refresh: the
 // session version is raised, and given (seed 000, PW-14). A wrong present
-// password counts as a failed sign-in (PW-11).
+// password counts as a failed sign-in (PW-11), and beyond the rate of new ones it is limit.Exceeded.
 func (a *Accounts) Change(ctx context.Context, c Change) (version int, err error) {
 	u := c.Bearer.User
 	if err := a.Rules.Check(c.New, u.Email, c.Bearer.Site.Name); err != nil {
 		return 0, err
 	}
-	who, err := a.Store.Read.Users.Credential(ctx, u.Email.Key, c.Bearer.Site.ID)
+	who, account, err := Renewal{a}.knows(ctx, c.Bearer, c.Current)
 	if err != nil {
 		return 0, err
 	}
-	account := a.holder(ctx, c.Bearer)
-	if err := a.Limits.Try(ctx, account); err != nil {
+	if err := a.Limits.Take(ctx, newPassword(u.ID)); err != nil {
 		return 0, err
-	}
-	checked, err := a.Hasher.Check(ctx, c.Bearer.Site.ID, secret.Stored{Hash: who.Hash, Imported: who.Imported}, c.Current)
-	if err != nil {
-		return 0, err
-	}
-	if !checked.Match {
-		return 0, otl.InvalidField("current_password", "wrong", "is not the present password")
 	}
 	hash, scheme, err := a.Hasher.Hash(ctx, c.Bearer.Site.ID, c.New)
 	if err != nil {
 		return 0, err
 	}
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		now, err := tx.Users.Credential(ctx, u.Email.Key, c.Bearer.Site.ID)
+		now, err := tx.Users.Credential(ctx, cmp.Or(u.Email.Key, u.Username.Key), c.Bearer.Site.ID)
 		if err != nil {
 			return err
 		}

@@ -27,6 +27,7 @@ const (
 	Theme    = "theme"    // the light somebody chose to read in
 	Shows    = "shows"    // the code of a device that somebody entered, until he was asked about it
 	Offer    = "offer"    // whether a passkey can be offered: OfferAble, or OfferLater where it was
+	Done     = "done"     // what was just done, until the next page has said so: DoneAlone or DonePassword
 )
 
 // What Offer says.
@@ -96,6 +97,26 @@ func (j Jar) HoldAcross(w http.ResponseWriter, value secret.Text, life time.Dura
 		mode = http.SameSiteLaxMode
 	}
 	j.set(w, Across, value.Reveal(), int(life.Seconds()), mode)
+}
+
+// What Done says.
+const (
+	DoneAlone    = "alone"    // everybody else was signed out
+	DonePassword = "password" // so he was, by a new password
+)
+
+// Note has the next page of the browser say what was done. An address would say it to whoever opens it.
+func (j Jar) Note(w http.ResponseWriter, done string) {
+	j.Set(w, Done, secret.NewText(done), time.Minute)
+}
+
+// Noted gives what Note left, once.
+func (j Jar) Noted(w http.ResponseWriter, r *http.Request) string {
+	done := j.Get(r, Done).Reveal()
+	if done != "" {
+		j.Clear(w, Done)
+	}
+	return done
 }
 
 // MaxFormer is how many former sessions a browser keeps at most.

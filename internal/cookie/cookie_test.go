@@ -64,6 +64,24 @@ func TestAD02_TheOwnSessionGoesFirst(t *testing.T) {
 	}
 }
 
+// TestWhatWasDoneIsSaidOnce, to the browser that did it.
+func TestWhatWasDoneIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/?done=alone", nil)
+	if done := (cookie.Jar{}).Noted(w, r); done != "" || len(w.Header()) != 0 {
+		t.Errorf("%q %v", done, w.Header())
+	}
+	(cookie.Jar{}).Note(w, cookie.DoneAlone)
+	r.Header.Set("Cookie", "otl_done=alone")
+	if done := (cookie.Jar{}).Noted(w, r); done != cookie.DoneAlone {
+		t.Errorf("%q", done)
+	}
+	want := []string{"otl_done=alone; Path=/; Max-Age=60; HttpOnly; SameSite=Lax", "otl_done=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"}
+	if got := w.Header().Values("Set-Cookie"); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestH14_FormerSessions: as many as there is room for, the latest first; whatever else stands
 // in the cookie is no reason to fail.
 func TestH14_FormerSessions(t *testing.T) {

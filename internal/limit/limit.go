@@ -95,6 +95,10 @@ var SitePrompts = Rate{Prompts.Name, 2, 20 * time.Minute}
 // NewDevices is the rate of mails to one person about a sign-in from what he is not known by.
 var NewDevices = Rate{"new-devices", 3, 24 * time.Hour}
 
+// NewPasswords is the rate of passwords that one person chooses in the place of the present one: each is
+// hashed, ends sessions and is told by mail.
+var NewPasswords = Rate{"new-passwords", 5, time.Hour}
+
 // SMSNeighbours is the rate of SMS to numbers that differ in their last four digits
 // alone.
 var SMSNeighbours = Rate{"sms-neighbours", 20, time.Hour}

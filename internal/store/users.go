@@ -223,14 +223,15 @@ func (g Users) Delete(ctx context.Context, id string) (bool, error) {
 type Passwords struct{ group }
 
 // Set writes a person's password hash, whatever he had before, and raises his
-// password version, so that a sign-in under way with the old one fails.
+// password version, so that a sign-in under way with the old one fails. The row of the person
+// is locked first, as by whoever ends his sessions.
 func (g Passwords) Set(ctx context.Context, userID, hash string, imported bool, now time.Time) error {
-	if _, err := g.exec(ctx, `INSERT INTO passwords (user_id, hash, imported, changed_at, temporary) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (user_id) DO UPDATE SET hash = $2, imported = $3, changed_at = $4, temporary = $5`,
-		userID, hash, imported, millis(now), false); err != nil {
+	if _, err := g.exec(ctx, `UPDATE users SET password_version = password_version + 1 WHERE id = $1`, userID); err != nil {
 		return err
 	}
-	_, err := g.exec(ctx, `UPDATE users SET password_version = password_version + 1 WHERE id = $1`, userID)
+	_, err := g.exec(ctx, `INSERT INTO passwords (user_id, hash, imported, changed_at, temporary) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (user_id) DO UPDATE SET hash = $2, imported = $3, changed_at = $4, temporary = $5`,
+		userID, hash, imported, millis(now), false)
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -122,25 +123,26 @@ func (p accounts) account(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.portal(s.Say("account"))
 	s.Data = page
-	s.Good = note(s, r)
+	s.Good = p.note(w, r, s)
 	p.show(w, http.StatusOK, "account.html", "", s)
 	return nil
 }
 
-// note says what a page was opened for after something was done.
-func note(s screen, r *http.Request) string {
+// note says what a page was opened for after something was done. That others were signed out no
+// address says: anybody could have somebody open it.
+func (p accounts) note(w http.ResponseWriter, r *http.Request, s screen) string {
 	q := r.URL.Query()
-	switch {
-	case q.Get("saved") == "1" && q.Get("alone") == "1":
+	switch done := p.jar.Noted(w, r); {
+	case done == cookie.DonePassword:
 		return s.Say("saved") + " " + s.Say("others_ended")
+	case done == cookie.DoneAlone:
+		return s.Say("others_ended")
 	case q.Get("saved") == "1":
 		return s.Say("saved")
 	case q.Get("proven") == "1":
 		return s.Say("proven_press")
 	case q.Get("kept") == "1":
 		return s.Say("leaving_kept")
-	case q.Get("alone") == "1":
-		return s.Say("others_ended")
 	}
 	return ""
 }

@@ -79,6 +79,8 @@ func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, si
 				site = of.Name
 			}
 		}
+	case e.Code == otl.ErrSessionRevoked.Code, e.Code == otl.ErrVersion.Code:
+		title, words, about.Otherwise, about.Words = v.Say("setup_again"), "signed_out_meanwhile", "/account", v.Say("account")
 	case e.Code == factor.ErrEnrolment.Code:
 		words = "mfa_enroll"
 	case e.Code == factor.ErrKind.Code:

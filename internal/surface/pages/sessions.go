@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
@@ -79,7 +80,7 @@ func (p attendances) list(w http.ResponseWriter, r *http.Request) error {
 		page.Sessions = append(page.Sessions, attendance(s, one, names, v.Who))
 	}
 	s.portal(s.Say("sessions"))
-	s.Data, s.Good = page, note(s, r)
+	s.Data, s.Good = page, p.note(w, r, s)
 	p.show(w, http.StatusOK, "sessions.html", "", s)
 	return nil
 }
@@ -132,7 +133,8 @@ func (p attendances) othersEnded(w http.ResponseWriter, r *http.Request) error {
 	if err := p.SignIn.Alone(r.Context(), v.Who.Standing); err != nil {
 		return err
 	}
-	p.send(w, r, back+"?alone=1")
+	p.jar.Note(w, cookie.DoneAlone)
+	p.send(w, r, back)
 	return nil
 }
 
@@ -146,7 +148,7 @@ func (p attendances) secure(w http.ResponseWriter, r *http.Request) error {
 	}
 	s := p.screen(w, r, v, nil)
 	s.portal(s.Say("secure_heading"))
-	s.Good = note(s, r)
+	s.Good = p.note(w, r, s)
 	p.show(w, http.StatusOK, "secure.html", "", s)
 	return nil
 }

@@ -250,6 +250,9 @@ func mendable(err error) bool {
 
 // ruleWords names the words for a rule that a field breaks: what to enter.
 func ruleWords(field, rule string) string {
+	if field == "current_password" {
+		return "present_wrong"
+	}
 	if rule == "required" {
 		switch field {
 		case "email":
