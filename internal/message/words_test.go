@@ -55,8 +55,14 @@ func TestAWaitIsSaidInSeconds(t *testing.T) {
 		wait time.Duration
 		want string
 	}{
-		{"en", 0, "1 second"}, {"en", time.Second, "1 second"}, {"en", 1500 * time.Millisecond, "2 seconds"}, {"en", 59 * time.Second, "59 seconds"},
-		{"en", 59*time.Second + 1, "1 minute"}, {"en", 61 * time.Second, "2 minutes"}, {"pl", 22 * time.Second, "22 sekundy"}, {"ar", 2 * time.Second, "ثانيتين"},
+		{"en", 0, "1 second"},
+		{"en", time.Second, "1 second"},
+		{"en", 1500 * time.Millisecond, "2 seconds"},
+		{"en", 59 * time.Second, "59 seconds"},
+		{"en", 59*time.Second + 1, "1 minute"},
+		{"en", 61 * time.Second, "2 minutes"},
+		{"pl", 22 * time.Second, "22 sekundy"},
+		{"ar", 2 * time.Second, "ثانيتين"},
 	} {
 		if got := message.Speak(nil, c.lang).Wait(c.wait); got != c.want {
 			t.Errorf("%s %v: %q, want %q", c.lang, c.wait, got, c.want)

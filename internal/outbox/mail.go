@@ -229,7 +229,7 @@ func NewSMS(list string, p Post, note func(string, ...any)) ([]Sender, error) {
 		case "webhook":
 			return NewWebhook(rest(u), "", p)
 		}
-		return nil, errors.New("must be twilio://SID:TOKEN@?from=NUMBER, vonage://KEY:SECRET@?from=SENDER, webhook:https://…, dir:/path or log:")
+		return nil, errors.New("must be twilio://SID:TOKEN@?from=NUMBER, vonage://KEY:SECRET@?from=SENDER, webhook:https://…, dir:/path or log: for the log alone")
 	})
 }
 

@@ -95,7 +95,7 @@ func TestPW06_WhatIsNotTheHashMatchesNothing(t *testing.T) {
 			spare := good[:2] == "$2" && i == 28          // bits of the last character of bcrypt's salt that nobody reads
 			short := strings.Contains(good[:7], "scrypt") // whose shorter keys are the beginnings of longer ones, down to 16 bytes
 			for what, bad := range map[string]string{"without its end": good[:i], "with another character": good[:i] + string(good[i]+1) + good[i+1:]} {
-				if takes(bad, right) && !spare && !(short && what == "without its end") {
+				if takes(bad, right) && !spare && (!short || what != "without its end") {
 					t.Errorf("%s %s (%d): %s", good, what, i, bad)
 				}
 			}

@@ -124,8 +124,10 @@ func TestADeliveryIsSettledOnce(t *testing.T) {
 		write(t, st, func(ctx context.Context, tx *store.Tx) error {
 			var made []store.Attempted
 			for n := 1; n <= 3; n++ {
-				a := otl.Attempt{Number: n, StartedAt: start, Took: 1500 * time.Millisecond, Status: 200 + n, Request: map[string][]string{"A": {fmt.Sprint(n)}}, Body: []byte{0, 0xff},
-					Timing: otl.Timing{Lookup: time.Millisecond, Connect: 2 * time.Millisecond, Handshake: 3 * time.Millisecond, Wait: time.Duration(n) * time.Second}}
+				a := otl.Attempt{
+					Number: n, StartedAt: start, Took: 1500 * time.Millisecond, Status: 200 + n, Request: map[string][]string{"A": {fmt.Sprint(n)}}, Body: []byte{0, 0xff},
+					Timing: otl.Timing{Lookup: time.Millisecond, Connect: 2 * time.Millisecond, Handshake: 3 * time.Millisecond, Wait: time.Duration(n) * time.Second},
+				}
 				made = append(made, store.Attempted{Delivery: due[0].Delivery, Attempt: a})
 			}
 			return tx.Deliveries.Attempted(ctx, made)

@@ -71,10 +71,20 @@ func TestHT07_OneMediaType(t *testing.T) {
 		given []string
 		want  bool
 	}{
-		{[]string{"application/json"}, true}, {[]string{"Application/JSON; charset=UTF-8"}, true}, {[]string{`application/json;charset="utf-8"`}, true},
-		{nil, false}, {[]string{""}, false}, {[]string{"application/json", "application/json"}, false}, {[]string{"application/json, text/plain"}, false},
-		{[]string{"application/json; charset=utf-16"}, false}, {[]string{"application/json; charset"}, false}, {[]string{"application/jsonp"}, false},
-		{[]string{"text/plain"}, false}, {[]string{"text/plain; application/json"}, false}, {[]string{"application/vnd.api+json"}, false}, {[]string{"*/*"}, false},
+		{[]string{"application/json"}, true},
+		{[]string{"Application/JSON; charset=UTF-8"}, true},
+		{[]string{`application/json;charset="utf-8"`}, true},
+		{nil, false},
+		{[]string{""}, false},
+		{[]string{"application/json", "application/json"}, false},
+		{[]string{"application/json, text/plain"}, false},
+		{[]string{"application/json; charset=utf-16"}, false},
+		{[]string{"application/json; charset"}, false},
+		{[]string{"application/jsonp"}, false},
+		{[]string{"text/plain"}, false},
+		{[]string{"text/plain; application/json"}, false},
+		{[]string{"application/vnd.api+json"}, false},
+		{[]string{"*/*"}, false},
 	} {
 		r := httptest.NewRequest(http.MethodPost, "/", nil)
 		r.Header["Content-Type"] = c.given
