@@ -7,3 +7,6 @@ func Permits(p Policy, a netip.Addr, own ...netip.Addr) bool { return p.permits(
 
 // OwnAddresses is ownAddresses.
 func OwnAddresses() ([]netip.Addr, error) { return ownAddresses() }
+
+// MaxPools is maxPools.
+const MaxPools = maxPools

@@ -142,7 +142,11 @@ func (f Devices) Renew(ctx context.Context, tx *store.Tx, userID string, home ot
 	}
 	if err == nil && old.UserID == userID && old.SiteID == home.ID {
 		ttl = max(ttl, trustedUntil(old, home).Sub(now))
-		if _, err := tx.Tickets.Drop(ctx, userID, otl.PurposeDevice, old.ID, now); err != nil && !errors.Is(err, store.ErrNotFound) {
+		_, err := tx.Tickets.Drop(ctx, userID, otl.PurposeDevice, old.ID, now)
+		if err == nil {
+			err = tx.Events.Append(ctx, f.event(otl.EventDeviceForgotten, userID, old.SiteID, deviceFacts(old)))
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return secret.Text{}, 0, err
 		}
 	}

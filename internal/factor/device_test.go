@@ -88,3 +88,30 @@ func TestMF13_TrustIsInTheLog(t *testing.T) {
 		}
 	})
 }
+
+// TestMF13_ADeviceThatIsTrustedAnewIsInTheLog: the token that made room is trusted no more, and
+// as many devices are trusted as the log says.
+func TestMF13_ADeviceThatIsTrustedAnewIsInTheLog(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := w.Person(t, "jane@dev.test", w.Notes.Site)
+		from := &otl.Request{}
+		for range 3 {
+			if err := write(t, w, func(c context.Context, tx *store.Tx) error {
+				token, _, err := factor.Devices{Factors: w.Factors}.Renew(otl.WithRequest(c, from), tx, u.ID, otl.Site{ID: w.Factors.Home}, time.Hour)
+				from = &otl.Request{Device: factor.DeviceDigest(token)}
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		told, err := w.Store.Read.Events.List(t.Context(), u.ID, "", "", 100)
+		said := map[otl.EventType]int{}
+		for _, e := range told {
+			said[e.Type]++
+		}
+		if err != nil || said[otl.EventDeviceTrusted] != 3 || said[otl.EventDeviceForgotten] != 2 {
+			t.Errorf("%v %v", said, err)
+		}
+	})
+}

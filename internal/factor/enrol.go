@@ -302,8 +302,9 @@ func (f *Setup) voidTokens(ctx context.Context, tx *store.Tx, userID string) (in
 // stands is otl.ErrSessionRevoked where the session that a change is asked for with has
 // ended since it was read. A site that changes factors of its own people does so without a
 // session: it is otl.ErrIndependent where he is its own no more (decision D1). Whoever asks
-// with the row of the person held, as whoever ends sessions, proves an address or joins
-// another site holds it, knows that neither changes in this moment.
+// with the row of the person held, as whoever ends sessions or proves an address holds it,
+// knows that neither changes in this moment. Joining another site does not wait for that row:
+// who joins meanwhile has joined after the change.
 func stands(ctx context.Context, tx *store.Tx, b store.Standing, now time.Time) error {
 	if b.Session.ID == "" {
 		owns, err := tx.Grants.Owns(ctx, b.Site.ID, b.User.ID)

@@ -70,8 +70,8 @@ func (c *Couriers) Wake(ids []string) {
 }
 
 // Ask is a webhook.Ask.
-func (c *Couriers) Ask(ctx context.Context, url string, head map[string][]string, body []byte) (status int, answer []byte, problem string) {
-	a, err := c.Client.Do(ctx, http.MethodPost, url, head, body)
+func (c *Couriers) Ask(ctx context.Context, siteID, url string, head map[string][]string, body []byte) (status int, answer []byte, problem string) {
+	a, err := c.Client.For(siteID).Do(ctx, http.MethodPost, url, head, body)
 	if err != nil {
 		return a.Status, nil, egress.Problem(err)
 	}

@@ -114,7 +114,7 @@ func (t *trip) try(ctx context.Context, d store.Queued) outcome {
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(parting, cancel) })()
 	start := time.Now()
-	a, err := t.Client.Do(asking, http.MethodPost, t.to.URL, ask.Head, ask.Body)
+	a, err := t.Client.For(t.to.SiteID).Do(asking, http.MethodPost, t.to.URL, ask.Head, ask.Body)
 	if asking.Err() != nil {
 		o.err = asking.Err() // the node stops: whether it arrived nobody knows
 		return o

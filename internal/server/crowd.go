@@ -1,7 +1,9 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -12,7 +14,8 @@ import (
 )
 
 // Connections bounds how many connections are open at once (HT-06). Where as many are there, a
-// new one takes the place of one that is idle, of those looked at the one that is so for longest.
+// new one takes the place of one that is idle, of those looked at the one that is so for longest:
+// that waits for a request or, over HTTP/1, for the rest of one.
 // Where none is idle it is closed as soon as it is taken: it is never left to wait where it would
 // hold back others.
 type Connections struct {
@@ -31,6 +34,13 @@ const prefixShare = 4
 // that it is among the older ones, and as many however full it is.
 const looked = 64
 
+// going is what member.idle is of a connection that was chosen to go.
+const going = -1
+
+// maxUnread is of how many bytes of a body that nobody read net/http closes the connection, and
+// does not wait for them.
+const maxUnread = 256 << 10
+
 // crowd is the connections that are open.
 type crowd struct {
 	Connections
@@ -39,7 +49,7 @@ type crowd struct {
 	// was refused or an idle one was closed for it.
 	full func(bound string, from netip.Addr, refused bool)
 
-	turn atomic.Int64 // counts how often a connection became idle
+	turns atomic.Int64 // counts how often a connection became idle
 
 	mu   sync.Mutex
 	all  group
@@ -80,7 +90,7 @@ func (c *crowd) seat(in *member, ip netip.Addr) (out *member, full string) {
 	in.of = c.groups(ip)
 	for _, g := range in.of {
 		if out == nil && g.most > 0 && len(g.open) >= g.most {
-			if out, full = g.idlest(), g.bound; out == nil {
+			if out, full = g.goer(), g.bound; out == nil {
 				out = in
 			}
 		}
@@ -93,9 +103,20 @@ func (c *crowd) seat(in *member, ip netip.Addr) (out *member, full string) {
 	return out, full
 }
 
-// idlest gives a connection that can go, nil where none of those looked at is idle.
-func (g *group) idlest() (out *member) {
-	n, first := 0, int64(0)
+// goer gives a connection that goes from now on, nil where none of those looked at is idle. Whose
+// request came in this moment stays, and another one is looked for.
+func (g *group) goer() *member {
+	for {
+		m, since := g.idlest()
+		if m == nil || m.idle.CompareAndSwap(since, going) {
+			return m
+		}
+	}
+}
+
+// idlest gives the connection that is idle for longest, and since when, of those looked at.
+func (g *group) idlest() (out *member, first int64) {
+	n := 0
 	for m := range g.open { // a map gives them in no order
 		if since := m.idle.Load(); since > 0 && (out == nil || since < first) {
 			out, first = m, since
@@ -104,7 +125,7 @@ func (g *group) idlest() (out *member) {
 			break
 		}
 	}
-	return out
+	return out, first
 }
 
 // groups gives what an address is counted in, the narrowest first.
@@ -135,22 +156,101 @@ func (c *crowd) size() int {
 	return len(c.all.open)
 }
 
-// moved is the http.Server.ConnState of the crowd. A connection is idle from the start, until
-// the headers of its first request are there, and between requests.
-func (c *crowd) moved(conn net.Conn, state http.ConnState) {
+// largest gives the address of the household that has the most connections; none where nobody is
+// counted by address.
+func (c *crowd) largest() (of netip.Addr) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	most := 0
+	for home, g := range c.from {
+		if g.bound == "address" && len(g.open) > most {
+			most, of = len(g.open), home.Addr()
+		}
+	}
+	return of
+}
+
+// memberOf gives the member of the crowd that a connection of the http.Server is, nil for none.
+func memberOf(conn net.Conn) *member {
 	if t, is := conn.(*tls.Conn); is {
 		conn = t.NetConn()
 	}
-	m, is := conn.(*member)
-	if !is {
+	m, _ := conn.(*member)
+	return m
+}
+
+// moved is the http.Server.ConnState of the crowd. A connection is idle from the start, until
+// the headers of a request are there, and between requests.
+func (c *crowd) moved(conn net.Conn, state http.ConnState) {
+	m := memberOf(conn)
+	if m == nil {
 		return
 	}
 	switch state {
 	case http.StateActive, http.StateHijacked:
-		m.idle.Store(0)
+		m.turn(0)
 	case http.StateIdle:
 		m.rest()
 	case http.StateNew, http.StateClosed: // it is idle from the start, and Close says the other
+	}
+}
+
+// memberKey is that of the member in the context of a connection.
+type memberKey struct{}
+
+// known is the http.Server.ConnContext of the crowd.
+func (c *crowd) known(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, memberKey{}, memberOf(conn))
+}
+
+// staying gives a handler the requests of connections that stay: one that came while its
+// connection was chosen to go is not begun, because its answer would reach nobody. Over HTTP/1,
+// where a connection has one request at a time, it is idle while that waits for its body.
+func staying(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m, _ := r.Context().Value(memberKey{}).(*member)
+		if m != nil && m.idle.Load() == going {
+			panic(http.ErrAbortHandler)
+		}
+		if m != nil && r.ProtoMajor == 1 && r.Body != http.NoBody {
+			whole := *r // that of net/http stays as it is
+			body := &awaited{ReadCloser: r.Body, from: m, since: m.crowd.turns.Add(1)}
+			if !r.Close && r.Header.Get("Expect") == "" {
+				body.left = r.ContentLength
+			}
+			whole.Body, r = body, &whole
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// awaited is a body whose connection may go while more of it is waited for, for as long as one
+// that is idle since the request began, however often a little comes.
+type awaited struct {
+	io.ReadCloser
+	from  *member
+	since int64
+	left  int64 // how many bytes net/http would wait for before it answers; 0 or less for none
+}
+
+// Read implements io.Reader. The error is net.ErrClosed where the connection goes.
+func (a *awaited) Read(p []byte) (int, error) {
+	if !a.from.turn(a.since) {
+		return 0, net.ErrClosed
+	}
+	n, err := a.ReadCloser.Read(p)
+	a.left -= int64(n)
+	if !a.from.turn(0) {
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+// drain takes what nobody read of a body, where net/http would wait for it unseen by the crowd.
+// It is for right before the answer.
+func drain(body io.Reader) {
+	if a, is := body.(*awaited); is && a.left > 0 && a.left < maxUnread {
+		_, _ = io.Copy(io.Discard, a) // whatever fails, the answer is as before
 	}
 }
 
@@ -184,12 +284,26 @@ func (g gate) Accept() (net.Conn, error) {
 type member struct {
 	net.Conn
 	crowd *crowd
-	idle  atomic.Int64 // the turn since which it is, 0 while it works
+	idle  atomic.Int64 // the turn since which it is, 0 while it works, going once it was chosen to go
 	of    []*group     // none once it left; the crowd's lock guards it
 }
 
 // rest says that the connection is idle from now on.
-func (m *member) rest() { m.idle.Store(m.crowd.turn.Add(1)) }
+func (m *member) rest() { m.turn(m.crowd.turns.Add(1)) }
+
+// turn says since which turn the connection is idle, 0 where it works. It reports false where
+// it goes: that stays so.
+func (m *member) turn(to int64) bool {
+	for {
+		was := m.idle.Load()
+		if was == going {
+			return false
+		}
+		if m.idle.CompareAndSwap(was, to) {
+			return true
+		}
+	}
+}
 
 // Close implements net.Conn.
 func (m *member) Close() error {

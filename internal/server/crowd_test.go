@@ -1,8 +1,12 @@
 package server
 
 import (
+	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"runtime"
 	"slices"
 	"testing"
 )
@@ -164,5 +168,107 @@ func TestHT06_ACustomersPrefixIsBounded(t *testing.T) {
 	}
 	if c.size() != 9 || len(*said) != 4 || (*said)[0] != "prefix refused" {
 		t.Errorf("%d are open, said %q", c.size(), *said)
+	}
+}
+
+// TestHT06_WhoGoesIsNotServed: a request that came while its connection was chosen to go is not
+// begun, and whose request came first stays.
+func TestHT06_WhoGoesIsNotServed(t *testing.T) {
+	t.Parallel()
+	c, _ := hall(Connections{Total: 1})
+	served := 0
+	h := staying(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served++ }))
+	ask := func(m *member) (cut any) {
+		defer func() { cut = recover() }()
+		h.ServeHTTP(nil, httptest.NewRequestWithContext(c.known(t.Context(), m), http.MethodGet, "/", nil))
+		return nil
+	}
+	first, _ := c.enter(nil, direct("192.0.2.1:1"))
+	second, out := c.enter(nil, direct("192.0.2.1:2"))
+	c.moved(first, http.StateActive)                                                   // its request was read in this moment
+	if cut := ask(first); out != first || cut != http.ErrAbortHandler || served != 0 { //nolint:errorlint // it is a value to compare with
+		t.Errorf("of a connection that goes a request was begun: %v", cut)
+	}
+	c.moved(first, http.StateIdle)
+	if ask(first); served != 0 {
+		t.Error("it came back")
+	}
+	c.moved(second, http.StateActive)
+	if _, out := c.enter(nil, direct("192.0.2.1:3")); ask(second) != nil || served != 1 || out == second {
+		t.Error("whose request came first went")
+	}
+}
+
+// TestHT06_ARequestIsServedOrItsConnectionGoes: never both, however close they come.
+func TestHT06_ARequestIsServedOrItsConnectionGoes(t *testing.T) {
+	t.Parallel()
+	c, _ := hall(Connections{Total: 1})
+	for range 2000 {
+		m, _ := c.enter(nil, direct("192.0.2.1:1"))
+		served := make(chan bool)
+		go func() { served <- m.turn(0) }()
+		next, out := c.enter(nil, direct("192.0.2.1:2"))
+		if is := <-served; is == (out == m) {
+			t.Fatalf("served is %v, gone is %v", is, out == m)
+		}
+		m.leave()
+		next.leave()
+	}
+}
+
+// TestHT06_WhoSendsNoBodyIsIdle: since his request began, however often a little comes; a body
+// that comes whole is a request like any other.
+func TestHT06_WhoSendsNoBodyIsIdle(t *testing.T) {
+	t.Parallel()
+	c, _ := hall(Connections{Total: 2})
+	in, _ := c.enter(nil, direct("192.0.2.1:1"))
+	c.moved(in, http.StateActive)
+	far, near := net.Pipe()
+	since := c.turns.Load() + 1
+	got := make(chan error)
+	h := staying(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if in.idle.Load() != 0 {
+			t.Error("whoever computes is idle")
+		}
+		_, err := io.ReadAll(r.Body)
+		got <- err
+	}))
+	r := httptest.NewRequestWithContext(c.known(t.Context(), in), http.MethodPost, "/", near)
+	go h.ServeHTTP(nil, r)
+	for range 3 {
+		for in.idle.Load() != since {
+			runtime.Gosched()
+		}
+		if _, err := far.Write([]byte("a")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	later, _ := c.enter(nil, direct("192.0.2.2:1"))
+	for in.idle.Load() != since {
+		runtime.Gosched()
+	}
+	if _, out := c.enter(nil, direct("192.0.2.3:1")); out != in {
+		t.Errorf("whoever sends no body stays, and later is idle since %d", later.idle.Load())
+	}
+	if err := far.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-got; err == nil {
+		t.Error("a body whose connection goes is whole")
+	}
+}
+
+// TestHT06_TheLogSaysWhoHasTheMost: of all, not who came last.
+func TestHT06_TheLogSaysWhoHasTheMost(t *testing.T) {
+	t.Parallel()
+	c, _ := hall(Connections{Total: 9, PerAddress: 5})
+	if c.largest().IsValid() {
+		t.Error("nobody has the most")
+	}
+	for _, remote := range []string{"192.0.2.1:1", "[2001:db8:0:1::1]:1", "[2001:db8:0:1::2]:1", "[2001:db8:0:2::1]:1", "10.0.0.1:1", "10.0.0.1:2", "10.0.0.1:3"} {
+		c.enter(nil, direct(remote))
+	}
+	if got := c.largest(); got != netip.MustParseAddr("2001:db8:0:1::") {
+		t.Error(got)
 	}
 }

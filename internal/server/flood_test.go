@@ -158,6 +158,55 @@ func TestHT06_ConnectionsAreBounded(t *testing.T) {
 	}
 }
 
+// TestHT06_ABodyThatDoesNotComeHoldsNobodyBack: whether a handler reads it or none does; who
+// sends it after all is answered.
+func TestHT06_ABodyThatDoesNotComeHoldsNobodyBack(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/read", "/unread", "/long"} {
+		asked := make(chan struct{}, 1)
+		s, _ := serve(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodPost {
+				return
+			}
+			asked <- struct{}{}
+			switch r.URL.Path {
+			case "/read":
+				_, _ = io.Copy(io.Discard, r.Body)
+			case "/long": // more than net/http keeps until a handler is done
+				_, _ = io.WriteString(w, strings.Repeat("a", 10_000))
+			}
+		}, func(o *server.Options) { o.Connections = server.Connections{Total: 1} })
+		address, _, _ := running(t, s, nil, 0)
+		post := func() net.Conn {
+			conn := dial(t, "127.0.0.1", address)
+			if _, err := io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: id.test\r\nContent-Length: 2\r\n\r\na"); err != nil {
+				t.Fatal(err)
+			}
+			<-asked
+			return conn
+		}
+		honest := post()
+		if _, err := io.WriteString(honest, "b"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(honest, make([]byte, len("HTTP/1.1 200"))); err != nil {
+			t.Errorf("%s: whoever sent his body is not answered: %v", path, err)
+		}
+		honest.Close()
+		for {
+			conn := dial(t, "127.0.0.1", address)
+			if answered(t, conn) {
+				conn.Close()
+				break
+			}
+		}
+		post()
+		for !answered(t, dial(t, "127.0.0.2", address)) { // it waits in a moment
+			runtime.Gosched()
+		}
+	}
+}
+
 // TestHT06_IdleIsSeenThroughTLS: a connection of HTTP/2 too stays while it is of use, and goes
 // for another one of its household once it is not.
 func TestHT06_IdleIsSeenThroughTLS(t *testing.T) {

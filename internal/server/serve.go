@@ -53,8 +53,8 @@ func inUse(socket string) error {
 // finished (HT-15). With a certificate it speaks TLS. No more connections are open than
 // Options.Connections allow.
 func (s *Server) Serve(ctx context.Context, ln net.Listener, cert *Certificate, delay time.Duration) error {
-	srv := newHTTPServer(s, s.Log)
-	srv.ConnState = s.crowd.moved
+	srv := newHTTPServer(staying(s), s.Log)
+	srv.ConnState, srv.ConnContext = s.crowd.moved, s.crowd.known
 	ln = gate{ln, s.crowd}
 	serve := func() error { return srv.Serve(ln) }
 	if cert != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -87,7 +88,7 @@ func New(o Options) *Server {
 }
 
 // crowded gives what counts the connections for which there was no room, and says so in the
-// log once a minute.
+// log once a minute: of an address that has too many, or of the one that has the most of all.
 func (s *Server) crowded(refused, displaced func(bound string)) func(string, netip.Addr, bool) {
 	var warned atomic.Int64 // in Unix seconds
 	return func(bound string, from netip.Addr, no bool) {
@@ -97,6 +98,9 @@ func (s *Server) crowded(refused, displaced func(bound string)) func(string, net
 			displaced(bound)
 		}
 		if last, now := warned.Load(), time.Now().Unix(); now-last >= 60 && warned.CompareAndSwap(last, now) {
+			if most := s.crowd.largest(); bound == s.crowd.all.bound && most.IsValid() {
+				from = most // who came last is the one who suffers
+			}
 			s.Log.Warn("too many connections", "bound", bound, "ip", s.logged(from), "refused", no)
 		}
 	}
@@ -118,7 +122,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(whole, requestTime)
 	defer cancel()
 	r = r.WithContext(ctx)
-	rec := &recorder{ResponseWriter: w}
+	rec := &recorder{ResponseWriter: w, body: r.Body}
 	s.headers(rec.Header(), req.ID)
 	if len(r.TransferEncoding) > 0 {
 		rec.Header().Set("Connection", "close")
@@ -206,9 +210,7 @@ func (s *Server) caught(rec *recorder, r *http.Request, p any) {
 
 // finish writes the one log line of a request and counts it.
 func (s *Server) finish(rec *recorder, r *http.Request, req *otl.Request, took time.Duration) {
-	if rec.status == 0 {
-		rec.status = http.StatusOK
-	}
+	rec.begin(http.StatusOK)
 	route := r.Pattern
 	if route == "" || route == "/" {
 		route = "none"
@@ -348,23 +350,28 @@ func (s *Server) trusted(ip netip.Addr) bool {
 // recorder remembers what was answered.
 type recorder struct {
 	http.ResponseWriter
+	body   io.Reader // of the request
 	status int
 	bytes  int64
 }
 
+// begin notes the status of an answer that is about to begin, if it has not.
+func (r *recorder) begin(status int) {
+	if r.status == 0 {
+		r.status = status
+		drain(r.body)
+	}
+}
+
 // WriteHeader implements http.ResponseWriter.
 func (r *recorder) WriteHeader(code int) {
-	if r.status == 0 {
-		r.status = code
-	}
+	r.begin(code)
 	r.ResponseWriter.WriteHeader(code)
 }
 
 // Write implements http.ResponseWriter.
 func (r *recorder) Write(b []byte) (int, error) {
-	if r.status == 0 {
-		r.status = http.StatusOK
-	}
+	r.begin(http.StatusOK)
 	n, err := r.ResponseWriter.Write(b)
 	r.bytes += int64(n)
 	return n, err

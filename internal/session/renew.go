@@ -59,8 +59,11 @@ func (s *Sessions) RenewFor(ctx context.Context, raw secret.Text, siteID string,
 			return Tokens{}, err
 		}
 		renewed, done, err := s.exchange(ctx, presented, st)
-		if done || err != nil {
-			return renewed, err
+		if err != nil {
+			return Tokens{}, err
+		}
+		if done {
+			return renewed.For(by.Client, s)
 		}
 	}
 	return Tokens{}, otl.Busy(time.Second)
@@ -92,7 +95,7 @@ func (s *Sessions) standing(ctx context.Context, presented token.Refresh, siteID
 
 // exchange rotates, repeats or refuses. It reports false when another exchange
 // of the same token came first and the state must be read again.
-func (s *Sessions) exchange(ctx context.Context, presented token.Refresh, st store.Standing) (Tokens, bool, error) {
+func (s *Sessions) exchange(ctx context.Context, presented token.Refresh, st store.Standing) (Opened, bool, error) {
 	digest, rotation := presented.Digest(), st.Session.Refresh
 	switch {
 	case secret.SameDigest(digest, rotation.Digest):
@@ -103,29 +106,29 @@ func (s *Sessions) exchange(ctx context.Context, presented token.Refresh, st sto
 	case presented.Generation > rotation.Generation:
 		// A token from the future of this row: the database was restored from a
 		// backup. Whoever holds it is not to be punished, nor believed.
-		return Tokens{}, true, otl.ErrRefresh
+		return Opened{}, true, otl.ErrRefresh
 	}
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		return Reused(ctx, tx, s, st, otl.EndRefreshReuse)
 	})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return Tokens{}, true, err
+		return Opened{}, true, err
 	}
-	return Tokens{}, true, otl.ErrRefreshReused
+	return Opened{}, true, otl.ErrRefreshReused
 }
 
-func (s *Sessions) rotate(ctx context.Context, presented token.Refresh, st store.Standing) (Tokens, bool, error) {
+func (s *Sessions) rotate(ctx context.Context, presented token.Refresh, st store.Standing) (Opened, bool, error) {
 	now := s.Now()
 	paid, err := s.Limits.Paid(limit.Refresh, st.Session.Refresh.PaidTo, now)
 	if err != nil {
-		return Tokens{}, false, err
+		return Opened{}, false, err
 	}
 	next := otl.Rotation{
 		Generation: presented.Generation + 1, Previous: presented.Digest(), Nonce: secret.Bytes(32), RotatedAt: now, PaidTo: paid,
 	}
 	tokens, err := s.Refresher.Successors(presented, next.Nonce)
 	if err != nil {
-		return Tokens{}, false, err
+		return Opened{}, false, err
 	}
 	next.Digest = secret.Digest(tokens[0].Reveal())
 	by := now.Add(s.RefreshTTL)
@@ -138,23 +141,22 @@ func (s *Sessions) rotate(ctx context.Context, presented token.Refresh, st store
 		return err
 	})
 	if err != nil || !won {
-		return Tokens{}, false, err
+		return Opened{}, false, err
 	}
 	st.Session.Refresh, st.Session.LastSeenAt, st.Session.RefreshBy = next, now, by
-	renewed, err := s.Issue(st, tokens[0])
-	return renewed, true, err
+	return Opened{st, tokens[0]}, true, nil
 }
 
 // repeat derives the successor that was handed out before.
-func (s *Sessions) repeat(presented token.Refresh, st store.Standing) (Tokens, error) {
+func (s *Sessions) repeat(presented token.Refresh, st store.Standing) (Opened, error) {
 	tokens, err := s.Refresher.Successors(presented, st.Session.Refresh.Nonce)
 	if err != nil {
-		return Tokens{}, err
+		return Opened{}, err
 	}
 	for _, t := range tokens {
 		if secret.SameDigest(secret.Digest(t.Reveal()), st.Session.Refresh.Digest) {
-			return s.Issue(st, t)
+			return Opened{st, t}, nil
 		}
 	}
-	return Tokens{}, otl.ErrRefresh
+	return Opened{}, otl.ErrRefresh
 }

@@ -58,6 +58,14 @@ type Opened struct {
 // than all else.
 func (s *Sessions) Tokens(o Opened) (Tokens, error) { return s.Issue(o.Standing, o.Refresh) }
 
+// For is Sessions.Tokens for the site itself, where client is "", and ForClient for any other.
+func (o Opened) For(client string, s *Sessions) (Tokens, error) {
+	if client != "" {
+		return o.ForClient(), nil
+	}
+	return s.Tokens(o)
+}
+
 // ForClient gives what a client of OpenID is handed of a session: its access token is made by
 // Identity, and of one of ours that nobody gets the ledger would tell what nobody was shown.
 func (o Opened) ForClient() Tokens { return Tokens{Refresh: o.Refresh, Standing: o.Standing} }

@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"strings"
 	"time"
@@ -22,8 +23,11 @@ type Devices struct{ *Flows }
 // ModeDevice is the Mode of a visit of somebody who is to let a device in.
 const ModeDevice = "device"
 
-// moreDevice is the member of Asked.More that names the device.
-const moreDevice = "device"
+// Members of Asked.More of a visit about a device.
+const (
+	moreDevice = "device"    // its id
+	moreCode   = "user_code" // the keyed digest of its code, in base64
+)
 
 const (
 	devicePrefix = "otl_dc_"
@@ -86,7 +90,8 @@ func (s Devices) Enter(ctx context.Context, code string, browser secret.Text, he
 	if err := s.Limits.Take(ctx, limit.Use{Rate: limit.DeviceCodes, By: []string{limit.Network(otl.RequestOf(ctx).Client)}}); err != nil {
 		return Visit{}, err
 	}
-	d, err := s.Store.Read.DeviceGrants.ByUserCode(ctx, s.userDigest(plain(code)), s.Now())
+	digest := s.userDigest(plain(code))
+	d, err := s.Store.Read.DeviceGrants.ByUserCode(ctx, digest, s.Now())
 	if errors.Is(err, store.ErrNotFound) {
 		err = ErrUserCode
 	}
@@ -97,7 +102,7 @@ func (s Devices) Enter(ctx context.Context, code string, browser secret.Text, he
 	if v.Site, err = s.Store.Read.Sites.ByID(ctx, d.SiteID); err != nil {
 		return v, err
 	}
-	asked := otl.Asked{Client: d.Client, Mode: ModeDevice, More: map[string]string{moreDevice: d.ID}}
+	asked := otl.Asked{Client: d.Client, Mode: ModeDevice, More: map[string]string{moreDevice: d.ID, moreCode: base64.RawURLEncoding.EncodeToString(digest)}}
 	if v.Flow, err = s.Flows.Begin(ctx, v.Site, browser, asked); err != nil {
 		return v, err
 	}
@@ -139,16 +144,13 @@ func (s Devices) Look(ctx context.Context, v Visit) (Waiting, error) {
 
 // Shows gives a code that somebody entered as the device of a visit shows it, "" where that
 // shows another one.
-func (s Devices) Shows(ctx context.Context, v Visit, code secret.Text) (string, error) {
+func (s Devices) Shows(v Visit, code secret.Text) string {
 	entered := plain(code.Reveal())
-	d, err := s.Store.Read.DeviceGrants.ByUserCode(ctx, s.userDigest(entered), s.Now())
-	if errors.Is(err, store.ErrNotFound) {
-		return "", nil
+	is, err := base64.RawURLEncoding.DecodeString(v.Asked.More[moreCode])
+	if err != nil || !secret.SameDigest(is, s.userDigest(entered)) {
+		return ""
 	}
-	if err != nil || d.ID != v.Asked.More[moreDevice] {
-		return "", err
-	}
-	return spelled(entered), nil
+	return spelled(entered)
 }
 
 func orFlow(err error) error {

@@ -76,11 +76,7 @@ func (s *Flows) Exchange(ctx context.Context, e Exchange) (Exchanged, error) {
 			out.More[name] = v
 		}
 	}
-	if e.Client != "" {
-		out.Tokens = opened.ForClient()
-		return out, nil
-	}
-	out.Tokens, err = s.Sessions.Tokens(opened)
+	out.Tokens, err = opened.For(e.Client, s.Sessions)
 	return out, err
 }
 

@@ -343,6 +343,7 @@ func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 		return Proven{}, s.Second.Failures.note(ctx, failed, err)
 	}
 	from.UserID = p.Ticket.UserID
+	e.client = a.Client
 	p.Entered, err = s.Second.entered(e, nil)
 	return p, s.Second.Failures.note(ctx, failed, err)
 }

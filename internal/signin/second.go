@@ -42,6 +42,7 @@ type entrance struct {
 	device  secret.Text
 	data    map[string]string
 	refused error
+	client  string // who makes its tokens; "" for us
 }
 
 // Enter opens a session for somebody who has proven who he is, or begins the second
@@ -67,7 +68,7 @@ func (s *SecondStep) entered(e entrance, err error) (Entered, error) {
 	if err != nil || e.step != nil {
 		return Entered{Step: e.step, Data: e.data}, err
 	}
-	t, err := s.Sessions.Tokens(e.opened)
+	t, err := e.opened.For(e.client, s.Sessions)
 	return Entered{Tokens: t, Device: e.device, Data: e.data}, err
 }
 

@@ -245,7 +245,7 @@ func (s *SignIn) Resume(ctx context.Context, site otl.Site, by session.Holder, i
 		return t, err
 	}
 	otl.RequestOf(ctx).UserID = opened.User.ID
-	return s.Sessions.Tokens(opened)
+	return opened.For(by.Client, s.Sessions)
 }
 
 // Refresh exchanges a refresh token presented with the key of a site.

@@ -46,7 +46,7 @@ func (w Verification) Verify(ctx context.Context, siteID, id string) (otl.Endpoi
 	if err != nil {
 		return otl.Endpoint{}, err
 	}
-	status, answer, problem := w.Ask(ctx, stored.URL, ask.Head, ask.Body)
+	status, answer, problem := w.Ask(ctx, stored.SiteID, stored.URL, ask.Head, ask.Body)
 	switch {
 	case ctx.Err() != nil:
 		return otl.Endpoint{}, ctx.Err()

@@ -29,9 +29,9 @@ type Webhooks struct {
 	LogoutToken func(ctx context.Context, client, person, session string) (secret.Text, error)
 }
 
-// Ask posts to an address that a site named, and gives status and body of the answer, or
+// Ask posts on behalf of a site to an address that it named, and gives status and body of the answer, or
 // else in words what became of it.
-type Ask func(ctx context.Context, url string, head map[string][]string, body []byte) (status int, answer []byte, problem string)
+type Ask func(ctx context.Context, siteID, url string, head map[string][]string, body []byte) (status int, answer []byte, problem string)
 
 const (
 	maxEndpoints   = 20

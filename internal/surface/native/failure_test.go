@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/onetimelogin/otl/internal/node"
@@ -191,6 +192,37 @@ func TestDS02_OverloadIsA503(t *testing.T) {
 		t.Error("nobody was refused")
 	}
 	w.Do(t, otltest.Call{Path: "/.well-known/jwks.json"}).Want(t, http.StatusOK)
+}
+
+// TestDS05_RefreshingWaitsForNoPassword: while each permit to hash is taken, and somebody waits
+// for one, sessions are renewed and looked at.
+func TestDS05_RefreshingWaitsForNoPassword(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, "jane@dev.test", w.Notes.Site)
+		tokens := w.Login(t, w.Notes, "jane@dev.test")
+		pool, began, release := w.SignIn.Hasher.Pool, make(chan struct{}), make(chan struct{})
+		var all sync.WaitGroup
+		for range pool.Stats().Permits {
+			all.Go(func() {
+				if err := pool.Do(t.Context(), "somebody", func() {
+					began <- struct{}{}
+					<-release
+				}); err != nil {
+					t.Error(err)
+				}
+			})
+			<-began
+		}
+		done := pool.Stats().Done
+		r := w.Do(t, otltest.Call{Path: "/api/v1/auth/refresh", Key: w.Notes.Key, Body: object{"refresh_token": tokens.Text("refresh_token")}}).Want(t, http.StatusOK)
+		w.Do(t, otltest.Call{Path: "/api/v1/users/me", Bearer: r.Text("access_token")}).Want(t, http.StatusOK)
+		if s := pool.Stats(); s.Running != s.Permits || s.Done != done {
+			t.Errorf("%+v", s)
+		}
+		close(release)
+		all.Wait()
+	})
 }
 
 // TestHT05_RawRequests sends what no client library would.

@@ -242,7 +242,7 @@ type deliveryIn struct {
 }
 
 type timingOut struct {
-	Lookup    int `json:"lookup_ms" doc:"Looking the name up; as the next two 0 on a connection that was kept."`
+	Lookup    int `json:"lookup_ms" doc:"Looking the name up; as the next two 0 on a connection that was kept for the site."`
 	Connect   int `json:"connect_ms"`
 	Handshake int `json:"tls_ms"`
 	Wait      int `json:"wait_ms" doc:"From the request to the first byte of the answer."`

@@ -2,6 +2,7 @@ package oidc_test
 
 import (
 	"net/http"
+	"net/url"
 	"testing"
 
 	"github.com/onetimelogin/otl/internal/account"
@@ -63,6 +64,8 @@ func TestPR06_AClientOfOpenIDAloneIsShownNobody(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *provider) {
 		r := x.exchange(t, x.client, x.signIn(t, x.ask(x.client, map[string]string{"scope": "openid"})).Get("code"), nil).Want(t, http.StatusOK)
+		x.Do(t, otltest.Call{Path: "/oidc/userinfo", Bearer: r.Text("access_token")}).Want(t, http.StatusOK)
+		r = x.form(t, "/oidc/token", x.client, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {r.Text("refresh_token")}}).Want(t, http.StatusOK)
 		x.Do(t, otltest.Call{Path: "/oidc/userinfo", Bearer: r.Text("access_token")}).Want(t, http.StatusOK)
 		all, err := x.Ledger.Of(t.Context(), x.jane.ID)
 		if err != nil {

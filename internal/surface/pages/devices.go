@@ -58,10 +58,7 @@ func (p devices) entered(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if code, err = p.rule().Shows(r.Context(), v, secret.NewText(code)); err != nil {
-		return err
-	}
-	p.jar.Set(w, cookie.Shows, secret.NewText(code), signin.DeviceTTL)
+	p.jar.Set(w, cookie.Shows, secret.NewText(p.rule().Shows(v, secret.NewText(code))), signin.DeviceTTL)
 	return p.proceed(w, r, v)
 }
 
@@ -77,11 +74,9 @@ func (p devices) confirm(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s := p.screen(w, r, v, map[string]string{"name": isolate(d.Client), "address": isolate(whom(v.Who.User, v.Who.Session.HandedBy != ""))})
-	page := devicePage{Asked: s.With("device", origin(s, d.UserAgent, d.IP)).Say("link_asked")}
-	if page.Code, err = p.rule().Shows(r.Context(), v, p.jar.Get(r, cookie.Shows)); err != nil { // it is kept nowhere else
-		return err
+	s.Title, s.Data = s.Say("device_confirm_heading"), devicePage{
+		Code: p.rule().Shows(v, p.jar.Get(r, cookie.Shows)), Asked: s.With("device", origin(s, d.UserAgent, d.IP)).Say("link_asked"), // the code is kept nowhere else
 	}
-	s.Title, s.Data = s.Say("device_confirm_heading"), page
 	p.show(w, http.StatusOK, "device.html", "", s)
 	return nil
 }

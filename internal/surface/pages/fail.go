@@ -44,7 +44,7 @@ func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		entry{p}.tryCookie(w, r)
 		return
 	}
-	p.problem(w, r, wire.Failed(w, r, err), "")
+	p.problem(w, r, wire.Failed(w, r, err), otl.Site{})
 }
 
 // tried marks the address of a page that is asked for again with a cookie.
@@ -60,8 +60,8 @@ func (p entry) tryCookie(w http.ResponseWriter, r *http.Request) {
 }
 
 // problem shows the page of an error that may name the site at fault.
-func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, site string) {
-	v := p.voice(w, r, map[string]string{"site": isolate(site)})
+func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, site otl.Site) {
+	v := p.voice(w, r, map[string]string{"site": isolate(site.Name)})
 	v.Voice = v.With(message.DataMinutes, v.Wait(e.RetryAfter))
 	title, words := v.Say("problem_heading"), "problem_ours"
 	about := problem{Code: e.Code, Reference: otl.RequestOf(r.Context()).ID}
@@ -76,7 +76,7 @@ func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, si
 		if err == nil && e.Code == signin.ErrFlow.Code {
 			title, words, about.Otherwise, about.Overdue = v.Say("overdue_heading"), "problem_overdue", "", f.ID
 			if !of.FirstParty {
-				site = of.Name
+				site = of
 			}
 		}
 	case e.Code == otl.ErrSessionRevoked.Code, e.Code == otl.ErrVersion.Code:
@@ -97,7 +97,10 @@ func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, si
 	case e.Kind != otl.Internal:
 		words, about.Detail = "problem_site", e.Error()
 	}
-	s := screen{Voice: v, Title: title, Site: site, Token: token(p.jar.Get(r, cookie.Flow)), Data: about}
+	s := screen{Voice: v, Title: title, Site: site.Name, Token: token(p.jar.Get(r, cookie.Flow)), Data: about}
+	if site.ID != "" {
+		s.Brand = brands{p}.wears(r, site.ID)
+	}
 	if r.Method == http.MethodPost {
 		s.Here = nil
 	}

@@ -152,7 +152,7 @@ func (p mending) mismatch(w http.ResponseWriter, r *http.Request, a stray, no *o
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		return &received
 	}
-	p.problem(w, r, wire.Failed(w, r, &received), a.Site.Name)
+	p.problem(w, r, wire.Failed(w, r, &received), a.Site)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package pages_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/store"
 	"github.com/onetimelogin/otl/internal/surface/pages"
 )
 
@@ -25,8 +27,13 @@ func TestG2_AnOwnerMendsARedirect(t *testing.T) {
 		s := w.Register(t, site.Registration{Name: "Mine", Owner: u.ID, Callbacks: []string{"https://mine.test/callback", "https://mine.test/other"}})
 		const wrong = "https://mine.test/callback/"
 		ask := request(s, map[string]string{"redirect_uri": wrong})
+		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+			return tx.Brands.Put(ctx, s.Site.ID, otl.Brand{Links: []otl.BrandLink{{Text: "Help", URL: "https://mine.test/help"}}})
+		}); err != nil {
+			t.Fatal(err)
+		}
 		plain := w.Browser(t).Get(ask)
-		holds(t, plain, "hasn&#39;t registered", "!/redirect?", "!<mark>")
+		holds(t, plain, "hasn&#39;t registered", "!/redirect?", "!<mark>", `href="https://mine.test/help"`)
 		b := home(t, w)
 		p := b.Get(ask)
 		if p.Status != http.StatusBadRequest {
