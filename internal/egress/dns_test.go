@@ -2,6 +2,7 @@ package egress_test
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -79,7 +80,11 @@ func newTrap(t *testing.T, address string) *trap {
 				return
 			}
 			tr.calls.Add(1)
-			_ = c.Close()
+			go func() { // what was sent is read, or closing would reset the connection, now and then
+				defer c.Close()
+				_ = c.(*net.TCPConn).CloseWrite()
+				_, _ = io.Copy(io.Discard, c)
+			}()
 		}
 	}()
 	return tr
