@@ -252,6 +252,22 @@ func (e *endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// shows has a call to an edge show what its wire wants before a body is read: a key or token,
+// and beyond signing in the session of a person.
+func shows(d *doors, c *otltest.Call, e edge, session string) {
+	switch e.wire {
+	case "native":
+		c.Key = d.w.Notes.Key
+		if !strings.Contains(e.path, "/auth/") {
+			c.Bearer = session
+		}
+	case "transmit":
+		c.Bearer = d.cis
+	case "onelogin":
+		c.Bearer = d.api
+	}
+}
+
 // TestHT03_BodiesHaveABound: every route that reads a body refuses one beyond the largest
 // bound of any, and one of each class is held to its own, told or in chunks.
 func TestHT03_BodiesHaveABound(t *testing.T) {
@@ -267,17 +283,7 @@ func TestHT03_BodiesHaveABound(t *testing.T) {
 				continue // no body is read
 			}
 			c := otltest.Call{Method: method, Path: e.path, Body: `{"a":"` + strings.Repeat("a", 300<<10) + `"}`, Headers: map[string]string{}}
-			switch e.wire {
-			case "native":
-				c.Key = d.w.Notes.Key
-				if !strings.Contains(e.path, "/auth/") {
-					c.Bearer = session
-				}
-			case "transmit":
-				c.Bearer = d.cis
-			case "onelogin":
-				c.Bearer = d.api
-			}
+			shows(d, &c, e, session)
 			if e.wire == "pages" || e.wire == "oidc" || strings.HasSuffix(e.path, "/oidc/token") || e.path == "/session_via_api_token" {
 				c.Body, c.Headers["Content-Type"] = "a="+strings.Repeat("a", 300<<10), form
 			}
@@ -328,17 +334,7 @@ func TestHT07_ABodyIsOfOneType(t *testing.T) {
 				case kind == "zipped":
 					c.Headers = map[string]string{"Content-Type": right, "Content-Encoding": "gzip"}
 				}
-				switch e.wire {
-				case "native":
-					c.Key = d.w.Notes.Key
-					if !strings.Contains(e.path, "/auth/") {
-						c.Bearer = session
-					}
-				case "transmit":
-					c.Bearer = d.cis
-				case "onelogin":
-					c.Bearer = d.api
-				}
+				shows(d, &c, e, session)
 				switch got := d.w.Do(t, c); got.Status {
 				case want:
 					refused[e.wire]++
