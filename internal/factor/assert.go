@@ -35,7 +35,7 @@ func (f *Factors) ask(ctx context.Context, p Prompt, one otl.Factor, sealed []by
 		Data: map[string]string{dataFactor: one.ID, dataCeremony: string(ceremony)}, CreatedAt: now, ExpiresAt: now.Add(codeTTL),
 	}
 	return string(options), f.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		return tx.Tickets.Insert(ctx, t, secret.Bytes(32), nil)
+		return tx.Tickets.Insert(ctx, t, nil, nil)
 	})
 }
 

@@ -95,7 +95,7 @@ func (f *Factors) write(ctx context.Context, tx *store.Tx, p Prompt, one otl.Fac
 	if one.Kind == otl.FactorMail {
 		t.Channel, to = otl.ChannelMail, p.User.Email.Address
 	}
-	if err := tx.Tickets.Insert(ctx, t, secret.Bytes(32), f.digest(t, code)); err != nil {
+	if err := tx.Tickets.Insert(ctx, t, nil, f.digest(t, code)); err != nil {
 		return err
 	}
 	if one.Kind == otl.FactorSMS {

@@ -152,8 +152,7 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 	if r.Redirect != "" {
 		r.Data = withData(r.Data, map[string]string{dataRedirect: r.Redirect, dataClient: r.Client})
 	}
-	// Nobody knows the long secret of a ticket that has a code alone.
-	return s.issue(ctx, r, u, to, secret.Bytes(32), "")
+	return s.issue(ctx, r, u, to, nil, "")
 }
 
 // receiver gives the person something is for and where it goes, and counts it; nobody,
@@ -302,8 +301,8 @@ func (r CodeRequest) recipient(u otl.User) (string, error) {
 	return has, nil
 }
 
-// issue writes a ticket, known by the digest of its long secret and by a code, and
-// the message that carries the code and the link, if there is one.
+// issue writes a ticket, known by the digest of its long secret, if it has one, and by a
+// code, and the message that carries the code and the link, if there is one.
 func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string, digest []byte, link string) (CodeSent, error) {
 	now := s.Now()
 	if u.ID == "" {

@@ -408,3 +408,33 @@ func TestTheStateOfTheKeysChangesWithThem(t *testing.T) {
 		}
 	})
 }
+
+// TestTicketsWithoutASecret: tickets that have a code alone stand beside each other, and no
+// secret leads to one.
+func TestTicketsWithoutASecret(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		signedIn(t, st, "jane")
+		signedIn(t, st, "john")
+		for _, id := range []string{"jane", "john"} {
+			ticket := otl.Ticket{ID: "t-" + id, Purpose: otl.PurposeSignIn, UserID: id, SiteID: "site", CreatedAt: start, ExpiresAt: start.Add(time.Minute)}
+			in(t, st, func(ctx context.Context, tx *store.Tx) (bool, error) {
+				return true, tx.Tickets.Insert(ctx, ticket, nil, []byte("code of "+id))
+			})
+		}
+		for _, secret := range [][]byte{nil, {}, []byte("digest")} {
+			if got, err := st.Read.Tickets.Live(t.Context(), otl.PurposeSignIn, secret, start); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("%q leads to %+v", secret, got)
+			}
+		}
+		for _, id := range []string{"jane", "john"} {
+			got := in(t, st, func(ctx context.Context, tx *store.Tx) (string, error) {
+				one, code, err := tx.Tickets.Guess(ctx, id, otl.PurposeSignIn, "site", "", start, 5)
+				return one.ID + " " + string(code), err
+			})
+			if got != "t-"+id+" code of "+id {
+				t.Errorf("%q", got)
+			}
+		}
+	})
+}
