@@ -116,7 +116,7 @@ func clientsCreate(a *app, on onClients) *cobra.Command {
 	f.BoolVar(&n.Device, "device", false, "let it sign people in on devices without a browser (RFC 8628)")
 	f.StringVar(&n.LogoutURI, "logout-uri", "", "told of its sessions that end (OpenID Connect Back-Channel Logout)")
 	f.BoolVar(&n.RequireDPoP, "require-dpop", false, "bind the access tokens of its people to a key of its own (RFC 9449)")
-	f.StringVar(&n.SigningAlg, "signing-alg", "", "how its tokens are signed: RS256, which every library reads, or ES256 (default RS256)")
+	f.StringVar(&n.SigningAlg, "signing-alg", "", "how the tokens it reads are signed: RS256, which every library reads, or ES256 (default RS256)")
 	f.StringSliceVar(&scopes, "scopes", nil, "auth, users, admin, otp:direct (default all)")
 	return c
 }

@@ -15,10 +15,11 @@ import (
 )
 
 // Identity issues and reads the tokens of OpenID clients (contract 3.7), good for an
-// hour and signed as each client wants its own.
+// hour and signed as each client wants its own, but for access tokens (see access).
 type Identity struct {
 	RS256  *token.Ring
 	ES256  *token.Ring
+	Access token.Algorithm // of access tokens of this installation (decision D5)
 	Issuer string
 	Now    func() time.Time
 	Ledger *ledger.Ledger // of what sites are shown; nil for none
@@ -55,6 +56,18 @@ func (i *Identity) ring(alg otl.SigningAlg) *token.Ring {
 		return i.ES256
 	}
 	return i.RS256
+}
+
+// access gives how the access token of a person is signed. Who signed in at /authorize has a
+// scope, and a client that hands the token on and reads nothing of it (RFC 6749 section 1.4):
+// with ES256, unless this installation signs access tokens with RS256 (decision D5). Who came
+// by a call of Transmit's wire has none, and a client that looks for RSA keys (contract 3.7):
+// as the client's other tokens.
+func (i *Identity) access(st store.Standing, c otl.Client) otl.SigningAlg {
+	if st.Session.Scope != "" && i.Access != token.RS256 {
+		return otl.ES256
+	}
+	return c.SigningAlg
 }
 
 func (i *Identity) sign(alg otl.SigningAlg, typ string, c token.Claims) (secret.Text, error) {
@@ -294,7 +307,7 @@ func (i *Identity) Person(st store.Standing, a Ask) (Pair, error) {
 	i.shown(st, access, id)
 	var p Pair
 	var err error
-	if p.Access, err = i.sign(a.Client.SigningAlg, token.TypeAccess, access); err != nil {
+	if p.Access, err = i.sign(i.access(st, a.Client), token.TypeAccess, access); err != nil {
 		return p, err
 	}
 	p.ID, err = i.sign(a.Client.SigningAlg, token.TypeID, id)

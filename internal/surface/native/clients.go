@@ -29,7 +29,7 @@ type ClientOut struct {
 	RequirePAR   bool      `json:"require_par" doc:"Whether it sends its requests ahead."`
 	Device       bool      `json:"device" doc:"Whether it may let people in on devices without a browser."`
 	RequireDPoP  bool      `json:"require_dpop" doc:"Whether the access tokens of its people are bound to a key of its own."`
-	SigningAlg   string    `json:"signing_alg" doc:"How its tokens are signed: RS256 or ES256."`
+	SigningAlg   string    `json:"signing_alg" doc:"How the tokens it reads are signed: RS256 or ES256. Access tokens of people are signed with ES256, on Transmit's wire like the others."`
 	CreatedAt    time.Time `json:"created_at"`
 }
 
@@ -84,7 +84,7 @@ type createClientIn struct {
 	LogoutURI    string   `json:"logout_uri,omitempty" maxLength:"2048" doc:"Told of its sessions that end (OpenID Connect Back-Channel Logout). It is listed among the webhook endpoints of the site."`
 	Device       bool     `json:"device,omitempty" doc:"Let it sign people in on devices without a browser (RFC 8628)."`
 	RequireDPoP  bool     `json:"require_dpop,omitempty" doc:"Bind the access tokens of its people to a key of its own."`
-	SigningAlg   string   `json:"signing_alg,omitempty" enum:"RS256,ES256" doc:"How its tokens are signed; RS256 if left out, which every library reads."`
+	SigningAlg   string   `json:"signing_alg,omitempty" enum:"RS256,ES256" doc:"How the tokens it reads are signed; RS256 if left out, which every library reads."`
 	LinkConfirm  string   `json:"link_confirm,omitempty" enum:"auto,always,never" doc:"auto if left out. never has no page: whoever fetches a link is sent on with a code of his own, scanners of mails too, and the first code that is redeemed uses the link up."`
 }
 

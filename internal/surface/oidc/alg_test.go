@@ -9,9 +9,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/token"
 )
 
 // head gives a member of the header of a token.
@@ -27,7 +29,8 @@ func head(t *testing.T, raw, name string) string {
 
 // TestSE08_AClientsAlgorithm: the tokens of a client that wants ES256 are signed with it, all
 // of them, are read wherever those of RS256 are, and stand beside them at /oidc/keys; the
-// keys where clients of Transmit's wire look are RS256 (contract 3.7, decision D5).
+// keys where clients of Transmit's wire look are RS256 (contract 3.7). Access tokens of
+// people are signed with ES256 for either (decision D5).
 func TestSE08_AClientsAlgorithm(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *provider) {
@@ -35,7 +38,13 @@ func TestSE08_AClientsAlgorithm(t *testing.T) {
 		for alg, c := range map[string]site.MadeClient{"RS256": x.made(t, site.NewClient{LogoutURI: hook.URL}), "ES256": x.made(t, site.NewClient{SigningAlg: "ES256", LogoutURI: hook.URL})} {
 			r := x.exchange(t, c, x.signIn(t, x.ask(c, nil)).Get("code"), nil).Want(t, http.StatusOK)
 			own := x.form(t, "/oidc/token", c, url.Values{"grant_type": {"client_credentials"}}).Want(t, http.StatusOK)
-			for _, raw := range []string{r.Text("access_token"), r.Text("id_token"), own.Text("access_token")} {
+			again := x.form(t, "/oidc/token", c, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {r.Text("refresh_token")}}).Want(t, http.StatusOK)
+			for _, raw := range []string{r.Text("access_token"), again.Text("access_token")} {
+				if got := head(t, raw, "alg"); got != "ES256" || x.claims(t, raw)["iss"] != otltest.Issuer {
+					t.Errorf("%s: access token of %s", alg, got)
+				}
+			}
+			for _, raw := range []string{r.Text("id_token"), again.Text("id_token"), own.Text("access_token")} {
 				if got := head(t, raw, "alg"); got != alg || x.claims(t, raw)["iss"] != otltest.Issuer {
 					t.Errorf("%s: %s", alg, got)
 				}
@@ -46,10 +55,6 @@ func TestSE08_AClientsAlgorithm(t *testing.T) {
 			}
 			if q := x.signIn(t, x.ask(c, map[string]string{"prompt": "none", "id_token_hint": r.Text("id_token")})); q.Get("code") == "" {
 				t.Errorf("%s: the hint is not read: %v", alg, q)
-			}
-			again := x.form(t, "/oidc/token", c, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {r.Text("refresh_token")}}).Want(t, http.StatusOK)
-			if head(t, again.Text("id_token"), "alg") != alg {
-				t.Errorf("%s: renewed as %s", alg, head(t, again.Text("id_token"), "alg"))
 			}
 			x.form(t, "/oidc/revoke", c, url.Values{"token": {again.Text("access_token")}}).Want(t, http.StatusOK)
 			x.Do(t, otltest.Call{Path: "/oidc/userinfo", Bearer: again.Text("access_token")}).Want(t, http.StatusUnauthorized)
@@ -78,6 +83,18 @@ func TestSE08_AClientsAlgorithm(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestSE08_AnInstallationOfRS256: where access tokens are signed with RS256 those of clients are.
+func TestSE08_AnInstallationOfRS256(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *provider) {
+		r := x.exchange(t, x.client, x.signIn(t, x.ask(x.client, nil)).Get("code"), nil).Want(t, http.StatusOK)
+		if got := head(t, r.Text("access_token"), "alg"); got != "RS256" {
+			t.Errorf("access token of %s", got)
+		}
+		x.Do(t, otltest.Call{Path: "/oidc/userinfo", Bearer: r.Text("access_token")}).Want(t, http.StatusOK)
+	}, func(o *node.Options) { o.Algorithm = token.RS256 })
 }
 
 func (x *provider) algorithms(t *testing.T, path string) []string {

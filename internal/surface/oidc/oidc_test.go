@@ -13,6 +13,7 @@ import (
 
 	jose "github.com/go-jose/go-jose/v4"
 
+	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/site"
@@ -32,7 +33,7 @@ type provider struct {
 	browser              *otltest.Browser
 }
 
-func each(t *testing.T, test func(*testing.T, *provider)) {
+func each(t *testing.T, test func(*testing.T, *provider), change ...func(*node.Options)) {
 	t.Helper()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		if err := w.Installation.Maintain(t.Context()); err != nil {
@@ -52,7 +53,7 @@ func each(t *testing.T, test func(*testing.T, *provider)) {
 			shop:   made(w.Shop.Site, site.NewClient{Name: "shop", RedirectURIs: []string{"https://shop.test/callback"}}),
 			jane:   w.Person(t, jane, w.Notes.Site), browser: w.Browser(t),
 		})
-	})
+	}, change...)
 }
 
 func challenge(verifier string) string {
