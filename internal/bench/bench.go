@@ -114,15 +114,20 @@ func (r *run) weigh(ctx context.Context, name string, l load, before usage, took
 	if err != nil {
 		return Result{}, err
 	}
+	return weighed(name, l, after.cpu-before.cpu, after.mem, took)
+}
+
+// weighed gives what a load came to that took so long and cost so much processor time.
+func weighed(name string, l load, spent time.Duration, mem float64, took time.Duration) (Result, error) {
 	if len(l.good) == 0 {
 		return Result{}, errors.Join(errors.New("nothing succeeded"), l.err)
 	}
 	res := result(name, l)
 	// The time unmeasured was spent on the same work, at the same rate.
 	if ops := res.Ops * took.Seconds(); ops > 0 {
-		res.CPU = ms(after.cpu-before.cpu) / ops
+		res.CPU = ms(spent) / ops
 	}
-	res.ServerMB = after.mem
+	res.ServerMB = mem
 	return res, nil
 }
 
@@ -228,23 +233,20 @@ func (r *run) loginWorker(i int) (worker, error) {
 }
 
 func (r *run) logins(ctx context.Context) error {
-	var workers []worker
-	for i := range loginConnections {
-		w, err := r.loginWorker(i)
-		if err != nil {
-			return err
+	res, err := r.hashing(ctx, "login", func() (workers []worker, err error) {
+		for i := range loginConnections {
+			w, err := r.loginWorker(i)
+			if err != nil {
+				return nil, err
+			}
+			workers = append(workers, w)
 		}
-		workers = append(workers, w)
-	}
-	res, err := r.measured(ctx, "login", workers)
+		return workers, nil
+	})
 	if err != nil {
 		return err
 	}
-	// The speed of a machine drifts, of one shared with others most of all: the
-	// limit is the mean of before and after.
-	r.rawHash = (r.rawHash + rawHash(ctx, r.Hash, r.Duration/2).rate()) / 2
 	res.Hash = "argon2id " + r.Hash.String()
-	res.limit("hash", r.rawHash)
 	r.add(res)
 	return nil
 }

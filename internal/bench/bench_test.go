@@ -62,7 +62,7 @@ func someone(t *testing.T, w *otltest.World) (people, second []Person) {
 		p, _ := add(fmt.Sprintf("p%d@dev.test", i))
 		people = append(people, p)
 	}
-	for i := range 200 { // a code is good once
+	for i := range 500 { // a code is good once
 		p, u := add(fmt.Sprintf("s%d@dev.test", i))
 		p.Seed = secret.NewTOTPSeed()
 		if _, err := w.Setup.Give(t.Context(), u, factor.Given{New: factor.New{Kind: otl.FactorTOTP}, Seed: p.Seed}); err != nil {

@@ -35,7 +35,7 @@ type step struct {
 const stepsASecond = 60
 
 // factors measures sign-ins with two factors on OneLogin's wire, and verify_factor alone:
-// first all sign-ins are begun, which is where the hashes are, then all are finished.
+// in each turn some are begun, which is where the hashes are, then these are finished.
 func (r stepping) factors(ctx context.Context) error {
 	n := min(len(r.Second), max(int(r.Duration.Seconds()*stepsASecond), 8))
 	if n == 0 || r.Client.ID == "" {
@@ -49,38 +49,50 @@ func (r stepping) factors(ctx context.Context) error {
 	if s.now == nil {
 		s.now = time.Now
 	}
-	raw := rawHash(ctx, r.Hash, r.Duration/2).rate()
-	before, err := r.used(ctx)
-	if err != nil {
-		return err
-	}
 	both := make([]time.Duration, n)
-	begun, err := r.each(ctx, both, loginConnections, s.begin)
-	if err != nil {
-		return err
+	var raw, begun, verified load
+	var hashed, checked time.Duration // of the server's processors
+	var last usage
+	for from := 0; from < n; from += (n + turns - 1) / turns {
+		part := both[from:min(from+(n+turns-1)/turns, n)]
+		raw.join(rawHash(ctx, r.Hash, r.Duration/(2*turns)))
+		before, err := r.used(ctx)
+		if err != nil {
+			return err
+		}
+		l, err := r.each(ctx, part, loginConnections, func(c *client, i int) error { return s.begin(c, from+i) })
+		if err != nil {
+			return err
+		}
+		begun.join(l)
+		middle, err := r.used(ctx)
+		if err != nil {
+			return err
+		}
+		if l, err = r.each(ctx, part, r.Connections, func(c *client, i int) error { return s.finish(c, from+i) }); err != nil {
+			return err
+		}
+		verified.join(l)
+		if last, err = r.used(ctx); err != nil {
+			return err
+		}
+		hashed, checked = hashed+middle.cpu-before.cpu, checked+last.cpu-middle.cpu
 	}
-	middle, err := r.used(ctx)
-	if err != nil {
-		return err
-	}
-	verified, err := r.each(ctx, both, r.Connections, s.finish)
-	if err != nil {
-		return err
-	}
-	alone, err := r.weigh(ctx, "verify_factor on OneLogin's wire", verified, middle, verified.took)
-	if err != nil {
-		return err
-	}
-	alone.Connections = r.Connections
+	raw.join(rawHash(ctx, r.Hash, r.Duration/(2*turns)))
 	slices.Sort(both)
-	all := load{took: begun.took + verified.took, good: both}
-	whole, err := r.weigh(ctx, "login with a second factor on OneLogin's wire", all, before, all.took)
+	took := begun.took + verified.took
+	whole, err := weighed("login with a second factor on OneLogin's wire", load{took: took, good: both}, hashed+checked, last.mem, took)
 	if err != nil {
 		return err
 	}
 	whole.Connections = loginConnections
-	whole.limit("hash", (raw+rawHash(ctx, r.Hash, r.Duration/2).rate())/2)
+	whole.limit("hash", raw.rate())
 	r.add(whole)
+	alone, err := weighed("verify_factor on OneLogin's wire", verified, checked, last.mem, verified.took)
+	if err != nil {
+		return err
+	}
+	alone.Connections = r.Connections
 	r.add(alone)
 	return nil
 }
