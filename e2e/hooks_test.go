@@ -90,7 +90,9 @@ func (s stations) webhooks(l *looker, all bool) {
 	l.do(chromedp.WaitVisible(chromedp.CSS("#url-wrong")))
 	at("wrong", true)
 	l.fill("url", r.url)
-	l.fill("events", "role.assigned session.revoked user.updated")
+	for _, event := range []string{"role.assigned", "session.revoked", "user.updated"} {
+		l.press(`#new input[value="` + event + `"]`)
+	}
 	l.turn("#new button")
 	l.do(chromedp.WaitVisible(chromedp.CSS(`main code`)))
 	at("made", false)

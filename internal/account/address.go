@@ -228,6 +228,7 @@ func (a *Changes) link(token string) string {
 type AskedChange struct {
 	Undo   bool   // it takes the change back rather than confirms it
 	To     string // masked
+	Was    string // what is changed, masked; "" for none
 	Locale string
 }
 
@@ -243,7 +244,7 @@ func (a *Changes) Look(ctx context.Context, token string) (AskedChange, error) {
 			return AskedChange{}, err
 		}
 		u, err := a.Store.Read.Users.ByID(ctx, t.UserID)
-		return AskedChange{p == otl.PurposeUndo, otl.Masked(t.Data[dataTo]), u.Locale}, err
+		return AskedChange{p == otl.PurposeUndo, otl.Masked(t.Data[dataTo]), otl.Masked(t.Data[dataWas]), u.Locale}, err
 	}
 	return AskedChange{}, ErrChange
 }

@@ -23,6 +23,7 @@ type Options struct {
 	Server   string // base URL of the server
 	Own      string // base URL of this site
 	Callback string // registered at the server; below Own
+	Try      string // whom somebody who looks around can sign in as, "" for nobody
 	Now      func() time.Time
 	Log      *slog.Logger
 }
@@ -144,18 +145,18 @@ func random() string {
 
 // view is what the page shows.
 type view struct {
-	Name, Server string
-	SignedIn     bool
-	Title        string
-	Fields       []field
-	Heard        []heard
-	Problem      string
+	Name, Server, Try string
+	SignedIn          bool
+	Title             string
+	Fields            []field
+	Heard             []heard
+	Problem           string
 }
 
 func (s *Site) home(w http.ResponseWriter, r *http.Request) { s.show(w, r, http.StatusOK, "") }
 
 func (s *Site) show(w http.ResponseWriter, r *http.Request, status int, problem string) {
-	v := view{Name: s.Name, Server: s.Server, Title: s.Name, Problem: problem}
+	v := view{Name: s.Name, Server: s.Server, Try: s.Try, Title: s.Name, Problem: problem}
 	s.mu.Lock()
 	v.Heard = append(v.Heard, s.heard...)
 	if c, err := r.Cookie(s.cookieName()); err == nil {

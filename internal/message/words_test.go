@@ -99,11 +99,15 @@ func TestDatesAreSaidAsPeopleWriteThem(t *testing.T) {
 	}
 }
 
-// TestOneFormOfAddress: where pages and mails address people alike, no text does so in another
-// way (words/README.md); the pages of German, Spanish and Dutch are crawled for theirs.
+// TestOneFormOfAddress: pages, mails and SMS address people alike, and no text does so in another
+// way (words/README.md).
 func TestOneFormOfAddress(t *testing.T) {
 	t.Parallel()
 	for lang, other := range map[string]string{
+		"de": "du dich dir dein deine deinen deinem deiner deines Du Dein Deine Deinen Deinem Deiner Deines " +
+			"Gib gib Öffne Wähle Melde melde Bestätige Behebe lass warst hast", // imperatives too
+		"es":    "tú tu tus te ti tuyo tuya contigo has Tu Tus Escribe escribe Elige Cambia Confirma Corrige Restablece Inicia inicia compartas",
+		"nl":    "je jij jou jouw Je Jij Jouw Heb",
 		"fr":    "tu te toi ton ta tes Tu Ton Ta Tes",
 		"it":    "lei suo sua suoi sue Lei Suo Sua Suoi Sue",
 		"pt-BR": "tu te ti teu tua teus tuas contigo Tu Teu Tua Teus Tuas",

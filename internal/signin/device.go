@@ -160,17 +160,17 @@ func orFlow(err error) error {
 	return err
 }
 
-// Decide lets the device of a visit in, or turns it away. The error is ErrFlow.
-func (s Devices) Decide(ctx context.Context, v Visit, allow bool) error {
+// Decide lets the device of a visit in, or turns it away, and says which it was. The error is ErrFlow.
+func (s Devices) Decide(ctx context.Context, v Visit, allow bool) (Waiting, error) {
 	d, err := s.Look(ctx, v)
 	if err != nil {
-		return err
+		return d, err
 	}
 	state := otl.DeviceDenied
 	if allow {
 		state = otl.DeviceAllowed
 	}
-	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	return d, s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		first, err := tx.Flows.Finish(ctx, v.ID, s.Now())
 		if err == nil && first {
 			first, err = tx.DeviceGrants.Decide(ctx, d.ID, state, v.Who.User.ID, v.Who.Session.ID, s.Now())

@@ -76,7 +76,7 @@ func TestDeviceGrant(t *testing.T) {
 		}
 		d.want(t, "authorization_pending")
 		p = x.browser.Submit(p, "confirm", map[string]string{"decision": "connect"})
-		if !strings.Contains(string(p.Raw), "go on at the device.") {
+		if !strings.Contains(string(p.Raw), "is now signed in to \u2068Notes\u2069.") {
 			t.Errorf("%d %s", p.Status, p.Raw)
 		}
 		r := d.ask(t).Want(t, http.StatusOK)
@@ -100,7 +100,7 @@ func TestDeviceGrantsThatFail(t *testing.T) {
 		denied := x.device(t, tv)
 		p := denied.enter(t, x.browser)
 		p = x.browser.Submit(p, "confirm", map[string]string{"decision": "cancel"})
-		if !strings.Contains(string(p.Raw), "Nobody was signed in on the device.") {
+		if !strings.Contains(string(p.Raw), "Nobody was signed in on \u2068client\u2069.") {
 			t.Errorf("%s", p.Raw)
 		}
 		denied.want(t, "access_denied")

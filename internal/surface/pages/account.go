@@ -86,8 +86,8 @@ func (p accounts) handed(w http.ResponseWriter, r *http.Request) (bool, error) {
 	if err != nil || who.Session.HandedBy == "" || r.URL.Query().Get("own") == "1" {
 		return false, err
 	}
-	s := p.screen(w, r, signin.Visit{Who: who}, nil)
-	s.Title, s.Data = s.Say("account"), whom(who.User, true)
+	s := p.screen(w, r, signin.Visit{Who: who}, map[string]string{"address": isolate(whom(who.User, true))})
+	s.Title = s.Say("account")
 	p.show(w, http.StatusOK, "handed.html", "", s)
 	return true, nil
 }

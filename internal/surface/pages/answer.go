@@ -23,6 +23,6 @@ func (p *Pages) Leave(w http.ResponseWriter, r *http.Request, site otl.Site, a s
 		return
 	}
 	s := screen{Voice: p.voice(w, r, map[string]string{"site": isolate(site.Name)}), Site: site.Name, Data: answerPage{a.To, a.Form}}
-	s.Title, s.Onward = s.Say("continue"), true
+	s.Title, s.Here = s.Say("go_back"), nil
 	p.show(w, http.StatusOK, "answer.html", otl.Origin(a.To), s)
 }

@@ -13,7 +13,7 @@ import (
 type changePage struct {
 	Link  string // "" where there is nothing to press
 	Press string
-	Body  string
+	Body  []string
 }
 
 // changes are the pages behind the links of changes.
@@ -32,13 +32,22 @@ func (p changes) change(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return p.deadChange(w, r, err)
 	}
-	v := p.voice(w, r, map[string]string{message.DataTo: isolate(c.To)}, c.Locale)
-	title, press := v.Say("change_page_heading"), v.Say("confirm_change_link")
-	if c.Undo {
-		title, press = v.Say("undo_page_heading"), v.Say("change_asked_link")
+	v := p.voice(w, r, changed(c), c.Locale)
+	title, page := v.Say("change_page_heading"), changePage{Link: link, Press: v.Say("confirm_change_link")}
+	if c.Was != "" {
+		page.Body = append(page.Body, v.Say("change_was"))
 	}
-	p.show(w, http.StatusOK, "change.html", "", screen{Voice: v, Title: title, Token: token(p.bind(w, r)), Data: changePage{Link: link, Press: press}})
+	page.Body = append(page.Body, v.Say("change_leave"))
+	if c.Undo {
+		title, page.Press, page.Body = v.Say("undo_page_heading"), v.Say("change_asked_link"), []string{v.Say("undo_page_body")}
+	}
+	p.show(w, http.StatusOK, "change.html", "", screen{Voice: v, Title: title, Token: token(p.bind(w, r)), Data: page})
 	return nil
+}
+
+// changed gives what the voice needs to say what is changed.
+func changed(c account.AskedChange) map[string]string {
+	return map[string]string{message.DataTo: isolate(c.To), "was": isolate(c.Was)}
 }
 
 // confirmChange does it.
@@ -51,13 +60,13 @@ func (p changes) confirmChange(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return p.deadChange(w, r, err)
 	}
-	v := p.voice(w, r, nil, c.Locale)
+	v := p.voice(w, r, changed(c), c.Locale)
 	v.Here = placed("/") // the link is used up
 	body := v.Say("change_done_body")
 	if c.Undo {
 		body = v.Say("undo_done_body")
 	}
-	p.show(w, http.StatusOK, "change.html", "", screen{Voice: v, Title: v.Say("change_done_heading"), Data: changePage{Body: body}})
+	p.show(w, http.StatusOK, "change.html", "", screen{Voice: v, Title: v.Say("change_done_heading"), Data: changePage{Body: []string{body}}})
 	return nil
 }
 
@@ -66,6 +75,6 @@ func (p changes) deadChange(w http.ResponseWriter, r *http.Request, err error) e
 		return err
 	}
 	v := p.voice(w, r, nil)
-	p.show(w, http.StatusGone, "change.html", "", screen{Voice: v, Title: v.Say("link_dead_heading"), Data: changePage{Body: v.Say("change_dead_body")}})
+	p.show(w, http.StatusGone, "change.html", "", screen{Voice: v, Title: v.Say("link_dead_heading"), Data: changePage{Body: []string{v.Say("change_dead_body")}}})
 	return nil
 }

@@ -49,8 +49,8 @@ func TestChangePages(t *testing.T) {
 			if !strings.Contains(page, `<html lang="`+l.Tag+`"`) || !strings.Contains(page, `id="confirm"`) || strings.ContainsAny(strings.ReplaceAll(page, "{{", "{"), "{}") || strings.Contains(page, "new@dev.test") {
 				t.Errorf("%s %s: %s", l.Tag, path, page)
 			}
-			if path == confirm && !strings.Contains(page, "n***@dev.test") {
-				t.Errorf("%s does not say to what: %s", l.Tag, page)
+			if !strings.Contains(page, "n***@dev.test") || (path == confirm) != strings.Contains(page, "j***@dev.test") || strings.Contains(page, "jane@dev.test") {
+				t.Errorf("%s does not say of what: %s", l.Tag, page)
 			}
 			if r.Header.Get("Cache-Control") != "no-store" || r.Header.Get("Referrer-Policy") != "same-origin" {
 				t.Errorf("%v", r.Header)
@@ -60,7 +60,7 @@ func TestChangePages(t *testing.T) {
 	post := func(path string) otltest.Reply {
 		return w.Do(t, otltest.Call{Method: http.MethodPost, Path: path, Headers: map[string]string{"Accept": anyPage, "Sec-Fetch-Site": "same-origin"}})
 	}
-	if page := string(post(confirm).Want(t, http.StatusOK).Raw); !strings.Contains(page, "Your account is changed.") {
+	if page := string(post(confirm).Want(t, http.StatusOK).Raw); !strings.Contains(page, "n***@dev.test\u2069 is used for your account") {
 		t.Error(page)
 	}
 	if page := string(post(undo).Want(t, http.StatusOK).Raw); !strings.Contains(page, "The change is undone") {

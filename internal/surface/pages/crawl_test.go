@@ -84,7 +84,7 @@ func TestAD03_AD10_AD12_AD13_EveryPageSaysWhatABrowserMayDo(t *testing.T) {
 // manager, or whatever else knows them, is told of each (WCAG 2.2 success criterion 1.3.5).
 func autocompletes() []string {
 	return []string{
-		"code text: one-time-code", "display_name text: nickname", "email email: email", "email email: username", "events text: off", "identifier text: username webauthn", "label text: off",
+		"code text: one-time-code", "display_name text: nickname", "email email: email", "email email: username", "identifier text: username webauthn", "label text: off",
 		"name text: name", "password password: current-password", "password password: new-password", "phone tel: tel", "picture url: photo", "url url: off", "user text: off", "user_code text: off",
 		"username text: username",
 	}

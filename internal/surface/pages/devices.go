@@ -87,11 +87,12 @@ func (p devices) confirmed(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	allow := r.PostForm.Get("decision") == "connect"
-	if err := p.rule().Decide(r.Context(), v, allow); err != nil {
+	d, err := p.rule().Decide(r.Context(), v, allow)
+	if err != nil {
 		return err
 	}
 	p.jar.Clear(w, cookie.Shows)
-	s := p.screen(w, r, signin.Visit{}, nil)
+	s := p.screen(w, r, v, map[string]string{"name": isolate(d.Client)})
 	s.Here = placed("/device") // it is decided
 	s.Title, s.Good, s.Data = s.Say("device_denied_heading"), s.Say("device_denied"), devicePage{}
 	if allow {

@@ -28,7 +28,7 @@ func TestDevicePage(t *testing.T) {
 		for decision, want := range map[string]struct {
 			state otl.DeviceState
 			says  string
-		}{"connect": {otl.DeviceAllowed, "go on at the device."}, "cancel": {otl.DeviceDenied, "Nobody was signed in on the device."}} {
+		}{"connect": {otl.DeviceAllowed, "\u2068Television\u2069 is now signed in to \u2068Notes\u2069."}, "cancel": {otl.DeviceDenied, "Nobody was signed in on \u2068Television\u2069."}} {
 			shown, err := signin.Devices{Flows: w.Flows}.Begin(t.Context(), w.Notes.Site, c.ID, "openid")
 			if err != nil {
 				t.Fatal(err)

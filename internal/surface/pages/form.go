@@ -60,7 +60,7 @@ func (p *Pages) read(w http.ResponseWriter, r *http.Request) error {
 		return &otl.Error{Kind: otl.Malformed, Code: "form_invalid", Text: "The form could not be read."}
 	}
 	for name, values := range r.PostForm {
-		if len(values) > 1 && name != fieldsField {
+		if len(values) > 1 && name != fieldsField && name != eventsField {
 			return otl.InvalidField(name, "duplicate", "must be given once") // PW-16
 		}
 	}
@@ -94,5 +94,9 @@ func (p *Pages) bind(w http.ResponseWriter, r *http.Request) secret.Text {
 	return b
 }
 
-// fieldsField names the check boxes of what a site may see: there are several.
-const fieldsField = "fields"
+// Names of check boxes, of which there are several: what a site may see, and what an endpoint is
+// told of.
+const (
+	fieldsField = "fields"
+	eventsField = "events"
+)

@@ -31,9 +31,14 @@ type hooksPage struct {
 	At        string // of the page
 	Intro     string
 	Endpoints []hookCard
-	Types     []string // of events, that an endpoint can be told of
-	// URL and Events are what was typed for an endpoint that was not made.
-	URL, Events string
+	URL       string   // as it was typed for an endpoint that was not made
+	Types     []picked // what an endpoint can be told of, and what was picked for that one
+}
+
+// picked is a type of events that can be picked.
+type picked struct {
+	Type string
+	On   bool
 }
 
 // hookCard is one endpoint.
@@ -136,8 +141,10 @@ func (p hooks) showList(w http.ResponseWriter, r *http.Request, v signin.Visit, 
 	}
 	s := p.screen(w, r, v, nil)
 	named := s.With("site", isolate(of.Name))
-	page := hooksPage{At: hooksAt(of.ID), Intro: named.Say("hooks_intro"), URL: r.PostForm.Get("url"), Events: r.PostForm.Get("events")}
-	page.Types = otl.EventTypes(otl.ToldEvents()).Strings()
+	page := hooksPage{At: hooksAt(of.ID), Intro: named.Say("hooks_intro"), URL: r.PostForm.Get("url")}
+	for _, t := range otl.EventTypes(otl.ToldEvents()).Strings() {
+		page.Types = append(page.Types, picked{t, slices.Contains(r.PostForm[eventsField], t)})
+	}
 	for _, e := range all {
 		page.Endpoints = append(page.Endpoints, hookOf(s, e))
 	}
@@ -175,7 +182,7 @@ func (p hooks) create(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || !ok {
 		return err
 	}
-	m, err := p.Webhooks.Create(r.Context(), of.ID, webhook.NewEndpoint{URL: r.PostForm.Get("url"), Events: strings.Fields(r.PostForm.Get("events"))})
+	m, err := p.Webhooks.Create(r.Context(), of.ID, webhook.NewEndpoint{URL: r.PostForm.Get("url"), Events: r.PostForm[eventsField]})
 	if err != nil && mendable(err) {
 		return p.showList(w, r, v, of, err)
 	}
@@ -234,8 +241,9 @@ func (p hooks) lately(r *http.Request, s screen, of otl.Site, page *hookPage) er
 	if err != nil || week.Good+week.Bad == 0 {
 		return err
 	}
-	share := strconv.FormatFloat(100*float64(week.Good)/float64(week.Good+week.Bad), 'f', 1, 64)
-	page.Week = s.With("percent", isolate(share+" %")).With("n", strconv.Itoa(week.Good+week.Bad)).With("ms", number(week.P95.Milliseconds())).Say("hook_week")
+	all := week.Good + week.Bad
+	share := strconv.Itoa(100 * week.Good / all) // whole, and 100 only where all did
+	page.Week = s.With("percent", isolate(share+" %")).With("n", strconv.Itoa(all)).With("ms", number(week.P95.Milliseconds())).Say("hook_week")
 	for i, d := range week.Days {
 		if all := d.Good + d.Bad; all > 0 {
 			page.Line += "M" + strconv.Itoa(4*i) + " 10v-" + strconv.Itoa(max(1, 10*d.Good/all)) + "h3V10z"
@@ -307,6 +315,9 @@ func (p hooks) act(w http.ResponseWriter, r *http.Request) error {
 	case "verify":
 		page.Detail, err = p.verify(r, of.ID, id)
 	case "rotate":
+		if r.PostForm.Get("sure") != "yes" {
+			return p.ask(w, r, v, of, id)
+		}
 		var m webhook.Made
 		m, err = p.Webhooks.Rotate(ctx, of.ID, id, webhook.Overlap)
 		page.Secret = m.Secret.Reveal()
@@ -314,7 +325,7 @@ func (p hooks) act(w http.ResponseWriter, r *http.Request) error {
 		return p.replay(w, r, v, of, page)
 	case "delete":
 		if r.PostForm.Get("sure") != "yes" {
-			return p.askDelete(w, r, v, of, id)
+			return p.ask(w, r, v, of, id)
 		}
 		if err = p.Webhooks.Delete(ctx, of.ID, id); err == nil {
 			p.send(w, r, hooksAt(of.ID))
@@ -333,20 +344,23 @@ func (p hooks) act(w http.ResponseWriter, r *http.Request) error {
 	return p.showOne(w, r, v, of, page, good)
 }
 
-// askDelete asks whether somebody really wants to remove an endpoint.
-func (p hooks) askDelete(w http.ResponseWriter, r *http.Request, v signin.Visit, of otl.Site, id string) error {
+// ask asks whether somebody really wants to remove an endpoint, or a new secret for it.
+func (p hooks) ask(w http.ResponseWriter, r *http.Request, v signin.Visit, of otl.Site, id string) error {
 	e, err := p.Webhooks.Get(r.Context(), of.ID, id)
 	if err != nil {
 		return err
 	}
 	s := p.screen(w, r, v, nil)
-	at := hooksAt(of.ID) + "/" + id
-	s.portal(s.Say("hook_delete_heading"))
-	s.Here = placed(at)
-	s.Data = askPage{
-		Body: []string{s.With("url", isolate(e.URL)).Say("hook_delete_body")}, Action: at, Press: s.Say("remove"), Back: at,
-		Fields: url.Values{"do": {"delete"}, "sure": {"yes"}},
+	at, do := hooksAt(of.ID)+"/"+id, r.PostForm.Get("do")
+	page := askPage{Action: at, Back: at, Fields: url.Values{"do": {do}, "sure": {"yes"}}}
+	if do == "delete" {
+		s.portal(s.Say("hook_delete_heading"))
+		page.Body, page.Press = []string{s.With("url", isolate(e.URL)).Say("hook_delete_body")}, s.Say("remove")
+	} else {
+		s.portal(s.Say("hook_rotate_heading"))
+		page.Body, page.Press, page.Gives = []string{isolate(e.URL), s.With("n", number(int64(webhook.Overlap.Hours()))).Say("hook_rotate_body")}, s.Say("hook_rotate"), true
 	}
+	s.Here, s.Data = placed(at), page
 	p.show(w, http.StatusOK, "ask.html", "", s)
 	return nil
 }
@@ -423,11 +437,12 @@ func (p hooks) delivery(w http.ResponseWriter, r *http.Request) error {
 // attemptOf says how an attempt went.
 func attemptOf(s screen, a otl.Attempt) attemptCard {
 	ms := func(d time.Duration) string { return number(d.Milliseconds()) }
-	text := strconv.Itoa(a.Number) + " · " + s.minute(a.StartedAt) + " · " + ms(a.Took) + " ms"
-	for _, more := range []string{strconv.Itoa(a.Status), a.Problem} {
-		if more != "" && more != "0" {
-			text += " · " + isolate(more)
-		}
+	text := s.With("n", strconv.Itoa(a.Number)).With("date", s.minute(a.StartedAt)).With("ms", ms(a.Took)).Say("hook_attempt")
+	if a.Status > 0 {
+		text += " · " + isolate("HTTP "+strconv.Itoa(a.Status))
+	}
+	if a.Problem != "" {
+		text += " · " + isolate(a.Problem)
 	}
 	card := attemptCard{Text: text, Request: head(a.Request), Answer: head(a.Response), Body: strings.ToValidUTF8(string(a.Body), "\ufffd")}
 	t, rest := a.Timing, a.Timing.Rest(a.Took)

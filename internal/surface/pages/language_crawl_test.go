@@ -72,7 +72,7 @@ func foreign(n *html.Node) bool {
 	return false
 }
 
-// TestPagesKeepTheirDistance: pages say Sie, usted and u, which mails do not.
+// TestPagesKeepTheirDistance: pages say Sie, usted and u, whatever is put together on them.
 func TestPagesKeepTheirDistance(t *testing.T) {
 	t.Parallel()
 	for lang, near := range map[string]string{

@@ -260,7 +260,7 @@ func TestTimesAreSaidInTheReadersZone(t *testing.T) {
 	b.Submit(p, "second", map[string]string{"code": secret.TOTP(seed, w.Clock.Now())})
 	p = b.Get("/account/security")
 	b.Submit(p, p.Actions()[slices.IndexFunc(p.Actions(), func(a string) bool { return strings.HasSuffix(a, "/rename") })], map[string]string{"label": `2 January 2026, 03:04` + "\u00a0" + `UTC <b>`})
-	has(t, b.Get("/account/security"), "2 January 2026, 03:04\u00a0UTC &lt;b&gt;</h3>", "!<b>", "!UTC</time> &lt;b&gt;")
+	has(t, b.Get("/account/security"), "2 January 2026, 03:04\u00a0UTC &lt;b&gt;</bdi></h3>", "!<b>", "!UTC</time> &lt;b&gt;")
 }
 
 // TestTheStatusOfTheParts is named with a word, not a colour alone, and the clock is one of them.

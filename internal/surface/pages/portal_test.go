@@ -81,7 +81,7 @@ func TestTheProfilePage(t *testing.T) {
 		old := p // of before
 		holds(t, b.Submit(old, "profile", map[string]string{"name": "Somebody"}), "changed meanwhile", `value="Somebody"`)
 		bad := b.Submit(b.Get("/account/profile"), "profile", map[string]string{"picture": "javascript:alert(1)", "name": "Kept"})
-		holds(t, bad, `id="picture-wrong"`, `value="Kept"`, "Enter a full address, such as https://example.com/me.png.")
+		holds(t, bad, `id="picture-wrong"`, `value="Kept"`, "Enter a full address, such as https://example.com/me.png</span>")
 		if bad.Status != http.StatusBadRequest {
 			t.Errorf("%d", bad.Status)
 		}
@@ -128,7 +128,7 @@ func TestOT17_APersonChangesHisAddress(t *testing.T) {
 			t.Fatalf("without a proof: %s", p.Title)
 		}
 		p = password(b, p)
-		if p.Title != "New email address" {
+		if p.Title != "Email address" {
 			t.Fatalf("%s %s", p.Path, p.Title)
 		}
 		holds(t, b.Submit(p, "address", map[string]string{"email": "no address"}), `role="alert"`)
@@ -174,7 +174,7 @@ func TestAPersonChangesHisNumber(t *testing.T) {
 		b := home(t, w)
 		p := b.Get("/account/phone")
 		for _, bad := range []string{"12", "0170 5550100", "+14155550100"} { // none, none of any country, and none of a country that is allowed
-			if got := b.Submit(p, "address", map[string]string{"phone": bad}); got.Status/100 != 4 || got.Title != "New phone number" {
+			if got := b.Submit(p, "address", map[string]string{"phone": bad}); got.Status/100 != 4 || got.Title != "Phone number" {
 				t.Errorf("%s: %d %s", bad, got.Status, got.Title)
 			}
 		}
@@ -249,8 +249,8 @@ func TestTheLedgerPage(t *testing.T) {
 		}
 		b := home(t, w)
 		holds(t, b.Get("/account/ledger"), "\u2068Notes\u2069 may see: Email address, Name", "since 2 January 2026, 03:04 UTC", "\u2068Shop\u2069 may see: Email address, Name",
-			"2 January 2026, 03:04 UTC to 2 January 2026, 04:04 UTC", "\u2068Notes\u2069: Email address, Name", "Reads: 2, the latest on 2 January 2026, 03:04 UTC", ">What sites may see</h2>", ">What sites saw</h2>")
-		holds(t, b.Get("/account"), "Connected since 2 January 2026 · last sign-in 2 January 2026, 03:04 UTC · Reads: 2")
+			"2 January 2026, 03:04 UTC to 2 January 2026, 04:04 UTC", "\u2068Notes\u2069: Email address, Name", "Reads: 2, the latest on 2 January 2026, 03:04 UTC", ">What sites may see</h2>", ">What sites saw</h2>", `href="/account#connected"`)
+		holds(t, b.Get("/account"), `id="connected"`, "Connected since 2 January 2026 · last sign-in 2 January 2026, 03:04 UTC · Reads: 2")
 	})
 }
 
@@ -404,7 +404,7 @@ func TestASiteRequiresFieldsOnItsPage(t *testing.T) {
 		u := verified(t, w)
 		b := home(t, w)
 		p := b.Get(request(s, nil))
-		holds(t, p, "Email address (needed)", "signs nobody in without")
+		holds(t, p, "Email address (required)", "Without what is required", `href="/account/profile" target="_blank"`)
 		form := p.Fields("consent")
 		form["fields"] = []string{"name"}
 		if got := b.Send("/consent", form); got.Left != nil || got.Status != http.StatusBadRequest {
@@ -413,7 +413,7 @@ func TestASiteRequiresFieldsOnItsPage(t *testing.T) {
 		in := exchange(t, w, s, arrives(t, b.Submit(p, "consent", map[string]string{"fields": "email"}), s)).Want(t, http.StatusOK)
 		arrives(t, b.Get(request(s, nil)), s) // what was left out is not asked for again
 		card := b.Get("/account")
-		holds(t, card, "Email address (needed)")
+		holds(t, card, "Email address (required)")
 		ask := b.Submit(card, "/account/sites/"+s.Site.ID, map[string]string{"fields": "name"})
 		holds(t, ask, "Stop sharing this with \u2068Strict\u2069?", "needs: Email address. Without it you&#39;ll be signed out there")
 		if g, err := w.Store.Read.Grants.Of(t.Context(), u.ID, s.Site.ID); err != nil || !g.Fields.Has(otl.FieldEmail) {

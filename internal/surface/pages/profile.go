@@ -158,9 +158,8 @@ func (p accounts) profileSent(w http.ResponseWriter, r *http.Request) error {
 type addressPage struct {
 	Field  string // email or phone
 	Label  string
-	Named  string // what it is called
 	Body   string // what will happen, "" where the hint says so
-	Is     string // what it is now, masked; "" for none
+	Is     string // what it is now, "" for none
 	Hint   string // how it is written, or what will happen
 	Press  string
 	Value  string
@@ -183,14 +182,14 @@ func (p accounts) address(field string) act {
 func (p accounts) showAddress(w http.ResponseWriter, r *http.Request, v signin.Visit, field string, wrong error) error {
 	s := p.screen(w, r, v, nil)
 	s.Here = placed("/account/" + field)
-	page := addressPage{Field: field, Asked: wrong == nil && r.Method == http.MethodPost, Is: otl.Masked(v.Who.User.Email.Address), Value: r.PostForm.Get(field), Type: "email", Action: "/account/" + field}
-	s.Title, page.Hint, page.Press = s.Say("address_change"), s.Say("address_hint"), s.Say("send_link")
+	page := addressPage{Field: field, Asked: wrong == nil && r.Method == http.MethodPost, Is: v.Who.User.Email.Address, Value: r.PostForm.Get(field), Type: "email", Action: "/account/" + field}
+	page.Label, page.Hint, page.Press = s.Say("address_change"), s.Say("address_hint"), s.Say("send_link")
 	if field == "phone" {
-		page.Is, page.Type = otl.Masked(v.Who.User.Phone), "tel"
-		s.Title, page.Hint, page.Press = s.Say("phone_change"), s.With("number", isolate("+49 170 5550100")).Say("phone_hint"), s.Say("send_text_link")
+		page.Is, page.Type = v.Who.User.Phone, "tel"
+		page.Label, page.Hint, page.Press = s.Say("phone_change"), s.With("number", isolate("+49\u00a0170\u00a05550100")).Say("phone_hint"), s.Say("send_text_link")
 		page.Body = s.Say("phone_change_body")
 	}
-	page.Label, page.Named = s.Title, s.Say("field_"+field)
+	s.Title = s.Say("field_" + field)
 	code := p.wrong(&s, wrong)
 	switch {
 	case errors.Is(wrong, account.ErrHeld):

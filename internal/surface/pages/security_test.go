@@ -82,7 +82,7 @@ func TestWaysToSignIn(t *testing.T) {
 		}
 		of := func(label, verb string) string { return ways + "/factors/" + id(label) + "/" + verb }
 		p = b.Submit(p, of("Passkey", "rename"), map[string]string{"label": "Work<b>"})
-		if !strings.Contains(string(p.Raw), ">Work&lt;b&gt;</h3>") {
+		if !strings.Contains(string(p.Raw), ">Work&lt;b&gt;</bdi></h3>") {
 			t.Errorf("%s", p.Raw)
 		}
 		if got := b.Submit(p, of("Work<b>", "rename"), map[string]string{"label": strings.Repeat("x", 61)}); got.Status != http.StatusBadRequest || got.Title != p.Title {

@@ -140,6 +140,7 @@ func (p entry) forgotSent(w http.ResponseWriter, r *http.Request) error {
 	s.Title = s.Say("forgot_heading")
 	if err == nil {
 		pause := account.ResetPause()
+		s.Title = s.Say("check_mail")
 		page.Sent, page.Again, s.Here = s.Say("forgot_sent"), s.With("wait", s.Voice.Wait(pause)).Say("forgot_again"), nil
 		page.Left = int(pause.Seconds())
 		page.Resend = s.With("seconds", strconv.Itoa(page.Left)).Say("resend_from")

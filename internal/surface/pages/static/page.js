@@ -17,7 +17,9 @@ for (const time of document.querySelectorAll("time[datetime]")) {
 }
 
 // On a narrow screen the row of tabs is longer than what shows of it.
-document.querySelector(".tabs [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+const shows = () => document.querySelector(".tabs [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+shows();
+matchMedia("(max-width: 480px)").addEventListener("change", shows);
 
 // A password can be looked at.
 for (const button of document.querySelectorAll("button[data-shows]")) {
