@@ -2,6 +2,8 @@ package account
 
 import (
 	"bufio"
+	"compress/gzip"
+	"embed"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -32,7 +34,8 @@ type PasswordRules struct {
 	extra map[string]bool // the operator's own list
 
 	once   sync.Once
-	common map[string]bool // the strength library's list, read at first use
+	common []string        // in order; read at first use
+	roots  map[string]bool // what many of them are made from, and what is shorter
 	broken error
 }
 
@@ -60,13 +63,12 @@ func (p *PasswordRules) Check(password secret.Text, email otl.Email, siteName st
 	case utf8.RuneCountInString(norm.NFKC.String(s)) < MinPassword:
 		return otl.InvalidField("password", "too_short", "must be at least "+strconv.Itoa(MinPassword)+" characters")
 	}
-	common, err := p.list()
+	word := fold(s)
+	first, err := p.guessed(word)
 	if err != nil {
 		return err
 	}
-	word := fold(s)
-	listed := func(w string) bool { return common[w] || p.extra[w] }
-	if uniform(word) || slices.ContainsFunc(spellings(word), listed) {
+	if first {
 		return otl.InvalidField("password", "too_common", "is one of the passwords that are guessed first")
 	}
 	for _, own := range personal(email, siteName) {
@@ -77,43 +79,66 @@ func (p *PasswordRules) Check(password secret.Text, email otl.Email, siteName st
 	return nil
 }
 
+// guessed reports whether a folded password is among those that are guessed first, or made
+// from one that is: by little that is added at its end, or by digits and signs for letters, which
+// whoever guesses tries too (PW-04).
+func (p *PasswordRules) guessed(word string) (bool, error) {
+	p.once.Do(func() { p.broken = p.read() })
+	if p.broken != nil {
+		return false, p.broken
+	}
+	root := func(w string) bool { return p.roots[w] || p.extra[w] }
+	common := func(w string) bool {
+		_, found := slices.BinarySearch(p.common, w)
+		return found || root(w)
+	}
+	plain := strings.TrimRightFunc(word, notLetter)
+	if len(word)-len(plain) > mostAdded {
+		plain = word
+	}
+	return uniform(word) || common(word) || common(letters.Replace(word)) || root(plain) || root(letters.Replace(plain)), nil
+}
+
 // mostAdded is how much somebody adds to a word whose password is guessed all the same: a year
 // and a sign.
 const mostAdded = 5
 
-// spellings gives a folded password and what it is made from, if that is a word with little
-// added at its end, or with digits and signs for letters: whoever guesses tries those too (PW-04).
-func spellings(word string) []string {
-	plain := strings.TrimRightFunc(word, notLetter)
-	all := []string{word, letters.Replace(word)}
-	if len(word)-len(plain) <= mostAdded {
-		all = append(all, plain, letters.Replace(plain))
-	}
-	return all
-}
-
 // letters puts letters for what is written in their place.
 var letters = strings.NewReplacer("0", "o", "1", "l", "3", "e", "4", "a", "5", "s", "7", "t", "@", "a", "$", "s", "!", "i")
 
-// list reads the common passwords once, when the first new password is
-// checked: a start does not pay for it.
-func (p *PasswordRules) list() (map[string]bool, error) {
-	p.once.Do(func() {
-		var file struct{ List []string }
-		raw, err := zxcvbn.Asset("data/Passwords.json")
-		if err == nil {
-			err = json.Unmarshal(raw, &file)
-		}
-		if err != nil {
-			p.broken = fmt.Errorf("read the list of common passwords: %w", err)
-			return
-		}
-		p.common = make(map[string]bool, len(file.List))
-		for _, w := range file.List {
-			p.common[fold(w)] = true
-		}
-	})
-	return p.common, p.broken
+// commonFiles holds the 100,000 passwords of eight characters or more that were found most often
+// in collections of stolen ones, folded and in order; docs/dependencies.md says whose list it is.
+//
+//go:embed common.txt.gz
+var commonFiles embed.FS
+
+// read reads the lists once, when the first new password is checked: a start does not pay for it.
+func (p *PasswordRules) read() error {
+	file, err := commonFiles.Open("common.txt.gz")
+	if err != nil {
+		return err
+	}
+	unzipped, err := gzip.NewReader(file)
+	if err != nil {
+		return fmt.Errorf("read the list of common passwords: %w", err)
+	}
+	raw, err := io.ReadAll(unzipped)
+	if err != nil {
+		return fmt.Errorf("read the list of common passwords: %w", err)
+	}
+	p.common = strings.Split(strings.TrimSuffix(string(raw), "\n"), "\n")
+	var short struct{ List []string }
+	if raw, err = zxcvbn.Asset("data/Passwords.json"); err == nil {
+		err = json.Unmarshal(raw, &short)
+	}
+	if err != nil {
+		return fmt.Errorf("read the list of common passwords: %w", err)
+	}
+	p.roots = make(map[string]bool, len(short.List))
+	for _, w := range short.List {
+		p.roots[fold(w)] = true
+	}
+	return nil
 }
 
 // personal gives the words an attacker who knows person and site tries first.

@@ -1,9 +1,15 @@
 package account_test
 
 import (
+	"bufio"
+	"compress/gzip"
 	"errors"
+	"os"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -78,8 +84,40 @@ func TestPW04_WhatIsGuessedFirst(t *testing.T) {
 			t.Errorf("%q: %q, want %q", password, got, want)
 		}
 	}
+	for _, listed := range []string{"q1w2e3r4t5", "zxasqw12", "0123456789", "Robotixs", "bismill@h", "aa123456"} { // beyond what is made from a word
+		if got := check(t, &account.PasswordRules{}, listed); got != "too_common" {
+			t.Errorf("%q: %q", listed, got)
+		}
+	}
 	if err := r.ReadBlocklist(broken{}); err == nil {
 		t.Error("a blocklist that cannot be read")
+	}
+}
+
+// TestPW04_TheListIsLongEnough: 100,000 passwords that nothing else refuses, as they are looked
+// for, and in order.
+func TestPW04_TheListIsLongEnough(t *testing.T) {
+	t.Parallel()
+	file, err := os.Open("common.txt.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	unzipped, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, last := 0, ""
+	lines := bufio.NewScanner(unzipped)
+	for ; lines.Scan(); n++ {
+		word := lines.Text()
+		if word <= last || utf8.RuneCountInString(word) < account.MinPassword || strings.ToLower(norm.NFKC.String(word)) != word {
+			t.Fatalf("%d: %q stands behind %q, is short or not folded", n, word, last)
+		}
+		last = word
+	}
+	if lines.Err() != nil || n < 100_000 {
+		t.Errorf("%d passwords, %v", n, lines.Err())
 	}
 }
 
