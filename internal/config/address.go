@@ -53,6 +53,25 @@ func prefixes(dst *[]netip.Prefix) func(string) error {
 	}
 }
 
+// proxies takes the same, and unix for whoever connects to a unix socket.
+func proxies(dst *[]netip.Prefix, socket *bool) func(string) error {
+	return func(s string) error {
+		*socket = false
+		var networks []string
+		for part := range strings.SplitSeq(s, ",") {
+			if strings.TrimSpace(part) == "unix" {
+				*socket = true
+			} else {
+				networks = append(networks, part)
+			}
+		}
+		if prefixes(dst)(strings.Join(networks, ",")) != nil {
+			return errors.New("must be networks such as 10.0.0.0/8, or unix, separated by commas")
+		}
+		return nil
+	}
+}
+
 // ports takes port numbers, separated by commas; one at least.
 func ports(dst *[]uint16) func(string) error {
 	return func(s string) error {

@@ -201,13 +201,30 @@ func TestTrustedProxies(t *testing.T) {
 	}
 }
 
+// TestHT08_TheSocketOfAProxy is named beside networks, in any place.
+func TestHT08_TheSocketOfAProxy(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"unix": "true []", "10.0.0.0/8, unix": "true [10.0.0.0/8]", "unix,fd00::/8": "true [fd00::/8]", "10.0.0.0/8": "false [10.0.0.0/8]", "": "false []",
+	} {
+		if c, err := value("trusted_proxies", text); err != nil || fmt.Sprint(c.TrustedSocket, c.TrustedProxies) != want {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for _, text := range []string{"unix:/run/otl.sock", "Unix", "unix 10.0.0.0/8", "socket", "unix,nonsense"} {
+		_, err := value("trusted_proxies", text)
+		wantRefusal(t, err, "OTL_TRUSTED_PROXIES", "such as 10.0.0.0/8, or unix")
+	}
+}
+
 func FuzzTrustedProxies(f *testing.F) {
 	for _, s := range []string{"10.0.0.0/8, fd00::/8", "::ffff:1.2.3.4/100", "192.0.2.7", "fe80::1%a", "0.0.0.0/0", ",,", "::/96"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		var got []netip.Prefix
-		if prefixes(&got)(s) != nil {
+		var socket bool
+		if proxies(&got, &socket)(s) != nil {
 			return
 		}
 		for _, p := range got {

@@ -21,8 +21,9 @@ type Config struct {
 	TLSCert        string
 	TLSKey         string
 	TrustedProxies []netip.Prefix
-	ConnsTotal     int // connections open at once
-	ConnsAddress   int // the same from one address
+	TrustedSocket  bool // the peer of a unix socket is a proxy, too
+	ConnsTotal     int  // connections open at once
+	ConnsAddress   int  // the same from one address
 	DrainDelay     time.Duration
 
 	SecretKey         secret.Text
@@ -133,8 +134,27 @@ func (c *Config) Refuse(path, text string) error {
 type Error struct {
 	Key  string // the name as the user wrote it
 	Text string
-	Path string // of the key at fault, "" where it is none
+	Path string   // of the key at fault, "" where it is none
+	More []*Error // what else is wrong
 }
 
-// Error gives the key and what is wrong with it.
-func (e *Error) Error() string { return e.Key + ": " + e.Text }
+// Error gives the key and what is wrong with it, and the same of all others.
+func (e *Error) Error() string {
+	text := e.Key + ": " + e.Text
+	for _, other := range e.More {
+		text += "; " + other.Error()
+	}
+	return text
+}
+
+// faults are what is wrong with a configuration, told all at once.
+type faults []*Error
+
+func (f faults) err() error {
+	if len(f) == 0 {
+		return nil
+	}
+	first := *f[0]
+	first.More = f[1:]
+	return &first
+}

@@ -20,7 +20,7 @@ import (
 // fromFile gives the values of the YAML file by path. Without a name, a file
 // that is not there is an empty one. A file with a secret in it must not be
 // readable by everybody (SR-05).
-func fromFile(name string, keys []Key) (map[string]given, error) {
+func fromFile(name string, keys []Key, bad *faults) (map[string]given, error) {
 	names := []string{name}
 	if name == "" {
 		names = []string{"otl.yaml", "/etc/otl/otl.yaml"}
@@ -37,13 +37,13 @@ func fromFile(name string, keys []Key) (map[string]given, error) {
 		if err != nil {
 			return nil, err
 		}
-		return known(n, values, keys)
+		return known(n, values, keys, bad)
 	}
 	return nil, nil
 }
 
 // known keeps to the keys there are and refuses the others.
-func known(name string, values map[string]string, keys []Key) (map[string]given, error) {
+func known(name string, values map[string]string, keys []Key, bad *faults) (map[string]given, error) {
 	out := map[string]given{}
 	for _, path := range slices.Sorted(maps.Keys(values)) {
 		called := name + ": " + path
@@ -52,7 +52,8 @@ func known(name string, values map[string]string, keys []Key) (map[string]given,
 			if values[path] == "" && slices.ContainsFunc(keys, func(k Key) bool { return strings.HasPrefix(k.Path, path+".") }) {
 				continue // a group whose keys are all commented out
 			}
-			return nil, &Error{Key: called, Text: "is not a setting" + suggest(path, paths(keys))}
+			*bad = append(*bad, &Error{Key: called, Text: "is not a setting" + suggest(path, paths(keys))})
+			continue
 		}
 		if keys[i].Secret && values[path] != "" {
 			if err := CheckPrivate(name); err != nil {

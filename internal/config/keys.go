@@ -26,7 +26,7 @@ func (c *Config) keys() []Key {
 		concealed(key("secret_key_previous", "", "The master key that secret_key replaces; needed once, at the next start.", masterKey(&c.SecretKeyPrevious))),
 		key("tls.cert", "", "Certificate file; empty to serve http, behind a proxy that ends TLS.", text(&c.TLSCert)),
 		key("tls.key", "", "Private key file of tls.cert.", text(&c.TLSKey)),
-		key("trusted_proxies", "", "Networks, comma-separated, whose X-Forwarded-For is believed.", prefixes(&c.TrustedProxies)),
+		key("trusted_proxies", "", "Networks, comma-separated, whose X-Forwarded-For is believed; unix for the peers of a unix socket.", proxies(&c.TrustedProxies, &c.TrustedSocket)),
 		key("connections.total", "10000", "Connections open at once; beyond that an idle one is closed for a new one. The process needs as many open files.", number(&c.ConnsTotal, 100, 1000000)),
 		key("connections.per_address", "500", "The same from one IPv4 address or one /64 of IPv6. Trusted proxies count in the total alone; rate_limits off lifts it.", number(&c.ConnsAddress, 10, 1000000)),
 		key("drain_delay", "5s", "How long /readyz says 503 before a stopping server takes no more requests.", duration(&c.DrainDelay, 0, 5*time.Minute)),

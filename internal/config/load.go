@@ -26,16 +26,17 @@ type given struct {
 	name   string // what an error calls it, such as "OTL_LISTEN"
 }
 
-// Load reads the configuration. The error is an *Error, or ErrSecretFile for a
-// file with a secret that cannot be read or that everybody can read.
+// Load reads the configuration. The error is an *Error that names every value at fault, or
+// ErrSecretFile for a file with a secret that cannot be read or that everybody can read.
 func Load(src Sources) (*Config, error) {
 	c := &Config{values: map[string]Value{}}
 	keys := c.keys()
-	file, err := fromFile(src.File, keys)
+	bad := faults{}
+	file, err := fromFile(src.File, keys, &bad)
 	if err != nil {
 		return nil, err
 	}
-	env, err := fromEnv(src.Environ, keys)
+	env, err := fromEnv(src.Environ, keys, &bad)
 	if err != nil {
 		return nil, err
 	}
@@ -54,9 +55,12 @@ func Load(src Sources) (*Config, error) {
 			g = given{s, "flag", "--" + k.Flag}
 		}
 		if err := k.set(g.text); err != nil {
-			return nil, &Error{g.name, err.Error(), k.Path}
+			bad = append(bad, &Error{Key: g.name, Text: err.Error(), Path: k.Path})
 		}
 		c.values[k.Path] = newValue(k, g)
+	}
+	if err := bad.err(); err != nil {
+		return nil, err
 	}
 	return c, c.agree()
 }
@@ -89,7 +93,7 @@ func (c *Config) agree() error {
 
 // fromEnv gives the values of the environment by path. Every OTL_ variable must
 // be a key, the file of a secret, or a name that belongs to clients and scripts.
-func fromEnv(environ []string, keys []Key) (map[string]given, error) {
+func fromEnv(environ []string, keys []Key, bad *faults) (map[string]given, error) {
 	out, files := map[string]given{}, map[string]given{}
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
@@ -99,7 +103,7 @@ func fromEnv(environ []string, keys []Key) (map[string]given, error) {
 		i := slices.IndexFunc(keys, func(k Key) bool { return k.Env == name || k.Secret && k.Env+fileSuffix == name })
 		switch {
 		case i < 0:
-			return nil, &Error{Key: name, Text: "is not a setting" + suggest(name, variables(keys))}
+			*bad = append(*bad, &Error{Key: name, Text: "is not a setting" + suggest(name, variables(keys))})
 		case keys[i].Env == name:
 			out[keys[i].Path] = given{value, "env", name}
 		default:
@@ -112,7 +116,8 @@ func fromEnv(environ []string, keys []Key) (map[string]given, error) {
 			continue
 		}
 		if out[k.Path].text != "" {
-			return nil, &Error{f.name, "and " + k.Env + " are both set; one of them must go", k.Path}
+			*bad = append(*bad, &Error{Key: f.name, Text: "and " + k.Env + " are both set; one of them must go", Path: k.Path})
+			continue
 		}
 		raw, err := ReadSecretFile(f.text)
 		if err != nil {
@@ -120,7 +125,8 @@ func fromEnv(environ []string, keys []Key) (map[string]given, error) {
 		}
 		f.text = strings.TrimSpace(string(raw))
 		if f.text == "" {
-			return nil, &Error{f.name, "names an empty file", k.Path}
+			*bad = append(*bad, &Error{Key: f.name, Text: "names an empty file", Path: k.Path})
+			continue
 		}
 		out[k.Path] = f
 	}

@@ -183,6 +183,23 @@ func TestUnknownNamesAreRefusedWithTheNearest(t *testing.T) {
 // TestHandlesOfScriptsAreIgnored names every handle, so that one that is lost
 // from the list is noticed: with `set -a; source .otl/dev.env` they are all in
 // the environment of the next `otl serve`.
+// TestAllFaultsAreNamedAtOnce: of the file, of names and of values.
+func TestAllFaultsAreNamedAtOnce(t *testing.T) {
+	t.Parallel()
+	path := file(t, "lissten: x\naccess_ttl: 30\nsession_limit: many\n")
+	_, err := Load(Sources{File: path, Environ: []string{"OTL_LITSEN=x", "OTL_JWT_ALG=none", "OTL_LOG_LEVEL=loud", "OTL_SESSION_LIMIT=5"}, Flags: map[string]string{"listen": "nowhere"}})
+	wantRefusal(t, err, path+": lissten", "did you mean listen?")
+	var e *Error
+	if !errors.As(err, &e) || len(e.More) != 5 {
+		t.Fatalf("%v", err)
+	}
+	for i, want := range []string{"OTL_LITSEN", "--listen", path + ": access_ttl", "OTL_JWT_ALG", "OTL_LOG_LEVEL"} {
+		if e.More[i].Key != want || !strings.Contains(err.Error(), "; "+want+": ") {
+			t.Errorf("%d is %s, want %s: %v", i, e.More[i].Key, want, err)
+		}
+	}
+}
+
 func TestHandlesOfScriptsAreIgnored(t *testing.T) {
 	t.Parallel()
 	var environ []string

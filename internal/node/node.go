@@ -85,6 +85,7 @@ type Options struct {
 	HostInPath      bool          // of the OneLogin wire: serve it below /<name>.onelogin.com/ too
 
 	TrustedProxies []netip.Prefix
+	TrustedSocket  bool // the peer of a unix socket is a proxy
 	Connections    server.Connections
 	HTTPS          bool
 	Senders        map[otl.Channel][]outbox.Sender // who delivers messages
@@ -299,7 +300,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 			return n.Store.Ping(ctx)
 		},
 		Refused:        n.SignIn.Second.Failures.Refused,
-		TrustedProxies: o.TrustedProxies, Connections: o.Connections, HTTPS: o.HTTPS, PII: o.PII, Log: o.Log, Metrics: metrics,
+		TrustedProxies: o.TrustedProxies, TrustedSocket: o.TrustedSocket, Connections: o.Connections, HTTPS: o.HTTPS, PII: o.PII, Log: o.Log, Metrics: metrics,
 	})
 }
 

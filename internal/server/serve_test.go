@@ -311,13 +311,32 @@ func TestListenLeavesFilesAlone(t *testing.T) {
 	}
 }
 
-// TestServeOnASocket: what comes over a socket has no address, and no header
-// gives it one.
-func TestServeOnASocket(t *testing.T) {
+// TestHT08_ServeOnASocket: what comes over a socket has no address, and no header gives it
+// one unless its peer is known to be a proxy.
+func TestHT08_ServeOnASocket(t *testing.T) {
 	t.Parallel()
+	for _, one := range []struct {
+		trusted         bool
+		forwarded, want string
+	}{
+		{false, "198.51.100.1", "invalid IP"},
+		{true, "198.51.100.1", "198.51.100.1"},
+		{true, "203.0.113.9, 198.51.100.1, 10.0.0.7", "198.51.100.1"}, // through another proxy of ours
+		{true, "198.51.100.1, x", "invalid IP"},
+		{true, "", "invalid IP"},
+	} {
+		t.Run(one.forwarded, func(t *testing.T) {
+			t.Parallel()
+			onASocket(t, one.trusted, one.forwarded, one.want)
+		})
+	}
+}
+
+func onASocket(t *testing.T, trusted bool, forwarded, want string) {
+	t.Helper()
 	var peer netip.Addr
 	s, log := serve(func(_ http.ResponseWriter, r *http.Request) { peer = otl.RequestOf(r.Context()).Peer }, func(o *server.Options) {
-		o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
+		o.TrustedProxies, o.TrustedSocket = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, trusted
 	})
 	path := filepath.Join(t.TempDir(), "otl.sock")
 	ln, err := server.Listen("unix:" + path)
@@ -334,7 +353,9 @@ func TestServeOnASocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("X-Forwarded-For", "198.51.100.1")
+	if forwarded != "" {
+		req.Header.Set("X-Forwarded-For", forwarded)
+	}
 	res, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -344,8 +365,8 @@ func TestServeOnASocket(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	if ip := log.lines(t)[0]["ip"]; peer.IsValid() || ip != nil {
-		t.Errorf("the peer is %v, logged as %v", peer, ip)
+	if ip := log.lines(t)[0]["ip"]; peer.String() != want || (ip != nil) != peer.IsValid() {
+		t.Errorf("the peer is %v, want %s, logged as %v", peer, want, ip)
 	}
 	if _, err := os.Stat(path); err == nil {
 		t.Error("the socket is left behind")

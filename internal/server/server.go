@@ -40,6 +40,8 @@ type Options struct {
 	Ready func(context.Context) error
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
+	// TrustedSocket says that whoever connects to a unix socket is such a proxy.
+	TrustedSocket bool
 	// Connections bounds the connections of Serve.
 	Connections Connections
 	// HTTPS says that people reach the server by https, so that browsers are told
@@ -338,7 +340,12 @@ func parseHop(s string) (netip.Addr, bool) {
 	return ip, found && closed && err == nil && ip.Is6()
 }
 
+// trusted reports whether an address is that of a proxy of ours; the peer of a unix socket has
+// none.
 func (s *Server) trusted(ip netip.Addr) bool {
+	if !ip.IsValid() {
+		return s.TrustedSocket
+	}
 	for _, p := range s.TrustedProxies {
 		if p.Contains(ip) {
 			return true
