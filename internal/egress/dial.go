@@ -91,6 +91,9 @@ func (d dialer) control(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
+// ProblemCertificate is the problem of a receiver whose certificate is not believed.
+const ProblemCertificate = "the certificate is not believed"
+
 // Problem says in a few words why a request got no answer, for whoever owns the
 // address: nothing of the network behind this server, nothing of the URL.
 func Problem(err error) string {
@@ -102,7 +105,7 @@ func Problem(err error) string {
 	case errors.Is(err, ErrBlocked):
 		return "the URL " + ErrBlocked.Error()
 	case errors.As(err, &cert):
-		return "the certificate is not believed"
+		return ProblemCertificate
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return "no answer in time"
 	case errors.Is(err, syscall.ECONNREFUSED):

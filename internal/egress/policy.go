@@ -3,7 +3,6 @@ package egress
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -18,8 +17,19 @@ import (
 // Errors of requests that are not made.
 var (
 	ErrURL     = errors.New("must be an https URL without a user name, such as https://example.com/hook")
-	ErrBlocked = errors.New("leads to no address that this server may call")
+	ErrBlocked = errors.New("leads to no address that this server may call (egress.allow names networks of its own that it may)")
 )
+
+// portError is ErrURL for a port that may not be called; it holds those that may.
+type portError string
+
+// Error says which ports may be called.
+func (e portError) Error() string {
+	return "the port must be " + string(e) + " (egress.ports names others)"
+}
+
+// Is implements errors.Is.
+func (portError) Is(target error) bool { return target == ErrURL } //nolint:errorlint // it is a value to compare with
 
 // Policy says what may be called and how much of the answer is read.
 type Policy struct {
@@ -70,7 +80,7 @@ func (p Policy) Check(raw string) error {
 		return ErrURL
 	}
 	if port := u.Port(); port != "" && !p.port(port) {
-		return fmt.Errorf("%w: the port must be %s", ErrURL, p.portList())
+		return portError(p.portList())
 	}
 	return p.checkHost(host)
 }
