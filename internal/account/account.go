@@ -113,6 +113,21 @@ func (a *Accounts) register(ctx context.Context, r Registration) (session.Tokens
 	return t, nil
 }
 
+// Registrations says beforehand what becomes of them.
+type Registrations struct{ *Accounts }
+
+// Faults says what is wrong with a registration, as far as that can be told without looking
+// anybody up. A password that is empty is none.
+func (a Registrations) Faults(r Registration) error {
+	_, _, err := a.newUser(r, func(e otl.Email) error {
+		if r.Password.Empty() {
+			return nil
+		}
+		return a.Rules.Check(r.Password, e, r.Site.Name)
+	})
+	return err
+}
+
 // newUser checks a registration and makes the person and the grant of it. The
 // rule checks the password, which depends on the address.
 func (a *Accounts) newUser(r Registration, rule func(otl.Email) error) (otl.User, otl.Grant, error) {

@@ -74,27 +74,66 @@ func (a Resets) ask(ctx context.Context, siteID, address string, quiet bool) err
 	if !u.DisabledAt.IsZero() || u.Held(otl.ChannelMail, "", now) {
 		u = otl.User{} // a password would open what the address does not yet
 	}
-	token := secret.NewKey(resetPrefix)
 	t := otl.Ticket{ID: secret.NewID(now), Purpose: otl.PurposeReset, UserID: u.ID, SiteID: siteID, CreatedAt: now, ExpiresAt: now.Add(ResetTTL)}
 	if u.ID == "" { // nobody's takes the place of the one before, too
 		t.Slot = secret.Slot(email.Key)
 	}
-	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if err := tx.Tickets.Void(ctx, u.ID, otl.PurposeReset, siteID, now); err != nil {
-			return err
-		}
-		if err := tx.Tickets.Insert(ctx, t, secret.Digest(token.Reveal()), nil); err != nil {
-			return err
-		}
-		_, err := a.Messages.Queue(ctx, tx, message.Note{
-			Kind: otl.MessageReset, Channel: otl.ChannelMail, To: u.Email.Address, UserID: u.ID, SiteID: siteID, Locale: u.Locale, Expires: t.ExpiresAt,
-			Data: map[string]string{
-				message.DataToken: token.Reveal(), message.DataLink: strings.TrimSuffix(a.PublicURL, "/") + "/reset/" + token.Reveal(),
-				message.DataMinutes: strconv.Itoa(int(ResetTTL.Minutes())),
-			},
-		})
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return a.send(ctx, tx, u, t) })
+}
+
+// Errors where a link to choose a new password would lead nobody in.
+var (
+	errNoAddress = &otl.Error{Kind: otl.NotFound, Code: "no_address", Text: "The person has no e-mail address."}
+	errDisabled  = &otl.Error{Kind: otl.Forbidden, Code: "user_disabled", Text: "The person is disabled."}
+)
+
+// Send mails a person a link to choose a new password, on behalf of whoever runs the server,
+// however many were sent there lately. Where a password would open nothing, the error says why:
+// he has no address, is disabled, or his address is held (ErrHeld).
+func (a Resets) Send(ctx context.Context, siteID string, u otl.User) error {
+	if err := a.Messages.Reaches(otl.ChannelMail); err != nil {
 		return err
+	}
+	now := a.Now()
+	t := otl.Ticket{ID: secret.NewID(now), Purpose: otl.PurposeReset, UserID: u.ID, SiteID: siteID, CreatedAt: now, ExpiresAt: now.Add(ResetTTL)}
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		u, err := tx.Users.ByID(ctx, u.ID)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			return otl.NoSuch("user")
+		case err != nil:
+			return err
+		case u.Email.Key == "":
+			return errNoAddress
+		case !u.DisabledAt.IsZero():
+			return errDisabled
+		case u.Held(otl.ChannelMail, "", now):
+			return ErrHeld
+		}
+		if err := tx.Events.Append(ctx, a.event(otl.EventUserInvited, u.ID, "", nil)); err != nil {
+			return err
+		}
+		return a.send(ctx, tx, u, t)
 	})
+}
+
+// send writes a reset ticket in the place of the one before, and the mail that brings it.
+func (a Resets) send(ctx context.Context, tx *store.Tx, u otl.User, t otl.Ticket) error {
+	token := secret.NewKey(resetPrefix)
+	if err := tx.Tickets.Void(ctx, u.ID, otl.PurposeReset, t.SiteID, t.CreatedAt); err != nil {
+		return err
+	}
+	if err := tx.Tickets.Insert(ctx, t, secret.Digest(token.Reveal()), nil); err != nil {
+		return err
+	}
+	_, err := a.Messages.Queue(ctx, tx, message.Note{
+		Kind: otl.MessageReset, Channel: otl.ChannelMail, To: u.Email.Address, UserID: u.ID, SiteID: t.SiteID, Locale: u.Locale, Expires: t.ExpiresAt,
+		Data: map[string]string{
+			message.DataToken: token.Reveal(), message.DataLink: strings.TrimSuffix(a.PublicURL, "/") + "/reset/" + token.Reveal(),
+			message.DataMinutes: strconv.Itoa(int(ResetTTL.Minutes())),
+		},
+	})
+	return err
 }
 
 // Reset sets a new password with a reset token. It signs nobody in: all sessions

@@ -136,3 +136,47 @@ func TestOT19_AHouseholdIsToldThatItAskedTooOften(t *testing.T) {
 		}
 	}, func(o *node.Options) { o.Limits = true })
 }
+
+// TestWhoRunsTheServerSendsALink to choose a new password, also just after another message; to
+// nobody whom a password would not let in, and it is in the log.
+func TestWhoRunsTheServerSendsALink(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u, resets := w.Person(t, "jane@dev.test"), account.Resets{Accounts: w.Accounts}
+		if err := w.Accounts.Forgot(t.Context(), w.Installation.SiteID, "jane@dev.test"); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := resets.Send(t.Context(), w.Installation.SiteID, u); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := logged(t, w, u.ID, otl.EventUserInvited); n != 2 {
+			t.Errorf("%d entries of the log", n)
+		}
+		reset := func(link string) error {
+			token := link[len(otltest.Issuer+"/reset/"):]
+			return w.Accounts.Reset(t.Context(), w.Notes.Site, secret.NewText(token), secret.NewText("staple-battery-8"))
+		}
+		good := 0
+		for _, l := range w.Letters(t, "jane@dev.test") {
+			if err := reset(l.Link); err == nil {
+				good++
+			} else if !otl.Is(err, "reset_token_invalid") {
+				t.Error(err)
+			}
+		}
+		if good != 1 {
+			t.Errorf("%d links work, of which the last alone should", good)
+		}
+		if err := w.Accounts.SetDisabled(t.Context(), u.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		if err := resets.Send(t.Context(), w.Installation.SiteID, u); !otl.Is(err, "user_disabled") {
+			t.Errorf("disabled: %v", err)
+		}
+		if err := resets.Send(t.Context(), w.Installation.SiteID, otl.User{ID: secret.NewID(w.Clock.Now())}); !otl.Is(err, "not_found") {
+			t.Errorf("nobody: %v", err)
+		}
+	})
+}

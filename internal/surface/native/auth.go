@@ -40,11 +40,18 @@ type registerIn struct {
 	Fields []string `json:"fields,omitempty" maxItems:"16" doc:"Fields the person grants to this site. Left out: email, name and every field given here."`
 }
 
+// judge implements judged.
+func (in *registerIn) judge(s *Surface, c *call) error {
+	return account.Registrations{Accounts: s.Accounts}.Faults(in.registration(c))
+}
+
+func (in *registerIn) registration(c *call) account.Registration {
+	return account.Registration{Site: c.site, Email: in.Email, Password: in.Password.Text, Profile: in.profile(), Fields: in.Fields}
+}
+
 func (s auth) register(c *call, in *registerIn) (*loginOut, error) {
 	return again(c, newLoginOut, func(ctx context.Context) (session.Tokens, error) {
-		return s.Accounts.Register(ctx, account.Registration{
-			Site: c.site, Email: in.Email, Password: in.Password.Text, Profile: in.profile(), Fields: in.Fields,
-		})
+		return s.Accounts.Register(ctx, in.registration(c))
 	})
 }
 

@@ -34,6 +34,11 @@ func checkBody(reg huma.Registry, schema *huma.Schema, body []byte) error {
 	if len(bad) == 0 {
 		return nil
 	}
+	return inOrder(bad)
+}
+
+// inOrder is the error for members at fault, by their names.
+func inOrder(bad []otl.FieldError) error {
 	slices.SortStableFunc(bad, func(a, b otl.FieldError) int { return strings.Compare(a.Field, b.Field) })
 	return otl.InvalidFields(bad)
 }

@@ -58,6 +58,11 @@ type createUserIn struct {
 	Fields []string `json:"fields,omitempty" maxItems:"16" doc:"Fields the person grants to this site. Left out: email, name and every field given here."`
 }
 
+// judge implements judged.
+func (in *createUserIn) judge(s *Surface, c *call) error {
+	return account.Registrations{Accounts: s.Accounts}.Faults(account.Registration{Site: c.site, Email: in.Email, Password: in.Password.Text, Profile: in.profile(), Fields: in.Fields})
+}
+
 func (s members) create(c *call, in *createUserIn) (*userOut, error) {
 	fields, err := otl.ParseFields("fields", in.Fields)
 	if err != nil {

@@ -165,10 +165,36 @@ func (s *Surface) take(w http.ResponseWriter, c *call, o *operation, in any) err
 		return malformed("body_missing", "The request needs a JSON body.")
 	}
 	if err := checkBody(s.registry, o.body, body); err != nil {
-		return err
+		return s.further(c, in, body, err)
 	}
 	c.body = body
 	return fill(in, body)
+}
+
+// judged is a body of which more can be said than its schema does, without doing anything.
+type judged interface {
+	judge(s *Surface, c *call) error
+}
+
+// further adds to what a schema finds wrong with a body what the rules do, so that one answer names
+// every member at fault.
+func (s *Surface) further(c *call, in any, body []byte, found error) error {
+	j, ok := in.(judged)
+	var schema, rules *otl.Error
+	if !ok || !errors.As(found, &schema) || len(schema.More) == 0 {
+		return found
+	}
+	_ = json.Unmarshal(body, in) // what of it can be read
+	if !errors.As(j.judge(s, c), &rules) {
+		return found
+	}
+	bad := schema.More
+	for _, one := range rules.More {
+		if !has(bad, one.Field) {
+			bad = append(bad, one)
+		}
+	}
+	return inOrder(bad)
 }
 
 // fill reads a body that its schema has let pass. What remains is a number that
