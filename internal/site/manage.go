@@ -18,6 +18,9 @@ const Grace = 30 * 24 * time.Hour
 
 const maxOrigins = 50
 
+// operator stands in the log for whoever runs the server.
+const operator = "operator"
+
 // Owned gives a site of the businesses a person owns, with its callback URLs and
 // origins. Any other site is as unknown as one that never was (TE-01).
 func (s *Sites) Owned(ctx context.Context, owner, id string) (otl.Site, error) {
@@ -167,7 +170,7 @@ func (s *Sites) Set(ctx context.Context, id string, c Change) (otl.Site, error) 
 		}
 		out.Version++
 		changes := otl.Changes(siteState(was), siteState(out))
-		return appendEvent(ctx, tx, otl.EventSiteUpdated, id, now, map[string]string{otl.DataBy: "operator", otl.DataChanged: fieldsOf(changes)}, changes...)
+		return appendEvent(ctx, tx, otl.EventSiteUpdated, id, now, map[string]string{otl.DataBy: operator, otl.DataChanged: fieldsOf(changes)}, changes...)
 	})
 	return out, err
 }
@@ -242,15 +245,34 @@ func (s *Sites) Delete(ctx context.Context, owner, id string) (time.Time, error)
 		if _, err := owned(ctx, tx, owner, id, false); err != nil {
 			return err
 		}
-		was, err := tx.Sites.Delete(ctx, id, now)
-		if err == nil && !was {
+		return turnOff(ctx, tx, id, owner, now)
+	})
+}
+
+// TurnOff is Delete on behalf of whoever runs the server.
+func (s *Sites) TurnOff(ctx context.Context, id string) (time.Time, error) {
+	now := s.Now()
+	return now.Add(Grace), s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		site, err := tx.Sites.ByID(ctx, id)
+		if errors.Is(err, store.ErrNotFound) || err == nil && site.FirstParty {
 			err = otl.NoSuch("site")
 		}
 		if err != nil {
 			return err
 		}
-		return appendEvent(ctx, tx, otl.EventSiteDeleted, id, now, map[string]string{otl.DataBy: owner})
+		return turnOff(ctx, tx, id, operator, now)
 	})
+}
+
+func turnOff(ctx context.Context, tx *store.Tx, id, by string, now time.Time) error {
+	was, err := tx.Sites.Delete(ctx, id, now)
+	if err == nil && !was {
+		err = otl.NoSuch("site")
+	}
+	if err != nil {
+		return err
+	}
+	return appendEvent(ctx, tx, otl.EventSiteDeleted, id, now, map[string]string{otl.DataBy: by})
 }
 
 // Restore turns a deleted site on again. Its keys and sessions are good as far
@@ -261,21 +283,35 @@ func (s *Sites) Restore(ctx context.Context, owner, id string) (otl.Site, error)
 		if _, err := owned(ctx, tx, owner, id, true); err != nil {
 			return err
 		}
-		now := s.Now()
-		was, err := tx.Sites.Restore(ctx, id, now.Add(-Grace), now)
-		if err == nil && !was {
-			err = otl.NoSuch("site")
+		err := turnOn(ctx, tx, id, owner, s.Now())
+		if err == nil {
+			out, err = owned(ctx, tx, owner, id, false)
 		}
-		if err != nil {
-			return err
-		}
-		if err := appendEvent(ctx, tx, otl.EventSiteRestored, id, now, map[string]string{otl.DataBy: owner}); err != nil {
-			return err
-		}
-		out, err = owned(ctx, tx, owner, id, false)
 		return err
 	})
 	return out, err
+}
+
+// TurnOn is Restore on behalf of whoever runs the server.
+func (s *Sites) TurnOn(ctx context.Context, id string) (out otl.Site, err error) {
+	if !secret.ValidID(id) {
+		return out, otl.NoSuch("site")
+	}
+	if err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return turnOn(ctx, tx, id, operator, s.Now()) }); err != nil {
+		return out, err
+	}
+	return s.Get(ctx, id)
+}
+
+func turnOn(ctx context.Context, tx *store.Tx, id, by string, now time.Time) error {
+	was, err := tx.Sites.Restore(ctx, id, now.Add(-Grace), now)
+	if err == nil && !was {
+		err = otl.NoSuch("site")
+	}
+	if err != nil {
+		return err
+	}
+	return appendEvent(ctx, tx, otl.EventSiteRestored, id, now, map[string]string{otl.DataBy: by})
 }
 
 // Purge removes sites whose grace has ended, a few at a time.

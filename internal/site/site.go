@@ -102,7 +102,7 @@ func (r *Registration) check() error {
 	if r.Domain != "" {
 		r.Domain = bad.domain(r.Domain)
 	}
-	if r.Slug != "" && (len(r.Slug) > maxSlug || slugOf(r.Slug) != r.Slug) {
+	if r.Slug != "" && (len(r.Slug) > maxSlug || Slug(r.Slug) != r.Slug) {
 		bad.note(otl.InvalidField("slug", "not_a_label", "must be a DNS label: lower-case letters, digits and single hyphens"))
 	}
 	bad.note(otl.CheckRegion(r.Region))
@@ -149,7 +149,7 @@ func (s *Sites) business(ctx context.Context, tx *store.Tx, r Registration) (str
 // insertSite adds the site under the slug asked for, or under the first free
 // one derived from its name.
 func insertSite(ctx context.Context, tx *store.Tx, site *otl.Site, fixed bool) error {
-	base := slugOf(site.Name)
+	base := Slug(site.Name)
 	for n := 1; n < 100; n++ {
 		if !fixed {
 			site.Slug = base
@@ -168,9 +168,9 @@ func insertSite(ctx context.Context, tx *store.Tx, site *otl.Site, fixed bool) e
 	return &otl.Error{Kind: otl.Conflict, Code: "slug_taken", Text: "Another site has this slug.", Field: "slug"}
 }
 
-// slugOf makes a DNS label of a name: lower-case letters, digits and single
+// Slug makes a DNS label of a name: lower-case letters, digits and single
 // hyphens. A name without any of them becomes "site".
-func slugOf(name string) string {
+func Slug(name string) string {
 	var b strings.Builder
 	for _, r := range strings.ToLower(name) {
 		switch {
