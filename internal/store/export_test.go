@@ -1,5 +1,10 @@
 package store
 
+import (
+	"strings"
+	"testing"
+)
+
 // Conn is conn, for tests.
 type Conn = conn
 
@@ -8,3 +13,12 @@ func NewTx(c Conn) *Tx { return newTx(c, nil) }
 
 // Steady is steady, for tests.
 func Steady(text string) string { return steady(text) }
+
+// TestReturnedPeopleAreWhole: the columns of a person are the same, in the same order, with and
+// without a name before them.
+func TestReturnedPeopleAreWhole(t *testing.T) {
+	t.Parallel()
+	if got := strings.ReplaceAll(userColumns, "u.", ""); got != returnedUser {
+		t.Errorf("%s\n%s", got, returnedUser)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -123,7 +124,7 @@ func (l *lite) prepareSchema(ctx context.Context, db *sql.DB, o Options) error {
 		}
 		defer func() { _ = l.lock.Unlock(); l.lock = nil }()
 	}
-	if err := l.snapshot(ctx, db); err != nil {
+	if err := l.snapshot(ctx, db, o.Log); err != nil {
 		return fmt.Errorf("copy the database before migrating: %w", err)
 	}
 	return migrate(ctx, db, sqliteDialect, o.Log)
@@ -131,7 +132,7 @@ func (l *lite) prepareSchema(ctx context.Context, db *sql.DB, o Options) error {
 
 // snapshot copies a database that is about to be migrated to
 // "<path>.before-<version>". A new database has nothing to keep.
-func (l *lite) snapshot(ctx context.Context, db *sql.DB) error {
+func (l *lite) snapshot(ctx context.Context, db *sql.DB, log *slog.Logger) error {
 	version, err := schemaVersion(ctx, db, sqliteDialect)
 	if err != nil || version == 0 {
 		return err
@@ -143,8 +144,11 @@ func (l *lite) snapshot(ctx context.Context, db *sql.DB) error {
 	if err := createPrivate(copyPath); err != nil {
 		return err
 	}
-	_, err = db.ExecContext(ctx, `VACUUM INTO ?`, copyPath)
-	return err
+	if _, err = db.ExecContext(ctx, `VACUUM INTO ?`, copyPath); err != nil {
+		return err
+	}
+	log.Warn("an older database is brought to the newest schema; the program before opens its copy alone", "schema", version, "copy", copyPath)
+	return nil
 }
 
 // dsn spells the pragmas out. busy_timeout comes first, because switching to

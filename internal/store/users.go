@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -11,10 +10,18 @@ import (
 // Users is the group of statements about people.
 type Users struct{ group }
 
-const userColumns = `u.id, u.email, u.email_key, u.email_verified_at, u.name, u.display_name, u.phone,
+// userColumns are the columns of a person as u, returnedUser the same where there is no name but
+// the table's.
+const (
+	userColumns = `u.id, u.email, u.email_key, u.email_verified_at, u.name, u.display_name, u.phone,
 	u.phone_verified_at, u.picture, u.locale, u.preferences, u.session_version, u.version, u.disabled_at,
 	u.created_at, u.updated_at, u.last_login_at, u.username, u.username_key,
 	u.created_by, u.held_for, u.held_channel, u.held_until, u.delete_at`
+	returnedUser = `id, email, email_key, email_verified_at, name, display_name, phone,
+	phone_verified_at, picture, locale, preferences, session_version, version, disabled_at,
+	created_at, updated_at, last_login_at, username, username_key,
+	created_by, held_for, held_channel, held_until, delete_at`
+)
 
 func userDest(u *otl.User) []any {
 	return []any{
@@ -129,7 +136,7 @@ func (g Users) SignedIn(ctx context.Context, id string, passwordVersion int, now
 func (g Users) Came(ctx context.Context, id string, now time.Time) (otl.User, error) {
 	g.changes.person(id)
 	var u otl.User
-	err := g.one(ctx, `UPDATE users SET last_login_at = $1 WHERE id = $2 AND disabled_at IS NULL RETURNING `+strings.ReplaceAll(userColumns, "u.", ""),
+	err := g.one(ctx, `UPDATE users SET last_login_at = $1 WHERE id = $2 AND disabled_at IS NULL RETURNING `+returnedUser,
 		[]any{millis(now), id}, userDest(&u)...)
 	return u, err
 }

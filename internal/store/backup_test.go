@@ -1,0 +1,122 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// TestDD09_ABackupIsOneMoment: made again and again while a server writes, each copy is whole,
+// opens, and holds what was acknowledged before it was begun.
+func TestDD09_ABackupIsOneMoment(t *testing.T) {
+	t.Parallel()
+	url, dir := otltest.DatabaseURL(t, otltest.SQLite), t.TempDir()
+	st := open(t, url, true)
+	add := func(ctx context.Context) string {
+		id := secret.NewID(start)
+		if err := st.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+			return tx.Businesses.Insert(ctx, otl.Business{ID: id, Name: strings.Repeat("B", 2000), CreatedAt: start})
+		}); err != nil && ctx.Err() == nil {
+			t.Error(err)
+		}
+		return id
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var writing sync.WaitGroup
+	for range 2 {
+		writing.Go(func() {
+			for ctx.Err() == nil {
+				add(ctx)
+			}
+		})
+	}
+	defer writing.Wait()
+	defer stop()
+	for _, name := range []string{"first.db", "second.db", "third.db"} {
+		last, file := add(t.Context()), filepath.Join(dir, name)
+		if err := store.Backup(t.Context(), url, file); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%v %v", info, err)
+		}
+		var n int
+		if err := connect(t, otltest.SQLite, file).QueryRowContext(t.Context(), `SELECT count(*) FROM businesses WHERE id = $1`, last).Scan(&n); err != nil || n != 1 {
+			t.Errorf("%s lacks what was written before: %d %v", name, n, err)
+		}
+		if err := open(t, file, true).Ping(t.Context()); err != nil { // on an empty host: no other file lies beside it
+			t.Error(err)
+		}
+	}
+}
+
+// TestDD09_ABackupTouchesNothing: neither what stands under its name, nor, where it fails, the
+// directory.
+func TestDD09_ABackupTouchesNothing(t *testing.T) {
+	t.Parallel()
+	url, dir := otltest.DatabaseURL(t, otltest.SQLite), t.TempDir()
+	there := filepath.Join(dir, "there.db")
+	if err := os.WriteFile(there, []byte("of somebody else"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Backup(t.Context(), url, there); !errors.Is(err, os.ErrExist) {
+		t.Errorf("over a file: %v", err)
+	}
+	if err := store.Backup(t.Context(), filepath.Join(dir, "none.db"), filepath.Join(dir, "copy.db")); err == nil {
+		t.Error("of no database")
+	}
+	if err := store.Backup(t.Context(), there, filepath.Join(dir, "copy.db")); err == nil {
+		t.Error("of no database of ours")
+	}
+	if raw, err := os.ReadFile(there); err != nil || string(raw) != "of somebody else" {
+		t.Errorf("%s %v", raw, err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("%v %v", left, err)
+	}
+}
+
+// TestDD08_ADamagedCopyIsFound: bytes that flipped, a file cut short, one that is empty as a copy
+// of the file alone is, and one of another program.
+func TestDD08_ADamagedCopyIsFound(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "whole.db")
+	if err := store.Backup(t.Context(), otltest.DatabaseURL(t, otltest.SQLite), file); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Check(t.Context(), file); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped := append([]byte{}, whole...)
+	for i := 8192; i < len(flipped); i += 4096 {
+		flipped[i] ^= 0xff // what kind of page it is
+	}
+	for name, raw := range map[string][]byte{
+		"flipped": flipped, "short": whole[:len(whole)/2], "empty": {}, "text": []byte(strings.Repeat("nothing ", 1000)),
+	} {
+		bad := filepath.Join(dir, name)
+		if err := os.WriteFile(bad, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Check(t.Context(), bad); !errors.Is(err, store.ErrDamaged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := store.Check(t.Context(), filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+}
