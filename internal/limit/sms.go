@@ -28,7 +28,7 @@ var (
 // neighbours: numbers that differ in the last four digits alone are often one
 // owner's, who is paid for what they receive.
 func (s SMS) Reaches(ctx context.Context, siteID, number string) error {
-	if !covers(s.Numbers, number) {
+	if !s.Covers(number) {
 		return ErrNumber
 	}
 	stopped, err := s.Store.Read.SMSCounts.Stopped(ctx, siteID, Range(number))
@@ -40,6 +40,9 @@ func (s SMS) Reaches(ctx context.Context, siteID, number string) error {
 	}
 	return s.Limits.Take(ctx, Use{Rate: SMSNeighbours, By: []string{number[:max(len(number)-4, 0)]}})
 }
+
+// Covers reports whether SMS are sent to the country, or the range, of a number.
+func (s SMS) Covers(number string) bool { return covers(s.Numbers, number) }
 
 // Day is one more SMS of a site.
 func (s SMS) Day(siteID string) Use { return Use{Rate: SMSADay(s.DailyCap), By: []string{siteID}} }

@@ -109,6 +109,8 @@ func (m *Messages) WriteAs(one otl.Message, siteName string, brand otl.Brand) (L
 		switch l.Text, l.From = m.sms(v, c), c.SMSFrom; one.Kind {
 		case otl.MessageConfirmChange:
 			l.Text = v.Say("sms_change")
+		case otl.MessageTest:
+			l.Text = v.Say("test_body")
 		case otl.MessageChangeAsked:
 			l.Text = v.Say("change_asked_body") + "\n" + v.Say("change_asked_link") + ": " + v.data[DataLink]
 		}
@@ -187,6 +189,8 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 		if s.Link != "" {
 			s.Body, s.LinkText, s.Token = v.Say("reset_link_body"), v.Say("reset_link"), ""
 		}
+	case otl.MessageTest:
+		s.Heading, s.Info, s.Footer = s.Subject, "", ""
 	case otl.MessageWebhookFailing, otl.MessageWebhookStopped, otl.MessageSMSStopped, otl.MessageMailStopped, otl.MessageCodesGuessed:
 		s.Footer = ""
 	case otl.MessagePasswordChanged, otl.MessageSessionReused, otl.MessageSignedOut:

@@ -33,7 +33,7 @@ type Post struct {
 // compose makes the mail of a letter (RFC 5322). It is the same at every try but
 // for its date, so that a mailbox that gets it twice can tell.
 func (p Post) compose(l message.Letter) (*mail.Msg, error) {
-	m := mail.NewMsg()
+	m := mail.NewMsg(mail.WithNoDefaultUserAgent()) // what program we are is nobody's business
 	if err := errors.Join(m.FromFormat(l.Sender, p.From), m.To(l.To)); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 	}

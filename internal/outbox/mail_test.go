@@ -121,7 +121,7 @@ func TestAMailSaysWhatItFollowsFrom(t *testing.T) {
 	l, _ := letter()
 	for range 2 {
 		h := written(t, l).Header
-		if h.Get("X-OTL-Request-Id") != "6f1c" || h.Get("References") != "<abc@id.test>" || h.Get("Message-ID") != "<msg_7@id.test>" || h.Get("Auto-Submitted") != "auto-generated" {
+		if h.Get("X-OTL-Request-Id") != "6f1c" || h.Get("References") != "<abc@id.test>" || h.Get("Message-ID") != "<msg_7@id.test>" || h.Get("Auto-Submitted") != "auto-generated" || h.Get("User-Agent")+h.Get("X-Mailer") != "" {
 			t.Errorf("%v", h)
 		}
 	}

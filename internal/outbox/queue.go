@@ -245,7 +245,7 @@ func (q *Queue) hand(ctx context.Context, stored store.StoredMessage) (m otl.Mes
 			err = fmt.Errorf("%s: out of order, tried again shortly", s.Name())
 			continue
 		}
-		err = give(ctx, s, l)
+		err = Give(ctx, s, l)
 		b.note(q.Now(), err == nil || errors.Is(err, ErrRefused))
 		if err == nil || errors.Is(err, ErrRefused) {
 			return m, s.Name(), err
@@ -255,7 +255,9 @@ func (q *Queue) hand(ctx context.Context, stored store.StoredMessage) (m otl.Mes
 	return m, "", err
 }
 
-func give(ctx context.Context, s Sender, l message.Letter) error {
+// Give hands a letter to one provider, which has ten seconds for it. An error that will not
+// go away by trying again is ErrRefused.
+func Give(ctx context.Context, s Sender, l message.Letter) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
 	return s.Send(ctx, l)
