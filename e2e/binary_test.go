@@ -130,7 +130,7 @@ func (in installation) site(t testing.TB) (key string) {
 	var made struct {
 		Key string `json:"site_key"`
 	}
-	in.otl(t, &made, "sites", "create", "--name", "Notes", "--callback", "https://notes.test/callback")
+	in.otl(t, &made, "sites", "create", "--name", "Notes", "--callback", "https://notes.test/callback", "--scopes", "auth,users,admin,otp:direct")
 	return made.Key
 }
 

@@ -69,7 +69,7 @@ func (w *world) partner(t *testing.T, name string, more ...string) *partner {
 		ID  string `json:"id"`
 		Key string `json:"site_key"`
 	}
-	w.otl(t, &made, append([]string{"sites", "create", "--name", name, "--callback", p.callback}, more...)...)
+	w.otl(t, &made, append([]string{"sites", "create", "--name", name, "--callback", p.callback, "--scopes", "auth,users,admin,otp:direct"}, more...)...)
 	p.id, p.client = made.ID, newClient(t, w.url, made.Key)
 	return p
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -34,6 +35,26 @@ func newBrandJSON(s otl.Site) brandJSON {
 	return out
 }
 
+// lines gives what is set of a brand.
+func (b brandJSON) lines() []string {
+	var out []string
+	for _, one := range []struct{ name, value string }{{"color", b.Color}, {"sender", b.Sender}, {"footer", b.Footer}} {
+		if one.value != "" {
+			out = append(out, one.name+" "+one.value)
+		}
+	}
+	if b.Logo > 0 {
+		out = append(out, "a logo")
+	}
+	if b.Hide {
+		out = append(out, "no code in the subject")
+	}
+	for _, l := range b.Links {
+		out = append(out, "link "+l)
+	}
+	return out
+}
+
 // sitesBrand sets parts of a brand; those not named stay.
 func sitesBrand(a *app) *cobra.Command {
 	var color, logo, sender, footer string
@@ -43,6 +64,9 @@ func sitesBrand(a *app) *cobra.Command {
 		Use: "brand SITE", Short: "Set how the mails of a site look", Args: cobra.ExactArgs(1),
 		Example: `  otl sites brand notes --color '#1f4fd8' --logo logo.png --sender Notes --link 'Help=https://notes.example.com/help'`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if !slices.ContainsFunc([]string{"color", "hide-code", "logo", "sender", "footer", "link"}, c.Flags().Changed) {
+				return wrongUse(c, "nothing to set: name what is to be different; otl sites show says what is set")
+			}
 			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
 				s, err := n.Sites.Get(ctx, args[0])
 				if err != nil {

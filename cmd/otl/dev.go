@@ -91,22 +91,24 @@ func (a *app) dev(ctx context.Context, f devFlags) error {
 			return err
 		},
 		log: func(level *slog.LevelVar) *slog.Logger { return slog.New(newDevHandler(a.stderr, level)) },
-		seed: func(ctx context.Context, n *node.Node) (err error) {
+		seed: func(ctx context.Context, n *node.Node, base string) (err error) {
 			if err := clearEnv(f.envFile); err != nil {
 				return fmt.Errorf("write %s: %w", f.envFile, err)
 			}
 			if w, err = seed(ctx, n); err != nil {
 				return err
 			}
-			demos, err = listenDemos(ctx, n, w)
-			return err
-		},
-		ready: func(_ *node.Node, base, admin string) error {
+			if demos, err = listenDemos(ctx, n, w); err != nil {
+				return err
+			}
 			w.url, w.notesURL, w.shopURL = base, demos.notes.url, demos.shop.url
-			demos.serve(ctx, base, now, slog.New(newDevHandler(a.stderr, slog.LevelWarn)))
-			if err := writeEnv(f.envFile, w.env()); err != nil {
+			if err := writeEnv(f.envFile, w.env()); err != nil { // who connects from now on is answered: all listen
 				return fmt.Errorf("write %s: %w", f.envFile, err)
 			}
+			return nil
+		},
+		ready: func(_ *node.Node, base, admin string) error {
+			demos.serve(ctx, base, now, slog.New(newDevHandler(a.stderr, slog.LevelWarn)))
 			for _, remark := range w.remarks {
 				fmt.Fprintln(a.stderr, "otl: "+remark)
 			}

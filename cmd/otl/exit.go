@@ -68,7 +68,7 @@ func explain(err error) (code int, text, try string) {
 	var silent unreachable
 	switch {
 	case errors.As(err, &silent):
-		return exitUnreachable, text, "start the server, or set OTL_URL to where it is"
+		return exitUnreachable, text, silent.mend()
 	case errors.As(err, &found):
 		return exitFindings, text, ""
 	case errors.As(err, &usage):
@@ -84,7 +84,9 @@ func explain(err error) (code int, text, try string) {
 		return exitSecret, text, ""
 	case errors.Is(err, store.ErrLocked):
 		return exitDatabase, text, "stop the other process, or use another directory with --data"
-	case errors.Is(err, store.ErrNewer), errors.Is(err, store.ErrOlder):
+	case errors.Is(err, store.ErrNewer):
+		return exitDatabase, text, "start the newer program, or put the copy it made, otl.db.before-NUMBER, in the place of otl.db"
+	case errors.Is(err, store.ErrOlder):
 		return exitDatabase, text, ""
 	case errors.As(err, &name), errors.As(err, &network) && network.Op == "dial":
 		return exitUnreachable, "cannot reach the database: " + away(name, network), "check OTL_DATABASE_URL, and that PostgreSQL runs there"

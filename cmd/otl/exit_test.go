@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/onetimelogin/otl/internal/config"
+	"github.com/onetimelogin/otl/internal/egress"
 	"github.com/onetimelogin/otl/internal/installation"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/store"
@@ -52,7 +53,8 @@ func TestD24_EveryErrorHasItsCode(t *testing.T) {
 		"a locked database":    {fmt.Errorf("%w: x", store.ErrLocked), exitDatabase, "another otl server is using this database: x", "stop the other process, or use another directory with --data"},
 		"findings":             {findings{"two faults"}, exitFindings, "two faults", ""},
 		"no answer":            {unreachable{"http://localhost:1", "the connection was refused"}, exitUnreachable, "cannot reach http://localhost:1: the connection was refused", "start the server, or set OTL_URL to where it is"},
-		"a newer database":     {store.ErrNewer, exitDatabase, store.ErrNewer.Error(), ""},
+		"another certificate":  {unreachable{"https://id.test", egress.ProblemCertificate}, exitUnreachable, "cannot reach https://id.test: the certificate is not believed", "SSL_CERT_FILE=ca.pem, a file of the certificates to believe, or set OTL_URL to the name the certificate is for"},
+		"a newer database":     {store.ErrNewer, exitDatabase, store.ErrNewer.Error(), "start the newer program, or put the copy it made, otl.db.before-NUMBER, in the place of otl.db"},
 		"an older database":    {store.ErrOlder, exitDatabase, store.ErrOlder.Error(), ""},
 		"a port in use":        {&net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}, exitAddress, "listen tcp: bind: address already in use", "stop the process that listens there, or choose another address with --listen or OTL_LISTEN"},
 		"a socket in use":      {&net.OpError{Op: "listen", Net: "unix", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}, exitAddress, "listen unix: bind: address already in use", "stop the process that listens there, or choose another address with --listen or OTL_LISTEN"},

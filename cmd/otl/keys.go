@@ -82,7 +82,11 @@ func (a *app) listKeys(ctx context.Context, n *node.Node) error {
 	}
 	return a.print(map[string]any{"data": out}, func() {
 		table(a.stdout, []string{"ID", "PURPOSE", "ALGORITHM", "STATE", "SIGNS FROM", "VERIFIES UNTIL"}, out, func(k keyJSON) []string {
-			return []string{k.ID, k.Purpose, k.Algorithm, k.State, moment(k.SignFrom), momentOr(k.VerifyUntil, "it is replaced")}
+			signs := moment(k.SignFrom)
+			if k.State == "revoked" && k.SignFrom.After(*k.VerifyUntil) {
+				signs = "never"
+			}
+			return []string{k.ID, k.Purpose, k.Algorithm, k.State, signs, momentOr(k.VerifyUntil, "it is replaced")}
 		})
 	})
 }

@@ -41,7 +41,7 @@ func newMessageJSON(m otl.Message) messageJSON {
 }
 
 func messagesCommand(a *app) *cobra.Command {
-	c := &cobra.Command{Use: "messages", Short: "Mails and SMS: what became of them"}
+	c := &cobra.Command{Use: "messages", Short: "Mails and SMS: what became of them, and whether they go"}
 	var state string
 	var limit int
 	list := &cobra.Command{
@@ -79,7 +79,7 @@ func messagesCommand(a *app) *cobra.Command {
 			})
 		},
 	}
-	c.AddCommand(list, retry)
+	c.AddCommand(list, retry, messagesTest(a))
 	return c
 }
 

@@ -109,7 +109,7 @@ func nodeOptions(c *config.Config, log *slog.Logger, serve bool) (node.Options, 
 		SessionMaxAge: c.SessionMaxAge, RefreshGrace: c.RefreshGrace, SessionLimit: c.SessionLimit,
 		SMSCountries: c.SMSCountries, SMSDailyCap: c.SMSDailyCap, Mail: limit.Mail{PerMinute: c.MailMinute, PerDay: c.MailDaily}, Operator: c.Operator, Foot: c.Foot, CodeTTL: c.CodeTTL, LinkTTL: c.LinkTTL, CodeLength: c.CodeLength, CodeTries: c.CodeTries,
 		Argon2: c.Argon2, HashConcurrency: c.HashConcurrency, Rules: rules, Limits: c.RateLimits,
-		AuditRetention: c.AuditRetention, AddressRetention: c.AddressRetention, Egress: egress.Policy{Networks: c.EgressAllow, Ports: c.EgressPorts}, TrustedProxies: c.TrustedProxies, Connections: connections(c), HTTPS: strings.HasPrefix(c.PublicURL, "https:"), PII: c.LogPII,
+		AuditRetention: c.AuditRetention, AddressRetention: c.AddressRetention, Egress: egress.Policy{Networks: c.EgressAllow, Ports: c.EgressPorts}, TrustedProxies: c.TrustedProxies, TrustedSocket: c.TrustedSocket, Connections: connections(c), HTTPS: strings.HasPrefix(c.PublicURL, "https:"), PII: c.LogPII,
 	}, nil
 }
 
@@ -161,7 +161,8 @@ func (a *app) openNode(ctx context.Context, how opening) (*node.Node, error) {
 	}
 	// Who only looks does not change the schema under running servers.
 	opts.Store.Migrate = how.migrate || how.create && c.AutoMigrate
-	return node.Open(ctx, opts)
+	n, err := node.Open(ctx, opts)
+	return n, tried(c, err)
 }
 
 // onNode runs an action on the configured database, which must be there.
@@ -244,6 +245,18 @@ func masterKey(c *config.Config, log *slog.Logger) (func(initialised bool) (secr
 		}
 		return m, err
 	}, nil
+}
+
+// tried adds to the error of a master key that does not open the database which key it was.
+func tried(c *config.Config, err error) error {
+	if !errors.Is(err, installation.ErrMasterKey) || strings.Contains(err.Error(), "there is no ") {
+		return err
+	}
+	where := filepath.Join(c.DataDir, "secret.key")
+	if !c.SecretKey.Empty() {
+		where = "secret_key (" + c.Source("secret_key") + ")"
+	}
+	return fmt.Errorf("%w; tried %s", err, where)
 }
 
 func readMasterKey(path string, previous []string) (secret.Master, error) {

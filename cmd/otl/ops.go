@@ -63,7 +63,7 @@ func dbCommand(a *app) *cobra.Command {
 			})
 		},
 	}
-	c.AddCommand(status, migrate)
+	c.AddCommand(status, migrate, dbBackup(a), dbVerify(a))
 	return c
 }
 

@@ -74,6 +74,14 @@ type unreachable struct{ base, problem string }
 // Error says which server.
 func (e unreachable) Error() string { return "cannot reach " + e.base + ": " + e.problem }
 
+// mend says what to try: who answers with another certificate is there.
+func (e unreachable) mend() string {
+	if e.problem == egress.ProblemCertificate {
+		return "SSL_CERT_FILE=ca.pem, a file of the certificates to believe, or set OTL_URL to the name the certificate is for"
+	}
+	return "start the server, or set OTL_URL to where it is"
+}
+
 // call makes one call below /api/v1 and reads the answer into out, unless that is nil.
 // What the server refuses is an *otl.Error with the kind that its status stands for.
 func (r *remote) call(ctx context.Context, method, path string, query url.Values, in, out any) error {

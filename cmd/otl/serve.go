@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -39,11 +40,11 @@ func serveCommand(a *app) *cobra.Command {
 
 // hooks are what `otl dev` adds to `otl serve`.
 type hooks struct {
-	node  func(*node.Options) error                    // before the database is opened
-	log   func(*slog.LevelVar) *slog.Logger            // instead of the configured one
-	seed  func(context.Context, *node.Node) error      // before the first request
-	ready func(n *node.Node, base, admin string) error // once requests are answered
-	close func(*node.Node) error                       // after the last request, before the database is closed
+	node  func(*node.Options) error                                  // before the database is opened
+	log   func(*slog.LevelVar) *slog.Logger                          // instead of the configured one
+	seed  func(ctx context.Context, n *node.Node, base string) error // before the first request
+	ready func(n *node.Node, base, admin string) error               // once requests are answered
+	close func(*node.Node) error                                     // after the last request, before the database is closed
 }
 
 // gcPercent is how much may be allocated, of what is in use, before the collector runs.
@@ -87,7 +88,7 @@ func (a *app) serve(ctx context.Context, defaults, flags map[string]string, h ho
 		}
 	}
 	if r.n, err = node.Open(ctx, opts); err != nil {
-		return err
+		return tried(c, err)
 	}
 	defer func() {
 		if h.close != nil {
@@ -100,7 +101,7 @@ func (a *app) serve(ctx context.Context, defaults, flags map[string]string, h ho
 		}
 	}()
 	if h.seed != nil {
-		if err := h.seed(ctx, r.n); err != nil {
+		if err := h.seed(ctx, r.n, c.PublicURL); err != nil {
 			return err
 		}
 	}
@@ -229,6 +230,12 @@ const spareFiles = 100
 func (r *running) warn() {
 	if r.adminLn != nil && !loopback(r.c.AdminListen) {
 		r.log.Warn("other machines may reach /metrics and /debug/pprof", "admin_listen", r.c.AdminListen)
+	}
+	if strings.HasPrefix(r.c.Listen, "unix:") && !r.c.TrustedSocket {
+		r.log.Warn("nobody who comes over the socket has an address: limits and the log tell them not apart", "trusted_proxies", "has no unix")
+	}
+	if !r.c.SecretKeyPrevious.Empty() {
+		r.log.Warn("the previous master key is needed for one start alone: take it out of the configuration", "secret_key_previous", r.c.Source("secret_key_previous"))
 	}
 	if !r.c.RateLimits {
 		r.log.Warn("rate limits and lockouts are off", "rate_limits", "off")

@@ -353,6 +353,13 @@ func TestWarnings(t *testing.T) {
 		if r.warn(); one.want == "" && b.Len() > 0 || !strings.Contains(b.String(), one.want) {
 			t.Errorf("%+v: said %q", one, b.String())
 		}
+		for _, trusted := range []bool{false, true} {
+			b.Reset()
+			r.c.Listen, r.c.TrustedSocket = "unix:/run/otl.sock", trusted
+			if r.warn(); strings.Contains(b.String(), "over the socket") == trusted {
+				t.Errorf("a socket, trusted %v: said %q", trusted, b.String())
+			}
+		}
 	}
 }
 

@@ -25,25 +25,26 @@ type siteJSON struct {
 	MFARoles     []string  `json:"mfa_roles"`
 	TrustDays    int       `json:"trust_days"`
 	SignInWays   []string  `json:"sign_in_ways"`
+	Requested    []string  `json:"requested_fields"`
+	Required     []string  `json:"required_fields"`
+	Origins      []string  `json:"allowed_origins"`
 	CreatedAt    time.Time `json:"created_at"`
 	SiteKey      string    `json:"site_key,omitempty"` // only when it was just made
 	SiteKeyID    string    `json:"site_key_id,omitempty"`
+	Scopes       []string  `json:"scopes,omitempty"` // of that key
 }
 
 func newSiteJSON(s otl.Site) siteJSON {
-	urls, roles := s.CallbackURLs, s.MFARoles
-	if urls == nil {
-		urls = []string{}
+	return siteJSON{
+		ID: s.ID, Slug: s.Slug, Name: s.Name, Domain: s.Domain, Region: s.Region, CallbackURLs: append([]string{}, s.CallbackURLs...),
+		MFAPolicy: string(s.MFA), MFARoles: append([]string{}, s.MFARoles...), TrustDays: s.TrustDays, SignInWays: s.Off.Others().Strings(),
+		Requested: strings.Fields(s.Requested.String()), Required: strings.Fields(s.Required.String()), Origins: append([]string{}, s.Origins...), CreatedAt: s.CreatedAt,
 	}
-	if roles == nil {
-		roles = []string{}
-	}
-	return siteJSON{ID: s.ID, Slug: s.Slug, Name: s.Name, Domain: s.Domain, Region: s.Region, CallbackURLs: urls, MFAPolicy: string(s.MFA), MFARoles: roles, TrustDays: s.TrustDays, SignInWays: s.Off.Others().Strings(), CreatedAt: s.CreatedAt}
 }
 
 func sitesCommand(a *app) *cobra.Command {
-	c := &cobra.Command{Use: "sites", Short: "Register and show partner sites"}
-	c.AddCommand(sitesList(a), sitesCreate(a), sitesBrand(a), sitesShow(a), sitesPolicy(a), sitesWays(a), callbackCommand(a))
+	c := &cobra.Command{Use: "sites", Short: "Register, show, change and delete partner sites"}
+	c.AddCommand(sitesList(a), sitesCreate(a), sitesUpdate(a), sitesBrand(a), sitesShow(a), sitesPolicy(a), sitesWays(a), callbackCommand(a), sitesDelete(a), sitesRestore(a))
 	return c
 }
 
@@ -92,10 +93,8 @@ func sitesCreate(a *app) *cobra.Command {
 				if r.Required, err = otl.ParseFields("require", required); err != nil {
 					return err
 				}
-				if len(scopes) > 0 {
-					if r.Scopes, err = otl.ParseScopes(scopes); err != nil {
-						return err
-					}
+				if r.Scopes, err = otl.ParseScopes(scopes); err != nil {
+					return err
 				}
 				if owner != "" {
 					u, err := n.Accounts.Find(ctx, owner)
@@ -109,10 +108,13 @@ func sitesCreate(a *app) *cobra.Command {
 					return err
 				}
 				out := newSiteJSON(done.Site)
-				out.SiteKey, out.SiteKeyID = done.Key.Reveal(), done.KeyRow.ID
+				out.SiteKey, out.SiteKeyID, out.Scopes = done.Key.Reveal(), done.KeyRow.ID, strings.Fields(done.KeyRow.Scopes.String())
+				if want := site.Slug(out.Name); r.Slug == "" && out.Slug != want {
+					fmt.Fprintf(a.stderr, "otl: another site is called %s already; this one is %s\n", want, out.Slug)
+				}
 				return a.print(out, func() {
-					fmt.Fprintf(a.stdout, "Site      %s (%s)\nSite ID   %s\nSite key  %s\n\nThe key is shown this once. Keep it in your server's secret store.\n",
-						out.Name, out.Slug, out.ID, out.SiteKey)
+					fmt.Fprintf(a.stdout, "Site      %s (%s)\nSite ID   %s\nSite key  %s\nScopes    %s\n\nThe key is shown this once. Keep it in your server's secret store.\n",
+						out.Name, out.Slug, out.ID, out.SiteKey, strings.Join(out.Scopes, " "))
 				})
 			})
 		},
@@ -127,26 +129,8 @@ func sitesCreate(a *app) *cobra.Command {
 	f.StringVar(&owner, "owner", "", "user id or e-mail address of the owner")
 	f.StringSliceVar(&fields, "fields", nil, "profile fields the site asks for (default email,name)")
 	f.StringSliceVar(&required, "require", nil, "those of them without which nobody is signed in")
-	f.StringSliceVar(&scopes, "scopes", nil, "scopes of the key (default all)")
+	f.StringSliceVar(&scopes, "scopes", []string{string(otl.ScopeAuth)}, "scopes of the key: auth, users, admin, otp:direct")
 	return c
-}
-
-func sitesShow(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use: "show ID|SLUG", Short: "Show one site", Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
-				s, err := n.Sites.Get(ctx, args[0])
-				if err != nil {
-					return err
-				}
-				return a.print(newSiteJSON(s), func() {
-					fmt.Fprintf(a.stdout, "Site       %s (%s)\nSite ID    %s\nDomain     %s\nRegion     %s\nCallbacks  %s\n",
-						s.Name, s.Slug, s.ID, s.Domain, s.Region, strings.Join(s.CallbackURLs, "\n           "))
-				})
-			})
-		},
-	}
 }
 
 func callbackCommand(a *app) *cobra.Command {

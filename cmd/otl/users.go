@@ -32,19 +32,20 @@ type userJSON struct {
 	Disabled       bool       `json:"disabled"`
 	CreatedAt      time.Time  `json:"created_at"`
 	LastLoginAt    *time.Time `json:"last_login_at"`
+	DeleteAt       *time.Time `json:"delete_at"` // where he is to be deleted
 }
 
 func newUserJSON(u otl.User) userJSON {
 	return userJSON{
 		u.ID, u.Email.Address, !u.EmailVerifiedAt.IsZero(), u.Username.Name, u.Name, u.Phone, u.SessionVersion, !u.DisabledAt.IsZero(),
-		u.CreatedAt, optionalTime(u.LastLoginAt),
+		u.CreatedAt, optionalTime(u.LastLoginAt), optionalTime(u.DeleteAt),
 	}
 }
 
 func usersCommand(a *app) *cobra.Command {
-	c := &cobra.Command{Use: "users", Short: "Add, show and disable people"}
+	c := &cobra.Command{Use: "users", Short: "Add, show, disable and delete people"}
 	c.AddCommand(usersList(a), usersCreate(a), usersShow(a), usersExport(a), usersDisable(a, "suspend", "Disable a person and end all his sessions", true),
-		usersDisable(a, "enable", "Let a disabled person sign in again", false), usersUnlock(a))
+		usersDisable(a, "enable", "Let a disabled person sign in again", false), usersUnlock(a), usersReset(a), usersDelete(a), usersKeep(a))
 	return c
 }
 

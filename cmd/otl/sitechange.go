@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/site"
+)
+
+func sitesUpdate(a *app) *cobra.Command {
+	var name, domain, region string
+	var fields, required []string
+	c := &cobra.Command{
+		Use: "update SITE", Short: "Change the name, domain, region and fields of a site", Args: cobra.ExactArgs(1),
+		Long: "Changes what is named of a site, and leaves the rest as it is. Its short name stays: it stands in addresses.\n" +
+			"Who signs in next is asked for fields that are new.",
+		Example: "  otl sites update notes --name 'Acme Notes' --fields email,name,phone --require email",
+		RunE: func(c *cobra.Command, args []string) error {
+			var change site.Change
+			flags := c.Flags()
+			for flag, set := range map[string]func(){
+				"name": func() { change.Name = &name }, "domain": func() { change.Domain = &domain }, "region": func() { change.Region = &region },
+				"fields": func() { change.Requested = &fields }, "require": func() { change.Required = &required },
+			} {
+				if flags.Changed(flag) {
+					set()
+				}
+			}
+			if change == (site.Change{}) {
+				return wrongUse(c, "nothing to change: name what is to be different")
+			}
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				s, err := n.Sites.Get(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if s, err = n.Sites.Set(ctx, s.ID, change); err != nil {
+					return err
+				}
+				return a.print(newSiteJSON(s), func() { fmt.Fprintln(a.stdout, "set") })
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&name, "name", "", "name people see")
+	f.StringVar(&domain, "domain", "", "host name of the site")
+	f.StringVar(&region, "region", "", "eu or us; empty for none")
+	f.StringSliceVar(&fields, "fields", nil, "profile fields the site asks for, all of them")
+	f.StringSliceVar(&required, "require", nil, "those of them without which nobody is signed in; empty for none")
+	return c
+}
+
+func sitesDelete(a *app) *cobra.Command {
+	var yes bool
+	c := &cobra.Command{
+		Use: "delete SITE", Short: "Turn a site off, and delete it after 30 days", Args: cobra.ExactArgs(1),
+		Long: "Turns a site off at once: its keys, clients and tokens are refused from the next call on. After 30 days it is\n" +
+			"deleted for good with all that is its own; until then otl sites restore turns it on again, by its id.",
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				s, err := n.Sites.Get(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if err := confirm(a, yes, fmt.Sprintf("Turn off %s (%s, %s)?", s.Name, s.Slug, s.ID)); err != nil {
+					return err
+				}
+				until, err := n.Sites.TurnOff(ctx, s.ID)
+				return printDeleted(a, s.ID, &until, err)
+			})
+		},
+	}
+	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return c
+}
+
+func sitesRestore(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "restore ID", Short: "Turn a site on again that was deleted in the last 30 days", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				s, err := n.Sites.TurnOn(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				return a.print(newSiteJSON(s), func() { fmt.Fprintln(a.stdout, "restored "+s.Slug) })
+			})
+		},
+	}
+}
