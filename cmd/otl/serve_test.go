@@ -24,6 +24,7 @@ import (
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
 )
 
 func TestServeNeedsNoConfiguration(t *testing.T) {
@@ -356,7 +357,13 @@ func TestWarnings(t *testing.T) {
 		for _, trusted := range []bool{false, true} {
 			b.Reset()
 			r.c.Listen, r.c.TrustedSocket = "unix:/run/otl.sock", trusted
-			if r.warn(); strings.Contains(b.String(), "over the socket") == trusted {
+			if trusted {
+				r.c.SecretKeyPrevious = secret.NewMaster().Encode()
+			}
+			if r.warn(); strings.Contains(b.String(), "previous master key") != trusted {
+				t.Errorf("a key that was replaced: said %q", b.String())
+			}
+			if strings.Contains(b.String(), "over the socket") == trusted {
 				t.Errorf("a socket, trusted %v: said %q", trusted, b.String())
 			}
 		}

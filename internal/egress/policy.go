@@ -28,8 +28,8 @@ func (e portError) Error() string {
 	return "the port must be " + string(e) + " (egress.ports names others)"
 }
 
-// Is implements errors.Is.
-func (portError) Is(target error) bool { return target == ErrURL } //nolint:errorlint // it is a value to compare with
+// Unwrap says that it is ErrURL.
+func (portError) Unwrap() error { return ErrURL }
 
 // Policy says what may be called and how much of the answer is read.
 type Policy struct {

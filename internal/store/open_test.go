@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -222,6 +223,39 @@ func older(t *testing.T, e otltest.Engine, schema int64) string {
 	}
 	run(t, db, `INSERT INTO businesses (id, name, created_at) VALUES ('b', 'Before', 1)`)
 	return at
+}
+
+// TestTheLogTellsOfAMigration: from which schema on, and where the copy of a file is; a new
+// database is none.
+func TestTheLogTellsOfAMigration(t *testing.T) {
+	t.Parallel()
+	for _, e := range otltest.Engines() {
+		for schema, want := range map[int64][]string{40: {"an older database is brought to the newest schema", "schema=40"}, 0: nil} {
+			t.Run(fmt.Sprint(e, schema), func(t *testing.T) {
+				t.Parallel()
+				at := otltest.EmptyDatabaseURL(t, e)
+				if schema > 0 {
+					at = older(t, e, schema)
+				}
+				var log strings.Builder
+				st, err := store.Open(t.Context(), store.Options{URL: at, Migrate: true, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := st.Close(); err != nil {
+					t.Error(err)
+				}
+				for _, part := range want {
+					if !strings.Contains(log.String(), part) {
+						t.Errorf("no %q in %s", part, log.String())
+					}
+				}
+				if told := strings.Contains(log.String(), ".before-41"); told != (e == otltest.SQLite && schema > 0) || schema == 0 && strings.Contains(log.String(), "older") {
+					t.Errorf("%s", log.String())
+				}
+			})
+		}
+	}
 }
 
 func TestEveryOlderSchemaIsBroughtForward(t *testing.T) {

@@ -96,6 +96,11 @@ func (p *postgres) prepareSchema(ctx context.Context, o Options) error {
 	if !o.Migrate {
 		return ErrOlder
 	}
+	if version, err := schemaVersion(ctx, p.db, postgresDialect); err != nil {
+		return err
+	} else if version > 0 {
+		o.Log.Warn("an older database is brought to the newest schema; the program before opens it no more", "schema", version)
+	}
 	return migrate(ctx, p.db, postgresDialect, o.Log)
 }
 
