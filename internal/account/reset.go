@@ -33,7 +33,7 @@ var ErrResetToken = &otl.Error{Kind: otl.Unauthenticated, Code: "reset_token_inv
 // the caller learns, and how long it takes, is the same where there is nobody. Whoever is
 // known where he is passes what strangers have used up (PW-13).
 func (a *Accounts) Forgot(ctx context.Context, siteID, address string) error {
-	return Resets{a}.ask(ctx, siteID, address, false)
+	return Resets{a}.ask(ctx, siteID, address, "")
 }
 
 // Resets asks for mails to choose a new password.
@@ -42,11 +42,16 @@ type Resets struct{ *Accounts }
 // Quietly is Forgot for pages, which would tell a neighbour behind the same address who is
 // signed in there (OT-10): where messages to the address or of the site are used up it seems to
 // queue one. It is limit.Exceeded for a household that asks too often, whomever it asks for.
-func (a Resets) Quietly(ctx context.Context, siteID, address string) error {
-	return a.ask(ctx, siteID, address, true)
+// Flow is the id of the visit it is asked for in, and ResetFor gives it to whoever has the mail.
+func (a Resets) Quietly(ctx context.Context, siteID, address, flow string) error {
+	return a.ask(ctx, siteID, address, flow)
 }
 
-func (a Resets) ask(ctx context.Context, siteID, address string, quiet bool) error {
+// dataFlow is the member of the data of a reset ticket that says in which visit it was asked for.
+const dataFlow = "flow"
+
+// ask queues the mail: quietly in a visit, which has an id.
+func (a Resets) ask(ctx context.Context, siteID, address, flow string) error {
 	email, err := otl.ParseEmail(address)
 	if err != nil {
 		return err
@@ -65,7 +70,7 @@ func (a Resets) ask(ctx context.Context, siteID, address string, quiet bool) err
 		return err
 	}
 	if err := a.Mail.Take(ctx, siteID, known, limit.Sending(email.Key)...); err != nil {
-		if !quiet || otl.As(err).Kind != otl.Limited {
+		if flow == "" || otl.As(err).Kind != otl.Limited {
 			return err
 		}
 		u = otl.User{}
@@ -75,6 +80,9 @@ func (a Resets) ask(ctx context.Context, siteID, address string, quiet bool) err
 		u = otl.User{} // a password would open what the address does not yet
 	}
 	t := otl.Ticket{ID: secret.NewID(now), Purpose: otl.PurposeReset, UserID: u.ID, SiteID: siteID, CreatedAt: now, ExpiresAt: now.Add(ResetTTL)}
+	if flow != "" {
+		t.Data = map[string]string{dataFlow: flow}
+	}
 	if u.ID == "" { // nobody's takes the place of the one before, too
 		t.Slot = secret.Slot(email.Key)
 	}
@@ -134,6 +142,27 @@ func (a Resets) send(ctx context.Context, tx *store.Tx, u otl.User, t otl.Ticket
 		},
 	})
 	return err
+}
+
+// Reset is what a reset token was given out for.
+type Reset struct {
+	Email  otl.Email // of whom a password is chosen for
+	SiteID string    // of the site it was asked for at
+	Flow   string    // id of the visit it was asked for in, which may be over; "" for none
+}
+
+// ResetFor gives what a reset token is for, without using it up. The error is
+// ErrResetToken.
+func (a *Accounts) ResetFor(ctx context.Context, digest []byte) (Reset, error) {
+	t, err := a.Store.Read.Tickets.Live(ctx, otl.PurposeReset, digest, a.Now())
+	if errors.Is(err, store.ErrNotFound) {
+		return Reset{}, ErrResetToken
+	}
+	if err != nil {
+		return Reset{}, err
+	}
+	u, err := a.Store.Read.Users.ByID(ctx, t.UserID)
+	return Reset{u.Email, t.SiteID, t.Data[dataFlow]}, err
 }
 
 // Reset sets a new password with a reset token. It signs nobody in: all sessions

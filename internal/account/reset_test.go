@@ -115,7 +115,7 @@ func TestOT19_AHouseholdIsToldThatItAskedTooOften(t *testing.T) {
 		here := netip.MustParseAddr("198.51.100.7")
 		ctx := otl.WithRequest(t.Context(), &otl.Request{Client: here, Peer: here})
 		quietly := func(email string) error {
-			return account.Resets{Accounts: w.Accounts}.Quietly(ctx, w.Notes.Site.ID, email)
+			return account.Resets{Accounts: w.Accounts}.Quietly(ctx, w.Notes.Site.ID, email, "fl_x")
 		}
 		if err := errors.Join(quietly("jane@dev.test"), quietly("b@dev.test")); err != nil {
 			t.Fatal(err)

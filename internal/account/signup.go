@@ -46,17 +46,3 @@ func (a *Accounts) SignUp(ctx context.Context, r Registration) (hash, scheme str
 	})
 	return hash, scheme, err
 }
-
-// ResetFor gives the address a reset token is for, without using it up. The error is
-// ErrResetToken.
-func (a *Accounts) ResetFor(ctx context.Context, digest []byte) (otl.Email, error) {
-	t, err := a.Store.Read.Tickets.Live(ctx, otl.PurposeReset, digest, a.Now())
-	if errors.Is(err, store.ErrNotFound) {
-		return otl.Email{}, ErrResetToken
-	}
-	if err != nil {
-		return otl.Email{}, err
-	}
-	u, err := a.Store.Read.Users.ByID(ctx, t.UserID)
-	return u.Email, err
-}

@@ -27,7 +27,7 @@ const (
 	Theme    = "theme"    // the light somebody chose to read in
 	Shows    = "shows"    // the code of a device that somebody entered, until he was asked about it
 	Offer    = "offer"    // whether a passkey can be offered: OfferAble, or OfferLater where it was
-	Done     = "done"     // what was just done, until the next page has said so: DoneAlone or DonePassword
+	Done     = "done"     // what was just done, until the next page has said so: DoneAlone, DonePassword or DoneAll
 )
 
 // What Offer says.
@@ -103,6 +103,7 @@ func (j Jar) HoldAcross(w http.ResponseWriter, value secret.Text, life time.Dura
 const (
 	DoneAlone    = "alone"    // everybody else was signed out
 	DonePassword = "password" // so he was, by a new password
+	DoneAll      = "all"      // every session of the person was ended
 )
 
 // Note has the next page of the browser say what was done. An address would say it to whoever opens it.

@@ -62,7 +62,7 @@ func (f *Setup) Ways(u otl.User) []otl.FactorKind {
 // Enrolment is a factor that has just been begun to be set up.
 type Enrolment struct {
 	otl.Factor
-	Seed      secret.Text // of an authenticator app, in base32; shown this once (MF-12)
+	Seed      secret.Text // of an authenticator app, in base32; given by Enrol and Again alone (MF-12)
 	Link      secret.Text // otpauth URL of the same, for a QR code
 	Options   string      // of a key: for navigator.credentials.create, as JSON
 	ExpiresAt time.Time   // until when it can be confirmed
@@ -90,7 +90,7 @@ func (f *Setup) Enrol(ctx context.Context, b store.Standing, n New) (Enrolment, 
 	switch one.Kind {
 	case otl.FactorTOTP:
 		seed := secret.NewTOTPSeed()
-		e.Seed, e.Link = secret.EncodeTOTPSeed(seed), secret.TOTPLink(seed, f.Messages.Host, b.User.Email.Address)
+		e.tell(f.Messages.Host, b.User, seed)
 		sealed = f.Master.Seal([]byte(seed.Reveal()), place(one))
 	case otl.FactorKey:
 		if e.Options, sealed, err = f.begin(ctx, b.User, one); err != nil {
@@ -112,6 +112,34 @@ func (f *Setup) Enrol(ctx context.Context, b store.Standing, n New) (Enrolment, 
 		}
 		return f.write(ctx, tx, Prompt{User: b.User, SiteID: b.Site.ID, Slot: one.ID, Until: e.ExpiresAt, Custom: text}, one)
 	})
+}
+
+// tell adds the seed of an app of a server with a host name to what its person is shown.
+func (e *Enrolment) tell(host string, u otl.User, seed secret.Text) {
+	e.Seed, e.Link = secret.EncodeTOTPSeed(seed), secret.TOTPLink(seed, host, u.Email.Address)
+}
+
+// Again gives an app that a person has begun to set up once more with its seed, as Enrol did. The
+// error is ErrNone for any other, for one that is confirmed, and for one whose time is over. Whoever
+// asks makes sure that it is shown where it was begun (MF-12).
+func (f *Setup) Again(ctx context.Context, u otl.User, id string) (Enrolment, error) {
+	if !secret.ValidID(id) {
+		return Enrolment{}, ErrNone
+	}
+	one, sealed, err := f.Store.Read.Factors.ByID(ctx, u.ID, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (one.Kind != otl.FactorTOTP || !one.ConfirmedAt.IsZero() || !f.Now().Before(one.ConfirmBy)) {
+		err = ErrNone
+	}
+	if err != nil {
+		return Enrolment{}, err
+	}
+	seed, err := f.Master.Open(sealed, place(one))
+	if err != nil {
+		return Enrolment{}, err
+	}
+	e := Enrolment{Factor: one, ExpiresAt: one.ConfirmBy}
+	e.tell(f.Messages.Host, u, secret.NewText(string(seed)))
+	return e, nil
 }
 
 // fresh checks what somebody would like and gives it as a factor not yet confirmed.

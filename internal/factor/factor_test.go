@@ -335,6 +335,47 @@ func TestMF12_TheSeedIsSealedAndShownOnce(t *testing.T) {
 	}
 }
 
+// TestMF12_TheSeedIsShownUntilItIsConfirmed to whoever began to set an app up, and never again: not once it
+// is confirmed, nor when its time is over, nor to somebody else, nor by the id of another kind.
+func TestMF12_TheSeedIsShownUntilItIsConfirmed(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u, john := w.Person(t, jane, w.Notes.Site), w.Person(t, "john@dev.test")
+		st := w.Strong(t, u)
+		again := func(who otl.User, id string) error {
+			_, err := w.Setup.Again(t.Context(), who, id)
+			return err
+		}
+		e, err := w.Setup.Enrol(t.Context(), st, factor.New{Kind: otl.FactorTOTP})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := w.Setup.Again(t.Context(), u, e.ID); err != nil || got.Seed.Reveal() != e.Seed.Reveal() || got.Link.Reveal() != e.Link.Reveal() || !got.ExpiresAt.Equal(e.ExpiresAt) {
+			t.Errorf("%+v %v", got, err)
+		}
+		for id, who := range map[string]otl.User{e.ID: john, "x": u, secret.NewID(w.Clock.Now()): u} {
+			if err := again(who, id); !errors.Is(err, factor.ErrNone) {
+				t.Errorf("%s: %v", id, err)
+			}
+		}
+		w.Clock.Advance(15 * time.Minute)
+		if err := again(u, e.ID); !errors.Is(err, factor.ErrNone) {
+			t.Errorf("when its time is over: %v", err)
+		}
+		seed, err := secret.ParseTOTPSeed(e.Seed.Reveal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Clock.Advance(-15 * time.Minute)
+		if _, err := w.Setup.Confirm(t.Context(), st, e.ID, codeOf(w, seed, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if err := again(u, e.ID); !errors.Is(err, factor.ErrNone) {
+			t.Errorf("once it is confirmed: %v", err)
+		}
+	})
+}
+
 // TestWH13_EveryFactorThatGoesIsNamed: each event of a factor says which one and of what
 // kind, also where all of them go at once.
 func TestWH13_EveryFactorThatGoesIsNamed(t *testing.T) {

@@ -57,6 +57,7 @@ type Progress struct {
 	Chosen time.Time `json:"chosen,omitzero"`      // when he said as whom he goes on, in this flow
 	SetUp  time.Time `json:"set_up,omitzero"`      // when he set a second factor up, in this flow
 	Wants  bool      `json:"wants,omitempty"`      // he was offered to set one up, and wants to
+	App    string    `json:"app,omitempty"`        // id of the authenticator app that he began to set up in it
 	IP     string    `json:"ip,omitempty"`         // of the browser
 	Agent  string    `json:"user_agent,omitempty"` // of the browser
 }

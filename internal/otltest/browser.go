@@ -2,6 +2,7 @@ package otltest
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"net/http"
 	"net/url"
@@ -199,7 +200,8 @@ func (p Page) In(lang string) string {
 	}
 	values := maps.Clone(p.choice.fields)
 	values.Set("lang", lang)
-	return p.choice.action + "?" + values.Encode()
+	action, _, _ := strings.Cut(cmp.Or(p.choice.action, p.Path), "?") // a form that names no address goes to its page's
+	return action + "?" + values.Encode()
 }
 
 // Send sends a form that is on no page.

@@ -478,11 +478,12 @@ func (s *Flows) Who(ctx context.Context, held []secret.Text) (session.Browser, e
 	return b, err
 }
 
-// number gives a number of two digits other than those given.
+// number gives a number of two digits, neither of which stands there in those given: a press beside
+// the right one ends the link.
 func number(not ...string) string {
 	for {
 		n := secret.NewCode(2)
-		if n[0] != '0' && !slices.Contains(not, n) {
+		if n[0] != '0' && !slices.ContainsFunc(not, func(o string) bool { return o[0] == n[0] || o[1] == n[1] }) {
 			return n
 		}
 	}

@@ -20,11 +20,21 @@ type Restarts struct{ *Flows }
 // site. The error is ErrFlow for any other: one that ended at its site, or came from a
 // device, or whose address the site has taken back meanwhile (OA-02).
 func (s Restarts) Overdue(ctx context.Context, id string, browser secret.Text) (otl.Flow, otl.Site, error) {
+	f, site, err := s.begun(ctx, id)
+	if err == nil && !secret.SameDigest(secret.Digest(browser.Reveal()), f.Browser) {
+		err = ErrFlow
+	}
+	return f, site, err
+}
+
+// begun gives a visit of any browser that can be begun anew, with its site. The error is that of
+// Overdue.
+func (s Restarts) begun(ctx context.Context, id string) (otl.Flow, otl.Site, error) {
 	if _, ok := secret.CheckKey(flowPrefix, id); !ok {
 		return otl.Flow{}, otl.Site{}, ErrFlow
 	}
 	f, err := s.Store.Read.Flows.Live(ctx, id, s.Now().Add(-restartable))
-	if errors.Is(err, store.ErrNotFound) || err == nil && (!secret.SameDigest(secret.Digest(browser.Reveal()), f.Browser) || f.Asked.Mode == ModeLogout || f.Asked.Mode == ModeDevice) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && (f.Asked.Mode == ModeLogout || f.Asked.Mode == ModeDevice) {
 		err = ErrFlow
 	}
 	if err != nil {
@@ -60,9 +70,26 @@ func (s Restarts) Restart(ctx context.Context, id string, browser secret.Text) (
 	if err != nil {
 		return otl.Flow{}, site, err
 	}
+	return s.anew(ctx, was, site, browser, was.Progress)
+}
+
+// Resume begins a visit anew whose person left it to choose a new password, in the browser where he
+// has done so: that of his mail, which need not be the one he came from. Nothing else of the visit
+// goes over, and the one he left stays where it is. Name is what he calls himself. It opens nothing:
+// he signs in with what he chose (PW-17). The errors are those of Restart, but for the browser.
+func (s Restarts) Resume(ctx context.Context, id string, browser secret.Text, name string) (otl.Flow, otl.Site, error) {
+	was, site, err := s.begun(ctx, id)
+	if err != nil {
+		return otl.Flow{}, site, err
+	}
+	return s.anew(ctx, was, site, browser, otl.Progress{Name: name})
+}
+
+// anew begins a visit for what its site asked before, with what the person called himself.
+func (s Restarts) anew(ctx context.Context, was otl.Flow, site otl.Site, browser secret.Text, p otl.Progress) (otl.Flow, otl.Site, error) {
 	f, err := s.Begin(ctx, site, browser, was.Asked)
-	if err == nil && was.Progress.Name != "" {
-		f.Progress.Name, f.Progress.Masked = was.Progress.Name, was.Progress.Masked
+	if err == nil && p.Name != "" {
+		f.Progress.Name, f.Progress.Masked = p.Name, p.Masked
 		err = s.save(ctx, Visit{Flow: f})
 	}
 	return f, site, err

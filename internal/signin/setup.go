@@ -82,7 +82,22 @@ func (s SetUps) Enrol(ctx context.Context, v Visit, n factor.New) (factor.Enrolm
 	if !slices.Contains(s.Ways(v), n.Kind) {
 		return factor.Enrolment{}, otl.InvalidField("kind", "unknown_value", "is no way that can be set up here")
 	}
-	return s.setup().Enrol(ctx, v.Who.Standing, n)
+	e, err := s.setup().Enrol(ctx, v.Who.Standing, n)
+	if err == nil && e.Kind == otl.FactorTOTP {
+		v.Progress.App = e.ID
+		err = s.save(ctx, v)
+	}
+	return e, err
+}
+
+// Again gives the app that is being set up in a visit once more with its key, where a code of it was
+// wrong: to the browser that began it, and until it is confirmed (MF-12). The error is
+// factor.ErrNone for any other.
+func (s SetUps) Again(ctx context.Context, v Visit, id string) (factor.Enrolment, error) {
+	if v.Progress.App != id {
+		return factor.Enrolment{}, factor.ErrNone
+	}
+	return s.setup().Again(ctx, v.Who.User, id)
 }
 
 // Confirm finishes setting a factor up in a visit whose next step is StepSetUp. The proof

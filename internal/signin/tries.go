@@ -100,13 +100,13 @@ const (
 // Deaths tells whoever holds a link that no longer works why.
 type Deaths struct{ *Codes }
 
-// Why gives the death of a link, and when that was; the zero time where nobody knows.
-func (s Deaths) Why(ctx context.Context, token string) (Death, time.Time, error) {
+// Why gives the death of a link for a purpose, and when that was; the zero time where nobody knows.
+func (s Deaths) Why(ctx context.Context, p otl.Purpose, token string) (Death, time.Time, error) {
 	digest := secret.Digest(token)
-	t, err := s.Store.Read.Tickets.Any(ctx, otl.PurposeSignIn, digest)
+	t, err := s.Store.Read.Tickets.Any(ctx, p, digest)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		t, err = s.Store.Read.Tickets.Replacing(ctx, otl.PurposeSignIn, digest)
+		t, err = s.Store.Read.Tickets.Replacing(ctx, p, digest)
 		if errors.Is(err, store.ErrNotFound) {
 			return DeadUnknown, time.Time{}, nil
 		}

@@ -136,7 +136,7 @@ func (s *Surface) authorisePerson(c *call, o *operation) error {
 		return nil
 	}
 	if !b.Site.FirstParty {
-		return &otl.Error{Kind: otl.Forbidden, Code: "role_missing", Text: "This needs a first-party access token, not one of a site."}
+		return &otl.Error{Kind: otl.Forbidden, Code: "role_missing", Text: "This needs a first-party access token, not one of a site: people do it on the pages under /account."}
 	}
 	if o.access == byOwner && !b.Session.Methods.Strong() {
 		return factor.ErrUnproven

@@ -74,7 +74,7 @@ func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, si
 		words, about.Otherwise, about.Words, about.Aside = "problem_flow", "/account", v.Say("account"), true
 		f, of, err := signin.Restarts{Flows: p.Flows}.Overdue(r.Context(), r.FormValue("f"), p.jar.Get(r, cookie.Flow))
 		if err == nil && e.Code == signin.ErrFlow.Code {
-			title, words, about.Otherwise, about.Overdue = v.Say("overdue_heading"), "problem_overdue", "", f.ID
+			title, words, about.Body, about.Otherwise, about.Overdue = v.Say("overdue_heading"), "", v.Say("problem_overdue"), "", f.ID
 			if !of.FirstParty {
 				site = of
 			}

@@ -145,6 +145,15 @@ func placed(address string) *place {
 	return &place{path, q}
 }
 
+// itself is where the page at hand can be had again without an address in it, which may be a secret
+// (PR-01): a browser sends a form that names none to where it is. The front page, where nothing is there.
+func itself(mux *wire.Mux, r *http.Request) *place {
+	if mux.Serves(http.MethodGet, r) {
+		return &place{}
+	}
+	return placed("/")
+}
+
 // here gives where a page can be had again: at its address, and that of the answer to a
 // form where the form itself is. Pages that are shown once say nil.
 func here(mux *wire.Mux, r *http.Request) *place {

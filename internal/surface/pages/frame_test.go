@@ -297,7 +297,7 @@ func TestAWrongPasswordMarksBothFields(t *testing.T) {
 		t.Errorf("%d fields are marked", n)
 	}
 	p = b.Get("/signup?f=" + p.Fields("/signin").Get("f"))
-	holds(t, b.Submit(p, "/signup", map[string]string{"email": "", "password": ""}), "Enter one email address", "Use at least 8 characters.", "!what you entered here")
+	holds(t, b.Submit(p, "/signup", map[string]string{"email": "", "password": ""}), "Enter an email address", "Use at least 8 characters.", "!what you entered here")
 }
 
 // TestASecondStepHasAWayOut: who has none of his factors at hand goes on as somebody else, or reads

@@ -25,7 +25,7 @@ type statuses struct{ *Pages }
 func (p statuses) page(w http.ResponseWriter, r *http.Request) error {
 	h := p.Health(r.Context())
 	v := p.voice(w, r, nil)
-	shown := healthPage{Time: v.minute(h.At)}
+	shown := healthPage{Time: v.With("date", v.minute(h.At)).Say("status_at")}
 	for _, part := range h.Parts {
 		shown.Parts = append(shown.Parts, partShown{v.Say("status_" + part.Name), v.Say("status_is_" + string(part.Standing)), part.Standing == otl.StandingOK})
 	}

@@ -187,7 +187,7 @@ func (p sending) deadLink(w http.ResponseWriter, r *http.Request, err error) err
 		page.Again = r.PathValue("token")
 	}
 	s := screen{Voice: p.voice(w, r, nil), Token: token(p.bind(w, r))}
-	why, at, err := signin.Deaths{Codes: p.Codes}.Why(r.Context(), r.PathValue("token"))
+	why, at, err := signin.Deaths{Codes: p.Codes}.Why(r.Context(), otl.PurposeSignIn, r.PathValue("token"))
 	if err != nil {
 		return err
 	}
@@ -204,10 +204,7 @@ func (p sending) deadLink(w http.ResponseWriter, r *http.Request, err error) err
 		s.Title, page.Body = s.Say("link_replaced_heading"), said.Say("link_replaced_body")
 	}
 	page.Dead = true
-	s.Data, s.Here = page, nil // no answer that is an error holds what may be a secret (PR-01)
-	if page.Again == "" {
-		s.Here = placed("/")
-	}
+	s.Data, s.Here = page, itself(p.Mux, r)
 	p.show(w, http.StatusGone, "link.html", "", s)
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 // secondPage is the page of a second step.
 type secondPage struct {
 	Factor  factor.Offer
+	As      string // whose step it is, by a hint; "" where he has neither address nor username
 	Body    string
 	Sent    bool // a code was sent, so that the field is shown
 	Sends   bool // its code has to be sent
@@ -56,6 +57,9 @@ func (p entry) showSecond(w http.ResponseWriter, r *http.Request, v signin.Visit
 		s.Here.Query.Set("sent", "1")
 	}
 	page := secondPage{Factor: step.Factors[i], Sent: sent}
+	if name := signin.Called(step.User); name != "" {
+		page.As = s.With("address", isolate(otl.Masked(name))).Say("for_account")
+	}
 	if step.Trusts > 0 {
 		page.Trusts = s.With("date", s.day(p.Arrivals.Now().Add(step.Trusts))).Say("trust_device")
 	}

@@ -77,6 +77,7 @@ func New(o Options) *Pages {
 	p.Mux = wire.NewMux(p.Fail)
 	library{p}.routes()
 	entry{p}.routes()
+	resets{p}.routes()
 	passkeys{p}.routes()
 	setups{p}.routes()
 	nudges{p}.routes()

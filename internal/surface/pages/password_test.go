@@ -269,7 +269,7 @@ func TestTheStatusOfTheParts(t *testing.T) {
 	w := otltest.New(t, otltest.SQLite)
 	p := w.Browser(t).Get("/status")
 	for _, part := range []string{"Database", "Signing keys", "Mails and SMS", "Webhooks", "Clock"} {
-		has(t, p, "<span>"+part+`</span> <strong class="tag good">works</strong>`)
+		has(t, p, "<span>"+part+`</span> <strong class="tag good">Works</strong>`)
 	}
 	if n := strings.Count(string(p.Raw), "<time "); n != 1 {
 		t.Errorf("%d times", n)

@@ -138,7 +138,7 @@ func (p mending) mismatch(w http.ResponseWriter, r *http.Request, a stray, no *o
 			a.Site = owned
 			s := p.lay(w, r, signin.Visit{Who: who}, a)
 			page := a.page()
-			s.Title, s.Problem = s.Say("redirect_heading"), s.Say("problem_redirect")
+			s.Title, s.Problem = s.Say("redirect_heading"), s.Say("redirect_owner")
 			page.Client, page.Mend, page.Reference = program(s, a), a.at(), otl.RequestOf(r.Context()).ID
 			s.Data = page
 			otl.RequestOf(r.Context()).Err = &received
@@ -238,7 +238,7 @@ func (p mending) mend(w http.ResponseWriter, r *http.Request) error {
 	}
 	s := p.lay(w, r, v, a)
 	s.Wide, s.Here = false, placed("/account") // it is done
-	s.Title, s.Good, s.Data = s.Say("redirect_done_heading"), s.Say("redirect_done"), redirectPage{Done: true, Client: program(s, a), Received: []piece{{Text: a.Address}}}
+	s.Title, s.Good, s.Data = s.Say("change_done_heading"), s.Say("redirect_done"), redirectPage{Done: true, Client: program(s, a), Received: []piece{{Text: a.Address}}}
 	p.show(w, http.StatusOK, "redirect.html", "", s)
 	return nil
 }

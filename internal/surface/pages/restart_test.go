@@ -25,7 +25,7 @@ func TestAVisitThatTookTooLongIsBegunAnew(t *testing.T) {
 		if over.Status != http.StatusNotFound || over.Fields("restart") == nil {
 			t.Fatalf("%d\n%s", over.Status, over.Raw)
 		}
-		holds(t, over, "<h1>This took too long</h1>", `<strong dir="auto">Notes</strong></header>`, "your email address or username is kept")
+		holds(t, over, "<h1>This took too long</h1>", `<strong dir="auto">Notes</strong></header>`, "<p>Your email address or username is kept.</p>")
 		stranger := w.Browser(t)
 		stranger.Get("/signin")
 		if got := stranger.Get(p.Path); got.Fields("restart") != nil {

@@ -173,7 +173,7 @@ func TestWhatIsNotThereSaysWhatMayBe(t *testing.T) {
 	w.Person(t, jane)
 	holds(t, w.Browser(t).Get("/nothing"), "The address may be mistyped, or the page was moved.", `class="button second" href="/account"`)
 	b := home(t, w)
-	holds(t, b.Submit(b.Get("/account/data"), "delete", map[string]string{"sure": "yes"}), "It will be deleted for good on", `id="lang"`)
+	holds(t, b.Submit(b.Get("/account/data"), "delete", map[string]string{"sure": "yes"}), "will be deleted for good on", `id="lang"`)
 }
 
 // TestALinkThatIsRefusedLeadsOn: the page that waits for it says what may have happened, which is

@@ -32,7 +32,19 @@ func out(v signin.Visit) wayOut { return wayOut{v.Site.FirstParty, v.Progress.Wa
 type way struct {
 	Kind       otl.FactorKind
 	Name, Hint string
+	Press      string // words of the button that begins it
 	Best       bool
+}
+
+// presses names the words of the buttons that do more than go on.
+func presses(k otl.FactorKind) string {
+	switch k {
+	case otl.FactorSMS:
+		return "text_code"
+	case otl.FactorMail:
+		return "mail_code"
+	}
+	return "continue"
 }
 
 // enterPage is the page on which somebody shows that he has the factor he is setting up.
@@ -41,11 +53,12 @@ type enterPage struct {
 	To       string // where a code was sent, "" for other kinds
 	Body     string
 	Options  string       // of a passkey, for the browser
-	Seed     string       // of an app, to be typed; shown once (MF-12)
+	Seed     string       // of an app, to be typed; "" where it is not to be shown any more (MF-12)
 	Link     template.URL // of the same
 	Code     qr           // of the same
 	Key      bool
-	Lost     string // what to do where the app never got its key, "" before a code was wrong
+	Wrong    bool   // a code of the app was wrong
+	Lost     string // what to do where the app never got its key, which cannot be shown any more
 	wayOut
 }
 
@@ -82,7 +95,7 @@ func (p setups) ways(w http.ResponseWriter, r *http.Request, v signin.Visit, pho
 		page.Body = s.Say("setup_own")
 	}
 	for i, k := range p.SetUps.Ways(v) {
-		page.Ways = append(page.Ways, way{k, s.Say("way_" + string(k)), s.Say("way_" + string(k) + "_hint"), i == 0})
+		page.Ways = append(page.Ways, way{k, s.Say("way_" + string(k)), s.Say("way_" + string(k) + "_hint"), s.Say(presses(k)), i == 0})
 	}
 	s.Title, s.Data = s.Say("setup_heading"), page
 	code := p.wrong(&s, wrong)
@@ -119,12 +132,9 @@ func (p setups) enrol(w http.ResponseWriter, r *http.Request, v signin.Visit, n 
 	case err != nil:
 		return err
 	}
-	page := enterPage{ID: e.ID, Kind: string(e.Kind), Options: e.Options, Seed: groups(e.Seed)}
-	if page.Seed != "" {
-		page.Link = template.URL(e.Link.Reveal()) //nolint:gosec // G203: an otpauth URL of our own making
-		if page.Code, err = draw(e.Link.Reveal()); err != nil {
-			return err
-		}
+	page := enterPage{ID: e.ID, Kind: string(e.Kind), Options: e.Options}
+	if err := page.app(e); err != nil {
+		return err
 	}
 	if page.To = e.Target; e.Kind == otl.FactorMail {
 		page.To = v.Who.User.Email.Address
@@ -133,10 +143,34 @@ func (p setups) enrol(w http.ResponseWriter, r *http.Request, v signin.Visit, n 
 	return nil
 }
 
+// app puts the key of an app on the page, where there is one to be shown.
+func (p *enterPage) app(e factor.Enrolment) (err error) {
+	if p.Seed = groups(e.Seed); p.Seed != "" {
+		p.Link = template.URL(e.Link.Reveal()) //nolint:gosec // G203: an otpauth URL of our own making
+		p.Code, err = draw(e.Link.Reveal())
+	}
+	return err
+}
+
+// mistaken shows the page again after a proof that was wrong: with the key of an app, which may not
+// have got it, in the browser that began to set it up (MF-12).
+func (p setups) mistaken(w http.ResponseWriter, r *http.Request, v signin.Visit, page enterPage, wrong error) error {
+	e, err := p.SetUps.Again(r.Context(), v, page.ID)
+	if err != nil && !otl.Is(err, factor.ErrNone.Code) {
+		return err
+	}
+	if err := page.app(e); err != nil {
+		return err
+	}
+	page.Wrong = page.Kind == string(otl.FactorTOTP)
+	p.enter(w, r, v, page, wrong)
+	return nil
+}
+
 // enter shows the page that takes the proof.
 func (p setups) enter(w http.ResponseWriter, r *http.Request, v signin.Visit, page enterPage, wrong error) {
 	s := p.screen(w, r, v, map[string]string{"to": isolate(page.To)})
-	s.Here = nil // what is set up is shown once
+	s.Here = nil // what is set up has no address
 	page.Key, page.wayOut = page.Kind == string(otl.FactorKey), out(v)
 	switch {
 	case page.Key:
@@ -184,8 +218,7 @@ func (p setups) confirm(w http.ResponseWriter, r *http.Request) error {
 		p.ways(w, r, v, "", err) // what it was to sign is no good any more
 		return nil
 	case otl.Is(err, factor.ErrProof.Code), err != nil && mendable(err):
-		p.enter(w, r, v, enterPage{ID: r.PostForm.Get("factor"), Kind: kind, To: r.PostForm.Get("to")}, err)
-		return nil
+		return p.mistaken(w, r, v, enterPage{ID: r.PostForm.Get("factor"), Kind: kind, To: r.PostForm.Get("to")}, err)
 	case err != nil:
 		return err
 	}

@@ -110,9 +110,9 @@ func TestASecondFactorIsSetUpOnTheWay(t *testing.T) {
 		harmless(t, p)
 		holds(t, p, "Choose another step", "!Start again", `id="back" method="post" action="/consent"`)
 		wrong := b.Submit(p, "confirm", map[string]string{"code": "000000"})
-		holds(t, wrong, "Is the key not in your app yet?", "set its clock by itself", ">Start again</a>", `id="back"`)
-		if wrong.Status != http.StatusUnauthorized || wrong.Title != p.Title || seedText.Match(wrong.Raw) {
-			t.Errorf("MF-12: a wrong code: %d, or the seed was shown twice", wrong.Status)
+		holds(t, wrong, "set its clock by itself", ">Choose another step</a>", `id="back"`)
+		if wrong.Status != http.StatusUnauthorized || wrong.Title != p.Title || seedOf(t, wrong).Reveal() != seed.Reveal() {
+			t.Errorf("a wrong code: %d", wrong.Status)
 		}
 		before := b.Cookies["__Host-otl_session"]
 		code := secret.TOTP(seed, w.Clock.Now())

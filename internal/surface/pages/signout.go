@@ -35,6 +35,9 @@ func (p accounts) signOut(w http.ResponseWriter, r *http.Request) error {
 	page := signOutPage{Done: who.Session.ID == "", As: s.Say("signed_in_as")}
 	if s.Title = s.Say("signout"); page.Done {
 		s.Title = s.Say("signed_out")
+		if p.jar.Noted(w, r) == cookie.DoneAll {
+			s.Good = s.Say("signed_out_all")
+		}
 	}
 	s.Data = page
 	p.show(w, http.StatusOK, "signout.html", otl.Origin(to), s)
@@ -65,6 +68,7 @@ func (p accounts) signOutSent(w http.ResponseWriter, r *http.Request) error {
 	p.jar.Drop(w)
 	if everywhere {
 		p.jar.Clear(w, cookie.Former)
+		p.jar.Note(w, cookie.DoneAll)
 	}
 	p.send(w, r, to)
 	return nil

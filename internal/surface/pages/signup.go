@@ -2,7 +2,6 @@ package pages
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/onetimelogin/otl/internal/account"
@@ -85,116 +84,5 @@ func (p entry) alone(w http.ResponseWriter, r *http.Request, path string) error 
 		return p.begun(w, r, f, site)
 	}
 	p.send(w, r, at(path, f.ID))
-	return nil
-}
-
-// forgotPage asks whose password is to be chosen anew, or says that a mail is on its way. It
-// says the same, and offers to send again, whether or not one is (OT-10): there may be nobody,
-// or another message may have gone there within the time that lies between two.
-type forgotPage struct {
-	Email  string
-	Fixed  bool // it is a hint of somebody who was chosen, and nothing to write in
-	Sent   string
-	Again  string // why none may come
-	Resend string // when another can be asked for
-	Left   int    // seconds until then
-}
-
-func (p entry) forgot(w http.ResponseWriter, r *http.Request) error {
-	if r.URL.Query().Get("f") == "" { // whoever is signed in, too, may want another
-		f, _, err := p.visited(w, r, otl.Asked{Return: "/account"})
-		if err == nil {
-			p.send(w, r, at("/forgot", f.ID))
-		}
-		return err
-	}
-	v, err := p.visit(r)
-	if err != nil {
-		return err
-	}
-	page := forgotPage{Email: shown(v), Fixed: v.Progress.Masked}
-	if r.URL.Query().Get("as") == asNew {
-		page = forgotPage{}
-	}
-	if page.Email == "" && v.Known() && v.Who.Session.HandedBy == "" {
-		page.Email = v.Who.User.Email.Address
-	}
-	s := p.screen(w, r, v, nil)
-	s.Title, s.Data = s.Say("forgot_heading"), page
-	p.show(w, p.wrong(&s, mails(p.Pages)), "forgot.html", "", s)
-	return nil
-}
-
-func (p entry) forgotSent(w http.ResponseWriter, r *http.Request) error {
-	v, err := p.visit(r)
-	if err != nil {
-		return err
-	}
-	page := forgotPage{Email: strings.TrimSpace(r.PostForm.Get("email"))}
-	page.Fixed = v.Progress.Masked && page.Email == shown(v)
-	err = account.Resets{Accounts: p.Accounts}.Quietly(r.Context(), v.Site.ID, meant(v, page.Email))
-	if err != nil && !mendable(err) {
-		return err
-	}
-	s := p.screen(w, r, v, map[string]string{"address": isolate(page.Email), "minutes": signin.Minutes(account.ResetTTL)})
-	s.Title = s.Say("forgot_heading")
-	if err == nil {
-		pause := account.ResetPause()
-		s.Title = s.Say("check_mail")
-		page.Sent, page.Again, s.Here = s.Say("forgot_sent"), s.With("wait", s.Voice.Wait(pause)).Say("forgot_again"), nil
-		page.Left = int(pause.Seconds())
-		page.Resend = s.With("seconds", strconv.Itoa(page.Left)).Say("resend_from")
-	}
-	s.Data = page
-	p.show(w, p.wrong(&s, err), "forgot.html", "", s)
-	return nil
-}
-
-// resetPage lets somebody with a reset token choose a password.
-type resetPage struct {
-	Link  string // the token; "" where it is worth nothing, or was used
-	Email string // for password managers
-	Dead  bool   // another has to be asked for
-}
-
-func (p entry) reset(w http.ResponseWriter, r *http.Request) error {
-	return p.showReset(w, r, r.PathValue("token"), nil)
-}
-
-func (p entry) showReset(w http.ResponseWriter, r *http.Request, link string, wrong error) error {
-	e, err := p.Accounts.ResetFor(r.Context(), secret.Digest(link))
-	s := screen{Voice: p.voice(w, r, nil), Token: token(p.bind(w, r))}
-	s.Title = s.Say("reset_heading")
-	if otl.Is(err, account.ErrResetToken.Code) || otl.Is(wrong, account.ErrResetToken.Code) {
-		s.Title, s.Problem, s.Data = s.Say("link_dead_heading"), s.Say("reset_dead"), resetPage{Dead: true}
-		p.show(w, http.StatusGone, "reset.html", "", s)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	s.Data = resetPage{Link: link, Email: e.Address}
-	p.show(w, p.wrong(&s, wrong), "reset.html", "", s)
-	return nil
-}
-
-func (p entry) resetSent(w http.ResponseWriter, r *http.Request) error {
-	link := r.PathValue("token")
-	site, err := p.Flows.Home(r.Context())
-	if err != nil {
-		return err
-	}
-	err = p.Accounts.Reset(r.Context(), site, secret.NewText(link), secret.NewText(r.PostForm.Get("password")))
-	if err != nil {
-		if !mendable(err) && !otl.Is(err, account.ErrResetToken.Code) {
-			return err
-		}
-		return p.showReset(w, r, link, err)
-	}
-	p.jar.Drop(w) // every session has ended, this browser's too
-	s := screen{Voice: p.voice(w, r, nil), Token: token(p.bind(w, r)), Data: resetPage{}}
-	s.Here = placed("/") // the link is used up
-	s.Title, s.Good = s.Say("change_done_heading"), s.Say("reset_done")
-	p.show(w, http.StatusOK, "reset.html", "", s)
 	return nil
 }
