@@ -244,7 +244,33 @@ func (a *Changes) Look(ctx context.Context, token string) (AskedChange, error) {
 			return AskedChange{}, err
 		}
 		u, err := a.Store.Read.Users.ByID(ctx, t.UserID)
-		return AskedChange{p == otl.PurposeUndo, otl.Masked(t.Data[dataTo]), otl.Masked(t.Data[dataWas]), u.Locale}, err
+		return askedOf(t, u), err
+	}
+	return AskedChange{}, ErrChange
+}
+
+func askedOf(t otl.Ticket, u otl.User) AskedChange {
+	return AskedChange{t.Purpose == otl.PurposeUndo, otl.Masked(t.Data[dataTo]), otl.Masked(t.Data[dataWas]), u.Locale}
+}
+
+// Stands gives what the link of a change put in force, as long as that holds. The error is
+// ErrChange for any other link.
+func (a *Changes) Stands(ctx context.Context, token string) (AskedChange, error) {
+	for _, p := range purposesOf(token) {
+		t, err := a.Store.Read.Tickets.Spent(ctx, p, secret.Digest(token))
+		var u otl.User
+		if err == nil {
+			u, err = a.Store.Read.Users.ByID(ctx, t.UserID)
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return AskedChange{}, err
+		}
+		if p == otl.PurposeEmailChange && u.Email.Address == t.Data[dataTo] || p == otl.PurposePhoneChange && u.Phone == t.Data[dataTo] {
+			return askedOf(t, u), nil
+		}
 	}
 	return AskedChange{}, ErrChange
 }

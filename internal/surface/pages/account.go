@@ -177,7 +177,7 @@ func (p accounts) checks(r *http.Request, s screen, u otl.User) ([]check, error)
 // agent names a browser. A site's session has none where the site signs people in by calls
 // of its own; that of our own pages then says nothing.
 func agent(s screen, userAgent string, own bool) string {
-	switch named := otl.Agent(userAgent); {
+	switch named := browserOf(s, userAgent); {
 	case named != "":
 		return named
 	case own:

@@ -70,11 +70,20 @@ func (p changes) confirmChange(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// deadChange says that a link no longer works, and of one that did what it was there for that this
+// holds.
 func (p changes) deadChange(w http.ResponseWriter, r *http.Request, err error) error {
 	if !errors.Is(err, account.ErrChange) && !errors.Is(err, otl.ErrEmailTaken) {
 		return err
 	}
-	v := p.voice(w, r, nil)
-	p.show(w, http.StatusGone, "change.html", "", screen{Voice: v, Title: v.Say("link_dead_heading"), Data: changePage{Body: []string{v.Say("change_dead_body")}}})
+	title, body := "link_used_heading", "change_done_body"
+	c, err := p.Changes.Stands(r.Context(), r.PathValue("token"))
+	if errors.Is(err, account.ErrChange) {
+		title, body = "link_dead_heading", "change_dead_body"
+	} else if err != nil {
+		return err
+	}
+	v := p.voice(w, r, changed(c), c.Locale)
+	p.show(w, http.StatusGone, "change.html", "", screen{Voice: v, Title: v.Say(title), Data: changePage{Body: []string{v.Say(body)}}})
 	return nil
 }

@@ -63,6 +63,9 @@ func TestChangePages(t *testing.T) {
 	if page := string(post(confirm).Want(t, http.StatusOK).Raw); !strings.Contains(page, "n***@dev.test\u2069 is used for your account") {
 		t.Error(page)
 	}
+	if page := string(post(confirm).Want(t, http.StatusGone).Raw); !strings.Contains(page, "This link was already used") || !strings.Contains(page, "n***@dev.test\u2069 is used for your account") {
+		t.Error(page) // and it holds
+	}
 	if page := string(post(undo).Want(t, http.StatusOK).Raw); !strings.Contains(page, "The change is undone") {
 		t.Error(page)
 	}

@@ -64,10 +64,10 @@ func TestH14_ABrowserKnowsWhoWasSignedIn(t *testing.T) {
 		b := w.Browser(t)
 		arrives(t, password(b, b.Get(request(w.Notes, nil))), w.Notes)
 		p := chooser(b)
-		has(t, p, janeAs+jane, "!Sign in again")
+		has(t, p, janeAs+jane, "!Sign in again", "!>Signed in<")
 		arrives(t, inAs(b, p, bob), w.Notes)
 		p = chooser(b)
-		has(t, p, janeAs+bob, asJane, "Sign in again", "!"+jane)
+		has(t, p, janeAs+bob, asJane, "Sign in again", ">Signed in<", "!"+jane)
 		arrives(t, b.Submit(p, "choose", nil), w.Notes)
 
 		p = chooser(b)

@@ -10,16 +10,22 @@ import (
 // origin names for a sentence where something was asked for: the browser and the address it
 // came from, as far as they are known.
 func origin(s screen, agent, ip string) string {
-	switch named := isolate(otl.Agent(agent)); {
-	case otl.Agent(agent) == "" && ip == "":
+	switch named := browserOf(s, agent); {
+	case named == "" && ip == "":
 		return s.Say("unknown_browser")
-	case otl.Agent(agent) == "":
+	case named == "":
 		return isolate(ip)
 	case ip == "":
-		return named
+		return isolate(named)
 	default:
-		return named + " (" + isolate(ip) + ")"
+		return isolate(named) + " (" + isolate(ip) + ")"
 	}
+}
+
+// browserOf names browser and system by what a browser says of itself, as the language puts them
+// one after the other; "" where that is unknown.
+func browserOf(s screen, agent string) string {
+	return strings.ReplaceAll(otl.Agent(agent), ", ", s.Say("comma"))
 }
 
 // inApp reports whether a browser is part of another app, by what such browsers say of

@@ -100,7 +100,7 @@ func attendance(s screen, one otl.Session, names map[string]string, here session
 		about = append(about, ways)
 	}
 	if one.IP != "" {
-		about = append(about, isolate(one.IP))
+		about = append(about, isolate("IP "+one.IP))
 	}
 	c.About = strings.Join(about, " · ")
 	return c

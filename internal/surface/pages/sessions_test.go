@@ -30,7 +30,9 @@ func TestWhereOneIsSignedIn(t *testing.T) {
 		if own < 0 || notes < own {
 			t.Errorf("this browser is not first: %d %d\n%s", own, notes, p.Raw)
 		}
-		holds(t, p, "last active 2 January 2026, 04:04 UTC · password", "This session", "!before=")
+		holds(t, p, "last active 2 January 2026, 04:04 UTC · password · IP 127.0.0.1", "This session", "!before=")
+		holds(t, b.Get("/account/sessions?lang=ar"), "Firefox، Linux")
+		b.Get("/account/sessions?lang=en")
 		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
 			for range 60 {
 				now := w.Clock.Now()
