@@ -146,6 +146,68 @@ func TestAProviderThatFailsIsPassedOver(t *testing.T) {
 	})
 }
 
+// TestAProviderOutOfOrderIsAskedAgainBySeconds: after five failures in a row it is left alone for half a minute, and
+// for another one at the next failure; one success, and it takes five again.
+func TestAProviderOutOfOrderIsAskedAgainBySeconds(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		d := newDesk(st)
+		send := func(n int) {
+			t.Helper()
+			for range n {
+				d.queue(t, message.Note{})
+				d.deliver(t)
+			}
+		}
+		d.first.fail(errors.New("connection refused"))
+		for i, want := range []int{5, 6, 7} {
+			if send(8); d.first.asks != want || len(d.second.sent) != 9*i+8 {
+				t.Errorf("round %d: asked %d times, want %d; the second took %d", i, d.first.asks, want, len(d.second.sent))
+			}
+			d.clock.Advance(29 * time.Second)
+			if send(1); d.first.asks != want {
+				t.Errorf("round %d: asked before its time", i)
+			}
+			d.clock.Advance(time.Second)
+		}
+		d.first.fail(nil)
+		send(1)
+		d.first.fail(errors.New("connection refused"))
+		if send(8); d.first.asks != 7+1+5 || len(d.first.sent) != 1 {
+			t.Errorf("after a success: asked %d times", d.first.asks)
+		}
+	})
+}
+
+// TestNothingIsLostWhileEveryProviderIsOutOfOrder: a message waits, nobody is asked, and it goes out once one is
+// back.
+func TestNothingIsLostWhileEveryProviderIsOutOfOrder(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		d := newDesk(st)
+		d.first.fail(errors.New("connection refused"))
+		d.second.fail(errors.New("timeout"))
+		for range 5 {
+			d.queue(t, message.Note{})
+			d.deliver(t)
+		}
+		if !d.Failing(otl.ChannelMail) || d.Failing(otl.ChannelSMS) {
+			t.Error("it is not told that no mail goes out")
+		}
+		id := d.queue(t, message.Note{})
+		d.deliver(t)
+		if m := d.message(t, id); m.State != otl.MessageWaiting || !strings.Contains(m.Problem, "out of order") || d.first.asks != 5 || d.second.asks != 5 {
+			t.Errorf("%+v; %d and %d asked", m.Message, d.first.asks, d.second.asks)
+		}
+		d.second.fail(nil)
+		d.clock.Advance(30 * time.Second)
+		d.deliver(t)
+		if m := d.message(t, id); m.State != otl.MessageSent || m.Provider != "second" || d.Failing(otl.ChannelMail) {
+			t.Errorf("%+v", m.Message)
+		}
+	})
+}
+
 func TestAMessageIsTriedAgainAndThenGivenUp(t *testing.T) {
 	t.Parallel()
 	otltest.EachStore(t, func(t *testing.T, st *store.Store) {

@@ -36,7 +36,7 @@ const (
 	maxSender = 11
 )
 
-var hexColor = regexp.MustCompile(`^#?[0-9A-Fa-f]{6}$`)
+var hexColor = regexp.MustCompile(`^#?([0-9A-Fa-f]{3}){1,2}$`)
 
 func (e *emailContent) check() error {
 	if e == nil {
@@ -59,11 +59,31 @@ func (e *emailContent) check() error {
 	if e.Logo == "" {
 		return nil
 	}
-	raw, err := base64.StdEncoding.DecodeString(e.Logo)
+	raw, err := base64.StdEncoding.DecodeString(e.image())
 	if err != nil || len(e.Logo) > maxLogo || !strings.HasPrefix(string(raw), "\x89PNG") && !strings.HasPrefix(string(raw), "\xff\xd8\xff") {
 		return otl.InvalidField("email_content.base64logo", "invalid", "must be a PNG or JPEG in base64, at most 20000 characters")
 	}
 	return nil
+}
+
+// image gives the logo in base64, without the head of a data URL that some clients send along.
+func (e *emailContent) image() string {
+	if head, encoded, is := strings.Cut(e.Logo, ";base64,"); is && strings.HasPrefix(head, "data:image/") {
+		return encoded
+	}
+	return e.Logo
+}
+
+// color gives the colour as #rrggbb, "" for none.
+func (e *emailContent) color() string {
+	c := strings.TrimPrefix(e.PrimaryColor, "#")
+	if len(c) == 3 {
+		c = string([]byte{c[0], c[0], c[1], c[1], c[2], c[2]})
+	}
+	if c != "" {
+		c = "#" + c
+	}
+	return c
 }
 
 // smsInput is what a client puts into an SMS (contract 3.5).
@@ -97,11 +117,8 @@ func custom(mail *emailContent, sms *smsInput) (string, error) {
 	var c message.Custom
 	if mail != nil {
 		c = message.Custom{
-			Subject: mail.Subject, Logo: mail.Logo, Heading: mail.HeaderText, Body: mail.BodyText, LinkText: mail.LinkText, Info: mail.InfoText,
+			Subject: mail.Subject, Color: mail.color(), Logo: mail.image(), Heading: mail.HeaderText, Body: mail.BodyText, LinkText: mail.LinkText, Info: mail.InfoText,
 			Footer: mail.FooterText, Sender: mail.SenderName,
-		}
-		if mail.PrimaryColor != "" {
-			c.Color = "#" + strings.TrimPrefix(mail.PrimaryColor, "#")
 		}
 	}
 	if sms != nil {
