@@ -43,7 +43,7 @@ bench: ## Run the Go benchmarks for BENCHTIME each (3s)
 	e2e/with-postgres $(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/...
 
 timing: ## Measure whether the time of an answer tells who has an address
-	OTL_TIMING_SAMPLES=2000 $(GO) test -count 1 -run TestTiming -v -timeout 60m ./internal/surface/native | grep median
+	OTL_TIMING_SAMPLES=2000 $(GO) test -count 1 -run TestTiming -v -p 1 -timeout 60m ./internal/surface/native ./internal/surface/pages | grep median
 
 lint: $(TOOLS)/golangci-lint ## Check format and style
 	$(TOOLS)/golangci-lint run

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/onetimelogin/otl/internal/limit"
+	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/store"
 )
@@ -39,8 +40,8 @@ func (a *Accounts) SignUp(ctx context.Context, r Registration) (hash, scheme str
 	}
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		err := a.insert(ctx, tx, u, "signup", r.Site.ID)
-		if errors.Is(err, otl.ErrEmailTaken) {
-			err = nil
+		if errors.Is(err, otl.ErrEmailTaken) { // a transaction that writes nothing waits for no disk
+			_, err = a.Messages.Queue(ctx, tx, message.Note{Kind: otl.MessageVerify, Channel: otl.ChannelMail, SiteID: r.Site.ID})
 		}
 		return err
 	})

@@ -246,7 +246,7 @@ func (f *Factors) acceptSent(ctx context.Context, tx *store.Tx, one otl.Factor, 
 // spend uses up the code that was sent for a factor in the slot of a claim.
 func (f *Factors) spend(ctx context.Context, tx *store.Tx, one otl.Factor, c Claim, code string) error {
 	now := f.Now()
-	t, digest, err := tx.Tickets.Guess(ctx, c.User.ID, otl.PurposeFactor, c.SiteID, c.Slot, now, f.Tries)
+	t, digest, err := tx.Tickets.Guess(ctx, c.User.ID, otl.PurposeFactor, c.SiteID, c.Slot, now, f.Tries, nil)
 	if errors.Is(err, store.ErrNotFound) {
 		return ErrProof
 	}

@@ -25,20 +25,33 @@ var (
 )
 
 // Reaches reports whether a site sends SMS to a number, and counts it among its
-// neighbours: numbers that differ in the last four digits alone are often one
-// owner's, who is paid for what they receive.
+// neighbours. The error is ErrNumber, ErrStopped or Exceeded.
 func (s SMS) Reaches(ctx context.Context, siteID, number string) error {
-	if !s.Covers(number) {
-		return ErrNumber
-	}
-	stopped, err := s.Store.Read.SMSCounts.Stopped(ctx, siteID, Range(number))
-	if err == nil && stopped {
-		err = ErrStopped
-	}
-	if err != nil {
+	if err := s.Open(ctx, siteID, number); err != nil {
 		return err
 	}
-	return s.Limits.Take(ctx, Use{Rate: SMSNeighbours, By: []string{number[:max(len(number)-4, 0)]}})
+	return s.Limits.Take(ctx, Neighbour(number))
+}
+
+// Open is ErrNumber or ErrStopped where a site sends no SMS to a number, and counts nothing. For
+// "", which is nobody's, it is the same work (OT-10).
+func (s SMS) Open(ctx context.Context, siteID, number string) error {
+	stopped, err := s.Store.Read.SMSCounts.Stopped(ctx, siteID, Range(number))
+	switch {
+	case err != nil:
+		return err
+	case !s.Covers(number):
+		return ErrNumber
+	case stopped:
+		return ErrStopped
+	}
+	return nil
+}
+
+// Neighbour is one more SMS among the neighbours of a number: those that differ in the last four
+// digits alone are often one owner's, who is paid for what they receive.
+func Neighbour(number string) Use {
+	return Use{Rate: SMSNeighbours, By: []string{number[:max(len(number)-4, 0)]}}
 }
 
 // Covers reports whether SMS are sent to the country, or the range, of a number.
@@ -68,14 +81,15 @@ const (
 )
 
 // Sent counts a code that is sent to a number in the transaction that sends it. It
-// reports true where that stops the site's SMS to the range: this one is the last.
+// reports true where that stops the site's SMS to the range: this one is the last. What
+// goes to nobody, "", is counted apart and stops nothing.
 func Sent(ctx context.Context, tx *store.Tx, siteID, number string, now time.Time) (stopped bool, err error) {
 	prefix := Range(number)
 	if err := tx.SMSCounts.Add(ctx, siteID, prefix, now.Truncate(brakeBucket), 1, 0); err != nil {
 		return false, err
 	}
 	sent, proven, err := tx.SMSCounts.Sum(ctx, siteID, prefix, now.Add(-brakeDay), now.Add(-2*brakeBucket))
-	if err != nil || sent < brakeSends || proven*brakeShare >= sent {
+	if err != nil || number == "" || sent < brakeSends || proven*brakeShare >= sent {
 		return false, err
 	}
 	return tx.SMSCounts.Stop(ctx, siteID, prefix, now)

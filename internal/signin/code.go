@@ -86,7 +86,8 @@ type CodeRequest struct {
 	// its way off: the proof can be added to the session (CodeAttempt.Join).
 	Joins bool
 
-	crosses time.Time // until when a link sent before it for the same can be used
+	crosses  time.Time // until when a link sent before it for the same can be used
+	withheld bool      // it only seems to be sent: Quiet
 }
 
 // CodeSent is what became of a request.
@@ -135,15 +136,18 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 			return CodeSent{}, err
 		}
 	}
-	u, to, err := s.receiver(ctx, r)
+	u, to, err := s.receiver(ctx, &r)
 	if err != nil {
 		return CodeSent{}, err
 	}
-	if r.Channel == otl.ChannelSMS && u.ID != "" && r.typed() == "" {
-		if err := s.SMS.Reaches(ctx, r.Site.ID, to); err != nil && r.Known {
-			return CodeSent{}, err
-		} else if err != nil {
+	if r.Channel == otl.ChannelSMS && r.typed() == "" {
+		if err := s.SMS.Open(ctx, r.Site.ID, to); errors.Is(err, limit.ErrNumber) || errors.Is(err, limit.ErrStopped) {
+			if r.Known {
+				return CodeSent{}, err
+			}
 			u = otl.User{} // the caller may not learn whose number it is
+		} else if err != nil {
+			return CodeSent{}, err
 		}
 	}
 	if r.TTL == 0 {
@@ -156,8 +160,8 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 }
 
 // receiver gives the person something is for and where it goes, and counts it; nobody,
-// where the caller may not know that there is nobody.
-func (s *Codes) receiver(ctx context.Context, r CodeRequest) (otl.User, string, error) {
+// where the caller may not know that there is nobody. It notes what is withheld.
+func (s *Codes) receiver(ctx context.Context, r *CodeRequest) (otl.User, string, error) {
 	// Whoever is handed somebody's code can be him at the site: only its own people's
 	// codes are, or any site could sign in anybody it knows the address of (D1).
 	u, err := s.find(ctx, r.Site, r.Who, r.Known && r.Welcome == nil || r.Channel == otl.ChannelDirect)
@@ -167,8 +171,8 @@ func (s *Codes) receiver(ctx context.Context, r CodeRequest) (otl.User, string, 
 	if r.Proven && u.PhoneVerifiedAt.IsZero() {
 		u = otl.User{} // nor does what is asked for count as sent to the number
 	}
-	if err := s.pace(ctx, r, u); r.Quiet && errors.Is(err, limit.ErrWithheld) {
-		u = otl.User{}
+	if err := s.pace(ctx, *r, u); r.Quiet && errors.Is(err, limit.ErrWithheld) {
+		u, r.withheld = otl.User{}, true
 	} else if err != nil {
 		return u, "", err
 	}
@@ -239,10 +243,8 @@ func (s *Codes) find(ctx context.Context, site otl.Site, who Identifier, members
 	var err error
 	switch who.Type {
 	case ByPhone:
-		if u, err = s.Store.Read.Users.ByPhone(ctx, who.Value, site.ID); err != nil {
-			return u, err
-		}
-		who.Value = u.ID
+		m, err := s.Store.Read.Grants.MemberByPhone(ctx, site.ID, who.Value)
+		return here(m), err
 	case ByEmail:
 		if members {
 			m, err := s.Store.Read.Grants.MemberByEmail(ctx, site.ID, who.Value)
@@ -309,7 +311,7 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 		to = ""
 	}
 	t := otl.Ticket{
-		ID: secret.NewID(now), Purpose: otl.PurposeSignIn, UserID: u.ID, SiteID: r.Site.ID, Slot: r.Who.slot(u), Channel: r.Channel,
+		ID: secret.NewID(now), Purpose: otl.PurposeSignIn, UserID: u.ID, SiteID: r.Site.ID, Slot: r.slot(u), Channel: r.Channel,
 		CreatedAt: now, ExpiresAt: now.Add(r.TTL), Data: map[string]string{},
 	}
 	for k, v := range r.Data {
@@ -338,13 +340,12 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 	}
 	key := otl.RequestOf(ctx).SiteKeyID
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if r.Channel == otl.ChannelSMS && u.ID != "" { // those of a day are what is sent, not what is asked for
-			uses := []limit.Use{s.SMS.Day(r.Site.ID)}
-			if !r.names() {
-				uses = append(uses, limit.Sending(to)...)
-			}
-			if err := s.Limits.TakeIn(ctx, tx, uses...); err != nil {
+		u, to, t := u, to, t
+		if r.Channel == otl.ChannelSMS {
+			if sends, err := s.countSMS(ctx, tx, r, u, to); err != nil {
 				return err
+			} else if !sends {
+				u, to, t = otl.User{}, "", r.nobodys(t)
 			}
 		}
 		if r.handsOver() && u.ID != "" {
@@ -358,9 +359,6 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 		if r.Channel == otl.ChannelDirect {
 			return nil
 		}
-		if err := s.countSMS(ctx, tx, t); err != nil {
-			return err
-		}
 		_, err := s.Messages.Queue(ctx, tx, message.Note{
 			Kind: r.kind(u), Channel: r.Channel, To: to, UserID: u.ID, SiteID: r.Site.ID, Locale: u.Locale, Expires: t.ExpiresAt,
 			Data: map[string]string{
@@ -369,25 +367,10 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 		})
 		return err
 	})
-	if err != nil && otl.As(err).Kind == otl.Limited && !r.Known {
-		return s.issue(ctx, r, otl.User{}, "", digest, link) // the caller may not learn that there is somebody
-	}
 	if r.Channel == otl.ChannelDirect {
 		sent.Code = secret.NewText(code)
 	}
 	return sent, err
-}
-
-// countSMS counts a code by SMS among those of its site and range (OT-20).
-func (s *Codes) countSMS(ctx context.Context, tx *store.Tx, t otl.Ticket) error {
-	if t.Channel != otl.ChannelSMS || t.UserID == "" {
-		return nil
-	}
-	stopped, err := limit.Sent(ctx, tx, t.SiteID, t.Data[dataNumber], s.Now())
-	if err != nil || !stopped {
-		return err
-	}
-	return s.Messages.SMSStopped(ctx, tx, t.SiteID, limit.Range(t.Data[dataNumber]))
 }
 
 // handOver notes who was given whose code (OT-22). Codes of people who own sites

@@ -33,9 +33,16 @@ func (i Identifier) slot(u otl.User) string {
 	return secret.Slot(string(i.Type) + " " + i.Value)
 }
 
+// withheld gives where the code stands that seemed to be sent to somebody for a visit to the
+// hosted pages, or to nobody: there it is in the place of any before, and in no other visit, so
+// that nobody's code is made worthless by what others ask for while nothing is sent (PW-13).
+func (i Identifier) withheld(flow string) string {
+	return secret.Slot(string(i.Type) + " " + i.Value + " withheld " + flow)
+}
+
 // guess counts a guess and, if it is right, uses the ticket up.
 func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttempt) (otl.Ticket, error) {
-	now, slot, st := s.Now(), a.Who.slot(u), store.Standing{User: u, Site: a.Site}
+	now, st := s.Now(), store.Standing{User: u, Site: a.Site}
 	budget, err := s.Limits.Budget(ctx, tx, a.Site.ID)
 	if err == nil {
 		err = budget.Check(
@@ -45,16 +52,18 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttem
 	if err != nil {
 		return otl.Ticket{}, err
 	}
-	t, digest, err := tx.Tickets.Guess(ctx, u.ID, otl.PurposeSignIn, a.Site.ID, slot, now, s.Tries)
-	if errors.Is(err, store.ErrNotFound) && a.Known {
+	var nobodys []string
+	if !a.Known { // what seemed to be sent to him is nobody's
+		nobodys = []string{a.Who.slot(otl.User{}), a.Who.withheld(a.Flow)}
+	}
+	t, digest, err := tx.Tickets.Guess(ctx, u.ID, otl.PurposeSignIn, a.Site.ID, "", now, s.Tries, nobodys)
+	switch {
+	case errors.Is(err, store.ErrNotFound) && a.Known:
 		return t, s.why(ctx, tx, u.ID, a.Site.ID)
-	}
-	if errors.Is(err, store.ErrNotFound) { // what seemed to be sent to him is nobody's; of nobody it is the same work
-		u, slot = otl.User{}, a.Who.slot(otl.User{})
-		t, digest, err = tx.Tickets.Guess(ctx, "", otl.PurposeSignIn, a.Site.ID, slot, now, s.Tries)
-	}
-	if errors.Is(err, store.ErrNotFound) {
+	case errors.Is(err, store.ErrNotFound):
 		return t, ErrCode // whatever it is
+	case err == nil && t.UserID == "":
+		u = otl.User{}
 	}
 	if err != nil {
 		return t, err
@@ -62,7 +71,7 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttem
 	plain := strings.NewReplacer(" ", "", "-", "").Replace(a.Code.Reveal())
 	right, asked := secret.SameDigest(s.codeDigest(t, plain), digest), requested(t, a.RequestID) && t.Data[dataFlow] == a.Flow && u.ID != ""
 	if !right || !asked {
-		if err := limit.WrongCode(ctx, tx, limit.Codes(u, slot), now); err != nil {
+		if err := limit.WrongCode(ctx, tx, limit.Codes(u, a.Who.slot(u)), now); err != nil {
 			return t, err
 		}
 		if err := missed(ctx, tx, s, budget); err != nil {
@@ -73,7 +82,7 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttem
 		}
 		return t, ErrCode
 	}
-	if err := limit.RightCode(ctx, tx, limit.Codes(u, slot), now); err != nil {
+	if err := limit.RightCode(ctx, tx, limit.Codes(u, a.Who.slot(u)), now); err != nil {
 		return t, err
 	}
 	if first, err := tx.Tickets.Spend(ctx, t.ID, now); err != nil || !first {

@@ -71,7 +71,7 @@ func (s *Codes) SendLink(ctx context.Context, r LinkRequest) (LinkSent, error) {
 	if err := s.Messages.Reaches(r.Channel); err != nil {
 		return LinkSent{}, err
 	}
-	u, to, err := s.receiver(ctx, r.CodeRequest)
+	u, to, err := s.receiver(ctx, &r.CodeRequest)
 	if err != nil {
 		return LinkSent{}, err
 	}

@@ -50,6 +50,54 @@ func places(s *SecondStep) factor.Places { return factor.Places{Factors: s.Facto
 // tell whose it is (OT-10).
 func (r CodeRequest) names() bool { return r.Known || r.typed() != "" }
 
+// countSMS counts an SMS as it is written: where it goes, among those of its site and of a day, and
+// among those of its range (OT-20). It reports whether it goes anywhere: not where there is nobody,
+// or as many went as may and the caller may not learn of whom that is told. Of nobody it is the
+// same work, on counters that are nobody's (OT-10), for what counts is what is sent and not what
+// is asked for.
+func (s *Codes) countSMS(ctx context.Context, tx *store.Tx, r CodeRequest, u otl.User, to string) (sends bool, err error) {
+	day, number := r.Site.ID, to
+	if u.ID == "" {
+		day, number = "nobody "+day, "nobody "+r.Who.Value
+	}
+	var uses []limit.Use
+	if !r.names() {
+		uses = limit.Sending(number)
+	}
+	if r.typed() == "" { // one that came with the request was counted then
+		uses = append(uses, limit.Neighbour(number))
+	}
+	err = s.Limits.TakeIn(ctx, tx, append(uses, s.SMS.Day(day))...)
+	if err != nil && (r.Known || otl.As(err).Kind != otl.Limited) {
+		return false, err
+	}
+	if sends = err == nil && u.ID != ""; !sends {
+		to = ""
+	}
+	stopped, err := limit.Sent(ctx, tx, r.Site.ID, to, s.Now())
+	if err != nil || !stopped {
+		return sends, err
+	}
+	return sends, s.Messages.SMSStopped(ctx, tx, r.Site.ID, limit.Range(to))
+}
+
+// nobodys makes a ticket that was to be somebody's nobody's.
+func (r CodeRequest) nobodys(t otl.Ticket) otl.Ticket {
+	t.UserID, t.Slot, t.Data = "", r.slot(otl.User{}), withData(map[string]string{dataNumber: ""}, t.Data)
+	if t.Data[dataProves] != "" {
+		t.Data[dataProves] = ""
+	}
+	return t
+}
+
+// slot gives where the code of whoever was found stands.
+func (r CodeRequest) slot(u otl.User) string {
+	if r.withheld {
+		return r.Who.withheld(r.Data[dataFlow])
+	}
+	return r.Who.slot(u)
+}
+
 // typed gives the number that came with a request, "" where it is to be looked up.
 func (r CodeRequest) typed() string {
 	if r.To == "" && r.Who.Type == ByPhone {

@@ -58,11 +58,11 @@ func TestOT11_ASecretIsOfOnePurposeAndSite(t *testing.T) {
 						if is != as {
 							nothing(t, ctx, tx, as, digest(is, site), now)
 						}
-						got, _, err := tx.Tickets.Guess(ctx, jane.ID, as, site, "", now, 1000)
+						got, _, err := tx.Tickets.Guess(ctx, jane.ID, as, site, "", now, 1000, nil)
 						if err != nil || got.Purpose != as || got.SiteID != site {
 							t.Errorf("a guess at %s of %s is one at %s of %s: %v", as, site, got.Purpose, got.SiteID, err)
 						}
-						if _, _, err := tx.Tickets.Guess(ctx, joe.ID, as, site, "", now, 1000); !errors.Is(err, store.ErrNotFound) {
+						if _, _, err := tx.Tickets.Guess(ctx, joe.ID, as, site, "", now, 1000, nil); !errors.Is(err, store.ErrNotFound) {
 							t.Errorf("somebody else's %s: %v", as, err)
 						}
 					}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,102 @@ func TestOT10_WhatSeemedToBeSentIsGuessedAtLikeNobodys(t *testing.T) {
 		}
 		if got := guess("p0@dev.test"); got != "rate_limited" {
 			t.Errorf("after 60 wrong codes of a household: %s", got)
+		}
+	}, limited)
+}
+
+// asksIn asks for a code for a visit as the hosted pages do, and entersIn gives what a code for it
+// comes to.
+func asksIn(ctx context.Context, w *otltest.World, email, visit string) error {
+	_, err := w.Codes.Send(ctx, signin.CodeRequest{
+		Site: w.Notes.Site, Who: signin.Identifier{Type: signin.ByEmail, Value: email}, Channel: otl.ChannelMail, Quiet: true, Data: map[string]string{"flow": visit},
+	})
+	return err
+}
+
+func entersIn(ctx context.Context, w *otltest.World, email, visit, code string) string {
+	_, err := w.Codes.Verify(ctx, signin.CodeAttempt{
+		Site: w.Notes.Site, Who: signin.Identifier{Type: signin.ByEmail, Value: email}, Code: secret.NewText(code), Flow: visit,
+	})
+	if err != nil {
+		return otl.As(err).Code
+	}
+	return ""
+}
+
+// TestOT10_ACodeFromBeforeIsGuessedAtLikeNobodys: where a second code only seems to be sent, five guesses
+// count for whoever has one from before, for nobody, and for whoever is known and got it; the household's
+// budget, which has room for seven, tells none of them from the others.
+func TestOT10_ACodeFromBeforeIsGuessedAtLikeNobodys(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, "jane@dev.test", w.Notes.Site)
+		w.Person(t, "joe@dev.test", w.Notes.Site)
+		w.Codes.Mail.PerMinute, w.Codes.Mail.PerDay = 1, 0
+		said, letters := map[string][]string{}, map[string]int{"jane@dev.test": 2, "joe@dev.test": 1, "nobody@dev.test": 0}
+		for i, email := range []string{"jane@dev.test", "joe@dev.test", "nobody@dev.test"} {
+			w.Clock.Advance(time.Hour)
+			address := fmt.Sprintf("198.51.100.%d", i+1)
+			here := from(t, address)
+			if email == "jane@dev.test" {
+				here = signedIn(t, w, email, address)
+			}
+			for range 2 {
+				if err := asksIn(here, w, email, "one"); err != nil {
+					t.Fatal(err)
+				}
+				w.Clock.Advance(31 * time.Second) // less than the minute of the site
+			}
+			if n := len(w.Letters(t, email)); n != letters[email] {
+				t.Errorf("%s: %d letters", email, n)
+			}
+			for j := range 53 {
+				who := signin.Identifier{Type: signin.ByEmail, Value: fmt.Sprintf("p%d@dev.test", j)}
+				if _, err := w.Codes.Send(here, signin.CodeRequest{Site: w.Shop.Site, Who: who, Channel: otl.ChannelDirect}); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := w.Codes.Verify(here, signin.CodeAttempt{Site: w.Shop.Site, Who: who, Code: secret.NewText("x")}); !otl.Is(err, "code_invalid") {
+					t.Fatal(err)
+				}
+			}
+			for range 12 {
+				said[email] = append(said[email], entersIn(here, w, email, "one", "x"))
+			}
+		}
+		for email, got := range said {
+			if !slices.Equal(got, slices.Repeat([]string{"code_invalid"}, 12)) {
+				t.Errorf("%s: %v", email, got)
+			}
+		}
+	}, limited)
+}
+
+// TestPW13_WhatIsWithheldEndsNobodysCode: what strangers ask for while nothing is sent leaves a code as
+// good as it was in the visit it was sent for.
+func TestPW13_WhatIsWithheldEndsNobodysCode(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, "joe@dev.test", w.Notes.Site)
+		w.Codes.Mail.PerMinute, w.Codes.Mail.PerDay = 1, 0
+		here, elsewhere := from(t, "198.51.100.7"), from(t, "203.0.113.9")
+		if err := asksIn(here, w, "joe@dev.test", "his"); err != nil {
+			t.Fatal(err)
+		}
+		code := w.Letters(t, "joe@dev.test")[0].Code
+		w.Clock.Advance(31 * time.Second)
+		if err := asksIn(elsewhere, w, "joe@dev.test", "theirs"); err != nil {
+			t.Fatal(err)
+		}
+		for range 6 {
+			if got := entersIn(elsewhere, w, "joe@dev.test", "theirs", wrong(code)); got != "code_invalid" {
+				t.Error(got)
+			}
+		}
+		if got := entersIn(elsewhere, w, "joe@dev.test", "theirs", code); got != "code_invalid" {
+			t.Errorf("his code in the visit of another: %q", got)
+		}
+		if got := entersIn(here, w, "joe@dev.test", "his", code); got != "" {
+			t.Errorf("his code in his visit: %s", got)
 		}
 	}, limited)
 }

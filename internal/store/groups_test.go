@@ -429,7 +429,7 @@ func TestTicketsWithoutASecret(t *testing.T) {
 		}
 		for _, id := range []string{"jane", "john"} {
 			got := in(t, st, func(ctx context.Context, tx *store.Tx) (string, error) {
-				one, code, err := tx.Tickets.Guess(ctx, id, otl.PurposeSignIn, "site", "", start, 5)
+				one, code, err := tx.Tickets.Guess(ctx, id, otl.PurposeSignIn, "site", "", start, 5, nil)
 				return one.ID + " " + string(code), err
 			})
 			if got != "t-"+id+" code of "+id {

@@ -117,20 +117,25 @@ func (g Tickets) UseCrossed(ctx context.Context, p otl.Purpose, digest []byte, n
 }
 
 // Guess counts a guess at the code of the ticket in a slot of a person for a purpose
-// at a site, and gives the ticket with the digest of its code. It is ErrNotFound when
-// there is none that can be used, or most guesses were made: of any number of
-// guesses at once no more are let through than one after the other would be
-// (OT-06). On PostgreSQL the ticket stays locked until the transaction ends.
-func (g Tickets) Guess(ctx context.Context, userID string, p otl.Purpose, siteID, slot string, now time.Time, most int) (otl.Ticket, []byte, error) {
-	whose, of := `user_id = $1`, userID
-	if userID == "" { // nobody's, so that it is the same work
-		whose, of = `user_id IS NULL AND slot <> '' AND slot = $1`, slot
+// at a site, and gives the ticket with the digest of its code. Where slots of nobody's are
+// named, it is the newest ticket of all of them, which is the person's or nobody's: what only
+// seemed to be sent took the place of what was sent before, and in one statement it is the same
+// work whoever it is (OT-10). It is ErrNotFound when there is none that can be used, or most
+// guesses were made: of any number of guesses at once no more are let through than one after
+// the other would be (OT-06). On PostgreSQL the ticket stays locked until the transaction ends.
+func (g Tickets) Guess(ctx context.Context, userID string, p otl.Purpose, siteID, slot string, now time.Time, most int, nobodys []string) (otl.Ticket, []byte, error) {
+	const own = `user_id = $1 AND purpose = $2 AND site_id = $3 AND slot = $4 AND used_at IS NULL`
+	which, args := own, []any{userID, string(p), siteID, slot, millis(now), most}
+	if len(nobodys) > 0 {
+		which = `id = (SELECT id FROM (SELECT id, created_at FROM tickets WHERE ` + own + ` UNION ALL
+			SELECT id, created_at FROM tickets WHERE user_id IS NULL AND slot <> '' AND slot IN ($7, $8) AND purpose = $2 AND site_id = $3 AND used_at IS NULL)
+			AS placed ORDER BY created_at DESC, id DESC LIMIT 1) AND used_at IS NULL`
+		args = append(args, nobodys[0], nobodys[len(nobodys)-1])
 	}
 	var code []byte
 	t, err := g.ticket(ctx, `UPDATE tickets SET tries = tries + 1
-		WHERE `+whose+` AND purpose = $2 AND site_id = $3 AND used_at IS NULL AND expires_at > $4
-		AND COALESCE(code_until, expires_at) > $4 AND tries < $5 AND code IS NOT NULL AND slot = $6
-		RETURNING `+ticketColumns+`, code`, []any{of, string(p), siteID, millis(now), most, slot}, &code)
+		WHERE `+which+` AND expires_at > $5 AND COALESCE(code_until, expires_at) > $5 AND tries < $6 AND code IS NOT NULL
+		RETURNING `+ticketColumns+`, code`, args, &code)
 	return t, code, err
 }
 

@@ -2,6 +2,7 @@ package native_test
 
 import (
 	"database/sql"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 )
 
@@ -90,6 +92,73 @@ func TestOT10_NobodysRowsStandInAsManyIndexes(t *testing.T) {
 		if !slices.Equal(added["member"], added["nobody"]) || added["member"][0] == 0 {
 			t.Errorf("%s: %v entries of indexes", path, added)
 		}
+	}
+}
+
+// TestOT10_AnSMSIsTheSameWorkWhoeverItIs: as many transactions and rows of counters, tickets and messages are written,
+// and the answer is the same, whether a number is that of somebody of the site, of somebody elsewhere or disabled,
+// or nobody's, and whether or not whoever has an address has a number; also where the SMS of a day are used up.
+func TestOT10_AnSMSIsTheSameWorkWhoeverItIs(t *testing.T) {
+	t.Parallel()
+	var file string
+	w := otltest.New(t, otltest.SQLite, func(o *node.Options) { file, o.Limits, o.SMSDailyCap = o.Store.URL, true, 3 })
+	number := func(n int) string { return fmt.Sprintf("+49170%03d0000", n) } // none is a neighbour of another
+	person := func(name string, n int, at otl.Site) otl.User {
+		u := w.Person(t, name+"@dev.test", at)
+		w.Phone(t, u, number(n), false)
+		return u
+	}
+	for i, name := range []string{"first", "member", "other", "late", "last"} {
+		person(name, i, w.Notes.Site)
+	}
+	person("elsewhere", 10, w.Shop.Site)
+	w.Person(t, "without@dev.test", w.Notes.Site)
+	for i, name := range []string{"disabled", "off"} {
+		if err := w.Accounts.SetDisabled(t.Context(), person(name, 20+i, w.Notes.Site).ID, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows := func() (n int) {
+		t.Helper()
+		err := db.QueryRowContext(t.Context(), `SELECT (SELECT count(*) FROM rates) + (SELECT count(*) FROM sms_counts)
+			+ (SELECT count(*) FROM tickets) + (SELECT count(*) FROM messages)`).Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	send := func(who any) string {
+		t.Helper()
+		body := map[string]any{"email": who, "channel": "sms"}
+		if n, is := who.(int); is {
+			body = map[string]any{"phone": number(n)}
+		}
+		had, before := rows(), w.Store.Stats().Writes
+		r := w.Do(t, otltest.Call{Path: "/api/v1/auth/otp/send", Key: w.Notes.Key, Body: body}).Want(t, http.StatusAccepted)
+		return fmt.Sprintf("%s, %d transactions, %d rows", r.Raw, w.Store.Stats().Writes-before, rows()-had)
+	}
+	send(0) // what counts all that is sent is there afterwards
+	send(90)
+	for _, alike := range [][]any{
+		{1, 10, 20, 91},
+		{"other@dev.test", "without@dev.test", "off@dev.test", "nobody@dev.test"},
+		{3, 92}, // those of the day are used up
+		{"last@dev.test", "none@dev.test"},
+	} {
+		want := send(alike[0])
+		for _, who := range alike[1:] {
+			if got := send(who); got != want {
+				t.Errorf("%v: %s\n%v: %s", alike[0], want, who, got)
+			}
+		}
+	}
+	if n := len(w.Letters(t, "")); n != 3 {
+		t.Errorf("%d SMS", n)
 	}
 }
 

@@ -1,0 +1,83 @@
+package pages_test
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/site"
+)
+
+// clocked sends a form and says how long its answer took, without the pages it leads to.
+func clocked(b *otltest.Browser, p otltest.Page, form string, change map[string]string) (next otltest.Page, spent time.Duration) {
+	began := time.Now()
+	b.Seen = func(string, otltest.Page) {
+		if spent == 0 {
+			spent = time.Since(began)
+		}
+	}
+	defer func() { b.Seen = nil }()
+	return b.Submit(p, form, change), spent
+}
+
+// TestTiming measures whether the time of a page tells who has an address (OT-10, PW-09), with the
+// limits and the hash of a server that runs. It asserts nothing: `make timing` prints the figures for
+// somebody to read. Where people sign up without a password there is no hash that hides the rest.
+func TestTiming(t *testing.T) {
+	samples := otltest.Samples(t)
+	w := otltest.New(t, otltest.SQLite, func(o *node.Options) {
+		o.Limits, o.Argon2 = true, secret.Argon2{Memory: 19 << 10, Time: 2, Threads: 1}
+	})
+	for n := range (samples+samples/10)/otltest.PerPerson + 1 {
+		w.Kinds(t, strconv.Itoa(n)+"@dev.test", fmt.Sprintf("+49170%04d000", n))
+	}
+	mails := w.Register(t, site.Registration{Name: "Mails", Callbacks: []string{"https://mails.test/callback"}})
+	ways := []string{"email_code", "link"}
+	if _, err := w.Sites.Set(t.Context(), mails.Site.ID, site.Change{Ways: &ways}); err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range []struct {
+		name, path, form string
+		change           map[string]string
+		code             bool // one was asked for, and a wrong one is entered
+	}{
+		{"/signin code by mail", request(w.Notes, nil), "/signin", map[string]string{"way": "code"}, false},
+		{"/signin code by SMS", request(w.Notes, nil), "/signin", map[string]string{"way": "sms"}, false},
+		{"/signin password", request(w.Notes, nil), "/signin", map[string]string{"way": "password", "password": "wrong-horse-7"}, false},
+		{"/signin/code wrong", request(w.Notes, nil), "code-form", map[string]string{"code": "123456"}, true},
+		{"/forgot", "/forgot", "/forgot", nil, false},
+		{"/signup without a password", request(mails, nil), "/signup", map[string]string{"name": "Nia New"}, false},
+	} {
+		kinds := []string{"member", "elsewhere", "unproven", "disabled", "nobody"}
+		otltest.Compare(one.name, samples, kinds, func(i int, kind string) time.Duration {
+			w.Clock.Advance(70 * time.Minute) // beyond any pause, and below the limits of a day
+			email := kind + strconv.Itoa(i/otltest.PerPerson) + "@dev.test"
+			if kind == "nobody" && one.form == "/signup" {
+				email = "nobody" + strconv.Itoa(i) + "@new.test" // or he is somebody by the second time
+			}
+			b := w.Browser(t)
+			p := b.Get(one.path)
+			switch {
+			case one.code:
+				p = asks(b, p, email)
+			case one.form == "/signup":
+				_, visit, _ := strings.Cut(p.Path, "?")
+				p = b.Get("/signup?" + visit)
+			}
+			change := map[string]string{"identifier": email, "email": email}
+			maps.Copy(change, one.change)
+			p, spent := clocked(b, p, one.form, change)
+			if p.Status != http.StatusOK && p.Status != http.StatusUnauthorized && p.Status != http.StatusBadRequest {
+				t.Fatalf("%s of %s: %d %s", one.name, email, p.Status, p.Raw)
+			}
+			return spent
+		})
+	}
+}
