@@ -57,6 +57,17 @@ func (a *Members) Welcome(ctx context.Context, site otl.Site, address, number st
 	return err == nil, err
 }
 
+// Met counts that a site is answered about somebody of the network who is none of its people, as
+// it is not about somebody it would have had to add: that tells it who is known elsewhere. The
+// error is limit.Exceeded.
+func (a *Members) Met(ctx context.Context, site otl.Site, u otl.User) error {
+	_, err := a.Store.Read.Grants.Member(ctx, site.ID, u.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		err = a.Limits.Told(ctx, site.ID)
+	}
+	return err
+}
+
 // MemberChange is what a site wants to be different about one of its people; nil and
 // empty members leave things as they are.
 type MemberChange struct {

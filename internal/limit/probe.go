@@ -22,7 +22,7 @@ var (
 // request. It is counted before it is done and forgiven if no name was taken, so that
 // answers given at once are no more than answers one by one.
 func (l *Limits) Probe(ctx context.Context, siteID string, act func() error) error {
-	uses := []Use{{DuplicatesPerSite, []string{siteID}}, {DuplicatesPerAddress, []string{Network(otl.RequestOf(ctx).Client)}}}
+	uses := duplicates(ctx, siteID)
 	if err := l.Take(ctx, uses...); err != nil {
 		return err
 	}
@@ -31,6 +31,16 @@ func (l *Limits) Probe(ctx context.Context, siteID string, act func() error) err
 		return err
 	}
 	return errors.Join(err, l.forgive(ctx, uses))
+}
+
+// Told counts that a site learns by an answer that somebody is known in the network: as often as
+// by an error of Probe, whichever way it asks. The error is Exceeded.
+func (l *Limits) Told(ctx context.Context, siteID string) error {
+	return l.Take(ctx, duplicates(ctx, siteID)...)
+}
+
+func duplicates(ctx context.Context, siteID string) []Use {
+	return []Use{{DuplicatesPerSite, []string{siteID}}, {DuplicatesPerAddress, []string{Network(otl.RequestOf(ctx).Client)}}}
 }
 
 // forgive takes uses back.

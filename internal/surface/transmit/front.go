@@ -176,6 +176,9 @@ func (s front) welcome(c *call, who signin.Identifier, data map[string]string) f
 			_, err := s.Members.Welcome(ctx, c.site, address, number)
 			return err
 		}
+		if err := s.Members.Met(ctx, c.site, u); err != nil {
+			return err
+		}
 		if !u.LastLoginAt.IsZero() {
 			return nil
 		}

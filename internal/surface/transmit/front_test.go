@@ -197,6 +197,38 @@ func TestFrontErrors(t *testing.T) {
 	})
 }
 
+// TestD1_WhoIsKnownElsewhereIsAskedAtOneRate: a client that may have people created learns who was not, because he is
+// known in the network; that counts with all other answers that tell so, 300 an hour. Beyond
+// that nobody is created either; of the site's own people there is no such limit.
+func TestD1_WhoIsKnownElsewhereIsAskedAtOneRate(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		x.welcoming(t)
+		x.Person(t, "shopper@dev.test", x.Shop.Site)
+		x.Person(t, "seller@dev.test", x.Shop.Site)
+		for range 299 {
+			if err := x.Limits.Told(t.Context(), x.Notes.Site.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		send := func(email string) otltest.Reply {
+			return x.post(t, "/v1/auth/otp/email", object{"email": email, "redirect_uri": callback, "create_new_user": true})
+		}
+		send("shopper@dev.test").Want(t, http.StatusOK)
+		if r := send("seller@dev.test").Want(t, http.StatusTooManyRequests); r.Header.Get("Retry-After") == "" {
+			t.Errorf("%v", r.Header)
+		}
+		if n := len(x.Letters(t, "seller@dev.test")); n != 0 {
+			t.Errorf("%d letters", n)
+		}
+		send("jane@dev.test").Want(t, http.StatusOK)
+		send("fresh@dev.test").Want(t, http.StatusTooManyRequests) // or that would tell
+		x.Clock.Advance(time.Minute)
+		send("seller@dev.test").Want(t, http.StatusOK)
+		send("fresh@dev.test").Want(t, http.StatusOK)
+	}, func(o *node.Options) { o.Limits = true })
+}
+
 // TestWhoeverIsCreatedIsToldOfUntilHeComes: however often he is sent a code, is_user_created
 // is true at the end.
 func TestWhoeverIsCreatedIsToldOfUntilHeComes(t *testing.T) {
