@@ -85,7 +85,7 @@ func (l *looker) look(name string) {
 	}
 	l.fits(name)
 	l.stands(name)
-	small := ask(l.tab, chromedp.Evaluate[[]string](`[...document.querySelectorAll("button, select, input:not([type=hidden])")].filter((e) => e.offsetParent && (e.getBoundingClientRect().height < 20 || e.getBoundingClientRect().width < 20)).map((e) => e.outerHTML)`))
+	small := ask(l.tab, chromedp.Evaluate[[]string](`[...document.querySelectorAll("button, select, input:not([type=hidden], [aria-hidden])")].filter((e) => e.offsetParent && (e.getBoundingClientRect().height < 20 || e.getBoundingClientRect().width < 20)).map((e) => e.outerHTML)`))
 	for _, s := range small {
 		l.t.Errorf("%s: too small to hit: %s", name, s)
 	}
