@@ -109,7 +109,7 @@ func nodeOptions(c *config.Config, log *slog.Logger, serve bool) (node.Options, 
 		SessionMaxAge: c.SessionMaxAge, RefreshGrace: c.RefreshGrace, SessionLimit: c.SessionLimit,
 		SMSCountries: c.SMSCountries, SMSDailyCap: c.SMSDailyCap, Mail: limit.Mail{PerMinute: c.MailMinute, PerDay: c.MailDaily}, Operator: c.Operator, Foot: c.Foot, CodeTTL: c.CodeTTL, LinkTTL: c.LinkTTL, CodeLength: c.CodeLength, CodeTries: c.CodeTries,
 		Argon2: c.Argon2, HashConcurrency: c.HashConcurrency, Rules: rules, Limits: c.RateLimits,
-		AuditRetention: c.AuditRetention, AddressRetention: c.AddressRetention, Egress: egress.Policy{Networks: c.EgressAllow, Ports: c.EgressPorts}, TrustedProxies: c.TrustedProxies, TrustedSocket: c.TrustedSocket, Connections: connections(c), HTTPS: strings.HasPrefix(c.PublicURL, "https:"), PII: c.LogPII,
+		AuditRetention: c.AuditRetention, AddressRetention: c.AddressRetention, Egress: egress.Policy{Networks: c.EgressAllow, Ports: c.EgressPorts}, AdminHosts: c.AdminHosts, TrustedProxies: c.TrustedProxies, TrustedSocket: c.TrustedSocket, Connections: connections(c), HTTPS: strings.HasPrefix(c.PublicURL, "https:"), PII: c.LogPII,
 	}, nil
 }
 

@@ -14,6 +14,7 @@ type Config struct {
 	PublicURL      string
 	Listen         string
 	AdminListen    string
+	AdminHosts     []string // names it is reached by
 	DataDir        string
 	DatabaseURL    secret.Text
 	DBMaxConns     int

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ func (c *Config) keys() []Key {
 		key("public_url", "", "Address people and sites reach this server at: issuer of tokens, base of links. The one thing to set in production.", publicURL(&c.PublicURL)),
 		flagged("listen", key("listen", "127.0.0.1:8787", "Address to listen on, host:port or unix:/path. A public one needs public_url.", listener(&c.Listen))),
 		key("admin_listen", "127.0.0.1:9464", "Address of /metrics and /debug/pprof; empty switches it off.", unlessEmpty(&c.AdminListen, listener)),
+		key("admin_hosts", "", "Names, comma-separated, that admin_listen is reached by, besides addresses and localhost: what scrapes it by another name gets a 421.", hostNames(&c.AdminHosts)),
 		flagged("data", key("data_dir", "./otl-data", "Directory of the SQLite database and the generated master key.", someText(&c.DataDir))),
 		concealed(key("database_url", "", "postgres://… for PostgreSQL, sqlite:PATH for another file; empty for otl.db in data_dir.", databaseURL(&c.DatabaseURL))),
 		key("db.max_conns", "0", "PostgreSQL connections; 0 means 4 for each processor.", number(&c.DBMaxConns, 0, 10000)),
@@ -101,6 +103,18 @@ func callingCodes(dst *[]string) func(string) error {
 			out = append(out, code)
 		}
 		*dst = out
+		return nil
+	}
+}
+
+// hostNames takes names of hosts, without ports.
+func hostNames(dst *[]string) func(string) error {
+	return func(s string) error {
+		all := strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
+		if slices.ContainsFunc(all, func(one string) bool { return strings.ContainsAny(one, ":/*[]@") }) {
+			return errors.New("must be names without ports, such as otl,otl.internal")
+		}
+		*dst = all
 		return nil
 	}
 }

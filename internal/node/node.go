@@ -84,6 +84,7 @@ type Options struct {
 	StrictSubdomain *bool         // of the OneLogin wire; nil for where there are several sites
 	HostInPath      bool          // of the OneLogin wire: serve it below /<name>.onelogin.com/ too
 
+	AdminHosts     []string // names of the admin listener, besides localhost
 	TrustedProxies []netip.Prefix
 	TrustedSocket  bool // the peer of a unix socket is a proxy
 	Connections    server.Connections
@@ -300,7 +301,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 			return n.Store.Ping(ctx)
 		},
 		Refused:        n.SignIn.Second.Failures.Refused,
-		TrustedProxies: o.TrustedProxies, TrustedSocket: o.TrustedSocket, Connections: o.Connections, HTTPS: o.HTTPS, PII: o.PII, Log: o.Log, Metrics: metrics,
+		AdminHosts: o.AdminHosts, TrustedProxies: o.TrustedProxies, TrustedSocket: o.TrustedSocket, Connections: o.Connections, HTTPS: o.HTTPS, PII: o.PII, Log: o.Log, Metrics: metrics,
 	})
 }
 

@@ -86,9 +86,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, cert *Certificate, 
 	return nil
 }
 
-// ServeAdmin answers the admin listener until ctx ends.
+// ServeAdmin answers the admin listener until ctx ends. Pages of others get nothing of it (AD-09).
 func (s *Server) ServeAdmin(ctx context.Context, ln net.Listener) error {
-	srv := newHTTPServer(s.Admin(), s.Log)
+	srv := newHTTPServer(s.onPurpose(s.Admin()), s.Log)
 	srv.WriteTimeout = 5 * time.Minute // a CPU profile takes its time
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stop()

@@ -255,6 +255,77 @@ func TestAD09_TheAdminListener(t *testing.T) {
 	}
 }
 
+// TestAD09_PagesReachNoAdminListener: DNS rebinding, and a page of another origin in the browser
+// of somebody on the same machine, get nothing of the admin listener; who scrapes it does.
+func TestAD09_PagesReachNoAdminListener(t *testing.T) {
+	t.Parallel()
+	s, _ := serve(http.NotFound)
+	s.AdminHosts = []string{"otl", "metrics.internal"}
+	get := func(t *testing.T, ln net.Listener, host string, headers map[string]string) int {
+		t.Helper()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.ServeAdmin(ctx, ln) }()
+		defer func() { cancel(); <-done }()
+		at := ln.Addr()
+		c := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial(at.Network(), at.String()) }}}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://admin/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		for k, v := range headers {
+			req.Header.Set(k, v)
+		}
+		res, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.StatusCode
+	}
+	listen := func(t *testing.T, at string) net.Listener {
+		t.Helper()
+		ln, err := server.Listen(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ln
+	}
+	for host, want := range map[string]int{
+		"127.0.0.1": 200, "127.0.0.1:9464": 200, "10.0.0.7:9464": 200, "[::1]:9464": 200, "[::1]": 200, "localhost:9464": 200, "LOCALHOST": 200, "otl:9464": 200, "Metrics.Internal": 200,
+		"evil.test": 421, "evil.test:9464": 421, "localhost.evil.test": 421, "127.0.0.1.evil.test": 421, "metrics.internal.evil.test": 421, "internal": 421, "2130706433": 421, "0x7f000001": 421, "127.1": 421,
+	} {
+		if got := get(t, listen(t, "127.0.0.1:0"), host, nil); got != want {
+			t.Errorf("%s: %d, want %d", host, got, want)
+		}
+	}
+	for name, one := range map[string]struct {
+		headers map[string]string
+		want    int
+	}{
+		"typed in":                {map[string]string{"Sec-Fetch-Site": "none"}, 200},
+		"a link of its own":       {map[string]string{"Sec-Fetch-Site": "same-origin"}, 200},
+		"a picture of a page":     {map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		"a page of a neighbour":   {map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
+		"a script":                {map[string]string{"Origin": "https://evil.test"}, 403},
+		"a script of a sandbox":   {map[string]string{"Origin": "null"}, 403},
+		"a script on this host":   {map[string]string{"Origin": "http://127.0.0.1:3000", "Sec-Fetch-Site": "same-site"}, 403},
+		"a form without a word":   {map[string]string{"Origin": ""}, 403},
+		"what nobody has thought": {map[string]string{"Sec-Fetch-Site": "elsewhere"}, 403},
+	} {
+		if got := get(t, listen(t, "127.0.0.1:0"), "127.0.0.1", one.headers); got != one.want {
+			t.Errorf("%s: %d, want %d", name, got, one.want)
+		}
+	}
+	socket := "unix:" + filepath.Join(t.TempDir(), "admin")
+	for host, want := range map[string]int{"anything": 200, "localhost": 200} {
+		if got := get(t, listen(t, socket), host, nil); got != want {
+			t.Errorf("by a socket as %s: %d", host, got)
+		}
+	}
+}
+
 // TestHT15_NewConnectionsAreTakenDuringTheDelay: the balancer needs time to see
 // that the server is not ready, and meanwhile sends new connections.
 func TestHT15_NewConnectionsAreTakenDuringTheDelay(t *testing.T) {

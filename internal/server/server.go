@@ -42,6 +42,8 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	// TrustedSocket says that whoever connects to a unix socket is such a proxy.
 	TrustedSocket bool
+	// AdminHosts are names that the admin listener is reached by, besides localhost and addresses.
+	AdminHosts []string
 	// Connections bounds the connections of Serve.
 	Connections Connections
 	// HTTPS says that people reach the server by https, so that browsers are told
