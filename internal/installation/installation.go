@@ -36,6 +36,7 @@ type Installation struct {
 	Ring     *token.Ring // of access tokens
 	Identity *token.Ring // of the tokens of OpenID clients, RS256; empty until Maintain has run once
 	ES256    *token.Ring // of those of clients that want ES256; empty as long
+	Subjects secret.Text // 32 bytes that pairwise ids are made with; they stay for good
 
 	Options
 	chains []*keychain
@@ -49,6 +50,8 @@ var ErrMasterKey = errors.New("the master key does not open this database; resto
 const (
 	keyCheckPlace = "installation|1|key_check"
 	keyCheckPlain = "otl"
+	subjectPlace  = "installation|1|subject_key"
+	subjectSize   = 32 // bytes
 )
 
 // Initialised reports whether a database already belongs to an installation,
@@ -86,6 +89,9 @@ func Open(ctx context.Context, o Options) (*Installation, error) {
 		return nil, ErrMasterKey
 	}
 	in.SiteID = row.SiteID
+	if in.Subjects, err = in.subjects(ctx, row.SubjectKey); err != nil {
+		return nil, fmt.Errorf("open the key of pairwise ids: %w", err)
+	}
 	if o.Master.Stale(row.KeyCheck) {
 		if err := in.reseal(ctx); err != nil {
 			return nil, fmt.Errorf("seal under the new master key: %w", err)
@@ -124,6 +130,24 @@ func (in *Installation) create(ctx context.Context) error {
 	})
 }
 
+// subjects opens the key of pairwise ids, and makes it where there is none yet. Of several
+// nodes that do so at once the first one's stays.
+func (in *Installation) subjects(ctx context.Context, sealed []byte) (secret.Text, error) {
+	if len(sealed) == 0 {
+		made := in.Master.Seal(secret.Bytes(subjectSize), subjectPlace)
+		if err := in.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Installation.AddSubjectKey(ctx, made) }); err != nil {
+			return secret.Text{}, err
+		}
+		row, err := in.Store.Read.Installation.Get(ctx)
+		if err != nil {
+			return secret.Text{}, err
+		}
+		sealed = row.SubjectKey
+	}
+	key, err := in.Master.Open(sealed, subjectPlace)
+	return secret.NewText(string(key)), err
+}
+
 // reseal brings everything sealed under a replaced master key under the current
 // one, the proof last: a crash in between leaves both keys needed and the next
 // start goes on.
@@ -142,6 +166,6 @@ func (in *Installation) reseal(ctx context.Context) error {
 				return err
 			}
 		}
-		return tx.Installation.SetKeyCheck(ctx, in.Master.Seal([]byte(keyCheckPlain), keyCheckPlace))
+		return tx.Installation.Seal(ctx, in.Master.Seal([]byte(keyCheckPlain), keyCheckPlace), in.Master.Seal([]byte(in.Subjects.Reveal()), subjectPlace))
 	})
 }

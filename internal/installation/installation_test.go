@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -149,6 +150,41 @@ func TestSR04_TheMasterKeyIsReplaced(t *testing.T) {
 		}
 		if _, err := r.open(t); !errors.Is(err, installation.ErrMasterKey) {
 			t.Errorf("with the old key alone: %v", err)
+		}
+	})
+}
+
+// TestPR07_TheKeyOfPairwiseIdsStays: it is one for all nodes that start at once, in an installation
+// that is older than it too, and outlives the master key that it was sealed under.
+func TestPR07_TheKeyOfPairwiseIdsStays(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		r := newRig(st)
+		keys := make([]string, 4)
+		var all sync.WaitGroup
+		for i := range keys {
+			all.Go(func() {
+				in, err := r.open(t)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				keys[i] = in.Subjects.Reveal()
+			})
+		}
+		all.Wait()
+		row, err := st.Read.Installation.Get(t.Context())
+		if err != nil || len(keys[0]) != 32 || strings.Contains(string(row.SubjectKey), keys[0]) || len(slices.Compact(keys)) != 1 {
+			t.Fatalf("%d keys of %d bytes: %v", len(slices.Compact(keys)), len(keys[0]), err)
+		}
+		fresh := secret.NewMaster().Encode().Reveal()
+		for _, previous := range [][]string{{r.master.Encode().Reveal()}, nil} {
+			if r.master, err = secret.ParseMaster(fresh, previous...); err != nil {
+				t.Fatal(err)
+			}
+			if got := r.mustOpen(t).Subjects.Reveal(); got != keys[0] {
+				t.Error("people have other ids under another master key")
+			}
 		}
 	})
 }

@@ -213,7 +213,7 @@ func build(ctx context.Context, st *store.Store, o Options) (*Node, error) {
 	n.webhooks(o)
 	n.Flows = &signin.Flows{
 		Store: st, Sessions: sessions, SignIn: n.SignIn, Second: second, Codes: n.Codes, Limits: limits, Now: o.Now, Issuer: o.PublicURL, FirstParty: in.SiteID,
-		Pushes: &limit.Pace{Limits: limits, Rate: limit.Pushes, Shared: st.Stats().Engine == "postgres"},
+		Subjects: session.Subjects{Key: in.Subjects}, Pushes: &limit.Pace{Limits: limits, Rate: limit.Pushes, Shared: st.Stats().Engine == "postgres"},
 	}
 	if err := n.Accounts.LearnSchemes(ctx); err != nil {
 		return nil, fmt.Errorf("read password schemes: %w", err)
@@ -244,13 +244,13 @@ func (n *Node) fetch(ctx context.Context, address string) ([]byte, error) {
 // webhooks puts together what tells sites of events: who has something queued tells
 // who delivers it.
 func (n *Node) webhooks(o Options) {
-	identity := &session.Identity{RS256: n.Installation.Identity, ES256: n.Installation.ES256, Issuer: o.PublicURL, Now: o.Now}
+	identity := &session.Identity{RS256: n.Installation.Identity, ES256: n.Installation.ES256, Issuer: o.PublicURL, Now: o.Now, Subjects: session.Subjects{Key: n.Installation.Subjects}}
 	n.Webhooks = &webhook.Webhooks{Store: n.Store, Ledger: n.Ledger, Master: n.Master, Now: o.Now, Check: n.Egress.Check, Search: n.pace(limit.Searches).Take, LogoutToken: func(ctx context.Context, client, person, session string) (secret.Text, error) {
-		alg, err := n.Clients.SigningAlg(ctx, client)
+		c, err := n.Clients.Known(ctx, client)
 		if err != nil {
 			return secret.Text{}, err
 		}
-		return identity.Logout(client, alg, person, session)
+		return identity.Logout(c, person, session)
 	}}
 	n.Couriers = &outbox.Couriers{
 		Store: n.Store, Webhooks: n.Webhooks, Messages: n.Messages, Client: n.Egress, Node: secret.NewID(o.Now()), Now: o.Now, Log: o.Log,
@@ -265,7 +265,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Second: n.SignIn.Second, Setup: n.Setup, Accounts: n.Accounts, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Webhooks: n.Webhooks, Orders: n.Orders, Ledger: n.Ledger, Once: n.Once, Pace: n.pace(limit.Calls), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
 		Events: n.Events, JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version, Health: standing.look,
 	})
-	identity := &session.Identity{RS256: n.Installation.Identity, ES256: n.Installation.ES256, Access: o.Algorithm, Issuer: o.PublicURL, Now: o.Now, Ledger: n.Ledger}
+	identity := &session.Identity{RS256: n.Installation.Identity, ES256: n.Installation.ES256, Access: o.Algorithm, Issuer: o.PublicURL, Now: o.Now, Ledger: n.Ledger, Subjects: session.Subjects{Key: n.Installation.Subjects}}
 	door := oauth.Door{Clients: n.Clients, Proofs: n.Proofs, URL: strings.TrimSuffix(o.PublicURL, "/"), Pace: n.pace(limit.Calls), Limits: n.Limits}
 	wire := transmit.New(transmit.Options{
 		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Clients: n.Clients, Door: door, Members: n.Members, Identity: identity, Ledger: n.Ledger,
@@ -300,7 +300,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 			}
 			return n.Store.Ping(ctx)
 		},
-		Refused:        n.SignIn.Second.Failures.Refused,
+		Refused:    n.SignIn.Second.Failures.Refused,
 		AdminHosts: o.AdminHosts, TrustedProxies: o.TrustedProxies, TrustedSocket: o.TrustedSocket, Connections: o.Connections, HTTPS: o.HTTPS, PII: o.PII, Log: o.Log, Metrics: metrics,
 	})
 }

@@ -26,7 +26,8 @@ type Client struct {
 	RequirePAR   bool       // it sends its requests ahead (RFC 9126)
 	Device       bool       // it may let people in on devices without a browser (RFC 8628)
 	SigningAlg   SigningAlg // of the tokens it gets
-	RequireDPoP  bool       // its access tokens are bound to a key of its own (RFC 9449)
+	SubjectType  SubjectType
+	RequireDPoP  bool // its access tokens are bound to a key of its own (RFC 9449)
 	CreatedAt    time.Time
 	RevokedAt    time.Time
 }
@@ -94,6 +95,27 @@ func ParseSigningAlg(s string) (SigningAlg, error) {
 		return a, nil
 	}
 	return "", InvalidField("signing_alg", "unknown_value", "must be RS256 or ES256")
+}
+
+// SubjectType says by which ids a client knows people (OpenID Connect Core section 8).
+type SubjectType string
+
+// Public ids are the same at every site; pairwise ones are made for the clients of one site,
+// and lead nobody to what another site knows.
+const (
+	SubjectPublic   SubjectType = "public"
+	SubjectPairwise SubjectType = "pairwise"
+)
+
+// ParseSubjectType reads one of them; "" is public.
+func ParseSubjectType(s string) (SubjectType, error) {
+	switch t := SubjectType(s); t {
+	case "":
+		return SubjectPublic, nil
+	case SubjectPublic, SubjectPairwise:
+		return t, nil
+	}
+	return "", InvalidField("subject_type", "unknown_value", "must be public or pairwise")
 }
 
 // Redirects reports whether people may be sent back to a URI: one of those registered,

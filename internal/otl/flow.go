@@ -31,7 +31,8 @@ type Asked struct {
 	Choose    bool              `json:"choose,omitempty"`    // ask as whom he goes on, though he is signed in
 	Mode      string            `json:"mode,omitempty"`      // how the answer goes back; "" for a redirect
 	Silent    bool              `json:"silent,omitempty"`    // no page may be shown
-	Person    string            `json:"person,omitempty"`    // id of the one person it is about, "" for anybody
+	Person    string            `json:"person,omitempty"`    // the one person it is about, as the client knows him; "" for anybody
+	Subject   SubjectType       `json:"subject,omitempty"`   // by which ids the client knows people
 	SetUp     bool              `json:"set_up,omitempty"`    // have him set a second factor up
 	Factors   int               `json:"factors,omitempty"`   // how many factors the site asks for this time; 0 for its rule
 	Wish      bool              `json:"wish,omitempty"`      // Factors is for people who have as many

@@ -17,12 +17,13 @@ import (
 // Identity issues and reads the tokens of OpenID clients (contract 3.7), good for an
 // hour and signed as each client wants its own, but for access tokens (see access).
 type Identity struct {
-	RS256  *token.Ring
-	ES256  *token.Ring
-	Access token.Algorithm // of access tokens of this installation (decision D5)
-	Issuer string
-	Now    func() time.Time
-	Ledger *ledger.Ledger // of what sites are shown; nil for none
+	RS256    *token.Ring
+	ES256    *token.Ring
+	Access   token.Algorithm // of access tokens of this installation (decision D5)
+	Issuer   string
+	Now      func() time.Time
+	Ledger   *ledger.Ledger // of what sites are shown; nil for none
+	Subjects Subjects
 }
 
 // IdentityTTL is how long each of these tokens is good.
@@ -124,25 +125,24 @@ func (i *Identity) ReadClient(raw secret.Text) (id string, scopes otl.Scopes, er
 	return c.Text("client_id"), scopes, nil
 }
 
-// ReadPerson gives the session, the person and the session version an access token
-// of a person names. The error is otl.ErrToken. Whether the session still counts is
-// not looked at.
-func (i *Identity) ReadPerson(raw secret.Text) (session, person string, version int, err error) {
+// ReadPerson gives the session and the session version an access token of a person
+// names. The error is otl.ErrToken. Whether the session still counts is not looked at.
+func (i *Identity) ReadPerson(raw secret.Text) (session string, version int, err error) {
 	c, err := i.read(token.TypeAccess, raw)
 	if err != nil || c["cnf"] != nil { // one that is bound to a key is not to be had by carrying it
-		return "", "", 0, otl.ErrToken
+		return "", 0, otl.ErrToken
 	}
-	return c.Text("sid"), c.Text("sub"), int(c.Number("session_version")), nil
+	return c.Text("sid"), int(c.Number("session_version")), nil
 }
 
 // Presented is what a genuine access token of a person says. Whether its session still
 // counts is not looked at.
 type Presented struct {
-	ID, Session, Person, Client, Audience string
-	Scopes                                []string
-	Version                               int
-	IssuedAt, ExpiresAt                   time.Time
-	Key                                   string // thumbprint of the key it is bound to, "" for none
+	ID, Session, Subject, Client, Audience string
+	Scopes                                 []string
+	Version                                int
+	IssuedAt, ExpiresAt                    time.Time
+	Key                                    string // thumbprint of the key it is bound to, "" for none
 }
 
 // Present reads an access token of a person. The error is otl.ErrToken.
@@ -154,7 +154,7 @@ func (i *Identity) Present(raw secret.Text) (Presented, error) {
 	bound, _ := c["cnf"].(map[string]any)
 	return Presented{
 		Key: token.Claims(bound).Text("jkt"),
-		ID:  c.Text("jti"), Session: c.Text("sid"), Person: c.Text("sub"), Client: c.Text("client_id"), Audience: c.Text("aud"),
+		ID:  c.Text("jti"), Session: c.Text("sid"), Subject: c.Text("sub"), Client: c.Text("client_id"), Audience: c.Text("aud"),
 		Scopes: strings.Fields(c.Text("scope")), Version: int(c.Number("session_version")),
 		IssuedAt: time.Unix(c.Number("iat"), 0).UTC(), ExpiresAt: time.Unix(c.Number("exp"), 0).UTC(),
 	}, nil
@@ -165,18 +165,18 @@ const logoutTTL = 2 * time.Minute
 
 // Logout issues the token that tells a client that a session of a person with it has ended,
 // signed as its ID tokens are.
-func (i *Identity) Logout(client string, alg otl.SigningAlg, person, session string) (secret.Text, error) {
+func (i *Identity) Logout(c otl.Client, person, session string) (secret.Text, error) {
 	now := i.Now()
-	raw, err := i.ring(alg).SignClaims(token.TypeLogout, token.Claims{
-		"iss": i.Issuer, "aud": client, "sub": person, "sid": session, "jti": secret.NewID(now), "iat": now.Unix(), "exp": now.Add(logoutTTL).Unix(),
+	raw, err := i.ring(c.SigningAlg).SignClaims(token.TypeLogout, token.Claims{
+		"iss": i.Issuer, "aud": c.ID, "sub": i.Subjects.Of(c, person), "sid": session, "jti": secret.NewID(now), "iat": now.Unix(), "exp": now.Add(logoutTTL).Unix(),
 		"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
 	}, now)
 	return secret.NewText(raw), err
 }
 
-// Hint gives the client, the person and the session an ID token was issued for, which
+// Hint gives the client, the subject and the session an ID token was issued for, which
 // may have expired. The error is otl.ErrToken.
-func (i *Identity) Hint(raw secret.Text) (client, person, session string, err error) {
+func (i *Identity) Hint(raw secret.Text) (client, subject, session string, err error) {
 	c, err := i.RS256.VerifyPast(token.TypeID, raw.Reveal(), i.Issuer, i.Now())
 	if err != nil {
 		c, err = i.ES256.VerifyPast(token.TypeID, raw.Reveal(), i.Issuer, i.Now())
@@ -200,8 +200,8 @@ func Scopes() map[string][]string {
 
 // About gives what a client may know of a person by the scopes of its token: of what he
 // granted the site, the claims they stand for.
-func (i *Identity) About(st store.Standing, scopes []string) map[string]any {
-	known, out := about(st), map[string]any{"sub": st.User.ID}
+func (i *Identity) About(st store.Standing, c otl.Client, scopes []string) map[string]any {
+	known, out := about(st), map[string]any{"sub": i.Subjects.Of(c, st.User.ID)}
 	known["roles"] = roles(st)
 	for _, s := range scopes {
 		add(out, Scopes()[s], known)
@@ -281,14 +281,14 @@ func (i *Identity) Person(st store.Standing, a Ask) (Pair, error) {
 		scope = "openid"
 	}
 	access := token.Claims{
-		"jti": secret.NewID(i.Now()), "sub": st.User.ID, "aud": audience(a.Resource), "scope": scope, "roles": roles, "tid": tenant(st.Site),
+		"jti": secret.NewID(i.Now()), "sub": i.Subjects.Of(a.Client, st.User.ID), "aud": audience(a.Resource), "scope": scope, "roles": roles, "tid": tenant(st.Site),
 		"client_id": a.Client.ID, "app_name": st.Site.Name, "app_id": a.Client.ID, "sid": st.Session.ID, "session_version": st.User.SessionVersion,
 	}
 	if a.Key != "" {
 		access["cnf"] = map[string]string{"jkt": a.Key}
 	}
 	id := token.Claims{
-		"sub": st.User.ID, "aud": a.Client.ID, "tid": tenant(st.Site), "sid": st.Session.ID, "auth_time": st.Session.AuthAt.Unix(),
+		"sub": i.Subjects.Of(a.Client, st.User.ID), "aud": a.Client.ID, "tid": tenant(st.Site), "sid": st.Session.ID, "auth_time": st.Session.AuthAt.Unix(),
 		"amr": st.Session.Methods.AMR(), "acr": strconv.Itoa(max(st.Session.Methods.Factors(), 1)),
 	}
 	if len(a.Approval) > 0 {

@@ -33,19 +33,20 @@ func (s *SignIn) Authenticate(ctx context.Context, raw secret.Text) (Bearer, err
 	if err != nil {
 		return Bearer{}, otl.ErrToken
 	}
-	st, err := s.stands(ctx, a.Session, a.Subject, a.SessionVersion)
+	st, err := s.Stands(ctx, a.Session, a.SessionVersion)
 	if err != nil {
 		return Bearer{}, err
 	}
-	if a.Audience != s.Sessions.Audience(st.Site) {
+	if a.Subject != st.User.ID || a.Audience != s.Sessions.Audience(st.Site) {
 		return Bearer{}, otl.ErrToken
 	}
 	otl.RequestOf(ctx).UserID = a.Subject
 	return Bearer{st, a}, nil
 }
 
-// stands gives the session that a genuine token names, if it still counts.
-func (s *SignIn) stands(ctx context.Context, session, person string, version int) (store.Standing, error) {
+// Stands gives the session a genuine token names, if it still counts; the errors are
+// those of Authenticate. Whether it is of whom the token is about is not looked at.
+func (s *SignIn) Stands(ctx context.Context, session string, version int) (store.Standing, error) {
 	st, err := s.Store.Standing(ctx, session)
 	if errors.Is(err, store.ErrNotFound) {
 		return st, otl.ErrSessionRevoked
@@ -54,8 +55,6 @@ func (s *SignIn) stands(ctx context.Context, session, person string, version int
 		return st, err
 	}
 	switch {
-	case st.Session.UserID != person:
-		return st, otl.ErrToken
 	case !st.Session.EndedAt.IsZero(), st.Barred(), !s.Now().Before(st.Session.ExpiresAt):
 		return st, otl.ErrSessionRevoked
 	case !st.Site.FirstParty && !st.Grant.Live():
@@ -64,12 +63,6 @@ func (s *SignIn) stands(ctx context.Context, session, person string, version int
 		return st, otl.ErrSessionStale
 	}
 	return st, nil
-}
-
-// Stands gives the session a genuine token names, if it still counts; the errors are
-// those of Authenticate.
-func (s *SignIn) Stands(ctx context.Context, session, person string, version int) (store.Standing, error) {
-	return s.stands(ctx, session, person, version)
 }
 
 // ByRefresh gives the session whose refresh token this is at this moment. It is
@@ -95,18 +88,18 @@ func (s *SignIn) ByRefresh(ctx context.Context, raw secret.Text, site otl.Site) 
 
 // LogoutEverywhere ends every session the person of a genuine token has at the site
 // of the token, and says how many.
-func (s *SignIn) LogoutEverywhere(ctx context.Context, session, person string, version int) (int, error) {
-	st, err := s.stands(ctx, session, person, version)
+func (s *SignIn) LogoutEverywhere(ctx context.Context, session string, version int) (int, error) {
+	st, err := s.Stands(ctx, session, version)
 	if err != nil {
 		return 0, err
 	}
-	otl.RequestOf(ctx).UserID = person
+	otl.RequestOf(ctx).UserID = st.User.ID
 	var live []otl.Session
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if live, err = tx.Sessions.Live(ctx, person, st.Site.ID, "", s.Now(), 1000); err != nil {
+		if live, err = tx.Sessions.Live(ctx, st.User.ID, st.Site.ID, "", s.Now(), 1000); err != nil {
 			return err
 		}
-		_, err := s.Sessions.EndAll(ctx, tx, person, st.Site.ID, "", otl.EndLogout)
+		_, err := s.Sessions.EndAll(ctx, tx, st.User.ID, st.Site.ID, "", otl.EndLogout)
 		return err
 	})
 	return len(live), err

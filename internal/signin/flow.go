@@ -31,6 +31,7 @@ type Flows struct {
 	Now        func() time.Time
 	Issuer     string // public URL of the installation
 	FirstParty string // id of the installation's own site
+	Subjects   session.Subjects
 
 	Pushes *limit.Pace // of requests sent ahead, of each client; nil for none
 }
@@ -74,13 +75,17 @@ type Visit struct {
 	Site   otl.Site
 	Who    session.Browser
 	beside []session.Browser // what the browser holds beside it, whose place goes with its own
+
+	subjects session.Subjects
 }
 
 // Known reports whether the browser is signed in.
 func (v Visit) Known() bool { return v.Who.Session.ID != "" }
 
 // other reports whether the site asked for somebody else than who is signed in.
-func (v Visit) other() bool { return v.Asked.Person != "" && v.Who.User.ID != v.Asked.Person }
+func (v Visit) other() bool {
+	return v.Asked.Person != "" && v.subjects.Of(otl.Client{SiteID: v.Site.ID, SubjectType: v.Asked.Subject}, v.Who.User.ID) != v.Asked.Person
+}
 
 // proven reports whether who is signed in has proven himself on our own pages since the
 // site asked.

@@ -38,6 +38,7 @@ func (s Rivals) Find(ctx context.Context, held []secret.Text) (Handed, bool, err
 // With gives a visit with whom cookies say that its browser is signed in as. Whom a site's
 // page planted there is to be chosen before he counts (AD-02).
 func (s Rivals) With(ctx context.Context, v Visit, held []secret.Text) (Visit, error) {
+	v.subjects = s.Subjects
 	all, err := s.All(ctx, held)
 	if err != nil || len(all) == 0 {
 		return v, err

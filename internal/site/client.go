@@ -55,6 +55,7 @@ type NewClient struct {
 	RequirePAR   bool
 	RequireDPoP  bool
 	SigningAlg   string // RS256 if empty
+	SubjectType  string // public if empty
 	Device       bool   // it runs on devices without a browser
 	LogoutURI    string // told of sessions that end (back-channel logout); "" for nowhere
 }
@@ -86,7 +87,7 @@ func (s *Clients) Create(ctx context.Context, siteID string, n NewClient) (MadeC
 	now := s.Now()
 	made := MadeClient{Secret: n.Secret, Client: otl.Client{
 		ID: n.ID, SiteID: siteID, Name: n.Name, Scopes: n.Scopes, RedirectURIs: n.RedirectURIs, PostLogout: n.PostLogout, Resources: n.Resources, LinkConfirm: otl.Confirm(n.LinkConfirm), SignUp: n.SignUp, NoPKCE: n.NoPKCE, CreatedAt: now,
-		Auth: otl.ClientAuth(n.Auth), JWKS: n.JWKS, JWKSURI: n.JWKSURI, RequirePAR: n.RequirePAR, RequireDPoP: n.RequireDPoP, Device: n.Device, SigningAlg: otl.SigningAlg(n.SigningAlg),
+		Auth: otl.ClientAuth(n.Auth), JWKS: n.JWKS, JWKSURI: n.JWKSURI, RequirePAR: n.RequirePAR, RequireDPoP: n.RequireDPoP, Device: n.Device, SigningAlg: otl.SigningAlg(n.SigningAlg), SubjectType: otl.SubjectType(n.SubjectType),
 	}}
 	if made.ID == "" {
 		made.ID = secret.NewID(now)
@@ -148,10 +149,16 @@ func (n *NewClient) check(reads func(string) error) error {
 	auth, err := otl.ParseClientAuth(n.Auth)
 	bad.note(err)
 	n.Auth = string(auth)
+	subject, err := otl.ParseSubjectType(n.SubjectType)
+	bad.note(err)
+	n.SubjectType = string(subject)
 	if len(n.Scopes) == 0 {
-		if n.Scopes = otl.AllScopes(); auth == otl.AuthNone {
+		if n.Scopes = otl.AllScopes(); auth == otl.AuthNone || subject == otl.SubjectPairwise {
 			n.Scopes = otl.Scopes{otl.ScopeAuth}
 		}
+	}
+	if subject == otl.SubjectPairwise && (len(n.Scopes) != 1 || n.Scopes[0] != otl.ScopeAuth) {
+		bad.note(otl.InvalidField("scopes", "not_allowed", "must be auth for a client of pairwise subjects: the calls of the others are about people by their own ids"))
 	}
 	n.checkAuth(&bad, reads)
 	if n.LogoutURI != "" && (reads == nil || len(n.LogoutURI) > otl.MaxURL || reads(n.LogoutURI) != nil) {
@@ -301,13 +308,13 @@ func (s *Clients) Shares(ctx context.Context, c otl.Client, origin string) (bool
 	return s.Store.Read.Sites.Allows(ctx, c.SiteID, origin)
 }
 
-// SigningAlg gives how the tokens of a client are signed, of one that is no more too.
-func (s *Clients) SigningAlg(ctx context.Context, id string) (otl.SigningAlg, error) {
-	alg, err := s.Store.Read.Clients.SigningAlg(ctx, clean(id))
+// Known gives a client, one that is no more too, or ErrClient.
+func (s *Clients) Known(ctx context.Context, id string) (otl.Client, error) {
+	c, err := s.Store.Read.Clients.Known(ctx, clean(id))
 	if errors.Is(err, store.ErrNotFound) {
 		err = ErrClient
 	}
-	return alg, err
+	return c, err
 }
 
 // clean makes an id that cannot be one into none, rather than hand it to a

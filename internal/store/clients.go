@@ -12,23 +12,23 @@ import (
 type Clients struct{ group }
 
 const clientColumns = `c.id, c.site_id, c.name, c.scopes, c.redirect_uris, c.resources, c.link_confirm, c.created_at, c.revoked_at, c.signup, c.no_pkce,
-	c.auth, c.jwks, c.jwks_uri, c.require_par, c.require_dpop, c.device, c.post_logout_uris, c.signing_alg`
+	c.auth, c.jwks, c.jwks_uri, c.require_par, c.require_dpop, c.device, c.post_logout_uris, c.signing_alg, c.subject_type`
 
 func clientDest(c *otl.Client) []any {
 	return []any{
 		&c.ID, &c.SiteID, &c.Name, words(&c.Scopes, storedScopes), words(&c.RedirectURIs, strings.Fields), words(&c.Resources, strings.Fields),
 		&c.LinkConfirm, at(&c.CreatedAt), at(&c.RevokedAt), &c.SignUp, &c.NoPKCE,
-		&c.Auth, &c.JWKS, &c.JWKSURI, &c.RequirePAR, &c.RequireDPoP, &c.Device, words(&c.PostLogout, strings.Fields), &c.SigningAlg,
+		&c.Auth, &c.JWKS, &c.JWKSURI, &c.RequirePAR, &c.RequireDPoP, &c.Device, words(&c.PostLogout, strings.Fields), &c.SigningAlg, &c.SubjectType,
 	}
 }
 
 // Insert adds a client, known by the digest of its secret. URIs hold no blanks.
 func (g Clients) Insert(ctx context.Context, c otl.Client, digest []byte) error {
 	_, err := g.exec(ctx, `INSERT INTO clients (id, site_id, name, digest, scopes, redirect_uris, resources, created_at, link_confirm, signup, no_pkce,
-			auth, jwks, jwks_uri, require_par, require_dpop, device, post_logout_uris, signing_alg)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+			auth, jwks, jwks_uri, require_par, require_dpop, device, post_logout_uris, signing_alg, subject_type)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
 		c.ID, c.SiteID, c.Name, digest, c.Scopes.String(), strings.Join(c.RedirectURIs, " "), strings.Join(c.Resources, " "), millis(c.CreatedAt), string(c.LinkConfirm), c.SignUp, c.NoPKCE,
-		string(c.Auth), c.JWKS, c.JWKSURI, c.RequirePAR, c.RequireDPoP, c.Device, strings.Join(c.PostLogout, " "), string(c.SigningAlg))
+		string(c.Auth), c.JWKS, c.JWKSURI, c.RequirePAR, c.RequireDPoP, c.Device, strings.Join(c.PostLogout, " "), string(c.SigningAlg), string(c.SubjectType))
 	if err != nil {
 		return err
 	}
@@ -63,11 +63,10 @@ func (g Clients) ByID(ctx context.Context, id string) (c otl.Client, s otl.Site,
 	return c, s, digest, err
 }
 
-// SigningAlg gives how the tokens of a client are signed, of one that is no more too, or
-// ErrNotFound.
-func (g Clients) SigningAlg(ctx context.Context, id string) (alg otl.SigningAlg, err error) {
-	err = g.one(ctx, `SELECT signing_alg FROM clients WHERE id = $1`, []any{id}, &alg)
-	return alg, err
+// Known gives a client, one that is no more too, or ErrNotFound.
+func (g Clients) Known(ctx context.Context, id string) (c otl.Client, err error) {
+	err = g.one(ctx, `SELECT `+clientColumns+` FROM clients c WHERE c.id = $1`, []any{id}, clientDest(&c)...)
+	return c, err
 }
 
 // HasOrigin reports whether a redirect URI of any client is of an origin.

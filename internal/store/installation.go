@@ -10,16 +10,17 @@ type Installation struct{ group }
 
 // InstallationRow is what an installation knows of itself.
 type InstallationRow struct {
-	KeyCheck  []byte // a constant sealed under the master key
-	SiteID    string // of the first-party site
-	CreatedAt time.Time
+	KeyCheck   []byte // a constant sealed under the master key
+	SubjectKey []byte // what pairwise ids are made with, sealed; empty until it is made
+	SiteID     string // of the first-party site
+	CreatedAt  time.Time
 }
 
 // Get gives the row, or ErrNotFound in a new database.
 func (g Installation) Get(ctx context.Context) (InstallationRow, error) {
 	var r InstallationRow
-	err := g.one(ctx, `SELECT key_check, site_id, created_at FROM installation WHERE id = 1`, nil,
-		&r.KeyCheck, &r.SiteID, at(&r.CreatedAt))
+	err := g.one(ctx, `SELECT key_check, subject_key, site_id, created_at FROM installation WHERE id = 1`, nil,
+		&r.KeyCheck, &r.SubjectKey, &r.SiteID, at(&r.CreatedAt))
 	return r, err
 }
 
@@ -31,9 +32,15 @@ func (g Installation) Insert(ctx context.Context, r InstallationRow) (bool, erro
 	return n == 1, err
 }
 
-// SetKeyCheck replaces the proof of the master key after a change of it.
-func (g Installation) SetKeyCheck(ctx context.Context, sealed []byte) error {
-	_, err := g.exec(ctx, `UPDATE installation SET key_check = $1 WHERE id = 1`, sealed)
+// AddSubjectKey writes what pairwise ids are made with, if there is nothing yet.
+func (g Installation) AddSubjectKey(ctx context.Context, sealed []byte) error {
+	_, err := g.exec(ctx, `UPDATE installation SET subject_key = $1 WHERE id = 1 AND subject_key IS NULL`, sealed)
+	return err
+}
+
+// Seal replaces what is sealed after a change of the master key.
+func (g Installation) Seal(ctx context.Context, keyCheck, subjectKey []byte) error {
+	_, err := g.exec(ctx, `UPDATE installation SET key_check = $1, subject_key = $2 WHERE id = 1`, keyCheck, subjectKey)
 	return err
 }
 

@@ -139,7 +139,7 @@ func needs(step signin.Next) wish {
 func asked(q url.Values, c otl.Client) (otl.Asked, *wish) {
 	a := otl.Asked{
 		Client: c.ID, Redirect: single(q, "redirect_uri"), State: single(q, "state"), Challenge: single(q, "code_challenge"),
-		Hint: single(q, "login_hint"), Locales: single(q, "ui_locales"), More: map[string]string{},
+		Hint: single(q, "login_hint"), Locales: single(q, "ui_locales"), Subject: c.SubjectType, More: map[string]string{},
 	}
 	if single(q, "response_mode") == signin.ModeForm {
 		a.Mode = signin.ModeForm
@@ -258,10 +258,10 @@ func (s *Surface) person(q url.Values, a *otl.Asked) *wish {
 	if hint == "" {
 		return nil
 	}
-	_, person, _, err := s.Identity.Hint(secret.NewText(hint))
-	if err != nil || a.Person != "" && a.Person != person {
-		return &wish{"login_required", "id_token_hint is no ID token of this server, or another person's."}
+	_, sub, _, err := s.Identity.Hint(secret.NewText(hint))
+	if err != nil || !session.ValidSubject(a.Subject, sub) || a.Person != "" && a.Person != sub {
+		return &wish{"login_required", "id_token_hint is no ID token of this server for this client, or another person's."}
 	}
-	a.Person = person
+	a.Person = sub
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/onetimelogin/otl/internal/otl"
-	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 )
@@ -53,7 +52,7 @@ func claims(raw string, a *otl.Asked) *wish {
 func demands(sub, acr *member, a *otl.Asked) *wish {
 	if sub != nil && sub.Value != nil {
 		id, ok := sub.Value.(string)
-		if !ok || !secret.ValidID(id) {
+		if !ok || !session.ValidSubject(a.Subject, id) {
 			return &wish{"login_required", "There is nobody with this sub."}
 		}
 		a.Person = id

@@ -65,7 +65,7 @@ func (s *Surface) discover(w http.ResponseWriter, _ *http.Request) {
 		Issuer: s.URL, Authorization: s.URL + "/oidc/authorize", Token: s.URL + "/oidc/token", UserInfo: s.URL + "/oidc/userinfo", JWKS: s.URL + "/oidc/keys",
 		Introspection: s.URL + "/oidc/introspect", Revocation: s.URL + "/oidc/revoke", EndSession: s.URL + "/oidc/logout", Push: s.URL + "/oidc/par", Device: s.URL + "/oidc/device_authorization",
 		Scopes: names, Answers: []string{"code"}, Modes: []string{"query", "form_post"}, Grants: []string{"authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code"},
-		Subjects: []string{"public"}, Algorithms: []string{string(otl.RS256), string(otl.ES256)}, Challenges: []string{"S256"}, Prompts: []string{"none", "login", "consent", "select_account"},
+		Subjects: []string{string(otl.SubjectPublic), string(otl.SubjectPairwise)}, Algorithms: []string{string(otl.RS256), string(otl.ES256)}, Challenges: []string{"S256"}, Prompts: []string{"none", "login", "consent", "select_account"},
 		ClientAuth: append(slices.Clone(own), "none"), LookAuth: own, RevokeAuth: append(slices.Clone(own), "none"),
 		Assertions: session.ProofAlgorithms(), LookSigning: session.ProofAlgorithms(), RevokeSigning: session.ProofAlgorithms(), Proofs: session.ProofAlgorithms(),
 		Claims: claims, ClaimTypes: []string{"normal"}, Locales: s.Locales, Parameter: true, BackChannel: true, BackSession: true, Iss: true, Levels: []string{"1", "2"},

@@ -217,7 +217,8 @@ func telling() map[string]truth {
 			sub := func(c site.MadeClient) any {
 				return x.claims(t, x.exchange(t, c, x.signIn(t, x.ask(c, nil)).Get("code"), nil).Want(t, http.StatusOK).Text("id_token"))["sub"]
 			}
-			if fmt.Sprint(said) != "[public]" || sub(x.client) != sub(x.shop) {
+			// TestPR07_PairwiseSubjects
+			if fmt.Sprint(said) != "[public pairwise]" || sub(x.client) != sub(x.shop) || sub(x.made(t, site.NewClient{SubjectType: "pairwise"})) == sub(x.shop) {
 				t.Errorf("%v", said)
 			}
 		},

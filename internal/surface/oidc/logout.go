@@ -16,7 +16,7 @@ import (
 // browser's session is another, if of the same person, a page of ours asks, and the browser
 // goes on after that: whoever has kept an old ID token signs nobody out with it (OA-13).
 func (s *Surface) logout(w http.ResponseWriter, r *http.Request) {
-	person, sess, id, err := s.hinted(r.Form)
+	sess, id, err := s.hinted(r.Form)
 	if err != nil {
 		s.Page(w, r, err)
 		return
@@ -44,26 +44,26 @@ func (s *Surface) logout(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		s.Page(w, r, err)
-	case person == "" || len(held) > 0 && !own:
+	case sess == "" || len(held) > 0 && !own:
 		s.askOut(w, r, of, id, to)
 	default:
-		s.signOut(w, r, signin.Scope{UserID: person, SiteID: of.ID}, sess, held, to)
+		s.signOut(w, r, signin.Scope{SiteID: of.ID}, sess, held, to)
 	}
 }
 
-// hinted gives the person, the session and the client that a request is about, "" each
-// where it does not say.
-func (s *Surface) hinted(q url.Values) (person, sess, client string, err error) {
+// hinted gives the session and the client that a request is about, "" each where it does
+// not say.
+func (s *Surface) hinted(q url.Values) (sess, client string, err error) {
 	client = single(q, "client_id")
 	hint := single(q, "id_token_hint")
 	if hint == "" {
-		return "", "", client, nil
+		return "", client, nil
 	}
-	of, person, sess, err := s.Identity.Hint(secret.NewText(hint))
+	of, _, sess, err := s.Identity.Hint(secret.NewText(hint))
 	if err != nil || q.Has("client_id") && client != of {
-		return "", "", "", otl.InvalidField("id_token_hint", "invalid", "is no ID token of this client")
+		return "", "", otl.InvalidField("id_token_hint", "invalid", "is no ID token of this client")
 	}
-	return person, sess, of, nil
+	return sess, of, nil
 }
 
 // askOut has the person asked whether he wants to be signed out.

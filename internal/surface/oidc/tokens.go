@@ -47,7 +47,7 @@ func (s *Surface) userinfo(w http.ResponseWriter, r *http.Request) {
 		wire.JSON(w, http.StatusUnauthorized, failure{word, otl.As(err).Text})
 		return
 	}
-	wire.JSON(w, http.StatusOK, s.Identity.About(st, p.Scopes))
+	wire.JSON(w, http.StatusOK, s.Identity.About(st, c, p.Scopes))
 }
 
 // challenge says how a token is to come (RFC 6750 section 3, RFC 9449 section 7.1).
@@ -84,14 +84,14 @@ func (s *Surface) present(r *http.Request, raw secret.Text) (p session.Presented
 	if p, err = s.Identity.Present(raw); err != nil {
 		return p, st, c, err
 	}
-	if st, err = s.SignIn.Stands(r.Context(), p.Session, p.Person, p.Version); err != nil {
+	if st, err = s.SignIn.Stands(r.Context(), p.Session, p.Version); err != nil {
 		return p, st, c, err
 	}
 	c, of, err := s.Clients.Find(r.Context(), p.Client)
-	if err != nil || of.ID != st.Site.ID {
+	if err != nil || of.ID != st.Site.ID || p.Subject != s.Identity.Subjects.Of(c, st.User.ID) {
 		return p, st, c, otl.ErrToken
 	}
-	otl.RequestOf(r.Context()).UserID, otl.RequestOf(r.Context()).SiteID = p.Person, st.Site.ID
+	otl.RequestOf(r.Context()).UserID, otl.RequestOf(r.Context()).SiteID = st.User.ID, st.Site.ID
 	return p, st, c, nil
 }
 
@@ -154,7 +154,7 @@ func (s *Surface) look(r *http.Request, c otl.Client, of otl.Site, raw secret.Te
 		}
 		key, kind := holderOf(p.Key)
 		return active{
-			true, strings.Join(p.Scopes, " "), p.Client, kind, p.Person, p.Audience, s.URL, p.ID, p.Session, p.IssuedAt.Unix(), p.ExpiresAt.Unix(), key,
+			true, strings.Join(p.Scopes, " "), p.Client, kind, p.Subject, p.Audience, s.URL, p.ID, p.Session, p.IssuedAt.Unix(), p.ExpiresAt.Unix(), key,
 		}, nil
 	} else if otl.As(err).Kind != otl.Unauthenticated {
 		return active{}, err
@@ -168,7 +168,7 @@ func (s *Surface) look(r *http.Request, c otl.Client, of otl.Site, raw secret.Te
 	}
 	key, _ := holderOf(st.Session.ProofKey)
 	return active{
-		Key: key, Active: true, Scope: st.Session.Scope, Client: c.ID, Subject: st.User.ID, Issuer: s.URL, Session: st.Session.ID,
+		Key: key, Active: true, Scope: st.Session.Scope, Client: c.ID, Subject: s.Identity.Subjects.Of(c, st.User.ID), Issuer: s.URL, Session: st.Session.ID,
 		IssuedAt: st.Session.CreatedAt.Unix(), Expires: st.Session.RefreshBy.Unix(),
 	}, nil
 }

@@ -107,6 +107,10 @@ func readToken(w http.ResponseWriter, r *http.Request) (in tokenIn, err error) {
 	return in, nil
 }
 
+// errPairwise is why a client of pairwise subjects gets nothing here: this wire knows people by
+// numbers that are the same at every site (PR-07).
+var errPairwise = &otl.Error{Kind: otl.Forbidden, Code: "scope_missing", Text: "This client knows people by ids of its site alone, and this wire by numbers of the whole server."}
+
 // prove finds the client of a request: that of the header, or where there is none
 // that of the form.
 func (s tokens) prove(r *http.Request, form credential) (otl.Client, otl.Site, error) {
@@ -120,6 +124,9 @@ func (s tokens) prove(r *http.Request, form credential) (otl.Client, otl.Site, e
 	c, of, err := s.Clients.Authenticate(r.Context(), given.id, given.secret)
 	req := otl.RequestOf(r.Context())
 	req.SiteID, req.SiteKeyID = of.ID, c.ID
+	if err == nil && c.SubjectType == otl.SubjectPairwise {
+		err = errPermission.because(errPairwise)
+	}
 	return c, of, err
 }
 

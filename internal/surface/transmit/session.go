@@ -184,12 +184,12 @@ func (s *Surface) logout(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, restShape, err)
 		return
 	}
-	sess, person, version, err := s.Identity.ReadPerson(raw)
+	sess, version, err := s.Identity.ReadPerson(raw)
 	if err != nil {
 		fail(w, r, restShape, err)
 		return
 	}
-	n, err := s.SignIn.LogoutEverywhere(r.Context(), sess, person, version)
+	n, err := s.SignIn.LogoutEverywhere(r.Context(), sess, version)
 	if err != nil {
 		if otl.As(err).Kind == otl.Unauthenticated {
 			err = otl.ErrToken
