@@ -231,10 +231,10 @@ func ways(senders map[otl.Channel][]outbox.Sender) map[otl.Channel]bool {
 	return out
 }
 
-// fetch reads what stands at an address that a site named; an answer that is no 200, or
-// longer than is read, is an error.
-func (n *Node) fetch(ctx context.Context, address string) ([]byte, error) {
-	a, err := n.Egress.Do(ctx, http.MethodGet, address, http.Header{"Accept": {"application/json"}}, nil)
+// fetch reads what stands at an address that a site named, by connections of that site alone
+// (TE-11); an answer that is no 200, or longer than is read, is an error.
+func (n *Node) fetch(ctx context.Context, siteID, address string) ([]byte, error) {
+	a, err := n.Egress.For(siteID).Do(ctx, http.MethodGet, address, http.Header{"Accept": {"application/json"}}, nil)
 	if err == nil && (a.Status != http.StatusOK || a.Cut) {
 		err = fmt.Errorf("answered %d with %d bytes", a.Status, len(a.Body))
 	}

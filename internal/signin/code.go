@@ -448,6 +448,7 @@ func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
 		return Proven{}, s.Second.Failures.note(ctx, a.failure(u.ID, err), a.shown(err))
 	}
 	from.UserID = u.ID
+	e.client = a.Client
 	p.Entered, err = s.Second.entered(e, nil)
 	return p, s.Second.Failures.note(ctx, a.failure(u.ID, err), err)
 }

@@ -56,6 +56,7 @@ func (s *SecondStep) Enter(ctx context.Context, p Proved, d *Door) (Entered, err
 		e, err = s.admit(ctx, tx, p, d, from)
 		return err
 	})
+	e.client = p.client
 	in, err := s.entered(e, err)
 	return in, s.Failures.note(ctx, p.failure(), err)
 }

@@ -29,6 +29,7 @@ type Attempt struct {
 	Email    string // one of Email and Username
 	Username string
 	Password secret.Text
+	Client   string // who makes the tokens; "" for us
 }
 
 // Named is an attempt of somebody who gave an address or a username.
@@ -63,6 +64,7 @@ type Proved struct {
 
 	passwordVersion int // of the password that was right; 0 for none
 	password        *rightPassword
+	client          string // of Attempt
 }
 
 // otherwise reports whether the latest proof is another one than a code that was sent:
@@ -130,7 +132,7 @@ func (s *SignIn) Prove(ctx context.Context, a Attempt) (Proved, error) {
 	}
 	return Proved{
 		Standing: store.Standing{User: who.User, Site: a.Site, Grant: who.Grant}, Methods: otl.Methods{otl.MethodPassword},
-		passwordVersion: who.PasswordVersion, password: right,
+		passwordVersion: who.PasswordVersion, password: right, client: a.Client,
 	}, nil
 }
 

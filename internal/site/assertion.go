@@ -101,13 +101,13 @@ func (s *Clients) signed(ctx context.Context, c otl.Client, raw secret.Text) (to
 		}
 		return claimsOrNone(keys.Assertion(raw.Reveal()))
 	}
-	keys, err := s.fetched.keys(ctx, s, c.JWKSURI, keysKept)
+	keys, err := s.fetched.keys(ctx, s, source{c.SiteID, c.JWKSURI}, keysKept)
 	if err != nil {
 		return nil, err
 	}
 	said, err := keys.Assertion(raw.Reveal())
 	if errors.Is(err, token.ErrUnknownKey) {
-		if keys, err = s.fetched.keys(ctx, s, c.JWKSURI, keysAgain); err == nil {
+		if keys, err = s.fetched.keys(ctx, s, source{c.SiteID, c.JWKSURI}, keysAgain); err == nil {
 			said, err = keys.Assertion(raw.Reveal())
 		}
 	}
@@ -131,15 +131,19 @@ const (
 	failedKept = 30 * time.Second
 	// staleKept is how long keys are good that could not be read again.
 	staleKept = 24 * time.Hour
-	// mostAddresses bounds how many are remembered.
-	mostAddresses = 1000
+	// mostSources bounds how many are remembered.
+	mostSources = 1000
 )
+
+// source is where a site keeps keys of its clients. What others read there counts for none of
+// its own: how long it takes would tell of them (TE-11).
+type source struct{ site, address string }
 
 // fetched remembers the keys of clients that name an address for them.
 type fetched struct {
 	mu      sync.Mutex
-	all     map[string]fetchedKeys
-	reading singleflight.Group // by address: however many ask, one reads
+	all     map[source]fetchedKeys
+	reading singleflight.Group // by site and address: however many ask, one reads
 }
 
 type fetchedKeys struct {
@@ -149,19 +153,19 @@ type fetchedKeys struct {
 	err  error
 }
 
-// keys gives the keys at an address, not older than a time. The error is ErrClient where
+// keys gives the keys of a source, not older than a time. The error is ErrClient where
 // there are none.
-func (f *fetched) keys(ctx context.Context, s *Clients, address string, oldest time.Duration) (token.Keys, error) {
-	have := f.known(address)
+func (f *fetched) keys(ctx context.Context, s *Clients, from source, oldest time.Duration) (token.Keys, error) {
+	have := f.known(from)
 	if have.err != nil {
 		oldest = failedKept
 	}
 	if !have.at.IsZero() && s.Now().Sub(have.at) < oldest {
 		return have.keys, have.err
 	}
-	got, _, _ := f.reading.Do(address, func() (any, error) {
-		k := fetch(context.WithoutCancel(ctx), s, address, have) // whoever asked first may leave
-		f.keep(address, k)
+	got, _, _ := f.reading.Do(from.site+" "+from.address, func() (any, error) {
+		k := fetch(context.WithoutCancel(ctx), s, from, have) // whoever asked first may leave
+		f.keep(from, k)
 		return k, nil
 	})
 	have, _ = got.(fetchedKeys)
@@ -170,9 +174,9 @@ func (f *fetched) keys(ctx context.Context, s *Clients, address string, oldest t
 
 // fetch reads keys. Those that were there before stay good for a while where they cannot
 // be read again: who makes that fail keeps no client out.
-func fetch(ctx context.Context, s *Clients, address string, before fetchedKeys) fetchedKeys {
+func fetch(ctx context.Context, s *Clients, from source, before fetchedKeys) fetchedKeys {
 	now := s.Now()
-	raw, err := s.Fetch(ctx, address)
+	raw, err := s.Fetch(ctx, from.site, from.address)
 	var keys token.Keys
 	if err == nil {
 		keys, err = token.ParseKeys(raw)
@@ -183,25 +187,25 @@ func fetch(ctx context.Context, s *Clients, address string, before fetchedKeys) 
 	case !before.read.IsZero() && now.Sub(before.read) < staleKept:
 		return fetchedKeys{keys: before.keys, read: before.read, at: now}
 	}
-	return fetchedKeys{at: now, err: fmt.Errorf("%w: read %s: %w", ErrClient, address, err)}
+	return fetchedKeys{at: now, err: fmt.Errorf("%w: read %s: %w", ErrClient, from.address, err)}
 }
 
-func (f *fetched) known(address string) fetchedKeys {
+func (f *fetched) known(from source) fetchedKeys {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.all[address]
+	return f.all[from]
 }
 
 // keep remembers what was read, in the place of what was tried longest ago where there is
 // no more room.
-func (f *fetched) keep(address string, k fetchedKeys) {
+func (f *fetched) keep(from source, k fetchedKeys) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.all == nil {
-		f.all = map[string]fetchedKeys{}
+		f.all = map[source]fetchedKeys{}
 	}
-	if _, there := f.all[address]; !there && len(f.all) >= mostAddresses {
-		delete(f.all, slices.MinFunc(slices.Collect(maps.Keys(f.all)), func(a, b string) int { return f.all[a].at.Compare(f.all[b].at) }))
+	if _, there := f.all[from]; !there && len(f.all) >= mostSources {
+		delete(f.all, slices.MinFunc(slices.Collect(maps.Keys(f.all)), func(a, b source) int { return f.all[a].at.Compare(f.all[b].at) }))
 	}
-	f.all[address] = k
+	f.all[from] = k
 }

@@ -19,9 +19,9 @@ type Clients struct {
 	Store  *store.Store
 	Now    func() time.Time
 	Issuer string // public URL of the installation
-	// Fetch reads what stands at an address that a site named; Check says whether it
-	// may be read at all.
-	Fetch func(ctx context.Context, address string) ([]byte, error)
+	// Fetch reads what stands at an address that a site named, on its behalf; Check says
+	// whether it may be read at all.
+	Fetch func(ctx context.Context, siteID, address string) ([]byte, error)
 	Check func(address string) error
 
 	fetched fetched

@@ -248,6 +248,39 @@ func TestOA12_KeysByAddress(t *testing.T) {
 	})
 }
 
+// TestTE11_KeysAreReadForEachSite: how long it takes to read them tells no site whether another
+// has clients whose keys stand at the same address.
+func TestTE11_KeysAreReadForEachSite(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *provider) {
+		key := otltest.NewSigner(t, jose.ES256)
+		var mu sync.Mutex
+		reads, from := 0, map[string]bool{}
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			reads++
+			from[r.RemoteAddr] = true
+			fmt.Fprint(w, key.JWKS(t))
+		}))
+		t.Cleanup(srv.Close)
+		for _, of := range []otl.Site{x.Notes.Site, x.Shop.Site} {
+			for range 2 {
+				c, err := x.Clients.Create(t.Context(), of.ID, site.NewClient{Name: "signs", Auth: "private_key_jwt", JWKSURI: srv.URL + "/keys"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				x.bare(t, "/oidc/token", url.Values{
+					"grant_type": {"client_credentials"}, "client_assertion": {key.Sign(t, nil, x.assertion(c, nil))}, "client_assertion_type": {site.AssertionType},
+				}).Want(t, http.StatusOK)
+			}
+		}
+		if reads != 2 || len(from) != 2 {
+			t.Errorf("read %d times by %d connections, want each site to read once by its own", reads, len(from))
+		}
+	})
+}
+
 // TestPAR: a request that was sent ahead is its client's, good once and for 90 seconds, and
 // what the browser brings besides does not count (RFC 9126).
 func TestPAR(t *testing.T) {

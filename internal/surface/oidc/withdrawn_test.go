@@ -59,7 +59,7 @@ func TestPR06_WithdrawalReachesUserInfo(t *testing.T) {
 }
 
 // TestPR06_AClientOfOpenIDAloneIsShownNobody: the ledger tells of no field where a client asked
-// for who somebody is and nothing of him.
+// for who somebody is and nothing of him, by whichever call: no token of ours is made that nobody gets.
 func TestPR06_AClientOfOpenIDAloneIsShownNobody(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *provider) {
@@ -67,6 +67,12 @@ func TestPR06_AClientOfOpenIDAloneIsShownNobody(t *testing.T) {
 		x.Do(t, otltest.Call{Path: "/oidc/userinfo", Bearer: r.Text("access_token")}).Want(t, http.StatusOK)
 		r = x.form(t, "/oidc/token", x.client, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {r.Text("refresh_token")}}).Want(t, http.StatusOK)
 		x.Do(t, otltest.Call{Path: "/oidc/userinfo", Bearer: r.Text("access_token")}).Want(t, http.StatusOK)
+		x.call(t, x.client, "/v1/auth/password/authenticate", map[string]any{"username": jane, "password": otltest.Password}).Want(t, http.StatusOK)
+		named := map[string]any{"identifier_type": "email", "identifier": jane, "channel": "email"}
+		x.call(t, x.client, "/v1/auth/otp/send", named).Want(t, http.StatusOK)
+		delete(named, "channel")
+		named["passcode"] = x.Letters(t, jane)[0].Code
+		x.call(t, x.client, "/v1/auth/otp/authenticate", named).Want(t, http.StatusOK)
 		all, err := x.Ledger.Of(t.Context(), x.jane.ID)
 		if err != nil {
 			t.Fatal(err)

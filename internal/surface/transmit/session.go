@@ -166,7 +166,9 @@ func (s *Surface) password(c *call, in *passwordIn) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.SignIn.Password(c.r.Context(), signin.Named(c.site, in.Username, secret.NewText(in.Password)))
+	attempt := signin.Named(c.site, in.Username, secret.NewText(in.Password))
+	attempt.Client = c.client.ID
+	t, err := s.SignIn.Password(c.r.Context(), attempt)
 	if e := otl.As(err); err != nil && e.Kind == otl.Invalid {
 		err = otl.ErrCredentials // a name that can be nobody's
 	}
