@@ -33,6 +33,7 @@ type clientJSON struct {
 	Device       bool      `json:"device"`
 	RequireDPoP  bool      `json:"require_dpop"`
 	SigningAlg   string    `json:"signing_alg"`
+	FAPI         bool      `json:"fapi"`
 	SubjectType  string    `json:"subject_type"`
 	CreatedAt    time.Time `json:"created_at"`
 }
@@ -41,7 +42,7 @@ func newClientJSON(c otl.Client) clientJSON {
 	return clientJSON{
 		ID: c.ID, SiteID: c.SiteID, Name: c.Name, Scopes: strings.Fields(c.Scopes.String()), RedirectURIs: append([]string{}, c.RedirectURIs...), PostLogout: append([]string{}, c.PostLogout...),
 		Resources: append([]string{}, c.Resources...), LinkConfirm: string(c.LinkConfirm), SignUp: c.SignUp, NoPKCE: c.NoPKCE,
-		Auth: string(c.Auth), JWKSURI: c.JWKSURI, RequirePAR: c.RequirePAR, RequireDPoP: c.RequireDPoP, Device: c.Device, SigningAlg: string(c.SigningAlg), SubjectType: string(c.SubjectType), CreatedAt: c.CreatedAt,
+		Auth: string(c.Auth), JWKSURI: c.JWKSURI, RequirePAR: c.RequirePAR, RequireDPoP: c.RequireDPoP, Device: c.Device, SigningAlg: string(c.SigningAlg), FAPI: c.FAPI, SubjectType: string(c.SubjectType), CreatedAt: c.CreatedAt,
 	}
 }
 
@@ -118,6 +119,7 @@ func clientsCreate(a *app, on onClients) *cobra.Command {
 	f.StringVar(&n.LogoutURI, "logout-uri", "", "told of its sessions that end (OpenID Connect Back-Channel Logout)")
 	f.BoolVar(&n.RequireDPoP, "require-dpop", false, "bind the access tokens of its people to a key of its own (RFC 9449)")
 	f.StringVar(&n.SigningAlg, "signing-alg", "", "how the tokens it reads are signed: RS256, which every library reads, or ES256 (default RS256)")
+	f.BoolVar(&n.FAPI, "fapi", false, "hold it to FAPI 2.0's security profile: --jwks or --jwks-uri, --require-par, --require-dpop, ES256, refresh tokens that stay")
 	f.StringVar(&n.SubjectType, "subject", "", "by which ids it knows people: public, the same at every site, or pairwise, of this site alone, with scope auth only (default public)")
 	f.StringSliceVar(&scopes, "scopes", nil, "auth, users, admin, otp:direct (default all it may have)")
 	return c

@@ -105,10 +105,10 @@ func (d Door) pace(ctx context.Context, c otl.Client) error {
 	return d.Limits.Take(ctx, limit.Use{Rate: limit.Public, By: []string{c.ID, limit.Network(otl.RequestOf(ctx).Client)}})
 }
 
-// Key gives the thumbprint of the key that a request proves to hold, "" where it proves
-// none. Access is the access token that comes along, if any. The error is
+// Key gives the thumbprint of the key that a request of a client proves to hold, "" where it
+// proves none. Access is the access token that comes along, if any. The error is
 // session.ErrProof.
-func (d Door) Key(r *http.Request, access secret.Text) (string, error) {
+func (d Door) Key(r *http.Request, c otl.Client, access secret.Text) (string, error) {
 	proofs := r.Header.Values("DPoP")
 	if len(proofs) == 0 {
 		return "", nil
@@ -116,7 +116,7 @@ func (d Door) Key(r *http.Request, access secret.Text) (string, error) {
 	if len(proofs) > 1 {
 		return "", session.ErrProof
 	}
-	return d.Proofs.Check(r.Context(), session.Request{Proof: secret.NewText(proofs[0]), Method: r.Method, URL: d.URL + r.URL.EscapedPath(), Access: access})
+	return d.Proofs.Check(r.Context(), session.Request{Proof: secret.NewText(proofs[0]), Method: r.Method, URL: d.URL + r.URL.EscapedPath(), Access: access, FAPI: c.FAPI})
 }
 
 // Bearer gives the access token of a request and whether it comes as one that is bound to

@@ -28,6 +28,7 @@ type Client struct {
 	SigningAlg   SigningAlg // of the tokens it gets
 	SubjectType  SubjectType
 	RequireDPoP  bool // its access tokens are bound to a key of its own (RFC 9449)
+	FAPI         bool // it is held to FAPI 2.0's security profile, of which RequirePAR and RequireDPoP are part
 	CreatedAt    time.Time
 	RevokedAt    time.Time
 }

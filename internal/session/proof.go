@@ -43,11 +43,12 @@ type Request struct {
 	Method string
 	URL    string      // without query
 	Access secret.Text // that comes along; empty for none
+	FAPI   bool        // of a client that is held to that profile
 }
 
 // Check uses a proof up and gives the thumbprint of its key. The error is ErrProof.
 func (p Proofs) Check(ctx context.Context, r Request) (key string, err error) {
-	said, err := token.ReadProof(r.Proof.Reveal())
+	said, err := token.ReadProof(r.Proof.Reveal(), token.AlgorithmsOf(r.FAPI))
 	now := p.Now()
 	if err != nil || said.Method != r.Method || !sameURL(said.URL, r.URL) || said.ID == "" || len(said.ID) > maxTokenID ||
 		said.IssuedAt.Before(now.Add(-proofAge)) || said.IssuedAt.After(now.Add(proofAhead)) || said.Access != accessDigest(r.Access) {

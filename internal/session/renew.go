@@ -31,6 +31,7 @@ type Holder struct {
 	Client string // id of the client, "" for the site itself
 	Key    string // thumbprint of the key it proved to hold, "" for none
 	Public bool   // the client proved nothing: it holds its own sessions alone
+	Stays  bool   // its refresh token stays what it is: to be good it takes a proof of the client (OA-23)
 }
 
 // Holds reports whether a session is the holder's: one of a client is nobody else's (RFC
@@ -58,7 +59,7 @@ func (s *Sessions) RenewFor(ctx context.Context, raw secret.Text, siteID string,
 		if err != nil {
 			return Tokens{}, err
 		}
-		renewed, done, err := s.exchange(ctx, presented, st)
+		renewed, done, err := s.exchange(ctx, presented, st, by)
 		if err != nil {
 			return Tokens{}, err
 		}
@@ -95,11 +96,11 @@ func (s *Sessions) standing(ctx context.Context, presented token.Refresh, siteID
 
 // exchange rotates, repeats or refuses. It reports false when another exchange
 // of the same token came first and the state must be read again.
-func (s *Sessions) exchange(ctx context.Context, presented token.Refresh, st store.Standing) (Opened, bool, error) {
+func (s *Sessions) exchange(ctx context.Context, presented token.Refresh, st store.Standing, by Holder) (Opened, bool, error) {
 	digest, rotation := presented.Digest(), st.Session.Refresh
 	switch {
 	case secret.SameDigest(digest, rotation.Digest):
-		return s.rotate(ctx, presented, st)
+		return s.rotate(ctx, presented, st, by)
 	case secret.SameDigest(digest, rotation.Previous) && s.Now().Before(rotation.RotatedAt.Add(s.Grace)):
 		renewed, err := s.repeat(presented, st)
 		return renewed, true, err
@@ -117,20 +118,25 @@ func (s *Sessions) exchange(ctx context.Context, presented token.Refresh, st sto
 	return Opened{}, true, otl.ErrRefreshReused
 }
 
-func (s *Sessions) rotate(ctx context.Context, presented token.Refresh, st store.Standing) (Opened, bool, error) {
+func (s *Sessions) rotate(ctx context.Context, presented token.Refresh, st store.Standing, of Holder) (Opened, bool, error) {
 	now := s.Now()
 	paid, err := s.Limits.Paid(limit.Refresh, st.Session.Refresh.PaidTo, now)
 	if err != nil {
 		return Opened{}, false, err
 	}
 	next := otl.Rotation{
-		Generation: presented.Generation + 1, Previous: presented.Digest(), Nonce: secret.Bytes(32), RotatedAt: now, PaidTo: paid,
+		Generation: presented.Generation, Previous: presented.Digest(), Nonce: secret.Bytes(32), RotatedAt: now, PaidTo: paid,
 	}
-	tokens, err := s.Refresher.Successors(presented, next.Nonce)
-	if err != nil {
-		return Opened{}, false, err
+	refresh := presented.Text()
+	if !of.Stays {
+		next.Generation++
+		tokens, err := s.Refresher.Successors(presented, next.Nonce)
+		if err != nil {
+			return Opened{}, false, err
+		}
+		refresh = tokens[0]
 	}
-	next.Digest = secret.Digest(tokens[0].Reveal())
+	next.Digest = secret.Digest(refresh.Reveal())
 	by := now.Add(s.RefreshTTL)
 	if by.After(st.Session.ExpiresAt) {
 		by = st.Session.ExpiresAt
@@ -144,7 +150,7 @@ func (s *Sessions) rotate(ctx context.Context, presented token.Refresh, st store
 		return Opened{}, false, err
 	}
 	st.Session.Refresh, st.Session.LastSeenAt, st.Session.RefreshBy = next, now, by
-	return Opened{st, tokens[0]}, true, nil
+	return Opened{st, refresh}, true, nil
 }
 
 // repeat derives the successor that was handed out before.

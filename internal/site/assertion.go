@@ -99,16 +99,16 @@ func (s *Clients) signed(ctx context.Context, c otl.Client, raw secret.Text) (to
 		if err != nil {
 			return nil, err
 		}
-		return claimsOrNone(keys.Assertion(raw.Reveal()))
+		return claimsOrNone(keys.Assertion(raw.Reveal(), token.AlgorithmsOf(c.FAPI)))
 	}
 	keys, err := s.fetched.keys(ctx, s, source{c.SiteID, c.JWKSURI}, keysKept)
 	if err != nil {
 		return nil, err
 	}
-	said, err := keys.Assertion(raw.Reveal())
+	said, err := keys.Assertion(raw.Reveal(), token.AlgorithmsOf(c.FAPI))
 	if errors.Is(err, token.ErrUnknownKey) {
 		if keys, err = s.fetched.keys(ctx, s, source{c.SiteID, c.JWKSURI}, keysAgain); err == nil {
-			said, err = keys.Assertion(raw.Reveal())
+			said, err = keys.Assertion(raw.Reveal(), token.AlgorithmsOf(c.FAPI))
 		}
 	}
 	return claimsOrNone(said, err)

@@ -54,6 +54,7 @@ type NewClient struct {
 	JWKSURI      string // where it is read
 	RequirePAR   bool
 	RequireDPoP  bool
+	FAPI         bool   // RequirePAR, RequireDPoP and more
 	SigningAlg   string // RS256 if empty
 	SubjectType  string // public if empty
 	Device       bool   // it runs on devices without a browser
@@ -87,7 +88,7 @@ func (s *Clients) Create(ctx context.Context, siteID string, n NewClient) (MadeC
 	now := s.Now()
 	made := MadeClient{Secret: n.Secret, Client: otl.Client{
 		ID: n.ID, SiteID: siteID, Name: n.Name, Scopes: n.Scopes, RedirectURIs: n.RedirectURIs, PostLogout: n.PostLogout, Resources: n.Resources, LinkConfirm: otl.Confirm(n.LinkConfirm), SignUp: n.SignUp, NoPKCE: n.NoPKCE, CreatedAt: now,
-		Auth: otl.ClientAuth(n.Auth), JWKS: n.JWKS, JWKSURI: n.JWKSURI, RequirePAR: n.RequirePAR, RequireDPoP: n.RequireDPoP, Device: n.Device, SigningAlg: otl.SigningAlg(n.SigningAlg), SubjectType: otl.SubjectType(n.SubjectType),
+		Auth: otl.ClientAuth(n.Auth), JWKS: n.JWKS, JWKSURI: n.JWKSURI, RequirePAR: n.RequirePAR, RequireDPoP: n.RequireDPoP, FAPI: n.FAPI, Device: n.Device, SigningAlg: otl.SigningAlg(n.SigningAlg), SubjectType: otl.SubjectType(n.SubjectType),
 	}}
 	if made.ID == "" {
 		made.ID = secret.NewID(now)
@@ -161,10 +162,11 @@ func (n *NewClient) check(reads func(string) error) error {
 		bad.note(otl.InvalidField("scopes", "not_allowed", "must be auth for a client of pairwise subjects: the calls of the others are about people by their own ids"))
 	}
 	n.checkAuth(&bad, reads)
+	n.checkFAPI(&bad)
 	if n.LogoutURI != "" && (reads == nil || len(n.LogoutURI) > otl.MaxURL || reads(n.LogoutURI) != nil) {
 		bad.note(otl.InvalidField("logout_uri", "bad_url", "must be an https URL that this server may call"))
 	}
-	bad.addresses(auth, &n.RedirectURIs, &n.PostLogout)
+	bad.addresses(auth, n.FAPI, &n.RedirectURIs, &n.PostLogout)
 	if len(n.Resources) > maxResources {
 		bad.note(otl.InvalidField("resources", "too_many", "must be at most "+strconv.Itoa(maxResources)))
 	}
@@ -182,11 +184,14 @@ func (n *NewClient) check(reads func(string) error) error {
 
 // addresses checks where a client may have people sent; an app may be reached at a scheme
 // of its own, which nothing keeps another app from claiming: it has to be public, and to
-// be told apart by PKCE.
-func (f *faults) addresses(auth otl.ClientAuth, redirects, postLogout *[]string) {
+// be told apart by PKCE. By the profile FAPI they are https.
+func (f *faults) addresses(auth otl.ClientAuth, fapi bool, redirects, postLogout *[]string) {
 	check := otl.CheckCallbackURL
 	if auth == otl.AuthNone {
 		check = otl.CheckAppURL
+	}
+	if fapi && slices.ContainsFunc(*redirects, func(uri string) bool { return !strings.HasPrefix(uri, "https://") }) {
+		f.note(otl.InvalidField("redirect_uris", "not_allowed", "must be https by the profile FAPI"))
 	}
 	*redirects = f.list("redirect_uris", *redirects, maxRedirects, check)
 	*postLogout = f.list("post_logout_redirect_uris", *postLogout, maxRedirects, check)
@@ -218,7 +223,7 @@ func (s *Clients) readdress(ctx context.Context, siteID, id string, change func(
 		c.RedirectURIs, c.PostLogout = slices.Clone(was.RedirectURIs), slices.Clone(was.PostLogout)
 		change(&c)
 		bad := faults{}
-		if bad.addresses(c.Auth, &c.RedirectURIs, &c.PostLogout); bad.err() != nil {
+		if bad.addresses(c.Auth, c.FAPI, &c.RedirectURIs, &c.PostLogout); bad.err() != nil {
 			return bad.err()
 		}
 		changes := otl.Changes(clientState(was), clientState(c))
@@ -263,6 +268,31 @@ func (n *NewClient) checkAuth(bad *faults, reads func(string) error) {
 	}
 	if len(n.Scopes) != 1 || n.Scopes[0] != otl.ScopeAuth {
 		bad.note(otl.InvalidField("scopes", "not_allowed", "must be auth for a public client"))
+	}
+}
+
+// checkFAPI fills in what FAPI 2.0's security profile demands of a client and refuses what it
+// forbids (OA-23).
+func (n *NewClient) checkFAPI(bad *faults) {
+	if !n.FAPI {
+		return
+	}
+	n.RequirePAR, n.RequireDPoP = true, true
+	if n.SigningAlg == "" {
+		n.SigningAlg = string(otl.ES256)
+	}
+	for _, one := range []struct {
+		wrong       bool
+		field, text string
+	}{
+		{n.Auth != string(otl.AuthKey), "auth", "must be private_key_jwt by the profile FAPI"},
+		{n.SigningAlg != string(otl.ES256), "signing_alg", "must be ES256 by the profile FAPI"},
+		{n.NoPKCE, "no_pkce", "is not for the profile FAPI"},
+		{n.Device, "device", "is not for the profile FAPI"},
+	} {
+		if one.wrong {
+			bad.note(otl.InvalidField(one.field, "not_allowed", one.text))
+		}
 	}
 }
 

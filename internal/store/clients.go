@@ -12,23 +12,23 @@ import (
 type Clients struct{ group }
 
 const clientColumns = `c.id, c.site_id, c.name, c.scopes, c.redirect_uris, c.resources, c.link_confirm, c.created_at, c.revoked_at, c.signup, c.no_pkce,
-	c.auth, c.jwks, c.jwks_uri, c.require_par, c.require_dpop, c.device, c.post_logout_uris, c.signing_alg, c.subject_type`
+	c.auth, c.jwks, c.jwks_uri, c.require_par, c.require_dpop, c.device, c.post_logout_uris, c.signing_alg, c.subject_type, c.fapi`
 
 func clientDest(c *otl.Client) []any {
 	return []any{
 		&c.ID, &c.SiteID, &c.Name, words(&c.Scopes, storedScopes), words(&c.RedirectURIs, strings.Fields), words(&c.Resources, strings.Fields),
 		&c.LinkConfirm, at(&c.CreatedAt), at(&c.RevokedAt), &c.SignUp, &c.NoPKCE,
-		&c.Auth, &c.JWKS, &c.JWKSURI, &c.RequirePAR, &c.RequireDPoP, &c.Device, words(&c.PostLogout, strings.Fields), &c.SigningAlg, &c.SubjectType,
+		&c.Auth, &c.JWKS, &c.JWKSURI, &c.RequirePAR, &c.RequireDPoP, &c.Device, words(&c.PostLogout, strings.Fields), &c.SigningAlg, &c.SubjectType, &c.FAPI,
 	}
 }
 
 // Insert adds a client, known by the digest of its secret. URIs hold no blanks.
 func (g Clients) Insert(ctx context.Context, c otl.Client, digest []byte) error {
 	_, err := g.exec(ctx, `INSERT INTO clients (id, site_id, name, digest, scopes, redirect_uris, resources, created_at, link_confirm, signup, no_pkce,
-			auth, jwks, jwks_uri, require_par, require_dpop, device, post_logout_uris, signing_alg, subject_type)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
+			auth, jwks, jwks_uri, require_par, require_dpop, device, post_logout_uris, signing_alg, subject_type, fapi)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
 		c.ID, c.SiteID, c.Name, digest, c.Scopes.String(), strings.Join(c.RedirectURIs, " "), strings.Join(c.Resources, " "), millis(c.CreatedAt), string(c.LinkConfirm), c.SignUp, c.NoPKCE,
-		string(c.Auth), c.JWKS, c.JWKSURI, c.RequirePAR, c.RequireDPoP, c.Device, strings.Join(c.PostLogout, " "), string(c.SigningAlg), string(c.SubjectType))
+		string(c.Auth), c.JWKS, c.JWKSURI, c.RequirePAR, c.RequireDPoP, c.Device, strings.Join(c.PostLogout, " "), string(c.SigningAlg), string(c.SubjectType), c.FAPI)
 	if err != nil {
 		return err
 	}

@@ -20,9 +20,18 @@ func ForeignAlgorithms() []string {
 	return []string{"ES256", "ES384", "PS256", "RS256", "EdDSA"}
 }
 
-func foreignAlgorithms() []jose.SignatureAlgorithm {
+// AlgorithmsOf are those of a client: fewer where it is held to FAPI 2.0's security profile
+// (section 5.4.1).
+func AlgorithmsOf(fapi bool) []string {
+	if fapi {
+		return []string{"ES256", "PS256", "EdDSA"}
+	}
+	return ForeignAlgorithms()
+}
+
+func signatures(algorithms []string) []jose.SignatureAlgorithm {
 	var out []jose.SignatureAlgorithm
-	for _, one := range ForeignAlgorithms() {
+	for _, one := range algorithms {
 		out = append(out, jose.SignatureAlgorithm(one))
 	}
 	return out
@@ -76,14 +85,14 @@ func weak(key jose.JSONWebKey) bool {
 // ErrUnknownKey means that a token names a key that is not among those given.
 var ErrUnknownKey = errors.New("signed with a key that is not known")
 
-// Assertion reads a JWT that was signed with one of the keys. Nothing it says is held
-// against anything. The error is ErrUnknownKey where it names a key there is not, and
-// ErrInvalid for all else.
-func (k Keys) Assertion(raw string) (Claims, error) {
+// Assertion reads a JWT that was signed with one of the keys by one of some algorithms. Nothing
+// it says is held against anything. The error is ErrUnknownKey where it names a key there is
+// not, and ErrInvalid for all else.
+func (k Keys) Assertion(raw string, algorithms []string) (Claims, error) {
 	if len(raw) > MaxSize {
 		return nil, ErrInvalid
 	}
-	jws, err := jose.ParseSignedCompact(raw, foreignAlgorithms())
+	jws, err := jose.ParseSignedCompact(raw, signatures(algorithms))
 	if err != nil || jws.Signatures[0].Protected.JSONWebKey != nil {
 		return nil, ErrInvalid
 	}
@@ -126,13 +135,13 @@ type Proof struct {
 // TypeProof is the "typ" of a proof.
 const TypeProof = "dpop+jwt"
 
-// ReadProof reads a proof and checks that it was signed with the key in it. The error is
-// ErrInvalid.
-func ReadProof(raw string) (Proof, error) {
+// ReadProof reads a proof and checks that it was signed with the key in it by one of some
+// algorithms. The error is ErrInvalid.
+func ReadProof(raw string, algorithms []string) (Proof, error) {
 	if len(raw) > MaxSize {
 		return Proof{}, ErrInvalid
 	}
-	jws, err := jose.ParseSignedCompact(raw, foreignAlgorithms())
+	jws, err := jose.ParseSignedCompact(raw, signatures(algorithms))
 	if err != nil {
 		return Proof{}, ErrInvalid
 	}
@@ -165,7 +174,7 @@ func Peek(raw, name string) string {
 	if len(raw) > MaxSize {
 		return ""
 	}
-	jws, err := jose.ParseSignedCompact(raw, foreignAlgorithms())
+	jws, err := jose.ParseSignedCompact(raw, signatures(ForeignAlgorithms()))
 	if err != nil {
 		return ""
 	}

@@ -55,6 +55,9 @@ type Refresh struct {
 // Digest gives what is stored of the token.
 func (r Refresh) Digest() []byte { return secret.Digest(r.raw) }
 
+// Text gives the token as it was presented.
+func (r Refresh) Text() secret.Text { return secret.NewText(r.raw) }
+
 // First makes the first refresh token of a session. The id must be a ULID.
 func (f Refresher) First(session string) (secret.Text, error) {
 	return f.build(f.keys[0], session, 0, secret.Bytes(refreshRandom))

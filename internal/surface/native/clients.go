@@ -30,6 +30,7 @@ type ClientOut struct {
 	Device       bool      `json:"device" doc:"Whether it may let people in on devices without a browser."`
 	RequireDPoP  bool      `json:"require_dpop" doc:"Whether the access tokens of its people are bound to a key of its own."`
 	SigningAlg   string    `json:"signing_alg" doc:"How the tokens it reads are signed: RS256 or ES256. Access tokens of people are signed with ES256, on Transmit's wire like the others."`
+	FAPI         bool      `json:"fapi" doc:"Whether it is held to FAPI 2.0's security profile."`
 	SubjectType  string    `json:"subject_type" doc:"By which ids it knows people: public, the same at every site, or pairwise, of this site alone."`
 	CreatedAt    time.Time `json:"created_at"`
 }
@@ -39,7 +40,7 @@ func newClientOut(c otl.Client) ClientOut {
 	for i, one := range c.Scopes {
 		scopes[i] = string(one)
 	}
-	return ClientOut{c.ID, c.Name, scopes, orEmpty(c.RedirectURIs), orEmpty(c.PostLogout), orEmpty(c.Resources), string(c.LinkConfirm), c.SignUp, c.NoPKCE, string(c.Auth), c.JWKSURI, c.RequirePAR, c.Device, c.RequireDPoP, string(c.SigningAlg), string(c.SubjectType), c.CreatedAt}
+	return ClientOut{c.ID, c.Name, scopes, orEmpty(c.RedirectURIs), orEmpty(c.PostLogout), orEmpty(c.Resources), string(c.LinkConfirm), c.SignUp, c.NoPKCE, string(c.Auth), c.JWKSURI, c.RequirePAR, c.Device, c.RequireDPoP, string(c.SigningAlg), c.FAPI, string(c.SubjectType), c.CreatedAt}
 }
 
 func orEmpty(all []string) []string {
@@ -86,6 +87,7 @@ type createClientIn struct {
 	Device       bool     `json:"device,omitempty" doc:"Let it sign people in on devices without a browser (RFC 8628)."`
 	RequireDPoP  bool     `json:"require_dpop,omitempty" doc:"Bind the access tokens of its people to a key of its own."`
 	SigningAlg   string   `json:"signing_alg,omitempty" enum:"RS256,ES256" doc:"How the tokens it reads are signed; RS256 if left out, which every library reads."`
+	FAPI         bool     `json:"fapi,omitempty" doc:"Hold it to FAPI 2.0's security profile: private_key_jwt, require_par and require_dpop, ES256, refresh tokens that stay."`
 	SubjectType  string   `json:"subject_type,omitempty" enum:"public,pairwise" doc:"public if left out. pairwise gives its tokens ids of people that no other site has; scope auth only."`
 	LinkConfirm  string   `json:"link_confirm,omitempty" enum:"auto,always,never" doc:"auto if left out. never has no page: whoever fetches a link is sent on with a code of his own, scanners of mails too, and the first code that is redeemed uses the link up."`
 }
@@ -108,7 +110,7 @@ func (s clients) create(c *call, in *createClientIn) (*newClientShown, error) {
 	if _, err := s.Sites.Owned(c.ctx, c.bearer.User.ID, in.ID); err != nil {
 		return nil, err
 	}
-	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, PostLogout: in.PostLogout, Resources: in.Resources, LinkConfirm: in.LinkConfirm, SignUp: in.SignUp, NoPKCE: in.NoPKCE, Auth: in.Auth, JWKS: string(in.JWKS), JWKSURI: in.JWKSURI, RequirePAR: in.RequirePAR, RequireDPoP: in.RequireDPoP, LogoutURI: in.LogoutURI, SigningAlg: in.SigningAlg, SubjectType: in.SubjectType, Device: in.Device, Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}}
+	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, PostLogout: in.PostLogout, Resources: in.Resources, LinkConfirm: in.LinkConfirm, SignUp: in.SignUp, NoPKCE: in.NoPKCE, Auth: in.Auth, JWKS: string(in.JWKS), JWKSURI: in.JWKSURI, RequirePAR: in.RequirePAR, RequireDPoP: in.RequireDPoP, LogoutURI: in.LogoutURI, SigningAlg: in.SigningAlg, SubjectType: in.SubjectType, FAPI: in.FAPI, Device: in.Device, Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}}
 	if in.Auth == string(otl.AuthNone) || in.SubjectType == string(otl.SubjectPairwise) {
 		n.Scopes = nil
 	}

@@ -129,6 +129,7 @@ func TestPR07_PairwiseSubjects(t *testing.T) {
 			t.Errorf("for a client of public subjects she is %v", got)
 		}
 		x.World = x.Again(t)
+		x.browser.World = x.World
 		if err := x.Installation.Maintain(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +166,8 @@ func TestPR07_NobodyIsNamedByAnotherId(t *testing.T) {
 		if q := x.signIn(t, x.ask(x.client, map[string]string{"prompt": "none", "id_token_hint": elsewhere})); q.Get("error") != "login_required" {
 			t.Errorf("a client of public subjects takes a pairwise one: %v", q)
 		}
-		if r := x.call(t, c, "/v1/users/"+x.jane.ID, nil); r.Status != http.StatusForbidden {
+		own := x.form(t, "/oidc/token", c, url.Values{"grant_type": {"client_credentials"}}).Want(t, http.StatusOK).Text("access_token")
+		if r := x.Do(t, otltest.Call{Path: "/v1/users/" + x.jane.ID, Bearer: own}); r.Status != http.StatusForbidden {
 			t.Errorf("users: %d %s", r.Status, r.Raw)
 		}
 		basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(c.ID+":"+c.Secret.Reveal()))

@@ -13,6 +13,7 @@ import (
 
 	jose "github.com/go-jose/go-jose/v4"
 
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
@@ -153,14 +154,14 @@ func (x *strict) code(t *testing.T) string {
 	return back.Get("code")
 }
 
-// TestOA23_AClientOfFAPI: what FAPI 2.0's security profile asks of a server can be had together:
+// TestOA23_AClientOfFAPI: what FAPI 2.0's security profile asks of a server is had by one switch:
 // requests sent ahead alone, clients by private_key_jwt, tokens bound to a key, codes of a minute,
-// clocks ten seconds ahead taken and a minute refused. Its ban of rotated refresh tokens cannot.
+// clocks ten seconds ahead taken and a minute refused, refresh tokens that stay, no RS256.
 func TestOA23_AClientOfFAPI(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p *provider) {
 		x := &strict{provider: p, key: otltest.NewSigner(t, jose.ES256), held: otltest.NewSigner(t, jose.ES256)}
-		x.client = x.made(t, site.NewClient{Auth: "private_key_jwt", JWKS: x.key.JWKS(t), RequirePAR: true, RequireDPoP: true, SigningAlg: "ES256"})
+		x.client = x.made(t, site.NewClient{Auth: "private_key_jwt", JWKS: x.key.JWKS(t), FAPI: true})
 		const path = "/oidc/token"
 		exchange := func(code string, change map[string]any, proof map[string]any) otltest.Reply {
 			f := codeForm(x.client, code)
@@ -194,8 +195,67 @@ func TestOA23_AClientOfFAPI(t *testing.T) {
 		if r := exchange(late, nil, nil); r.Text("error") != "invalid_grant" {
 			t.Errorf("a code after a minute: %s", r.Raw)
 		}
+		renew := func(token string) otltest.Reply {
+			f := url.Values{"grant_type": {"refresh_token"}, "client_id": {x.client.ID}, "refresh_token": {token}}
+			return x.bare(t, path, x.asserts(t, f, nil), x.proof(t, x.held, "POST", path, "", nil))
+		}
+		first := exchange(x.code(t), nil, nil).Want(t, http.StatusOK)
+		for range 3 {
+			x.Clock.Advance(time.Hour) // beyond any grace
+			again := renew(first.Text("refresh_token")).Want(t, http.StatusOK)
+			if again.Text("refresh_token") != first.Text("refresh_token") || again.Text("access_token") == first.Text("access_token") {
+				t.Errorf("renewed with %s", again.Raw)
+			}
+		}
+		x.bare(t, "/oidc/revoke", x.asserts(t, url.Values{"token": {first.Text("refresh_token")}, "client_id": {x.client.ID}}, nil)).Want(t, http.StatusOK)
+		if r := renew(first.Text("refresh_token")); r.Text("error") != "invalid_grant" {
+			t.Errorf("revoked, and still %d %s", r.Status, r.Raw)
+		}
+		own := url.Values{"grant_type": {"client_credentials"}, "client_id": {x.client.ID}}
+		if r := x.bare(t, path, x.asserts(t, own, nil), x.proof(t, x.held, "POST", path, "", nil)); r.Text("error") != "unauthorized_client" {
+			t.Errorf("a token that is bound to no key: %d %s", r.Status, r.Raw)
+		}
 		if id := secret.NewID(x.Clock.Now()); fmt.Sprint(x.bare(t, "/oidc/par", url.Values{"client_id": {id}}).Text("error")) != "invalid_client" {
 			t.Error("a client that does not prove itself sends ahead")
+		}
+	})
+}
+
+// TestOA23_WhatTheProfileForbids: a client of it cannot be made with less, and signs with nothing
+// that the profile does not name.
+func TestOA23_WhatTheProfileForbids(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, p *provider) {
+		keys := otltest.NewSigner(t, jose.ES256).JWKS(t)
+		good := site.NewClient{Name: "bank", Auth: "private_key_jwt", JWKS: keys, FAPI: true, RedirectURIs: []string{callback}}
+		for field, change := range map[string]func(*site.NewClient){
+			"auth": func(n *site.NewClient) { n.Auth, n.JWKS = "", "" }, "signing_alg": func(n *site.NewClient) { n.SigningAlg = "RS256" }, "no_pkce": func(n *site.NewClient) { n.NoPKCE = true },
+			"device": func(n *site.NewClient) { n.Device = true }, "redirect_uris": func(n *site.NewClient) { n.RedirectURIs = []string{"http://localhost:3000/callback"} },
+		} {
+			n := good
+			change(&n)
+			if _, err := p.Clients.Create(t.Context(), p.Notes.Site.ID, n); otl.As(err).Kind != otl.Invalid || otl.As(err).Field != field {
+				t.Errorf("%s: %v", field, err)
+			}
+		}
+		made, err := p.Clients.Create(t.Context(), p.Notes.Site.ID, good)
+		if err != nil || !made.RequirePAR || !made.RequireDPoP || made.SigningAlg != otl.ES256 {
+			t.Errorf("%+v %v", made.Client, err)
+		}
+		if err := p.Clients.AddRedirect(t.Context(), p.Notes.Site.ID, made.ID, "http://localhost:3000/callback"); otl.As(err).Kind != otl.Invalid {
+			t.Errorf("an address is added: %v", err)
+		}
+		for _, alg := range []jose.SignatureAlgorithm{jose.RS256, jose.ES384} {
+			x := &strict{provider: p, key: otltest.NewSigner(t, alg), held: otltest.NewSigner(t, jose.ES256)}
+			x.client = x.made(t, site.NewClient{Auth: "private_key_jwt", JWKS: x.key.JWKS(t), FAPI: true})
+			if r := x.bare(t, "/oidc/par", x.asserts(t, url.Values{}, nil)); r.Text("error") != "invalid_client" {
+				t.Errorf("an assertion by %s: %d %s", alg, r.Status, r.Raw)
+			}
+			x.key, x.held = otltest.NewSigner(t, jose.ES256), otltest.NewSigner(t, alg)
+			x.client = x.made(t, site.NewClient{Auth: "private_key_jwt", JWKS: x.key.JWKS(t), FAPI: true})
+			if r := x.bare(t, "/oidc/token", x.asserts(t, codeForm(x.client, "x"), nil), x.proof(t, x.held, "POST", "/oidc/token", "", nil)); r.Text("error") != "invalid_dpop_proof" {
+				t.Errorf("a proof by %s: %d %s", alg, r.Status, r.Raw)
+			}
 		}
 	})
 }

@@ -33,7 +33,7 @@ func (s *Surface) push(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a, bad := s.wanted(q, c)
-	key, err := s.Door.Key(r, secret.Text{})
+	key, err := s.Door.Key(r, c, secret.Text{})
 	switch {
 	case err != nil:
 		refuseKind(w, r, err)

@@ -32,7 +32,7 @@ func (s *Surface) userinfo(w http.ResponseWriter, r *http.Request) {
 		err = s.Door.Share(w, r, c)
 	}
 	if err == nil {
-		err = s.bound(r, p, raw, bound)
+		err = s.bound(r, c, p, raw, bound)
 	}
 	if err != nil {
 		word := "invalid_token"
@@ -64,14 +64,14 @@ func challenge(w http.ResponseWriter, bound bool, word string) {
 
 // bound holds a token against the proof that comes along: both are of one key, or the
 // token is of none and came as one that is of none.
-func (s *Surface) bound(r *http.Request, p session.Presented, raw secret.Text, bound bool) error {
+func (s *Surface) bound(r *http.Request, c otl.Client, p session.Presented, raw secret.Text, bound bool) error {
 	if bound != (p.Key != "") {
 		return otl.ErrToken
 	}
 	if !bound {
 		return nil
 	}
-	key, err := s.Door.Key(r, raw)
+	key, err := s.Door.Key(r, c, raw)
 	if err == nil && key != p.Key {
 		err = session.ErrProof
 	}

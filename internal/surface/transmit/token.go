@@ -45,7 +45,7 @@ func (s *Surface) token(w http.ResponseWriter, r *http.Request) {
 		err = s.Door.Share(w, r, c)
 	}
 	if err == nil {
-		key, err = s.Door.Key(r, secret.Text{})
+		key, err = s.Door.Key(r, c, secret.Text{})
 	}
 	if err != nil {
 		refuseClient(w, r, err)
@@ -102,6 +102,8 @@ func (s *Surface) grant(w http.ResponseWriter, r *http.Request, by caller) {
 		s.exchangeRefresh(w, r, by)
 	case grant == "client_credentials" && c.Auth == otl.AuthNone:
 		refused(w, r, http.StatusBadRequest, "unauthorized_client", "A public client has no tokens of its own.", nil)
+	case grant == "client_credentials" && c.FAPI: // these calls bind no token to a key
+		refused(w, r, http.StatusBadRequest, "unauthorized_client", "A client of the profile FAPI has no tokens of its own.", nil)
 	case grant != "client_credentials":
 		refused(w, r, http.StatusBadRequest, "unsupported_grant_type", "grant_type must be client_credentials, authorization_code or refresh_token.", nil)
 	case resource != "" && !slices.Contains(c.Resources, resource):
@@ -165,7 +167,7 @@ func (s *Surface) exchangeCode(w http.ResponseWriter, r *http.Request, by caller
 
 // exchangeRefresh renews a session of the client's site.
 func (s *Surface) exchangeRefresh(w http.ResponseWriter, r *http.Request, by caller) {
-	t, err := s.SignIn.RefreshFor(r.Context(), secret.NewText(r.PostForm.Get("refresh_token")), by.site, session.Holder{Client: by.client.ID, Key: by.key, Public: by.client.Auth == otl.AuthNone})
+	t, err := s.SignIn.RefreshFor(r.Context(), secret.NewText(r.PostForm.Get("refresh_token")), by.site, session.Holder{Client: by.client.ID, Key: by.key, Public: by.client.Auth == otl.AuthNone, Stays: by.client.FAPI})
 	s.granted(w, r, t, session.Ask{Client: by.client, Key: by.key}, err)
 }
 
