@@ -185,7 +185,7 @@ func TestNewcomersInABrowser(t *testing.T) {
 		t.Run("a forgotten password", func(t *testing.T) {
 			who := map[bool]string{true: "nia@dev.test", false: "noa@dev.test"}[scripts]
 			b := open(t)
-			b.visit(w.url + "/signin")
+			b.visit(notes.authorize())
 			b.press(`a[href^="/forgot"]`)
 			b.heading("Reset your password")
 			b.fill("email", who)
@@ -195,8 +195,13 @@ func TestNewcomersInABrowser(t *testing.T) {
 			b.fill("password", "another-long-one-2")
 			b.press("main form button:not([type=button])")
 			b.do(chromedp.WaitVisible(chromedp.CSS(".banner.ok")))
+			b.press(`main a.button`) // back to the visit, with the name filled in
+			b.heading("Sign in")
+			b.fill("password", "another-long-one-2")
+			b.press(`button[value=password]`)
+			notes.arrived(b)
 			must(t, http.StatusOK)(notes.login(who, "another-long-one-2"))
-			b.quiet(w.host())
+			b.quiet(w.host(), notes.host())
 		})
 	})
 }
