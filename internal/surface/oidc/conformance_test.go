@@ -150,6 +150,11 @@ func requests() []module {
 		scope("oidcc-scope-address", "address", "sub"),
 		scope("oidcc-scope-phone", "phone", "sub"),
 		scope("oidcc-scope-all", "profile email address phone", "name", "email"),
+		{"oidcc-ensure-other-scope-order-succeeds", func(t *testing.T, x *run) {
+			if info := x.info(t, x.tokens(t, map[string]string{"scope": "email openid"})); info["email"] != jane || info["name"] != nil {
+				t.Errorf("%v", info)
+			}
+		}},
 		{"oidcc-alternate-happy-flow", func(t *testing.T, x *run) {
 			path, query, _ := strings.Cut(x.ask(x.client, map[string]string{"scope": "email openid", "response_mode": x.mode}), "?")
 			all := strings.Split(query, "&")
