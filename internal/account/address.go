@@ -16,7 +16,8 @@ import (
 	"github.com/onetimelogin/otl/internal/store"
 )
 
-// Changes replaces addresses and numbers of people by others that were proven (OT-17).
+// Changes replaces addresses and numbers of people by others that were proven (OT-17), and takes back
+// by mail what somebody else may have changed.
 type Changes struct {
 	Store     *store.Store
 	Sessions  *session.Sessions
@@ -33,8 +34,7 @@ type Changes struct {
 // least 72 hours remain to undo it after it came into force).
 const (
 	changeTTL = 24 * time.Hour
-	holdTTL   = 72 * time.Hour
-	undoTTL   = changeTTL + holdTTL
+	holdTTL   = otl.UndoTTL - changeTTL
 )
 
 // Prefixes of the tokens in the links of a change.
@@ -169,7 +169,7 @@ func (a *Changes) sendOne(ctx context.Context, tx *store.Tx, k ask) error {
 		t.Data[dataVerified] = strconv.FormatInt(verified.UnixMilli(), 10)
 	}
 	undo := t
-	undo.ID, undo.Purpose, undo.Slot, undo.ExpiresAt = secret.NewID(now), otl.PurposeUndo, slot, now.Add(undoTTL)
+	undo.ID, undo.Purpose, undo.Slot, undo.ExpiresAt = secret.NewID(now), otl.PurposeUndo, slot, now.Add(otl.UndoTTL)
 	confirm, refuse := secret.NewKey(confirmPrefix).Reveal(), secret.NewKey(undoPrefix).Reveal()
 	if err := tx.Tickets.Insert(ctx, t, secret.Digest(confirm), nil); err != nil {
 		return err
@@ -250,7 +250,7 @@ func (a *Changes) Look(ctx context.Context, token string) (AskedChange, error) {
 }
 
 func askedOf(t otl.Ticket, u otl.User) AskedChange {
-	return AskedChange{t.Purpose == otl.PurposeUndo, otl.Masked(t.Data[dataTo]), otl.Masked(t.Data[dataWas]), u.Locale}
+	return AskedChange{t.Purpose == otl.PurposeUndo || t.Purpose == otl.PurposeFactorUndo, otl.Masked(t.Data[dataTo]), otl.Masked(t.Data[dataWas]), u.Locale}
 }
 
 // Stands gives what the link of a change put in force, as long as that holds. The error is
@@ -281,12 +281,14 @@ func purposesOf(token string) []otl.Purpose {
 		return []otl.Purpose{otl.PurposeEmailChange, otl.PurposePhoneChange}
 	case strings.HasPrefix(token, undoPrefix):
 		return []otl.Purpose{otl.PurposeUndo}
+	case strings.HasPrefix(token, factor.UndoPrefix):
+		return []otl.Purpose{otl.PurposeFactorUndo}
 	}
 	return nil
 }
 
 // Follow does what the link of a change says: puts the new address or number in
-// force, or takes it back. Nobody is signed in by it. The errors are ErrChange, and
+// force, takes it back, or takes second factors back. Nobody is signed in by it. The errors are ErrChange, and
 // otl.ErrEmailTaken where somebody has the address by now.
 func (a *Changes) Follow(ctx context.Context, token string) error {
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -303,8 +305,11 @@ func (a *Changes) Follow(ctx context.Context, token string) error {
 				return err
 			}
 			otl.RequestOf(ctx).UserID = u.ID
-			if p == otl.PurposeUndo {
+			switch p {
+			case otl.PurposeUndo:
 				return a.undo(ctx, tx, u, t)
+			case otl.PurposeFactorUndo:
+				return a.undoFactors(ctx, tx, u, t.SiteID)
 			}
 			return a.replace(ctx, tx, u, t)
 		}
@@ -407,6 +412,15 @@ func (a *Changes) undo(ctx context.Context, tx *store.Tx, u otl.User, t otl.Tick
 	}
 	_, err := a.Sessions.EndAll(ctx, tx, u.ID, "", "", otl.EndAddressRestored)
 	return err
+}
+
+// undoFactors takes all second factors of a person away, on behalf of whoever reads the mails to his
+// address: the first of them was set up within the time, and so were all. All sessions end.
+func (a *Changes) undoFactors(ctx context.Context, tx *store.Tx, u otl.User, siteID string) error {
+	if _, err := a.Sessions.EndAll(ctx, tx, u.ID, "", "", otl.EndFactorUndone); err != nil {
+		return err
+	}
+	return factor.Undos{Factors: a.Factors}.Undo(ctx, tx, u, siteID)
 }
 
 // addressOf reads an address as a ticket keeps it: none may be one.

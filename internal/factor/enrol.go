@@ -70,14 +70,19 @@ type Enrolment struct {
 
 // Enrol begins to set a factor up for the person of a session. It opens nothing until
 // it is confirmed. The errors are ErrUnproven, otl.ErrSessionRevoked, otl.ErrIndependent for
-// a site whose own he is not, ErrTooMany, and those of Send for a factor that is a code we send.
+// a site whose own he is not, ErrTooMany, and those of Send for a factor that is a code we send:
+// codes are counted for nobody but who may have one sent.
 func (f *Setup) Enrol(ctx context.Context, b store.Standing, n New) (Enrolment, error) {
 	one, err := f.fresh(b.User, &n)
 	if err != nil {
 		return Enrolment{}, err
 	}
 	if one.Kind.Sent() {
-		if err := f.pace(ctx, limit.Prompts, b.User.ID, b.Site.ID, one); err != nil {
+		err := f.may(ctx, f.Store.Read, b)
+		if err == nil {
+			err = f.pace(ctx, limit.Prompts, b.User.ID, b.Site.ID, one)
+		}
+		if err != nil {
 			return Enrolment{}, err
 		}
 	}
@@ -167,6 +172,18 @@ func (f *Setup) fresh(u otl.User, n *New) (otl.Factor, error) {
 	return one, err
 }
 
+// Registrations are factors that somebody is setting up.
+type Registrations struct{ *Setup }
+
+// Begun is Setup.Begun for whoever may set factors of the person up. The error is also one of
+// otl.ErrSessionRevoked and otl.ErrIndependent.
+func (f Registrations) Begun(ctx context.Context, b store.Standing, id string) (Enrolment, error) {
+	if err := stands(ctx, f.Store.Read, b, f.Now()); err != nil {
+		return Enrolment{}, err
+	}
+	return f.Setup.Begun(ctx, b.User.ID, id)
+}
+
 // Begun gives a factor of a person that was begun to be set up, whether or not it was
 // finished. The error is ErrNone for one whose time is over, as for none.
 func (f *Setup) Begun(ctx context.Context, userID, id string) (Enrolment, error) {
@@ -224,7 +241,7 @@ type Confirmed struct {
 }
 
 // Confirm finishes setting a factor up with a proof of it. The person is told by
-// mail, and all his access tokens are void (MF-08). The errors are ErrNone, ErrProof,
+// mail, by which he can undo the first one, and all his access tokens are void (MF-08). The errors are ErrNone, ErrProof,
 // ErrUnproven, otl.ErrSessionRevoked, otl.ErrIndependent and limit.Exceeded.
 func (f *Setup) Confirm(ctx context.Context, b store.Standing, id string, proof secret.Text) (Confirmed, error) {
 	var c Confirmed
@@ -313,7 +330,13 @@ func (f *Setup) added(ctx context.Context, tx *store.Tx, b store.Standing, one o
 			return c, err
 		}
 	}
-	c.Version, err = f.changed(ctx, tx, b, otl.EventFactorAdded, otl.MessageFactorAdded, one)
+	undo := ""
+	if !enrolled(has) {
+		if undo, err = (Undos{f.Factors}).link(ctx, tx, b.User, b.Site.ID); err != nil {
+			return c, err
+		}
+	}
+	c.Version, err = f.changed(ctx, tx, b, otl.EventFactorAdded, otl.MessageFactorAdded, one, undo)
 	return c, err
 }
 
@@ -349,8 +372,9 @@ func stands(ctx context.Context, tx *store.Tx, b store.Standing, now time.Time) 
 }
 
 // changed voids the person's access tokens, appends the event and queues the mail that
-// go with every change of his factors (MF-08). The error is that of stands.
-func (f *Setup) changed(ctx context.Context, tx *store.Tx, b store.Standing, e otl.EventType, kind otl.MessageKind, one otl.Factor) (int, error) {
+// go with every change of his factors (MF-08); undo is the link that takes the change back, "" for
+// none. The error is that of stands.
+func (f *Setup) changed(ctx context.Context, tx *store.Tx, b store.Standing, e otl.EventType, kind otl.MessageKind, one otl.Factor, undo string) (int, error) {
 	version, err := f.voidTokens(ctx, tx, b.User.ID)
 	if err != nil {
 		return 0, err
@@ -365,7 +389,7 @@ func (f *Setup) changed(ctx context.Context, tx *store.Tx, b store.Standing, e o
 	if err := tx.Events.Append(ctx, f.event(e, b.User.ID, b.Site.ID, facts(one, by))); err != nil {
 		return 0, err
 	}
-	return version, f.Messages.Mail(ctx, tx, kind, b.User, b.Site.ID, map[string]string{message.DataLabel: one.Label})
+	return version, f.Messages.Mail(ctx, tx, kind, b.User, b.Site.ID, map[string]string{message.DataLabel: one.Label, message.DataLink: undo})
 }
 
 // Given is a factor that an operator gives somebody, without a proof.

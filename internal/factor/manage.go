@@ -3,10 +3,7 @@ package factor
 import (
 	"context"
 	"errors"
-	"strings"
 
-	"github.com/onetimelogin/otl/internal/limit"
-	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
@@ -129,7 +126,7 @@ func (f *Setup) Remove(ctx context.Context, b store.Standing, id string) (versio
 			_, err := tx.Factors.Delete(ctx, b.User.ID, id)
 			return err
 		}
-		if version, err = f.changed(ctx, tx, b, otl.EventFactorRemoved, otl.MessageFactorRemoved, one); err != nil {
+		if version, err = f.changed(ctx, tx, b, otl.EventFactorRemoved, otl.MessageFactorRemoved, one, ""); err != nil {
 			return err
 		}
 		return f.remove(ctx, tx, one)
@@ -164,31 +161,22 @@ func (f *Setup) remove(ctx context.Context, tx *store.Tx, one otl.Factor) error 
 	if err := tx.Factors.DeleteAll(ctx, one.UserID); err != nil {
 		return err
 	}
-	return tx.Tickets.Void(ctx, one.UserID, otl.PurposeRecovery, "", now)
+	for _, p := range []otl.Purpose{otl.PurposeRecovery, otl.PurposeFactorUndo} {
+		if err := tx.Tickets.Void(ctx, one.UserID, p, "", now); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Reset takes everything away from a person who has lost his factors, on behalf of an
 // operator, tells him by mail and gives the raised session version.
 func (f *Setup) Reset(ctx context.Context, u otl.User) (version int, err error) {
 	err = f.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		has, err := tx.Factors.Of(ctx, u.ID)
-		if err != nil {
+		if version, err = f.voidTokens(ctx, tx, u.ID); err != nil {
 			return err
 		}
-		var labels []string
-		for _, one := range has {
-			labels = append(labels, one.Label)
-		}
-		if err := f.RemoveAll(ctx, tx, u.ID, "", "operator"); err != nil {
-			return err
-		}
-		if err := limit.ClearFactors(ctx, tx, u.ID); err != nil {
-			return err
-		}
-		if version, err = f.voidTokens(ctx, tx, u.ID); err != nil || len(has) == 0 {
-			return err
-		}
-		return f.Messages.Mail(ctx, tx, otl.MessageFactorRemoved, u, "", map[string]string{message.DataLabel: strings.Join(labels, ", ")})
+		return Undos{f.Factors}.takeAll(ctx, tx, u, "", "operator")
 	})
 	return version, err
 }
@@ -223,7 +211,7 @@ func (f *Setup) NewCodes(ctx context.Context, b store.Standing) (codes []secret.
 		if made, codes, err = f.makeCodes(ctx, tx, b.User.ID, b.Site.ID); err != nil {
 			return err
 		}
-		version, err = f.changed(ctx, tx, b, otl.EventFactorAdded, otl.MessageFactorAdded, made)
+		version, err = f.changed(ctx, tx, b, otl.EventFactorAdded, otl.MessageFactorAdded, made, "")
 		return err
 	})
 	return codes, version, err

@@ -87,3 +87,31 @@ func TestD1_WhoBecameIndependentMeanwhile(t *testing.T) {
 		}
 	})
 }
+
+// TestD1_ASiteAsksForNoCodesOfWhomItDoesNotOwn: what it is refused is counted for nobody, so that the
+// person still gets the codes he signs in with (MF-11).
+func TestD1_ASiteAsksForNoCodesOfWhomItDoesNotOwn(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := w.Person(t, jane, w.Notes.Site, w.Shop.Site)
+		phone := factor.New{Kind: otl.FactorSMS, Number: "+491705550142"}
+		his, err := w.Setup.Give(t.Context(), u, factor.Given{New: phone})
+		if err != nil {
+			t.Fatal(err)
+		}
+		by := store.Standing{User: u, Site: w.Notes.Site, Session: otl.Session{Methods: otl.Methods{otl.MethodAdmin}}}
+		for range 5 {
+			if _, err := w.Setup.Enrol(t.Context(), by, phone); !otl.Is(err, otl.ErrIndependent.Code) {
+				t.Errorf("%v", err)
+			}
+		}
+		for range 3 {
+			if _, err := w.Factors.Send(t.Context(), factor.Prompt{User: u, SiteID: w.Notes.Site.ID, FactorID: his.ID, Slot: "one"}); err != nil {
+				t.Errorf("%v", err)
+			}
+		}
+		if n := len(w.Letters(t, phone.Number)); n != 3 {
+			t.Errorf("%d codes", n)
+		}
+	}, limited)
+}

@@ -20,7 +20,7 @@ func (f *Factors) RemoveAll(ctx context.Context, tx *store.Tx, userID, siteID, b
 	if err := Forgotten(ctx, tx, userID, "", f.Now()); err != nil {
 		return err
 	}
-	for _, p := range []otl.Purpose{otl.PurposeRecovery, otl.PurposeDevice, otl.PurposeFactor, otl.PurposeStep, otl.PurposeStandIn} {
+	for _, p := range []otl.Purpose{otl.PurposeRecovery, otl.PurposeDevice, otl.PurposeFactor, otl.PurposeStep, otl.PurposeStandIn, otl.PurposeFactorUndo} {
 		if err := tx.Tickets.Void(ctx, userID, p, "", f.Now()); err != nil {
 			return err
 		}

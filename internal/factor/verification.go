@@ -113,7 +113,8 @@ func (f Verifications) asked(ctx context.Context, tx *store.Tx, q Question) (otl
 	return one, sealed, err
 }
 
-// Look tells how far a verification has come. The error is ErrVerification.
+// Look tells how far a verification has come. The error is ErrVerification, or for a token that
+// stands in otl.ErrIndependent where the person is the site's own no more.
 func (f Verifications) Look(ctx context.Context, q Question) (Verification, error) {
 	t, err := f.Store.Read.Tickets.Any(ctx, otl.PurposeVerification, secret.Digest(q.Token.Reveal()))
 	if errors.Is(err, store.ErrNotFound) || err == nil && !q.of(t) {
@@ -125,6 +126,9 @@ func (f Verifications) Look(ctx context.Context, q Question) (Verification, erro
 		v.State = VerificationAccepted
 	case !t.UsedAt.IsZero(), t.Tries >= f.Tries, !f.Now().Before(t.ExpiresAt):
 		v.State = VerificationRejected
+	}
+	if err == nil && v.ID == StandIn {
+		err = stands(ctx, f.Store.Read, q.Standing, f.Now())
 	}
 	return v, err
 }
@@ -184,7 +188,7 @@ func (f Verifications) answer(ctx context.Context, tx *store.Tx, q Question, pro
 		return v, err
 	}
 	v = Verification{one, VerificationAccepted, t.ExpiresAt}
-	if err := limit.ClearFactor(ctx, tx, at); err != nil {
+	if err := limit.Clear(ctx, tx, at); err != nil {
 		return v, err
 	}
 	return v, f.accepted(ctx, tx, t, q, one)

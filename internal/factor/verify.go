@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -122,19 +121,17 @@ func (f *Factors) digest(t otl.Ticket, code string) []byte {
 // factor gives a factor of a person that he may use after what he has used before,
 // or ErrNone.
 func (f *Factors) factor(ctx context.Context, tx *store.Tx, u otl.User, id string, kind otl.FactorKind, used otl.Methods) (otl.Factor, []byte, error) {
-	if id == "" {
-		has, err := tx.Factors.Of(ctx, u.ID)
-		if err != nil {
-			return otl.Factor{}, nil, err
-		}
-		if i := slices.IndexFunc(has, func(one otl.Factor) bool { return one.Kind == kind && usable(u, one, used, f.Now()) }); i >= 0 {
-			id = has[i].ID
-		}
+	var one otl.Factor
+	var sealed []byte
+	var err error
+	switch {
+	case id == "":
+		one, sealed, err = tx.Factors.First(ctx, u.ID, kind)
+	case secret.ValidID(id):
+		one, sealed, err = tx.Factors.ByID(ctx, u.ID, id)
+	default:
+		err = store.ErrNotFound
 	}
-	if !secret.ValidID(id) {
-		return otl.Factor{}, nil, ErrNone
-	}
-	one, sealed, err := tx.Factors.ByID(ctx, u.ID, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !usable(u, one, used, f.Now()) {
 		return otl.Factor{}, nil, ErrNone
 	}
@@ -167,10 +164,7 @@ func (f *Factors) Verify(ctx context.Context, tx *store.Tx, c Claim) (otl.Factor
 	if err := f.accept(ctx, tx, one, sealed, c); err != nil {
 		return one, err
 	}
-	if err := limit.ClearFactor(ctx, tx, limit.FactorAt(c.User.ID, c.SiteID, one.ID)); err != nil {
-		return one, err
-	}
-	return one, limit.ClearFactors(ctx, tx, c.User.ID)
+	return one, limit.ClearFactors(ctx, tx, c.User.ID, limit.FactorAt(c.User.ID, c.SiteID, one.ID))
 }
 
 // accept checks a proof of a factor and uses it up. The error is ErrProof, or ErrReused for

@@ -246,7 +246,16 @@ func (l *Limits) Clear(ctx context.Context, tx *store.Tx, a Account) error {
 	if l == nil {
 		return nil
 	}
-	return tx.Failures.Clear(ctx, a.name)
+	return Clear(ctx, tx, a)
+}
+
+// Clear forgets the failures of some accounts, whatever OTL_RATE_LIMITS says.
+func Clear(ctx context.Context, tx *store.Tx, all ...Account) error {
+	names := make([]string, len(all))
+	for i, a := range all {
+		names[i] = a.name
+	}
+	return tx.Failures.Clear(ctx, names)
 }
 
 // Codes is the account of a person's one-time codes. It has no pauses, because each
@@ -287,17 +296,10 @@ func TryFactor(ctx context.Context, tx *store.Tx, a Account, now time.Time) erro
 	return Exceeded(due.Sub(now))
 }
 
-// ClearFactor forgets wrong guesses of one account after a right one.
-func ClearFactor(ctx context.Context, tx *store.Tx, a Account) error {
-	return tx.Failures.Clear(ctx, a.name)
-}
-
-// ClearFactors forgets wrong guesses at a person's second factors after a right one.
-func ClearFactors(ctx context.Context, tx *store.Tx, userID string) error {
-	if err := tx.Failures.Clear(ctx, Factors(userID).name); err != nil {
-		return err
-	}
-	return tx.Failures.Clear(ctx, Recovery(userID).name)
+// ClearFactors forgets wrong guesses at a person's second factors after a right one, and those
+// of more accounts.
+func ClearFactors(ctx context.Context, tx *store.Tx, userID string, more ...Account) error {
+	return Clear(ctx, tx, append(more, Factors(userID), Recovery(userID))...)
 }
 
 // ErrClosed is the cause of limit.Exceeded where a person's codes are closed to him, for
@@ -334,17 +336,12 @@ func ClearAll(ctx context.Context, tx *store.Tx, userID string, places []string,
 	for _, one := range places {
 		all = append(all, Person(userID, one))
 	}
-	for _, a := range all {
-		if err := tx.Failures.Clear(ctx, a.name); err != nil {
-			return err
-		}
-	}
-	return nil
+	return Clear(ctx, tx, all...)
 }
 
 // ClearCodes forgets a person's wrong codes after he has proven himself.
 func ClearCodes(ctx context.Context, tx *store.Tx, userID string) error {
-	return tx.Failures.Clear(ctx, codes(userID).name)
+	return Clear(ctx, tx, codes(userID))
 }
 
 // Network gives what addresses are counted together: an IPv4 address, or the 64

@@ -100,7 +100,7 @@ func (m *Messages) WriteAs(one otl.Message, siteName string, brand otl.Brand) (L
 		l.Sender = siteName
 	}
 	base := strings.TrimSuffix(m.PublicURL, "/")
-	if to := alarms(one.Kind); to != "" && base != "" {
+	if to := alarms(one.Kind); to != "" && base != "" && l.Link == "" {
 		data[DataLink] = base + to // everybody's, so not the Link of the letter
 	}
 	v := Speak(data, one.Locale)
@@ -117,6 +117,9 @@ func (m *Messages) WriteAs(one otl.Message, siteName string, brand otl.Brand) (L
 		return l, nil
 	}
 	s := lay(v, one.Kind)
+	if one.Kind == otl.MessageFactorAdded && l.Link != "" { // the first one, which can be undone
+		s.Info, s.LinkText, s.Footer = v.Say("change_asked_info"), v.Say("change_asked_link"), v.Say("change_asked_footer")
+	}
 	s.reassure(v, one.Kind, base)
 	if brand.HideCode && one.Kind == otl.MessageSignIn {
 		s.Subject = v.Say("signin_link_subject")

@@ -365,6 +365,7 @@ func (n *Node) measure(m *server.Metrics, hasher *secret.Hasher) {
 	m.Counter("otl_codes_wrong_total", "Sign-ins that failed because a one-time code was wrong, used or expired.", func() float64 { return float64(n.SignIn.Second.Failures.Codes.Load()) })
 	m.Counter("otl_ledger_lost_total", "Readings of fields that were not counted because too many waited.", func() float64 { return float64(n.Ledger.Lost()) })
 	m.Counter("otl_db_commits_total", "Transactions committed.", func() float64 { return float64(n.Store.Stats().Commits) })
+	m.Counter("otl_db_statements_total", "Statements run, in transactions and outside.", func() float64 { return float64(n.Store.Stats().Statements) })
 	m.Counter("otl_db_writes_total", "Writes those transactions carried.", func() float64 { return float64(n.Store.Stats().Writes) })
 }
 

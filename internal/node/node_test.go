@@ -170,7 +170,7 @@ func TestANodeIsMeasured(t *testing.T) {
 		rec := httptest.NewRecorder()
 		n.Server.Admin().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 		for _, name := range []string{
-			`version="v1.2.3"`, "otl_password_hash_queue_depth 0", "otl_password_hash_refused_total 0", `otl_db_conns{state="in_use"}`, "otl_sqlite_wal_bytes", "otl_webhook_queue_depth 0", `otl_messages_waiting{channel="email"} 0`, `otl_messages_oldest_seconds{channel="sms"} 0`, "otl_webhook_oldest_seconds 0", `otl_webhook_endpoints{state="paused"} 0`, "otl_sign_ins_failed_total 0", "otl_codes_wrong_total 0", "otl_db_commits_total", "otl_db_writes_total",
+			`version="v1.2.3"`, "otl_password_hash_queue_depth 0", "otl_password_hash_refused_total 0", `otl_db_conns{state="in_use"}`, "otl_sqlite_wal_bytes", "otl_webhook_queue_depth 0", `otl_messages_waiting{channel="email"} 0`, `otl_messages_oldest_seconds{channel="sms"} 0`, "otl_webhook_oldest_seconds 0", `otl_webhook_endpoints{state="paused"} 0`, "otl_sign_ins_failed_total 0", "otl_codes_wrong_total 0", "otl_db_commits_total", "otl_db_statements_total", "otl_db_writes_total",
 		} {
 			if !strings.Contains(rec.Body.String(), name) {
 				t.Errorf("no %s in the metrics", name)

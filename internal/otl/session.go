@@ -182,6 +182,7 @@ const (
 	EndCodeReuse        EndReason = "code_reuse" // the code that opened it was presented again
 	EndSuspended        EndReason = "suspended"  // by the site, from the site
 	EndAddressRestored  EndReason = "address_restored"
+	EndFactorUndone     EndReason = "factor_undone" // by mail: somebody else may have set it up
 )
 
 // RaisesVersion reports whether ending a session for this reason raises the

@@ -23,7 +23,12 @@ const (
 	PurposeEmailChange Purpose = "email_change" // proves a new address, which then replaces the one before
 	PurposePhoneChange Purpose = "phone_change" // does the same for a number
 	PurposeUndo        Purpose = "change_undo"  // refuses such a change, or takes it back
+	PurposeFactorUndo  Purpose = "factor_undo"  // takes a first second factor back
 )
+
+// UndoTTL is how long what changes how a person is reached, or that he has second factors, can be
+// taken back by whoever reads the mails to his address (OT-17, MF-08).
+const UndoTTL = 96 * time.Hour
 
 // Ticket is a one-time secret that was handed to somebody: a link, a code, or
 // both, of which one can be used. The secrets are kept as digests only.

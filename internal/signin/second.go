@@ -210,15 +210,14 @@ func (s *SecondStep) came(ctx context.Context, tx *store.Tx, p *Proved) (err err
 // settle writes what a proof leads to, whatever follows: codes that were closed are open
 // again, a right password is no failure, and an old hash is replaced.
 func (s *SecondStep) settle(ctx context.Context, tx *store.Tx, p Proved) error {
+	var right []limit.Account
 	if p.otherwise() {
-		if err := limit.ClearCodes(ctx, tx, p.User.ID); err != nil {
-			return err
-		}
+		right = append(right, limit.Codes(p.User, ""))
 	}
-	if p.password == nil {
-		return nil
+	if p.password != nil {
+		right = append(right, p.password.account)
 	}
-	if err := s.Limits.Clear(ctx, tx, p.password.account); err != nil || p.password.fresh == "" {
+	if err := limit.Clear(ctx, tx, right...); err != nil || p.password == nil || p.password.fresh == "" {
 		return err
 	}
 	return tx.Passwords.Rehash(ctx, p.User.ID, p.password.old, p.password.fresh)

@@ -187,14 +187,8 @@ func (s *SecondStep) proved(ctx context.Context, tx *store.Tx, t otl.Ticket, sit
 	if p.passwordVersion, err = strconv.Atoi(t.Data[stepPassword]); err != nil {
 		return p, err
 	}
-	if p.User, err = tx.Users.ByID(ctx, t.UserID); err != nil {
-		return p, err
-	}
-	if !p.User.DisabledAt.IsZero() {
-		return p, ErrStep
-	}
-	if p.Grant, err = tx.Grants.Of(ctx, p.User.ID, site.ID); errors.Is(err, store.ErrNotFound) {
-		err = nil
+	if p.User, p.Grant, err = tx.Users.At(ctx, t.UserID, site.ID); err == nil && !p.User.DisabledAt.IsZero() {
+		err = ErrStep
 	}
 	return p, err
 }

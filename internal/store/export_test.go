@@ -2,6 +2,7 @@ package store
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -9,7 +10,7 @@ import (
 type Conn = conn
 
 // NewTx gives the groups of statements on a connection of the test's own.
-func NewTx(c Conn) *Tx { return newTx(c, nil) }
+func NewTx(c Conn) *Tx { return newTx(c, nil, new(atomic.Uint64)) }
 
 // Steady is steady, for tests.
 func Steady(text string) string { return steady(text) }

@@ -34,6 +34,15 @@ func (g Factors) Of(ctx context.Context, userID string) ([]otl.Factor, error) {
 		ORDER BY is_default DESC, kind = 'recovery_code', id`, []any{userID}, factorDest)
 }
 
+// First gives the confirmed factor of a kind that comes first in Of, with what is sealed of it.
+func (g Factors) First(ctx context.Context, userID string, kind otl.FactorKind) (otl.Factor, []byte, error) {
+	var f otl.Factor
+	var sealed []byte
+	err := g.one(ctx, `SELECT `+factorColumns+`, sealed FROM factors WHERE user_id = $1 AND kind = $2 AND confirmed_at IS NOT NULL
+		ORDER BY is_default DESC, id LIMIT 1`, []any{userID, string(kind)}, append(factorDest(&f), &sealed)...)
+	return f, sealed, err
+}
+
 // ByID gives one factor of a person, confirmed or not, with what is sealed of it.
 func (g Factors) ByID(ctx context.Context, userID, id string) (otl.Factor, []byte, error) {
 	var f otl.Factor

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,10 +13,19 @@ import (
 type group struct {
 	c       conn
 	changes *changes // nil where nothing is remembered
+	ran     *atomic.Uint64
+}
+
+// query runs a statement that gives rows.
+func (g group) query(ctx context.Context, text string, args []any) (*sql.Rows, error) {
+	g.ran.Add(1)
+	rows, err := g.c.QueryContext(ctx, text, args...)
+	return rows, translate(err)
 }
 
 // exec runs a statement and says how many rows it touched.
 func (g group) exec(ctx context.Context, text string, args ...any) (int, error) {
+	g.ran.Add(1)
 	res, err := g.c.ExecContext(ctx, text, args...)
 	if err != nil {
 		return 0, translate(err)
@@ -27,9 +37,9 @@ func (g group) exec(ctx context.Context, text string, args ...any) (int, error) 
 // one runs a statement that gives at most one row and scans it. The error is
 // ErrNotFound when it gives none.
 func (g group) one(ctx context.Context, text string, args []any, dest ...any) error {
-	rows, err := g.c.QueryContext(ctx, text, args...)
+	rows, err := g.query(ctx, text, args)
 	if err != nil {
-		return translate(err)
+		return err
 	}
 	defer rows.Close()
 	if !rows.Next() {
@@ -46,9 +56,9 @@ func (g group) one(ctx context.Context, text string, args []any, dest ...any) er
 
 // all runs a statement and scans every row into what dest gives for it.
 func all[T any](ctx context.Context, g group, text string, args []any, dest func(*T) []any) ([]T, error) {
-	rows, err := g.c.QueryContext(ctx, text, args...)
+	rows, err := g.query(ctx, text, args)
 	if err != nil {
-		return nil, translate(err)
+		return nil, err
 	}
 	defer rows.Close()
 	var out []T
@@ -65,9 +75,9 @@ func all[T any](ctx context.Context, g group, text string, args []any, dest func
 // each runs a statement and hands over every row, scanned into the same T again and again:
 // for as many rows as one would not keep.
 func each[T any](ctx context.Context, g group, text string, args []any, dest func(*T) []any, do func(*T)) error {
-	rows, err := g.c.QueryContext(ctx, text, args...)
+	rows, err := g.query(ctx, text, args)
 	if err != nil {
-		return translate(err)
+		return err
 	}
 	defer rows.Close()
 	var one T

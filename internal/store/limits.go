@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -92,10 +93,21 @@ func (g Failures) Look(ctx context.Context, name string, now time.Time, most int
 	return err == nil && tries < most && !due.After(now), due, err
 }
 
-// Clear forgets the failures after a success.
-func (g Failures) Clear(ctx context.Context, name string) error {
-	_, err := g.exec(ctx, `DELETE FROM failures WHERE name = $1`, name)
-	return err
+// clearedAtOnce is of how many accounts one statement forgets failures.
+const clearedAtOnce = 4
+
+// Clear forgets the failures of some accounts after a success.
+func (g Failures) Clear(ctx context.Context, names []string) error {
+	for some := range slices.Chunk(names, clearedAtOnce) {
+		all := [clearedAtOnce]any{"", "", "", ""} // nobody's
+		for i, name := range some {
+			all[i] = name
+		}
+		if _, err := g.exec(ctx, `DELETE FROM failures WHERE name IN ($1, $2, $3, $4)`, all[:]...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Prune deletes failures of nobody in particular, whose names begin with prefix,

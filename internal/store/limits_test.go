@@ -125,7 +125,7 @@ func TestPW11_FailuresSlowDownAndStop(t *testing.T) {
 		if ok, due := lookAndTry(t, st, "person:a", now.Add(1000*time.Hour)); ok || due.Before(now.Add(1001*time.Hour)) {
 			t.Errorf("beyond the last: %v, due %v", ok, due)
 		}
-		write(t, st, func(ctx context.Context, tx *store.Tx) error { return tx.Failures.Clear(ctx, "person:a") })
+		write(t, st, func(ctx context.Context, tx *store.Tx) error { return tx.Failures.Clear(ctx, []string{"person:a"}) })
 		if ok, _ := lookAndTry(t, st, "person:a", now); !ok {
 			t.Error("refused after a success")
 		}

@@ -24,6 +24,7 @@ type postgres struct {
 	log             *slog.Logger
 	told            nudge
 	commits, writes atomic.Uint64
+	ran             atomic.Uint64 // statements
 }
 
 // leastPostgres is the oldest release the tests run on.
@@ -82,7 +83,7 @@ func openPostgres(ctx context.Context, o Options) (*Store, error) {
 	if err := p.prepareSchema(ctx, o); err != nil {
 		return nil, errors.Join(err, p.db.Close())
 	}
-	return &Store{Read: newTx(p.db, nil), engine: p, appended: p.told}, nil
+	return &Store{Read: newTx(p.db, nil, &p.ran), engine: p, ran: &p.ran, appended: p.told}, nil
 }
 
 func (p *postgres) prepareSchema(ctx context.Context, o Options) error {
@@ -155,7 +156,7 @@ func (p *postgres) once(ctx context.Context, fn func(context.Context, *Tx) error
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
 	var changed changes
-	if err := fn(ctx, newTx(tx, &changed)); err != nil {
+	if err := fn(ctx, newTx(tx, &changed, &p.ran)); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {

@@ -40,7 +40,7 @@ func openSQLite(ctx context.Context, o Options) (*Store, error) {
 	if err := l.open(ctx, o); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
-	return &Store{Read: newTx(newPrepared(l.readers), nil), engine: l, recall: l.writer.recall, appended: l.writer.told}, nil
+	return &Store{Read: newTx(newPrepared(l.readers), nil, &l.writer.ran), engine: l, recall: l.writer.recall, ran: &l.writer.ran, appended: l.writer.told}, nil
 }
 
 func (l *lite) open(ctx context.Context, o Options) error {

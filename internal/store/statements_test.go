@@ -256,7 +256,7 @@ func TestWhatWasUsedUpIsPassedOver(t *testing.T) {
 			t.Errorf("%q\n\t%s", steps, text)
 		}
 	}
-	if seen < 3 {
+	if seen < 4 {
 		t.Errorf("%d statements look for what was not used", seen)
 	}
 }

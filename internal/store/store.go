@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -34,6 +35,7 @@ type Store struct {
 
 	engine   engine
 	recall   *recall // nil where other nodes write too
+	ran      *atomic.Uint64
 	appended nudge
 }
 
@@ -51,6 +53,7 @@ type Stats struct {
 	Open, InUse, Idle int    // connections
 	Queued            int    // writes waiting for the SQLite writer
 	Commits, Writes   uint64 // commits made, writes they carried
+	Statements        uint64 // run by groups, in transactions and outside
 	WALBytes          int64  // size of SQLite's write-ahead log
 }
 
@@ -100,8 +103,8 @@ type conn interface {
 	QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error)
 }
 
-func newTx(c conn, changed *changes) *Tx {
-	g := group{c, changed}
+func newTx(c conn, changed *changes, ran *atomic.Uint64) *Tx {
+	g := group{c, changed, ran}
 	return &Tx{
 		Installation{g},
 		Users{g},
@@ -232,7 +235,11 @@ func (n nudge) give() {
 func (s *Store) Ping(ctx context.Context) error { return translate(s.engine.ping(ctx)) }
 
 // Stats gives the state of the connections.
-func (s *Store) Stats() Stats { return s.engine.stats() }
+func (s *Store) Stats() Stats {
+	all := s.engine.stats()
+	all.Statements = s.ran.Load()
+	return all
+}
 
 // Close finishes the writes under way and closes the database.
 func (s *Store) Close() error { return s.engine.close() }

@@ -179,7 +179,7 @@ func (g Tickets) Try(ctx context.Context, p otl.Purpose, digest []byte, now time
 // Count gives how many tickets a person has for a purpose that can be used.
 func (g Tickets) Count(ctx context.Context, userID string, p otl.Purpose, now time.Time) (int, error) {
 	var n int
-	err := g.one(ctx, `SELECT count(*) FROM tickets WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3`,
+	err := g.one(ctx, `SELECT count(*) FROM tickets WHERE user_id = $1 AND purpose = $2 AND `+unused+` AND expires_at > $3`,
 		[]any{userID, string(p), millis(now)}, &n)
 	return n, err
 }

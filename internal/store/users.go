@@ -53,6 +53,13 @@ func (g Users) ByID(ctx context.Context, id string) (otl.User, error) {
 	return u, err
 }
 
+// At gives one person with his grant to a site, which is empty if there is none, in one read.
+func (g Users) At(ctx context.Context, id, siteID string) (u otl.User, gr otl.Grant, err error) {
+	err = g.one(ctx, `SELECT `+userColumns+`, `+grantColumns+` FROM users u LEFT JOIN grants g ON g.user_id = u.id AND g.site_id = $2
+		WHERE u.id = $1`, []any{id, siteID}, append(userDest(&u), grantDest(&gr)...)...)
+	return u, gr, err
+}
+
 // ByEmail gives the person with this address key. Where there is none it reads whoever
 // comes first and forgets him, so that it takes as long (OT-10).
 func (g Users) ByEmail(ctx context.Context, key string) (otl.User, error) {

@@ -36,6 +36,7 @@ type writer struct {
 	once    sync.Once
 
 	commits, writes atomic.Uint64
+	ran             atomic.Uint64 // statements, of readers too
 }
 
 // job is one caller's transaction.
@@ -65,7 +66,7 @@ func startWriter(ctx context.Context, db *sql.DB, o Options, told nudge) (*write
 	if o.Serve {
 		w.recall, w.changes = newRecall(), &changes{recalled: true}
 	}
-	w.tx = newTx(w.stmts, w.changes)
+	w.tx = newTx(w.stmts, w.changes, &w.ran)
 	go w.run()
 	return w, nil
 }

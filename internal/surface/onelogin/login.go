@@ -83,7 +83,7 @@ func (s logins) checkLogin(c *call, in *loginIn) error {
 		return invalid("username_or_email", "is required")
 	case in.Password.Empty():
 		return invalid("password", "is required")
-	case in.Subdomain == nil:
+	case in.Subdomain == nil || *in.Subdomain == "": // of any account's there is none
 		return invalid("subdomain", "is required")
 	}
 	return s.checkSubdomain(c, *in.Subdomain)

@@ -150,6 +150,7 @@ func TestContract42_7_8_ErrorsOfLogin(t *testing.T) {
 		attribute(x.login(t, object{"username_or_email": 7}), "username_or_email")
 		attribute(x.login(t, object{"password": nil}), "password")
 		attribute(x.login(t, object{"subdomain": nil}), "subdomain")
+		attribute(x.login(t, object{"subdomain": 7}), "subdomain")
 		attribute(x.login(t, nil, "Custom-Allowed-Origin-Header-1", "https://a.test/path"), "Custom-Allowed-Origin-Header-1")
 		attribute(x.login(t, nil, "Custom-Allowed-Origin-Header-2", "null"), "Custom-Allowed-Origin-Header-1")
 		attribute(x.login(t, nil, "Custom-Allowed-Origin-Header-1", "*"), "Custom-Allowed-Origin-Header-1")
@@ -225,6 +226,9 @@ func TestSubdomains(t *testing.T) {
 	each(t, func(t *testing.T, x *tenant) {
 		x.login(t, object{"subdomain": "127"}).Want(t, http.StatusOK)
 		x.login(t, object{"subdomain": x.Shop.Site.Slug}).Want(t, http.StatusOK)
+		for _, none := range []any{"", nil} { // any value is taken, and it is required
+			refusedSubdomain(t, x.login(t, object{"subdomain": none}))
+		}
 	}, func(o *node.Options) { o.StrictSubdomain = &lenient })
 	each(t, func(t *testing.T, x *tenant) {
 		refusedSubdomain(t, x.login(t, object{"subdomain": "127"}))

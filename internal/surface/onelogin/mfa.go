@@ -172,19 +172,10 @@ func newDeviceV1(id int, f otl.Factor) deviceV1 {
 	return deviceV1{ID: id, Active: !f.ConfirmedAt.IsZero(), Default: f.Default, Name: authName(f.Kind), Type: factorName(f.Kind), Label: f.Label, Trigger: f.Kind.Sent()}
 }
 
-// own gives a person of the site's own, as the one whose factors are to change with the
-// authority that the site has over him (decision D1), which whatever writes asks for again.
-// The error is otl.ErrIndependent for everybody else.
-func (s devices) own(c *call) (signin.Bearer, error) {
-	var b signin.Bearer
+// own gives one of the site's people as whose factors are to change with the authority that the
+// site has over him. Whether it has any is asked where they change (decision D1).
+func (s devices) own(c *call) (b signin.Bearer, err error) {
 	m, err := s.person(c)
-	if err != nil {
-		return b, err
-	}
-	owns, err := s.Members.Owns(c.ctx(), c.site.ID, m.User)
-	if err == nil && !owns {
-		err = otl.ErrIndependent
-	}
 	b.User, b.Site, b.Grant, b.Session.Methods = m.User, c.site, m.Grant, otl.Methods{otl.MethodAdmin}
 	return b, err
 }
@@ -359,7 +350,7 @@ func (s devices) registered(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	e, err := s.Factors.Begun(c.ctx(), b.User.ID, factorOf(c.r.PathValue("registration")))
+	e, err := factor.Registrations{Setup: s.Factors}.Begun(c.ctx(), b.Standing, factorOf(c.r.PathValue("registration")))
 	if err != nil {
 		return reply{}, err
 	}

@@ -220,10 +220,7 @@ func (s devices) named(c *call) (q factor.Question, v factor.Verification, err e
 		return q, v, err
 	}
 	q.User, q.Site, q.Grant, q.Token = m.User, c.site, m.Grant, secret.NewText(c.r.PathValue("verification"))
-	if v, err = s.verifications().Look(c.ctx(), q); err == nil && v.ID == factor.StandIn {
-		_, err = s.own(c) // he may have become independent meanwhile
-	}
-	if err != nil {
+	if v, err = s.verifications().Look(c.ctx(), q); err != nil {
 		err = failedFactor(err)
 	}
 	return q, v, err
