@@ -44,6 +44,11 @@ func done(message string, data any) reply {
 	return reply{http.StatusOK, envelope{Status: status{Code: http.StatusOK, Type: "success", Message: message}, Data: data}}
 }
 
+// page is the success of a list of version 1, with where the pages beside it are.
+func page(data any, p pagination) reply {
+	return reply{http.StatusOK, envelope{Status: status{Code: http.StatusOK, Type: "success", Message: "Success"}, Pagination: &p, Data: data}}
+}
+
 // write sends an answer. Its body begins with its first bracket: some clients look
 // at nothing else.
 func write(w http.ResponseWriter, a reply) {

@@ -42,7 +42,7 @@ func FuzzBodies(f *testing.F) {
 
 // FuzzQuestions reads what people are asked for: pages stay within their bounds.
 func FuzzQuestions(f *testing.F) {
-	for _, s := range []string{"", "limit=10&page=2", "after_cursor=cGFnZT0y", "cursor=%2f", "email=a&email=b", "limit=-1", "page=999999999999", "x=y", "after_cursor=YWZ0ZXJfY3Vyc29yPXg="} {
+	for _, s := range []string{"", "limit=10&page=2", "after_cursor=cGFnZT0y", "cursor=%2f", "email=a&email=b", "limit=-1", "page=999999999999", "x=y", "after_cursor=YWZ0ZXJfY3Vyc29yPXg=", "user_ids=1,,x", "created_since=2026-01-02&fields=,", "last_login_until=0000-01-01T00:00:00Z"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
@@ -50,8 +50,8 @@ func FuzzQuestions(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if q, page, err := question(in); err == nil && (page < 1 || q.Limit < 1 || q.Limit > 1000 || q.Offset < 0 || q.Offset > 1e9) {
-			t.Errorf("%q: page %d, %d from %d", raw, page, q.Limit, q.Offset)
+		if q, err := question(in); err == nil && (q.page < 1 || q.Limit < 1 || q.Limit > 1000 || q.Offset < 0 || q.Offset > 1e9) {
+			t.Errorf("%q: page %d, %d from %d", raw, q.page, q.Limit, q.Offset)
 		}
 	})
 }

@@ -49,7 +49,7 @@ func (s roles) list(c *call) (reply, error) {
 	if bare(c.r.URL.Path) {
 		return reply{http.StatusOK, out}, nil
 	}
-	return success(out), nil
+	return page(out, pagination{}), nil
 }
 
 // of is GET /api/1/users/{id}/roles: a list of one list of ids.

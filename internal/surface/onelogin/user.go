@@ -99,6 +99,20 @@ func moment(t time.Time) any {
 	return t.UTC().Format("2006-01-02T15:04:05.000Z")
 }
 
+// only gives the members that were asked for beside the id, all where none were.
+func (u userOut) only(fields []string) userOut {
+	if fields == nil {
+		return u
+	}
+	out := userOut{"id": u["id"]}
+	for _, name := range fields {
+		if v, known := u[name]; known {
+			out[name] = v
+		}
+	}
+	return out
+}
+
 // brief gives the members that the answer to a sign-in has, and those that were asked
 // for besides. Who called himself by his username sees it, whatever he granted.
 func (u userOut) brief(person otl.User, a asked) userOut {

@@ -1,10 +1,8 @@
 package onelogin
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
@@ -102,118 +100,6 @@ func (s people) none(c *call) (reply, error) {
 		return reply{http.StatusOK, []any{}}, nil
 	}
 	return success([]any{}), nil
-}
-
-// pageSize is how many people a page has unless it is told.
-const pageSize = 50
-
-// question reads what people are asked for. A filter that is not known is refused rather
-// than passed over: the answer would hold people that nobody asked for.
-func question(in url.Values) (q account.Query, page int, err error) {
-	page, q.Limit = 1, pageSize
-	if cursor := in.Get("after_cursor") + in.Get("cursor"); cursor != "" {
-		raw, err := base64.StdEncoding.DecodeString(cursor)
-		more, bad := url.ParseQuery(string(raw))
-		if err != nil || bad != nil {
-			return q, 0, invalid("after_cursor", "is none that was given")
-		}
-		for name, values := range more {
-			in[name] = values
-		}
-	}
-	for name, values := range in {
-		value := values[0]
-		switch name {
-		case "after_cursor", "cursor":
-		case "email", "username", "external_id":
-			attr := map[string]otl.Attribute{"email": otl.AttrEmail, "username": otl.AttrUsername, "external_id": otl.AttrExternalID}[name]
-			one := otl.Filter{Op: otl.OpEqual, Attr: attr, Text: value}
-			q.Filter = otl.Filter{Op: otl.OpAnd, Parts: append(q.Filter.Parts, one)}
-		case "limit":
-			if q.Limit, err = strconv.Atoi(value); err != nil || q.Limit < 1 || q.Limit > 1000 {
-				return q, 0, invalid(name, "must be a number from 1 to 1000")
-			}
-		case "page":
-			if page, err = strconv.Atoi(value); err != nil || page < 1 || page > 1e6 {
-				return q, 0, invalid(name, "must be a number from 1 to 1000000")
-			}
-		default:
-			return q, 0, invalid(name, "is nothing people can be asked for by here")
-		}
-	}
-	q.Offset = (page - 1) * q.Limit
-	return q, page, nil
-}
-
-// list is GET /users. The cursor of a page is what asks for it, in base64: some clients
-// read it and send that instead.
-func (s people) list(c *call) (reply, error) {
-	in := c.r.URL.Query()
-	q, page, err := question(in)
-	if err != nil {
-		return reply{}, err
-	}
-	found, total, err := s.Members.Search(c.ctx(), c.site.ID, q)
-	if err != nil {
-		return reply{}, err
-	}
-	out := make([]userOut, len(found))
-	for i, m := range found {
-		if out[i], err = s.user(c, m); err != nil {
-			return reply{}, err
-		}
-	}
-	in.Del("after_cursor")
-	in.Del("cursor")
-	cursor := func(n int) *string {
-		if n < 1 || (n-1)*q.Limit >= total {
-			return nil
-		}
-		in.Set("page", strconv.Itoa(n))
-		at := base64.StdEncoding.EncodeToString([]byte(in.Encode()))
-		return &at
-	}
-	p := pagination{Before: cursor(page - 1), After: cursor(page + 1)}
-	p.PreviousLink, p.NextLink = s.at(c, p.Before), s.at(c, p.After)
-	if bare(c.r.URL.Path) {
-		c.paged(p, page, len(found), total, (total+q.Limit-1)/q.Limit)
-		return reply{http.StatusOK, out}, nil
-	}
-	answer := success(out)
-	all, _ := answer.body.(envelope)
-	all.Pagination = &p
-	return reply{answer.code, all}, nil
-}
-
-// at gives the address of a page.
-func (s people) at(c *call, cursor *string) *string {
-	if cursor == nil {
-		return nil
-	}
-	to := s.PublicURL + c.r.URL.Path + "?after_cursor=" + url.QueryEscape(*cursor)
-	return &to
-}
-
-// paged tells in headers where a page of version 2 is, and the pages beside it.
-func (c *call) paged(p pagination, page, items, total, pages int) {
-	for name, n := range map[string]int{"Current-Page": page, "Page-Items": items, "Total-Count": total, "Total-Pages": pages} {
-		c.header.Set(name, strconv.Itoa(n))
-	}
-	for name, cursor := range map[string]*string{"Before-Cursor": p.Before, "After-Cursor": p.After} {
-		if cursor != nil {
-			c.header.Set(name, *cursor)
-		}
-	}
-	var links []string // RFC 8288
-	if p.PreviousLink != nil {
-		links = append(links, "<"+*p.PreviousLink+`>; rel="prev"`)
-	}
-	if p.NextLink != nil {
-		links = append(links, "<"+*p.NextLink+`>; rel="next"`)
-	}
-	if links != nil {
-		c.header.Set("Link", strings.Join(links, ", "))
-	}
 }
 
 // personIn is what a person is made of, or what is to be different about him: members

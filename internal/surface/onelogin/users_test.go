@@ -2,11 +2,15 @@ package onelogin_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -126,6 +130,73 @@ func TestUsersAreRefused(t *testing.T) {
 		}
 		x.bearer = x.token(t, "/auth/oauth2/v2/token", x.newClient(t, x.Notes, otl.ScopeAuth)).Text("access_token")
 		failed(t, x.call(t, http.MethodGet, "/api/1/users", nil), http.StatusUnauthorized, unauthorized, "Insufficient Permission")
+	})
+}
+
+// TestContract214_PeopleAreAskedFor by what the SDKs ask for them by: whoever does not fit is not there, and
+// of whoever is only what was asked for.
+func TestContract214_PeopleAreAskedFor(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		x.Clock.Advance(24 * time.Hour)
+		early := x.Clock.Now()
+		x.Clock.Advance(24 * time.Hour)
+		x.bearer = x.token(t, "/auth/oauth2/v2/token", x.client).Text("access_token")
+		made := one(t, x.call(t, http.MethodPost, "/api/1/users", object{"email": "own@dev.test", "firstname": "Ashley", "lastname": "Maria Akua", "external_id": "7"}))
+		own, jane := fmt.Sprint(made["id"]), x.id(t, "jane@dev.test")
+		day, at := early.Format(time.DateOnly), url.QueryEscape(early.Format(time.RFC3339))
+		for query, want := range map[string]string{
+			"": jane + " " + own, "firstname=ashley": own, "firstname=Ash": "", "firstname=Ashley Maria": own, "lastname=akua": own, "lastname=Maria Akua": own, "lastname=kua": "", "lastname=Ashley": "",
+			"email=own@dev.test&firstname=Jane": "", "created_since=" + at: own, "created_until=" + day: jane, "updated_since=" + day: own, "last_login_since=" + day: jane, "last_login_until=" + at: "",
+			"user_ids=" + own + ", 99999": own, "user_ids=99999": "", "user_ids=" + jane + "," + own + "&limit=1": jane,
+		} {
+			r := x.call(t, http.MethodGet, "/api/2/users?"+strings.ReplaceAll(query, " ", "%20"), nil).Want(t, http.StatusOK)
+			var found []object
+			if err := json.Unmarshal(r.Raw, &found); err != nil {
+				t.Fatal(err)
+			}
+			var ids []string
+			for _, u := range found {
+				ids = append(ids, fmt.Sprint(u["id"]))
+			}
+			if got := strings.Join(ids, " "); got != want {
+				t.Errorf("%q: %q, not %q", query, got, want)
+			}
+		}
+		if r := x.call(t, http.MethodGet, "/api/2/users?user_ids="+own+"&fields=email,%20state,nothing", nil); strings.TrimSpace(string(r.Raw)) != `[{"email":"own@dev.test","id":`+own+`,"state":1}]` {
+			t.Errorf("%s", r.Raw)
+		}
+		for _, bad := range []string{"created_since=x", "created=2026-01-02", "until=2026-01-02", "user_ids=", "user_ids=a", "user_ids=" + strings.Repeat("1,", 201), "samaccountname=x", "directory_id=1"} {
+			if r := x.call(t, http.MethodGet, "/api/2/users?"+bad, nil); r.Status != http.StatusUnprocessableEntity || r.Text("field") == "" {
+				t.Errorf("%s: %d %s", bad, r.Status, r.Raw)
+			}
+		}
+		if r := x.call(t, http.MethodGet, "/api/1/roles", nil); !strings.Contains(string(r.Raw), `"pagination":{"before_cursor":null,"after_cursor":null,"previous_link":null,"next_link":null},"data":[`) {
+			t.Errorf("%s", r.Raw)
+		}
+	})
+}
+
+// TestContract43_JavaReadsCursors: the vendor's Java SDK finds them by names in lower case alone, as they
+// stand in the answer.
+func TestContract43_JavaReadsCursors(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		x.made(t, nil)
+		for page, name := range map[string]string{"1": "after-cursor", "2": "before-cursor"} {
+			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(x.URL, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := fmt.Fprintf(conn, "GET /api/2/users?limit=1&page=%s HTTP/1.1\r\nHost: id.test\r\nAuthorization: bearer %s\r\nConnection: close\r\n\r\n", page, x.bearer); err != nil {
+				t.Fatal(err)
+			}
+			raw, err := io.ReadAll(conn)
+			if err != nil || !strings.Contains(string(raw), "\r\n"+name+": ") {
+				t.Errorf("%v no %s in\n%s", err, name, raw)
+			}
+		}
 	})
 }
 
