@@ -71,7 +71,7 @@ func (d demoSites) serve(ctx context.Context, base string, now func() time.Time,
 	for _, s := range d.all() {
 		one := demo.New(demo.Options{
 			Name: s.site.Site.Name, ID: s.site.Site.ID, Key: s.site.Key, Server: base, Own: s.url, Callback: s.callback, Now: now, Log: log,
-			Try: userEmail + ", password " + userPassword,
+			Try: demo.Guest{Name: userEmail, Password: userPassword},
 		})
 		s.srv = &http.Server{Handler: one, ReadHeaderTimeout: 5 * time.Second}
 		go func() {

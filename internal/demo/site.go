@@ -23,10 +23,13 @@ type Options struct {
 	Server   string // base URL of the server
 	Own      string // base URL of this site
 	Callback string // registered at the server; below Own
-	Try      string // whom somebody who looks around can sign in as, "" for nobody
+	Try      Guest
 	Now      func() time.Time
 	Log      *slog.Logger
 }
+
+// Guest is whom somebody who looks around can sign in as; the zero Guest is nobody.
+type Guest struct{ Name, Password string }
 
 // Site is a demo site. What it knows of its visitors it keeps in memory.
 type Site struct {
@@ -145,12 +148,13 @@ func random() string {
 
 // view is what the page shows.
 type view struct {
-	Name, Server, Try string
-	SignedIn          bool
-	Title             string
-	Fields            []field
-	Heard             []heard
-	Problem           string
+	Name, Server string
+	Try          Guest
+	SignedIn     bool
+	Title        string
+	Fields       []field
+	Heard        []heard
+	Problem      string
 }
 
 func (s *Site) home(w http.ResponseWriter, r *http.Request) { s.show(w, r, http.StatusOK, "") }

@@ -50,15 +50,17 @@ const (
 	DataMinutes = "minutes" // how long they are good
 	// DataLinkMinutes is how long the link is, where there is a code beside it.
 	DataLinkMinutes = "link_minutes"
-	DataTo          = "to"      // a new address or number, masked
-	DataCustom      = "custom"  // Custom, as JSON
-	DataLabel       = "label"   // what somebody calls a factor of his
-	DataLeft        = "left"    // how many recovery codes are left
-	DataDate        = "date"    // of what is to come
-	DataRange       = "range"   // the first digits of numbers, with "+"
-	DataThread      = "thread"  // what messages of one conversation share; see Thread
-	DataRequest     = "request" // id of the request it follows from
-	DataAsked       = "asked"   // when, by what device and from where that was made
+	// DataAttempts is how many attempts there were, of pages.
+	DataAttempts = "attempts"
+	DataTo       = "to"      // a new address or number, masked
+	DataCustom   = "custom"  // Custom, as JSON
+	DataLabel    = "label"   // what somebody calls a factor of his
+	DataLeft     = "left"    // how many recovery codes are left
+	DataDate     = "date"    // of what is to come
+	DataRange    = "range"   // the first digits of numbers, with "+"
+	DataThread   = "thread"  // what messages of one conversation share; see Thread
+	DataRequest  = "request" // id of the request it follows from
+	DataAsked    = "asked"   // when, by what device and from where that was made
 )
 
 // Thread names the conversation about something that has an id, "" for none. The id

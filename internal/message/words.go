@@ -105,8 +105,11 @@ func (v Voice) Say(key string) string {
 func (v Voice) fill(text string) string {
 	var pairs []string
 	for name, value := range v.data {
-		if name == DataMinutes || name == DataLinkMinutes {
+		switch name {
+		case DataMinutes, DataLinkMinutes:
 			value = v.count("minutes", value)
+		case DataAttempts:
+			value = v.count("attempts", value)
 		}
 		pairs = append(pairs, "{"+name+"}", value)
 	}

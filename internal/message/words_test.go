@@ -39,10 +39,33 @@ func TestMinutesAreCounted(t *testing.T) {
 	}
 	for _, l := range message.Languages() {
 		for n := range 121 {
-			v := message.Speak(map[string]string{message.DataMinutes: strconv.Itoa(n)}, l.Tag)
-			if said, none := v.Say("too_many"), v.With(message.DataMinutes, "").Say("too_many"); len([]rune(said)) < len([]rune(none))+2 || strings.Contains(said, "{") {
-				t.Errorf("%s has no words for %d: %s", l.Tag, n, said)
-			}
+			counted(t, message.Speak(map[string]string{message.DataMinutes: strconv.Itoa(n)}, l.Tag), message.DataMinutes, "too_many", n)
+		}
+	}
+}
+
+// counted holds a text to words for a number of something in it.
+func counted(t *testing.T, v message.Voice, member, key string, n int) {
+	t.Helper()
+	if said, none := v.Say(key), v.With(member, "").Say(key); len([]rune(said)) < len([]rune(none))+2 || strings.Contains(said, "{"+member) || strings.Contains(said, "{n}") {
+		t.Errorf("%s has no words for %d: %s", v.Lang, n, said)
+	}
+}
+
+// TestAttemptsAreCounted in the case that the sentence wants.
+func TestAttemptsAreCounted(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ lang, n, want string }{
+		{"en", "1", "of 1 attempt succeeded"}, {"en", "2", "of 2 attempts succeeded"}, {"de", "1", "von 1 Versuch "}, {"de", "3", "von 3 Versuchen "},
+		{"pl", "1", "przy 1 próbie "}, {"pl", "5", "przy 5 próbach "}, {"ar", "2", "من محاولتين،"}, {"he", "1", "מתוך ניסיון אחד"}, {"fr", "0", "sur 0 tentative,"},
+	} {
+		if said := message.Speak(map[string]string{message.DataAttempts: c.n}, c.lang).Say("hook_week"); !strings.Contains(said, c.want) {
+			t.Errorf("%s %s: %q has no %q", c.lang, c.n, said, c.want)
+		}
+	}
+	for _, l := range message.Languages() {
+		for n := range 121 {
+			counted(t, message.Speak(map[string]string{message.DataAttempts: strconv.Itoa(n)}, l.Tag), message.DataAttempts, "hook_week", n)
 		}
 	}
 }

@@ -19,7 +19,7 @@ type codePage struct {
 	Number string // what the link asks for in another browser, "" where there is none
 	Texted bool   // the code comes by SMS
 	Codes  bool   // there is a code to enter
-	Spent  bool   // the one that was sent is worth nothing, so that another is what is wanted
+	Spent  bool   // the code that was sent is worth nothing, so that another is what is wanted
 	Digits int
 	Resend string // when another can be asked for; "" for at once
 	Left   int    // seconds until then
@@ -40,38 +40,57 @@ func (p sending) code(w http.ResponseWriter, r *http.Request) error {
 func (p sending) showCode(w http.ResponseWriter, r *http.Request, v signin.Visit, err error) {
 	s := p.screen(w, r, v, map[string]string{"address": isolate(shown(v)), "minutes": signin.Minutes(p.Codes.TTL), "link_minutes": signin.Minutes(p.Codes.LinkTTL)})
 	s.Here = placed(at("/signin/code", v.ID))
-	page := codePage{Body: s.Say("sent_to"), Number: v.Progress.Number, Digits: p.Codes.Length, Codes: v.Progress.Texted || v.Site.Offers(otl.WayCode)}
+	page := codePage{Number: v.Progress.Number, Digits: p.Codes.Length, Codes: v.Progress.Texted || v.Site.Offers(otl.WayCode)}
+	if page.Codes && p.spent(v) {
+		page.Codes, page.Spent = false, true
+	}
 	if left := v.Resend().Sub(p.Now()); left > 0 {
 		page.Left, page.Resend = int((left+time.Second-1)/time.Second), s.With("seconds", strconv.Itoa(int((left+time.Second-1)/time.Second))).Say("resend_from")
 	}
 	s.Title, s.Onward = s.Say("check_mail"), s.Site != ""
-	code, link := v.Site.Offers(otl.WayCode), v.Site.Offers(otl.WayLink)
-	alone := s.With(message.DataMinutes, signin.Minutes(p.Codes.LinkTTL)) // of a link
 	switch {
 	case v.Progress.Texted:
-		s.Title, page.Body, page.Texted = s.Say("check_phone"), s.Say("sent_text"), true
+		s.Title, page.Texted = s.Say("check_phone"), true
 	case v.Progress.New:
-		s.Title, page.Body = s.Say("confirm_email"), s.Say("sent_new")
-		if !link {
-			page.Body = s.Say("sent_new_code")
-		} else if !code {
-			page.Body = alone.Say("sent_new_link")
-		}
-	case !link:
-		page.Body = s.Say("sent_code")
-	case !code:
-		page.Body = alone.Say("forgot_sent")
+		s.Title = s.Say("confirm_email")
 	}
+	page.Body = p.sent(s, v, page)
 	status := p.wrong(&s, err)
 	switch {
-	case errors.Is(err, signin.ErrCode):
-		s.Problem, page.Spent = p.missed(s, v), p.spent(v)
-		page.Codes = page.Codes && !page.Spent
 	case errors.Is(err, signin.ErrWaiting):
 		s.Problem = s.Say("not_opened")
+	case errors.Is(err, signin.ErrCode), page.Spent && len(s.Wrong) == 0 && s.Problem == "":
+		s.Problem = p.missed(s, v)
 	}
 	s.Data = page
 	p.show(w, status, "code.html", otl.Origin(v.Asked.Redirect), s)
+}
+
+// sent says what went out in a visit, a link, a code or both; of what is worth nothing any more
+// beside a page that says so, nothing.
+func (p sending) sent(s screen, v signin.Visit, page codePage) string {
+	code, link := page.Codes, !page.Texted && v.Site.Offers(otl.WayLink)
+	if page.Spent && p.Now().Sub(v.Progress.SentAt) >= p.Codes.LinkTTL {
+		link = false
+	}
+	alone := s.With(message.DataMinutes, signin.Minutes(p.Codes.LinkTTL)) // of a link
+	switch {
+	case code && page.Texted:
+		return s.Say("sent_text")
+	case code && link && v.Progress.New:
+		return s.Say("sent_new")
+	case code && link:
+		return s.Say("sent_to")
+	case code && v.Progress.New:
+		return s.Say("sent_new_code")
+	case code:
+		return s.Say("sent_code")
+	case link && v.Progress.New:
+		return alone.Say("sent_new_link")
+	case link:
+		return alone.Say("forgot_sent")
+	}
+	return ""
 }
 
 // fewTries is how many tries are so few that they are told.

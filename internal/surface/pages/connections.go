@@ -3,7 +3,6 @@ package pages
 import (
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -47,8 +46,8 @@ func (p connections) cards(r *http.Request, s screen, u otl.User) ([]siteCard, e
 		if !c.Grant.LastLoginAt.IsZero() {
 			about = append(about, s.With("date", s.minute(c.Grant.LastLoginAt)).Say("last_sign_in"))
 		}
-		if times, last := read(readings, c.Site.ID); times > 0 {
-			about = append(about, s.With("date", s.minute(last)).With("n", strconv.FormatInt(times, 10)).Say("reads"))
+		if last := read(readings, c.Site.ID); !last.IsZero() {
+			about = append(about, s.With("date", s.minute(last)).Say("last_read"))
 		}
 		card.About = strings.Join(about, " · ")
 		if len(c.Grant.Roles) > 0 {
@@ -62,16 +61,14 @@ func (p connections) cards(r *http.Request, s screen, u otl.User) ([]siteCard, e
 	return out, nil
 }
 
-// read gives how often a site read something, and when it last did.
-func read(all []otl.Reading, siteID string) (times int64, last time.Time) {
+// read gives when a site last read something, the zero time for never.
+func read(all []otl.Reading, siteID string) (last time.Time) {
 	for _, one := range all {
-		if one.SiteID == siteID {
-			if times += one.Times; one.Last.After(last) {
-				last = one.Last
-			}
+		if one.SiteID == siteID && one.Last.After(last) {
+			last = one.Last
 		}
 	}
-	return times, last
+	return last
 }
 
 // askPage is a question before something is done that one may not expect.

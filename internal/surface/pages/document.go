@@ -119,7 +119,7 @@ func (p library) write(w http.ResponseWriter, raw []byte, deep bool) {
 	if err := p.markdown.Convert(raw, &body); err != nil {
 		panic(err) // it writes to memory
 	}
-	reachable := strings.NewReplacer("<pre>", `<pre tabindex="0">`, "<th></th>", "<td></td>")
+	reachable := strings.NewReplacer("<pre>", `<pre tabindex="0">`, "<table>", `<table tabindex="0">`, "<th></th>", "<td></td>")
 	title, _, _ := strings.Cut(strings.TrimLeft(string(raw), "# "), "\n")
 	p.render(w, "doc.html", document{Title: title, Deep: deep, Body: template.HTML(reachable.Replace(body.String()))}) //nolint:gosec // documents of ours, raw HTML off
 }

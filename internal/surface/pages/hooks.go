@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -60,6 +61,7 @@ type hookPage struct {
 	States     []choice
 	Types      []string
 	Deliveries []deliveryCard
+	None       string // why there are none
 	Older      string // query of the next page, "" on the last one
 }
 
@@ -215,6 +217,10 @@ func (p hooks) showOne(w http.ResponseWriter, r *http.Request, v signin.Visit, o
 	if wrong != nil && !mendable(wrong) {
 		return wrong
 	}
+	page.None = s.Say("hook_quiet")
+	if page.Filter != (filter{}) {
+		page.None = s.Say("hook_unfit")
+	}
 	for _, d := range found {
 		kind, _ := d.Event.Shown()
 		page.Deliveries = append(page.Deliveries, deliveryCard{d.Event.Event.ID, string(kind), deliveryText(s, d.Delivery)})
@@ -243,7 +249,7 @@ func (p hooks) lately(r *http.Request, s screen, of otl.Site, page *hookPage) er
 	}
 	all := week.Good + week.Bad
 	share := strconv.Itoa(100 * week.Good / all) // whole, and 100 only where all did
-	page.Week = s.With("percent", isolate(share+" %")).With("n", strconv.Itoa(all)).With("ms", number(week.P95.Milliseconds())).Say("hook_week")
+	page.Week = s.With("percent", isolate(share+" %")).With(message.DataAttempts, strconv.Itoa(all)).With("ms", number(week.P95.Milliseconds())).Say("hook_week")
 	for i, d := range week.Days {
 		if all := d.Good + d.Bad; all > 0 {
 			page.Line += "M" + strconv.Itoa(4*i) + " 10v-" + strconv.Itoa(max(1, 10*d.Good/all)) + "h3V10z"

@@ -171,18 +171,22 @@ func TestTheWebhooksPageShowsHowItWent(t *testing.T) {
 		t.Fatal(err)
 	}
 	one := at + "/" + all[0].ID
-	holds(t, b.Get(one), "!Last 7 days")
+	holds(t, b.Get(one), "!Last 7 days", "Nothing was sent yet.")
 	for _, status := range []int{http.StatusOK, http.StatusInternalServerError} {
 		h.Status(status)
 		press(t, b, b.Get(one), "act", "test", nil)
 		w.Deliver(t)
+		if status == http.StatusOK {
+			holds(t, b.Get(one), "Last 7 days: \u2068100 %\u2069 of 1 attempt succeeded")
+		}
 	}
 	holds(t, b.Get(one), "Last 7 days: \u206850 %\u2069 of 2 attempts succeeded", "M24 10v-5h3V10z")
 	nobody := secret.NewID(w.Clock.Now())
 	for query, wants := range map[string][]string{
-		"state=waiting": {"answered 500", "!200", `value="waiting" selected`}, "type=webhook.test": {"answered 500", "delivered ·"}, "type=user.created": {"Nothing was sent yet."},
-		"user=" + nobody: {"Nothing was sent yet.", nobody}, "since=2020-01-01": {"answered 500"}, "since=2099-01-01": {"Nothing was sent yet."},
-		"user=%00": {"user-wrong"}, "since=yesterday": {"since-wrong"}, "type=x": {`role="alert"`}, "state=x": {`role="alert"`},
+		"state=waiting": {"answered 500", "!200", `value="waiting" selected`}, "type=webhook.test": {"answered 500", "delivered ·"}, "type=user.created": {"No delivery fits these filters.", "!Nothing was sent yet."},
+		"user=" + nobody: {"No delivery fits", nobody}, "since=2020-01-01": {"answered 500"}, "since=2099-01-01": {"No delivery fits"},
+		"user=%00": {`id="user-wrong">Enter a user ID`, "!Nothing was sent yet.", "!Check what you entered"}, "since=yesterday": {`id="since-wrong">Enter a day, such as 2026-01-31.`},
+		"type=x": {`id="type-wrong">Choose one of the list.`}, "state=x": {`id="state-wrong">Choose one of the list.`},
 	} {
 		holds(t, b.Get(one+"?"+query), wants...)
 	}

@@ -81,7 +81,7 @@ func TestTheProfilePage(t *testing.T) {
 		old := p // of before
 		holds(t, b.Submit(old, "profile", map[string]string{"name": "Somebody"}), "changed meanwhile", `value="Somebody"`)
 		bad := b.Submit(b.Get("/account/profile"), "profile", map[string]string{"picture": "javascript:alert(1)", "name": "Kept"})
-		holds(t, bad, `id="picture-wrong"`, `value="Kept"`, "Enter a full address, such as https://example.com/me.png</span>")
+		holds(t, bad, `id="picture-wrong"`, `value="Kept"`, "Enter a full web address, such as https://example.com/me.png</span>")
 		if bad.Status != http.StatusBadRequest {
 			t.Errorf("%d", bad.Status)
 		}
@@ -133,7 +133,7 @@ func TestOT17_APersonChangesHisAddress(t *testing.T) {
 		}
 		holds(t, b.Submit(p, "address", map[string]string{"email": "no address"}), `role="alert"`)
 		taken := b.Submit(p, "address", map[string]string{"email": "taken@dev.test"})
-		holds(t, taken, "We sent a link to \u2068taken@dev.test\u2069.", `href="/account/profile"`, "!address-new")
+		holds(t, taken, "<h1>Check your email</h1>", "We sent a link to \u2068taken@dev.test\u2069.", `href="/account/profile">Back to your profile</a>`, "!address-new")
 		if len(w.Letters(t, "taken@dev.test")) != 0 {
 			t.Error("and it was")
 		}
@@ -179,7 +179,7 @@ func TestAPersonChangesHisNumber(t *testing.T) {
 			}
 		}
 		holds(t, b.Submit(p, "address", map[string]string{"phone": "0170 5550100"}), "with its country code", `placeholder="+"`)
-		holds(t, b.Submit(p, "address", map[string]string{"phone": "+49 (170) 555-0100"}), "We sent a link to \u2068&#43;49 (170) 555-0100\u2069")
+		holds(t, b.Submit(p, "address", map[string]string{"phone": "+49 (170) 555-0100"}), "<h1>Check your phone</h1>", "We sent a link to \u2068&#43;49 (170) 555-0100\u2069")
 		text := w.Letters(t, "+491705550100")[0]
 		b.Submit(b.Get(pathOf(text.Link)), "confirm", nil)
 		if is := mustFind(t, w, u.ID); is.Phone != "+491705550100" || is.PhoneVerifiedAt.IsZero() {
@@ -249,8 +249,8 @@ func TestTheLedgerPage(t *testing.T) {
 		}
 		b := home(t, w)
 		holds(t, b.Get("/account/ledger"), "\u2068Notes\u2069 may see: Email address, Name", "since 2 January 2026, 03:04 UTC", "\u2068Shop\u2069 may see: Email address, Name",
-			"2 January 2026, 03:04 UTC to 2 January 2026, 04:04 UTC", "\u2068Notes\u2069: Email address, Name", "Reads: 2, the latest on 2 January 2026, 03:04 UTC", ">What sites may see</h2>", ">What sites saw</h2>", `href="/account#connected"`)
-		holds(t, b.Get("/account"), `id="connected"`, "Connected since 2 January 2026 · last sign-in 2 January 2026, 03:04 UTC · Reads: 2")
+			"2 January 2026, 03:04 UTC to 2 January 2026, 04:04 UTC", "\u2068Notes\u2069: Email address, Name", "Reads: 2, the latest on 2 January 2026, 03:04 UTC", ">What sites may see</h2>", ">What sites saw</h2>", `<a href="/account#connected">Change what sites see</a>`)
+		holds(t, b.Get("/account"), `id="connected"`, "Connected since 2 January 2026 · last sign-in 2 January 2026, 03:04 UTC · last read 2 January 2026, 03:04 UTC")
 	})
 }
 

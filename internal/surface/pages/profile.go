@@ -197,6 +197,10 @@ func (p accounts) showAddress(w http.ResponseWriter, r *http.Request, v signin.V
 	case wrong != nil && s.Problem == "":
 		s.Problem = s.Say("bad_field")
 	case page.Asked:
+		s.Title = s.Say("check_mail")
+		if field == "phone" {
+			s.Title = s.Say("check_phone")
+		}
 		s.Good = s.With("to", isolate(strings.TrimSpace(page.Value))).Say("change_asked_done")
 	}
 	s.Data = page

@@ -276,9 +276,16 @@ func ruleWords(field, rule string) string {
 		return "bad_endpoint"
 	case "too_short", "too_common", "too_personal":
 		return rule
+	case "not_an_id":
+		return "bad_id"
+	case "not_a_time":
+		return "bad_day"
 	}
-	if field == "events" {
+	switch field {
+	case "events":
 		return "bad_events"
+	case "state", "type":
+		return "bad_choice"
 	}
 	return "bad_field"
 }

@@ -31,11 +31,19 @@ func TestOT10_WhatIsWrongWithACode(t *testing.T) {
 					t.Errorf("%s, wrong for the %d. time: %d %s", who, i+1, got.Status, got.Raw)
 				}
 			}
+			holds(t, b.Get("/signin/code?f="+p.Fields("again").Get("f")), "this code no longer works", "!The code works for", "!code-form", "a link is on its way") // in another language, too
 			w.Clock.Advance(time.Minute)
 			p = b.Submit(p, "again", nil)
-			holds(t, b.Submit(p, "code-form", map[string]string{"code": "000000"}), "Check the newest message", `aria-invalid="true"`)
+			holds(t, b.Submit(p, "code-form", map[string]string{"code": "000000"}), "Check the newest message", `aria-invalid="true"`, "The code works for")
 			w.Clock.Advance(6 * time.Minute)
-			holds(t, b.Submit(p, "code-form", map[string]string{"code": "000000"}), "That code has run out")
+			holds(t, b.Submit(p, "code-form", map[string]string{"code": "000000"}), "That code has run out", "!The code works for")
+			late := b.Get("/signin/code?f=" + p.Fields("again").Get("f"))
+			holds(t, late, "That code has run out", "!code-form", "a link is on its way", "!The code works for")
+			if late.Status != http.StatusOK {
+				t.Errorf("nothing was wrong with what was asked: %d", late.Status)
+			}
+			w.Clock.Advance(10 * time.Minute)
+			holds(t, b.Get("/signin/code?f="+p.Fields("again").Get("f")), "That code has run out", "!a link is on its way")
 			w.Clock.Advance(time.Hour)
 		}
 	})
