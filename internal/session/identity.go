@@ -61,14 +61,17 @@ func (i *Identity) ring(alg otl.SigningAlg) *token.Ring {
 
 // access gives how the access token of a person is signed. Who signed in at /authorize has a
 // scope, and a client that hands the token on and reads nothing of it (RFC 6749 section 1.4):
-// with ES256, unless this installation signs access tokens with RS256 (decision D5). Who came
-// by a call of Transmit's wire has none, and a client that looks for RSA keys (contract 3.7):
-// as the client's other tokens.
-func (i *Identity) access(st store.Standing, c otl.Client) otl.SigningAlg {
-	if st.Session.Scope != "" && i.Access != token.RS256 {
-		return otl.ES256
+// what the token endpoint gives of him is signed with ES256, or with RS256 where this
+// installation signs access tokens with that (decision D5). Calls of Transmit's wire are of
+// clients that look for RSA keys (contract 3.7): these are signed as the client's other tokens.
+func (i *Identity) access(st store.Standing, a Ask) otl.SigningAlg {
+	switch {
+	case !a.OAuth || st.Session.Scope == "":
+		return a.Client.SigningAlg
+	case i.Access == token.RS256:
+		return otl.RS256
 	}
-	return c.SigningAlg
+	return otl.ES256
 }
 
 func (i *Identity) sign(alg otl.SigningAlg, typ string, c token.Claims) (secret.Text, error) {
@@ -261,6 +264,7 @@ func (i *Identity) shown(st store.Standing, claims ...map[string]any) {
 // Ask is what a client would like to have in the tokens of a person.
 type Ask struct {
 	Client   otl.Client
+	OAuth    bool              // by the token endpoint (RFC 6749 section 3.2), not by a call of Transmit's wire
 	Resource string            // "" for the usual audience
 	ID       []string          // claims of the ID token, by name
 	Access   []string          // claims of the access token, by name
@@ -307,7 +311,7 @@ func (i *Identity) Person(st store.Standing, a Ask) (Pair, error) {
 	i.shown(st, access, id)
 	var p Pair
 	var err error
-	if p.Access, err = i.sign(i.access(st, a.Client), token.TypeAccess, access); err != nil {
+	if p.Access, err = i.sign(i.access(st, a), token.TypeAccess, access); err != nil {
 		return p, err
 	}
 	p.ID, err = i.sign(a.Client.SigningAlg, token.TypeID, id)

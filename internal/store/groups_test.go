@@ -422,7 +422,7 @@ func TestTicketsWithoutASecret(t *testing.T) {
 				return true, tx.Tickets.Insert(ctx, ticket, nil, []byte("code of "+id))
 			})
 		}
-		for _, secret := range [][]byte{nil, {}, []byte("digest")} {
+		for _, secret := range [][]byte{nil, {}, []byte("digest"), []byte("t-jane")} {
 			if got, err := st.Read.Tickets.Live(t.Context(), otl.PurposeSignIn, secret, start); !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("%q leads to %+v", secret, got)
 			}

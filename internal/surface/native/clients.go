@@ -29,7 +29,7 @@ type ClientOut struct {
 	RequirePAR   bool      `json:"require_par" doc:"Whether it sends its requests ahead."`
 	Device       bool      `json:"device" doc:"Whether it may let people in on devices without a browser."`
 	RequireDPoP  bool      `json:"require_dpop" doc:"Whether the access tokens of its people are bound to a key of its own."`
-	SigningAlg   string    `json:"signing_alg" doc:"How the tokens it reads are signed: RS256 or ES256. Access tokens of people are signed with ES256, on Transmit's wire like the others."`
+	SigningAlg   string    `json:"signing_alg" doc:"How the tokens it reads are signed: RS256 or ES256. Access tokens of /oidc/token are signed with ES256 for every client, or RS256 where jwt.alg says so."`
 	FAPI         bool      `json:"fapi" doc:"Whether it is held to FAPI 2.0's security profile."`
 	SubjectType  string    `json:"subject_type" doc:"By which ids it knows people: public, the same at every site, or pairwise, of this site alone."`
 	CreatedAt    time.Time `json:"created_at"`

@@ -85,16 +85,37 @@ func TestSE08_AClientsAlgorithm(t *testing.T) {
 	})
 }
 
-// TestSE08_AnInstallationOfRS256: where access tokens are signed with RS256 those of clients are.
+// TestSE08_AnInstallationOfRS256: where access tokens are signed with RS256 those of clients are,
+// whatever the client reads.
 func TestSE08_AnInstallationOfRS256(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *provider) {
-		r := x.exchange(t, x.client, x.signIn(t, x.ask(x.client, nil)).Get("code"), nil).Want(t, http.StatusOK)
-		if got := head(t, r.Text("access_token"), "alg"); got != "RS256" {
-			t.Errorf("access token of %s", got)
+		for _, c := range []site.MadeClient{x.client, x.made(t, site.NewClient{SigningAlg: "ES256"})} {
+			r := x.exchange(t, c, x.signIn(t, x.ask(c, nil)).Get("code"), nil).Want(t, http.StatusOK)
+			if got := head(t, r.Text("access_token"), "alg"); got != "RS256" {
+				t.Errorf("access token of %s", got)
+			}
+			x.Do(t, otltest.Call{Path: "/oidc/userinfo", Bearer: r.Text("access_token")}).Want(t, http.StatusOK)
 		}
-		x.Do(t, otltest.Call{Path: "/oidc/userinfo", Bearer: r.Text("access_token")}).Want(t, http.StatusOK)
 	}, func(o *node.Options) { o.Algorithm = token.RS256 })
+}
+
+// TestContract37_ASessionOfTheHostedPages: what Transmit's calls give of a session that began at
+// /authorize is read with the keys where their clients look.
+func TestContract37_ASessionOfTheHostedPages(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *provider) {
+		r := x.exchange(t, x.client, x.signIn(t, x.ask(x.client, nil)).Get("code"), nil).Want(t, http.StatusOK)
+		own := x.form(t, "/oidc/token", x.client, url.Values{"grant_type": {"client_credentials"}}).Want(t, http.StatusOK)
+		renewed := x.Do(t, otltest.Call{
+			Method: http.MethodPost, Path: "/v1/auth/token/refresh", Bearer: own.Text("access_token"), Body: map[string]string{"refresh_token": r.Text("refresh_token")},
+		}).Want(t, http.StatusOK)
+		for _, name := range []string{"access_token", "id_token"} {
+			if got := head(t, renewed.Text(name), "alg"); got != "RS256" {
+				t.Errorf("%s of %s", name, got)
+			}
+		}
+	})
 }
 
 func (x *provider) algorithms(t *testing.T, path string) []string {

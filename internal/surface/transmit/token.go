@@ -179,6 +179,7 @@ func (s *Surface) granted(w http.ResponseWriter, r *http.Request, t session.Toke
 	}
 	var out any
 	if err == nil {
+		a.OAuth = true
 		out, err = s.answer(t, a)
 	}
 	if err == nil {
