@@ -68,7 +68,7 @@ func (i *Identity) access(st store.Standing, a Ask) otl.SigningAlg {
 	switch {
 	case !a.OAuth || st.Session.Scope == "":
 		return a.Client.SigningAlg
-	case i.Access == token.RS256:
+	case i.Access == token.RS256 && !a.Client.FAPI: // which forbids it (FAPI 2.0 section 5.4)
 		return otl.RS256
 	}
 	return otl.ES256

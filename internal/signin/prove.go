@@ -51,7 +51,7 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 			return entrance{}, err // sent before it was switched off
 		}
 	}
-	u, err := tx.Users.ByID(ctx, e.ticket.UserID)
+	u, grant, err := tx.Users.At(ctx, e.ticket.UserID, e.site.ID)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !u.DisabledAt.IsZero() {
 		return entrance{}, ErrDisabled
 	}
@@ -78,7 +78,7 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 			return entrance{}, err
 		}
 	}
-	p := Proved{Standing: store.Standing{User: u, Site: e.site}, Methods: otl.Methods{e.method}}
+	p := Proved{Standing: store.Standing{User: u, Site: e.site, Grant: grant}, Methods: otl.Methods{e.method}}
 	if e.join != "" {
 		if err := s.Second.settle(ctx, tx, p); err != nil {
 			return entrance{}, err
@@ -88,9 +88,6 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 		}
 		opened, err := s.Sessions.Resume(ctx, tx, session.Holder{Client: e.by}, e.site.ID, u.ID, e.join, e.method)
 		return entrance{opened: opened}, err
-	}
-	if p.Grant, err = tx.Grants.Of(ctx, u.ID, e.site.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return entrance{}, err
 	}
 	return s.Second.admit(ctx, tx, p, e.door, from)
 }

@@ -13,11 +13,13 @@ import (
 
 	jose "github.com/go-jose/go-jose/v4"
 
+	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
 	"github.com/onetimelogin/otl/internal/store"
+	"github.com/onetimelogin/otl/internal/token"
 )
 
 // TestOA16_NobodyRegistersAClient: there is no dynamic registration, nor anything that looks
@@ -156,7 +158,7 @@ func (x *strict) code(t *testing.T) string {
 
 // TestOA23_AClientOfFAPI: what FAPI 2.0's security profile asks of a server is had by one switch:
 // requests sent ahead alone, clients by private_key_jwt, tokens bound to a key, codes of a minute,
-// clocks ten seconds ahead taken and a minute refused, refresh tokens that stay, no RS256.
+// clocks ten seconds ahead taken and a minute refused, refresh tokens that stay, no RS256, also where other access tokens are signed with it.
 func TestOA23_AClientOfFAPI(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p *provider) {
@@ -172,7 +174,7 @@ func TestOA23_AClientOfFAPI(t *testing.T) {
 		}
 		now := func(ahead int64) map[string]any { return map[string]any{"iat": x.Clock.Now().Unix() + ahead} }
 		r := exchange(x.code(t), now(10), now(10)).Want(t, http.StatusOK)
-		if r.Text("token_type") != "DPoP" || head(t, r.Text("id_token"), "alg") != "ES256" {
+		if r.Text("token_type") != "DPoP" || head(t, r.Text("id_token"), "alg") != "ES256" || head(t, r.Text("access_token"), "alg") != "ES256" {
 			t.Errorf("%s", r.Raw)
 		}
 		x.Do(t, otltest.Call{Path: "/oidc/userinfo", Bearer: r.Text("access_token")}).Want(t, http.StatusUnauthorized)
@@ -218,7 +220,7 @@ func TestOA23_AClientOfFAPI(t *testing.T) {
 		if id := secret.NewID(x.Clock.Now()); fmt.Sprint(x.bare(t, "/oidc/par", url.Values{"client_id": {id}}).Text("error")) != "invalid_client" {
 			t.Error("a client that does not prove itself sends ahead")
 		}
-	})
+	}, func(o *node.Options) { o.Algorithm = token.RS256 })
 }
 
 // TestOA23_WhatTheProfileForbids: a client of it cannot be made with less, and signs with nothing
