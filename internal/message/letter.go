@@ -196,10 +196,12 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 		s.Heading, s.Info, s.Footer = s.Subject, "", ""
 	case otl.MessageWebhookFailing, otl.MessageWebhookStopped, otl.MessageSMSStopped, otl.MessageMailStopped, otl.MessageCodesGuessed:
 		s.Footer = ""
-	case otl.MessagePasswordChanged, otl.MessageSessionReused, otl.MessageSignedOut:
+	case otl.MessagePasswordChanged: // who has just chosen one is not asked for another
+		s.Info, s.LinkText, s.Footer = "", v.Say("link_deny"), v.Say("password_changed_footer")
+	case otl.MessageSessionReused, otl.MessageSignedOut:
 		s.Info, s.LinkText, s.Footer = "", v.Say("reset_link"), v.Say("password_changed_footer")
 	case otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed:
-		s.Info, s.LinkText, s.Footer = "", v.Say("reset_link"), v.Say("factor_footer")
+		s.Info, s.LinkText, s.Footer = "", v.Say("link_deny"), v.Say("factor_footer")
 	case otl.MessageNewDevice:
 		s.Info, s.LinkText, s.Footer = "", v.Say("link_deny"), v.Say("change_asked_footer")
 	case otl.MessageLeaving:

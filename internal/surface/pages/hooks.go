@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -63,6 +62,9 @@ type hookPage struct {
 	Deliveries []deliveryCard
 	None       string // why there are none
 	Older      string // query of the next page, "" on the last one
+	Days       string // back from now is sent again, as it was sent; "" for one
+	All        bool   // also what was delivered
+	Replayed   string // how many were sent again or would be, "" where none was asked for
 }
 
 // choice is one value of a filter, with words for it.
@@ -73,23 +75,6 @@ type filter struct{ State, Type, User, Since string }
 
 // deliveryCard is one delivery.
 type deliveryCard struct{ Event, Type, Text string }
-
-// deliveryPage is one delivery with its attempts.
-type deliveryPage struct {
-	At, Hook, Event, Text string
-	Attempts              []attemptCard
-	Curl                  string // the command for a further attempt, "" unless it was asked for
-}
-
-// attemptCard is one attempt: the heads of the request and the answer, what the latter said, and
-// what its time went into, in words and as bars.
-type attemptCard struct {
-	Text, Request, Answer, Body, Timing string
-	Bars                                []bar
-}
-
-// bar is one of those that stand in a row, a thousand wide.
-type bar struct{ X, Width int64 }
 
 func (p hooks) routes() {
 	const at = "/account/sites/{id}/webhooks"
@@ -191,7 +176,7 @@ func (p hooks) create(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return p.showOne(w, r, v, of, hookPage{Hook: hookCard{ID: m.ID}, Secret: m.Secret.Reveal()}, "")
+	return p.showOne(w, r, v, of, hookPage{Hook: hookCard{ID: m.ID}, Secret: m.Secret.Reveal()}, p.screen(w, r, v, nil).Say("saved"))
 }
 
 func (p hooks) one(w http.ResponseWriter, r *http.Request) error {
@@ -223,7 +208,7 @@ func (p hooks) showOne(w http.ResponseWriter, r *http.Request, v signin.Visit, o
 	}
 	for _, d := range found {
 		kind, _ := d.Event.Shown()
-		page.Deliveries = append(page.Deliveries, deliveryCard{d.Event.Event.ID, string(kind), deliveryText(s, d.Delivery)})
+		page.Deliveries = append(page.Deliveries, deliveryCard{d.Event.Event.ID, string(kind), p.deliveryText(s, d.Delivery)})
 	}
 	s.portal(s.With("site", isolate(of.Name)).Say("hooks_heading"))
 	s.Good, s.Data = good, page
@@ -287,14 +272,6 @@ func (p hooks) chosen(r *http.Request, s screen, of otl.Site, page *hookPage) ([
 		page.Older = "?" + q.Encode()
 	}
 	return found, err
-}
-
-func deliveryText(s screen, d otl.Delivery) string {
-	text := s.minute(d.CreatedAt) + " · " + s.Say("delivery_"+string(d.State)) + " · " + s.With("n", strconv.Itoa(d.Attempts)).Say("delivery_attempts")
-	if d.Problem != "" {
-		text += " · " + isolate(d.Problem)
-	}
-	return text
 }
 
 // act does to an endpoint what was pressed.
@@ -404,88 +381,7 @@ func (p hooks) replay(w http.ResponseWriter, r *http.Request, v signin.Visit, of
 	if dry {
 		words = "hook_counted"
 	}
-	return p.showOne(w, r, v, of, page, p.screen(w, r, v, map[string]string{"n": strconv.Itoa(n)}).Say(words))
-}
-
-// delivery shows one delivery, and the command for a further attempt to who asks for it: it holds
-// what the person lets the site see, so that he has just proven who he is.
-func (p hooks) delivery(w http.ResponseWriter, r *http.Request) error {
-	curl := r.URL.Query().Get("curl") == "1"
-	v, of, ok, err := p.owner(w, r, curl)
-	if err != nil || !ok {
-		return err
-	}
-	d, attempts, err := p.Webhooks.Delivery(r.Context(), of.ID, r.PathValue("hook"), r.PathValue("event"))
-	if err != nil {
-		return err
-	}
-	s := p.screen(w, r, v, nil)
-	page := deliveryPage{At: hooksAt(of.ID), Hook: d.EndpointID, Event: d.Event.Event.ID, Text: deliveryText(s, d.Delivery)}
-	for _, a := range attempts {
-		page.Attempts = append(page.Attempts, attemptOf(s, a))
-	}
-	if curl {
-		to, next, some, err := webhook.View{Webhooks: p.Webhooks}.Next(r.Context(), of.ID, d)
-		if err != nil {
-			return err
-		}
-		if some {
-			page.Curl = next.Curl(to)
-		}
-	}
-	kind, _ := d.Event.Shown()
-	s.portal(string(kind))
-	s.Data = page
-	p.show(w, http.StatusOK, "delivery.html", "", s)
-	return nil
-}
-
-// attemptOf says how an attempt went.
-func attemptOf(s screen, a otl.Attempt) attemptCard {
-	ms := func(d time.Duration) string { return number(d.Milliseconds()) }
-	text := s.With("n", strconv.Itoa(a.Number)).With("date", s.minute(a.StartedAt)).With("ms", ms(a.Took)).Say("hook_attempt")
-	if a.Status > 0 {
-		text += " · " + isolate("HTTP "+strconv.Itoa(a.Status))
-	}
-	if a.Problem != "" {
-		text += " · " + isolate(a.Problem)
-	}
-	card := attemptCard{Text: text, Request: head(a.Request), Answer: head(a.Response), Body: strings.ToValidUTF8(string(a.Body), "\ufffd")}
-	t, rest := a.Timing, a.Timing.Rest(a.Took)
-	if t == (otl.Timing{}) {
-		return card
-	}
-	card.Timing = s.With("dns", ms(t.Lookup)).With("tcp", ms(t.Connect)).With("tls", ms(t.Handshake)).With("wait", ms(t.Wait)).With("rest", ms(rest)).Say("hook_timing")
-	var x int64
-	for _, part := range []time.Duration{t.Lookup, t.Connect, t.Handshake, t.Wait, rest} {
-		width := int64(1000 * part / max(a.Took, 1))
-		card.Bars = append(card.Bars, bar{x, width})
-		x += width
-	}
-	return card
-}
-
-// head writes a head, a field a line.
-func head(h http.Header) string {
-	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(h)) {
-		for _, v := range h[name] {
-			b.WriteString(strings.ToLower(name) + ": " + v + "\n")
-		}
-	}
-	return strings.ToValidUTF8(b.String(), "\ufffd")
-}
-
-// resend has one event sent to the endpoint again.
-func (p hooks) resend(w http.ResponseWriter, r *http.Request) error {
-	_, of, ok, err := p.owner(w, r, true)
-	if err != nil || !ok {
-		return err
-	}
-	hook := r.PathValue("hook")
-	if err := p.Webhooks.Resend(r.Context(), of.ID, hook, r.PathValue("event")); err != nil {
-		return err
-	}
-	p.send(w, r, hooksAt(of.ID)+"/"+hook)
-	return nil
+	page.Days, page.All = strconv.Itoa(days), r.PostForm.Get("all") == "yes" // what was counted is what is sent next
+	page.Replayed = p.screen(w, r, v, map[string]string{"n": strconv.Itoa(n)}).Say(words)
+	return p.showOne(w, r, v, of, page, "")
 }

@@ -51,7 +51,7 @@ func TestTheWebhooksPage(t *testing.T) {
 		form.Set("url", h.URL)
 		form["events"] = []string{"role.assigned", "payment.completed"}
 		p = b.Send(at, form)
-		holds(t, p, "whsec_", "Signing secret", h.URL)
+		holds(t, p, "Saved.", `data-copy="secret"`, "whsec_", "Signing secret", h.URL)
 		all, err := w.Webhooks.List(t.Context(), mine.ID)
 		if err != nil || len(all) != 1 || len(all[0].Events) != 2 {
 			t.Fatalf("%+v %v", all, err)
@@ -76,7 +76,7 @@ func TestTheWebhooksPage(t *testing.T) {
 		if w.Deliver(t); len(h.Take()) != 1 {
 			t.Error("it was not sent again")
 		}
-		holds(t, press(t, b, p, "replay", "count", map[string]string{"days": "2", "all": "yes"}), "Would be sent again: 1")
+		holds(t, press(t, b, p, "replay", "count", map[string]string{"days": "2", "all": "yes"}), "Would be sent again: 1", `max="30" value="2"`, `value="yes" checked`)
 		if w.Deliver(t); len(h.Take()) != 0 {
 			t.Error("counting sends")
 		}
@@ -183,8 +183,8 @@ func TestTheWebhooksPageShowsHowItWent(t *testing.T) {
 	holds(t, b.Get(one), "Last 7 days: \u206850 %\u2069 of 2 attempts succeeded", "M24 10v-5h3V10z")
 	nobody := secret.NewID(w.Clock.Now())
 	for query, wants := range map[string][]string{
-		"state=waiting": {"answered 500", "!200", `value="waiting" selected`}, "type=webhook.test": {"answered 500", "delivered ·"}, "type=user.created": {"No delivery fits these filters.", "!Nothing was sent yet."},
-		"user=" + nobody: {"No delivery fits", nobody}, "since=2020-01-01": {"answered 500"}, "since=2099-01-01": {"No delivery fits"},
+		"state=waiting": {"\u2068HTTP 500\u2069 · next try ", "!answered", "!HTTP 200", `value="waiting" selected`}, "type=webhook.test": {"HTTP 500", "delivered ·"}, "type=user.created": {"No delivery fits these filters.", "!Nothing was sent yet."},
+		"user=" + nobody: {"No delivery fits", nobody}, "since=2020-01-01": {"HTTP 500"}, "since=2099-01-01": {"No delivery fits"},
 		"user=%00": {`id="user-wrong">Enter a user ID`, "!Nothing was sent yet.", "!Check what you entered"}, "since=yesterday": {`id="since-wrong">Enter a day, such as 2026-01-31.`},
 		"type=x": {`id="type-wrong">Choose one of the list.`}, "state=x": {`id="state-wrong">Choose one of the list.`},
 	} {
@@ -197,7 +197,7 @@ func TestTheWebhooksPageShowsHowItWent(t *testing.T) {
 	d := one + "/deliveries/" + events[0].Event.Event.ID
 	holds(t, b.Get(d), "<summary>Request</summary>", "webhook-id: "+events[0].Event.Event.ID, "x-otl-signature: ", "<summary>Answer</summary>", "content-length: ")
 	holds(t, b.Get(d), "?curl=1", "!curl -X POST")
-	holds(t, b.Get(d+"?curl=1"), "curl -X POST", "x-otl-signature: ", "webhook.test", "openssl dgst")
+	holds(t, b.Get(d+"?curl=1"), "curl -X POST", "x-otl-signature: ", "webhook.test", "openssl dgst", `data-copy="curl"`, `data-copy="check"`)
 }
 
 // TestAnAttemptSaysWhatItsTimeWentInto as bars, which stand one behind the other, and in numbers.

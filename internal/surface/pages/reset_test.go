@@ -156,10 +156,10 @@ func TestSigningOutEverywhereIsToldApart(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
 	w.Person(t, jane)
-	for where, want := range map[string]string{"here": "!All your sessions have ended", "everywhere": "All your sessions have ended, on every device."} {
+	for where, want := range map[string]string{"here": "Nobody is signed in in this browser any more.", "everywhere": "All your sessions have ended, on every device."} {
 		b := home(t, w)
 		holds(t, b.Submit(b.Get("/signout"), "signout", map[string]string{"where": where}), "<h1>You&#39;re signed out</h1>", want)
-		holds(t, b.Get("/signout"), "!All your sessions have ended")
+		holds(t, b.Get("/signout"), "Nobody is signed in", "!All your sessions have ended")
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 type signOutPage struct {
 	Done bool
 	As   string // whom the browser is signed in as
+	Here string // that nobody is, "" where more is said
 }
 
 func (p accounts) signOut(w http.ResponseWriter, r *http.Request) error {
@@ -32,11 +33,11 @@ func (p accounts) signOut(w http.ResponseWriter, r *http.Request) error {
 		v.ID = r.URL.Query().Get("f")
 	}
 	s := p.screen(w, r, v, map[string]string{"address": isolate(whom(who.User, who.Session.HandedBy != ""))})
-	page := signOutPage{Done: who.Session.ID == "", As: s.Say("signed_in_as")}
+	page := signOutPage{Done: who.Session.ID == "", As: s.Say("signed_in_as"), Here: s.Say("signed_out_here")}
 	if s.Title = s.Say("signout"); page.Done {
 		s.Title = s.Say("signed_out")
 		if p.jar.Noted(w, r) == cookie.DoneAll {
-			s.Good = s.Say("signed_out_all")
+			s.Good, page.Here = s.Say("signed_out_all"), ""
 		}
 	}
 	s.Data = page
