@@ -228,13 +228,14 @@ func (a *Changes) link(token string) string {
 type AskedChange struct {
 	Undo   bool   // it takes the change back rather than confirms it
 	To     string // masked
-	Was    string // what is changed, masked; "" for none
+	Was    string // what is changed, masked; "" for none, and for anybody but the person
 	Locale string
 }
 
-// Look gives what the page of a change shows. Nothing is used up by it. The
-// error is ErrChange.
-func (a *Changes) Look(ctx context.Context, token string) (AskedChange, error) {
+// Look gives what the page of a change shows to who is signed in as the person by, "" for nobody:
+// the mailbox of a new address may be a stranger's, by a slip, and what it takes the place of is the
+// person's alone to see. Nothing is used up by it. The error is ErrChange.
+func (a *Changes) Look(ctx context.Context, token, by string) (AskedChange, error) {
 	for _, p := range purposesOf(token) {
 		t, err := a.Store.Read.Tickets.Live(ctx, p, secret.Digest(token), a.Now())
 		if errors.Is(err, store.ErrNotFound) {
@@ -244,7 +245,11 @@ func (a *Changes) Look(ctx context.Context, token string) (AskedChange, error) {
 			return AskedChange{}, err
 		}
 		u, err := a.Store.Read.Users.ByID(ctx, t.UserID)
-		return askedOf(t, u), err
+		c := askedOf(t, u)
+		if u.ID != by {
+			c.Was = ""
+		}
+		return c, err
 	}
 	return AskedChange{}, ErrChange
 }

@@ -119,7 +119,7 @@ func TestOT16_UnexpiredChange(t *testing.T) {
 		}
 		link := w.Letters(t, thief)[0].Link
 		token := link[strings.LastIndex(link, "/")+1:]
-		if _, err := w.Members.Changes.Look(t.Context(), token); err != nil {
+		if _, err := w.Members.Changes.Look(t.Context(), token, ""); err != nil {
 			t.Fatal(err)
 		}
 		return func() bool { return w.Members.Changes.Follow(t.Context(), token) == nil }

@@ -21,10 +21,15 @@ type Restarts struct{ *Flows }
 // device, or whose address the site has taken back meanwhile (OA-02).
 func (s Restarts) Overdue(ctx context.Context, id string, browser secret.Text) (otl.Flow, otl.Site, error) {
 	f, site, err := s.begun(ctx, id)
-	if err == nil && !secret.SameDigest(secret.Digest(browser.Reveal()), f.Browser) {
+	if err == nil && !isOf(f, browser) {
 		err = ErrFlow
 	}
 	return f, site, err
+}
+
+// isOf reports whether a visit was begun in a browser.
+func isOf(f otl.Flow, browser secret.Text) bool {
+	return secret.SameDigest(secret.Digest(browser.Reveal()), f.Browser)
 }
 
 // begun gives a visit of any browser that can be begun anew, with its site. The error is that of
@@ -73,16 +78,26 @@ func (s Restarts) Restart(ctx context.Context, id string, browser secret.Text) (
 	return s.anew(ctx, was, site, browser, was.Progress)
 }
 
-// Resume begins a visit anew whose person left it to choose a new password, in the browser where he
-// has done so: that of his mail, which need not be the one he came from. Nothing else of the visit
-// goes over, and the one he left stays where it is. Name is what he calls himself. It opens nothing:
-// he signs in with what he chose (PW-17). The errors are those of Restart, but for the browser.
-func (s Restarts) Resume(ctx context.Context, id string, browser secret.Text, name string) (otl.Flow, otl.Site, error) {
-	was, site, err := s.begun(ctx, id)
+// Resume begins a visit anew whose person left it to choose a new password, with the name he calls
+// himself. In any other browser than that of the visit, where his mail may be, it is one at our own
+// pages, for elsewhere: a site takes the answer in the browser that asked alone, and whoever asked may
+// have entered the name of another (OT-18). Left is the site of the visit he left, which stays as it
+// was. It opens nothing: he signs in with what he chose (PW-17). The errors are those of Restart, but
+// for the browser.
+func (s Restarts) Resume(ctx context.Context, id string, browser secret.Text, name string, elsewhere otl.Asked) (v Visit, left otl.Site, err error) {
+	was, left, err := s.begun(ctx, id)
 	if err != nil {
-		return otl.Flow{}, site, err
+		return v, left, err
 	}
-	return s.anew(ctx, was, site, browser, otl.Progress{Name: name})
+	site := left
+	if !isOf(was, browser) {
+		was.Asked = elsewhere
+		if site, err = s.Home(ctx); err != nil {
+			return v, left, err
+		}
+	}
+	v.Flow, v.Site, err = s.anew(ctx, was, site, browser, otl.Progress{Name: name})
+	return v, left, err
 }
 
 // anew begins a visit for what its site asked before, with what the person called himself.

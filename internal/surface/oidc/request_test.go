@@ -54,7 +54,7 @@ func TestFormPost(t *testing.T) {
 			if !strings.Contains(policy, "form-action 'self' https://notes.test;") || !strings.Contains(policy, "default-src 'none'") || page.Header.Get("Cache-Control") != "no-store" {
 				t.Errorf("%s: %s", name, policy)
 			}
-			if !strings.Contains(string(page.Raw), "<h1>Back to \u2068Notes\u2069</h1>") || !strings.Contains(string(page.Raw), "<button>Continue</button>") || !strings.Contains(string(page.Raw), "data-auto") {
+			if !strings.Contains(string(page.Raw), "<h1>Back to \u2068Notes\u2069</h1>") || !strings.Contains(string(page.Raw), "<noscript><p>Scripts don&#39;t run in this browser") || !strings.Contains(string(page.Raw), "<button>Continue</button>") || !strings.Contains(string(page.Raw), "data-auto") {
 				t.Errorf("%s", page.Raw)
 			}
 			x.exchange(t, x.client, f.Get("code"), nil).Want(t, http.StatusOK)

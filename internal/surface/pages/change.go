@@ -28,7 +28,14 @@ func (p changes) routes() {
 // open links too (OT-14).
 func (p changes) change(w http.ResponseWriter, r *http.Request) error {
 	link := r.PathValue("token")
-	c, err := p.Changes.Look(r.Context(), link)
+	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
+	if err != nil {
+		return err
+	}
+	if who.Session.HandedBy != "" { // the site may hold it, too
+		who.User.ID = ""
+	}
+	c, err := p.Changes.Look(r.Context(), link, who.User.ID)
 	if err != nil {
 		return p.deadChange(w, r, err)
 	}
@@ -56,7 +63,7 @@ func changed(c account.AskedChange) map[string]string {
 // confirmChange does it.
 func (p changes) confirmChange(w http.ResponseWriter, r *http.Request) error {
 	link := r.PathValue("token")
-	c, err := p.Changes.Look(r.Context(), link)
+	c, err := p.Changes.Look(r.Context(), link, "")
 	if err == nil {
 		err = p.Changes.Follow(r.Context(), link)
 	}

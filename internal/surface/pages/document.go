@@ -13,6 +13,7 @@ import (
 	"github.com/yuin/goldmark/text"
 
 	"github.com/onetimelogin/otl/docs"
+	"github.com/onetimelogin/otl/internal/signin"
 )
 
 // document is what the template of a document is given.
@@ -33,13 +34,24 @@ func (p library) routes() {
 	p.get("/docs/errors/{code}", p.errorCode)
 }
 
+// frontPage leads in.
+type frontPage struct {
+	In  bool // somebody is signed in
+	New bool // an account can be created
+}
+
 // front says what this server is, and leads whoever comes by himself in.
 func (p library) front(w http.ResponseWriter, r *http.Request) error {
 	who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
 	if err != nil {
 		return err
 	}
-	s := screen{Voice: p.voice(w, r, nil, who.User.Locale), Data: who.Session.ID != ""}
+	home, err := p.Flows.Home(r.Context())
+	if err != nil {
+		return err
+	}
+	page := frontPage{In: who.Session.ID != "", New: signin.Ways{Codes: p.Codes}.Mails(home)}
+	s := screen{Voice: p.voice(w, r, nil, who.User.Locale), Data: page}
 	s.Title = s.Say("front_heading")
 	p.show(w, http.StatusOK, "front.html", "", s)
 	return nil

@@ -213,7 +213,7 @@ func TestADoorIsShutFirst(t *testing.T) {
 	w.Person(t, jane)
 	b := home(t, w)
 	p := b.Get("/account/secure")
-	holds(t, p, "signed out everywhere but here", `href="/account/security" aria-current="true"`)
+	holds(t, p, "signed out everywhere but here", "If you chose a new password, this is done already.", `href="/account/security" aria-current="true"`)
 	if page := string(p.Raw); strings.Index(page, `href="/account/password?secure=1"`) > strings.Index(page, `id="others"`) {
 		t.Errorf("%s", page)
 	}

@@ -92,6 +92,7 @@ type resetPage struct {
 	Body  string // why the link is worth nothing
 	Dead  bool   // another has to be asked for
 	Doubt bool   // somebody else may have used it
+	Other string // where he goes on, if that is another browser
 }
 
 func (p resets) reset(w http.ResponseWriter, r *http.Request) error {
@@ -154,24 +155,28 @@ func (p resets) resetSent(w http.ResponseWriter, r *http.Request) error {
 		return p.showReset(w, r, link, err)
 	}
 	p.jar.Drop(w) // every session has ended, this browser's too
-	s := p.screen(w, r, p.resumed(w, r, of), nil)
+	v, left := p.resumed(w, r, of)
+	s, page := p.screen(w, r, v, nil), resetPage{}
+	if left.ID != v.Site.ID {
+		page.Other = s.With("site", isolate(left.Name)).Say("reset_elsewhere")
+	}
 	if s.Here = placed("/"); s.Flow != "" { // the link is used up
 		s.Here = placed(at("/signin", s.Flow))
 	}
-	s.Title, s.Good, s.Onward, s.Data = s.Say("change_done_heading"), s.Say("reset_done"), s.Site != "", resetPage{}
+	s.Title, s.Good, s.Onward, s.Data = s.Say("change_done_heading"), s.Say("reset_done"), s.Site != "", page
 	p.show(w, http.StatusOK, "reset.html", "", s)
 	return nil
 }
 
-// resumed gives the visit that somebody left to choose a new password, begun anew in the browser of
-// his mail. It is of no site where there is none, or none can be begun: the password is chosen all the same.
-func (p resets) resumed(w http.ResponseWriter, r *http.Request, of account.Reset) signin.Visit {
-	f, site, err := signin.Restarts{Flows: p.Flows}.Resume(r.Context(), of.Flow, p.bind(w, r), of.Email.Address)
+// resumed gives the visit in which somebody who chose a new password goes on, and the site of the one that
+// he left for it. Both are of no site where there is none, or none can be begun: the password is chosen all the same.
+func (p resets) resumed(w http.ResponseWriter, r *http.Request, of account.Reset) (signin.Visit, otl.Site) {
+	v, left, err := signin.Restarts{Flows: p.Flows}.Resume(r.Context(), of.Flow, p.bind(w, r), of.Email.Address, otl.Asked{Return: "/account"})
 	if err == nil {
-		return signin.Visit{Flow: f, Site: site}
+		return v, left
 	}
 	if !otl.Is(err, signin.ErrFlow.Code) {
 		otl.RequestOf(r.Context()).Err = err
 	}
-	return signin.Visit{}
+	return signin.Visit{}, otl.Site{}
 }

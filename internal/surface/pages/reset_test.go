@@ -13,7 +13,7 @@ import (
 )
 
 // onward is the way on to the visit that was left for a new password.
-var onward = regexp.MustCompile(`<a class="button" href="(/signin\?f=fl_[0-9A-Za-z_-]+)">Sign in</a>`)
+var onward = regexp.MustCompile(`<a class="button(?: second)?" href="(/signin\?f=fl_[0-9A-Za-z_-]+)">Sign in</a>`)
 
 // forgets asks for a new password in a visit to a site, and gives the link of the mail.
 func forgets(t *testing.T, w *otltest.World, b *otltest.Browser, asked string) string {
@@ -40,41 +40,62 @@ func resetLink(t *testing.T, w *otltest.World) string {
 }
 
 // TestPW17_ANewPasswordLeadsBackToTheSite (H11): who left a visit for a new password comes back to it from
-// the mail, with his name filled in, in the browser he came from and in any other; he signs in there with
-// what he chose, for the mail alone opens nothing.
+// the mail, with his name filled in; he signs in there with what he chose, for the mail alone opens nothing.
 func TestPW17_ANewPasswordLeadsBackToTheSite(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		w.Person(t, jane, w.Notes.Site)
-		for new, elsewhere := range map[string]bool{"a rather new password": false, "another new password": true} {
-			b := w.Browser(t)
-			link := forgets(t, w, b, request(w.Notes, nil))
-			mail := b
-			if elsewhere {
-				mail = w.Browser(t)
-			}
-			w.Clock.Advance(29 * time.Minute) // nothing was done in the visit meanwhile
-			page := mail.Get(link)
-			holds(t, page, `<strong dir="auto">Notes</strong></header>`, "Account: \u2068"+jane+"\u2069", `autocomplete="username" value="`+jane+`"`)
-			done := mail.Submit(page, link, map[string]string{"password": new})
-			holds(t, done, "Your password was changed", "to continue to \u2068Notes\u2069")
-			on := onward.FindSubmatch(done.Raw)
-			if on == nil {
-				t.Fatalf("no way on\n%s", done.Raw)
-			}
-			if p := mail.Get("/account"); p.Title != "Sign in" {
-				t.Errorf("signed in by the mail alone: %s", p.Title)
-			}
-			p := mail.Get(string(on[1]))
-			if p.Title != "Sign in" || p.Fields("/signin").Get("identifier") != jane {
-				t.Fatalf("%s %v", p.Title, p.Fields("/signin"))
-			}
-			arrives(t, mail.Submit(p, "/signin", map[string]string{"password": new}), w.Notes)
-			if got := w.Browser(t).Get(string(on[1])); got.Status != http.StatusNotFound {
-				t.Errorf("the visit is another browser's, too: %d", got.Status)
-			}
-			w.Clock.Advance(time.Minute)
+		b := w.Browser(t)
+		link := forgets(t, w, b, request(w.Notes, nil))
+		w.Clock.Advance(29 * time.Minute) // nothing was done in the visit meanwhile
+		page := b.Get(link)
+		holds(t, page, `<strong dir="auto">Notes</strong></header>`, "Account: \u2068"+jane+"\u2069", `autocomplete="username" value="`+jane+`"`)
+		done := b.Submit(page, link, map[string]string{"password": chosen})
+		holds(t, done, "Your password was changed", "to continue to \u2068Notes\u2069", "!where you started")
+		on := onward.FindSubmatch(done.Raw)
+		if on == nil {
+			t.Fatalf("no way on\n%s", done.Raw)
 		}
+		if p := b.Get("/account"); p.Title != "Sign in" {
+			t.Errorf("signed in by the mail alone: %s", p.Title)
+		}
+		p := b.Get(string(on[1]))
+		if p.Title != "Sign in" || p.Fields("/signin").Get("identifier") != jane {
+			t.Fatalf("%s %v", p.Title, p.Fields("/signin"))
+		}
+		back := arrives(t, b.Submit(p, "/signin", map[string]string{"password": chosen}), w.Notes)
+		exchange(t, w, w.Notes, back).Want(t, http.StatusOK)
+		if got := w.Browser(t).Get(string(on[1])); got.Status != http.StatusNotFound {
+			t.Errorf("the visit is another browser's, too: %d", got.Status)
+		}
+	})
+}
+
+// TestOT18_TheMailInAnotherBrowserAnswersNoSite: a site takes an answer in the browser that asked alone, and
+// whoever asked may be a stranger who entered the address of another. The browser of the mail is told where
+// it goes on and led to our own pages; in the one that asked the visit goes on.
+func TestOT18_TheMailInAnotherBrowserAnswersNoSite(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, jane, w.Notes.Site)
+		b, mail := w.Browser(t), w.Browser(t)
+		asked := b.Get(request(w.Notes, nil))
+		b.Submit(b.Get("/forgot?f="+asked.Fields("/signin").Get("f")), "/forgot", map[string]string{"email": jane})
+		link := resetLink(t, w)
+		done := mail.Submit(mail.Get(link), link, map[string]string{"password": chosen})
+		holds(t, done, "Your password was changed", "To go on to \u2068Notes\u2069, go back to the browser where you started.", "!to continue to")
+		on := onward.FindSubmatch(done.Raw)
+		if on == nil {
+			t.Fatalf("no way on\n%s", done.Raw)
+		}
+		p := mail.Get(string(on[1]))
+		if holds(t, p, "!Notes"); p.Title != "Sign in" || p.Fields("/signin").Get("identifier") != jane {
+			t.Fatalf("%s %v", p.Title, p.Fields("/signin"))
+		}
+		if p = mail.Submit(p, "/signin", map[string]string{"password": chosen}); p.Left != nil || p.Title != "Your account" {
+			t.Errorf("%s %v", p.Title, p.Left)
+		}
+		arrives(t, b.Submit(b.Get(asked.Path), "/signin", map[string]string{"identifier": jane, "password": chosen}), w.Notes)
 	})
 }
 

@@ -135,6 +135,7 @@ func TestNothingIsOfferedThatTakesAMail(t *testing.T) {
 	w := otltest.New(t, otltest.SQLite, func(o *node.Options) { delete(o.Senders, otl.ChannelMail) })
 	w.Person(t, jane)
 	b := w.Browser(t)
+	holds(t, b.Get("/"), `href="/account">Sign in</a>`, "!/signup")
 	p := b.Get("/signin")
 	holds(t, p, `id="password"`, "!Email me a code", "!Create an account", "!Forgot password?")
 	holds(t, b.Submit(p, "/signin", map[string]string{"identifier": jane, "password": "wrong-horse-7"}), "Check both.", "!email yourself")
@@ -151,6 +152,7 @@ func TestSignUpOpensByItself(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)
 	b := w.Browser(t)
+	holds(t, b.Get("/"), `href="/account">Sign in</a>`, `href="/signup">Create an account</a>`)
 	p := b.Get("/signup")
 	if p.Title != "Create your account" {
 		t.Fatalf("%s", p.Title)
