@@ -10,7 +10,7 @@ import (
 // VoidChanges makes every change of an address or a number of a person worthless that
 // waits to be proven.
 func (g Tickets) VoidChanges(ctx context.Context, userID string, now time.Time) error {
-	_, err := g.exec(ctx, `UPDATE tickets SET used_at = $1 WHERE user_id = $2 AND purpose IN ('email_change', 'phone_change') AND used_at IS NULL`,
+	_, err := g.exec(ctx, `UPDATE tickets SET used_at = $1 WHERE user_id = $2 AND purpose IN ('email_change', 'phone_change') AND `+unused,
 		millis(now), userID)
 	return err
 }
@@ -26,7 +26,7 @@ func (g Tickets) VoidProofs(ctx context.Context, userID, siteID string, now time
 // VoidLater makes tickets of a person for a purpose worthless that were given out after
 // one of them.
 func (g Tickets) VoidLater(ctx context.Context, t otl.Ticket, now time.Time) error {
-	_, err := g.exec(ctx, `UPDATE tickets SET used_at = $1 WHERE user_id = $2 AND purpose = $3 AND created_at >= $4 AND used_at IS NULL`,
+	_, err := g.exec(ctx, `UPDATE tickets SET used_at = $1 WHERE user_id = $2 AND purpose = $3 AND created_at >= $4 AND `+unused,
 		millis(now), t.UserID, string(t.Purpose), millis(t.CreatedAt))
 	return err
 }

@@ -124,6 +124,11 @@ func TestASecondFactorIsSetUpOnTheWay(t *testing.T) {
 		if now := b.Cookies["__Host-otl_session"]; now == "" || now == before {
 			t.Error("SE-04: the session is that of one factor")
 		}
+		old := w.Browser(t)
+		old.Cookies["__Host-otl_session"] = before
+		if p := old.Get("/account"); !strings.HasPrefix(p.Path, "/signin") {
+			t.Errorf("SE-04: the cookie of one factor still opens %s", p.Path)
+		}
 		back := arrives(t, b.Submit(p, "saved", nil), w.Notes)
 		if again := b.Get(p.Path); codeText.Match(again.Raw) {
 			t.Error("MF-12: the codes have an address")
