@@ -326,6 +326,70 @@ func TestAD09_PagesReachNoAdminListener(t *testing.T) {
 	}
 }
 
+// abroad is a listener whose connections came in by an address that other machines reach.
+type abroad struct{ net.Listener }
+
+func (l abroad) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return abroadConn{c}, err
+}
+
+type abroadConn struct{ net.Conn }
+
+func (abroadConn) LocalAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(10, 0, 0, 5), Port: 9464} }
+
+// TestAD09_NoPageRunsAProfile: to an address of another machine a browser says not where a picture
+// comes from; what costs something asks for a header that no page can send there.
+func TestAD09_NoPageRunsAProfile(t *testing.T) {
+	t.Parallel()
+	s, _ := serve(http.NotFound)
+	within, err := server.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere, err := server.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ln := range []net.Listener{within, abroad{elsewhere}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.ServeAdmin(ctx, ln) }()
+		defer func() { cancel(); <-done }()
+	}
+	for _, one := range []struct {
+		ln     net.Listener
+		path   string
+		header string
+		want   int
+	}{
+		{elsewhere, "/debug/pprof/cmdline", "", 403},
+		{elsewhere, "/debug/pprof/profile?seconds=1", "", 403},
+		{elsewhere, "/debug/pprof", "", 403},
+		{elsewhere, "//debug/pprof/cmdline", "", 403},
+		{elsewhere, "/x/../debug/pprof/cmdline", "", 403},
+		{elsewhere, "/debug/pprof/cmdline", "profile", 200},
+		{elsewhere, "/metrics", "", 200},
+		{within, "/debug/pprof/cmdline", "", 200},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+one.ln.Addr().String()+one.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if one.header != "" {
+			req.Header.Set("X-Otl-Purpose", one.header)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != one.want {
+			t.Errorf("%s with %q: %d, want %d", one.path, one.header, res.StatusCode, one.want)
+		}
+	}
+}
+
 // TestHT15_NewConnectionsAreTakenDuringTheDelay: the balancer needs time to see
 // that the server is not ready, and meanwhile sends new connections.
 func TestHT15_NewConnectionsAreTakenDuringTheDelay(t *testing.T) {

@@ -135,7 +135,12 @@ func (i *Identity) ReadPerson(raw secret.Text) (session string, version int, err
 	if err != nil || c["cnf"] != nil { // one that is bound to a key is not to be had by carrying it
 		return "", 0, otl.ErrToken
 	}
-	return c.Text("sid"), int(c.Number("session_version")), nil
+	return c.Text("sid"), i.version(c), nil
+}
+
+// version gives the session version that an access token says.
+func (i *Identity) version(c token.Claims) int {
+	return int(c.Number("session_version")) - i.Subjects.ahead(c.Text("sub"))
 }
 
 // Presented is what a genuine access token of a person says. Whether its session still
@@ -158,7 +163,7 @@ func (i *Identity) Present(raw secret.Text) (Presented, error) {
 	return Presented{
 		Key: token.Claims(bound).Text("jkt"),
 		ID:  c.Text("jti"), Session: c.Text("sid"), Subject: c.Text("sub"), Client: c.Text("client_id"), Audience: c.Text("aud"),
-		Scopes: strings.Fields(c.Text("scope")), Version: int(c.Number("session_version")),
+		Scopes: strings.Fields(c.Text("scope")), Version: i.version(c),
 		IssuedAt: time.Unix(c.Number("iat"), 0).UTC(), ExpiresAt: time.Unix(c.Number("exp"), 0).UTC(),
 	}, nil
 }
@@ -204,7 +209,7 @@ func Scopes() map[string][]string {
 // About gives what a client may know of a person by the scopes of its token: of what he
 // granted the site, the claims they stand for.
 func (i *Identity) About(st store.Standing, c otl.Client, scopes []string) map[string]any {
-	known, out := about(st), map[string]any{"sub": i.Subjects.Of(c, st.User.ID)}
+	known, out := about(st, c), map[string]any{"sub": i.Subjects.Of(c, st.User.ID)}
 	known["roles"] = roles(st)
 	for _, s := range scopes {
 		add(out, Scopes()[s], known)
@@ -284,15 +289,16 @@ func (i *Identity) Person(st store.Standing, a Ask) (Pair, error) {
 	if scope == "" {
 		scope = "openid"
 	}
+	sub := i.Subjects.Of(a.Client, st.User.ID)
 	access := token.Claims{
-		"jti": secret.NewID(i.Now()), "sub": i.Subjects.Of(a.Client, st.User.ID), "aud": audience(a.Resource), "scope": scope, "roles": roles, "tid": tenant(st.Site),
-		"client_id": a.Client.ID, "app_name": st.Site.Name, "app_id": a.Client.ID, "sid": st.Session.ID, "session_version": st.User.SessionVersion,
+		"jti": secret.NewID(i.Now()), "sub": sub, "aud": audience(a.Resource), "scope": scope, "roles": roles, "tid": tenant(st.Site),
+		"client_id": a.Client.ID, "app_name": st.Site.Name, "app_id": a.Client.ID, "sid": st.Session.ID, "session_version": st.User.SessionVersion + i.Subjects.ahead(sub),
 	}
 	if a.Key != "" {
 		access["cnf"] = map[string]string{"jkt": a.Key}
 	}
 	id := token.Claims{
-		"sub": i.Subjects.Of(a.Client, st.User.ID), "aud": a.Client.ID, "tid": tenant(st.Site), "sid": st.Session.ID, "auth_time": st.Session.AuthAt.Unix(),
+		"sub": sub, "aud": a.Client.ID, "tid": tenant(st.Site), "sid": st.Session.ID, "auth_time": st.Session.AuthAt.Unix(),
 		"amr": st.Session.Methods.AMR(), "acr": strconv.Itoa(max(st.Session.Methods.Factors(), 1)),
 	}
 	if len(a.Approval) > 0 {
@@ -301,7 +307,7 @@ func (i *Identity) Person(st store.Standing, a Ask) (Pair, error) {
 	if a.Nonce != "" {
 		id["nonce"] = a.Nonce
 	}
-	known := about(st)
+	known := about(st, a.Client)
 	known["roles"] = roles
 	add(access, a.Access, known)
 	add(id, append(a.ID, named(st.Session, InIDToken)...), known)
@@ -329,9 +335,10 @@ func add(to token.Claims, names []string, known map[string]any) {
 	}
 }
 
-// about gives what the site may know of a person, by the names of the claims
-// (OpenID Connect Core section 5.1).
-func about(st store.Standing) map[string]any {
+// about gives what a client of the site may know of a person, by the names of the claims
+// (OpenID Connect Core section 5.1). When he last changed is the same second at every site and
+// hardly anybody else's, so that it names him as an id would (PR-07).
+func about(st store.Standing, c otl.Client) map[string]any {
 	see, out := Visible(st), map[string]any{}
 	if see.Has(otl.FieldEmail) && st.User.Email.Key != "" {
 		out["email"], out["email_verified"] = st.User.Email.Address, !st.User.EmailVerifiedAt.IsZero()
@@ -354,6 +361,8 @@ func about(st store.Standing) map[string]any {
 	if see.Has(otl.FieldLocale) && st.User.Locale != "" {
 		out["locale"] = st.User.Locale
 	}
-	out["updated_at"] = st.User.UpdatedAt.Unix()
+	if c.SubjectType != otl.SubjectPairwise {
+		out["updated_at"] = st.User.UpdatedAt.Unix()
+	}
 	return out
 }

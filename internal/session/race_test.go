@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,6 +85,36 @@ func TestMN02_AHundredRefreshesOverTwoNodes(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.Postgres)
 	raceRounds(t, []*otltest.World{w, w.Again(t)})
+}
+
+// TestOA23_EachUseOfATokenThatStaysIsPaidFor: however many exchange it at once, each that is let in
+// counts with the rate of refreshes.
+func TestOA23_EachUseOfATokenThatStaysIsPaidFor(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, jane, w.Notes.Site)
+		first := open(t, w, w.Notes.Site)
+		var let atomic.Int64
+		var wg sync.WaitGroup
+		for range racers {
+			wg.Go(func() {
+				renewed, err := w.SignIn.Sessions.RenewFor(t.Context(), first.Refresh, w.Notes.Site.ID, session.Holder{Stays: true})
+				switch {
+				case err == nil && renewed.Refresh.Reveal() != first.Refresh.Reveal():
+					t.Error("another token")
+				case err == nil:
+					let.Add(1)
+				case otl.As(err).Kind != otl.Unavailable && otl.As(err).Kind != otl.Limited:
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		paid := standing(t, w, first.Session.ID).Session.Refresh.PaidTo.Sub(w.Clock.Now())
+		if let.Load() == 0 || paid.Round(time.Second) != time.Duration(let.Load())*time.Second {
+			t.Errorf("%d were let in, and %v paid for", let.Load(), paid)
+		}
+	}, func(o *node.Options) { o.Limits = true })
 }
 
 // TestSE12_AHundredReusesEndTheSessionOnce: outside the grace period, whoever of

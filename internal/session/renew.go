@@ -50,8 +50,9 @@ func (s *Sessions) RenewFor(ctx context.Context, raw secret.Text, siteID string,
 		return Tokens{}, otl.ErrRefresh
 	}
 	// Each round that loses a race reads what the winner wrote; the second look
-	// finds its own token to be the predecessor, or reused.
-	for range 3 {
+	// finds its own token to be the predecessor, or reused. Of a token that stays one
+	// wins each round.
+	for range 10 {
 		st, err := s.standing(ctx, presented, siteID)
 		if err == nil && !by.Holds(st.Session) {
 			err = otl.ErrRefresh
@@ -143,7 +144,7 @@ func (s *Sessions) rotate(ctx context.Context, presented token.Refresh, st store
 	}
 	var won bool
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		won, err = tx.Sessions.Rotate(ctx, st.Session.ID, next.Previous, next, by)
+		won, err = tx.Sessions.Rotate(ctx, st.Session.ID, st.Session.Refresh, next, by)
 		return err
 	})
 	if err != nil || !won {

@@ -59,7 +59,7 @@ func (s *Sessions) Resume(ctx context.Context, tx *store.Tx, by Holder, siteID, 
 	st.Session.Refresh = otl.Rotation{
 		Digest: secret.Digest(refresh.Reveal()), Generation: was.Generation + 1, Previous: was.Digest, Nonce: secret.Bytes(32), RotatedAt: now, PaidTo: was.PaidTo,
 	}
-	if won, err := tx.Sessions.Rotate(ctx, id, was.Digest, st.Session.Refresh, until); err != nil || !won {
+	if won, err := tx.Sessions.Rotate(ctx, id, was, st.Session.Refresh, until); err != nil || !won {
 		if err == nil {
 			err = ErrNone // it ended, or was refreshed, in this moment
 		}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -20,6 +21,17 @@ func (s Subjects) Of(c otl.Client, userID string) string {
 		return userID
 	}
 	return secret.DerivedToken([]byte(s.Key.Reveal()), "subject", c.SiteID, userID).Reveal()
+}
+
+// ahead gives how far the session version in an access token is ahead of the person's: one that
+// rose often would lead from site to site as an id does, so that for each pairwise one it counts
+// from elsewhere.
+func (s Subjects) ahead(sub string) int {
+	if !ValidSubject(otl.SubjectPairwise, sub) {
+		return 0
+	}
+	n, _ := strconv.ParseUint(secret.DerivedToken([]byte(s.Key.Reveal()), "session version", sub).Reveal()[:7], 16, 31)
+	return int(n)
 }
 
 // ValidSubject reports whether an id has the form of those of one type: who knows people by

@@ -71,7 +71,7 @@ func (s *Clients) assert(ctx context.Context, c otl.Client, raw secret.Text) err
 	}
 	now, exp := s.Now(), time.Unix(said.Number("exp"), 0)
 	jti, audience := said.Text("jti"), said.Text("aud")
-	if one, ok := said["aud"].([]any); ok && len(one) == 1 {
+	if one, ok := said["aud"].([]any); ok && len(one) == 1 && !c.FAPI { // whose profile knows a string alone (OA-23)
 		audience, _ = one[0].(string)
 	}
 	switch {

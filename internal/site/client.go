@@ -190,11 +190,15 @@ func (f *faults) addresses(auth otl.ClientAuth, fapi bool, redirects, postLogout
 	if auth == otl.AuthNone {
 		check = otl.CheckAppURL
 	}
-	if fapi && slices.ContainsFunc(*redirects, func(uri string) bool { return !strings.HasPrefix(uri, "https://") }) {
-		f.note(otl.InvalidField("redirect_uris", "not_allowed", "must be https by the profile FAPI"))
+	for _, one := range []struct {
+		field string
+		uris  *[]string
+	}{{"redirect_uris", redirects}, {"post_logout_redirect_uris", postLogout}} {
+		if fapi && slices.ContainsFunc(*one.uris, func(uri string) bool { return !strings.HasPrefix(uri, "https://") }) {
+			f.note(otl.InvalidField(one.field, "not_allowed", "must be https by the profile FAPI"))
+		}
+		*one.uris = f.list(one.field, *one.uris, maxRedirects, check)
 	}
-	*redirects = f.list("redirect_uris", *redirects, maxRedirects, check)
-	*postLogout = f.list("post_logout_redirect_uris", *postLogout, maxRedirects, check)
 }
 
 // AddRedirect registers one more redirect URI of a client; twice is once. It fails with

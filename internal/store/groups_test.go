@@ -194,7 +194,7 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 			t.Errorf("%+v %v", s.Session, err)
 		}
 		rotated := in(t, st, func(ctx context.Context, tx *store.Tx) (bool, error) {
-			return tx.Sessions.Rotate(ctx, "c", []byte("c"), otl.Rotation{Digest: []byte("x"), Nonce: []byte("n"), RotatedAt: start}, start)
+			return tx.Sessions.Rotate(ctx, "c", otl.Rotation{Digest: []byte("c")}, otl.Rotation{Digest: []byte("x"), Nonce: []byte("n"), RotatedAt: start}, start)
 		})
 		if rotated {
 			t.Error("an ended session was rotated")

@@ -104,7 +104,7 @@ func TestSE07_EveryChangeReachesWhatIsRemembered(t *testing.T) {
 			return tx.Grants.Put(ctx, otl.Grant{UserID: "jane", SiteID: "site", Fields: otl.MinimalFields(), CreatedAt: start, UpdatedAt: start})
 		},
 		"rotation": func(ctx context.Context, tx *store.Tx) error {
-			_, err := tx.Sessions.Rotate(ctx, "a", []byte("a"), otl.Rotation{
+			_, err := tx.Sessions.Rotate(ctx, "a", otl.Rotation{Digest: []byte("a")}, otl.Rotation{
 				Digest: []byte("a2"), Generation: 1, Previous: []byte("a"),
 				Nonce: []byte("n"), RotatedAt: start.Add(time.Minute), PaidTo: start.Add(2 * time.Minute),
 			}, start.Add(2*time.Hour))
@@ -141,7 +141,7 @@ func TestATakenBackWriteIsNotRemembered(t *testing.T) {
 	same(t, st, "a")
 	failure := errors.New("no")
 	err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-		won, err := tx.Sessions.Rotate(ctx, "a", []byte("a"), otl.Rotation{Digest: []byte("stolen"), RotatedAt: start}, start)
+		won, err := tx.Sessions.Rotate(ctx, "a", otl.Rotation{Digest: []byte("a")}, otl.Rotation{Digest: []byte("stolen"), RotatedAt: start}, start)
 		if err != nil || !won {
 			t.Errorf("rotate: %v %v", won, err)
 		}

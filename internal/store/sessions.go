@@ -64,14 +64,14 @@ func (g Sessions) Standing(ctx context.Context, id string) (Standing, error) {
 	return st, err
 }
 
-// Rotate exchanges the refresh token of a live session: the one with digest old
-// is replaced by r. It reports whether this call did it; of any number of calls
-// with the same old token exactly one does (SE-10).
-func (g Sessions) Rotate(ctx context.Context, id string, old []byte, r otl.Rotation, refreshBy time.Time) (bool, error) {
+// Rotate exchanges the refresh token of a live session: what was read of it is replaced
+// by r. It reports whether this call did it; of any number of calls that read the same
+// exactly one does, for a token that stays the same too, if each pays for its use (SE-10, D15).
+func (g Sessions) Rotate(ctx context.Context, id string, was, r otl.Rotation, refreshBy time.Time) (bool, error) {
 	n, err := g.exec(ctx, `UPDATE sessions SET refresh_hash = $1, refresh_generation = $2, refresh_previous = $3,
 		refresh_nonce = $4, refresh_rotated_at = $5, last_seen_at = $5, refresh_by = $6, refresh_paid_to = $7
-		WHERE id = $8 AND refresh_hash = $3 AND ended_at IS NULL`,
-		r.Digest, r.Generation, old, r.Nonce, millis(r.RotatedAt), millis(refreshBy), millis(r.PaidTo), id)
+		WHERE id = $8 AND refresh_hash = $3 AND refresh_paid_to IS NOT DISTINCT FROM $9 AND ended_at IS NULL`,
+		r.Digest, r.Generation, was.Digest, r.Nonce, millis(r.RotatedAt), millis(refreshBy), millis(r.PaidTo), id, millis(was.PaidTo))
 	if n == 1 {
 		g.changes.rotated(id, r, refreshBy)
 	}

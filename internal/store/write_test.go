@@ -222,8 +222,18 @@ func TestNoUpdateIsLost(t *testing.T) {
 	})
 }
 
+// TestSE10_OneOfManyRotates: of many that read the same one exchanges it, also where the token stays
+// what it was.
 func TestSE10_OneOfManyRotates(t *testing.T) {
 	t.Parallel()
+	t.Run("another", func(t *testing.T) {
+		t.Parallel()
+		oneRotates(t, func(i int) []byte { return []byte(fmt.Sprint("next", i)) })
+	})
+	t.Run("the same", func(t *testing.T) { t.Parallel(); oneRotates(t, func(int) []byte { return []byte("a") }) })
+}
+
+func oneRotates(t *testing.T, next func(int) []byte) {
 	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
 		signedIn(t, st, "jane", "a")
 		var won atomic.Int32
@@ -231,8 +241,8 @@ func TestSE10_OneOfManyRotates(t *testing.T) {
 		for i := range 64 {
 			wg.Go(func() {
 				err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-					ok, err := tx.Sessions.Rotate(ctx, "a", []byte("a"), otl.Rotation{
-						Digest: []byte(fmt.Sprint("next", i)), Generation: 1, Nonce: []byte("n"), RotatedAt: start, PaidTo: start,
+					ok, err := tx.Sessions.Rotate(ctx, "a", otl.Rotation{Digest: []byte("a")}, otl.Rotation{
+						Digest: next(i), Generation: 1, Nonce: []byte("n"), RotatedAt: start, PaidTo: start,
 					}, start)
 					if ok {
 						won.Add(1)

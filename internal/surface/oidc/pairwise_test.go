@@ -1,7 +1,10 @@
 package oidc_test
 
 import (
+	"context"
 	"encoding/base64"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -11,6 +14,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
 // plain gives an answer with the payload of each token in it.
@@ -140,6 +144,50 @@ func TestPR07_PairwiseSubjects(t *testing.T) {
 	})
 }
 
+// TestPR07_NothingElseIsEqualAtTwoSites: of all that clients of two sites are told of a person, what
+// is the same is what everybody is told, how and when she signed in, and what she granted.
+func TestPR07_NothingElseIsEqualAtTwoSites(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *provider) {
+		if err := x.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.Users.RaiseSessionVersion(ctx, x.jane.ID)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		known := map[string]bool{}
+		for _, name := range []string{"iss", "aud", "iat", "exp", "scope", "role", "roles", "nonce", "tid", "auth_time", "amr", "acr", "email", "email_verified", "name"} {
+			known[name] = true
+		}
+		told := func(of otl.Site, to string) (all []map[string]any) {
+			c, err := x.Clients.Create(t.Context(), of.ID, site.NewClient{Name: "of " + of.Slug, RedirectURIs: []string{to}, SubjectType: "pairwise"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			claims := `{"id_token":{"updated_at":{"essential":true}},"userinfo":{"updated_at":null}}`
+			r := x.exchange(t, c, x.signIn(t, x.ask(c, map[string]string{"scope": "openid profile email", "claims": claims})).Get("code"), nil).Want(t, http.StatusOK)
+			access := r.Text("access_token")
+			info := x.Do(t, otltest.Call{Path: "/oidc/userinfo", Bearer: access}).Want(t, http.StatusOK)
+			if _, ok := info.JSON["email"]; !ok {
+				t.Errorf("she is not known at %s: %s", of.Slug, info.Raw)
+			}
+			return []map[string]any{x.claims(t, r.Text("id_token")), x.claims(t, access), info.JSON}
+		}
+		one, two := told(x.Notes.Site, callback), told(x.Shop.Site, "https://shop.test/callback")
+		for i, what := range []string{"the ID token", "the access token", "userinfo"} {
+			for name, v := range one[i] {
+				if !known[name] && fmt.Sprint(v) == fmt.Sprint(two[i][name]) {
+					t.Errorf("%s: %s is %v at both", what, name, v)
+				}
+			}
+		}
+		public := x.exchange(t, x.client, x.signIn(t, x.ask(x.client, nil)).Get("code"), nil).Want(t, http.StatusOK)
+		if id, access := x.claims(t, public.Text("id_token")), x.claims(t, public.Text("access_token")); id["updated_at"] == nil || access["session_version"] != 2.0 {
+			t.Errorf("a client of public subjects is told %v %v", id, access)
+		}
+	})
+}
+
 // TestPR07_NobodyIsNamedByAnotherId: a client of pairwise subjects that has heard of an id
 // elsewhere does not learn by it who is signed in, and gets at nothing that shows such ids.
 func TestPR07_NobodyIsNamedByAnotherId(t *testing.T) {
@@ -169,6 +217,20 @@ func TestPR07_NobodyIsNamedByAnotherId(t *testing.T) {
 		own := x.form(t, "/oidc/token", c, url.Values{"grant_type": {"client_credentials"}}).Want(t, http.StatusOK).Text("access_token")
 		if r := x.Do(t, otltest.Call{Path: "/v1/users/" + x.jane.ID, Bearer: own}); r.Status != http.StatusForbidden {
 			t.Errorf("users: %d %s", r.Status, r.Raw)
+		}
+		for path, more := range map[string]map[string]any{
+			"/v1/auth/otp/send": {"channel": "email"}, "/v1/auth/otp/authenticate": {"passcode": "123456"}, "/v1/auth/link/email/send": {"redirect_uri": callback},
+		} {
+			for _, id := range []string{x.jane.ID, theirs.ID} {
+				body := map[string]any{"identifier_type": "user_id", "identifier": id}
+				maps.Copy(body, more)
+				if r := x.call(t, c, path, body); r.Status != http.StatusBadRequest || !strings.Contains(string(r.Raw), "user_id") {
+					t.Errorf("%s of %s: %d %s", path, id, r.Status, r.Raw)
+				}
+			}
+		}
+		if r := x.call(t, x.client, "/v1/auth/otp/send", map[string]any{"channel": "email", "identifier_type": "user_id", "identifier": x.jane.ID}); r.Status != http.StatusOK {
+			t.Errorf("a client of public subjects: %d %s", r.Status, r.Raw)
 		}
 		basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(c.ID+":"+c.Secret.Reveal()))
 		if r := x.Do(t, otltest.Call{Path: "/auth/oauth2/v2/token", Body: map[string]string{"grant_type": "client_credentials"}, Headers: map[string]string{"Authorization": basic}}); r.Status != http.StatusUnauthorized {

@@ -189,6 +189,9 @@ func TestOA23_AClientOfFAPI(t *testing.T) {
 		if r := exchange(x.code(t), map[string]any{"aud": otltest.Issuer + path}, nil); r.Text("error") != "invalid_client" {
 			t.Errorf("an assertion for the endpoint: %s", r.Raw)
 		}
+		if r := exchange(x.code(t), map[string]any{"aud": []string{otltest.Issuer}}, nil); r.Text("error") != "invalid_client" {
+			t.Errorf("an assertion for a list: %s", r.Raw)
+		}
 		if r := exchange(x.code(t), nil, now(61)); r.Text("error") != "invalid_dpop_proof" {
 			t.Errorf("a proof a minute ahead: %s", r.Raw)
 		}
@@ -233,6 +236,7 @@ func TestOA23_WhatTheProfileForbids(t *testing.T) {
 		for field, change := range map[string]func(*site.NewClient){
 			"auth": func(n *site.NewClient) { n.Auth, n.JWKS = "", "" }, "signing_alg": func(n *site.NewClient) { n.SigningAlg = "RS256" }, "no_pkce": func(n *site.NewClient) { n.NoPKCE = true },
 			"device": func(n *site.NewClient) { n.Device = true }, "redirect_uris": func(n *site.NewClient) { n.RedirectURIs = []string{"http://localhost:3000/callback"} },
+			"post_logout_redirect_uris": func(n *site.NewClient) { n.PostLogout = []string{"http://localhost:3000/out"} },
 		} {
 			n := good
 			change(&n)
@@ -246,6 +250,9 @@ func TestOA23_WhatTheProfileForbids(t *testing.T) {
 		}
 		if err := p.Clients.AddRedirect(t.Context(), p.Notes.Site.ID, made.ID, "http://localhost:3000/callback"); otl.As(err).Kind != otl.Invalid {
 			t.Errorf("an address is added: %v", err)
+		}
+		if err := p.Clients.AddPostLogout(t.Context(), p.Notes.Site.ID, made.ID, "http://localhost:3000/out"); otl.As(err).Kind != otl.Invalid {
+			t.Errorf("an address after a sign-out is added: %v", err)
 		}
 		for _, alg := range []jose.SignatureAlgorithm{jose.RS256, jose.ES384} {
 			x := &strict{provider: p, key: otltest.NewSigner(t, alg), held: otltest.NewSigner(t, jose.ES256)}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -131,15 +132,19 @@ func custom(mail *emailContent, sms *smsInput) (string, error) {
 	return string(b), err
 }
 
-// who reads an identifier. A type of the client's own names nobody here.
-func who(kind, value string) (signin.Identifier, error) {
+// who reads an identifier. A type of the client's own names nobody here. A client of pairwise
+// subjects asks for nobody by the id that is the same everywhere: where it has heard of one it would
+// learn by it who is a member, and by a code whose other id is whose (PR-07).
+func (c *call) who(kind, value string) (signin.Identifier, error) {
 	if value == "" {
 		return signin.Identifier{}, otl.InvalidField("identifier", "required", "is required")
 	}
-	switch t := signin.IdentifierType(kind); t {
-	case "":
+	switch t := signin.IdentifierType(kind); {
+	case t == "":
 		return signin.Identifier{}, otl.InvalidField("identifier_type", "required", "is required")
-	case signin.ByEmail, signin.ByPhone, signin.ByUsername, signin.ByID:
+	case t == signin.ByID && c.client.SubjectType == otl.SubjectPairwise:
+		return signin.Identifier{}, otl.InvalidField("identifier_type", "not_allowed", "must not be user_id for a client of pairwise subjects")
+	case slices.Contains([]signin.IdentifierType{signin.ByEmail, signin.ByPhone, signin.ByUsername, signin.ByID}, t):
 		return signin.Identifier{Type: t, Value: value}, nil
 	}
 	return signin.Identifier{Type: signin.ByID}, nil
@@ -172,7 +177,7 @@ const dataApproval = "approval"
 
 // sendCode is POST /v1/auth/otp/send (contract 3.5).
 func (s *Surface) sendCode(c *call, in *sendCodeIn) (any, error) {
-	id, err := who(in.IdentifierType, in.Identifier)
+	id, err := c.who(in.IdentifierType, in.Identifier)
 	if err != nil {
 		return nil, err
 	}
@@ -283,7 +288,7 @@ func (s *Surface) verifyCode(c *call, in *verifyCodeIn) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := who(in.IdentifierType, in.Identifier)
+	id, err := c.who(in.IdentifierType, in.Identifier)
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func (s *Surface) sendLink(c *call, in *sendLinkIn) (any, error) {
 	case in.Email != "":
 		in.IdentifierType, in.Identifier = string(signin.ByEmail), in.Email
 	}
-	id, err := who(in.IdentifierType, in.Identifier)
+	id, err := c.who(in.IdentifierType, in.Identifier)
 	if err != nil {
 		return nil, err
 	}
