@@ -122,6 +122,14 @@ func (u Use) counts() bool { return len(u.By) > 0 && u.By[len(u.By)-1] != "" }
 // name is the key of a counter. What people typed is in it as a digest only.
 func (u Use) name() string { return u.Rate.Name + ":" + digest(u.By...) }
 
+func names(uses []Use) []string {
+	out := make([]string, len(uses))
+	for i, u := range uses {
+		out[i] = u.name()
+	}
+	return out
+}
+
 func digest(parts ...string) string {
 	h := sha256.New()
 	for _, p := range parts {
@@ -173,8 +181,33 @@ func (l *Limits) take(ctx context.Context, tx *store.Tx, uses []Use) error {
 	return nil
 }
 
+// Look is what TakeIn of at least one use would say now, and takes none: for transactions that go on
+// where it refuses. It is one statement, whatever it says.
+func (l *Limits) Look(ctx context.Context, tx *store.Tx, uses ...Use) error {
+	if l == nil {
+		return nil
+	}
+	paid, err := tx.Rates.PaidTo(ctx, names(uses))
+	if err != nil {
+		return err
+	}
+	now := l.Now()
+	for _, u := range uses {
+		if due := paid[u.name()].Add(-u.Rate.burst()); u.counts() && due.After(now) {
+			return Exceeded(due.Sub(now)).Because(usedUp{u.Rate})
+		}
+	}
+	return nil
+}
+
 // usedUp is the cause of Exceeded: which rate it was.
 type usedUp struct{ Rate }
+
+// Over reports whether an error is Exceeded because the rate of a use is used up.
+func (u Use) Over(err error) bool {
+	var full usedUp
+	return errors.As(err, &full) && full.Rate == u.Rate
+}
 
 // Error names the rate.
 func (u usedUp) Error() string { return "the rate " + u.Name + " is used up" }

@@ -82,12 +82,12 @@ func (m Mail) tell(ctx context.Context, siteID string, site []Use) error {
 	})
 }
 
-// full reports whether a rate is used up that one of at most two more uses would take.
+// full reports whether a rate is used up that one of a few more uses would take.
 func (l *Limits) full(ctx context.Context, uses ...Use) (bool, error) {
 	if len(uses) == 0 {
 		return false, nil
 	}
-	paid, err := l.Store.Read.Rates.PaidTo(ctx, uses[0].name(), uses[len(uses)-1].name())
+	paid, err := l.Store.Read.Rates.PaidTo(ctx, names(uses))
 	now := l.Now()
 	return slices.ContainsFunc(uses, func(u Use) bool { return paid[u.name()].After(now.Add(u.Rate.burst())) }), err
 }

@@ -60,6 +60,12 @@ func (s SMS) Covers(number string) bool { return covers(s.Numbers, number) }
 // Day is one more SMS of a site.
 func (s SMS) Day(siteID string) Use { return Use{Rate: SMSADay(s.DailyCap), By: []string{siteID}} }
 
+// DayOfNobody is one more that seems to be sent, counted apart. There is always room for it: to be
+// refused takes a statement more.
+func (s SMS) DayOfNobody(siteID string) Use {
+	return Use{Rate: SMSADay(1_000_000), By: []string{"nobody " + siteID}}
+}
+
 // Factor is one more SMS of a site that carries the code of a second factor. They are counted
 // apart: whoever asks for one has proven himself once.
 func (s SMS) Factor(siteID string) Use {

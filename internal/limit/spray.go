@@ -38,7 +38,7 @@ func (l *Limits) Budget(ctx context.Context, tx *store.Tx, siteID string) (Budge
 		return Budget{}, nil
 	}
 	b := Budget{now: l.Now(), uses: []Use{From(ctx, WrongCodesFrom), {WrongCodesAt, []string{siteID}}}}
-	paid, err := tx.Rates.PaidTo(ctx, b.uses[0].name(), b.uses[1].name())
+	paid, err := tx.Rates.PaidTo(ctx, names(b.uses))
 	for _, u := range b.uses {
 		b.paid = append(b.paid, paid[u.name()])
 	}

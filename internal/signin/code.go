@@ -87,7 +87,7 @@ type CodeRequest struct {
 	Joins bool
 
 	crosses  time.Time // until when a link sent before it for the same can be used
-	withheld bool      // it only seems to be sent: Quiet
+	withheld bool      // it only seems to be sent, as to everybody who is not known: Quiet, or the SMS of the day are used up
 }
 
 // CodeSent is what became of a request.
@@ -340,9 +340,9 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 	}
 	key := otl.RequestOf(ctx).SiteKeyID
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		u, to, t := u, to, t
+		u, to, t, r := u, to, t, r
 		if r.Channel == otl.ChannelSMS {
-			if sends, err := s.countSMS(ctx, tx, r, u, to); err != nil {
+			if sends, err := s.countSMS(ctx, tx, &r, u, to); err != nil {
 				return err
 			} else if !sends {
 				u, to, t = otl.User{}, "", r.nobodys(t)

@@ -34,8 +34,9 @@ func (i Identifier) slot(u otl.User) string {
 }
 
 // withheld gives where the code stands that seemed to be sent to somebody for a visit to the
-// hosted pages, or to nobody: there it is in the place of any before, and in no other visit, so
-// that nobody's code is made worthless by what others ask for while nothing is sent (PW-13).
+// hosted pages, or to nobody, while messages are used up: there it is in the place of any before,
+// and in no other visit, so that nobody's code is made worthless by what others ask for while
+// nothing is sent (PW-13). The calls of a site have no visits, and share one place.
 func (i Identifier) withheld(flow string) string {
 	return secret.Slot(string(i.Type) + " " + i.Value + " withheld " + flow)
 }

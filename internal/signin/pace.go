@@ -54,25 +54,35 @@ func (r CodeRequest) names() bool { return r.Known || r.typed() != "" }
 // among those of its range (OT-20). It reports whether it goes anywhere: not where there is nobody,
 // or as many went as may and the caller may not learn of whom that is told. Of nobody it is the
 // same work, on counters that are nobody's (OT-10), for what counts is what is sent and not what
-// is asked for.
-func (s *Codes) countSMS(ctx context.Context, tx *store.Tx, r CodeRequest, u otl.User, to string) (sends bool, err error) {
-	day, number := r.Site.ID, to
+// is asked for. It notes what is withheld: where those of a day are used up, nobody gets one.
+func (s *Codes) countSMS(ctx context.Context, tx *store.Tx, r *CodeRequest, u otl.User, to string) (sends bool, err error) {
+	at := func(number string) (uses []limit.Use) {
+		if !r.names() {
+			uses = limit.Sending(number)
+		}
+		if r.typed() == "" { // one that came with the request was counted then
+			uses = append(uses, limit.Neighbour(number))
+		}
+		return uses
+	}
+	told := func(err error) bool { return err != nil && (r.Known || otl.As(err).Kind != otl.Limited) }
+	nobody, day := "nobody "+r.Who.Value, s.SMS.Day(r.Site.ID)
 	if u.ID == "" {
-		day, number = "nobody "+day, "nobody "+r.Who.Value
+		to = nobody
 	}
-	var uses []limit.Use
-	if !r.names() {
-		uses = limit.Sending(number)
+	refused := s.Limits.Look(ctx, tx, append([]limit.Use{day}, at(to)...)...)
+	if told(refused) {
+		return false, refused
 	}
-	if r.typed() == "" { // one that came with the request was counted then
-		uses = append(uses, limit.Neighbour(number))
+	r.withheld = r.withheld || day.Over(refused)
+	uses := append(at(to), day)
+	if sends = refused == nil && u.ID != ""; !sends {
+		to, uses = "", append(at(nobody), s.SMS.DayOfNobody(r.Site.ID))
 	}
-	err = s.Limits.TakeIn(ctx, tx, append(uses, s.SMS.Day(day))...)
-	if err != nil && (r.Known || otl.As(err).Kind != otl.Limited) {
+	if err := s.Limits.TakeIn(ctx, tx, uses...); told(err) {
 		return false, err
-	}
-	if sends = err == nil && u.ID != ""; !sends {
-		to = ""
+	} else if err != nil { // others took the last one meanwhile
+		sends, to = false, ""
 	}
 	stopped, err := limit.Sent(ctx, tx, r.Site.ID, to, s.Now())
 	if err != nil || !stopped {

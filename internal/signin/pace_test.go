@@ -2,6 +2,7 @@ package signin_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -158,6 +159,40 @@ func TestOT20_TheSMSOfADayAreThoseThatAreSent(t *testing.T) {
 		}
 		if _, err := w.Factors.Send(t.Context(), factor.Prompt{User: joe.User, SiteID: w.Notes.Site.ID, FactorID: one.ID, Slot: "one"}); err != nil {
 			t.Errorf("a second factor: %v", err)
+		}
+	}, limited, func(o *node.Options) { o.SMSDailyCap = 1 })
+}
+
+// TestOT20_WhatIsRefusedCountsNothing: SMS that are asked for when those of a site are used up silence no
+// number and no range of numbers for other sites.
+func TestOT20_WhatIsRefusedCountsNothing(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		text := func(at otl.Site, n int) {
+			t.Helper()
+			_, err := w.Codes.Send(t.Context(), signin.CodeRequest{
+				Site: at, Who: signin.Identifier{Type: signin.ByEmail, Value: fmt.Sprintf("p%d@dev.test", n)}, Channel: otl.ChannelSMS, Proven: true,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := range 7 {
+			hold(t, w, fmt.Sprintf("p%d@dev.test", n), fmt.Sprintf("+49170555012%d", n), false, w.Notes.Site)
+		}
+		text(w.Notes.Site, 0)
+		for range 5 {
+			for n := range 5 {
+				text(w.Notes.Site, n+1)
+			}
+			w.Clock.Advance(31 * time.Second)
+		}
+		text(w.Shop.Site, 6)
+		if n := len(w.Letters(t, "+491705550126")); n != 1 {
+			t.Errorf("%d SMS of another site", n)
+		}
+		if n := len(w.Letters(t, "")); n != 2 {
+			t.Errorf("%d SMS", n)
 		}
 	}, limited, func(o *node.Options) { o.SMSDailyCap = 1 })
 }

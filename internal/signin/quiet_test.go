@@ -117,6 +117,20 @@ func entersIn(ctx context.Context, w *otltest.World, email, visit, code string) 
 	return ""
 }
 
+// spends uses up a part of a household's budget of wrong codes.
+func spends(ctx context.Context, t *testing.T, w *otltest.World, n int) {
+	t.Helper()
+	for j := range n {
+		who := signin.Identifier{Type: signin.ByEmail, Value: fmt.Sprintf("p%d@dev.test", j)}
+		if _, err := w.Codes.Send(ctx, signin.CodeRequest{Site: w.Shop.Site, Who: who, Channel: otl.ChannelDirect}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Codes.Verify(ctx, signin.CodeAttempt{Site: w.Shop.Site, Who: who, Code: secret.NewText("x")}); !otl.Is(err, "code_invalid") {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestOT10_ACodeFromBeforeIsGuessedAtLikeNobodys: where a second code only seems to be sent, five guesses
 // count for whoever has one from before, for nobody, and for whoever is known and got it; the household's
 // budget, which has room for seven, tells none of them from the others.
@@ -143,15 +157,7 @@ func TestOT10_ACodeFromBeforeIsGuessedAtLikeNobodys(t *testing.T) {
 			if n := len(w.Letters(t, email)); n != letters[email] {
 				t.Errorf("%s: %d letters", email, n)
 			}
-			for j := range 53 {
-				who := signin.Identifier{Type: signin.ByEmail, Value: fmt.Sprintf("p%d@dev.test", j)}
-				if _, err := w.Codes.Send(here, signin.CodeRequest{Site: w.Shop.Site, Who: who, Channel: otl.ChannelDirect}); err != nil {
-					t.Fatal(err)
-				}
-				if _, err := w.Codes.Verify(here, signin.CodeAttempt{Site: w.Shop.Site, Who: who, Code: secret.NewText("x")}); !otl.Is(err, "code_invalid") {
-					t.Fatal(err)
-				}
-			}
+			spends(here, t, w, 53)
 			for range 12 {
 				said[email] = append(said[email], entersIn(here, w, email, "one", "x"))
 			}
@@ -190,6 +196,93 @@ func TestPW13_WhatIsWithheldEndsNobodysCode(t *testing.T) {
 		}
 		if got := entersIn(here, w, "joe@dev.test", "his", code); got != "" {
 			t.Errorf("his code in his visit: %s", got)
+		}
+	}, limited)
+}
+
+// textsIn asks for an SMS for a visit as the hosted pages do.
+func textsIn(ctx context.Context, w *otltest.World, email, visit string) error {
+	_, err := w.Codes.Send(ctx, signin.CodeRequest{
+		Site: w.Notes.Site, Who: signin.Identifier{Type: signin.ByEmail, Value: email}, Channel: otl.ChannelSMS, Proven: true, Quiet: true, Data: map[string]string{"flow": visit},
+	})
+	return err
+}
+
+// TestPW13_SMSThatAreUsedUpEndNobodysCode: what strangers ask for when the SMS of a day are used up leaves
+// the code of a mail as good as it was in the visit it was sent for, whether or not its person has a number.
+func TestPW13_SMSThatAreUsedUpEndNobodysCode(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		hold(t, w, "jane@dev.test", "+491705550122", false, w.Notes.Site)
+		hold(t, w, "joe@dev.test", "+491715550122", false, w.Notes.Site)
+		w.Person(t, "jim@dev.test", w.Notes.Site)
+		here, elsewhere := from(t, "198.51.100.7"), from(t, "203.0.113.9")
+		if err := textsIn(elsewhere, w, "jane@dev.test", "hers"); err != nil {
+			t.Fatal(err)
+		}
+		for _, email := range []string{"joe@dev.test", "jim@dev.test"} {
+			if err := asksIn(here, w, email, "his"); err != nil {
+				t.Fatal(err)
+			}
+			code := w.Letters(t, email)[0].Code
+			w.Clock.Advance(31 * time.Second)
+			if err := textsIn(elsewhere, w, email, "theirs"); err != nil {
+				t.Fatal(err)
+			}
+			for range 6 {
+				if got := entersIn(elsewhere, w, email, "theirs", wrong(code)); got != "code_invalid" {
+					t.Error(got)
+				}
+			}
+			if got := entersIn(here, w, email, "his", code); got != "" {
+				t.Errorf("%s: the code of the mail in its visit: %s", email, got)
+			}
+		}
+		if n := len(w.Letters(t, "+491715550122")); n != 0 {
+			t.Errorf("%d SMS beyond those of the day", n)
+		}
+	}, limited, func(o *node.Options) { o.SMSDailyCap = 1 })
+}
+
+// TestOT10_SMSAreGuessedAtAlikeInAllVisits: a mail in one visit and an SMS in another leave as many guesses
+// to whoever has a number, whoever has none, and nobody: five while SMS are sent, and five in each visit
+// when those of the day are used up. The household's budget has room for seven.
+func TestOT10_SMSAreGuessedAtAlikeInAllVisits(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		hold(t, w, "first@dev.test", "+491725550122", false, w.Notes.Site)
+		for i, full := range []bool{false, true} {
+			if full {
+				w.Codes.SMS.DailyCap = 1
+				if err := textsIn(from(t, "203.0.113.9"), w, "first@dev.test", "first"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			number, none, nobody := fmt.Sprintf("number%d@dev.test", i), fmt.Sprintf("none%d@dev.test", i), fmt.Sprintf("nobody%d@dev.test", i)
+			hold(t, w, number, fmt.Sprintf("+4917%d5550122", i), false, w.Notes.Site)
+			w.Person(t, none, w.Notes.Site)
+			for j, email := range []string{number, none, nobody} {
+				here := from(t, fmt.Sprintf("198.51.100.%d", 10*i+j+1))
+				if err := asksIn(here, w, email, "one"); err != nil {
+					t.Fatal(err)
+				}
+				w.Clock.Advance(31 * time.Second)
+				if err := textsIn(here, w, email, "two"); err != nil {
+					t.Fatal(err)
+				}
+				spends(here, t, w, 53)
+				var got []string
+				for k := range 12 {
+					got = append(got, entersIn(here, w, email, []string{"two", "one"}[k/6], "x"))
+				}
+				want := slices.Repeat([]string{"code_invalid"}, 12)
+				if full {
+					want = append(slices.Repeat([]string{"code_invalid"}, 8), slices.Repeat([]string{"rate_limited"}, 4)...)
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("used up %v, %s: %v", full, email, got)
+				}
+			}
 		}
 	}, limited)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -27,13 +28,19 @@ func (g Rates) Take(ctx context.Context, name string, now time.Time, every, burs
 	return false, paid.Add(-burst), err
 }
 
-// PaidTo gives up to when uses of two rates are paid for, of those that were used.
-func (g Rates) PaidTo(ctx context.Context, a, b string) (map[string]time.Time, error) {
+// PaidTo gives up to when uses of a few rates, at least one, are paid for, of those that were used.
+func (g Rates) PaidTo(ctx context.Context, names []string) (map[string]time.Time, error) {
 	type row struct {
 		name string
 		paid time.Time
 	}
-	rows, err := all(ctx, g.group, `SELECT name, paid_to FROM rates WHERE name IN ($1, $2)`, []any{a, b}, func(r *row) []any { return []any{&r.name, at(&r.paid)} })
+	which, args := "$1", make([]any, max(len(names), 1))
+	for i, name := range names {
+		if args[i] = name; i > 0 {
+			which += ", $" + strconv.Itoa(i+1)
+		}
+	}
+	rows, err := all(ctx, g.group, `SELECT name, paid_to FROM rates WHERE name IN (`+which+`)`, args, func(r *row) []any { return []any{&r.name, at(&r.paid)} })
 	out := map[string]time.Time{}
 	for _, r := range rows {
 		out[r.name] = r.paid

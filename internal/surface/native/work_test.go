@@ -138,9 +138,10 @@ func TestOT10_AnSMSIsTheSameWorkWhoeverItIs(t *testing.T) {
 		if n, is := who.(int); is {
 			body = map[string]any{"phone": number(n)}
 		}
-		had, before := rows(), w.Store.Stats().Writes
+		had, before := rows(), w.Store.Stats()
 		r := w.Do(t, otltest.Call{Path: "/api/v1/auth/otp/send", Key: w.Notes.Key, Body: body}).Want(t, http.StatusAccepted)
-		return fmt.Sprintf("%s, %d transactions, %d rows", r.Raw, w.Store.Stats().Writes-before, rows()-had)
+		after := w.Store.Stats()
+		return fmt.Sprintf("%s, %d transactions, %d statements, %d rows", r.Raw, after.Writes-before.Writes, after.Statements-before.Statements, rows()-had)
 	}
 	send(0) // what counts all that is sent is there afterwards
 	send(90)
