@@ -387,7 +387,8 @@ func (a *Changes) swap(ctx context.Context, tx *store.Tx, t otl.Ticket, changed 
 }
 
 // undo refuses a change or takes it back, on behalf of whoever reads the mails to the
-// address before it. All sessions end: somebody unwanted asked for it. Changes that
+// address before it. All sessions end: somebody unwanted asked for it, and second factors that were
+// set up since may be his, of which the mails went to his address (ADR 46). Changes that
 // came after it cannot be undone for their part.
 func (a *Changes) undo(ctx context.Context, tx *store.Tx, u otl.User, t otl.Ticket) error {
 	now := a.Now()
@@ -404,7 +405,7 @@ func (a *Changes) undo(ctx context.Context, tx *store.Tx, u otl.User, t otl.Tick
 		if _, err := tx.Users.ChangePhone(ctx, u, t.Data[dataTo], now); err != nil {
 			return err // unless it never came into force, or is another one by now
 		}
-	} else if err := a.restore(ctx, tx, u, t, verified); err != nil {
+	} else if err := a.restore(ctx, tx, &u, t, verified); err != nil {
 		return err
 	}
 	for _, p := range []otl.Purpose{otl.PurposeReset, otl.PurposeSignIn} {
@@ -415,8 +416,10 @@ func (a *Changes) undo(ctx context.Context, tx *store.Tx, u otl.User, t otl.Tick
 	if err := tx.Events.Append(ctx, event(a.Now(), otl.EventChangeUndone, u.ID, t.SiteID, nil)); err != nil {
 		return err
 	}
-	_, err := a.Sessions.EndAll(ctx, tx, u.ID, "", "", otl.EndAddressRestored)
-	return err
+	if _, err := a.Sessions.EndAll(ctx, tx, u.ID, "", "", otl.EndAddressRestored); err != nil {
+		return err
+	}
+	return factor.Undos{Factors: a.Factors}.Since(ctx, tx, u, t.SiteID, t.CreatedAt)
 }
 
 // undoFactors takes all second factors of a person away, on behalf of whoever reads the mails to his
@@ -436,7 +439,8 @@ func addressOf(s string) (otl.Email, error) {
 	return otl.ParseEmail(s)
 }
 
-func (a *Changes) restore(ctx context.Context, tx *store.Tx, u otl.User, t otl.Ticket, verified time.Time) error {
+// restore gives a person the address before a change again.
+func (a *Changes) restore(ctx context.Context, tx *store.Tx, u *otl.User, t otl.Ticket, verified time.Time) error {
 	was, err := addressOf(t.Data[dataWas])
 	if err != nil || was.Key == u.Email.Key {
 		return err // it never came into force
@@ -444,7 +448,7 @@ func (a *Changes) restore(ctx context.Context, tx *store.Tx, u otl.User, t otl.T
 	before := u.Email.Key
 	u.Email, u.EmailVerifiedAt = was, verified
 	u.HeldFor, u.HeldChannel, u.HeldUntil = "", "", time.Time{}
-	_, err = tx.Users.ChangeEmail(ctx, u, before, a.Now())
+	_, err = tx.Users.ChangeEmail(ctx, *u, before, a.Now())
 	if errors.Is(err, store.ErrTaken) {
 		err = otl.ErrEmailTaken
 	}

@@ -3,6 +3,7 @@ package factor
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/message"
@@ -37,6 +38,39 @@ func (f Undos) Undo(ctx context.Context, tx *store.Tx, u otl.User, siteID string
 	return f.takeAll(ctx, tx, u, siteID, "undo")
 }
 
+// Since takes away what came since a moment at which somebody else may have been in the account, and
+// all of it where no second factor from before is left: recovery codes alone are none. He is told by
+// mail what that was. Whoever calls ends his sessions first, so that nobody adds one meanwhile.
+func (f Undos) Since(ctx context.Context, tx *store.Tx, u otl.User, siteID string, at time.Time) error {
+	has, err := tx.Factors.Of(ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	var late, before []otl.Factor
+	for _, one := range has {
+		if one.ConfirmedAt.Before(at) {
+			before = append(before, one)
+		} else {
+			late = append(late, one)
+		}
+	}
+	if len(late) == 0 {
+		return nil
+	}
+	if !enrolled(before) {
+		return f.Undo(ctx, tx, u, siteID)
+	}
+	for _, one := range late {
+		if err := (&Setup{f.Factors}).remove(ctx, tx, one); err != nil {
+			return err
+		}
+		if err := tx.Events.Append(ctx, f.event(otl.EventFactorRemoved, u.ID, siteID, facts(one, "undo"))); err != nil {
+			return err
+		}
+	}
+	return f.tell(ctx, tx, u, siteID, late)
+}
+
 // takeAll does it on somebody's behalf.
 func (f Undos) takeAll(ctx context.Context, tx *store.Tx, u otl.User, siteID, by string) error {
 	has, err := tx.Factors.Of(ctx, u.ID)
@@ -49,8 +83,13 @@ func (f Undos) takeAll(ctx context.Context, tx *store.Tx, u otl.User, siteID, by
 	if err := limit.ClearFactors(ctx, tx, u.ID); err != nil || len(has) == 0 {
 		return err
 	}
-	labels := make([]string, len(has))
-	for i, one := range has {
+	return f.tell(ctx, tx, u, siteID, has)
+}
+
+// tell says to a person what was taken away.
+func (f Undos) tell(ctx context.Context, tx *store.Tx, u otl.User, siteID string, gone []otl.Factor) error {
+	labels := make([]string, len(gone))
+	for i, one := range gone {
 		labels[i] = one.Label
 	}
 	return f.Messages.Mail(ctx, tx, otl.MessageFactorRemoved, u, siteID, map[string]string{message.DataLabel: strings.Join(labels, ", ")})

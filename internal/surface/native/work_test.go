@@ -233,8 +233,8 @@ func TestASignInWithASecondFactorTakesFewStatements(t *testing.T) {
 		if w.Store.Stats().Engine == "postgres" { // which reads the site key each time, and after a while shares the rate of calls
 			most = []uint64{7, 15}
 		}
-		if got := []uint64{slices.Min(first), slices.Min(second)}; !slices.Equal(got, most) {
-			t.Errorf("%v statements, want %v", got, most)
+		if got := []uint64{slices.Min(first), slices.Min(second)}; got[0] > most[0] || got[1] > most[1] {
+			t.Errorf("%v statements, want %v at most", got, most)
 		}
 	}, func(o *node.Options) { o.Limits = true })
 }

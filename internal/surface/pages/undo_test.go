@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
@@ -112,4 +113,71 @@ func TestMF08_TheLinkOfAFactorEnds(t *testing.T) {
 			t.Errorf("%+v %v", own, err)
 		}
 	})
+}
+
+// TestMF08_UndoingAnAddressTakesFactorsSinceAlong: whoever holds a copy of somebody's session could change
+// the address first, so that the mail of his factor went to himself. The one link that the owner gets takes the
+// factor too, also where one was set up and removed before, and leaves what the owner had.
+func TestMF08_UndoingAnAddressTakesFactorsSinceAlong(t *testing.T) {
+	t.Parallel()
+	for _, order := range []string{"after the change", "before and after it", "beside one of the owner's"} {
+		t.Run(order, func(t *testing.T) {
+			t.Parallel()
+			otltest.Each(t, func(t *testing.T, w *otltest.World) {
+				u := verified(t, w, w.Notes.Site)
+				b, thief := home(t, w), w.Strong(t, u)
+				var own otl.Factor
+				if order != "after the change" {
+					own, _ = added(t, w, thief)
+				}
+				if order == "before and after it" {
+					if _, err := w.Setup.Remove(t.Context(), thief, own.ID); err != nil {
+						t.Fatal(err)
+					}
+				}
+				w.Clock.Advance(time.Minute)
+				w.Letters(t, "")
+				w.Inbox.Empty()
+				if err := w.Members.Changes.AskOwn(t.Context(), thief.Site, u, account.Own{Email: "thief@dev.test"}); err != nil {
+					t.Fatal(err)
+				}
+				undo := pathOf(w.Letters(t, jane)[0].Link)
+				if err := w.Members.Changes.Follow(t.Context(), strings.TrimPrefix(pathOf(w.Letters(t, "thief@dev.test")[0].Link), "/c/")); err != nil {
+					t.Fatal(err)
+				}
+				thief.User = mustFind(t, w, u.ID)
+				_, his := added(t, w, thief)
+				if _, _, err := w.Setup.NewCodes(t.Context(), thief); err != nil {
+					t.Fatal(err)
+				}
+				w.Inbox.Empty()
+				post := otltest.Call{Method: http.MethodPost, Path: undo, Headers: map[string]string{"Accept": anyPage, "Sec-Fetch-Site": "same-origin"}}
+				w.Do(t, post).Want(t, http.StatusOK)
+				if l := letter(t, w, jane); l.Subject != "A second factor was removed" {
+					t.Errorf("%s", l.Subject)
+				}
+				has, err := w.Setup.List(t.Context(), u)
+				if err != nil || has.CodesLeft != 0 || mustFind(t, w, u.ID).Email.Address != jane {
+					t.Errorf("%+v %v", has, err)
+				}
+				if _, err := w.Setup.Enrol(t.Context(), thief, factor.New{Kind: otl.FactorTOTP}); !otl.Is(err, otl.ErrSessionRevoked.Code) {
+					t.Errorf("the thief is in: %v", err)
+				}
+				title := "Your account"
+				if order == "beside one of the owner's" {
+					if title = "One more step"; len(has.Factors) != 1 || has.Factors[0].ID != own.ID || !has.Factors[0].Default {
+						t.Errorf("%+v", has.Factors)
+					}
+				} else {
+					post.Path = pathOf(his.Link)
+					if w.Do(t, post).Want(t, http.StatusGone); len(has.Factors) != 0 {
+						t.Errorf("%+v", has.Factors)
+					}
+				}
+				if p := password(b, b.Get("/account")); p.Title != title {
+					t.Errorf("by his password he is at %q", p.Title)
+				}
+			})
+		})
+	}
 }
