@@ -118,7 +118,7 @@ func (m *Messages) WriteAs(one otl.Message, siteName string, brand otl.Brand) (L
 	}
 	s := lay(v, one.Kind)
 	if one.Kind == otl.MessageFactorAdded && l.Link != "" { // the first one, which can be undone
-		s.Info, s.LinkText, s.Footer = v.Say("change_asked_info"), v.Say("change_asked_link"), v.Say("change_asked_footer")
+		s.Info, s.LinkText, s.Footer = v.Say("change_asked_info")+" "+v.Say("undo_factors"), v.Say("change_asked_link"), v.Say("change_asked_footer")
 	}
 	s.reassure(v, one.Kind, base)
 	if brand.HideCode && one.Kind == otl.MessageSignIn {

@@ -2,6 +2,8 @@ package number_test
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"testing"
@@ -114,6 +116,41 @@ func TestBelow(t *testing.T) {
 		refs, ids, err := n.Below(t.Context(), number.Attribute, "A ")
 		if err != nil || !slices.Equal(refs, []string{"A b", "A a"}) || !slices.Equal(ids, want) {
 			t.Errorf("%v %v %v, want %v", refs, ids, err, want)
+		}
+	})
+}
+
+// TestRefs gives what several numbers stand for, those of one kind alone, whatever else is asked for.
+func TestRefs(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		n := &number.Numbers{Store: st}
+		var want []string
+		asked := []int{math.MinInt, -1, 0, 1 << 30, math.MaxInt32 + 1, math.MaxInt}
+		for i := range 130 { // of more than two statements
+			ref, kind := fmt.Sprintf("%03d", i), number.User
+			if i%13 == 1 {
+				kind = number.Role
+			} else {
+				want = append(want, ref)
+			}
+			id, err := n.Of(t.Context(), kind, ref)
+			if err != nil {
+				t.Fatal(err)
+			}
+			asked = append(asked, id)
+		}
+		before := st.Stats().Statements
+		got, err := n.Refs(t.Context(), number.User, asked)
+		slices.Sort(got)
+		if got = slices.Compact(got); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%v %v", got, err)
+		}
+		if ran := st.Stats().Statements - before; ran != 3 {
+			t.Errorf("%d statements", ran)
+		}
+		if got, err := n.Refs(t.Context(), number.User, nil); err != nil || len(got) != 0 {
+			t.Errorf("of none: %v %v", got, err)
 		}
 	})
 }

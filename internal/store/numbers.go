@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"strconv"
 )
 
 // Numbers is the group of statements about integers that stand for ids.
@@ -18,6 +19,21 @@ func (g Numbers) Of(ctx context.Context, kind, ref string) (n int, err error) {
 func (g Numbers) Ref(ctx context.Context, kind string, n int) (ref string, err error) {
 	err = g.one(ctx, `SELECT ref FROM numbers WHERE number = $1 AND kind = $2`, []any{n, kind}, &ref)
 	return ref, err
+}
+
+// Refs gives the things that some numbers stand for, in no order; what stands for nothing is passed over.
+func (g Numbers) Refs(ctx context.Context, kind string, numbers []int) (refs []string, err error) {
+	err = inFull(numbers, func(part []int) error {
+		args := make([]any, 0, len(part)+1)
+		for _, n := range part {
+			args = append(args, n)
+		}
+		found, err := all(ctx, g.group, `SELECT ref FROM numbers WHERE number IN `+rows(1, len(part))+` AND kind = $`+strconv.Itoa(len(part)+1),
+			append(args, kind), func(ref *string) []any { return []any{ref} })
+		refs = append(refs, found...)
+		return err
+	})
+	return refs, err
 }
 
 // Below gives the things that have numbers and begin with a prefix, with the numbers, in

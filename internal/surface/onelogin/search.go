@@ -154,14 +154,12 @@ func (s people) among(c *call, q *asking) error {
 		return nil
 	}
 	among := otl.Filter{Op: otl.OpOr, Parts: []otl.Filter{{Attr: otl.AttrID, Op: otl.OpEqual}}} // nobody
-	for _, n := range q.ids {
-		id, err := s.Numbers.Ref(c.ctx(), number.User, n)
-		if err != nil && otl.As(err).Kind != otl.NotFound {
-			return err
-		}
-		if err == nil {
-			among.Parts = append(among.Parts, otl.Filter{Attr: otl.AttrID, Op: otl.OpEqual, Text: id})
-		}
+	ids, err := s.Numbers.Refs(c.ctx(), number.User, q.ids)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		among.Parts = append(among.Parts, otl.Filter{Attr: otl.AttrID, Op: otl.OpEqual, Text: id})
 	}
 	q.with(among)
 	return nil

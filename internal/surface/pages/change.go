@@ -46,10 +46,10 @@ func (p changes) change(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.Body = append(page.Body, v.Say("change_leave"))
 	if c.Undo {
-		title, page.Press, page.Body = v.Say("undo_page_heading"), v.Say("change_asked_link"), []string{v.Say("undo_page_body")}
+		title, page.Press, page.Body = v.Say("undo_page_heading"), v.Say("change_asked_link"), []string{v.Say("undo_page_body"), v.Say("undo_since")}
 	}
 	if c.Undo && c.To == "" { // of no address: a second factor
-		page.Body = []string{v.Say("factor_added_heading")}
+		page.Body = []string{v.Say("factor_added_heading"), v.Say("undo_factors")}
 	}
 	p.show(w, http.StatusOK, "change.html", "", screen{Voice: v, Title: title, Token: token(p.bind(w, r)), Data: page})
 	return nil

@@ -40,6 +40,9 @@ func added(t *testing.T, w *otltest.World, by store.Standing) (otl.Factor, outbo
 	return c.Factor, all[i]
 }
 
+// undoes is what the link of a first factor does, as the mail and the page say it.
+const undoes = "Undoing removes all your second factors, recovery codes and trusted devices, and signs you out everywhere."
+
 // TestMF08_AFirstFactorIsUndoneByMail: whoever holds a copy of somebody's session could lock him out
 // by a factor of his own. The mail leads to a page that takes all of them away, once, and ends
 // every session; opening it does nothing. A further factor has no such link.
@@ -50,7 +53,7 @@ func TestMF08_AFirstFactorIsUndoneByMail(t *testing.T) {
 		site, b, thief := w.Login(t, w.Notes, jane), home(t, w), w.Strong(t, u)
 		_, first := added(t, w, thief)
 		link := strings.TrimPrefix(first.Link, otltest.Issuer)
-		if !strings.HasPrefix(link, "/c/"+factor.UndoPrefix) || !strings.Contains(first.Text, "Refuse or undo:\n"+first.Link+"\n") || !strings.Contains(first.Text, "for four days") {
+		if !strings.HasPrefix(link, "/c/"+factor.UndoPrefix) || !strings.Contains(first.Text, "Refuse or undo:\n"+first.Link+"\n") || !strings.Contains(first.Text, "for four days") || !strings.Contains(strings.Join(strings.Fields(first.Text), " "), undoes) {
 			t.Fatalf("%q\n%s", first.Link, first.Text)
 		}
 		_, second := added(t, w, thief)
@@ -64,7 +67,7 @@ func TestMF08_AFirstFactorIsUndoneByMail(t *testing.T) {
 			}
 		}
 		page := w.Do(t, otltest.Call{Path: link, Headers: map[string]string{"Accept": anyPage}}).Want(t, http.StatusOK)
-		if !strings.Contains(string(page.Raw), "Undo the change of your account?") || !strings.Contains(string(page.Raw), "<p>A second factor was added</p>") {
+		if !strings.Contains(string(page.Raw), "Undo the change of your account?") || !strings.Contains(string(page.Raw), "<p>A second factor was added</p>\n<p>"+undoes+"</p>") {
 			t.Errorf("%s", page.Raw)
 		}
 		has(3, 10)
@@ -152,6 +155,9 @@ func TestMF08_UndoingAnAddressTakesFactorsSinceAlong(t *testing.T) {
 				}
 				w.Inbox.Empty()
 				post := otltest.Call{Method: http.MethodPost, Path: undo, Headers: map[string]string{"Accept": anyPage, "Sec-Fetch-Site": "same-origin"}}
+				if p := b.Get(undo); !strings.Contains(string(p.Raw), "<p>Second factors added since then are removed, too.</p>") {
+					t.Errorf("%s", p.Raw)
+				}
 				w.Do(t, post).Want(t, http.StatusOK)
 				if l := letter(t, w, jane); l.Subject != "A second factor was removed" {
 					t.Errorf("%s", l.Subject)
