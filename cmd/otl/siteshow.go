@@ -84,10 +84,17 @@ func (s siteShownJSON) lines() [][]string {
 		clients = append(clients, c.ID+" "+c.Name)
 	}
 	return [][]string{
-		{"Site", s.Name + " (" + s.Slug + ")"}, {"Site ID", s.ID}, {"Domain", s.Domain}, {"Region", s.Region},
+		{"Site", s.Name + " (" + s.Slug + ")"},
+		{"Site ID", s.ID},
+		{"Domain", s.Domain},
+		{"Region", s.Region},
 		append([]string{"Callbacks"}, s.CallbackURLs...), append([]string{"Origins"}, s.Origins...),
-		{"Fields", strings.Join(s.Requested, " ")}, {"Required", strings.Join(s.Required, " ")},
-		{"Ways", strings.Join(s.SignInWays, " ")}, {"Second factor", second}, {"Trusted for", fmt.Sprintf("%d days", s.TrustDays)},
-		append([]string{"Mails"}, s.Brand.lines()...), owners, clients, {"Created", moment(s.CreatedAt)},
+		{"Fields", strings.Join(s.Requested, " ")},
+		{"Required", strings.Join(s.Required, " ")},
+		{"Ways", strings.Join(s.SignInWays, " ")},
+		{"Second factor", second},
+		{"Trusted for", fmt.Sprintf("%d days", s.TrustDays)},
+		append([]string{"Mails"}, s.Brand.lines()...), owners, clients,
+		{"Created", moment(s.CreatedAt)},
 	}
 }

@@ -56,8 +56,15 @@ func counted(t *testing.T, v message.Voice, member, key string, n int) {
 func TestAttemptsAreCounted(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ lang, n, want string }{
-		{"en", "1", "of 1 attempt succeeded"}, {"en", "2", "of 2 attempts succeeded"}, {"de", "1", "von 1 Versuch "}, {"de", "3", "von 3 Versuchen "},
-		{"pl", "1", "przy 1 próbie "}, {"pl", "5", "przy 5 próbach "}, {"ar", "2", "من محاولتين،"}, {"he", "1", "מתוך ניסיון אחד"}, {"fr", "0", "sur 0 tentative,"},
+		{"en", "1", "of 1 attempt succeeded"},
+		{"en", "2", "of 2 attempts succeeded"},
+		{"de", "1", "von 1 Versuch "},
+		{"de", "3", "von 3 Versuchen "},
+		{"pl", "1", "przy 1 próbie "},
+		{"pl", "5", "przy 5 próbach "},
+		{"ar", "2", "من محاولتين،"},
+		{"he", "1", "מתוך ניסיון אחד"},
+		{"fr", "0", "sur 0 tentative,"},
 	} {
 		if said := message.Speak(map[string]string{message.DataAttempts: c.n}, c.lang).Say("hook_week"); !strings.Contains(said, c.want) {
 			t.Errorf("%s %s: %q has no %q", c.lang, c.n, said, c.want)
