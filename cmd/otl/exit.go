@@ -75,13 +75,13 @@ func explain(err error) (code int, text, try string) {
 		return exitUsage, text, usage.try
 	case errors.As(err, &unsafe):
 		return exitUnsafe, text, unsafe.try
+	case errors.Is(err, config.ErrSecretFile), errors.Is(err, installation.ErrMasterKey):
+		return exitSecret, text, ""
 	case errors.As(err, &conf):
 		if conf.Path != "" {
 			try = "otl config explain " + conf.Path
 		}
 		return exitUnsafe, text, try
-	case errors.Is(err, config.ErrSecretFile), errors.Is(err, installation.ErrMasterKey):
-		return exitSecret, text, ""
 	case errors.Is(err, store.ErrLocked):
 		return exitDatabase, text, "stop the other process, or use another directory with --data"
 	case errors.Is(err, store.ErrNewer):

@@ -58,7 +58,7 @@ func sitesDelete(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "delete SITE", Short: "Turn a site off, and delete it after 30 days", Args: cobra.ExactArgs(1),
 		Long: "Turns a site off at once: its keys, clients and tokens are refused from the next call on. After 30 days it is\n" +
-			"deleted for good with all that is its own; until then otl sites restore turns it on again, by its id.",
+			"deleted for good with all that is its own; until then otl sites restore turns it on again, by its id. Its owner cannot.",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
 				s, err := n.Sites.Get(ctx, args[0])

@@ -118,7 +118,7 @@ func (a Resets) Send(ctx context.Context, siteID string, u otl.User) error {
 		case u.Held(otl.ChannelMail, "", now):
 			return ErrHeld
 		}
-		if err := tx.Events.Append(ctx, a.event(otl.EventUserInvited, u.ID, "", nil)); err != nil {
+		if err := tx.Events.Append(ctx, a.event(otl.EventResetSent, u.ID, "", nil)); err != nil {
 			return err
 		}
 		return a.send(ctx, tx, u, t)

@@ -151,8 +151,8 @@ func TestWhoRunsTheServerSendsALink(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if n := logged(t, w, u.ID, otl.EventUserInvited); n != 2 {
-			t.Errorf("%d entries of the log", n)
+		if sent, invited := logged(t, w, u.ID, otl.EventResetSent), logged(t, w, u.ID, otl.EventUserInvited); sent != 2 || invited != 0 {
+			t.Errorf("%d entries of the log, %d of an invitation", sent, invited)
 		}
 		reset := func(link string) error {
 			token := link[len(otltest.Issuer+"/reset/"):]

@@ -128,15 +128,31 @@ func Keys() []Key { return (&Config{}).keys() }
 // Refuse is the error for a value that turned out to be of no use, under the
 // name the user gave it.
 func (c *Config) Refuse(path, text string) error {
+	return c.fault(path, text)
+}
+
+func (c *Config) fault(path, text string) *Error {
 	return &Error{Key: c.values[path].name, Text: text, Path: path}
 }
 
 // Error is a configuration that is refused. It is meant to be shown as it is.
 type Error struct {
-	Key  string // the name as the user wrote it
-	Text string
-	Path string   // of the key at fault, "" where it is none
-	More []*Error // what else is wrong
+	Key   string // the name as the user wrote it
+	Text  string
+	Path  string   // of the key at fault, "" where it is none
+	Cause error    // ErrSecretFile for a file with a secret that is refused, else nil
+	More  []*Error // what else is wrong
+}
+
+// Unwrap gives the causes of all that is wrong.
+func (e *Error) Unwrap() (causes []error) {
+	if e.Cause != nil {
+		causes = append(causes, e.Cause)
+	}
+	for _, other := range e.More {
+		causes = append(causes, other)
+	}
+	return causes
 }
 
 // Error gives the key and what is wrong with it, and the same of all others.

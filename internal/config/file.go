@@ -37,13 +37,13 @@ func fromFile(name string, keys []Key, bad *faults) (map[string]given, error) {
 		if err != nil {
 			return nil, err
 		}
-		return known(n, values, keys, bad)
+		return known(n, values, keys, bad), nil
 	}
 	return nil, nil
 }
 
 // known keeps to the keys there are and refuses the others.
-func known(name string, values map[string]string, keys []Key, bad *faults) (map[string]given, error) {
+func known(name string, values map[string]string, keys []Key, bad *faults) map[string]given {
 	out := map[string]given{}
 	for _, path := range slices.Sorted(maps.Keys(values)) {
 		called := name + ": " + path
@@ -57,12 +57,12 @@ func known(name string, values map[string]string, keys []Key, bad *faults) (map[
 		}
 		if keys[i].Secret && values[path] != "" {
 			if err := CheckPrivate(name); err != nil {
-				return nil, fmt.Errorf("%w (it holds %s)", err, path)
+				*bad = append(*bad, &Error{Key: called, Text: err.Error(), Path: path, Cause: err})
 			}
 		}
 		out[path] = given{values[path], "file", called}
 	}
-	return out, nil
+	return out
 }
 
 func paths(keys []Key) []string {

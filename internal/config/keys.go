@@ -59,7 +59,7 @@ func (c *Config) keys() []Key {
 		key("sms.daily_cap", "200", "SMS sent in 24 hours for one site, apart from codes of second factors, of which there are as many again.", number(&c.SMSDailyCap, 1, 1000000)),
 		key("onelogin.strict_subdomain", "auto", "Whether OneLogin's wire takes only the subdomain of the site that calls: true, false, or auto: where there are several sites.", oneOf(&c.StrictSubdomain, "auto", "true", "false")),
 		key("onelogin.host_in_path", "false", "Serve OneLogin's wire below /<name>.onelogin.com/ too, for clients whose host cannot be set otherwise.", boolean(&c.HostInPath)),
-		key("egress.allow", "", "Networks, comma-separated, of your own that sites may name as receivers of webhooks; public addresses need no entry.", prefixes(&c.EgressAllow)),
+		key("egress.allow", "", "Networks, comma-separated, of your own that sites may name as receivers of webhooks; public addresses need no entry. Any other address \"leads to no address that this server may call\".", prefixes(&c.EgressAllow)),
 		key("egress.ports", "443,8443", "Ports, comma-separated, that sites may name in the address of a receiver.", ports(&c.EgressPorts)),
 		key("audit.retention", "0", "How long the log of events is kept, such as 400d; 0 for ever. At least 31d, because deliveries of webhooks are kept for 30.", retention(&c.AuditRetention)),
 		key("audit.address_retention", "90d", "How long the log of events and sessions say from which address and with which browser somebody came; 0 as long as they are kept. At least 31d.", retention(&c.AddressRetention)),

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -26,8 +25,9 @@ type given struct {
 	name   string // what an error calls it, such as "OTL_LISTEN"
 }
 
-// Load reads the configuration. The error is an *Error that names every value at fault, or
-// ErrSecretFile for a file with a secret that cannot be read or that everybody can read.
+// Load reads the configuration. The error is an *Error that names every value at fault; it is
+// ErrSecretFile, too, where a file with a secret cannot be read or everybody can read it. A
+// configuration file that cannot be read is named alone, because nobody knows what it says.
 func Load(src Sources) (*Config, error) {
 	c := &Config{values: map[string]Value{}}
 	keys := c.keys()
@@ -36,10 +36,7 @@ func Load(src Sources) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	env, err := fromEnv(src.Environ, keys, &bad)
-	if err != nil {
-		return nil, err
-	}
+	env := fromEnv(src.Environ, keys, &bad)
 	for _, k := range keys {
 		g := given{text: k.Default, source: "default", name: k.Path}
 		if def, ok := src.Defaults[k.Path]; ok {
@@ -59,10 +56,10 @@ func Load(src Sources) (*Config, error) {
 		}
 		c.values[k.Path] = newValue(k, g)
 	}
-	if err := bad.err(); err != nil {
+	if err := append(bad, c.disagreements()...).err(); err != nil {
 		return nil, err
 	}
-	return c, c.agree()
+	return c, nil
 }
 
 func newValue(k Key, g given) Value {
@@ -73,27 +70,27 @@ func newValue(k Key, g given) Value {
 	return v
 }
 
-// agree checks what concerns several keys.
-func (c *Config) agree() error {
+// disagreements are the values that are good by themselves and at fault beside others.
+func (c *Config) disagreements() (bad faults) {
 	if !c.SecretKey.Empty() && c.SecretKey.Reveal() == c.SecretKeyPrevious.Reveal() {
-		return c.Refuse("secret_key_previous", "is the key it should be the predecessor of")
+		bad = append(bad, c.fault("secret_key_previous", "is the key it should be the predecessor of"))
 	}
-	if !c.RateLimits && strings.HasPrefix(c.PublicURL, "https:") {
-		return c.Refuse("rate_limits", "must stay on where people reach the server by https")
+	if c.values["rate_limits"].Text == "off" && strings.HasPrefix(c.PublicURL, "https:") {
+		bad = append(bad, c.fault("rate_limits", "must stay on where people reach the server by https"))
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		present, missing := "tls.cert", "tls.key"
 		if c.TLSCert == "" {
 			present, missing = missing, present
 		}
-		return c.Refuse(present, "needs "+c.values[missing].Key.Env+" as well")
+		bad = append(bad, c.fault(present, "needs "+c.values[missing].Key.Env+" as well"))
 	}
-	return nil
+	return bad
 }
 
 // fromEnv gives the values of the environment by path. Every OTL_ variable must
 // be a key, the file of a secret, or a name that belongs to clients and scripts.
-func fromEnv(environ []string, keys []Key, bad *faults) (map[string]given, error) {
+func fromEnv(environ []string, keys []Key, bad *faults) map[string]given {
 	out, files := map[string]given{}, map[string]given{}
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
@@ -121,7 +118,8 @@ func fromEnv(environ []string, keys []Key, bad *faults) (map[string]given, error
 		}
 		raw, err := ReadSecretFile(f.text)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.name, err)
+			*bad = append(*bad, &Error{Key: f.name, Text: err.Error(), Path: k.Path, Cause: err})
+			continue
 		}
 		f.text = strings.TrimSpace(string(raw))
 		if f.text == "" {
@@ -130,7 +128,7 @@ func fromEnv(environ []string, keys []Key, bad *faults) (map[string]given, error
 		}
 		out[k.Path] = f
 	}
-	return out, nil
+	return out
 }
 
 // fileSuffix makes of a secret's variable the one that names a file with it.

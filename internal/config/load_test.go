@@ -180,26 +180,27 @@ func TestUnknownNamesAreRefusedWithTheNearest(t *testing.T) {
 	}
 }
 
-// TestHandlesOfScriptsAreIgnored names every handle, so that one that is lost
-// from the list is noticed: with `set -a; source .otl/dev.env` they are all in
-// the environment of the next `otl serve`.
-// TestAllFaultsAreNamedAtOnce: of the file, of names and of values.
+// TestAllFaultsAreNamedAtOnce: of the file, of names, of files with secrets, of values and of what
+// values are beside others.
 func TestAllFaultsAreNamedAtOnce(t *testing.T) {
 	t.Parallel()
 	path := file(t, "lissten: x\naccess_ttl: 30\nsession_limit: many\n")
-	_, err := Load(Sources{File: path, Environ: []string{"OTL_LITSEN=x", "OTL_JWT_ALG=none", "OTL_LOG_LEVEL=loud", "OTL_SESSION_LIMIT=5"}, Flags: map[string]string{"listen": "nowhere"}})
+	_, err := Load(Sources{File: path, Environ: []string{"OTL_LITSEN=x", "OTL_SECRET_KEY_FILE=/none", "OTL_JWT_ALG=none", "OTL_RATE_LIMITS=off", "OTL_PUBLIC_URL=https://id.test", "OTL_TLS_KEY=a.pem", "OTL_LOG_LEVEL=loud", "OTL_SESSION_LIMIT=5"}, Flags: map[string]string{"listen": "nowhere"}})
 	wantRefusal(t, err, path+": lissten", "did you mean listen?")
 	var e *Error
-	if !errors.As(err, &e) || len(e.More) != 5 {
+	if !errors.As(err, &e) || len(e.More) != 8 || !errors.Is(err, ErrSecretFile) {
 		t.Fatalf("%v", err)
 	}
-	for i, want := range []string{"OTL_LITSEN", "--listen", path + ": access_ttl", "OTL_JWT_ALG", "OTL_LOG_LEVEL"} {
+	for i, want := range []string{"OTL_LITSEN", "OTL_SECRET_KEY_FILE", "--listen", path + ": access_ttl", "OTL_JWT_ALG", "OTL_LOG_LEVEL", "OTL_RATE_LIMITS", "OTL_TLS_KEY"} {
 		if e.More[i].Key != want || !strings.Contains(err.Error(), "; "+want+": ") {
 			t.Errorf("%d is %s, want %s: %v", i, e.More[i].Key, want, err)
 		}
 	}
 }
 
+// TestHandlesOfScriptsAreIgnored names every handle, so that one that is lost
+// from the list is noticed: with `set -a; source .otl/dev.env` they are all in
+// the environment of the next `otl serve`.
 func TestHandlesOfScriptsAreIgnored(t *testing.T) {
 	t.Parallel()
 	var environ []string

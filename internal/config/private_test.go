@@ -124,7 +124,7 @@ func TestSR05_ConfigurationFileWithASecretIsPrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Load(Sources{File: path})
-	if !errors.Is(err, ErrSecretFile) || !strings.Contains(err.Error(), "it holds secret_key") {
+	if !errors.Is(err, ErrSecretFile) || !strings.Contains(err.Error(), ": secret_key: secret file refused: ") {
 		t.Errorf("got %v", err)
 	}
 	open := file(t, "listen: 127.0.0.1:1\nsecret_key:\n")

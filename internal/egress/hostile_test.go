@@ -180,7 +180,7 @@ func TestWH11_Problem(t *testing.T) {
 		"http://127.0.0.1:1/":                          "the connection was refused",
 		fmt.Sprintf("http://127.0.0.2:%d/", open.port): "the connection failed",
 		"http://example.com/":                          "the URL must be an https URL without a user name, such as https://example.com/hook",
-		"https://10.0.0.1/":                            "the URL leads to no address that this server may call (egress.allow names networks of its own that it may)",
+		"https://10.0.0.1/":                            "the URL leads to no address that this server may call",
 	} {
 		_, err := local.Do(t.Context(), http.MethodGet, address, nil, nil)
 		if got := egress.Problem(err); got != want {

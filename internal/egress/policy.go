@@ -14,10 +14,11 @@ import (
 	"code.dny.dev/ssrf"
 )
 
-// Errors of requests that are not made.
+// Errors of requests that are not made, in words for whoever owns the address; what opens more
+// is the operator's to read, in docs/configuration.md.
 var (
 	ErrURL     = errors.New("must be an https URL without a user name, such as https://example.com/hook")
-	ErrBlocked = errors.New("leads to no address that this server may call (egress.allow names networks of its own that it may)")
+	ErrBlocked = errors.New("leads to no address that this server may call")
 )
 
 // portError is ErrURL for a port that may not be called; it holds those that may.
@@ -25,7 +26,7 @@ type portError string
 
 // Error says which ports may be called.
 func (e portError) Error() string {
-	return "the port must be " + string(e) + " (egress.ports names others)"
+	return "the port must be " + string(e)
 }
 
 // Unwrap says that it is ErrURL.

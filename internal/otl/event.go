@@ -60,6 +60,7 @@ const (
 	EventUserDeleted     EventType = "user.deleted"
 	EventCodeHandedOver  EventType = "code.handed_over" // to a site, by the channel direct
 	EventUserInvited     EventType = "user.invited"     // to choose a password
+	EventResetSent       EventType = "user.reset_sent"  // a link to choose a new password, by whoever runs the server
 	EventLinkOpened      EventType = "link.opened"
 	EventLinkDenied      EventType = "link.denied"
 	EventPasswordRemoved EventType = "user.password_removed"

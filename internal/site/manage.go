@@ -236,6 +236,9 @@ func replace(was, now []string, add, remove func(string) error) error {
 	return nil
 }
 
+// ErrTurnedOff is the answer to an owner who restores what whoever runs the server turned off.
+var ErrTurnedOff = &otl.Error{Kind: otl.Forbidden, Code: "site_turned_off", Text: "Whoever runs the server turned this site off, and alone can turn it on again."}
+
 // Delete turns a site off at once: its keys and its tokens are refused from the
 // next call on. Within Grace its owner can restore it; then it is gone. It gives
 // the end of the grace.
@@ -249,7 +252,7 @@ func (s *Sites) Delete(ctx context.Context, owner, id string) (time.Time, error)
 	})
 }
 
-// TurnOff is Delete on behalf of whoever runs the server.
+// TurnOff is Delete on behalf of whoever runs the server, who alone can restore the site then.
 func (s *Sites) TurnOff(ctx context.Context, id string) (time.Time, error) {
 	now := s.Now()
 	return now.Add(Grace), s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -265,7 +268,7 @@ func (s *Sites) TurnOff(ctx context.Context, id string) (time.Time, error) {
 }
 
 func turnOff(ctx context.Context, tx *store.Tx, id, by string, now time.Time) error {
-	was, err := tx.Sites.Delete(ctx, id, now)
+	was, err := tx.Sites.Delete(ctx, id, by == operator, now)
 	if err == nil && !was {
 		err = otl.NoSuch("site")
 	}
@@ -275,15 +278,21 @@ func turnOff(ctx context.Context, tx *store.Tx, id, by string, now time.Time) er
 	return appendEvent(ctx, tx, otl.EventSiteDeleted, id, now, map[string]string{otl.DataBy: by})
 }
 
-// Restore turns a deleted site on again. Its keys and sessions are good as far
-// as they have not ended otherwise.
+// Restore turns a site on again that its owner deleted. Its keys and sessions are good as
+// far as they have not ended otherwise. It is ErrTurnedOff where whoever runs the server did.
 func (s *Sites) Restore(ctx context.Context, owner, id string) (otl.Site, error) {
 	var out otl.Site
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if _, err := owned(ctx, tx, owner, id, true); err != nil {
 			return err
 		}
-		err := turnOn(ctx, tx, id, owner, s.Now())
+		held, err := tx.Sites.Held(ctx, id)
+		if err == nil && held {
+			err = ErrTurnedOff
+		}
+		if err == nil {
+			err = turnOn(ctx, tx, id, owner, s.Now())
+		}
 		if err == nil {
 			out, err = owned(ctx, tx, owner, id, false)
 		}
@@ -292,7 +301,7 @@ func (s *Sites) Restore(ctx context.Context, owner, id string) (otl.Site, error)
 	return out, err
 }
 
-// TurnOn is Restore on behalf of whoever runs the server.
+// TurnOn is Restore on behalf of whoever runs the server, whoever turned the site off.
 func (s *Sites) TurnOn(ctx context.Context, id string) (out otl.Site, err error) {
 	if !secret.ValidID(id) {
 		return out, otl.NoSuch("site")

@@ -1,6 +1,7 @@
 package site_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -8,7 +9,46 @@ import (
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/store"
 )
+
+// TestSE13_AnOwnerRestoresWhatHeDeletedAlone: what whoever runs the server turned off he cannot,
+// also where he had deleted and restored it before; once it was turned on for him, his own is his again.
+func TestSE13_AnOwnerRestoresWhatHeDeletedAlone(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		id, owner := w.Notes.Site.ID, w.Person(t, "owner@dev.test").ID
+		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+			return tx.Businesses.AddOwner(ctx, w.Notes.Site.BusinessID, owner, w.Clock.Now())
+		}); err != nil {
+			t.Fatal(err)
+		}
+		restore := func() error { _, err := w.Sites.Restore(t.Context(), owner, id); return err }
+		for range 2 {
+			if _, err := w.Sites.Delete(t.Context(), owner, id); err != nil {
+				t.Fatal(err)
+			}
+			if err := restore(); err != nil {
+				t.Errorf("his own: %v", err)
+			}
+			if _, err := w.Sites.TurnOff(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+			if err := restore(); !otl.Is(err, "site_turned_off") {
+				t.Errorf("the operator's: %v", err)
+			}
+			if err := auth(t, w, w.Notes.Key.Reveal()); !otl.Is(err, "site_key_unknown") {
+				t.Errorf("its key: %v", err)
+			}
+			if _, err := w.Sites.Restore(t.Context(), secret.NewID(w.Clock.Now()), id); !otl.Is(err, "not_found") {
+				t.Errorf("somebody else learns of it: %v", err)
+			}
+			if _, err := w.Sites.TurnOn(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
 
 // TestWhoRunsTheServerTurnsASiteOff, whoever owns it, and on again while it can be; each is an
 // entry of the log. The installation's own site is none of those.

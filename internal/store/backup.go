@@ -17,18 +17,12 @@ var ErrDamaged = errors.New("the database is damaged")
 // go on, and checks the copy (DD-09). Its owner alone can read the file, which has the name only
 // once it is whole and on disk; of a backup that fails nothing is left. A file that is there
 // already is os.ErrExist, and stays as it is.
-func Backup(ctx context.Context, path, file string) (err error) {
-	name, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // nobody takes it meanwhile
-	if err != nil {
-		return err
+func Backup(ctx context.Context, path, file string) error {
+	if _, err := os.Lstat(file); err == nil { // told before the work, too
+		return &os.PathError{Op: "copy", Path: file, Err: os.ErrExist}
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(file))
-		}
-	}()
 	copied, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-*") // mode 0600
-	if err := errors.Join(name.Close(), err); err != nil {
+	if err != nil {
 		return err
 	}
 	defer os.Remove(copied.Name())
@@ -41,10 +35,13 @@ func Backup(ctx context.Context, path, file string) (err error) {
 	if err := errors.Join(copied.Sync(), copied.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(copied.Name(), file); err != nil {
+	if err := os.Link(copied.Name(), file); err != nil { // takes no name that somebody else took meanwhile
 		return err
 	}
-	return syncDirectory(filepath.Dir(file))
+	if err := syncDirectory(filepath.Dir(file)); err != nil {
+		return errors.Join(err, os.Remove(file))
+	}
+	return nil
 }
 
 // copyInto writes what a reader of the database sees at one moment into an empty file.

@@ -43,8 +43,12 @@ func TestDD09_ABackupIsOneMoment(t *testing.T) {
 	defer stop()
 	for _, name := range []string{"first.db", "second.db", "third.db"} {
 		last, file := add(t.Context()), filepath.Join(dir, name)
-		if err := store.Backup(t.Context(), url, file); err != nil {
+		seen, err := backupWatched(t, url, file)
+		if err != nil {
 			t.Fatal(err)
+		}
+		if seen != nil && seen.Size() == 0 {
+			t.Errorf("%s had its name before it was whole", name)
 		}
 		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%v %v", info, err)
@@ -56,6 +60,44 @@ func TestDD09_ABackupIsOneMoment(t *testing.T) {
 		if err := open(t, file, true).Ping(t.Context()); err != nil { // on an empty host: no other file lies beside it
 			t.Error(err)
 		}
+	}
+}
+
+// backupWatched makes a backup and gives what is first seen under its name, nil for nothing
+// before it was done.
+func backupWatched(t *testing.T, url, file string) (seen os.FileInfo, err error) {
+	t.Helper()
+	done := make(chan error)
+	go func() { done <- store.Backup(t.Context(), url, file) }()
+	for {
+		select {
+		case err := <-done:
+			return seen, err
+		default:
+			if seen == nil {
+				seen, _ = os.Stat(file)
+			}
+		}
+	}
+}
+
+// TestDD09_OneOfTwoBackupsTakesTheName, whole; the other fails and leaves nothing.
+func TestDD09_OneOfTwoBackupsTakesTheName(t *testing.T) {
+	t.Parallel()
+	url, dir := otltest.DatabaseURL(t, otltest.SQLite), t.TempDir()
+	file, done := filepath.Join(dir, "copy.db"), make(chan error)
+	for range 2 {
+		go func() { done <- store.Backup(t.Context(), url, file) }()
+	}
+	one, two := <-done, <-done
+	if (one == nil) == (two == nil) || !errors.Is(errors.Join(one, two), os.ErrExist) {
+		t.Errorf("%v, %v", one, two)
+	}
+	if err := store.Check(t.Context(), file); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("%v %v", left, err)
 	}
 }
 

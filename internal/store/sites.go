@@ -139,19 +139,25 @@ func (g Sites) Touch(ctx context.Context, id string, now time.Time) error {
 	return err
 }
 
-// Delete turns a site off, and reports whether it was on: from the commit on
-// nobody finds it, its keys or its sessions.
-func (g Sites) Delete(ctx context.Context, id string, now time.Time) (bool, error) {
+// Delete turns a site off, held where its owner is not to turn it on again, and reports whether
+// it was on: from the commit on nobody finds it, its keys or its sessions.
+func (g Sites) Delete(ctx context.Context, id string, held bool, now time.Time) (bool, error) {
 	g.changes.site()
-	n, err := g.exec(ctx, `UPDATE sites SET deleted_at = $1, updated_at = $1, version = version + 1 WHERE id = $2 AND deleted_at IS NULL`, millis(now), id)
+	n, err := g.exec(ctx, `UPDATE sites SET deleted_at = $1, held = $2, updated_at = $1, version = version + 1 WHERE id = $3 AND deleted_at IS NULL`, millis(now), held, id)
 	return n == 1, err
+}
+
+// Held reports whether a site is off and its owner is not to turn it on again.
+func (g Sites) Held(ctx context.Context, id string) (held bool, err error) {
+	err = g.one(ctx, `SELECT held FROM sites WHERE id = $1`, []any{id}, &held)
+	return held, err
 }
 
 // Restore turns a site on again that was deleted after since, and reports
 // whether there was one.
 func (g Sites) Restore(ctx context.Context, id string, since, now time.Time) (bool, error) {
 	g.changes.site()
-	n, err := g.exec(ctx, `UPDATE sites SET deleted_at = NULL, updated_at = $1, version = version + 1 WHERE id = $2 AND deleted_at > $3`,
+	n, err := g.exec(ctx, `UPDATE sites SET deleted_at = NULL, held = false, updated_at = $1, version = version + 1 WHERE id = $2 AND deleted_at > $3`,
 		millis(now), id, millis(since))
 	return n == 1, err
 }

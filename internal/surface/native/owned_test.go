@@ -107,6 +107,15 @@ func TestSE13_ADeletedSiteIsOffAtOnce(t *testing.T) {
 		w.Do(t, me).Want(t, http.StatusOK)
 		w.Refresh(t, acme, tokens.Text("refresh_token")).Want(t, http.StatusOK)
 
+		if _, err := w.Sites.TurnOff(t.Context(), s.ID); err != nil {
+			t.Fatal(err)
+		}
+		do(http.MethodPost, path+"/restore", nil).Want(t, http.StatusForbidden, "site_turned_off")
+		w.Do(t, me).Want(t, http.StatusUnauthorized)
+		if _, err := w.Sites.TurnOn(t.Context(), s.ID); err != nil {
+			t.Fatal(err)
+		}
+
 		do(http.MethodDelete, path, nil).Want(t, http.StatusOK)
 		if err := w.Sites.Purge(t.Context()); err != nil {
 			t.Fatal(err)

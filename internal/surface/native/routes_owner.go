@@ -29,7 +29,7 @@ func (s ownedSites) routes() {
 	}, s.remove)
 	route(s.Surface, operation{
 		id: "restoreSite", method: http.MethodPost, path: "/sites/{id}/restore", tag: tagSites,
-		summary: "Turn a deleted site on again", text: "Its keys work again, and sessions that have not ended meanwhile go on.",
+		summary: "Turn a deleted site on again", text: "Its keys work again, and sessions that have not ended meanwhile go on. What whoever runs the server turned off stays off: 403 site_turned_off.",
 		access: byOwner, success: http.StatusOK, errors: []int{404}, answer: sampleSiteOut(),
 	}, s.restore)
 	route(s.Surface, operation{

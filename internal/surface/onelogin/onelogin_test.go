@@ -291,7 +291,7 @@ func TestSE13_ATokenEndsWithWhatItStandsOn(t *testing.T) {
 		x.bearer = x.token(t, "/auth/oauth2/v2/token", other).Text("access_token")
 		x.get(t, "/auth/rate_limit").Want(t, http.StatusOK)
 		if err := x.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-			_, err := tx.Sites.Delete(ctx, x.Shop.Site.ID, x.Clock.Now())
+			_, err := tx.Sites.Delete(ctx, x.Shop.Site.ID, false, x.Clock.Now())
 			return err
 		}); err != nil {
 			t.Fatal(err)
