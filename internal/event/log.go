@@ -17,7 +17,8 @@ import (
 // Log gives events their places: in the log of the installation and in those of the
 // sites they concern. That happens after the transaction that appended them, so that
 // no request waits for it, and in one of its own that only one node at a time is in:
-// places have no gaps, and whoever has read one has read all before it (ADR 13).
+// places have no gaps, and whoever has read one has read all before it (ADR 13). On SQLite
+// it is the same commit (ADR 48).
 type Log struct {
 	Store *store.Store
 	Log   *slog.Logger
@@ -40,8 +41,14 @@ const (
 	batch = 256
 )
 
-// Run places events until ctx ends.
+// Run places events until ctx ends: on SQLite at the end of the commit that appended them,
+// which spares another one (ADR 48).
 func (l *Log) Run(ctx context.Context) {
+	l.Store.AtLast(func(ctx context.Context, tx *store.Tx) (func(), bool, error) {
+		n, queued, err := l.placeNext(ctx, tx)
+		return func() { l.wake(queued) }, n == batch, err
+	})
+	defer l.Store.AtLast(nil)
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for {
@@ -68,24 +75,34 @@ func (l *Log) Run(ctx context.Context) {
 func (l *Log) Place(ctx context.Context) (n int, err error) {
 	var queued map[string]bool
 	err = l.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		p := placer{tx: tx, now: l.Now(), heads: map[string]otl.Head{}, endpoints: map[string][]store.StoredEndpoint{}, queued: map[string]bool{}}
-		if _, err := p.head(ctx, ""); err != nil { // from here on this node is alone
-			return err
-		}
-		found, err := tx.Events.Unplaced(ctx, batch)
-		if err != nil {
-			return err
-		}
-		if n = len(found); n == 0 {
-			return nil
-		}
-		queued = p.queued
-		return p.place(ctx, found)
+		n, queued, err = l.placeNext(ctx, tx)
+		return err
 	})
-	if err == nil && len(queued) > 0 && l.Queued != nil {
-		l.Queued(slices.Collect(maps.Keys(queued)))
+	if err == nil {
+		l.wake(queued)
 	}
 	return n, err
+}
+
+// wake tells that deliveries to endpoints were queued.
+func (l *Log) wake(endpoints map[string]bool) {
+	if len(endpoints) > 0 && l.Queued != nil {
+		l.Queued(slices.Collect(maps.Keys(endpoints)))
+	}
+}
+
+// placeNext is Place within a transaction. It gives the endpoints that deliveries were
+// queued to.
+func (l *Log) placeNext(ctx context.Context, tx *store.Tx) (n int, queued map[string]bool, err error) {
+	p := placer{tx: tx, now: l.Now(), heads: map[string]otl.Head{}, endpoints: map[string][]store.StoredEndpoint{}, queued: map[string]bool{}}
+	if _, err := p.head(ctx, ""); err != nil { // from here on this node is alone
+		return 0, nil, err
+	}
+	found, err := tx.Events.Unplaced(ctx, batch)
+	if err != nil || len(found) == 0 {
+		return 0, nil, err
+	}
+	return len(found), p.queued, p.place(ctx, found)
 }
 
 // placer is one transaction that places events.

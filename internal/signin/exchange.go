@@ -125,14 +125,14 @@ func (s *Flows) arrive(ctx context.Context, tx *store.Tx, e Exchange, t otl.Tick
 	if e.Bind {
 		st.Session.ProofKey = e.Key
 	}
-	if st.User, err = tx.Users.Came(ctx, t.UserID, now); err != nil {
-		if errors.Is(err, store.ErrNotFound) {
-			err = ErrCode // disabled
-		}
-		return session.Opened{}, err
-	}
-	if st.Grant, err = tx.Grants.Of(ctx, t.UserID, site.ID); errors.Is(err, store.ErrNotFound) || err == nil && !st.Grant.Live() {
+	if st.User, st.Grant, err = tx.Users.At(ctx, t.UserID, site.ID); err == nil && !st.Grant.Live() {
 		return session.Opened{}, ErrCode // he disconnected the site meanwhile
+	}
+	if err == nil {
+		st.User, err = tx.Users.Came(ctx, st.User, now)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		err = ErrCode // disabled, or gone
 	}
 	if err != nil {
 		return session.Opened{}, err

@@ -83,7 +83,7 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 		if err := s.Second.settle(ctx, tx, p); err != nil {
 			return entrance{}, err
 		}
-		if _, err := tx.Users.Came(ctx, u.ID, s.Now()); err != nil {
+		if _, err := tx.Users.Came(ctx, u, s.Now()); err != nil {
 			return entrance{}, err
 		}
 		opened, err := s.Sessions.Resume(ctx, tx, session.Holder{Client: e.by}, e.site.ID, u.ID, e.join, e.method)

@@ -193,7 +193,7 @@ func (s *SecondStep) came(ctx context.Context, tx *store.Tx, p *Proved) (err err
 		p.User.SessionVersion, err = tx.Users.SignedIn(ctx, p.User.ID, p.passwordVersion, now)
 		p.User.LastLoginAt = now
 	} else {
-		p.User, err = tx.Users.Came(ctx, p.User.ID, now)
+		p.User, err = tx.Users.Came(ctx, p.User, now)
 	}
 	if !errors.Is(err, store.ErrNotFound) {
 		return err

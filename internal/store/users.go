@@ -10,18 +10,11 @@ import (
 // Users is the group of statements about people.
 type Users struct{ group }
 
-// userColumns are the columns of a person as u, returnedUser the same where there is no name but
-// the table's.
-const (
-	userColumns = `u.id, u.email, u.email_key, u.email_verified_at, u.name, u.display_name, u.phone,
+// userColumns are the columns of a person as u.
+const userColumns = `u.id, u.email, u.email_key, u.email_verified_at, u.name, u.display_name, u.phone,
 	u.phone_verified_at, u.picture, u.locale, u.preferences, u.session_version, u.version, u.disabled_at,
 	u.created_at, u.updated_at, u.last_login_at, u.username, u.username_key,
 	u.created_by, u.held_for, u.held_channel, u.held_until, u.delete_at`
-	returnedUser = `id, email, email_key, email_verified_at, name, display_name, phone,
-	phone_verified_at, picture, locale, preferences, session_version, version, disabled_at,
-	created_at, updated_at, last_login_at, username, username_key,
-	created_by, held_for, held_channel, held_until, delete_at`
-)
 
 func userDest(u *otl.User) []any {
 	return []any{
@@ -138,13 +131,19 @@ func (g Users) SignedIn(ctx context.Context, id string, passwordVersion int, now
 	return sessionVersion, err
 }
 
-// Came records a sign-in that needed no password. It fails with ErrNotFound when
-// the person is disabled or gone.
-func (g Users) Came(ctx context.Context, id string, now time.Time) (otl.User, error) {
-	g.changes.person(id)
-	var u otl.User
-	err := g.one(ctx, `UPDATE users SET last_login_at = $1 WHERE id = $2 AND disabled_at IS NULL RETURNING `+returnedUser,
-		[]any{millis(now), id}, userDest(&u)...)
+// Came records a sign-in that needed no password, of somebody who was read in the same
+// transaction, and gives him as he is now: on PostgreSQL he may have changed since. It fails
+// with ErrNotFound when he is disabled or gone.
+func (g Users) Came(ctx context.Context, u otl.User, now time.Time) (otl.User, error) {
+	g.changes.person(u.ID)
+	var version int
+	var deleteAt time.Time
+	err := g.one(ctx, `UPDATE users SET last_login_at = $1 WHERE id = $2 AND disabled_at IS NULL RETURNING session_version, version, delete_at`,
+		[]any{millis(now), u.ID}, &u.SessionVersion, &version, at(&deleteAt))
+	if err == nil && (version != u.Version || !deleteAt.Equal(u.DeleteAt)) {
+		return g.ByID(ctx, u.ID)
+	}
+	u.LastLoginAt = time.UnixMilli(now.UnixMilli()).UTC()
 	return u, err
 }
 
@@ -170,7 +169,7 @@ func (g Users) VerifyPhone(ctx context.Context, id, phone string, now time.Time)
 // address.
 func (g Users) UnprovePhone(ctx context.Context, id string) error {
 	g.changes.person(id)
-	_, err := g.exec(ctx, `UPDATE users SET phone_verified_at = NULL WHERE id = $1 AND email_key <> ''`, id)
+	_, err := g.exec(ctx, `UPDATE users SET phone_verified_at = NULL, version = version + 1 WHERE id = $1 AND email_key <> ''`, id)
 	return err
 }
 

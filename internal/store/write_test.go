@@ -429,3 +429,75 @@ func TestDrain_HoweverManyThereAreTheyGo(t *testing.T) {
 		}
 	})
 }
+
+// TestAtLast_ComesInTheSameCommit: what is to be done at the end of a commit that appended
+// events is in it, and what it could not do is told instead.
+func TestAtLast_ComesInTheSameCommit(t *testing.T) {
+	t.Parallel()
+	url := otltest.DatabaseURL(t, otltest.SQLite)
+	st, kept := open(t, url, true), 0
+	appends := func(id string) {
+		t.Helper()
+		err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+			return tx.Events.Append(ctx, otl.Event{ID: "evt_" + id, Type: otl.EventUserCreated, CreatedAt: start})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := func() bool {
+		select {
+		case <-st.Appended():
+			return true
+		default:
+			return false
+		}
+	}
+	no := errors.New("no")
+	for i, one := range []struct {
+		name        string
+		rest        bool
+		err         error
+		panics      bool
+		stays, told bool
+	}{
+		{name: "all", stays: true},
+		{name: "some", rest: true, stays: true, told: true},
+		{name: "none", err: no, told: true},
+		{name: "a panic", panics: true, told: true},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			id, after := strconv.Itoa(i), 0
+			st.AtLast(func(ctx context.Context, tx *store.Tx) (func(), bool, error) {
+				if err := business(id)(ctx, tx); err != nil {
+					t.Error(err)
+				}
+				if one.panics {
+					panic("no")
+				}
+				return func() { after++ }, one.rest, one.err
+			})
+			before := st.Stats().Commits
+			appends(id)
+			st.AtLast(nil)
+			if n := st.Stats().Commits - before; n != 1 {
+				t.Errorf("%d commits", n)
+			}
+			if one.stays {
+				kept++
+			}
+			if n := businesses(t, otltest.SQLite, url); n != kept {
+				t.Errorf("%d businesses, want %d", n, kept)
+			}
+			if e, err := st.Read.Events.List(t.Context(), "", "", "", 10); err != nil || len(e) != i+1 {
+				t.Errorf("%d events, %v", len(e), err)
+			}
+			if told() != one.told || (after == 1) != one.stays {
+				t.Errorf("told %t, after %d", !one.told, after)
+			}
+		})
+	}
+	if appends("9"); !told() {
+		t.Error("nobody was told of an event that nothing came last to")
+	}
+}

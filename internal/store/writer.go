@@ -28,7 +28,8 @@ type writer struct {
 	recall  *recall // nil beside a server, which remembers by itself
 	changes *changes
 	told    nudge
-	others  int64 // SQLite's data_version when it was last looked at
+	last    atomic.Pointer[Last] // runs at the end of a commit that appended events
+	others  int64                // SQLite's data_version when it was last looked at
 
 	jobs    chan *job
 	stop    chan struct{}
@@ -48,6 +49,10 @@ type job struct {
 	panic any // what fn panicked with
 	done  chan struct{}
 }
+
+// Last is what is done at the end of a commit that appended events. It gives what is to be
+// done once the commit is durable, and whether it left some of them.
+type Last func(context.Context, *Tx) (after func(), rest bool, err error)
 
 // maxBatch bounds the writes one commit carries, and so how long the first of
 // them waits for the others.
@@ -167,6 +172,10 @@ func (w *writer) batch(first *job) {
 			err = w.savepoint(ctx, j)
 		}
 	}
+	var after func()
+	if err == nil {
+		after, err = w.finish(ctx)
+	}
 	if err == nil {
 		err = w.exec(ctx, `COMMIT`)
 	}
@@ -189,6 +198,35 @@ func (w *writer) batch(first *job) {
 		}
 		close(j.done)
 	}
+	if err == nil && after != nil {
+		after()
+	}
+}
+
+// finish runs what is to come last in the commit. What it cannot do is left to whoever is
+// told of events, as where there is nothing to come last.
+func (w *writer) finish(ctx context.Context) (after func(), err error) {
+	last := w.last.Load()
+	if last == nil || !w.changes.appended() {
+		return nil, nil
+	}
+	var rest bool
+	j := &job{fn: func(ctx context.Context, tx *Tx) (err error) {
+		after, rest, err = (*last)(ctx, tx)
+		return err
+	}}
+	err = w.savepoint(ctx, j)
+	if err == nil && j.panic != nil {
+		j.err = fmt.Errorf("%v", j.panic)
+	}
+	if j.err != nil {
+		w.log.Error("finish a commit", "err", j.err)
+		after, rest = nil, true
+	}
+	if rest {
+		w.changes.event()
+	}
+	return after, err
 }
 
 // waiting gives the next job that is already there, or nil.
