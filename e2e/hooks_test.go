@@ -69,6 +69,10 @@ func TestTheWebhooksPageForEverybody(t *testing.T) {
 	for _, lang := range languages {
 		s.lang, l.brief = lang, lang == "de"
 		l.visit(w.url + "/account?lang=" + lang)
+		if len(languages) > 1 {
+			s.settings(l)
+			l.visit(w.url + "/account")
+		}
 		s.webhooks(l, len(languages) > 1)
 	}
 	l.quiet(w.host())

@@ -41,6 +41,13 @@ type Site struct {
 	DeletedAt    time.Time
 }
 
+// OffSite is a site that is turned off. Where it is held whoever runs the server did so, and
+// its owner cannot turn it on again.
+type OffSite struct {
+	Site
+	Held bool
+}
+
 // Lacks gives the fields a site requires that are not among those granted.
 func (s Site) Lacks(granted Fields) Fields {
 	return slices.DeleteFunc(slices.Clone(s.Required), granted.Has)

@@ -154,6 +154,12 @@ func (p *Page) read(t testing.TB) {
 			f := form{id: attr(n, "id"), method: attr(n, "method"), action: attr(n, "action"), fields: url.Values{}}
 			for in := range n.Descendants() {
 				name, kind := attr(in, "name"), attr(in, "type")
+				if in.Data == "textarea" {
+					f.fields.Add(name, words(in))
+				}
+				if in.Data == "option" && f.method == "post" && has(in, "selected") {
+					f.fields.Add(attr(in.Parent, "name"), attr(in, "value"))
+				}
 				if in.Data != "input" || name == "" || (kind == "checkbox" || kind == "radio") && !has(in, "checked") {
 					continue
 				}

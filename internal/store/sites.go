@@ -122,6 +122,15 @@ func (g Sites) Owned(ctx context.Context, userID, id string, deleted bool) (otl.
 	return s, err
 }
 
+// Off gives the partner sites of the businesses a person owns that were turned off after
+// since, oldest first, without their callback URLs and origins.
+func (g Sites) Off(ctx context.Context, userID string, since time.Time, limit int) ([]otl.OffSite, error) {
+	return all(ctx, g.group, `SELECT `+siteColumns+`, s.held FROM sites s
+		JOIN business_members m ON m.business_id = s.business_id AND m.role = 'owner'
+		WHERE m.user_id = $1 AND s.deleted_at > $2 AND NOT s.first_party ORDER BY s.id LIMIT $3`,
+		[]any{userID, millis(since), limit}, func(s *otl.OffSite) []any { return append(siteDest(&s.Site), &s.Held) })
+}
+
 // Update writes a site, but not its callback URLs and origins, if it still has
 // the version it was read with, and reports whether it had.
 func (g Sites) Update(ctx context.Context, s otl.Site) (bool, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/site"
 )
 
 // accountPage is what somebody sees of himself first.
@@ -22,14 +23,24 @@ type accountPage struct {
 	Runs    []ownSite // sites of his own
 }
 
-// ownSite is a site that somebody owns, and where its webhooks are.
-type ownSite struct{ Name, Path string }
+// ownSite is a site that somebody owns, and where he looks after it.
+type ownSite struct {
+	Name, Settings, Hooks string
+	Off                   string // where it is turned on again, "" for one that is on
+}
 
-// runs gives the sites somebody owns.
+// runs gives the sites somebody owns, those that are off behind those that are on.
 func (p accounts) runs(r *http.Request, u otl.User) (own []ownSite, err error) {
 	all, err := p.Pages.Sites.List(r.Context(), u.ID, "", shownOwn)
 	for _, s := range all {
-		own = append(own, ownSite{s.Name, hooksAt(s.ID)})
+		own = append(own, ownSite{Name: s.Name, Settings: ownedAt(s.ID, siteWays), Hooks: hooksAt(s.ID)})
+	}
+	if err != nil {
+		return nil, err
+	}
+	off, err := site.Off{Sites: p.Pages.Sites}.List(r.Context(), u.ID)
+	for _, s := range off {
+		own = append(own, ownSite{Name: s.Name, Off: ownedAt(s.ID, siteOff)})
 	}
 	return own, err
 }

@@ -84,14 +84,14 @@ func TestAD03_AD10_AD12_AD13_EveryPageSaysWhatABrowserMayDo(t *testing.T) {
 // manager, or whatever else knows them, is told of each (WCAG 2.2 success criterion 1.3.5).
 func autocompletes() []string {
 	return []string{
-		"code text: one-time-code", "display_name text: nickname", "email email: email", "email email: username", "identifier text: username webauthn", "label text: off",
-		"name text: name", "password password: current-password", "password password: new-password", "phone tel: tel", "picture url: photo", "url url: off", "user text: off", "user_code text: off",
+		"code text: one-time-code", "color text: off", "display_name text: nickname", "domain text: off", "email email: email", "email email: username", "footer text: off", "identifier text: username webauthn", "label text: off",
+		"link_text_0 text: off", "link_url_0 url: off", "name text: name", "name text: off", "password password: current-password", "password password: new-password", "phone tel: tel", "picture url: photo", "redirect_uri text: off", "sender text: off", "url url: off", "user text: off", "user_code text: off",
 		"username text: username",
 	}
 }
 
-// filled gives the fields of a page that people fill in, but for those that choose a number or a
-// day. A password is as long as its manager makes it.
+// filled gives the fields of a page that people fill in, but for those that choose a number, a day
+// or a file. A password is as long as its manager makes it.
 func filled(t *testing.T, p otltest.Page) (all []string) {
 	t.Helper()
 	doc, err := html.Parse(bytes.NewReader(p.Raw))
@@ -103,7 +103,7 @@ func filled(t *testing.T, p otltest.Page) (all []string) {
 		for _, a := range n.Attr {
 			at[a.Key] = a.Val
 		}
-		if n.Type != html.ElementNode || n.Data != "input" || slices.Contains([]string{"hidden", "checkbox", "radio", "number", "date"}, at["type"]) {
+		if n.Type != html.ElementNode || n.Data != "input" || slices.Contains([]string{"hidden", "checkbox", "radio", "number", "date", "file"}, at["type"]) {
 			continue
 		}
 		if at["autocomplete"] == "" || at["type"] == "password" && at["maxlength"] != "1024" {
@@ -172,7 +172,7 @@ func harmless(t *testing.T, p otltest.Page) {
 	}
 	known := []string{
 		"html", "head", "meta", "title", "link", "script", "body", "a", "header", "span", "strong", "main", "div", "h1", "h2", "h3", "p", "form", "input", "label", "button", "footer",
-		"select", "option", "code", "time", "nav", "mark", "fieldset", "legend", "ul", "ol", "li", "bdi", "svg", "path", "rect", "pre", "img", "details", "summary",
+		"select", "option", "code", "time", "nav", "mark", "fieldset", "legend", "ul", "ol", "li", "bdi", "svg", "path", "rect", "pre", "img", "details", "summary", "textarea",
 	}
 	for n := range doc.Descendants() {
 		if n.Type != html.ElementNode {

@@ -1,6 +1,7 @@
 package pages_test
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/store"
 	"github.com/onetimelogin/otl/internal/surface/pages"
 )
 
@@ -54,6 +56,7 @@ func everyPageIn(t *testing.T, lang string, w *otltest.World, s site.Registered,
 	c.steps()
 	c.devices()
 	c.hooks()
+	c.sites()
 	c.leaves()
 	return c.been
 }
@@ -301,6 +304,44 @@ func (c *crawler) hooks() {
 	b.Get(at)
 	b.Get(at + "/" + all[0].ID)
 	b.Submit(b.Get(at+"/"+all[0].ID+"/deliveries/"+sent[0].Event.Event.ID), "resend", nil)
+}
+
+// sites looks after a site of the person's own, which looks as the other one does.
+func (c *crawler) sites() {
+	u, err := c.w.Accounts.Find(c.Context(), c.email)
+	if err != nil {
+		c.Fatal(err)
+	}
+	own := c.w.Register(c.T, site.Registration{Name: c.s.Site.Name, Owner: u.ID}).Site
+	look, err := c.w.Sites.Brand(c.Context(), c.s.Site.ID)
+	if err != nil {
+		c.Fatal(err)
+	}
+	if err := c.w.Store.Write(c.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.Brands.Put(ctx, own.ID, look) }); err != nil {
+		c.Fatal(err)
+	}
+	b := c.signedIn()
+	keys, clients := b.Get(ownAt(own, "keys")), b.Get(ownAt(own, "clients"))
+	for _, p := range []otltest.Page{keys, clients} {
+		b.Submit(p, "new", map[string]string{"name": "", "redirect_uri": `"><svg onload=alert(1)>`, "scopes": `"><script>`})
+		made := b.Submit(p, "new", map[string]string{"name": c.s.Site.Name})
+		for _, action := range made.Actions() {
+			if action != p.Path {
+				b.Submit(b.Submit(made, action, map[string]string{"do": "revoke"}), "ask", nil)
+			}
+		}
+	}
+	for page, change := range map[string]map[string]string{
+		"ways": {"trust_days": `"><script>alert(1)</script>`, "ways": "x"}, "details": {"domain": `"><img src=x onerror=alert(1)>`}, "look": {"color": `"/><svg onload=alert(1)>`},
+		"addresses": {"callback_urls": `</textarea><script>alert(1)</script>`},
+	} {
+		p := b.Get(ownAt(own, page))
+		b.Submit(p, page, change)
+		b.Submit(p, page, nil)
+	}
+	b.Submit(b.Submit(b.Get(ownAt(own, "off")), "ask", nil), "ask", nil)
+	b.Submit(b.Get(ownAt(own, "off")), "ask", nil)
+	b.Get("/account")
 }
 
 // leaves has the account deleted, takes that back, and removes what was set up.

@@ -58,7 +58,7 @@ func outcome(status int, problem string) string {
 // what the person lets the site see, so that he has just proven who he is.
 func (p hooks) delivery(w http.ResponseWriter, r *http.Request) error {
 	curl := r.URL.Query().Get("curl") == "1"
-	v, of, ok, err := p.owner(w, r, curl)
+	v, of, ok, err := p.owner(w, r, siteHooks, curl)
 	if err != nil || !ok {
 		return err
 	}
@@ -81,8 +81,8 @@ func (p hooks) delivery(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	kind, _ := d.Event.Shown()
-	s.portal(string(kind))
-	s.Data = page
+	s.about(of, siteHooks, "hooks_heading")
+	s.Title, s.Data = string(kind), page
 	p.show(w, http.StatusOK, "delivery.html", "", s)
 	return nil
 }
@@ -122,7 +122,7 @@ func head(h http.Header) string {
 
 // resend has one event sent to the endpoint again.
 func (p hooks) resend(w http.ResponseWriter, r *http.Request) error {
-	_, of, ok, err := p.owner(w, r, true)
+	_, of, ok, err := p.owner(w, r, siteHooks, true)
 	if err != nil || !ok {
 		return err
 	}

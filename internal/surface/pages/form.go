@@ -3,7 +3,10 @@ package pages
 import (
 	"encoding/base64"
 	"errors"
+	"io"
 	"net/http"
+	"net/url"
+	"slices"
 
 	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -12,8 +15,13 @@ import (
 	"github.com/onetimelogin/otl/internal/wire"
 )
 
-// maxForm is the longest body of a form, in bytes.
-const maxForm = 64 << 10
+// The longest body of a form, and of one that brings a file along, in bytes. Of the latter
+// no more is kept than of the former, so that a file which is too large is refused at its
+// field and not with the whole form.
+const (
+	maxForm   = 64 << 10
+	maxUpload = 8 << 20
+)
 
 // act is what a page does; its error becomes an error page.
 type act func(w http.ResponseWriter, r *http.Request) error
@@ -29,9 +37,32 @@ func (p *Pages) get(pattern string, do act) {
 
 // post serves a form. One that another site sends is refused (AD-01): a browser says
 // where a form comes from, and the token of the page must come along.
-func (p *Pages) post(pattern string, do act) {
+func (p *Pages) post(pattern string, do act) { forms{p}.serve(pattern, p.read, do) }
+
+// forms are what browsers send to the pages.
+type forms struct{ *Pages }
+
+// upload serves a form that may bring a file along (RFC 7578).
+func (p forms) upload(pattern string, do act) {
+	p.serve(pattern, func(w http.ResponseWriter, r *http.Request) error {
+		if !wire.Sends(r, mediaParts) {
+			return p.read(w, r)
+		}
+		if err := p.foreign(r); err != nil {
+			return err
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxUpload)
+		if err := readParts(r); err != nil {
+			return err
+		}
+		return p.lawful(r)
+	}, do)
+}
+
+// serve serves a form that is read in a way of its own.
+func (p forms) serve(pattern string, read, do act) {
 	p.Mux.HandleFunc("POST "+pattern, func(w http.ResponseWriter, r *http.Request) {
-		err := p.read(w, r)
+		err := read(w, r)
 		if err == nil {
 			err = do(w, r)
 		}
@@ -43,24 +74,79 @@ func (p *Pages) post(pattern string, do act) {
 
 var errForeign = &otl.Error{Kind: otl.Forbidden, Code: "cross_site", Text: "Another site may not call this."}
 
-// read checks where a form comes from and reads it: each field once, but those of lists.
-func (p *Pages) read(w http.ResponseWriter, r *http.Request) error {
+// foreign is errForeign where a browser says that another site sends a form.
+func (p forms) foreign(r *http.Request) error {
 	if p.origin.Check(r) != nil {
 		return errForeign
+	}
+	return nil
+}
+
+// read checks where a form comes from and reads it.
+func (p *Pages) read(w http.ResponseWriter, r *http.Request) error {
+	f := forms{p}
+	if err := f.foreign(r); err != nil {
+		return err
 	}
 	if r.ContentLength != 0 && !wire.Sends(r, wire.MediaForm) {
 		return &otl.Error{Kind: otl.Malformed, Code: wire.CodeMediaType, Text: "Send application/x-www-form-urlencoded."}
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
+		return unread(err)
+	}
+	return f.lawful(r)
+}
+
+// unread says why a form could not be read.
+func unread(err error) error {
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return wire.TooLarge(large.Limit)
+	}
+	return &otl.Error{Kind: otl.Malformed, Code: "form_invalid", Text: "The form could not be read."}
+}
+
+// mediaParts is the type of a form in parts, of which one may be a file.
+const mediaParts = "multipart/form-data"
+
+// readParts reads such a form. A file becomes a field of its first bytes: one more than a logo
+// may have is too many.
+func readParts(r *http.Request) error {
+	all, err := r.MultipartReader()
+	if err != nil {
+		return unread(err)
+	}
+	r.PostForm, r.Form = url.Values{}, r.URL.Query()
+	for left := int64(maxForm); ; {
+		part, err := all.NextPart()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return unread(err)
+		}
+		most, file := left, part.FileName() != ""
+		if file {
+			most = min(left, otl.MaxLogo)
+		}
+		raw, err := io.ReadAll(io.LimitReader(part, most))
+		if err != nil {
+			return unread(err)
+		}
+		if left -= int64(len(raw)); left == 0 && !file {
 			return wire.TooLarge(maxForm)
 		}
-		return &otl.Error{Kind: otl.Malformed, Code: "form_invalid", Text: "The form could not be read."}
+		r.PostForm.Add(part.FormName(), string(raw))
+		r.Form.Add(part.FormName(), string(raw))
 	}
+}
+
+// lawful holds a form that was read to what holds for all: each field once, but those of
+// lists, and the token of the page.
+func (p forms) lawful(r *http.Request) error {
 	for name, values := range r.PostForm {
-		if len(values) > 1 && name != fieldsField && name != eventsField {
+		if len(values) > 1 && !slices.Contains([]string{fieldsField, eventsField, waysField, rolesField, scopesField}, name) {
 			return otl.InvalidField(name, "duplicate", "must be given once") // PW-16
 		}
 	}
@@ -94,9 +180,16 @@ func (p *Pages) bind(w http.ResponseWriter, r *http.Request) secret.Text {
 	return b
 }
 
-// Names of check boxes, of which there are several: what a site may see, and what an endpoint is
-// told of.
+// Names of check boxes, of which there are several: what a site may see, what an endpoint is
+// told of, what people sign in to a site with, who needs a second factor there, and what a key may
+// do.
 const (
 	fieldsField = "fields"
 	eventsField = "events"
+	waysField   = "ways"
+	rolesField  = "roles"
+	scopesField = "scopes"
 )
+
+// logoField brings a file along.
+const logoField = "logo"

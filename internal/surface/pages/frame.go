@@ -33,6 +33,8 @@ type screen struct {
 	Onward  bool   // what he does here leads on to that site
 	Wide    bool
 	Tabbed  bool              // it is one of the pages of an account, below the way to the others
+	Of      string            // the site of his own it is about, "" for none
+	Others  []tab             // the pages about that
 	Problem string            // what went wrong
 	Good    string            // what went well
 	Wait    time.Duration     // until it can be tried again, 0 for at once

@@ -17,7 +17,7 @@ import (
 
 // hooks are the pages on which the owner of a site looks after where it is told of events,
 // by the verbs the API has for that.
-type hooks struct{ accounts }
+type hooks struct{ owners }
 
 const (
 	// shownDeliveries is how many deliveries a page has.
@@ -77,7 +77,7 @@ type filter struct{ State, Type, User, Since string }
 type deliveryCard struct{ Event, Type, Text string }
 
 func (p hooks) routes() {
-	const at = "/account/sites/{id}/webhooks"
+	at := hooksAt("{id}")
 	p.get(at, p.list)
 	p.post(at, p.create)
 	p.get(at+"/{hook}", p.one)
@@ -86,35 +86,10 @@ func (p hooks) routes() {
 	p.post(at+"/{hook}/deliveries/{event}", p.resend)
 }
 
-func hooksAt(siteID string) string { return "/account/sites/" + siteID + "/webhooks" }
-
-// owner gives who opens or sends a page about a site of his own; any other is as unknown as
-// one that never was (TE-01). Who changes something has just proven who he is, by two factors
-// (decision D2).
-func (p hooks) owner(w http.ResponseWriter, r *http.Request, changes bool) (v signin.Visit, of otl.Site, ok bool, err error) {
-	id := r.PathValue("id")
-	if !secret.ValidID(id) {
-		return v, of, false, errNoPath
-	}
-	if changes {
-		v, ok, err = p.proven(w, r, hooksAt(id))
-	} else {
-		v, ok, err = p.person(w, r, hooksAt(id))
-	}
-	if err != nil || !ok {
-		return v, of, false, err
-	}
-	if of, err = p.Sites.Owned(r.Context(), v.Who.User.ID, id); err != nil {
-		return v, of, false, err
-	}
-	if changes && !v.Who.Session.Methods.Strong() { // he has no second factor yet
-		return v, of, false, p.own(w, r, otl.Asked{Return: hooksAt(id), MaxAge: int(signin.Recent.Seconds()), Factors: 2, SetUp: true})
-	}
-	return v, of, true, nil
-}
+func hooksAt(siteID string) string { return ownedAt(siteID, siteHooks) }
 
 func (p hooks) list(w http.ResponseWriter, r *http.Request) error {
-	v, of, ok, err := p.owner(w, r, false)
+	v, of, ok, err := p.owner(w, r, siteHooks, false)
 	if err != nil || !ok {
 		return err
 	}
@@ -135,7 +110,7 @@ func (p hooks) showList(w http.ResponseWriter, r *http.Request, v signin.Visit, 
 	for _, e := range all {
 		page.Endpoints = append(page.Endpoints, hookOf(s, e))
 	}
-	s.portal(named.Say("hooks_heading"))
+	s.about(of, siteHooks, "hooks_heading")
 	s.Data = page
 	code := p.wrong(&s, wrong)
 	p.show(w, code, "hooks.html", "", s)
@@ -165,7 +140,7 @@ func hookOf(s screen, e otl.Endpoint) hookCard {
 
 // create makes an endpoint and shows its secret, this once.
 func (p hooks) create(w http.ResponseWriter, r *http.Request) error {
-	v, of, ok, err := p.owner(w, r, true)
+	v, of, ok, err := p.owner(w, r, siteHooks, true)
 	if err != nil || !ok {
 		return err
 	}
@@ -180,7 +155,7 @@ func (p hooks) create(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p hooks) one(w http.ResponseWriter, r *http.Request) error {
-	v, of, ok, err := p.owner(w, r, false)
+	v, of, ok, err := p.owner(w, r, siteHooks, false)
 	if err != nil || !ok {
 		return err
 	}
@@ -210,7 +185,7 @@ func (p hooks) showOne(w http.ResponseWriter, r *http.Request, v signin.Visit, o
 		kind, _ := d.Event.Shown()
 		page.Deliveries = append(page.Deliveries, deliveryCard{d.Event.Event.ID, string(kind), p.deliveryText(s, d.Delivery)})
 	}
-	s.portal(s.With("site", isolate(of.Name)).Say("hooks_heading"))
+	s.about(of, siteHooks, "hooks_heading")
 	s.Good, s.Data = good, page
 	if page.Detail != "" {
 		s.Problem = s.Say("hook_not_verified")
@@ -276,7 +251,7 @@ func (p hooks) chosen(r *http.Request, s screen, of otl.Site, page *hookPage) ([
 
 // act does to an endpoint what was pressed.
 func (p hooks) act(w http.ResponseWriter, r *http.Request) error {
-	v, of, ok, err := p.owner(w, r, true)
+	v, of, ok, err := p.owner(w, r, siteHooks, true)
 	if err != nil || !ok {
 		return err
 	}

@@ -41,7 +41,7 @@ func TestEveryPageSpeaksOneLanguage(t *testing.T) {
 	w := otltest.New(t, otltest.SQLite)
 	w.Person(t, jane)
 	english, arabic := said(t, "en"), said(t, "ar")
-	ours := []string{"OneTimeLogin", "Notes", jane, "Jane Doe", "new-" + jane, "curl", "Firefox, Linux"}
+	ours := []string{"OneTimeLogin", "Notes", jane, "Jane Doe", "new-" + jane, "curl", "Firefox, Linux", "first key"}
 	everyPageIn(t, "ar", w, w.Notes, jane, func(_ *otltest.Browser, p otltest.Page) {
 		if !bytes.Contains(p.Raw, []byte(`<html lang="ar" dir="rtl">`)) {
 			t.Errorf("%s is not in Arabic", p.Path)

@@ -43,6 +43,7 @@ type Options struct {
 	Consents  account.Consents
 	Erasures  account.Erasures
 	Sites     *site.Sites
+	Roles     *site.Roles
 	Webhooks  *webhook.Webhooks
 	Clients   *site.Clients
 	PublicURL string // cookies are for https where it is
@@ -94,7 +95,14 @@ func New(o Options) *Pages {
 	p.get("/logo/{id}", brands{p}.logo)
 	changes{p}.routes()
 	passwords{accounts{p}}.routes()
-	hooks{accounts{p}}.routes()
+	hooks{owners{accounts{p}}}.routes()
+	entrances{owners{accounts{p}}}.routes()
+	descriptions{owners{accounts{p}}}.routes()
+	looks{owners{accounts{p}}}.routes()
+	switches{owners{accounts{p}}}.routes()
+	directions{owners{accounts{p}}}.routes()
+	keyrings{owners{accounts{p}}}.routes()
+	programs{owners{accounts{p}}}.routes()
 	devices{p}.routes()
 	return p
 }

@@ -261,6 +261,8 @@ func ruleWords(field, rule string) string {
 			return "code_empty"
 		case "sure":
 			return "delete_tick"
+		case "name":
+			return "bad_site_name"
 		}
 	}
 	switch rule {
@@ -280,12 +282,26 @@ func ruleWords(field, rule string) string {
 		return "bad_id"
 	case "not_a_time":
 		return "bad_day"
+	case "not_a_domain":
+		return "bad_domain"
+	case "bad_color", "bad_logo", "bad_link":
+		return rule
 	}
 	switch field {
 	case "events":
 		return "bad_events"
-	case "state", "type":
+	case "state", "type", "mfa_policy", "requested_fields", "auth", "link_confirm":
 		return "bad_choice"
+	case "sign_in_ways":
+		return "bad_ways"
+	case "mfa_roles":
+		return "bad_roles"
+	case "scopes":
+		return "bad_scopes"
+	case "trust_days":
+		return "bad_days"
+	case "branding.sender":
+		return "bad_sender"
 	}
 	return "bad_field"
 }

@@ -16,8 +16,8 @@ for (const time of document.querySelectorAll("time[datetime]")) {
   time.textContent = new Intl.DateTimeFormat(local, style).format(new Date(time.dateTime));
 }
 
-// On a narrow screen the row of tabs is longer than what shows of it.
-const shows = () => document.querySelector(".tabs [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+// On a narrow screen a row of tabs is longer than what shows of it.
+const shows = () => document.querySelectorAll(".tabs [aria-current]").forEach((tab) => tab.scrollIntoView({ inline: "center", block: "nearest" }));
 shows();
 matchMedia("(max-width: 480px)").addEventListener("change", shows);
 
