@@ -39,6 +39,13 @@ expect(one.id > 0 and one.status == 1, one)
 one.firstname = "Sue"
 expect(users.update_user2(one.id, user=one).firstname == "Sue", one)
 expect(users.get_user2(one.id).lastname == "DK", one)
+one.company, one.manager_ad_id, one.role_ids, one.custom_attributes = "Dev", "12", [], {"desk": "A"}
+expect(users.update_user2(one.id, user=one).to_dict()["company"] == "Dev", one)
+got = users.get_user2(one.id)
+expect((got.manager_ad_id, got.role_ids, got.custom_attributes) == ("12", [], {"desk": "A"}), got)
+expect([u.id for u in users.list_users2(firstname="Su*", samaccountname=None)] == [one.id] and users.list_users2(directory_id=7) == [], "who is asked for")
+roles = api(onelogin.RolesApi)
+expect(roles.list_roles(role_name="none*") == [] and roles.get_role_by_name(name="none").data == [], "roles that are not there")
 
 mfa = api(onelogin.MultiFactorAuthenticationV1Api)
 factors = mfa.get_mfa_factors(one.id).data.auth_factors

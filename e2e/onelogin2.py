@@ -6,10 +6,12 @@ is told to look for <name>.onelogin.com in a path of the server. Prints "ok" in 
 import base64
 import hashlib
 import hmac
+import json
 import os
 import struct
 import sys
 import time
+import urllib.request
 
 sys.path[0] = os.path.join(sys.prefix, "onelogin2")
 from onelogin.api.client import OneLoginClient  # noqa: E402
@@ -72,6 +74,17 @@ expect(one.set_password_using_hash_salt(own.id, digest, digest, "salt+sha256", "
 expect(one.create_session_login_token(attempt("sdk2@dev.test", "correct-horse-9")), "its sign-in")
 expect(one.set_custom_attribute_to_user(own.id, {"badge": "7"}), "custom attributes")
 expect("badge" in str(one.get_custom_attributes()), "their names")
+expect([u.id for u in one.get_users({"custom_attributes.badge": "7*"})] == [own.id], "who has one")
+for name in ["clerk", "chief"]:
+    urllib.request.urlopen(urllib.request.Request(env["OTL_URL"] + "/api/v1/roles", json.dumps({"name": name}).encode(), {"Content-Type": "application/json", "X-OTL-Site-Key": env["OTL_SITE_KEY"]})).close()
+clerk, chief = one.get_roles({"name": "clerk"}), one.get_roles({"name": "chi*"})
+expect([r.name for r in clerk + chief] == ["clerk", "chief"], (clerk, chief))
+expect(one.get_role(clerk[0].id).name == "clerk", "a role by its number")
+changed = one.update_user(own.id, {"role_ids": [clerk[0].id], "company": "Dev", "samaccountname": "sdk2"})
+expect(changed.role_ids == [clerk[0].id] and changed.company == "Dev" and changed.samaccountname == "sdk2", vars(changed))
+expect(one.assign_role_to_user(own.id, [chief[0].id]), "another role")
+expect([u.id for u in one.get_users({"role_id": chief[0].id})] == [own.id] and one.get_users({"directory_id": 1}) == [], "who has a role")
+expect(one.remove_role_from_user(own.id, [clerk[0].id]) and one.get_user_roles(own.id) == [chief[0].id], "one role less")
 expect(one.lock_user(own.id, 5), "a lock")
 expect(one.create_session_login_token(attempt("sdk2@dev.test", "correct-horse-9")) is None and str(one.error) == "401", "who is locked out")
 expect(one.set_state_to_user(own.id, 1), "let in again")

@@ -217,13 +217,14 @@ func event(now time.Time, t otl.EventType, userID, siteID string, data map[strin
 type Creation struct {
 	Email    string // may be missing where he has a number or a username
 	Profile  Profile
-	Password secret.Text // one of Password and Hash, or neither
-	Replace  bool        // the password is to be replaced before it lets him in
-	Hash     string      // a hash made elsewhere
-	Site     *otl.Site   // joined at once, nil for none
-	Fields   otl.Fields  // granted to that site; nil for the minimum and what is filled in
-	Verified bool        // the operator knows that address and number are his
-	// Change says what the site keeps of him.
+	Password secret.Text // one of Password, Digest and Hash, or none
+	Digest   *secret.Digested
+	Replace  bool       // the password is to be replaced before it lets him in
+	Hash     string     // a hash made elsewhere
+	Site     *otl.Site  // joined at once, nil for none
+	Fields   otl.Fields // granted to that site; nil for the minimum and what is filled in
+	Verified bool       // the operator knows that address and number are his
+	// Change says what the site keeps of him, his roles and whether it lets him in.
 	Change MemberChange
 }
 
@@ -273,6 +274,9 @@ func (a *Accounts) create(ctx context.Context, c Creation) (Member, error) {
 	}
 	m, again := Member{User: u}, otl.RequestOf(ctx).Once
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := c.Change.lock(ctx, tx, r.Site.ID); err != nil {
+			return err
+		}
 		if err := a.insert(ctx, tx, u, "admin", r.Site.ID); err != nil {
 			return err
 		}
@@ -290,11 +294,7 @@ func (a *Accounts) create(ctx context.Context, c Creation) (Member, error) {
 			if m.Grant, err = a.Sessions.Join(ctx, tx, grant); err != nil {
 				return err
 			}
-			next, err := c.Change.record(m.Record, u.CreatedAt)
-			if err != nil {
-				return err
-			}
-			if err := keep(ctx, tx, a.Now(), &m, next); err != nil {
+			if err := (people{a}).become(ctx, tx, &m, c.Change); err != nil {
 				return err
 			}
 		}
@@ -312,6 +312,9 @@ func (c Creation) initial(ctx context.Context, h *secret.Hasher) (password, erro
 			return password{}, otl.InvalidField("password_hash", "bad_hash", err.Error())
 		}
 		return password{c.Hash, parsed.Scheme, true}, nil
+	case c.Digest != nil:
+		hash, scheme, err := h.HashDigest(ctx, "operator", *c.Digest)
+		return password{hash, scheme, true}, err
 	case c.Password.Empty():
 		return password{}, nil
 	}

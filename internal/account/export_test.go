@@ -28,7 +28,7 @@ func lived(t *testing.T, w *otltest.World) otl.User {
 			Name: ptr("Canary Jane"), DisplayName: ptr("canary-display"), Username: ptr("canary-user"), Phone: ptr("+491705550123"),
 			Picture: ptr("https://dev.test/canary.png"), Locale: ptr("de"), Preferences: ptr(`{"canary":"preference"}`),
 		},
-		Change: account.MemberChange{ExternalID: ptr("canary-external"), Data: map[string]json.RawMessage{"plan": json.RawMessage(`"canary-plan"`)}},
+		Change: account.MemberChange{ExternalID: ptr("canary-external"), Data: map[string]json.RawMessage{"plan": json.RawMessage(`"canary-plan"`)}, Traits: map[string]string{"plan": "canary-plan"}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -136,6 +136,7 @@ func exported() map[string]map[string]string {
 			"first_at": "readings.first_at", "last_at": "readings.last_at",
 		},
 		"records": {"site_id": "sites.id", "user_id": "profile.id", "external_id": "sites.external_id", "data": "sites.data", "pending_at": "sites.pending_at"},
+		"traits":  {"site_id": "sites.id", "user_id": "profile.id", "name": "sites.data", "value": "sites.data"},
 		"sessions": {
 			"id": "sessions.id", "user_id": "profile.id", "site_id": "sessions.site_id", "methods": "sessions.amr", "auth_at": "sessions.proven_at",
 			"created_at": "sessions.created_at", "last_seen_at": "sessions.last_seen_at", "refresh_by": counted, "expires_at": "sessions.expires_at",
@@ -165,7 +166,7 @@ func silent() map[string]string {
 	return map[string]string{
 		"allowed_origins": nobody, "announced_origins": nobody, "api_tokens": secrets, "attempts": nobody, "brands": nobody, "businesses": nobody,
 		"callback_urls": nobody, "chains": nobody, "clients": nobody, "client_origins": nobody, "counters": nobody, "deliveries": nobody, "tallies": nobody, "endpoints": nobody, "installation": nobody,
-		"migration_digests": nobody, "goose_db_version": nobody, "password_schemes": nobody, "roles": nobody, "signing_keys": secrets, "site_keys": secrets,
+		"attribute_labels": nobody, "migration_digests": nobody, "goose_db_version": nobody, "password_schemes": nobody, "roles": nobody, "signing_keys": secrets, "site_keys": secrets,
 		"sites": nobody, "sms_counts": nobody, "sms_stops": nobody, "resources": nobody, "plans": nobody, "orders": nobody, "seen_tokens": brief, "seen_places": secrets, "erasures": counted, "device_grants": brief,
 		"answers": brief, "failures": brief, "flows": brief, "rates": brief, "tickets": brief, "revocations": counted,
 		"numbers": counted, "site_events": counted, "site_people": counted,

@@ -77,14 +77,18 @@ type MemberChange struct {
 	Data       map[string]json.RawMessage // members of what the site keeps; null takes one away
 	Merge      []string                   // those of them that are objects, whose members are changed one by one
 	Suspended  *bool
-	Until      time.Time // of Suspended: when it ends by itself; zero: when the site says so
-	Pending    bool      // the site waits for him to sign in
+	Until      time.Time                   // of Suspended: when it ends by itself; zero: when the site says so
+	Pending    bool                        // the site waits for him to sign in
+	Traits     map[string]string           // what the site finds him by besides, by name; "" takes one away
+	Roles      func(has []string) []string // those he is to have, made of those he has; nil: as they are
+	Password   *GivenPassword              // of a person of the site's own
 }
 
 // Change changes what a site may change about one of its people, all of it or
 // nothing. His profile it changes as far as he granted it, or wholly where the person
 // is its own (Owns). A new address, or a number in the place of a proven one, waits
 // until somebody proves to hold it (OT-17). Suspending ends his sessions at the site.
+// A role that the site does not know is NotFound. The errors of a password are those of SetPassword.
 func (a *Members) Change(ctx context.Context, site otl.Site, userID string, c MemberChange) (m Member, err error) {
 	if c.Email == nil && c.Username == nil {
 		return a.change(ctx, site, userID, c)
@@ -101,25 +105,31 @@ func (a *Members) change(ctx context.Context, site otl.Site, userID string, c Me
 	if err != nil {
 		return m, err
 	}
+	given, err := a.given(ctx, site, m.User, c.Password)
+	if err != nil {
+		return m, err
+	}
 	asked, err := a.Changes.asks(ctx, site, m, &c)
 	if err != nil {
 		return m, err
 	}
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		if err := c.lock(ctx, tx, site.ID); err != nil {
+			return err
+		}
 		if m, err = tx.Grants.Member(ctx, site.ID, userID); err != nil {
 			return err
+		}
+		if err := a.mayGive(ctx, tx, site.ID, m.User, c.Password); err != nil {
+			return err // somebody was faster
 		}
 		if err := a.changeProfile(ctx, tx, site.ID, &m, c.Profile); err != nil {
 			return err
 		}
-		next, err := c.record(m.Record, a.Now())
-		if err != nil {
+		if err := (people{a.Accounts}).become(ctx, tx, &m, c); err != nil {
 			return err
 		}
-		if err := keep(ctx, tx, a.Now(), &m, next); err != nil {
-			return err
-		}
-		if err := a.suspend(ctx, tx, &m, c); err != nil {
+		if err := a.give(ctx, tx, m, c.Password, given); err != nil {
 			return err
 		}
 		return a.Changes.send(ctx, tx, asked)
@@ -128,6 +138,30 @@ func (a *Members) change(ctx context.Context, site otl.Site, userID string, c Me
 		err = otl.NoSuch("user")
 	}
 	return m, err
+}
+
+// people are a site's people as changes make them.
+type people struct{ *Accounts }
+
+// become makes of a person at a site what a change says: what it keeps of him, whether he is
+// let in, and his roles.
+func (a people) become(ctx context.Context, tx *store.Tx, m *Member, c MemberChange) error {
+	next, err := c.record(m.Record, a.Now())
+	if err != nil {
+		return err
+	}
+	if err := keep(ctx, tx, a.Now(), m, next); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Traits)) {
+		if err := tx.Records.Trait(ctx, m.Grant.SiteID, m.User.ID, name, c.Traits[name]); err != nil {
+			return err
+		}
+	}
+	if err := a.suspend(ctx, tx, m, c); err != nil || c.Roles == nil {
+		return err
+	}
+	return a.assign(ctx, tx, m, c.Roles)
 }
 
 // changeProfile writes the parts of a profile, and grants the site those of a person
@@ -169,7 +203,7 @@ func (a *Members) Owns(ctx context.Context, siteID string, u otl.User) (bool, er
 
 // suspend bars a person from a site, for a time or until it says otherwise, or lets him
 // in again. A time takes the place of another, and never of none.
-func (a *Members) suspend(ctx context.Context, tx *store.Tx, m *Member, c MemberChange) error {
+func (a people) suspend(ctx context.Context, tx *store.Tx, m *Member, c MemberChange) error {
 	was := m.Grant
 	switch barred := !was.SuspendedAt.IsZero(); {
 	case c.Suspended == nil, !*c.Suspended && !barred, *c.Suspended && barred && was.SuspendedUntil.IsZero():
@@ -314,6 +348,7 @@ type GivenPassword struct {
 	Password secret.Text
 	Digest   *secret.Digested // in place of Password, which nobody knows then
 	Replace  bool             // the one he has, rather than his first one
+	Either   bool             // the one he has or his first one, whatever Replace says
 	Initial  bool             // it is to be replaced before it lets him in
 	Profile  Profile          // changed with it
 }
@@ -341,38 +376,16 @@ func (a *Members) PasswordOf(ctx context.Context, siteID string, u otl.User) (p 
 // otl.ErrIndependent, ErrHasPassword and ErrNoPassword. The first proof of his address
 // takes it away again: until then nobody knows whose it is (OT-16).
 func (a *Members) SetPassword(ctx context.Context, site otl.Site, userID string, g GivenPassword) error {
-	m, err := a.Member(ctx, site.ID, userID)
-	if err != nil {
-		return err
-	}
-	if err := a.mayGive(ctx, a.Store.Read, site.ID, m.User, g.Replace); err != nil {
-		return err
-	}
-	given, err := a.given(ctx, site, m.User, g)
-	if err != nil {
-		return err
-	}
-	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		m, err := tx.Grants.Member(ctx, site.ID, userID)
-		if err != nil {
-			return err
-		}
-		if err := a.mayGive(ctx, tx, site.ID, m.User, g.Replace); err != nil {
-			return err // somebody was faster
-		}
-		if err := a.changeProfile(ctx, tx, site.ID, &m, g.Profile); err != nil {
-			return err
-		}
-		if _, err = a.changed(ctx, tx, m.User, site.ID, given, "site", ""); err != nil || !g.Initial {
-			return err
-		}
-		return tx.Passwords.MustReplace(ctx, userID)
-	})
+	_, err := a.Change(ctx, site, userID, MemberChange{Profile: g.Profile, Password: &g})
+	return err
 }
 
-// given gives what is kept of a password that a site gives. Of a digest nobody knows
-// whether the password keeps the rules.
-func (a *Members) given(ctx context.Context, site otl.Site, u otl.User, g GivenPassword) (p password, err error) {
+// given gives what is kept of a password that a site gives, if it gives one and may. Of a digest
+// nobody knows whether the password keeps the rules.
+func (a *Members) given(ctx context.Context, site otl.Site, u otl.User, g *GivenPassword) (p password, err error) {
+	if err := a.mayGive(ctx, a.Store.Read, site.ID, u, g); err != nil || g == nil {
+		return p, err
+	}
 	if g.Digest != nil {
 		p.hash, p.scheme, err = a.Hasher.HashDigest(ctx, site.ID, *g.Digest)
 		p.imported = true
@@ -385,7 +398,10 @@ func (a *Members) given(ctx context.Context, site otl.Site, u otl.User, g GivenP
 	return p, err
 }
 
-func (a *Members) mayGive(ctx context.Context, tx *store.Tx, siteID string, u otl.User, replace bool) error {
+func (a *Members) mayGive(ctx context.Context, tx *store.Tx, siteID string, u otl.User, g *GivenPassword) error {
+	if g == nil {
+		return nil
+	}
 	owns, err := tx.Grants.Owns(ctx, siteID, u.ID)
 	if err != nil {
 		return err
@@ -395,12 +411,23 @@ func (a *Members) mayGive(ctx context.Context, tx *store.Tx, siteID string, u ot
 	}
 	has, err := tx.Passwords.Has(ctx, u.ID)
 	switch {
-	case err != nil:
+	case err != nil, g.Either:
 		return err
-	case has && !replace:
+	case has && !g.Replace:
 		return ErrHasPassword
-	case !has && replace:
+	case !has && g.Replace:
 		return ErrNoPassword
 	}
 	return nil
+}
+
+// give stores a password that a site gives, if it does.
+func (a *Members) give(ctx context.Context, tx *store.Tx, m Member, g *GivenPassword, p password) error {
+	if g == nil {
+		return nil
+	}
+	if _, err := a.changed(ctx, tx, m.User, m.Grant.SiteID, p, "site", ""); err != nil || !g.Initial {
+		return err
+	}
+	return tx.Passwords.MustReplace(ctx, m.User.ID)
 }

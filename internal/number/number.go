@@ -56,6 +56,11 @@ func (s *Numbers) Below(ctx context.Context, k Kind, prefix string) (refs []stri
 	return s.Store.Read.Numbers.Below(ctx, string(k), prefix)
 }
 
+// Forget lets a number stand for nothing any more; what it stood for gets another one if it comes back.
+func (s *Numbers) Forget(ctx context.Context, k Kind, ref string) error {
+	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Numbers.Forget(ctx, string(k), ref) })
+}
+
 // Ref gives what a number stands for. The error is NotFound.
 func (s *Numbers) Ref(ctx context.Context, k Kind, n int) (string, error) {
 	if n < 1 || n > math.MaxInt32 {

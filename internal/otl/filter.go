@@ -12,6 +12,7 @@ type Filter struct {
 	Op    Op
 	Parts []Filter  // of and and or; the one of not
 	Attr  Attribute // of a comparison
+	Name  string    // of AttrTrait: which
 	Text  string    // what a text is compared with
 	Time  time.Time // what a time is compared with
 	Yes   bool      // what a truth is compared with
@@ -42,7 +43,7 @@ const (
 // Attribute is what a filter can ask of a person.
 type Attribute string
 
-// The attributes. Texts are compared without regard to case, but for ids; AttrActive
+// The attributes. Texts are compared without regard to case, but for ids and roles; AttrActive
 // is a truth; the last ones are times.
 const (
 	AttrID         Attribute = "id"
@@ -51,6 +52,8 @@ const (
 	AttrPhone      Attribute = "phone"
 	AttrUsername   Attribute = "username"
 	AttrName       Attribute = "name"
+	AttrTrait      Attribute = "trait" // a text that the site finds people by, under a name of its own
+	AttrRole       Attribute = "role"  // one he has at the site
 	AttrActive     Attribute = "active"
 	AttrCreated    Attribute = "created_at"
 	AttrUpdated    Attribute = "updated_at"
@@ -62,6 +65,8 @@ func (a Attribute) Operators() string {
 	switch a {
 	case AttrID, AttrExternalID, AttrActive:
 		return "eq ne pr"
+	case AttrRole:
+		return "eq"
 	case AttrCreated, AttrUpdated, AttrLastLogin:
 		return "eq ne gt ge lt le pr"
 	}

@@ -51,6 +51,12 @@ func (g Numbers) Below(ctx context.Context, kind, prefix string) (refs []string,
 	return refs, numbers, err
 }
 
+// Forget takes the number of a thing away; it is never given again.
+func (g Numbers) Forget(ctx context.Context, kind, ref string) error {
+	_, err := g.exec(ctx, `DELETE FROM numbers WHERE kind = $1 AND ref = $2`, kind, ref)
+	return err
+}
+
 // Give gives a thing the next number, unless it has one, and gives that. The row of
 // the counter is locked until the transaction ends: nobody else gives one meanwhile.
 func (g Numbers) Give(ctx context.Context, kind, ref string) (int, error) {

@@ -109,6 +109,10 @@ func (w *where) filter(f otl.Filter) string {
 		return `(` + granted(otl.FieldUsername) + ` AND ` + w.text(f, `u.username_key`, otl.Fold(f.Text)) + `)`
 	case otl.AttrName:
 		return `(` + granted(otl.FieldName) + ` AND ` + w.text(f, `u.name_key`, otl.Fold(f.Text)) + `)`
+	case otl.AttrTrait:
+		return `EXISTS (SELECT 1 FROM traits t WHERE t.site_id = g.site_id AND t.user_id = g.user_id AND t.name = ` + w.arg(f.Name) + ` AND ` + w.text(f, `t.value`, otl.Fold(f.Text)) + `)`
+	case otl.AttrRole:
+		return w.role(f)
 	case otl.AttrActive:
 		return w.truth(f, `(u.disabled_at IS NULL AND g.suspended_at IS NULL)`)
 	case otl.AttrCreated:
@@ -138,6 +142,14 @@ func (w *where) text(f otl.Filter, column, value string) string {
 		return column + ` <> ''`
 	}
 	return `1 = 0`
+}
+
+// role is true of people who have a role at the site; a name holds no blank.
+func (w *where) role(f otl.Filter) string {
+	if f.Op != otl.OpEqual {
+		return `1 = 0`
+	}
+	return `' ' || g.roles || ' ' LIKE ` + w.arg("% "+escapeLike(f.Text)+" %") + ` ESCAPE '!'`
 }
 
 func (w *where) truth(f otl.Filter, condition string) string {

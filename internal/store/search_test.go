@@ -30,8 +30,12 @@ func crowd(t *testing.T, st *store.Store) {
 			}
 			g := otl.Grant{UserID: name, SiteID: "site", Fields: otl.AllFields(), CreatedAt: at, UpdatedAt: at}
 			switch name {
+			case "ann":
+				g.Roles = []string{"reader"}
+			case "ben":
+				g.Roles = []string{"editor", "reader", "x"}
 			case "cid":
-				g.LastLoginAt = at
+				g.LastLoginAt, g.Roles = at, []string{"reader_x"}
 			case "dee":
 				g.Fields = nil
 			case "eve":
@@ -44,6 +48,9 @@ func crowd(t *testing.T, st *store.Store) {
 				return err
 			}
 			if err := tx.Records.Put(ctx, g.SiteID, name, otl.Record{ExternalID: "X-" + name, Data: "{}"}); err != nil {
+				return err
+			}
+			if err := tx.Records.Trait(ctx, g.SiteID, name, "desk", "Ä "+name+"_1"); err != nil {
 				return err
 			}
 		}
@@ -87,6 +94,15 @@ func TestSC06_EveryAttributeWithEveryOperator(t *testing.T) {
 			{text(otl.AttrName, otl.OpContains, "öre a"), "ann"},
 			{text(otl.AttrName, otl.OpEnds, "100%"), "ann ben cid"},
 			{text(otl.AttrName, otl.OpEqual, "'; DROP TABLE users; --"), ""},
+			{otl.Filter{Attr: otl.AttrTrait, Name: "desk", Op: otl.OpEqual, Text: "ä BEN_1"}, "ben"},
+			{otl.Filter{Attr: otl.AttrTrait, Name: "desk", Op: otl.OpBegins, Text: "ä"}, "ann ben cid dee"},
+			{otl.Filter{Attr: otl.AttrTrait, Name: "desk", Op: otl.OpEnds, Text: "%1"}, ""},
+			{otl.Filter{Attr: otl.AttrTrait, Name: "Desk", Op: otl.OpPresent}, ""},
+			{not(otl.Filter{Attr: otl.AttrTrait, Name: "desk", Op: otl.OpContains, Text: "n_"}), "cid dee"},
+			{text(otl.AttrRole, otl.OpEqual, "reader"), "ann ben"},
+			{text(otl.AttrRole, otl.OpEqual, "read"), ""},
+			{text(otl.AttrRole, otl.OpEqual, "%"), ""},
+			{text(otl.AttrRole, otl.OpBegins, "reader"), ""},
 			{otl.Filter{Attr: otl.AttrActive, Op: otl.OpEqual, Yes: true}, "cid dee"},
 			{otl.Filter{Attr: otl.AttrActive, Op: otl.OpEqual}, "ann ben"},
 			{otl.Filter{Attr: otl.AttrActive, Op: otl.OpUnequal, Yes: true}, "ann ben"},

@@ -2,14 +2,12 @@ package onelogin
 
 import (
 	"encoding/json"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
-	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/number"
-	"github.com/onetimelogin/otl/internal/otl"
 )
 
 // attributes are the calls about custom attributes (contract 2.14): texts that a site
@@ -20,18 +18,13 @@ type attributes struct{ *Surface }
 // customAttributes is the member that holds them.
 const customAttributes = "custom_attributes"
 
-// Bounds of custom attributes, in bytes of a name and in names of a site.
+// Bounds of custom attributes: in bytes of a name, in names of a site, and in code points of a
+// value, as of the other texts that a site keeps.
 const (
 	maxAttribute  = 64
 	maxAttributes = 200
+	maxKept       = 400
 )
-
-// attributeOut is a custom attribute in version 2.
-type attributeOut struct {
-	ID    int    `json:"id"`
-	Name  string `json:"name"`
-	Short string `json:"shortname"`
-}
 
 // known gives the names a site has used, with their numbers.
 func (s attributes) known(c *call) ([]string, []int, error) {
@@ -42,24 +35,35 @@ func (s attributes) known(c *call) ([]string, []int, error) {
 	return refs, ids, err
 }
 
-// list is GET /users/custom_attributes: in version 1 a list of one list of names.
-func (s attributes) list(c *call) (reply, error) {
-	names, ids, err := s.known(c)
-	if !bare(c.r.URL.Path) {
-		return success([][]string{append([]string{}, names...)}), err
-	}
-	out := make([]attributeOut, len(names))
-	for i, n := range names {
-		out[i] = attributeOut{ids[i], n, n}
-	}
-	return reply{http.StatusOK, out}, err
+// isAttribute reports whether a text can be the name of a custom attribute.
+func isAttribute(n string) bool {
+	return n != "" && len(n) <= maxAttribute && strings.Trim(n, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == ""
 }
 
-// name checks what is to be kept and gives every new name of it a number.
-func (s attributes) name(c *call, raw json.RawMessage) error {
+// readAttributes reads custom attributes; one that is null or empty is taken away.
+func readAttributes(raw json.RawMessage) (map[string]*string, error) {
 	var given map[string]*string
 	if err := json.Unmarshal(raw, &given); err != nil {
-		return invalid(customAttributes, "must be an object of strings")
+		return nil, invalid(customAttributes, "must be an object of strings")
+	}
+	for n, text := range given {
+		switch {
+		case !isAttribute(n):
+			return nil, invalid(customAttributes, "has a name that is not 1 to 64 letters, digits, _ or -")
+		case text == nil:
+		case *text == "":
+			given[n] = nil
+		case utf8.RuneCountInString(*text) > maxKept:
+			return nil, invalid(customAttributes, "has a value of more than "+strconv.Itoa(maxKept)+" characters: "+n)
+		}
+	}
+	return given, nil
+}
+
+// name gives every new name of custom attributes a number.
+func (s attributes) name(c *call, given map[string]*string) error {
+	if len(given) == 0 {
+		return nil
 	}
 	names, _, err := s.known(c)
 	if err != nil {
@@ -67,9 +71,6 @@ func (s attributes) name(c *call, raw json.RawMessage) error {
 	}
 	var fresh []string
 	for n := range given {
-		if n == "" || len(n) > maxAttribute || strings.Trim(n, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" {
-			return invalid(customAttributes, "has a name that is not 1 to 64 letters, digits, _ or -")
-		}
 		if !slices.Contains(names, n) {
 			fresh = append(fresh, n)
 		}
@@ -100,26 +101,16 @@ func (s attributes) set(c *call, in *attributesIn) (reply, error) {
 	if len(in.Attributes) == 0 || string(in.Attributes) == "null" {
 		return reply{}, invalid(customAttributes, "is required")
 	}
-	if err := s.name(c, in.Attributes); err != nil {
+	ch := personChange{}
+	if ch.attributes, err = readAttributes(in.Attributes); err == nil {
+		err = s.name(c, ch.attributes)
+	}
+	if err != nil {
 		return reply{}, err
 	}
-	_, err = s.Members.Change(c.ctx(), c.site, m.User.ID, keeping(in.Attributes, account.MemberChange{}))
+	if err := ch.keep(customAttributes, ch.attributes); err != nil {
+		return reply{}, err
+	}
+	_, err = s.Members.Change(c.ctx(), c.site, m.User.ID, ch.MemberChange)
 	return success(nil), err
-}
-
-// keeping adds custom attributes to a change.
-func keeping(raw json.RawMessage, ch account.MemberChange) account.MemberChange {
-	ch.Data, ch.Merge = map[string]json.RawMessage{customAttributes: raw}, []string{customAttributes}
-	return ch
-}
-
-// attributesOf gives the custom attributes of a person, nil for none.
-func attributesOf(r otl.Record) any {
-	var kept struct {
-		Attributes map[string]string `json:"custom_attributes"`
-	}
-	if r.Data == "" || json.Unmarshal([]byte(r.Data), &kept) != nil || len(kept.Attributes) == 0 {
-		return nil
-	}
-	return kept.Attributes
 }

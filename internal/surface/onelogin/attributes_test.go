@@ -11,6 +11,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
 // TestCustomAttributes: kept of a person of a site under the site's names, shown to that
@@ -44,7 +45,7 @@ func TestCustomAttributes(t *testing.T) {
 		if got := list("1"); got != head+`,"data":[["badge","desk","floor"]]}` {
 			t.Error(got)
 		}
-		if got := list("2"); !strings.HasPrefix(got, `[{"id":`) || !strings.Contains(got, `"name":"badge","shortname":"badge"}`) {
+		if got := list("2"); !strings.HasPrefix(got, `[{"id":`) || !strings.Contains(got, `"name":"badge","shortname":"badge","position":1}`) {
 			t.Error(got)
 		}
 		for _, bad := range []any{nil, "x", []string{"x"}, object{"a": 1}, object{"": "x"}, object{"a b": "x"}, object{strings.Repeat("a", 65): "x"}, object{"a": object{}}} {
@@ -159,14 +160,19 @@ func TestLockUser(t *testing.T) {
 	})
 }
 
+// digestOf gives the digest of a password as clients of this wire make it.
+func digestOf(salt, password string) string {
+	sum := sha256.Sum256([]byte(salt + password))
+	return hex.EncodeToString(sum[:])
+}
+
 // TestD1_PasswordsBySalt: of the site's own people, as the SHA-256 of salt and password;
 // what is stored is no quick hash, and the first sign-in replaces it (PW-08).
 func TestD1_PasswordsBySalt(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
 		own := x.made(t, nil)
-		sum := sha256.Sum256([]byte("s4lt" + "correct-horse-9"))
-		digest := hex.EncodeToString(sum[:])
+		digest := digestOf("s4lt", "correct-horse-9")
 		set := func(id string, change object) otltest.Reply {
 			body := object{"password": digest, "password_confirmation": digest, "password_algorithm": "salt+sha256", "password_salt": "s4lt"}
 			for k, v := range change {
@@ -215,5 +221,78 @@ func TestD1_PasswordsBySalt(t *testing.T) {
 			t.Errorf("after the sign-in %s", h)
 		}
 		try("correct-horse-9").Want(t, http.StatusOK)
+	})
+}
+
+// TestContract214_CustomAttributesAreDefined: by what the SDKs send, with a label; one that is taken
+// away is taken from everybody, and comes back as another.
+func TestContract214_CustomAttributesAreDefined(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		const path = "/api/2/users/custom_attributes"
+		field := func(name, short any) object { return object{"user_field": object{"name": name, "shortname": short}} }
+		made := x.call(t, http.MethodPost, path, field("Employee ID", "employee_id")).Want(t, http.StatusCreated)
+		id := fmt.Sprint(made.JSON["id"])
+		if got := strings.TrimSpace(string(made.Raw)); got != `{"id":`+id+`,"name":"Employee ID","shortname":"employee_id","position":1}` {
+			t.Error(got)
+		}
+		if got := x.call(t, http.MethodGet, path+"/"+id+"/", nil).Want(t, http.StatusOK); string(got.Raw) != string(made.Raw) {
+			t.Errorf("%s", got.Raw)
+		}
+		if got := x.call(t, http.MethodPost, path, object{"shortname": "desk"}).Want(t, http.StatusCreated); got.Text("name") != "desk" || got.JSON["position"] != 2.0 {
+			t.Errorf("%s", got.Raw)
+		}
+		for _, bad := range []object{field("x", nil), field("x", "a b"), field("x", ""), field("Again", "employee_id"), field(strings.Repeat("x", 101), "long"), field(7, "number"), {}} {
+			if r := x.call(t, http.MethodPost, path, bad); r.Status != http.StatusUnprocessableEntity || r.Text("field") == "" {
+				t.Errorf("%v: %d %s", bad, r.Status, r.Raw)
+			}
+		}
+		if got := x.call(t, http.MethodPut, path+"/"+id, field("Number", "employee_id")).Want(t, http.StatusOK); got.Text("name") != "Number" {
+			t.Errorf("%s", got.Raw)
+		}
+		x.call(t, http.MethodPut, path+"/"+id, field("Number", "other")).Want(t, http.StatusUnprocessableEntity)
+		if got := x.call(t, http.MethodGet, path, nil); !strings.Contains(string(got.Raw), `"name":"Number","shortname":"employee_id","position":1},{`) {
+			t.Errorf("%s", got.Raw)
+		}
+		var people []string
+		for i := range 3 {
+			r := x.call(t, http.MethodPost, "/api/2/users", object{"email": fmt.Sprintf("p%d@dev.test", i), "custom_attributes": object{"employee_id": "7", "desk": "A"}}).Want(t, http.StatusCreated)
+			people = append(people, fmt.Sprint(r.JSON["id"]))
+		}
+		mine := x.bearer
+		x.bearer = x.token(t, "/auth/oauth2/v2/token", x.newClient(t, x.Shop)).Text("access_token")
+		for _, of := range []string{id, "99999"} { // TE-01
+			for _, r := range []otltest.Reply{x.call(t, http.MethodGet, path+"/"+of, nil), x.call(t, http.MethodPut, path+"/"+of, field("x", nil)), x.call(t, http.MethodDelete, path+"/"+of, nil)} {
+				if got := strings.TrimSpace(string(r.Raw)); got != `{"statusCode":404,"name":"NotFoundError","message":"Custom attribute does not exist"}` {
+					t.Errorf("another site's %s: %s", of, got)
+				}
+			}
+		}
+		x.bearer = mine
+		x.call(t, http.MethodGet, path+"/x", nil).Want(t, http.StatusUnprocessableEntity)
+		x.call(t, http.MethodGet, "/api/2/users/"+people[0]+"/x", nil).Want(t, http.StatusNotFound)
+		x.call(t, http.MethodGet, "/api/2/users/"+people[0]+"/apps", nil).Want(t, http.StatusOK)
+
+		x.call(t, http.MethodDelete, path+"/"+id, nil).Want(t, http.StatusNoContent)
+		x.call(t, http.MethodDelete, path+"/"+id, nil).Want(t, http.StatusNotFound)
+		for _, one := range people {
+			if got := fmt.Sprint(personOf(t, x, one)["custom_attributes"]); got != "map[desk:A]" {
+				t.Error(got)
+			}
+		}
+		if got := x.call(t, http.MethodGet, "/api/1/users/custom_attributes", nil); !strings.Contains(string(got.Raw), `"data":[["desk"]]`) {
+			t.Errorf("%s", got.Raw)
+		}
+		all, err := x.Store.Read.Events.Select(t.Context(), store.EventQuery{SiteID: x.Notes.Site.ID, Type: otl.EventSiteUpdated, Limit: 10})
+		var told []string
+		for _, e := range all {
+			told = append(told, e.Changes[0].Before+">"+e.Changes[0].After+" by "+string(e.By.Kind))
+		}
+		if got := strings.Join(told, ", "); err != nil || got != "employee_id (Number)> by client, employee_id (Employee ID)>employee_id (Number) by client, >desk by client, >employee_id (Employee ID) by client" {
+			t.Errorf("%s %v", got, err)
+		}
+		if again := x.call(t, http.MethodPost, path, object{"shortname": "employee_id"}).Want(t, http.StatusCreated); fmt.Sprint(again.JSON["id"]) == id || again.Text("name") != "employee_id" {
+			t.Errorf("%s", again.Raw)
+		}
 	})
 }

@@ -42,7 +42,7 @@ func FuzzBodies(f *testing.F) {
 
 // FuzzQuestions reads what people are asked for: pages stay within their bounds.
 func FuzzQuestions(f *testing.F) {
-	for _, s := range []string{"", "limit=10&page=2", "after_cursor=cGFnZT0y", "cursor=%2f", "email=a&email=b", "limit=-1", "page=999999999999", "x=y", "after_cursor=YWZ0ZXJfY3Vyc29yPXg=", "user_ids=1,,x", "created_since=2026-01-02&fields=,", "last_login_until=0000-01-01T00:00:00Z"} {
+	for _, s := range []string{"", "limit=10&page=2", "after_cursor=cGFnZT0y", "cursor=%2f", "email=a&email=b", "limit=-1", "page=999999999999", "x=y", "after_cursor=YWZ0ZXJfY3Vyc29yPXg=", "user_ids=1,,x", "created_since=2026-01-02&fields=,", "last_login_until=0000-01-01T00:00:00Z", "sort=-id&name=*a*&role_id=1", "custom_attributes.a=*&username=x*", "since=2026-01-02&app_id=1&id=1"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
@@ -52,6 +52,11 @@ func FuzzQuestions(f *testing.F) {
 		}
 		if q, err := question(in); err == nil && (q.page < 1 || q.Limit < 1 || q.Limit > 1000 || q.Offset < 0 || q.Offset > 1e9) {
 			t.Errorf("%q: page %d, %d from %d", raw, q.page, q.Limit, q.Offset)
+		}
+		if q, err := newPaging(in); err == nil {
+			if all, err := pick(&q, in, []roleOut{{1, "a"}, {2, "b"}}); err == nil && (len(all) > 2 || q.limit < 1 || q.offset() < 0) {
+				t.Errorf("%q: %v, %d from %d", raw, all, q.limit, q.offset())
+			}
 		}
 	})
 }

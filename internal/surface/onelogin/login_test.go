@@ -87,8 +87,8 @@ func TestContract42_1_2_3_4_SessionToken(t *testing.T) {
 	})
 }
 
-// TestDelegatedAuthentication: the password is checked and nothing opened; the person
-// has joined the site as by any sign-in.
+// TestDelegatedAuthentication: the password, and a second factor where one is due, is checked and
+// nothing opened; the person has joined the site as by any sign-in.
 func TestDelegatedAuthentication(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
@@ -100,6 +100,12 @@ func TestDelegatedAuthentication(t *testing.T) {
 		m, err := x.Accounts.Member(t.Context(), x.Notes.Site.ID, shopper.ID)
 		if err != nil || m.Grant.LastLoginAt.IsZero() {
 			t.Errorf("%+v %v", m.Grant, err)
+		}
+		seed := x.app(t, x.jane)
+		state, devices := x.due(t)
+		done := one(t, x.verify(t, object{"device_id": devices[app], "state_token": state, "otp_token": secret.TOTP(seed, x.Clock.Now())}))
+		if live, err := x.Store.Read.Sessions.Live(t.Context(), x.jane.ID, "", "", x.Clock.Now(), 10); err != nil || len(live) != 0 || done["session_token"] == nil {
+			t.Errorf("with a factor: %v %v", live, err)
 		}
 	})
 }

@@ -2,6 +2,8 @@ package onelogin
 
 import (
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,14 +16,17 @@ import (
 type roles struct{ *Surface }
 
 func (s roles) serve() {
-	s.Mux.HandleFunc("GET /api/1/roles", s.byClient(otl.ScopeUsers, s.list))
-	s.Mux.HandleFunc("GET /api/2/roles", s.byClient(otl.ScopeUsers, s.list))
+	for _, v := range []string{"/api/1", "/api/2"} {
+		s.Mux.HandleFunc("GET "+v+"/roles", s.byClient(otl.ScopeUsers, s.list))
+		s.Mux.HandleFunc("GET "+v+"/roles/{id}", s.byClient(otl.ScopeUsers, s.get))
+	}
 	s.Mux.HandleFunc("GET /api/1/users/{id}/roles", s.byClient(otl.ScopeUsers, s.of))
 }
 
+// roleOut is a role and its number.
 type roleOut struct {
-	ID   int    `json:"id"`
-	Name string `json:"name"`
+	ID   int
+	Name string
 }
 
 // roleRefs gives what the numbers of a site's roles stand for.
@@ -33,24 +38,140 @@ func roleRefs(siteID string, names []string) []string {
 	return out
 }
 
-func (s roles) list(c *call) (reply, error) {
+// numbered gives the roles of the site by name, with their numbers.
+func (s roles) numbered(c *call) ([]roleOut, error) {
 	all, err := s.Roles.List(c.ctx(), c.site.ID)
 	if err != nil {
-		return reply{}, err
+		return nil, err
+	}
+	refs, ids, err := s.Numbers.Below(c.ctx(), number.Role, c.site.ID+" ")
+	if err != nil {
+		return nil, err
 	}
 	out := make([]roleOut, len(all))
 	for i, r := range all {
-		n, err := s.Numbers.Of(c.ctx(), number.Role, c.site.ID+" "+r.Name)
-		if err != nil {
-			return reply{}, err
+		out[i].Name = r.Name
+		if at := slices.Index(refs, c.site.ID+" "+r.Name); at >= 0 {
+			out[i].ID = ids[at]
+		} else if out[i].ID, err = s.Numbers.Of(c.ctx(), number.Role, c.site.ID+" "+r.Name); err != nil {
+			return nil, err
 		}
-		out[i] = roleOut{n, r.Name}
+	}
+	return out, nil
+}
+
+// pick reads what roles are asked for, and gives those of them. What is not known is refused, as
+// where people are asked for.
+func pick(q *paging, in url.Values, all []roleOut) ([]roleOut, error) {
+	drop := func(unless func(roleOut) bool) {
+		all = slices.DeleteFunc(all, func(r roleOut) bool { return !unless(r) })
+	}
+	for name, values := range in {
+		value := values[0]
+		switch known, err := q.add(name, value); {
+		case err != nil:
+			return nil, err
+		case known:
+			continue
+		}
+		switch name {
+		case "id":
+			n, err := strconv.Atoi(value)
+			if err != nil {
+				return nil, invalid(name, "must be a number")
+			}
+			drop(func(r roleOut) bool { return r.ID == n })
+		case "name", "role_name": // the second is what the Python SDK calls it
+			drop(func(r roleOut) bool { return like(value, r.Name) })
+		case "app_id", "app_name": // no role is about an app here
+			drop(func(roleOut) bool { return false })
+		default:
+			return nil, notAllowed(name)
+		}
+	}
+	switch q.by {
+	case "id":
+		slices.SortFunc(all, func(a, b roleOut) int { return a.ID - b.ID })
+	case "", "name":
+	default:
+		return nil, unsorted(q.by)
+	}
+	if q.desc {
+		slices.Reverse(all)
+	}
+	return all, nil
+}
+
+// like reports whether a text is a pattern, in which * stands for anything, whatever its case.
+func like(pattern, text string) bool {
+	parts := strings.Split(otl.Fold(pattern), "*")
+	text = otl.Fold(text)
+	if len(parts) == 1 {
+		return text == parts[0]
+	}
+	for i, part := range parts[:len(parts)-1] {
+		at := strings.Index(text, part)
+		if at < 0 || i == 0 && at > 0 {
+			return false
+		}
+		text = text[at+len(part):]
+	}
+	return strings.HasSuffix(text, parts[len(parts)-1])
+}
+
+// list is GET /roles.
+func (s roles) list(c *call) (reply, error) {
+	in := c.r.URL.Query()
+	q, err := newPaging(in)
+	if err != nil {
+		return reply{}, err
+	}
+	all, err := s.numbered(c)
+	if err == nil {
+		all, err = pick(&q, in, all)
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	from := min(q.offset(), len(all))
+	out := []userOut{}
+	for _, r := range all[from:min(from+q.limit, len(all))] {
+		out = append(out, r.told(bare(c.r.URL.Path)).only(q.fields))
+	}
+	return s.listed(c, in, q, out, len(all)), nil
+}
+
+// told gives a role as a version has it. It opens no apps; whom it was given is said of each person.
+func (r roleOut) told(bare bool) userOut {
+	out := userOut{"id": r.ID, "name": r.Name}
+	if bare {
+		out["apps"] = []int{}
+	}
+	return out
+}
+
+// get is GET /roles/{id}.
+func (s roles) get(c *call) (reply, error) {
+	n, err := strconv.Atoi(c.r.PathValue("id"))
+	if err != nil {
+		return reply{}, invalid("id", "ID is incorrect")
+	}
+	all, err := s.numbered(c)
+	if err != nil {
+		return reply{}, err
+	}
+	i := slices.IndexFunc(all, func(r roleOut) bool { return r.ID == n })
+	if i < 0 {
+		return reply{}, errNoRole
 	}
 	if bare(c.r.URL.Path) {
-		return reply{http.StatusOK, out}, nil
+		return reply{http.StatusOK, all[i].told(true)}, nil
 	}
-	return page(out, pagination{}), nil
+	return success([]userOut{all[i].told(false)}), nil
 }
+
+// errNoRole is the answer to the id of no role of the site.
+var errNoRole = literal(http.StatusNotFound, "Role does not exist")
 
 // of is GET /api/1/users/{id}/roles: a list of one list of ids.
 func (s roles) of(c *call) (reply, error) {
@@ -67,56 +188,51 @@ type rolesIn struct {
 }
 
 func (s roles) add(c *call, in *rolesIn) (reply, error) {
-	return s.each(c, in, func(m account.Member, name string) error {
-		_, err := s.Roles.Assign(c.ctx(), c.site.ID, m.User.ID, name)
-		return err
-	})
+	return s.change(c, in, func(has, named []string) []string { return append(has, named...) })
 }
 
 // take takes roles away; one he does not have is taken already.
 func (s roles) take(c *call, in *rolesIn) (reply, error) {
-	return s.each(c, in, func(m account.Member, name string) error {
-		_, err := s.Roles.Unassign(c.ctx(), c.site.ID, m.User.ID, name)
-		if otl.Is(err, otl.NoSuch("").Code) {
-			err = nil
-		}
-		return err
+	return s.change(c, in, func(has, named []string) []string {
+		return slices.DeleteFunc(has, func(r string) bool { return slices.Contains(named, r) })
 	})
 }
 
-// each does something for every role of a list, all of which must be roles of the site.
-func (s roles) each(c *call, in *rolesIn, do func(account.Member, string) error) (reply, error) {
+// change makes of the roles a person has those he is to have: all of them, or none.
+func (s roles) change(c *call, in *rolesIn, made func(has, named []string) []string) (reply, error) {
 	m, err := s.member(c)
 	if err != nil {
 		return reply{}, err
 	}
-	all, err := s.Roles.List(c.ctx(), c.site.ID)
+	names, err := s.named(c, "role_id_array", in.IDs)
+	if err == nil && len(names) == 0 {
+		err = invalid("role_id_array", "is required")
+	}
 	if err != nil {
 		return reply{}, err
 	}
-	there := map[string]bool{}
-	for _, r := range all {
-		there[r.Name] = true
+	ch := account.MemberChange{Roles: func(has []string) []string { return made(has, names) }}
+	_, err = s.Members.Change(c.ctx(), c.site, m.User.ID, ch)
+	return success(nil), err
+}
+
+// named gives the names of roles by their numbers, all of which must be roles of the site; a
+// member of the request holds them.
+func (s roles) named(c *call, member string, ids []integer) ([]string, error) {
+	if len(ids) == 0 {
+		return nil, nil
 	}
-	names := make([]string, len(in.IDs))
-	for i, id := range in.IDs {
-		ref, err := s.Numbers.Ref(c.ctx(), number.Role, int(id))
-		if err != nil && otl.As(err).Kind != otl.NotFound {
-			return reply{}, err
+	all, err := s.numbered(c)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		at := slices.IndexFunc(all, func(r roleOut) bool { return r.ID == int(id) })
+		if at < 0 {
+			return nil, invalid(member, "holds "+strconv.Itoa(int(id))+", which is no role")
 		}
-		name, own := strings.CutPrefix(ref, c.site.ID+" ")
-		if !own || !there[name] {
-			return reply{}, invalid("role_id_array", "holds "+strconv.Itoa(int(id))+", which is no role")
-		}
-		names[i] = name
+		names[i] = all[at].Name
 	}
-	if len(names) == 0 {
-		return reply{}, invalid("role_id_array", "is required")
-	}
-	for _, name := range names {
-		if err := do(m, name); err != nil {
-			return reply{}, err
-		}
-	}
-	return success(nil), nil
+	return names, nil
 }

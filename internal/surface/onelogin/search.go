@@ -1,9 +1,9 @@
 package onelogin
 
 import (
-	"encoding/base64"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,76 +13,88 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 )
 
-// pageSize is how many people a page has unless it is told.
-const pageSize = 50
-
 // asking is what people are asked for, and what of them.
 type asking struct {
 	account.Query
-	page   int
-	ids    []int    // numbers of those alone, nil for all
-	fields []string // members of the answer beside the id, nil for all
+	paging
+	ids   []int // numbers of those alone, nil for all
+	roles []int // numbers of roles of which they have one, nil for any
 }
 
-// question reads what people are asked for. A filter that is not known is refused rather
-// than passed over: the answer would hold people that nobody asked for.
+// notAllowed refuses what nothing is asked for by. To pass it over would answer with what nobody
+// asked for.
+func notAllowed(name string) error {
+	return literal(http.StatusBadRequest, "query parameter(s) not allowed: "+name)
+}
+
+// question reads what people are asked for.
 func question(in url.Values) (q asking, err error) {
-	q.page, q.Limit = 1, pageSize
-	if cursor := in.Get("after_cursor") + in.Get("cursor"); cursor != "" {
-		raw, err := base64.StdEncoding.DecodeString(cursor)
-		more, bad := url.ParseQuery(string(raw))
-		if err != nil || bad != nil {
-			return q, invalid("after_cursor", "is none that was given")
-		}
-		for name, values := range more {
-			in[name] = values
-		}
+	if q.paging, err = newPaging(in); err != nil {
+		return q, err
 	}
 	for name, values := range in {
-		if err := q.add(name, values[0]); err != nil {
+		known, err := q.add(name, values[0])
+		if err == nil && !known {
+			err = q.ask(name, values[0])
+		}
+		if err != nil {
 			return q, err
 		}
 	}
-	q.Offset = (q.page - 1) * q.Limit
+	sorts := map[string]otl.Attribute{"": "", "id": "", "created_at": otl.AttrCreated, "updated_at": otl.AttrUpdated, "last_login": otl.AttrLastLogin}
+	attr, known := sorts[q.by]
+	if !known {
+		return q, unsorted(q.by)
+	}
+	q.Sort, q.Desc, q.Limit, q.Offset = attr, q.desc, q.limit, q.offset()
 	return q, nil
 }
 
-// maxAsked is how many people can be asked for by their numbers.
+// maxAsked is how many people, or people of how many roles, can be asked for by their numbers.
 const maxAsked = 200
 
-// add reads one part of a question.
-func (q *asking) add(name, value string) (err error) {
-	if f, known := comparing(name, value); known {
-		q.with(f)
-		return nil
-	}
+// ask reads one condition.
+func (q *asking) ask(name, value string) error {
 	switch name {
-	case "after_cursor", "cursor":
-	case "limit":
-		if q.Limit, err = strconv.Atoi(value); err != nil || q.Limit < 1 || q.Limit > 1000 {
-			return invalid(name, "must be a number from 1 to 1000")
+	case "user_ids", "id":
+		return readIDs(&q.ids, name, value)
+	case "role_ids", "role_id":
+		return readIDs(&q.roles, name, value)
+	case "app_id":
+		q.with(nobody()) // there are no apps
+		return nil
+	case "since", "until":
+		return q.since("created_"+name, value)
+	}
+	f, known, err := comparing(name, value)
+	if err == nil && known {
+		q.with(f)
+	}
+	if err != nil || known {
+		return err
+	}
+	return q.since(name, value)
+}
+
+// readIDs reads numbers that are asked for, of which there can be one list.
+func readIDs(ids *[]int, name, value string) (err error) {
+	all := commas(value)
+	if *ids != nil {
+		return invalid(name, "cannot stand beside the other list of ids")
+	}
+	if *ids = make([]int, len(all)); len(all) == 0 || len(all) > maxAsked {
+		return invalid(name, "must be 1 to 200 ids")
+	}
+	for i, one := range all {
+		if (*ids)[i], err = strconv.Atoi(one); err != nil {
+			return invalid(name, "must be ids with commas between them")
 		}
-	case "page":
-		if q.page, err = strconv.Atoi(value); err != nil || q.page < 1 || q.page > 1e6 {
-			return invalid(name, "must be a number from 1 to 1000000")
-		}
-	case "fields":
-		q.fields = listed(value)
-	case "user_ids":
-		all := listed(value)
-		if q.ids = make([]int, len(all)); len(all) == 0 || len(all) > maxAsked {
-			return invalid(name, "must be 1 to 200 ids")
-		}
-		for i, one := range all {
-			if q.ids[i], err = strconv.Atoi(one); err != nil {
-				return invalid(name, "must be ids with commas between them")
-			}
-		}
-	default:
-		return q.since(name, value)
 	}
 	return nil
 }
+
+// nobody is a condition that nobody meets.
+func nobody() otl.Filter { return otl.Filter{Attr: otl.AttrID, Op: otl.OpEqual} }
 
 // with adds a condition that has to be met too.
 func (q *asking) with(more ...otl.Filter) {
@@ -91,23 +103,65 @@ func (q *asking) with(more ...otl.Filter) {
 
 // comparing gives the condition of a filter that is a text. A name is kept whole: the first one is
 // what stands before the first blank, and the last one may have any number of words.
-func comparing(name, value string) (otl.Filter, bool) {
-	is := func(attr otl.Attribute, op otl.Op, text string) otl.Filter {
-		return otl.Filter{Attr: attr, Op: op, Text: text}
-	}
+func comparing(name, value string) (f otl.Filter, known bool, err error) {
 	switch name {
 	case "email":
-		return is(otl.AttrEmail, otl.OpEqual, value), true
-	case "username":
-		return is(otl.AttrUsername, otl.OpEqual, value), true
+		f, err = matching(name, otl.Filter{Attr: otl.AttrEmail}, value)
+	case "username": // who has none is known by his address
+		f, err = matching(name, otl.Filter{Attr: otl.AttrUsername}, value)
+		if byMail := f; f.Attr == otl.AttrUsername {
+			byMail.Attr = otl.AttrEmail
+			none := otl.Filter{Op: otl.OpNot, Parts: []otl.Filter{{Attr: otl.AttrUsername, Op: otl.OpPresent}}}
+			f = otl.Filter{Op: otl.OpOr, Parts: []otl.Filter{f, {Op: otl.OpAnd, Parts: []otl.Filter{none, byMail}}}}
+		}
 	case "external_id":
-		return is(otl.AttrExternalID, otl.OpEqual, value), true
+		f, err = matching(name, otl.Filter{Attr: otl.AttrExternalID}, value)
 	case "firstname":
-		return otl.Filter{Op: otl.OpOr, Parts: []otl.Filter{is(otl.AttrName, otl.OpEqual, value), is(otl.AttrName, otl.OpBegins, value+" ")}}, true
+		f, err = matching(name, otl.Filter{Attr: otl.AttrName}, value)
+		switch {
+		case err == nil && f.Op == otl.OpEqual:
+			f = otl.Filter{Op: otl.OpOr, Parts: []otl.Filter{f, {Attr: otl.AttrName, Op: otl.OpBegins, Text: value + " "}}}
+		case err == nil && f.Op != otl.OpBegins:
+			err = invalid(name, "may have a * at its end alone")
+		}
 	case "lastname":
-		return is(otl.AttrName, otl.OpEnds, " "+value), true
+		f = otl.Filter{Attr: otl.AttrName, Op: otl.OpEnds, Text: " " + value}
+		if strings.Contains(value, "*") {
+			err = invalid(name, "may have no *")
+		}
+	default:
+		member, attribute, dotted := strings.Cut(name, ".")
+		if known = dotted && member == customAttributes && isAttribute(attribute) || isTrait(name); known {
+			f, err = matching(name, otl.Filter{Attr: otl.AttrTrait, Name: name}, value)
+		}
+		return f, known, err
 	}
-	return otl.Filter{}, false
+	return f, true, err
+}
+
+// matching completes a condition on a text: a * at an end of a value stands for anything.
+func matching(name string, f otl.Filter, value string) (otl.Filter, error) {
+	begins, ends := strings.HasSuffix(value, "*"), strings.HasPrefix(value, "*")
+	f.Text = strings.TrimPrefix(strings.TrimSuffix(value, "*"), "*")
+	switch {
+	case f.Text == "":
+		f.Op = otl.OpPresent
+		if !begins {
+			return nobody(), nil // whoever has none cannot be asked for
+		}
+	case begins && ends:
+		f.Op = otl.OpContains
+	case begins:
+		f.Op = otl.OpBegins
+	case ends:
+		f.Op = otl.OpEnds
+	default:
+		f.Op = otl.OpEqual
+	}
+	if strings.Contains(f.Text, "*") || !f.Attr.Takes(f.Op) {
+		return f, invalid(name, "has a * where none may stand")
+	}
+	return f, nil
 }
 
 // since reads a filter that is a time: created_since, last_login_until and the like.
@@ -116,7 +170,7 @@ func (q *asking) since(name, value string) error {
 	attr := map[string]otl.Attribute{"created": otl.AttrCreated, "updated": otl.AttrUpdated, "last_login": otl.AttrLastLogin}[what]
 	op := map[string]otl.Op{"since": otl.OpNotEarly, "until": otl.OpNotLate}[end]
 	if attr == "" || op == "" {
-		return invalid(name, "is nothing people can be asked for by here")
+		return notAllowed(name)
 	}
 	at, err := time.Parse(time.RFC3339, value)
 	if err != nil {
@@ -138,22 +192,26 @@ func cutLast(name string) (before, after string, found bool) {
 	return name[:i], name[i+1:], true
 }
 
-// listed gives what stands between commas.
-func listed(s string) (out []string) {
-	for one := range strings.SplitSeq(s, ",") {
-		if one = strings.TrimSpace(one); one != "" {
-			out = append(out, one)
-		}
-	}
-	return out
-}
-
-// among asks for people by their numbers. One that is nobody's is passed over.
+// among asks for people by their numbers, and by those of roles. One that stands for nothing is
+// passed over.
 func (s people) among(c *call, q *asking) error {
+	if q.roles != nil {
+		all, err := roles(s).numbered(c)
+		if err != nil {
+			return err
+		}
+		have := otl.Filter{Op: otl.OpOr, Parts: []otl.Filter{nobody()}}
+		for _, r := range all {
+			if slices.Contains(q.roles, r.ID) {
+				have.Parts = append(have.Parts, otl.Filter{Attr: otl.AttrRole, Op: otl.OpEqual, Text: r.Name})
+			}
+		}
+		q.with(have)
+	}
 	if q.ids == nil {
 		return nil
 	}
-	among := otl.Filter{Op: otl.OpOr, Parts: []otl.Filter{{Attr: otl.AttrID, Op: otl.OpEqual}}} // nobody
+	among := otl.Filter{Op: otl.OpOr, Parts: []otl.Filter{nobody()}}
 	ids, err := s.Numbers.Refs(c.ctx(), number.User, q.ids)
 	if err != nil {
 		return err
@@ -165,8 +223,7 @@ func (s people) among(c *call, q *asking) error {
 	return nil
 }
 
-// list is GET /users. The cursor of a page is what asks for it, in base64: some clients
-// read it and send that instead.
+// list is GET /users.
 func (s people) list(c *call) (reply, error) {
 	in := c.r.URL.Query()
 	q, err := question(in)
@@ -187,53 +244,5 @@ func (s people) list(c *call) (reply, error) {
 		}
 		out[i] = out[i].only(q.fields)
 	}
-	in.Del("after_cursor")
-	in.Del("cursor")
-	cursor := func(n int) *string {
-		if n < 1 || (n-1)*q.Limit >= total {
-			return nil
-		}
-		in.Set("page", strconv.Itoa(n))
-		at := base64.StdEncoding.EncodeToString([]byte(in.Encode()))
-		return &at
-	}
-	p := pagination{Before: cursor(q.page - 1), After: cursor(q.page + 1)}
-	p.PreviousLink, p.NextLink = s.at(c, p.Before), s.at(c, p.After)
-	if bare(c.r.URL.Path) {
-		c.paged(p, q.page, len(found), total, (total+q.Limit-1)/q.Limit)
-		return reply{http.StatusOK, out}, nil
-	}
-	return page(out, p), nil
-}
-
-// at gives the address of a page.
-func (s people) at(c *call, cursor *string) *string {
-	if cursor == nil {
-		return nil
-	}
-	to := s.PublicURL + c.r.URL.Path + "?after_cursor=" + url.QueryEscape(*cursor)
-	return &to
-}
-
-// paged tells in headers where a page of version 2 is, and the pages beside it. The names of cursors are
-// in lower case, as OneLogin's own are: its Java SDK looks for no other.
-func (c *call) paged(p pagination, page, items, total, pages int) {
-	for name, n := range map[string]int{"Current-Page": page, "Page-Items": items, "Total-Count": total, "Total-Pages": pages} {
-		c.header.Set(name, strconv.Itoa(n))
-	}
-	for name, cursor := range map[string]*string{"before-cursor": p.Before, "after-cursor": p.After} {
-		if cursor != nil {
-			c.header[name] = []string{*cursor}
-		}
-	}
-	var links []string // RFC 8288
-	if p.PreviousLink != nil {
-		links = append(links, "<"+*p.PreviousLink+`>; rel="prev"`)
-	}
-	if p.NextLink != nil {
-		links = append(links, "<"+*p.NextLink+`>; rel="next"`)
-	}
-	if links != nil {
-		c.header.Set("Link", strings.Join(links, ", "))
-	}
+	return s.listed(c, in, q.paging, out, total), nil
 }

@@ -1,6 +1,7 @@
 package onelogin
 
 import (
+	"maps"
 	"strings"
 	"time"
 
@@ -16,18 +17,17 @@ const (
 	statusLocked    = 3
 	stateApproved   = 1
 	stateRejected   = 2
+	stateMost       = 3
 )
 
 // userOut is a person as this wire shows him: only what he granted the site. Members
 // are those of contract 2.14, and null where there is nothing to say.
 type userOut map[string]any
 
-// unkept gives the members of a person that this server keeps nothing of.
-func unkept() []string {
-	return []string{
-		"distinguished_name", "company", "department", "title", "member_of", "samaccountname", "userprincipalname", "openid_name", "comment", "group_id",
-		"directory_id", "manager_ad_id", "manager_user_id", "trusted_idp_id", "password_changed_at", "invalid_login_attempts", "invitation_sent_at",
-	}
+// untold gives the members of a person that no site is told of: they are about his account, which
+// is that of every site.
+func untold() []string {
+	return []string{"password_changed_at", "invalid_login_attempts", "invitation_sent_at"}
 }
 
 // user gives a person.
@@ -43,14 +43,16 @@ func (s *Surface) user(c *call, m account.Member) (userOut, error) {
 	u, see := m.User, visible(m.Grant)
 	s.Ledger.Note(c.site, u.ID, see.Without(otl.FieldPicture).Without(otl.FieldPreferences).Without(otl.FieldDisplayName))
 	first, last, _ := strings.Cut(granted(see, otl.FieldName, u.Name), " ")
-	out := userOut{
+	locale := orNull(granted(see, otl.FieldLocale, u.Locale))
+	out := keptOf(m.Record)
+	maps.Copy(out, userOut{
 		"id": id, "email": granted(see, otl.FieldEmail, u.Email.Address), "username": granted(see, otl.FieldUsername, u.Username.Name),
-		"firstname": first, "lastname": last, "phone": orNull(granted(see, otl.FieldPhone, u.Phone)), "locale_code": orNull(granted(see, otl.FieldLocale, u.Locale)),
+		"firstname": first, "lastname": last, "phone": orNull(granted(see, otl.FieldPhone, u.Phone)), "locale_code": locale, "preferred_locale_code": locale,
 		"external_id": orNull(m.Record.ExternalID), "role_id": roles, "role_ids": roles, "status": statusActive, "state": stateApproved,
 		"created_at": moment(u.CreatedAt), "updated_at": moment(u.UpdatedAt), "activated_at": moment(m.Grant.CreatedAt), "last_login": moment(m.Grant.LastLoginAt),
-		"locked_until": moment(m.Grant.SuspendedUntil), customAttributes: attributesOf(m.Record),
-	}
-	for _, name := range unkept() {
+		"locked_until": moment(m.Grant.SuspendedUntil),
+	})
+	for _, name := range untold() {
 		out[name] = nil
 	}
 	if out["username"] == "" { // people without one are known by their address

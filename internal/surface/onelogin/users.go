@@ -1,18 +1,13 @@
 package onelogin
 
 import (
-	"encoding/json"
 	"net/http"
-	"reflect"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/number"
 	"github.com/onetimelogin/otl/internal/otl"
-	"github.com/onetimelogin/otl/internal/secret"
 )
 
 // people are the calls about a site's people (contract 2.9 and 2.14), in both versions.
@@ -25,9 +20,9 @@ func (s people) serve() {
 		s.Mux.HandleFunc("GET "+v+"/users/{id}", s.byClient(otl.ScopeUsers, s.get))
 		s.Mux.HandleFunc("PUT "+v+"/users/{id}", withBody(s.Surface, otl.ScopeUsers, s.update))
 		s.Mux.HandleFunc("DELETE "+v+"/users/{id}", s.byClient(otl.ScopeUsers, s.remove))
-		s.Mux.HandleFunc("GET "+v+"/users/{id}/apps", s.byClient(otl.ScopeUsers, s.none))
-		s.Mux.HandleFunc("GET "+v+"/users/custom_attributes", s.byClient(otl.ScopeUsers, attributes(s).list))
 	}
+	s.Mux.HandleFunc("GET /api/1/users/{id}/apps", s.byClient(otl.ScopeUsers, s.none))
+	attributes(s).serve()
 	who := roles(s)
 	acts := map[string]http.HandlerFunc{
 		"logout": s.byClient(otl.ScopeAuth, s.logout), "set_state": withBody(s.Surface, otl.ScopeUsers, s.setState),
@@ -102,106 +97,19 @@ func (s people) none(c *call) (reply, error) {
 	return success([]any{}), nil
 }
 
-// personIn is what a person is made of, or what is to be different about him: members
-// that are not there stay as they are.
-type personIn map[string]json.RawMessage
-
-// textOf gives a member that is a text, nil where it is not there or null.
-func (in personIn) textOf(name string) (*string, error) {
-	var out *string
-	if raw := in[name]; raw != nil {
-		if err := json.Unmarshal(raw, &out); err != nil {
-			return nil, invalid(name, "must be a string")
-		}
-	}
-	return out, nil
-}
-
-// noMoment is how one client writes a time that it does not mean.
-const noMoment = `"0001-01-01T00:00:00Z"`
-
-// known are the members of a person that this server keeps.
-func known() []string {
-	return []string{"email", "username", "firstname", "lastname", "phone", "locale_code", "external_id", "state", "password", "password_confirmation", customAttributes}
-}
-
-// change reads what is to be different; the name of a person of before is kept where
-// only a part of it is given.
-func (in personIn) change(before string) (c account.MemberChange, err error) {
-	for name, raw := range in {
-		if !slices.Contains(known(), name) && string(raw) != "null" && string(raw) != noMoment {
-			return c, literal(http.StatusBadRequest, "unknown attribute: "+name)
-		}
-	}
-	first, last, _ := strings.Cut(before, " ")
-	texts := map[string]**string{
-		"email": &c.Email, "username": &c.Username, "phone": &c.Phone, "locale_code": &c.Locale, "external_id": &c.ExternalID, "firstname": nil, "lastname": nil,
-	}
-	for name, dst := range texts {
-		given, err := in.textOf(name)
-		if err != nil {
-			return c, err
-		}
-		switch {
-		case given == nil:
-		case name == "firstname":
-			first = *given
-		case name == "lastname":
-			last = *given
-		default:
-			*dst = given
-		}
-	}
-	if c.Username != nil && c.Email != nil && strings.EqualFold(*c.Username, *c.Email) {
-		c.Username = nil // who has none is known by his address
-	}
-	if whole := strings.TrimSpace(first + " " + last); whole != before {
-		c.Name = &whole
-	}
-	if raw := in["state"]; raw != nil && string(raw) != "null" {
-		suspended := strings.Trim(string(raw), `"`) != strconv.Itoa(stateApproved)
-		c.Suspended = &suspended
-	}
-	if raw := in[customAttributes]; raw != nil && string(raw) != "null" {
-		c = keeping(raw, c)
-	}
-	return c, nil
-}
-
-// pass passes over what is as it is: some clients send all that they were told of a
-// person.
-func (in personIn) pass(is userOut) {
-	for name, raw := range in {
-		now, err := json.Marshal(is[name])
-		if err != nil {
-			continue
-		}
-		var given, kept any
-		if json.Unmarshal(raw, &given) == nil && json.Unmarshal(now, &kept) == nil && reflect.DeepEqual(given, kept) {
-			delete(in, name)
-		}
-	}
-}
-
 // create is POST /users. Whoever is known in the network joins by signing in.
 func (s people) create(c *call, in *personIn) (reply, error) {
-	ch, err := in.change("")
+	ch, err := s.changeOf(c, in, "")
 	if err != nil {
 		return reply{}, err
 	}
-	made := account.Creation{Profile: ch.Profile, Site: &c.site}
+	made := account.Creation{Profile: ch.Profile, Site: &c.site, Change: ch}
 	if ch.Email != nil {
 		made.Email = *ch.Email
 	}
-	if made.Password, err = in.password(); err != nil {
-		return reply{}, err
+	if p := ch.Password; p != nil {
+		made.Password, made.Digest = p.Password, p.Digest
 	}
-	if len(ch.Data) > 0 {
-		if err := attributes(s).name(c, ch.Data[customAttributes]); err != nil {
-			return reply{}, err
-		}
-	}
-	made.Change = account.MemberChange{ExternalID: ch.ExternalID, Suspended: ch.Suspended, Data: ch.Data, Merge: ch.Merge}
 	m, err := s.Members.Create(c.ctx(), made)
 	if err != nil {
 		return reply{}, err
@@ -209,17 +117,19 @@ func (s people) create(c *call, in *personIn) (reply, error) {
 	return s.told(c, http.StatusCreated, m)
 }
 
-// password gives the password that somebody is to start with, and its confirmation's
-// error.
-func (in personIn) password() (secret.Text, error) {
-	given, err := in.textOf("password")
-	if err != nil || given == nil {
-		return secret.Text{}, err
+// changeOf reads what a person is to be, or what is to be different about one of this name, and
+// gives new custom attributes their numbers.
+func (s people) changeOf(c *call, in *personIn, before string) (account.MemberChange, error) {
+	ch, err := in.change(before)
+	if err == nil && ch.roles != nil {
+		var names []string
+		names, err = roles(s).named(c, "role_ids", *ch.roles)
+		ch.Roles = func([]string) []string { return names }
 	}
-	if again, err := in.textOf("password_confirmation"); err != nil || again == nil || *again != *given {
-		return secret.Text{}, invalid("password_confirmation", "must be the password")
+	if err == nil {
+		err = attributes(s).name(c, ch.attributes)
 	}
-	return secret.NewText(*given), nil
+	return ch.MemberChange, err
 }
 
 func (s people) update(c *call, in *personIn) (reply, error) {
@@ -227,18 +137,12 @@ func (s people) update(c *call, in *personIn) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if _, there := (*in)["password"]; there {
-		return reply{}, invalid("password", "is set by set_password_clear_text")
-	}
 	is, err := s.user(c, m)
 	if err != nil {
 		return reply{}, err
 	}
 	in.pass(is)
-	ch, err := in.change(granted(visible(m.Grant), otl.FieldName, m.User.Name))
-	if err == nil && len(ch.Data) > 0 {
-		err = attributes(s).name(c, ch.Data[customAttributes])
-	}
+	ch, err := s.changeOf(c, in, granted(visible(m.Grant), otl.FieldName, m.User.Name))
 	if err == nil {
 		m, err = s.Members.Change(c.ctx(), c.site, m.User.ID, ch)
 	}
@@ -278,7 +182,7 @@ type stateIn struct {
 
 // setState bars a person from the site, or lets him in again.
 func (s people) setState(c *call, in *stateIn) (reply, error) {
-	if in.State == nil || *in.State < 0 || *in.State > 3 {
+	if in.State == nil || *in.State < 0 || *in.State > stateMost {
 		return reply{}, invalid("state", "must be a number from 0 to 3")
 	}
 	m, err := s.member(c)

@@ -108,8 +108,8 @@ func TestUsers(t *testing.T) {
 func TestUsersAreRefused(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
-		failed(t, x.call(t, http.MethodPost, "/api/1/users", object{"email": "a@dev.test", "department": "x"}), http.StatusBadRequest, "bad request", "unknown attribute: department")
-		if r := x.call(t, http.MethodPost, "/api/2/users", object{"email": "a@dev.test", "department": "x"}); strings.TrimSpace(string(r.Raw)) != `{"statusCode":400,"name":"BadRequestError","message":"unknown attribute: department"}` {
+		failed(t, x.call(t, http.MethodPost, "/api/1/users", object{"email": "a@dev.test", "nickname": "x"}), http.StatusBadRequest, "bad request", "unknown attribute: nickname")
+		if r := x.call(t, http.MethodPost, "/api/2/users", object{"email": "a@dev.test", "nickname": "x"}); strings.TrimSpace(string(r.Raw)) != `{"statusCode":400,"name":"BadRequestError","message":"unknown attribute: nickname"}` {
 			t.Errorf("%s", r.Raw)
 		}
 		for _, bad := range []object{{"email": "no address"}, {"email": "jane@dev.test"}, {"email": 7}, {"email": "b@dev.test", "password": "staple-battery-8"}, {"email": "b@dev.test", "password": "short", "password_confirmation": "short"}, {}} {
@@ -148,6 +148,8 @@ func TestContract214_PeopleAreAskedFor(t *testing.T) {
 		for query, want := range map[string]string{
 			"": jane + " " + own, "firstname=ashley": own, "firstname=Ash": "", "firstname=Ashley Maria": own, "lastname=akua": own, "lastname=Maria Akua": own, "lastname=kua": "", "lastname=Ashley": "",
 			"email=own@dev.test&firstname=Jane": "", "created_since=" + at: own, "created_until=" + day: jane, "updated_since=" + day: own, "last_login_since=" + day: jane, "last_login_until=" + at: "",
+			"since=" + at: own, "until=" + day: jane, "id=" + own: own, "app_id=1": "", "app_id=1&id=" + own: "", "role_id=1": "", "sort=-id": own + " " + jane, "sort=+created_at": jane + " " + own, "sort=-created_at&limit=1": own,
+			"email=own*": own, "email=*@dev.test": jane + " " + own, "email=*n@dev*": own, "email=": "", "username=own@dev.test": own, "username=OWN*": own, "username=": "", "firstname=Ash*": own, "external_id=*": own, "directory_id=1": "", "samaccountname=x": "",
 			"user_ids=" + own + ", 99999": own, "user_ids=99999": "", "user_ids=" + jane + "," + own + "&limit=1": jane,
 		} {
 			r := x.call(t, http.MethodGet, "/api/2/users?"+strings.ReplaceAll(query, " ", "%20"), nil).Want(t, http.StatusOK)
@@ -166,9 +168,15 @@ func TestContract214_PeopleAreAskedFor(t *testing.T) {
 		if r := x.call(t, http.MethodGet, "/api/2/users?user_ids="+own+"&fields=email,%20state,nothing", nil); strings.TrimSpace(string(r.Raw)) != `[{"email":"own@dev.test","id":`+own+`,"state":1}]` {
 			t.Errorf("%s", r.Raw)
 		}
-		for _, bad := range []string{"created_since=x", "created=2026-01-02", "until=2026-01-02", "user_ids=", "user_ids=a", "user_ids=" + strings.Repeat("1,", 201), "samaccountname=x", "directory_id=1"} {
+		for _, bad := range []string{"created_since=x", "until=x", "user_ids=", "user_ids=a", "user_ids=" + strings.Repeat("1,", 201), "id=1&user_ids=1", "role_id=1&role_ids=1", "sort=email", "role_id=x", "lastname=A*", "firstname=*a", "email=a*b", "external_id=7*"} {
 			if r := x.call(t, http.MethodGet, "/api/2/users?"+bad, nil); r.Status != http.StatusUnprocessableEntity || r.Text("field") == "" {
 				t.Errorf("%s: %d %s", bad, r.Status, r.Raw)
+			}
+		}
+		for _, unknown := range []string{"created", "first_login", "custom_attributes.", "custom_attributes.{attribute_name}", "app_name"} {
+			r := x.call(t, http.MethodGet, "/api/2/users?"+url.QueryEscape(unknown)+"=2026-01-02", nil)
+			if want := `{"statusCode":400,"name":"BadRequestError","message":"query parameter(s) not allowed: ` + unknown + `"}`; strings.TrimSpace(string(r.Raw)) != want {
+				t.Errorf("%s", r.Raw)
 			}
 		}
 		if r := x.call(t, http.MethodGet, "/api/1/roles", nil); !strings.Contains(string(r.Raw), `"pagination":{"before_cursor":null,"after_cursor":null,"previous_link":null,"next_link":null},"data":[`) {
