@@ -178,6 +178,7 @@ func (s stations) hooks(t *testing.T) {
 func (s stations) settings(l *looker) {
 	at := "/account/sites/" + s.vars["OTL_SITE_ID"] + "/"
 	turn := func(page string) { l.turn(`nav a[href="` + at + page + `"]`) }
+	s.at(l, "account-owner")
 	l.turn(`main .item a[href="` + at + `ways"]`)
 	s.at(l, "site-ways")
 	ask(l.tab, chromedp.Evaluate[bool](`document.querySelectorAll("#ways input[type=checkbox]").forEach((e) => (e.checked = false)); true`))

@@ -79,7 +79,7 @@ func (s screen) Tabs() []tab {
 	}
 	for i := range out {
 		out[i].Exact = s.Here != nil && s.Here.Path == out[i].Path
-		out[i].Current = s.Here != nil && led(s.Here.Path) == out[i].Path
+		out[i].Current = s.Here != nil && led(s.Here.Path) == out[i].Path || s.Of != "" && out[i].Path == "/account"
 	}
 	return out
 }

@@ -161,6 +161,7 @@ func TestTheWebhooksPageShowsHowItWent(t *testing.T) {
 	b, mine := keeper(t, w)
 	at := "/account/sites/" + mine.ID + "/webhooks"
 	holds(t, b.Get("/account"), "Sites you run", "Mine", at)
+	holds(t, b.Get(at), ownAt(mine, "ways"), `href="`+at+`" aria-current="page"`)
 	elsewhere := otltest.New(t, otltest.SQLite)
 	verified(t, elsewhere)
 	holds(t, home(t, elsewhere).Get("/account"), "!Sites you run")
