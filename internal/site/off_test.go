@@ -3,7 +3,9 @@ package site_test
 import (
 	"context"
 	"testing"
+	"time"
 
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/site"
 	"github.com/onetimelogin/otl/internal/store"
@@ -15,7 +17,11 @@ func TestSE13_SitesThatAreOff(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		owner, other := w.Person(t, "owner@dev.test").ID, w.Person(t, "other@dev.test").ID
-		mine, held, on := w.Register(t, site.Registration{Name: "Mine", Owner: owner}).Site, w.Register(t, site.Registration{Name: "Held", Owner: owner}).Site, w.Register(t, site.Registration{Name: "On", Owner: owner}).Site
+		own := func(name string) otl.Site {
+			w.Clock.Advance(time.Second) // of one moment none is the first
+			return w.Register(t, site.Registration{Name: name, Owner: owner}).Site
+		}
+		mine, held, on := own("Mine"), own("Held"), own("On")
 		off := site.Off{Sites: w.Sites}
 		if all, err := off.List(t.Context(), owner); err != nil || len(all) != 0 {
 			t.Fatalf("%+v %v", all, err)

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
@@ -32,6 +33,7 @@ func TestAU01_AnOwnerLooksAfterClients(t *testing.T) {
 		}
 		p = b.Get(at)
 		holds(t, p, "Web shop", "!"+key.Reveal())
+		w.Clock.Advance(time.Second) // of one moment none is the first
 		p = fills(b, p, "new", url.Values{"name": {"App"}, "auth": {"none"}, "redirect_uri": {"com.example.app:/back"}})
 		holds(t, p, "Saved.", "com.example.app:/back", `!id="secret"`)
 		if all, err = w.Clients.List(t.Context(), mine.ID); err != nil || len(all) != 2 || all[1].Auth != otl.AuthNone || all[1].Scopes.String() != "auth" {
