@@ -29,18 +29,10 @@ type Changes struct {
 	Now       func() time.Time
 }
 
-// How long a change waits to be proven, how long it can be undone from when it was
-// asked for, and how long a new address opens the site alone that asked (OT-17: at
-// least 72 hours remain to undo it after it came into force).
-const (
-	changeTTL = 24 * time.Hour
-	holdTTL   = otl.UndoTTL - changeTTL
-)
-
 // Prefixes of the tokens in the links of a change.
 const (
 	confirmPrefix = "otl_ch_"
-	undoPrefix    = "otl_un_"
+	undoPrefix    = otl.UndoPrefix
 )
 
 // ErrChange is the answer to the link of a change that is unknown, used or expired, or
@@ -52,9 +44,9 @@ var ErrHeld = &otl.Error{Kind: otl.Conflict, Code: "change_held", Text: "The add
 
 // Members of the data of a change's ticket.
 const (
-	dataWas      = "was"      // the address or number before; an address as it was typed
-	dataVerified = "verified" // when that one was proven, in milliseconds; "" if never
-	dataTo       = "to"       // the new one
+	dataWas      = otl.ChangedFrom
+	dataVerified = otl.ChangedSeen
+	dataTo       = otl.ChangedTo
 )
 
 // ask is an address or a number that waits to be proven.
@@ -162,7 +154,7 @@ func (a *Changes) sendOne(ctx context.Context, tx *store.Tx, k ask) error {
 		kind, channel, slot, verified = "phone", otl.ChannelSMS, k.was, k.user.PhoneVerifiedAt
 	}
 	t := otl.Ticket{
-		ID: secret.NewID(now), Purpose: k.purpose, UserID: k.user.ID, SiteID: k.site.ID, Channel: channel, CreatedAt: now, ExpiresAt: now.Add(changeTTL),
+		ID: secret.NewID(now), Purpose: k.purpose, UserID: k.user.ID, SiteID: k.site.ID, Channel: channel, CreatedAt: now, ExpiresAt: now.Add(otl.ChangeTTL),
 		Data: map[string]string{dataWas: k.was, dataTo: k.to, dataVerified: ""},
 	}
 	if !verified.IsZero() {
@@ -229,6 +221,7 @@ type AskedChange struct {
 	Undo   bool   // it takes the change back rather than confirms it
 	To     string // masked
 	Was    string // what is changed, masked; "" for none, and for anybody but the person
+	Gone   string // number that is given back, masked; "" where it takes something else back
 	Locale string
 }
 
@@ -255,7 +248,11 @@ func (a *Changes) Look(ctx context.Context, token, by string) (AskedChange, erro
 }
 
 func askedOf(t otl.Ticket, u otl.User) AskedChange {
-	return AskedChange{t.Purpose == otl.PurposeUndo || t.Purpose == otl.PurposeFactorUndo, otl.Masked(t.Data[dataTo]), otl.Masked(t.Data[dataWas]), u.Locale}
+	c := AskedChange{Undo: t.Purpose == otl.PurposeUndo || t.Purpose == otl.PurposeFactorUndo, To: otl.Masked(t.Data[dataTo]), Was: otl.Masked(t.Data[dataWas]), Locale: u.Locale}
+	if t.Purpose == otl.PurposeUndo && c.To == "" {
+		c.Gone = c.Was
+	}
+	return c
 }
 
 // Stands gives what the link of a change put in force, as long as that holds. The error is
@@ -334,7 +331,7 @@ func (a *Changes) replace(ctx context.Context, tx *store.Tx, u otl.User, t otl.T
 		return err
 	}
 	if proven && !own {
-		u.HeldFor, u.HeldChannel, u.HeldUntil = t.SiteID, t.Channel, now.Add(holdTTL)
+		u.HeldFor, u.HeldChannel, u.HeldUntil = t.SiteID, t.Channel, now.Add(otl.HoldTTL)
 	}
 	if t.Purpose == otl.PurposePhoneChange {
 		if err := limit.Entered(ctx, tx, t.SiteID, t.Data[dataTo], t.CreatedAt); err != nil {
@@ -400,9 +397,13 @@ func (a *Changes) undo(ctx context.Context, tx *store.Tx, u otl.User, t otl.Tick
 		return err
 	}
 	if t.Channel == otl.ChannelSMS {
+		is := t.Data[dataTo]
+		if u.Phone == "" { // somebody has taken it away since
+			is = ""
+		}
 		u.Phone, u.PhoneVerifiedAt = t.Data[dataWas], verified
 		u.HeldFor, u.HeldChannel, u.HeldUntil = "", "", time.Time{}
-		if _, err := tx.Users.ChangePhone(ctx, u, t.Data[dataTo], now); err != nil {
+		if _, err := tx.Users.ChangePhone(ctx, u, is, now); err != nil {
 			return err // unless it never came into force, or is another one by now
 		}
 	} else if err := a.restore(ctx, tx, &u, t, verified); err != nil {

@@ -118,7 +118,8 @@ func (m *Messages) WriteAs(one otl.Message, siteName string, brand otl.Brand) (L
 	}
 	s := lay(v, one.Kind)
 	if one.Kind == otl.MessageFactorAdded && l.Link != "" { // the first one, which can be undone
-		s.Info, s.LinkText, s.Footer = v.Say("change_asked_info")+" "+v.Say("undo_factors"), v.Say("change_asked_link"), v.Say("change_asked_footer")
+		s.Info, s.LinkText, s.Footer = v.Say("change_asked_info")+" "+v.Say("undo_factors"), v.Say("change_asked_link"), v.Say("change_asked_footer")+" "+v.Say("password_changed_footer")
+		s.Safe, s.SafeText = base+"/forgot", v.Say("reset_link") // whoever set it up may know the password
 	}
 	s.reassure(v, one.Kind, base)
 	if brand.HideCode && one.Kind == otl.MessageSignIn {
@@ -210,6 +211,8 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 		s.LinkText = v.Say("confirm_change_link")
 	case otl.MessageChangeAsked:
 		s.LinkText, s.Footer = v.Say("change_asked_link"), v.Say("change_asked_footer")
+	case otl.MessagePhoneRemoved:
+		s.Info, s.LinkText, s.Footer = v.Say("change_asked_info"), v.Say("change_asked_link"), v.Say("change_asked_footer")
 	}
 	return s
 }

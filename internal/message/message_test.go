@@ -250,6 +250,23 @@ func TestPW15_WhatAlarmsLeadsToANewPassword(t *testing.T) {
 	}
 }
 
+// TestPW15_AFirstFactorLeadsToANewPasswordToo, in every language: whoever set it up may know the password, and the
+// link of the letter takes the factor back alone.
+func TestPW15_AFirstFactorLeadsToANewPasswordToo(t *testing.T) {
+	t.Parallel()
+	for _, lang := range message.Languages() {
+		one := signIn(lang.Tag, otl.ChannelMail, map[string]string{"label": "Phone", "link": "https://id.example.com/c/otl_fu_x"})
+		one.Kind = otl.MessageFactorAdded
+		l, err := (&message.Messages{Host: "id.example.com", PublicURL: "https://id.example.com/"}).Write(one, "Notes")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.Link != "https://id.example.com/c/otl_fu_x" || !strings.Contains(l.Text, ":\nhttps://id.example.com/c/otl_fu_x\n") || !strings.Contains(l.Text, ": https://id.example.com/forgot\n") || !strings.Contains(l.HTML, `<a href="https://id.example.com/forgot"`) {
+			t.Errorf("%s: %s", lang.Tag, l.Text)
+		}
+	}
+}
+
 // TestASiteHasALook: its mails have its colours, name, logo and lines, and what comes with
 // a message goes before that.
 func TestASiteHasALook(t *testing.T) {

@@ -144,7 +144,7 @@ func TestMF05_NoDoorSkipsAFactorByHTTP(t *testing.T) {
 			for _, has := range []enrolment{bare, app, lost, sms, mail, key, paper} {
 				d.tokens()
 				for _, way := range allDoors() {
-					if way.strong && has != key {
+					if way.strong && has != key || way.sent && w.Engine == otltest.Postgres { // what decides is the same
 						continue
 					}
 					n++
@@ -152,14 +152,15 @@ func TestMF05_NoDoorSkipsAFactorByHTTP(t *testing.T) {
 				}
 			}
 		}
-		if n != 5*(7*12+2) {
+		if n != map[otltest.Engine]int{otltest.SQLite: 5 * (7*19 + 2), otltest.Postgres: 5 * (7*14 + 2)}[w.Engine] {
 			t.Errorf("%d cells", n)
 		}
 	})
 }
 
 // TestMF05_OneLoginByHTTP is the same for OneLogin's wire, which hands a session token over
-// first: that is held back by the site's rule, and the browser session by the pages' own.
+// first: that is held back by the site's rule, and the browser session by the pages' own. Who wants a
+// password checked and nothing opened (delegated authentication) reads no more than whether there is one.
 func TestMF05_OneLoginByHTTP(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
@@ -181,6 +182,11 @@ func (d *doors) handed(r rule, has enrolment) {
 	p, what := d.person(has, r.role), fmt.Sprintf("%s, %s", r, has)
 	asks := r.demands() || has.enrolled() && r.policy != otl.MFAOff
 	steps := asks && has.enrolled() && has != key // which no server passes on
+	// Both tokens of the wire, and both spellings of the second call.
+	verify := "/api/1/verify_factor"
+	if d.people%2 == 0 {
+		d.api, verify = legacy(d), "/api/1/login/verify_factor"
+	}
 	answer := d.bearer("/api/1/login/auth", d.api, object{"username_or_email": p.Email.Address, "password": otltest.Password, "subdomain": "notes"})
 	first := firstOf(answer)
 	if asks == (first["session_token"] != nil) || steps != (first["state_token"] != nil) || answer.Status >= 500 {
@@ -192,10 +198,10 @@ func (d *doors) handed(r rule, has enrolment) {
 		i := slices.IndexFunc(devices, func(one any) bool { return one.(object)["device_type"] == names[has] })
 		body := object{"device_id": devices[i].(object)["device_id"], "state_token": first["state_token"]}
 		if has == sms || has == mail {
-			d.bearer("/api/1/verify_factor", d.api, maps.Clone(body)).Want(d.T, http.StatusOK)
+			d.bearer(verify, d.api, maps.Clone(body)).Want(d.T, http.StatusOK)
 		}
 		body["otp_token"] = d.shown(p)
-		first = firstOf(d.bearer("/api/1/verify_factor", d.api, body).Want(d.T, http.StatusOK))
+		first = firstOf(d.bearer(verify, d.api, body).Want(d.T, http.StatusOK))
 	}
 	token, _ := first["session_token"].(string)
 	d.w.Do(d.T, otltest.Call{
@@ -212,6 +218,16 @@ func (d *doors) handed(r rule, has enrolment) {
 	if factors != want || len(live) > 1 {
 		d.Errorf("%s: a session of %d factors, not %d", what, factors, want)
 	}
+}
+
+// legacy gives a token of the older call, which ends those before it.
+func legacy(d *doors) string {
+	d.Helper()
+	r := d.w.Do(d.T, otltest.Call{
+		Path: "/auth/oauth2/token", Body: object{"grant_type": "client_credentials"},
+		Headers: map[string]string{"Authorization": "client_id:" + d.client.ID + ", client_secret:" + d.client.Secret.Reveal()},
+	}).Want(d.T, http.StatusOK)
+	return r.Items(d.T)[0]["access_token"].(string)
 }
 
 func firstOf(r otltest.Reply) object {

@@ -91,19 +91,31 @@ func (d *doors) person(has enrolment, role string) person {
 		if _, err = tx.Users.VerifyPhone(ctx, p.ID, p.Phone, d.w.Clock.Now()); err != nil {
 			return err
 		}
+		p.User, err = tx.Users.ByID(ctx, p.ID)
+		return err
+	}); err != nil {
+		d.Fatal(err)
+	}
+	give(d, p, role)
+	d.enrol(&p)
+	return p
+}
+
+// give gives somebody a role at the site, "" for none.
+func give(d *doors, p person, role string) {
+	d.Helper()
+	if role == "" {
+		return
+	}
+	if err := d.w.Store.Write(d.Context(), func(ctx context.Context, tx *store.Tx) error {
 		g, err := tx.Grants.Of(ctx, p.ID, d.w.Notes.Site.ID)
-		if err == nil && role != "" {
-			_, err = tx.Grants.SetRoles(ctx, g, []string{role})
-		}
 		if err == nil {
-			p.User, err = tx.Users.ByID(ctx, p.ID)
+			_, err = tx.Grants.SetRoles(ctx, g, []string{role})
 		}
 		return err
 	}); err != nil {
 		d.Fatal(err)
 	}
-	d.enrol(&p)
-	return p
 }
 
 // enrol sets up what somebody has.

@@ -28,6 +28,7 @@ type door struct {
 	pages   bool      // it leads through the pages, which ask for themselves (D2)
 	same    enrolment // that is of the same kind as its proof
 	strong  bool      // its proof is two factors
+	sent    bool      // its proof is sent, at the pages
 	come    func(d *doors, p person) came
 	second  func(d *doors, p person, c came) otltest.Reply // nil for a wire without a second step (ADR 22)
 	refresh func(d *doors, token string) otltest.Reply
@@ -261,9 +262,72 @@ func hostedDoors() []door {
 	openid := func(d *doors) string {
 		return "/oidc/authorize" + asked(url.Values{"client_id": {d.client.ID}, "scope": {"openid"}})
 	}
-	return []door{
+	// Who signed in at our own pages before goes on to the site.
+	before := func(name string, start func(d *doors) string, native bool) door {
+		w := way(name, start, native, false)
+		w.come = func(d *doors, p person) came {
+			c := came{page: d.signs(p, p.b.Get("/account"), false), next: func(page otltest.Page) otltest.Reply {
+				if page.Title != "Your account" {
+					return otltest.Reply{}
+				}
+				return d.redeemed(native)(d.agreed(p, p.b.Get(start(d))))
+			}}
+			c.Reply = c.next(c.page)
+			return c
+		}
+		return w
+	}
+	silent := func(d *doors) string {
+		return "/oidc/authorize" + asked(url.Values{"client_id": {d.client.ID}, "scope": {"openid"}, "prompt": {"none"}})
+	}
+	return append([]door{
 		way("pages", pages, true, false), way("openid", openid, false, false), way("pages by passkey", pages, true, true), way("openid by passkey", openid, false, true),
+		before("pages, signed in before", pages, true), before("openid, no page", silent, false),
 		{name: "device", pages: true, come: (*doors).device, second: hostedSecond, refresh: renews(func(d *doors) string { return d.tv.ID })},
+	}, mailDoors(pages)...)
+}
+
+// mailDoors are those of the pages by what is sent: a code by mail or SMS, and a link that is opened
+// in the browser that asked, in another one on its behalf, or in another one that goes on.
+func mailDoors(start func(*doors) string) []door {
+	way := func(name string, same enrolment, prove func(d *doors, p person, sent func(b *otltest.Browser, way string) otltest.Page) otltest.Page) door {
+		return door{name: "pages by " + name, pages: true, sent: true, same: same, second: hostedSecond, refresh: nativeDoors()[0].refresh, come: func(d *doors, p person) came {
+			page := prove(d, p, func(b *otltest.Browser, way string) otltest.Page {
+				return b.Submit(b.Get(start(d)), "/signin", map[string]string{"identifier": p.Email.Address, "way": way})
+			})
+			c := came{page: d.agreed(p, page), next: d.redeemed(true)}
+			c.Reply = c.next(c.page)
+			return c
+		}}
+	}
+	type sender = func(b *otltest.Browser, way string) otltest.Page
+	return []door{
+		way("code", mail, func(d *doors, p person, sent sender) otltest.Page {
+			page := sent(p.b, "code")
+			code, _ := d.letter(p.Email.Address)
+			return p.b.Submit(page, "code-form", map[string]string{"code": code})
+		}),
+		way("SMS", sms, func(d *doors, p person, sent sender) otltest.Page {
+			page := sent(p.b, "sms")
+			code, _ := d.letter(p.Phone)
+			return p.b.Submit(page, "code-form", map[string]string{"code": code})
+		}),
+		way("link", mail, func(d *doors, p person, sent sender) otltest.Page {
+			sent(p.b, "code")
+			_, link := d.letter(p.Email.Address)
+			return p.b.Submit(p.b.Get(link), "confirm", nil)
+		}),
+		way("link elsewhere", mail, func(d *doors, p person, sent sender) otltest.Page {
+			page, other := sent(p.b, "code"), d.w.Browser(d.T)
+			_, link := d.letter(p.Email.Address)
+			other.Submit(other.Get(link), "confirm", map[string]string{"where": "start", "number": number(d, page)})
+			return p.b.Submit(page, "continue", nil)
+		}),
+		way("link of another", mail, func(d *doors, p person, sent sender) otltest.Page {
+			sent(d.w.Browser(d.T), "code")
+			_, link := d.letter(p.Email.Address)
+			return p.b.Submit(p.b.Get(link), "confirm", map[string]string{"where": "here"})
+		}),
 	}
 }
 

@@ -21,6 +21,7 @@ const (
 	MessageSignedOut       MessageKind = "signed_out"      // everywhere, by whoever runs the server
 	MessageConfirmChange   MessageKind = "confirm_change"  // to a new address or number
 	MessageChangeAsked     MessageKind = "change_asked"    // to the address on record
+	MessagePhoneRemoved    MessageKind = "phone_removed"   // by the person himself
 	MessageLeaving         MessageKind = "leaving"         // to whoever asked for his account to be deleted
 	MessageWebhookFailing  MessageKind = "webhook_failing" // to the owners of a site
 	MessageWebhookStopped  MessageKind = "webhook_stopped" // to the owners of a site

@@ -30,6 +30,23 @@ const (
 // taken back by whoever reads the mails to his address (OT-17, MF-08).
 const UndoTTL = 96 * time.Hour
 
+// ChangeTTL is how long a change of an address or number waits to be proven, and HoldTTL how long what
+// a site put in force opens that site alone: as long as it can be taken back at least (ADR 20).
+const (
+	ChangeTTL = 24 * time.Hour
+	HoldTTL   = UndoTTL - ChangeTTL
+)
+
+// UndoPrefix begins the token in the link that takes a change back.
+const UndoPrefix = "otl_un_"
+
+// Members of the data of tickets that change an address or a number, or take that back.
+const (
+	ChangedFrom = "was"      // the address or number before; an address as it was typed
+	ChangedTo   = "to"       // the new one, "" for none
+	ChangedSeen = "verified" // when the one before was proven, in milliseconds; "" if never
+)
+
 // Ticket is a one-time secret that was handed to somebody: a link, a code, or
 // both, of which one can be used. The secrets are kept as digests only.
 type Ticket struct {

@@ -1,15 +1,20 @@
 package signin_test
 
 import (
+	"context"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/outbox"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
 const planted = "+491705550177"
@@ -67,4 +72,100 @@ func TestOT16_APlantedNumberOpensNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestD1_ANumberThatASiteProvesOpensThatSiteAlone: a site writes a number of its own beside somebody's proven
+// address, and proves it from the session it has. For three days that opens nothing but the site, at
+// our own pages least of all; the person is told, and takes it back with every session.
+func TestD1_ANumberThatASiteProvesOpensThatSiteAlone(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := w.Person(t, "jane@dev.test", w.Notes.Site, w.Shop.Site)
+		byID := signin.Identifier{Type: signin.ByID, Value: u.ID}
+		mail, err := codeTo(t, w, signin.Identifier{Type: signin.ByEmail, Value: "jane@dev.test"}, otl.ChannelMail, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Phone(t, mail.User, planted, false)
+		w.Clock.Advance(time.Minute)
+		w.Letters(t, "")
+		w.Inbox.Empty()
+		if _, err := codeTo(t, w, byID, otl.ChannelSMS, mail.Session.ID); err != nil {
+			t.Fatal(err)
+		}
+		pages := func() error {
+			w.Clock.Advance(time.Minute)
+			s, browser := signin.Arrivals{Flows: w.Flows}, signin.NewBrowser()
+			f, err := s.Begin(t.Context(), w.Shop.Site, browser, otl.Asked{Redirect: back})
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, err := s.Visit(t.Context(), f.ID, browser, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := (signin.Texts{Arrivals: s}).Send(t.Context(), v, "jane@dev.test"); err != nil {
+				t.Fatal(err)
+			}
+			if v, err = s.Visit(t.Context(), f.ID, browser, nil); err != nil {
+				t.Fatal(err)
+			}
+			_, err = s.Code(t.Context(), v, secret.NewText(w.Letters(t, planted)[0].Code))
+			return err
+		}
+		if err := pages(); !errors.Is(err, signin.ErrCode) { // it is right, and signs nobody in
+			t.Errorf("at our own pages: %v", err)
+		}
+		if _, err := codeTo(t, w, byID, otl.ChannelSMS, ""); err != nil {
+			t.Errorf("at the site: %v", err)
+		}
+		told := w.Letters(t, "jane@dev.test")
+		i := slices.IndexFunc(told, func(l outbox.Received) bool { return l.Kind == otl.MessageChangeAsked })
+		if i < 0 || !strings.Contains(told[i].Text, "Notes was asked to use •••• 77 for your account") {
+			t.Fatalf("she is not told: %v", told)
+		}
+		w.Clock.Advance(otl.HoldTTL)
+		if err := pages(); err != nil {
+			t.Errorf("three days on: %v", err)
+		}
+		if err := w.Members.Changes.Follow(t.Context(), told[i].Link[strings.LastIndex(told[i].Link, "/")+1:]); err != nil {
+			t.Fatal(err)
+		}
+		is, err := w.Accounts.Find(t.Context(), u.ID)
+		if err != nil || is.Phone != "" || !is.HeldUntil.IsZero() {
+			t.Errorf("%+v %v", is, err)
+		}
+		if live, err := w.SignIn.List(t.Context(), scope(u), "", 10); err != nil || len(live) > 0 {
+			t.Errorf("still signed in: %v %v", live, err)
+		}
+	})
+}
+
+// TestD1_ANumberIsProvenToNobodyWhileAChangeIsHeld: what a site proves meanwhile lifts no hold of another's.
+func TestD1_ANumberIsProvenToNobodyWhileAChangeIsHeld(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := w.Person(t, "jane@dev.test", w.Notes.Site, w.Shop.Site)
+		mail, err := codeTo(t, w, signin.Identifier{Type: signin.ByEmail, Value: "jane@dev.test"}, otl.ChannelMail, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Phone(t, mail.User, planted, false)
+		if u, err = w.Accounts.Find(t.Context(), u.ID); err != nil {
+			t.Fatal(err)
+		}
+		u.HeldFor, u.HeldChannel, u.HeldUntil = w.Shop.Site.ID, otl.ChannelMail, w.Clock.Now().Add(otl.HoldTTL)
+		write(t, w, func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.Users.ChangePhone(ctx, u, u.Phone, w.Clock.Now())
+			return err
+		})
+		w.Clock.Advance(time.Minute)
+		up, err := codeTo(t, w, signin.Identifier{Type: signin.ByID, Value: u.ID}, otl.ChannelSMS, mail.Session.ID)
+		if err != nil || up.Session.Methods.Factors() != 2 {
+			t.Fatalf("%s %v", up.Session.Methods, err)
+		}
+		if is, err := w.Accounts.Find(t.Context(), u.ID); err != nil || !is.PhoneVerifiedAt.IsZero() || is.HeldFor != w.Shop.Site.ID || is.HeldChannel != otl.ChannelMail {
+			t.Errorf("%+v %v", is, err)
+		}
+	})
 }

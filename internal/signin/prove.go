@@ -65,7 +65,12 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 		return entrance{}, ErrUnproven
 	}
 	before := u
-	if u, err = s.prove(ctx, tx, u, e.site.ID, e.ticket); err != nil {
+	if e.join != "" && planted(u, e.ticket) {
+		u, err = proveBeside(ctx, tx, s, u, e.site.ID, e.ticket)
+	} else {
+		u, err = s.prove(ctx, tx, u, e.site.ID, e.ticket)
+	}
+	if err != nil {
 		return entrance{}, err
 	}
 	// Of somebody without an address the number is what he is known by: its first proof

@@ -2,15 +2,11 @@ package signin_test
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"math/rand/v2"
-	"net/url"
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -45,25 +41,58 @@ type walker struct {
 	dice    *rand.Rand
 	sites   []site.Registered // as they ask by now
 	home    otl.Site
-	people  []holder // as they are by now; without a seed where they have no factor
+	people  []*folk
 	doors   []signin.Door
-	begun   []begun
-	handed  []secret.Text // session tokens
-	access  []secret.Text
-	refresh []secret.Text
+	begun   []*begun
+	handed  []*handed
+	access  []held
+	refresh []held
+	devices []*trusted
+	mails   []*posted
+	landed  []*landed
+	keys    []*passkey // also those that were removed
+	stray   prompt     // what was asked for last, wherever
+	prompts map[string]*prompt
+	ready   map[string]*folk // who opened the link of a visit in another browser
 	seats   []*seat
-	ways    map[string]int // how often each way ended in a session
+	proven  map[string]otl.Methods // what was proven for each session
+	ways    map[string]int         // how often each way ended in a session
 }
 
-// begun is a second step with where it was begun, and by whom.
+// begun is a second step, or what would come to one, with where it was begun, by whom, and what
+// he has proven by then.
 type begun struct {
-	token    secret.Text
-	site, by int
-	door     signin.Door
+	token   secret.Text
+	site    int
+	by      *folk
+	door    signin.Door
+	methods otl.Methods
+	prompt  prompt
+}
+
+// with gives it with one proof more, where it comes to something further.
+func (b *begun) with(m otl.Method) *begun {
+	return &begun{site: b.site, by: b.by, door: b.door, methods: b.methods.With(m)}
+}
+
+// held is a token of a session with whose it is.
+type held struct {
+	token secret.Text
+	by    *folk
+}
+
+// handed is a session token with whose it is and what was proven for it.
+type handed struct {
+	token secret.Text
+	is    *begun
+	used  bool
 }
 
 // one gives one of some, by the dice.
 func one[T any](x *walker, of []T) T { return of[x.dice.IntN(len(of))] }
+
+// once reports whether the dice say so in one of n throws.
+func (x *walker) once(n int) bool { return x.dice.IntN(n) == 0 }
 
 // kept keeps what is new among the latest four: what was used is tried again too.
 func kept[T any](all []T, is T) []T {
@@ -73,33 +102,63 @@ func kept[T any](all []T, is T) []T {
 	return all
 }
 
-// asks reports whether a site asks somebody for two factors by now, by the rule alone: our own
-// site everybody who has them, a partner as its policy says.
-func (x *walker) asks(siteID string, h holder) bool {
-	if siteID == x.home.ID {
-		return !h.seed.Empty()
+// at gives a site as it asks by now.
+func (x *walker) at(id string) otl.Site {
+	if id == x.home.ID {
+		return x.home
 	}
-	s := x.sites[slices.IndexFunc(x.sites, func(s site.Registered) bool { return s.Site.ID == siteID })].Site
-	return x.demands(s, h) || !h.seed.Empty() && s.MFA != otl.MFAOff
+	return x.sites[slices.IndexFunc(x.sites, func(s site.Registered) bool { return s.Site.ID == id })].Site
 }
 
-// demands reports whether a site demands two of somebody, whether he has them or not. The
+// due reports whether a site asks somebody for two factors by now, by the rule alone: our own
+// site everybody who has them, a partner as its policy says, both not on a device that he trusts
+// there, unless they are demanded.
+func (x *walker) due(siteID string, f *folk, d *trusted) bool {
+	s := x.at(siteID)
+	return x.demands(s, f) || f.enrolled() && (s.FirstParty || s.MFA != otl.MFAOff) && !d.spares(x, f, s)
+}
+
+// demands reports whether two are demanded of somebody, whether he has them or not. The
 // first of the people is an editor.
-func (x *walker) demands(s otl.Site, h holder) bool {
-	return s.MFA == otl.MFARequired || s.MFA == otl.MFARoles && h.ID == x.people[0].ID
+func (x *walker) demands(s otl.Site, f *folk) bool {
+	return s.MFA == otl.MFARequired || s.MFA == otl.MFARoles && f == x.people[0]
 }
 
-// in counts what a way came to, and holds it against the rule at this moment.
-func (x *walker) in(way string, s otl.Session, asks bool) {
+// in counts what a way came to from a device, and holds it against the rule at this moment: the
+// session is of whoever has proven himself, says what he has proven, and that is two factors
+// where they are due.
+func (x *walker) in(way string, s otl.Session, is *begun, d *trusted) {
+	if is.methods.Factors() < 2 && x.due(s.SiteID, is.by, nil) {
+		x.ways["on a trusted device"]++
+		if x.due(s.SiteID, is.by, d) {
+			x.Errorf("%s gave a session by %q at %s to %s", way, s.Methods, s.SiteID, s.UserID)
+		}
+	}
+	x.says(way, s, is)
+}
+
+// stays does it for a session that goes on: by then its site may demand more.
+func (x *walker) stays(way string, s otl.Session, is *begun) {
+	if is.methods.Factors() < 2 && x.demands(x.at(s.SiteID), is.by) {
+		x.Errorf("%s kept a session by %q at %s of %s", way, s.Methods, s.SiteID, s.UserID)
+	}
+	x.says(way, s, is)
+}
+
+// says holds what a session says of itself against what was proven for it.
+func (x *walker) says(way string, s otl.Session, is *begun) {
 	x.ways[way]++
-	if asks && s.Methods.Factors() < 2 {
-		x.Errorf("%s gave a session by %s at %s to %s", way, s.Methods, s.SiteID, s.UserID)
+	if s.UserID != is.by.ID || s.Methods.String() != is.methods.String() {
+		x.Errorf("%s gave a session of %s by %q: it was %s, by %q", way, s.UserID, s.Methods, is.by.ID, is.methods)
+	}
+	if s.ID != "" {
+		x.proven[s.ID] = is.methods
 	}
 }
 
 // who gives a person as he is by now.
-func (x *walker) who(id string) holder {
-	return x.people[slices.IndexFunc(x.people, func(h holder) bool { return h.ID == id })]
+func (x *walker) who(id string) *folk {
+	return x.people[slices.IndexFunc(x.people, func(f *folk) bool { return f.ID == id })]
 }
 
 // sound holds an error against the rule that no order of steps leads to a mistake of our own:
@@ -110,7 +169,7 @@ func (x *walker) sound(way string, err error) {
 	}
 }
 
-// took holds a proof that was taken against the rule.
+// took holds what was taken against the rule.
 func (x *walker) took(way string, right bool, err error) {
 	x.sound(way, err)
 	if err == nil && !right {
@@ -118,365 +177,231 @@ func (x *walker) took(way string, right bool, err error) {
 	}
 }
 
-// proves reports whether a proof is what somebody's app shows.
-func (x *walker) proves(h holder, proof secret.Text) bool {
-	_, ok := secret.MatchTOTP(h.seed, proof, x.w.Clock.Now())
-	return ok && !h.seed.Empty()
-}
-
-// entered notes what somebody came to at a site.
-func (x *walker) entered(way string, by, at int, d signin.Door, e signin.Entered, err error) {
+// entered notes what somebody came to at a site, from a device.
+func (x *walker) entered(way string, is *begun, d *trusted, e signin.Entered, err error) {
 	x.sound(way, err)
 	switch {
 	case err != nil:
 	case e.Step != nil:
-		x.begun = kept(x.begun, begun{e.Step.Token, at, by, d})
+		is.token = e.Step.Token
+		x.begun = kept(x.begun, is)
+		x.ways[way+", and a step"]++
 	default:
-		x.in(way, e.Session, x.asks(e.Session.SiteID, x.people[by]))
-		x.access, x.refresh = kept(x.access, e.Access), kept(x.refresh, e.Refresh)
+		x.in(way, e.Session, is, d)
+		x.holds(is.by, e.Access, e.Refresh)
+		x.trust(e.Device, is.by, x.at(e.Session.SiteID), x.at(e.Session.SiteID).TrustTTL())
 	}
 }
 
-// code gives what somebody's app shows, or what nobody's does.
-func (x *walker) code(h holder) secret.Text {
-	seed := h.seed
-	switch x.dice.IntN(8) {
-	case 0:
-		seed = one(x, x.people).seed
-	case 1:
-		seed = secret.Text{}
-	}
-	if seed.Empty() {
-		seed = secret.NewTOTPSeed()
-	}
-	return secret.NewText(secret.TOTP(seed, x.w.Clock.Now()))
+// holds keeps the tokens of a session.
+func (x *walker) holds(f *folk, access, refresh secret.Text) {
+	x.access, x.refresh = kept(x.access, held{access, f}), kept(x.refresh, held{refresh, f})
 }
 
-// proof gives a proof of a second step with where and by whom that was begun, right or wrong
-// in one way or another, and whether it is right.
-func (x *walker) proof() (sp signin.StepProof, b begun, right bool) {
-	b = one(x, x.begun)
-	at, door := b.site, b.door
-	sp = signin.StepProof{Token: b.token, Door: b.door, Kind: otl.FactorTOTP, Proof: x.code(x.people[b.by])}
+// step gives a proof of a second step, of whoever began it or not, where it was begun or not,
+// what it comes to, and whether it is right.
+func (x *walker) step() (sp signin.StepProof, is *begun, p shown, right bool) {
+	b := one(x, x.begun)
+	p = proofs{x}.prove(b.by, &b.prompt)
+	is = b.with(p.kind.Method())
+	sp = signin.StepProof{Token: b.token, Door: b.door, Kind: p.kind, Proof: p.proof, Trust: x.once(3)}
 	switch x.dice.IntN(8) {
 	case 0:
-		b.site = x.dice.IntN(len(x.sites))
+		is.site = x.dice.IntN(len(x.sites))
 	case 1:
 		sp.Door = one(x, x.doors)
 	}
-	sp.Site = x.sites[b.site].Site
-	return sp, b, b.site == at && sp.Door.Name == door.Name && sp.Door.Client == door.Client && x.proves(x.people[b.by], sp.Proof)
+	is.door, sp.Site = sp.Door, x.sites[is.site].Site
+	return sp, is, p, is.site == b.site && is.door.Name == b.door.Name && is.door.Client == b.door.Client && p.right && b.methods.Adds(p.kind.Method())
+}
+
+// challenge asks for a factor of a step, where it was begun or elsewhere.
+func (x *walker) challenge(ctx context.Context) {
+	b := one(x, x.begun)
+	at := b.site
+	if x.once(8) {
+		at = x.dice.IntN(len(x.sites))
+	}
+	proofs{x}.ask(b.by, &b.prompt, func(k otl.FactorKind) (factor.Offer, error) {
+		o, _, err := x.w.SignIn.Second.Challenge(ctx, signin.StepProof{Token: b.token, Site: x.sites[at].Site, Door: b.door, Kind: k})
+		x.took("challenged", at == b.site, err)
+		return o, err
+	})
 }
 
 // password proves a password at a site and goes on: to tokens, to a session token, or to a
 // browser session of our own.
-func (x *walker) password() {
-	by, at, d := x.dice.IntN(len(x.people)), x.dice.IntN(len(x.sites)), one(x, x.doors)
-	p, err := x.w.SignIn.Prove(x.Context(), signin.Attempt{Site: x.sites[at].Site, Email: x.people[by].Email.Address, Password: secret.NewText(otltest.Password)})
+func (x *walker) password(ctx context.Context, d *trusted) {
+	is := &begun{by: one(x, x.people), site: x.dice.IntN(len(x.sites)), door: one(x, x.doors), methods: otl.Methods{otl.MethodPassword}}
+	p, err := x.w.SignIn.Prove(ctx, signin.Attempt{Site: x.sites[is.site].Site, Email: is.by.Email.Address, Password: secret.NewText(otltest.Password)})
 	if err != nil {
 		x.Fatal(err)
 	}
-	x.goOn("password", by, at, p, d)
+	x.goOn(ctx, "password", is, d, p)
 }
 
 // goOn takes a proof to one of the places it can lead to.
-func (x *walker) goOn(way string, by, at int, p signin.Proved, d signin.Door) {
+func (x *walker) goOn(ctx context.Context, way string, is *begun, d *trusted, p signin.Proved) {
 	switch x.dice.IntN(4) {
 	case 0, 1:
-		e, err := x.w.SignIn.Second.Enter(x.Context(), p, &d)
-		x.entered(way, by, at, d, e, err)
+		e, err := x.w.SignIn.Second.Enter(ctx, p, &is.door)
+		x.entered(way, is, d, e, err)
 	case 2:
-		h, err := x.w.SignIn.Second.HandOver(x.Context(), p, d, signin.Handover{})
+		h, err := x.w.SignIn.Second.HandOver(ctx, p, is.door, signin.Handover{})
 		x.sound("handed over", err)
 		switch {
 		case err != nil:
 		case h.Step != nil:
-			x.begun = kept(x.begun, begun{h.Step.Token, at, by, d})
+			is.token = h.Step.Token
+			x.begun = kept(x.begun, is)
 		default:
-			x.in("handed over", otl.Session{UserID: p.User.ID, SiteID: p.Site.ID, Methods: p.Methods}, x.asks(p.Site.ID, x.people[by]))
-			x.handed = kept(x.handed, h.Token)
+			x.in("handed over", otl.Session{UserID: p.User.ID, SiteID: p.Site.ID, Methods: p.Methods}, is, d)
+			x.handed = kept(x.handed, &handed{h.Token, is, false})
 		}
 	case 3:
 		p.Site, p.Grant = x.home, otl.Grant{}
-		b, err := x.w.SignIn.Second.Open(x.Context(), p)
+		b, err := x.w.SignIn.Second.Open(ctx, p)
 		if x.sound("a browser", err); err == nil {
-			x.in("a browser", b.Session, x.asks(x.home.ID, x.people[by]))
+			x.in("a browser", b.Session, is, d)
 		}
 	}
 }
 
 // arrive presents a session token.
-func (x *walker) arrive() {
-	p := signin.Presented{Token: one(x, x.handed)}
-	if shown, err := x.w.SignIn.Second.Present(x.Context(), p); err == nil {
+func (x *walker) arrive(ctx context.Context, d *trusted) {
+	h := one(x, x.handed)
+	p := signin.Presented{Token: h.token}
+	if shown, err := x.w.SignIn.Second.Present(ctx, p); err == nil {
 		p.Switch = shown.Person.ID
 	}
-	a, err := x.w.SignIn.Second.Arrive(x.Context(), p)
-	if x.sound("arrived", err); err == nil {
-		x.in("arrived", a.Session, x.asks(x.home.ID, x.who(a.User.ID)))
+	a, err := x.w.SignIn.Second.Arrive(ctx, p)
+	if x.took("arrived", !h.used, err); err == nil {
+		h.used = true
+		x.in("arrived", a.Session, h.is, d)
 	}
 }
 
 // renew refreshes a session, which has to be what its site demands by now, or raises one.
-func (x *walker) renew() {
-	if x.dice.IntN(2) == 0 {
-		t, err := x.w.SignIn.Refresh(x.Context(), one(x, x.refresh), one(x, x.sites).Site)
+func (x *walker) renew(ctx context.Context) {
+	if x.once(2) {
+		t, err := x.w.SignIn.Refresh(ctx, one(x, x.refresh).token, one(x, x.sites).Site)
 		if x.sound("refreshed", err); err == nil {
-			x.in("refreshed", t.Session, x.demands(t.Site, x.who(t.User.ID)))
-			x.access, x.refresh = kept(x.access, t.Access), kept(x.refresh, t.Refresh)
+			f := x.who(t.User.ID)
+			x.stays("refreshed", t.Session, &begun{by: f, methods: x.proven[t.Session.ID]})
+			x.holds(f, t.Access, t.Refresh)
 		}
 		return
 	}
-	b, err := x.w.SignIn.Authenticate(x.Context(), one(x, x.access))
+	b, err := x.w.SignIn.Authenticate(ctx, one(x, x.access).token)
 	if err != nil {
 		return
 	}
-	proof := x.code(x.who(b.User.ID))
-	t, err := x.w.SignIn.Second.Raise(x.Context(), signin.StepUp{Bearer: b, Kind: otl.FactorTOTP, Proof: proof})
-	if x.took("raised", x.proves(x.who(b.User.ID), proof), err); err == nil {
-		x.in("raised", t.Session, true)
-		x.access, x.refresh = kept(x.access, t.Access), kept(x.refresh, t.Refresh)
+	is, asked := &begun{by: x.who(b.User.ID), methods: x.proven[b.Session.ID]}, x.prompts[b.Session.ID]
+	if asked == nil {
+		asked = &prompt{}
+		x.prompts[b.Session.ID] = asked
+	}
+	if x.once(2) {
+		proofs{x}.ask(is.by, asked, func(k otl.FactorKind) (factor.Offer, error) {
+			return x.w.SignIn.Second.Prompt(ctx, signin.StepUp{Bearer: b, Kind: k})
+		})
+	}
+	p := proofs{x}.prove(is.by, asked)
+	t, err := x.w.SignIn.Second.Raise(ctx, signin.StepUp{Bearer: b, Kind: p.kind, Proof: p.proof})
+	right := p.right && (is.methods.Factors() > 1 || is.methods.Adds(p.kind.Method()))
+	if x.took("raised by "+string(p.kind), right, err); err == nil {
+		x.note(p)
+		x.stays("raised", t.Session, is.with(p.kind.Method()))
+		x.holds(is.by, t.Access, t.Refresh)
 	}
 }
 
-// change changes what a site asks for, or what somebody has.
-func (x *walker) change(at, by int) {
-	h := &x.people[by]
-	switch x.dice.IntN(3) {
-	case 0:
-		policies := []otl.MFAPolicy{otl.MFAOff, otl.MFAOptional, otl.MFARequired, otl.MFARequired, otl.MFARoles}
-		x.sites[at] = demand(x.T, x.w, x.sites[at], one(x, policies), "editor")
-	case 1:
-		if !h.seed.Empty() && x.dice.IntN(3) == 0 {
-			if _, err := x.w.Setup.Reset(x.Context(), h.User); err != nil {
-				x.Fatal(err)
-			}
-			h.seed = secret.Text{}
-		}
-	case 2:
-		if h.seed.Empty() {
-			h.seed = secret.NewTOTPSeed()
-			if _, err := x.w.Setup.Give(x.Context(), h.User, factor.Given{New: factor.New{Kind: otl.FactorTOTP}, Seed: h.seed}); err != nil {
-				x.Fatal(err)
-			}
-		}
-	}
-}
-
-// leave ends sessions, one way or another.
+// leave ends sessions, one way or another, or has a device trusted no more.
 func (x *walker) leave() {
-	at, h := one(x, x.sites).Site, one(x, x.people)
-	switch x.dice.IntN(4) {
+	at, f := one(x, x.sites).Site, one(x, x.people)
+	switch x.dice.IntN(5) {
 	case 0:
-		_, _ = x.w.SignIn.Logout(x.Context(), signin.Logout{Site: at, Refresh: one(x, x.refresh), Everywhere: x.dice.IntN(2) == 0})
+		r, everywhere := one(x, x.refresh), x.once(2)
+		if _, err := x.w.SignIn.Logout(x.Context(), signin.Logout{Site: at, Refresh: r.token, Everywhere: everywhere}); err == nil && everywhere {
+			x.forget(r.by, at.ID)
+		}
 	case 1:
-		if err := x.w.SignIn.Second.LogOut(x.Context(), at.ID, h.ID); err != nil {
+		if err := x.w.SignIn.Second.LogOut(x.Context(), at.ID, f.ID); err != nil {
 			x.Fatal(err)
 		}
+		x.forget(f, at.ID)
 	case 2:
-		if _, err := x.w.SignIn.RevokeAll(x.Context(), h.ID); err != nil {
+		if _, err := x.w.SignIn.RevokeAll(x.Context(), f.ID); err != nil {
 			x.Fatal(err)
 		}
+		x.forget(f, "")
 	case 3:
 		one(x, x.seats).leave(x)
+	case 4:
+		if len(x.devices) == 0 {
+			return
+		}
+		d := one(x, x.devices)
+		err := factor.Devices{Factors: x.w.Factors}.Forget(x.Context(), f.ID, d.id)
+		if x.took("forgotten", f == d.by, err); err == nil {
+			d.gone = true
+		}
 	}
+}
+
+// pass lets some time go by: seconds as a rule, else hours or days.
+func (x *walker) pass() {
+	by := time.Duration(x.dice.IntN(90)) * time.Second
+	if x.once(10) {
+		by = time.Duration(x.dice.IntN(72)) * time.Hour
+	}
+	x.w.Clock.Advance(by)
 }
 
 // act takes one step of the walk.
 func (x *walker) act() {
-	switch x.dice.IntN(16) {
+	ctx, d := x.from()
+	switch x.dice.IntN(20) {
 	case 0, 1:
-		x.password()
+		x.password(ctx, d)
 	case 2:
-		sp, _, _ := x.proof()
-		_, _, err := x.w.SignIn.Second.Challenge(x.Context(), sp)
-		x.sound("challenged", err)
+		x.challenge(ctx)
 	case 3, 4:
-		sp, b, right := x.proof()
-		p, _, err := x.w.SignIn.Second.Verify(x.Context(), sp)
-		if x.took("verified", right, err); err == nil {
-			x.goOn("verified", b.by, b.site, p, sp.Door)
+		sp, is, shown, right := x.step()
+		p, _, err := x.w.SignIn.Second.Verify(ctx, sp)
+		if x.took("verified "+string(sp.Kind), right, err); err == nil {
+			x.note(shown)
+			x.goOn(ctx, "verified", is, d, p)
 		}
 	case 5, 6:
-		sp, b, right := x.proof()
-		e, err := x.w.SignIn.Second.Complete(x.Context(), sp)
-		x.took("completed", right, err)
-		x.entered("completed", b.by, b.site, sp.Door, e, err)
+		sp, is, shown, right := x.step()
+		e, err := x.w.SignIn.Second.Complete(ctx, sp)
+		if x.took("completed "+string(sp.Kind), right, err); err == nil {
+			x.note(shown)
+		}
+		x.entered("completed", is, d, e, err)
 	case 7:
-		x.arrive()
+		x.arrive(ctx, d)
 	case 8:
-		x.renew()
+		x.renew(ctx)
 	case 9:
-		x.change(x.dice.IntN(len(x.sites)), x.dice.IntN(len(x.people)))
+		changes{x}.change(x.dice.IntN(len(x.sites)), one(x, x.people))
 	case 10:
-		if x.dice.IntN(3) == 0 {
+		if x.once(3) {
 			x.leave()
 		}
 	case 11:
-		x.w.Clock.Advance(time.Duration(x.dice.IntN(90)) * time.Second)
+		x.pass()
+	case 12, 13:
+		post{x}.mail(ctx, d)
 	default:
-		one(x, x.seats).act(x)
+		one(x, x.seats).act(ctx, x, d)
 	}
 }
 
-// walkVerifier is what every visit of a walk is redeemed with (RFC 7636).
-const walkVerifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-
-// seat is a browser with what it holds: a visit, the second step under way in it, a factor
-// that is being set up, and the cookie of its session.
-type seat struct {
-	browser  secret.Text
-	flow     string
-	held     []secret.Text
-	step     secret.Text
-	enrolled factor.Enrolment
-}
-
-// leave signs the browser out.
-func (b *seat) leave(x *walker) {
-	all, err := x.w.Flows.All(x.Context(), b.held)
-	if err == nil {
-		err = x.w.Flows.SignOut(x.Context(), all, x.dice.IntN(2) == 0)
-	}
-	if err != nil {
-		x.Fatal(err)
-	}
-}
-
-// act takes one step of a visit: what is next, or what is not.
-func (b *seat) act(x *walker) {
-	s := signin.SetUps{Arrivals: signin.Arrivals{Flows: x.w.Flows}}
-	v, err := s.Visit(x.Context(), b.flow, b.browser, b.held)
-	if err != nil || x.dice.IntN(12) == 0 {
-		sum := sha256.Sum256([]byte(walkVerifier))
-		asked := otl.Asked{Redirect: back, Factors: x.dice.IntN(3), Wish: x.dice.IntN(2) == 0, Challenge: base64.RawURLEncoding.EncodeToString(sum[:])}
-		if f, err := s.Begin(x.Context(), one(x, x.sites).Site, b.browser, asked); err == nil {
-			b.flow = f.ID
-		}
-		return
-	}
-	next, err := s.Next(x.Context(), v)
-	if err != nil {
-		next = signin.StepSignIn
-	}
-	if x.dice.IntN(5) == 0 {
-		next = one(x, []signin.Next{signin.StepSignIn, signin.StepSecond, signin.StepSetUp, signin.StepDone})
-	}
-	switch next {
-	case signin.StepSignIn:
-		a, err := s.Password(x.Context(), v, one(x, x.people).Email.Address, secret.NewText(otltest.Password))
-		b.came(x, "a visit", a, err)
-	case signin.StepSecond:
-		b.second(x, s, v)
-	case signin.StepSetUp:
-		b.setUp(x, s, v)
-	case signin.StepDone:
-		b.finish(x, v)
-	}
-}
-
-// came notes what the browser came to.
-func (b *seat) came(x *walker, way string, a signin.Arrival, err error) {
-	x.sound(way, err)
-	switch {
-	case err != nil:
-	case a.Step != nil:
-		b.step = a.Step.Token
-	case !a.Browser.Cookie.Empty():
-		b.held = []secret.Text{a.Browser.Cookie}
-		x.in(way, a.Browser.Session, x.asks(x.home.ID, x.who(a.Browser.User.ID)))
-	}
-}
-
-// second begins or takes the second step of a visit, its own or that of another browser.
-func (b *seat) second(x *walker, s signin.SetUps, v signin.Visit) {
-	step := b.step
-	if x.dice.IntN(8) == 0 {
-		step = one(x, x.seats).step
-	}
-	look, err := s.Look(x.Context(), v, step)
-	if err != nil {
-		if step, err := s.Raise(x.Context(), v); v.Known() && err == nil && step != nil {
-			b.step = step.Token
-		}
-		return
-	}
-	proof := x.code(x.who(look.User.ID))
-	a, err := s.Complete(x.Context(), v, signin.StepProof{Token: step, Kind: otl.FactorTOTP, Proof: proof})
-	x.took("a second step", x.proves(x.who(look.User.ID), proof), err)
-	b.came(x, "a second step", a, err)
-}
-
-// setUp sets a factor up on the way, where nothing but that is next.
-func (b *seat) setUp(x *walker, s signin.SetUps, v signin.Visit) {
-	if next, err := s.Next(x.Context(), v); err != nil || next != signin.StepSetUp {
-		return // the pages lead here from nowhere else
-	}
-	if b.enrolled.ID == "" || b.enrolled.UserID != v.Who.User.ID {
-		b.enrolled, _ = s.Enrol(x.Context(), v, factor.New{Kind: otl.FactorTOTP})
-		return
-	}
-	seed, err := secret.ParseTOTPSeed(b.enrolled.Seed.Reveal())
-	if err != nil {
-		x.Fatal(err)
-	}
-	c, a, err := s.Confirm(x.Context(), v, b.enrolled.ID, secret.NewText(secret.TOTP(seed, x.w.Clock.Now())))
-	b.enrolled = factor.Enrolment{}
-	if err != nil {
-		return
-	}
-	for i := range x.people {
-		if x.people[i].ID == c.UserID {
-			x.people[i].seed = seed
-		}
-	}
-	b.came(x, "set up", a, nil)
-}
-
-// finish goes back to the site, if nothing else is next, and has it exchange the code; half the
-// time something happens in between, or is wrong about it.
-func (b *seat) finish(x *walker, v signin.Visit) {
-	if next, err := x.w.Flows.Next(x.Context(), v); err != nil || next != signin.StepDone {
-		return // the pages ask before they end a visit
-	}
-	to, err := x.w.Flows.Finish(x.Context(), v)
-	if err != nil {
-		return
-	}
-	u, err := url.Parse(to.To)
-	if err != nil {
-		x.Fatal(err)
-	}
-	at := slices.IndexFunc(x.sites, func(s site.Registered) bool { return s.Site.ID == v.Site.ID })
-	by := slices.IndexFunc(x.people, func(h holder) bool { return h.ID == v.Who.User.ID })
-	ex, right := signin.Exchange{Code: secret.NewText(u.Query().Get("code")), Verifier: walkVerifier}, true
-	switch x.dice.IntN(12) {
-	case 0, 1, 2:
-		x.change(at, by)
-	case 3:
-		b.leave(x)
-		right = false
-	case 4:
-		ex.Verifier, right = strings.Repeat("x", 43), false
-	case 5:
-		at, right = (at+1)%len(x.sites), false
-	}
-	ex.Site = x.sites[at].Site
-	e, err := x.w.Flows.Exchange(x.Context(), ex)
-	if x.took("exchanged", right, err); err == nil {
-		x.in("exchanged", e.Session, x.asks(ex.Site.ID, x.who(e.User.ID)))
-		x.access, x.refresh = kept(x.access, e.Access), kept(x.refresh, e.Refresh)
-	}
-}
-
-// TestSE15_NoOrderOfStepsOpensASessionWithOneFactor walks at random through beginning,
-// challenging, verifying, entering, handing over, arriving, raising, refreshing, visits of
-// browsers and their ends, with right and wrong tokens, proofs, doors, sites and people,
-// while sites change what they ask for, factors come and go and people sign out; and holds
-// every session, at the moment it is opened or kept, and every proof that is taken against the
-// rule. It says how long each tenth of it took.
-func TestSE15_NoOrderOfStepsOpensASessionWithOneFactor(t *testing.T) {
-	t.Parallel()
+// newWalker makes a walker with three people of two sites, two of whom have an app.
+func newWalker(t *testing.T) *walker {
+	t.Helper()
 	w := otltest.New(t, otltest.SQLite)
 	home, err := w.Flows.Home(t.Context())
 	if err != nil {
@@ -484,6 +409,7 @@ func TestSE15_NoOrderOfStepsOpensASessionWithOneFactor(t *testing.T) {
 	}
 	notes, shop := demand(t, w, w.Notes, otl.MFARequired), w.Shop
 	jane, john := hold(t, w, "jane@dev.test", "+491705550101", true, notes.Site, shop.Site), hold(t, w, "john@dev.test", "+491705550102", true, notes.Site, shop.Site)
+	ann := hold(t, w, "ann@dev.test", "+491705550103", false, notes.Site, shop.Site)
 	write(t, w, func(ctx context.Context, tx *store.Tx) error {
 		for _, s := range []site.Registered{notes, shop} {
 			g, err := tx.Grants.Of(ctx, jane.ID, s.Site.ID)
@@ -496,18 +422,34 @@ func TestSE15_NoOrderOfStepsOpensASessionWithOneFactor(t *testing.T) {
 		}
 		return nil
 	})
-	none := []secret.Text{{}, secret.NewText("otl_mt_x")}
 	x := &walker{
 		T: t, w: w, dice: rand.New(rand.NewPCG(1, 2)), sites: []site.Registered{notes, shop}, home: home, doors: []signin.Door{{Name: "a"}, {Name: "b"}, {Name: "a", Client: "c"}},
-		people: []holder{jane, john}, handed: none, refresh: none, access: none, ways: map[string]int{},
+		people: []*folk{{holder: jane}, {holder: john}, {holder: ann}}, prompts: map[string]*prompt{}, ready: map[string]*folk{}, proven: map[string]otl.Methods{}, ways: map[string]int{},
 		seats: []*seat{{browser: signin.NewBrowser()}, {browser: signin.NewBrowser()}, {browser: signin.NewBrowser()}},
 	}
-	x.begun = []begun{{none[0], 0, 0, x.doors[0]}, {none[1], 1, 1, x.doors[1]}}
+	for i, none := range []secret.Text{{}, secret.NewText("otl_mt_x")} {
+		x.begun = append(x.begun, &begun{token: none, site: i, by: x.people[i], door: x.doors[i]})
+		x.handed = append(x.handed, &handed{none, x.begun[i], true})
+		x.refresh, x.access = append(x.refresh, held{none, x.people[i]}), append(x.access, held{none, x.people[i]})
+	}
+	return x
+}
+
+// TestSE15_NoOrderOfStepsOpensASessionWithOneFactor walks at random through first proofs by
+// password, mail and passkey, beginning, challenging, verifying by all kinds of factors, entering,
+// handing over, arriving, raising, refreshing, visits of browsers and their ends, with right and
+// wrong tokens, proofs, doors, sites, people and trusted devices, while sites change what they ask
+// for, factors, recovery codes and devices come and go and people sign out; and holds
+// every session, at the moment it is opened or kept, and every proof that is taken against the
+// rule. It says how long each tenth of it took.
+func TestSE15_NoOrderOfStepsOpensASessionWithOneFactor(t *testing.T) {
+	t.Parallel()
+	x := newWalker(t)
 	steps, since := walkSteps(t), time.Now()
 	for i := range steps {
 		x.act()
 		if (i+1)%1000 == 0 { // as the node does
-			if err := errors.Join(w.Accounts.PruneTickets(t.Context()), w.Flows.Prune(t.Context()), w.Limits.Prune(t.Context())); err != nil {
+			if err := errors.Join(x.w.Accounts.PruneTickets(t.Context()), x.w.Flows.Prune(t.Context()), x.w.Limits.Prune(t.Context())); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -519,8 +461,12 @@ func TestSE15_NoOrderOfStepsOpensASessionWithOneFactor(t *testing.T) {
 			t.Fatalf("after %d steps: %v", i+1, x.ways)
 		}
 	}
-	for _, way := range []string{"password", "completed", "verified", "handed over", "arrived", "a browser", "refreshed", "raised", "a visit", "a second step", "set up", "exchanged"} {
-		if x.ways[way] == 0 {
+	for _, way := range []string{
+		"password", "completed", "verified", "handed over", "arrived", "a browser", "refreshed", "raised", "a code", "a link",
+		"a visit", "a visit by code", "a visit by link", "a visit by passkey", "a visit opened elsewhere", "a second step", "set up", "exchanged", "straight",
+		"on a trusted device", "by totp", "by email_otp", "by webauthn", "by recovery_code",
+	} {
+		if x.ways[way]+x.ways[way+", and a step"] == 0 {
 			t.Errorf("the walk never came in by %q: %v", way, x.ways)
 		}
 	}

@@ -159,6 +159,14 @@ func (d *doer) people() map[string]func() act {
 		"createUser": func() act {
 			return d.key(http.MethodPost, "/users", object{"email": d.name() + "@dev.test"}, otl.EventUserCreated)
 		},
+		"removeMyPhone": func() act {
+			u := d.reached()
+			tokens, err := d.w.SignIn.Admin(d.Context(), u.ID, d.w.Installation.SiteID)
+			if err != nil {
+				d.Fatal(err)
+			}
+			return d.person(tokens.Access.Reveal(), http.MethodDelete, "/users/me/phone", nil, otl.EventUserUpdated)
+		},
 		"limitMySite": func() act {
 			return d.person(d.himself(), http.MethodPut, "/users/me/sites/"+d.w.Notes.Site.ID, object{"fields": []string{"email"}}, otl.EventConsentGranted)
 		},

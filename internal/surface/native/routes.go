@@ -137,6 +137,14 @@ func (s users) routes() {
 	update.id, update.method = "replaceMe", http.MethodPut
 	update.text = "The same as PATCH: members left out stay as they are."
 	route(s.Surface, update, s.update)
+	route(s.Surface, operation{
+		id: "removeMyPhone", method: http.MethodDelete, path: "/users/me/phone", tag: tagUsers,
+		summary: "Take one's own telephone number away",
+		text: "A proven number too, which a profile keeps otherwise. The person is told by mail, with a link that gives it back for four days. A 409 where it is needed: " +
+			"he has no proven address (phone_alone), codes of a second factor go there (phone_is_factor), or a change can still be undone (change_held). " +
+			"Needs a first-party access token of a sign-in of the last 15 minutes, with two factors where the person has one.",
+		access: byHimself, success: http.StatusOK, errors: []int{409}, answer: deletedOut{true},
+	}, s.removePhone)
 }
 
 func (s sessions) routes() {

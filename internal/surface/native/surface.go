@@ -30,6 +30,7 @@ type Options struct {
 	Second   *signin.SecondStep
 	Setup    *factor.Setup
 	Accounts *account.Accounts
+	Changes  *account.Changes
 	Sites    *site.Sites
 	Clients  *site.Clients
 	Roles    *site.Roles

@@ -80,6 +80,10 @@ func (s users) update(c *call, in *updateMeIn) (*userOut, error) {
 	return c.own(u), nil
 }
 
+func (s users) removePhone(c *call, _ *nothing) (*deletedOut, error) {
+	return &deletedOut{true}, s.Changes.RemovePhone(c.ctx, c.bearer.Site, c.bearer.User.ID)
+}
+
 // expected gives the version a change was made from: the member of the body or
 // If-Match, and the same one if both are sent.
 func expected(version int, ifMatch string) (int, error) {

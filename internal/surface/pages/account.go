@@ -64,6 +64,7 @@ func (p accounts) routes() {
 	p.post("/account/email", p.addressSent("email"))
 	p.get("/account/phone", p.address("phone"))
 	p.post("/account/phone", p.addressSent("phone"))
+	p.post(phoneRemoval, p.phoneRemoved)
 	p.get("/account/activity", p.activity)
 	p.get("/account/ledger", p.ledger)
 	p.get("/signout", p.signOut)

@@ -14,6 +14,7 @@ type changePage struct {
 	Link  string // "" where there is nothing to press
 	Press string
 	Body  []string
+	Renew bool // a new password may be wanted
 }
 
 // changes are the pages behind the links of changes.
@@ -48,7 +49,10 @@ func (p changes) change(w http.ResponseWriter, r *http.Request) error {
 	if c.Undo {
 		title, page.Press, page.Body = v.Say("undo_page_heading"), v.Say("change_asked_link"), []string{v.Say("undo_page_body"), v.Say("undo_since")}
 	}
-	if c.Undo && c.To == "" { // of no address: a second factor
+	switch {
+	case c.Gone != "":
+		page.Body[0] = v.Say("undo_number")
+	case c.Undo && c.To == "": // of no address: a second factor
 		page.Body = []string{v.Say("factor_added_heading"), v.Say("undo_factors")}
 	}
 	p.show(w, http.StatusOK, "change.html", "", screen{Voice: v, Title: title, Token: token(p.bind(w, r)), Data: page})
@@ -57,7 +61,7 @@ func (p changes) change(w http.ResponseWriter, r *http.Request) error {
 
 // changed gives what the voice needs to say what is changed.
 func changed(c account.AskedChange) map[string]string {
-	return map[string]string{message.DataTo: isolate(c.To), "was": isolate(c.Was)}
+	return map[string]string{message.DataTo: isolate(c.To), "was": isolate(c.Was), "number": isolate(c.Gone)}
 }
 
 // confirmChange does it.
@@ -76,7 +80,7 @@ func (p changes) confirmChange(w http.ResponseWriter, r *http.Request) error {
 	if c.Undo {
 		body = v.Say("undo_done_body")
 	}
-	p.show(w, http.StatusOK, "change.html", "", screen{Voice: v, Title: v.Say("change_done_heading"), Data: changePage{Body: []string{body}}})
+	p.show(w, http.StatusOK, "change.html", "", screen{Voice: v, Title: v.Say("change_done_heading"), Data: changePage{Body: []string{body}, Renew: c.Undo}})
 	return nil
 }
 

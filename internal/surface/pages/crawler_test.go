@@ -205,6 +205,7 @@ func (c *crawler) account(b *otltest.Browser) {
 	b.Submit(b.Get("/account/profile"), "profile", map[string]string{"picture": `x"><svg onload=alert(1)>`, "display_name": `"><img src=x onerror=alert(1)>`})
 	b.Submit(b.Get("/account/email"), "address", map[string]string{"email": "<b>"})
 	b.Submit(b.Get("/account/phone"), "address", map[string]string{"phone": "<b>"})
+	c.send(b, "/account/phone/remove", nil)
 	b.Submit(b.Get("/account/password?secure=1"), "password-form", map[string]string{"password": "short"})
 	b.Submit(b.Get("/account/email"), "address", map[string]string{"email": "new-" + c.email})
 	change := b.Get(pathOf(letter(c.T, c.w, c.email).Link))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -187,6 +188,66 @@ func TestAPersonChangesHisNumber(t *testing.T) {
 		}
 		holds(t, b.Get("/account/profile"), "&#43;491705550100")
 	})
+}
+
+// TestOT17_APersonTakesHisNumberAway on its page, after a fresh proof and with scripts off; where it is needed the page
+// says why. Sites that see it are told, and the link in the mail says what it gives back.
+func TestOT17_APersonTakesHisNumberAway(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := verified(t, w, w.Notes.Site)
+		b := home(t, w)
+		holds(t, b.Get("/account/phone"), "!Remove this number")
+		w.Phone(t, mustFind(t, w, u.ID), "+491705550100", true)
+		p := b.Get("/account/phone")
+		holds(t, p, "&#43;491705550100", "Remove this number")
+		w.Clock.Advance(16 * time.Minute)
+		asked := b.Submit(p, "remove", nil)
+		if asked.Title != "Confirm it's you" || mustFind(t, w, u.ID).Phone == "" {
+			t.Errorf("without a proof: %s", asked.Title)
+		}
+		p = password(b, asked)
+		w.Inbox.Empty()
+		done := b.Submit(p, "remove", nil)
+		holds(t, done, "Saved.", "!&#43;491705550100")
+		if is := mustFind(t, w, u.ID); is.Phone != "" {
+			t.Errorf("%+v", is)
+		}
+		l := letter(t, w, jane)
+		if l.Subject != "Your phone number was removed" || !strings.Contains(l.Text, "•••• 00 was removed from your account.") || !strings.Contains(l.Text, "Refuse or undo:\n"+l.Link+"\n") || !strings.Contains(l.Text, "for four days") {
+			t.Errorf("%s\n%s", l.Subject, l.Text)
+		}
+		page := b.Get(pathOf(l.Link))
+		holds(t, page, "Undo the change of your account?", "•••• 00 becomes your phone number again, and you&#39;ll be signed out everywhere.", "Second factors added since then are removed, too.")
+		holds(t, b.Submit(page, "confirm", nil), "signed out everywhere", `<a class="button" href="/forgot">Choose a new password</a>`)
+		if is := mustFind(t, w, u.ID); is.Phone != "+491705550100" || is.PhoneVerifiedAt.IsZero() {
+			t.Errorf("%+v", is)
+		}
+	})
+}
+
+// TestOT17_ThePageOfANumberSaysWhyItStays, and leads to what is in the way.
+func TestOT17_ThePageOfANumberSaysWhyItStays(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	u := w.Person(t, jane)
+	w.Phone(t, u, "+491705550100", true)
+	b := home(t, w)
+	holds(t, b.Get("/account/phone"), "!Remove this number", "You can remove the number once you have a confirmed email address")
+	if _, err := w.Setup.Give(t.Context(), u, factor.Given{New: factor.New{Kind: otl.FactorSMS, Number: "+491705550100"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.Users.VerifyEmail(ctx, u.ID, u.Email.Key, w.Clock.Now())
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b = w.Browser(t)
+	p := password(b, b.Get("/account/phone"))
+	p = b.Submit(p, "send", nil)
+	p = b.Submit(p, "second", map[string]string{"code": w.Letters(t, "+491705550100")[0].Code})
+	holds(t, p, "!Remove this number", "Codes for your second step go to this number.", `<a href="/account/security">Ways to sign in</a>`)
 }
 
 // TestTheActivityPage: the own log in sentences, nobody else's, page by page, for 90 days.

@@ -165,8 +165,14 @@ type addressPage struct {
 	Value  string
 	Type   string
 	Action string
-	Asked  bool // a link is on its way
+	Asked  bool   // a link is on its way
+	Remove string // where the number is taken away, "" for nowhere
+	Stays  string // why it cannot be, "" where it can
+	Ways   bool   // what is in the way is taken away with the ways to sign in
 }
+
+// phoneRemoval is where a person takes his number away.
+const phoneRemoval = "/account/phone/remove"
 
 // address gives the page that asks for a new address or number.
 func (p accounts) address(field string) act {
@@ -189,6 +195,11 @@ func (p accounts) showAddress(w http.ResponseWriter, r *http.Request, v signin.V
 		page.Label, page.Hint, page.Press = s.Say("phone_change"), s.With("number", isolate("+49\u00a0170\u00a05550100")).Say("phone_hint"), s.Say("send_text_link")
 		page.Body = s.Say("phone_change_body")
 	}
+	if field == "phone" && page.Is != "" {
+		if err := p.removal(r, v, s, &page); err != nil {
+			return err
+		}
+	}
 	s.Title = s.Say("field_" + field)
 	code := p.wrong(&s, wrong)
 	switch {
@@ -205,6 +216,41 @@ func (p accounts) showAddress(w http.ResponseWriter, r *http.Request, v signin.V
 	}
 	s.Data = page
 	p.show(w, code, "address.html", "", s)
+	return nil
+}
+
+// removal says on the page of a number how it is taken away, or why it cannot be.
+func (p accounts) removal(r *http.Request, v signin.Visit, s screen, page *addressPage) error {
+	switch err := p.Changes.PhoneStays(r.Context(), v.Who.User); {
+	case err == nil:
+		page.Remove = phoneRemoval
+	case errors.Is(err, account.ErrPhoneFactor):
+		page.Stays, page.Ways = s.Say("phone_is_factor"), true
+	case errors.Is(err, account.ErrPhoneAlone):
+		page.Stays = s.Say("phone_alone")
+	case errors.Is(err, account.ErrHeld):
+		page.Stays = s.Say("change_held")
+	default:
+		return err
+	}
+	return nil
+}
+
+// phoneRemoved takes the number away. Where it stays the page of the number says why.
+func (p accounts) phoneRemoved(w http.ResponseWriter, r *http.Request) error {
+	v, ok, err := p.proven(w, r, "/account/phone")
+	if err != nil || !ok {
+		return err
+	}
+	to := url.Values{"saved": {"1"}, "changed": {string(otl.FieldPhone)}}
+	switch err := p.Changes.RemovePhone(r.Context(), v.Who.Site, v.Who.User.ID); {
+	case err == nil:
+		p.send(w, r, "/account/profile?"+to.Encode())
+	case otl.As(err).Kind == otl.Conflict || errors.Is(err, account.ErrChange):
+		p.send(w, r, "/account/phone")
+	default:
+		return err
+	}
 	return nil
 }
 

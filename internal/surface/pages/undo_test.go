@@ -53,7 +53,7 @@ func TestMF08_AFirstFactorIsUndoneByMail(t *testing.T) {
 		site, b, thief := w.Login(t, w.Notes, jane), home(t, w), w.Strong(t, u)
 		_, first := added(t, w, thief)
 		link := strings.TrimPrefix(first.Link, otltest.Issuer)
-		if !strings.HasPrefix(link, "/c/"+factor.UndoPrefix) || !strings.Contains(first.Text, "Refuse or undo:\n"+first.Link+"\n") || !strings.Contains(first.Text, "for four days") || !strings.Contains(strings.Join(strings.Fields(first.Text), " "), undoes) {
+		if !strings.HasPrefix(link, "/c/"+factor.UndoPrefix) || !strings.Contains(first.Text, "Refuse or undo:\n"+first.Link+"\n") || !strings.Contains(first.Text, "for four days") || !strings.Contains(first.Text, "Was it not you? Choose a new password at once.\n\nChoose a new password: "+otltest.Issuer+"/forgot\n") || !strings.Contains(strings.Join(strings.Fields(first.Text), " "), undoes) {
 			t.Fatalf("%q\n%s", first.Link, first.Text)
 		}
 		_, second := added(t, w, thief)
