@@ -169,7 +169,7 @@ func silent() map[string]string {
 		"attribute_labels": nobody, "migration_digests": nobody, "goose_db_version": nobody, "password_schemes": nobody, "roles": nobody, "signing_keys": secrets, "site_keys": secrets,
 		"sites": nobody, "sms_counts": nobody, "sms_stops": nobody, "resources": nobody, "plans": nobody, "orders": nobody, "seen_tokens": brief, "seen_places": secrets, "erasures": counted, "device_grants": brief,
 		"answers": brief, "failures": brief, "flows": brief, "rates": brief, "tickets": brief, "revocations": counted,
-		"numbers": counted, "site_events": counted, "site_people": counted,
+		"numbers": counted, "site_events": counted, "site_people": counted, "nobodies": nobody,
 	}
 }
 

@@ -307,9 +307,15 @@ func (a *Accounts) changed(ctx context.Context, tx *store.Tx, u otl.User, siteID
 	return a.Sessions.EndAll(ctx, tx, u.ID, "", keep, otl.EndPasswordChange)
 }
 
-// PruneTickets deletes one-time secrets that expired a day ago.
+// PruneTickets deletes one-time secrets that expired a day ago, and what was written in the place of people
+// an hour ago.
 func (a *Accounts) PruneTickets(ctx context.Context) error {
 	return a.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
-		return tx.Tickets.Prune(ctx, a.Now().Add(-24*time.Hour), store.Batch)
+		n, err := tx.Tickets.Prune(ctx, a.Now().Add(-24*time.Hour), store.Batch)
+		if err != nil {
+			return n, err
+		}
+		more, err := tx.Nobodies.Prune(ctx, secret.FirstID(a.Now().Add(-time.Hour)), store.Batch)
+		return max(n, more), err
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/onetimelogin/otl/internal/limit"
-	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/store"
 )
@@ -38,12 +37,35 @@ func (a *Accounts) SignUp(ctx context.Context, r Registration) (hash, scheme str
 			return "", "", err
 		}
 	}
-	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		err := a.insert(ctx, tx, u, "signup", r.Site.ID)
-		if errors.Is(err, otl.ErrEmailTaken) { // a transaction that writes nothing waits for no disk
-			_, err = a.Messages.Queue(ctx, tx, message.Note{Kind: otl.MessageVerify, Channel: otl.ChannelMail, SiteID: r.Site.ID})
-		}
-		return err
-	})
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return takeDown(ctx, tx, a, u, r.Site.ID) })
 	return hash, scheme, err
+}
+
+// takeDown adds a person who asked for an account. Where somebody has the address, or may have it back, it
+// writes as much: a row of nobody's and an entry of the log, in as many indexes and by as many statements
+// (OT-10). Of that entry the site is not told, or it would learn whom the installation knows.
+func takeDown(ctx context.Context, tx *store.Tx, a *Accounts, u otl.User, siteID string) error {
+	reserved, err := tx.Tickets.Reserved(ctx, u.Email.Key, u.ID, a.Now())
+	if err != nil {
+		return err
+	}
+	_, err = tx.Users.ByEmail(ctx, u.Email.Key)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	known, e := err == nil || reserved, a.event(otl.EventUserCreated, u.ID, siteID, map[string]string{otl.DataSource: "signup"})
+	if !known {
+		added, err := tx.Users.Insert(ctx, u)
+		if err != nil {
+			return err
+		}
+		known = !added // another node was faster
+	}
+	if known {
+		if err := tx.Nobodies.Insert(ctx, u.ID, u.Email.Key, u.Name); err != nil {
+			return err
+		}
+		e = a.event(otl.EventSignUpKnown, "", "", map[string]string{"site": siteID})
+	}
+	return tx.Events.AppendLater(ctx, e)
 }

@@ -12,6 +12,7 @@ type EventType string
 // (seed 000, "Webhook events").
 const (
 	EventUserCreated     EventType = "user.created"
+	EventSignUpKnown     EventType = "signup.known" // somebody asked for an account with the address of one
 	EventUserUpdated     EventType = "user.updated"
 	EventUserDisabled    EventType = "user.disabled"
 	EventUserUnlocked    EventType = "user.unlocked" // what failed in a row was forgotten
@@ -71,9 +72,10 @@ const (
 	EventSessionElevated EventType = "session.elevated"
 	EventKeyRotated      EventType = "signing_key.rotated"
 	EventMessageRetried  EventType = "message.retried"
-	EventSMSStopped      EventType = "sms.stopped"   // to a range of numbers, by a site
-	EventCodesGuessed    EventType = "codes.guessed" // more wrong codes of all sites than anybody mistypes
-	EventMailStopped     EventType = "mail.stopped"  // more of a site were asked for than it sends
+	EventProviderFull    EventType = "message.capped" // a provider was handed as many messages as its cap allows
+	EventSMSStopped      EventType = "sms.stopped"    // to a range of numbers, by a site
+	EventCodesGuessed    EventType = "codes.guessed"  // more wrong codes of all sites than anybody mistypes
+	EventMailStopped     EventType = "mail.stopped"   // more of a site were asked for than it sends
 	EventSMSResumed      EventType = "sms.resumed"
 	EventMemberSuspended EventType = "member.suspended" // by the site, from the site
 	EventMemberRestored  EventType = "member.restored"

@@ -94,6 +94,7 @@ type Tx struct {
 	Ledger       Ledger
 	Plans        Plans
 	Orders       Orders
+	Nobodies     Nobodies
 }
 
 // conn runs one statement. *sql.DB, *sql.Tx and the prepared statements of
@@ -140,6 +141,7 @@ func newTx(c conn, changed *changes, ran *atomic.Uint64) *Tx {
 		Ledger{g},
 		Plans{g},
 		Orders{g},
+		Nobodies{g},
 	}
 }
 

@@ -257,3 +257,17 @@ func (g Tickets) Prune(ctx context.Context, before time.Time, limit int) (int, e
 	}
 	return g.exec(ctx, `DELETE FROM tickets WHERE id IN (SELECT id FROM tickets WHERE expires_at < $1 LIMIT $2)`, millis(before), limit)
 }
+
+// Guess counts a guess at the code of a ticket that was sent to a person for a flow, unless it is
+// the one with an id, and gives the ticket with the digest of its code; member is what the ticket's
+// data calls the flow. As with Tickets.Guess it is ErrNotFound when there is none that can be used, or
+// most guesses were made.
+func (g Flows) Guess(ctx context.Context, id, member, userID string, p otl.Purpose, siteID, but string, now time.Time, most int) (otl.Ticket, []byte, error) {
+	var code []byte
+	t, err := Tickets(g).ticket(ctx, `UPDATE tickets SET tries = tries + 1
+		WHERE user_id = $1 AND purpose = $2 AND site_id = $3 AND slot = '' AND used_at IS NULL AND id <> $4 AND data LIKE $5
+			AND expires_at > $6 AND COALESCE(code_until, expires_at) > $6 AND tries < $7 AND code IS NOT NULL
+		RETURNING `+ticketColumns+`, code`,
+		[]any{userID, string(p), siteID, but, `%"` + member + `":"` + id + `"%`, millis(now), most}, &code)
+	return t, code, err
+}
