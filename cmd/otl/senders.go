@@ -31,5 +31,11 @@ func senders(c *config.Config, log *slog.Logger) (map[otl.Channel][]outbox.Sende
 	if err != nil {
 		return nil, c.Refuse("sms.url", err.Error())
 	}
+	if mail, err = outbox.Cap(otl.ChannelMail, mail, c.MailCaps); err != nil {
+		return nil, c.Refuse("mail.provider_caps", err.Error())
+	}
+	if sms, err = outbox.Cap(otl.ChannelSMS, sms, c.SMSCaps); err != nil {
+		return nil, c.Refuse("sms.provider_caps", err.Error())
+	}
 	return map[otl.Channel][]outbox.Sender{otl.ChannelMail: mail, otl.ChannelSMS: sms}, nil
 }

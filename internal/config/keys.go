@@ -52,11 +52,13 @@ func (c *Config) keys() []Key {
 		key("mail.reply_to", "", "Address answers to mails go to; empty for none.", unlessEmpty(&c.MailReplyTo, address)),
 		key("mail.minute_cap", "600", "Mails in a minute for one site that somebody asks for by an address alone: codes, links, new passwords, invitations.", number(&c.MailMinute, 1, 60000)),
 		key("mail.daily_cap", "20000", "The same in 24 hours.", number(&c.MailDaily, 1, 80000000)),
+		key("mail.provider_caps", "", "Mails in 24 hours that each provider of mail.url is handed, comma-separated in their order, counted over all nodes; 0 or none for no bound. The next one takes what is beyond; together they bound the installation.", counts(&c.MailCaps)),
 		key("mail.operator", "", "Address that hears of what an operator should look at, such as SMS that were stopped; empty for none.", unlessEmpty(&c.Operator, address)),
 		concealed(key("mail.webhook_secret", "", "Signs what webhook: providers of mail and SMS are sent, by Standard Webhooks: whsec_ and base64 of 24 to 64 bytes; empty for no signature.", hiddenText(&c.HookSecret))),
 		concealed(key("sms.url", "", "Who delivers SMS: twilio://SID:TOKEN@?from=NUMBER, vonage://KEY:SECRET@?from=SENDER, webhook:https://…, dir:/path or log:; empty for nobody.", hiddenText(&c.SMSURL))),
 		key("sms.countries", "", "Calling codes SMS are sent to, comma-separated, such as 49,43; * for all. None until some are named; premium ranges have to be named themselves.", callingCodes(&c.SMSCountries)),
 		key("sms.daily_cap", "200", "SMS sent in 24 hours for one site, apart from codes of second factors, of which there are as many again.", number(&c.SMSDailyCap, 1, 1000000)),
+		key("sms.provider_caps", "", "The same of the providers of sms.url, codes of second factors too.", counts(&c.SMSCaps)),
 		key("onelogin.strict_subdomain", "auto", "Whether OneLogin's wire takes only the subdomain of the site that calls: true, false, or auto: where there are several sites.", oneOf(&c.StrictSubdomain, "auto", "true", "false")),
 		key("onelogin.host_in_path", "false", "Serve OneLogin's wire below /<name>.onelogin.com/ too, for clients whose host cannot be set otherwise.", boolean(&c.HostInPath)),
 		key("egress.allow", "", "Networks, comma-separated, of your own that sites may name as receivers of webhooks; public addresses need no entry. Any other address \"leads to no address that this server may call\".", prefixes(&c.EgressAllow)),
@@ -101,6 +103,22 @@ func callingCodes(dst *[]string) func(string) error {
 				return errors.New("must be calling codes such as 49,43, or *")
 			}
 			out = append(out, code)
+		}
+		*dst = out
+		return nil
+	}
+}
+
+// counts takes numbers from 0 up.
+func counts(dst *[]int) func(string) error {
+	return func(s string) error {
+		var out []int
+		for _, one := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' }) {
+			n, err := strconv.Atoi(one)
+			if err != nil || n < 0 || n > 80000000 {
+				return errors.New("must be whole numbers such as 5000,500")
+			}
+			out = append(out, n)
 		}
 		*dst = out
 		return nil

@@ -34,6 +34,26 @@ func TestCapsLimitSomething(t *testing.T) {
 	}
 }
 
+// TestCapsOfProviders stand in a row, 0 for none.
+func TestCapsOfProviders(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{"": "[]", "500": "[500]", "5000, 0,80000000": "[5000 0 80000000]"} {
+		mail, err := value("mail.provider_caps", text)
+		if err != nil || fmt.Sprint(mail.MailCaps) != want {
+			t.Errorf("%q: %v %v", text, mail, err)
+		}
+		sms, err := value("sms.provider_caps", text)
+		if err != nil || fmt.Sprint(sms.SMSCaps) != want {
+			t.Errorf("%q: %v %v", text, sms, err)
+		}
+	}
+	for _, bad := range []string{"-1", "many", "1.5", "80000001", "5;6"} {
+		if _, err := value("sms.provider_caps", bad); err == nil || !strings.Contains(err.Error(), "OTL_SMS_PROVIDER_CAPS") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
 func TestEveryKeyIsDescribed(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

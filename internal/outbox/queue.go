@@ -240,19 +240,31 @@ func (q *Queue) hand(ctx context.Context, stored store.StoredMessage) (m otl.Mes
 	}
 	err = errNoProvider // somebody who names one has it sent by otl messages retry
 	for i, s := range q.Senders[m.Channel] {
-		b := q.breaker(place{m.Channel, i})
-		if !b.closed(q.Now()) {
-			err = fmt.Errorf("%s: out of order, tried again shortly", s.Name())
-			continue
-		}
-		err = Give(ctx, s, l)
-		b.note(q.Now(), err == nil || errors.Is(err, ErrRefused))
-		if err == nil || errors.Is(err, ErrRefused) {
+		if err = q.offer(ctx, q.breaker(place{m.Channel, i}), s, l); err == nil || errors.Is(err, ErrRefused) {
 			return m, s.Name(), err
 		}
 		err = fmt.Errorf("%s: %w", s.Name(), err)
 	}
 	return m, "", err
+}
+
+// errBroken is the error of a provider that failed several times in a row.
+var errBroken = errors.New("out of order, tried again shortly")
+
+// offer hands a letter to a provider that works and whose cap allows it.
+func (q *Queue) offer(ctx context.Context, b *breaker, s Sender, l message.Letter) error {
+	if !b.closed(q.Now()) {
+		return errBroken
+	}
+	if err := q.count(ctx, l.Channel, s); err != nil {
+		return err
+	}
+	err := Give(ctx, s, l)
+	b.note(q.Now(), err == nil || errors.Is(err, ErrRefused))
+	if back := q.uncount(context.WithoutCancel(ctx), s, err); back != nil {
+		q.Log.Error("take back what was counted of a provider", "provider", s.Name(), "err", back)
+	}
+	return err
 }
 
 // Give hands a letter to one provider, which has ten seconds for it. An error that will not

@@ -1,0 +1,139 @@
+package outbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/outbox"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// capDesk is a desk whose providers of mail have caps.
+func capDesk(t *testing.T, st *store.Store, caps ...int) *desk {
+	t.Helper()
+	d := newDesk(st)
+	all, err := outbox.Cap(otl.ChannelMail, d.Senders[otl.ChannelMail], caps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Senders[otl.ChannelMail] = all
+	return d
+}
+
+// sends queues a message, has it delivered and gives it.
+func (d *desk) sends(t *testing.T) store.StoredMessage {
+	t.Helper()
+	id := d.queue(t, message.Note{})
+	d.deliver(t)
+	return d.message(t, id)
+}
+
+// TestOT20_WhatIsBeyondACapGoesToTheNextProvider: a provider is handed as many letters in 24 hours as its cap says, over
+// all nodes, the next one what is beyond, and what nobody may be handed waits.
+func TestOT20_WhatIsBeyondACapGoesToTheNextProvider(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		d := capDesk(t, st, 2, 1)
+		node := capDesk(t, st, 2, 1) // another one
+		for i, want := range []string{"first", "first", "second"} {
+			at := d
+			if i == 1 {
+				at = node
+			}
+			if m := at.sends(t); m.State != otl.MessageSent || m.Provider != want {
+				t.Errorf("message %d: %s by %q: %s", i, m.State, m.Provider, m.Problem)
+			}
+		}
+		waits := d.sends(t)
+		if due := "the next one at " + d.clock.Now().Add(24*time.Hour).UTC().Format(time.RFC3339); waits.State != otl.MessageWaiting || !strings.Contains(waits.Problem, due) {
+			t.Errorf("%s: %q, want %s", waits.State, waits.Problem, due)
+		}
+		if d.first.asks+node.first.asks != 2 || d.second.asks != 1 {
+			t.Errorf("asked %d and %d times", d.first.asks+node.first.asks, d.second.asks)
+		}
+		d.clock.Advance(12*time.Hour - time.Millisecond) // half a day pays for one of two
+		if d.deliver(t); d.message(t, waits.ID).State != otl.MessageWaiting {
+			t.Error("sent before it is paid for")
+		}
+		d.clock.Advance(10 * time.Minute)
+		if d.deliver(t); d.message(t, waits.ID).Provider != "first" {
+			t.Errorf("%+v", d.message(t, waits.ID).Message)
+		}
+		if m := d.sends(t); m.State != otl.MessageWaiting {
+			t.Errorf("a second one after half a day: %+v", m.Message)
+		}
+		said, err := st.Read.Events.Select(t.Context(), store.EventQuery{Type: otl.EventProviderFull, Limit: 10})
+		if err != nil || len(said) != 2 || said[1].Data["provider"] != "first" || said[0].Data["channel"] != "email" { // once a day of each
+			t.Errorf("%+v %v", said, err)
+		}
+	})
+}
+
+// late is the error of a provider that did not answer in time.
+type late struct{ error }
+
+func (late) Timeout() bool { return true }
+
+// TestOT20_WhatAProviderDoesNotTakeIsNotCounted: what failed, and what was refused, leaves its place to the next; of what was not
+// answered in time nobody knows, and it counts.
+func TestOT20_WhatAProviderDoesNotTakeIsNotCounted(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		d := capDesk(t, st, 1)
+		d.second.fail(errors.New("down"))
+		for _, err := range []error{errors.New("down"), fmt.Errorf("%w: no such address", outbox.ErrRefused)} {
+			d.first.fail(err)
+			d.sends(t)
+		}
+		d.first.fail(nil)
+		if m := d.sends(t); m.Provider != "first" {
+			t.Errorf("%+v", m.Message)
+		}
+		d.clock.Advance(48 * time.Hour)
+		d.deliver(t) // those that were put off
+		d.clock.Advance(48 * time.Hour)
+		for _, err := range []error{context.DeadlineExceeded, late{errors.New("slow")}} {
+			d.first.fail(err)
+			asks := d.first.asks
+			d.sends(t)
+			d.first.fail(nil)
+			if m := d.sends(t); m.State != otl.MessageWaiting || d.first.asks != asks+1 {
+				t.Errorf("after %v: asked %d times, %+v", err, d.first.asks-asks, m.Message)
+			}
+			d.clock.Advance(48 * time.Hour)
+		}
+	})
+}
+
+// TestCap: caps stand where providers do; 0 and none are no bound, and more than there are providers are a mistake.
+func TestCap(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		if _, err := outbox.Cap(otl.ChannelMail, []outbox.Sender{&faulty{}}, []int{1, 1}); !errors.Is(err, outbox.ErrCaps) {
+			t.Error(err)
+		}
+		d := capDesk(t, st, 0, 1)
+		for range 3 {
+			if m := d.sends(t); m.Provider != "first" {
+				t.Errorf("%+v", m.Message)
+			}
+		}
+		d.second.name = "first" // of one kind, and counted apart
+		all, err := outbox.Cap(otl.ChannelMail, []outbox.Sender{d.first, d.second}, []int{1, 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Senders[otl.ChannelMail] = all
+		d.sends(t)
+		if m := d.sends(t); m.State != otl.MessageSent || d.second.asks != 1 {
+			t.Errorf("%+v", m.Message)
+		}
+	})
+}
