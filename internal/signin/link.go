@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -124,11 +125,16 @@ func (s *Codes) FlowOf(ctx context.Context, token string) (string, error) {
 // Look gives what the page of a link shows and notes that it was opened, and how where
 // that was not to be read by somebody: "head", "prefetch". Nothing is used up by it,
 // however often it happens (OT-14), nor is a link worth less for wrong guesses at the
-// code beside it: it is not guessed. The error is ErrLink.
+// code beside it: it is not guessed. The error is ErrLink; of a link that no longer works it is noted, too,
+// why it does not.
 func (s *Codes) Look(ctx context.Context, token, how string) (Opened, error) {
 	t, err := s.held(ctx, token)
 	if errors.Is(err, store.ErrNotFound) {
-		return Opened{}, ErrLink
+		t, why, _, err := Deaths{s}.find(ctx, otl.PurposeSignIn, token)
+		if err == nil && t.ID != "" {
+			err = opened(ctx, s, t, how, why)
+		}
+		return Opened{}, cmp.Or(err, error(ErrLink))
 	}
 	if err != nil {
 		return Opened{}, err
@@ -140,17 +146,25 @@ func (s *Codes) Look(ctx context.Context, token, how string) (Opened, error) {
 	if err != nil {
 		return Opened{}, err
 	}
+	err = opened(ctx, s, t, how, "")
+	o := Opened{SiteName: site.Name, Locale: t.Data[dataLocale], Confirm: otl.Confirm(t.Data[dataConfirm]), Flow: t.Data[dataFlow]}
+	o.Origin = otl.Origin(t.Data[dataRedirect])
+	return o, err
+}
+
+// opened notes that a link was opened; why is its death, "" for one that works.
+func opened(ctx context.Context, s *Codes, t otl.Ticket, how string, why Death) error {
 	from := otl.RequestOf(ctx)
 	seen := map[string]string{otl.DataIP: from.Client.String(), otl.DataUserAgent: userAgent(from)}
 	if how != "" {
 		seen[otl.DataBy] = how
 	}
-	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	if why != "" {
+		seen[otl.DataReason] = string(why)
+	}
+	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		return tx.Events.Append(ctx, s.event(otl.EventLinkOpened, t.UserID, t.SiteID, seen))
 	})
-	o := Opened{SiteName: site.Name, Locale: t.Data[dataLocale], Confirm: otl.Confirm(t.Data[dataConfirm]), Flow: t.Data[dataFlow]}
-	o.Origin = otl.Origin(t.Data[dataRedirect])
-	return o, err
 }
 
 // crossing is how long a link can be used after a newer one took its place, where both

@@ -73,10 +73,13 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 	if err != nil {
 		return entrance{}, err
 	}
-	// Of somebody without an address the number is what he is known by: its first proof
+	// Of somebody who has proven no address the number is what he is known by: its first proof
 	// uproots too, unless it comes from the very session that was opened before.
-	if u.Email.Key == "" && before.PhoneVerifiedAt.IsZero() && !u.PhoneVerifiedAt.IsZero() && e.join == "" {
+	if before.EmailVerifiedAt.IsZero() && before.PhoneVerifiedAt.IsZero() && !u.PhoneVerifiedAt.IsZero() && e.join == "" {
 		if err := s.Sessions.Uproot(ctx, tx, s.Second.Factors, u.ID, e.site.ID); err != nil {
+			return entrance{}, err
+		}
+		if _, err := tx.Users.VerifyPhone(ctx, u.ID, u.Phone, s.Now()); err != nil { // beside an address that went, too
 			return entrance{}, err
 		}
 		if u, err = tx.Users.ByID(ctx, u.ID); err != nil {

@@ -102,23 +102,30 @@ type Deaths struct{ *Codes }
 
 // Why gives the death of a link for a purpose, and when that was; the zero time where nobody knows.
 func (s Deaths) Why(ctx context.Context, p otl.Purpose, token string) (Death, time.Time, error) {
+	_, why, at, err := s.find(ctx, p, token)
+	return why, at, err
+}
+
+// find gives the ticket of a link that no longer works, or the one that took its place; none where it is
+// unknown.
+func (s Deaths) find(ctx context.Context, p otl.Purpose, token string) (otl.Ticket, Death, time.Time, error) {
 	digest := secret.Digest(token)
 	t, err := s.Store.Read.Tickets.Any(ctx, p, digest)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		t, err = s.Store.Read.Tickets.Replacing(ctx, p, digest)
 		if errors.Is(err, store.ErrNotFound) {
-			return DeadUnknown, time.Time{}, nil
+			return t, DeadUnknown, time.Time{}, nil
 		}
-		return DeadReplaced, t.CreatedAt, err
+		return t, DeadReplaced, t.CreatedAt, err
 	case err != nil:
-		return DeadUnknown, time.Time{}, err
+		return t, DeadUnknown, time.Time{}, err
 	case t.Data[dataDenied] != "":
-		return DeadDenied, t.UsedAt, nil
+		return t, DeadDenied, t.UsedAt, nil
 	case !t.UsedAt.IsZero() && t.UsedAt.Before(t.ExpiresAt): // otherwise it was voided
-		return DeadUsed, t.UsedAt, nil
+		return t, DeadUsed, t.UsedAt, nil
 	case !s.Now().Before(t.ExpiresAt):
-		return DeadExpired, t.ExpiresAt, nil
+		return t, DeadExpired, t.ExpiresAt, nil
 	}
-	return DeadUnknown, time.Time{}, nil
+	return t, DeadUnknown, time.Time{}, nil
 }

@@ -23,6 +23,8 @@ type codePage struct {
 	Digits int
 	Resend string // when another can be asked for; "" for at once
 	Left   int    // seconds until then
+	Box    string // address of the mailbox, where it is at a large provider
+	Open   string // what leads there is called
 }
 
 func (p sending) code(w http.ResponseWriter, r *http.Request) error {
@@ -46,6 +48,9 @@ func (p sending) showCode(w http.ResponseWriter, r *http.Request, v signin.Visit
 	}
 	if left := v.Resend().Sub(p.Now()); left > 0 {
 		page.Left, page.Resend = int((left+time.Second-1)/time.Second), s.With("seconds", strconv.Itoa(int((left+time.Second-1)/time.Second))).Say("resend_from")
+	}
+	if box, known := mailboxOf(shown(v)); known && !v.Progress.Texted {
+		page.Box, page.Open = box.URL, s.With("mailbox", isolate(box.Name)).Say("open_mailbox")
 	}
 	s.Title, s.Onward = s.Say("check_mail"), s.Site != ""
 	switch {

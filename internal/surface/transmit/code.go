@@ -210,11 +210,17 @@ func (s *Surface) sendCode(c *call, in *sendCodeIn) (any, error) {
 		return nil, err
 	}
 	sent, err := s.Codes.Send(c.r.Context(), req)
+	if errors.Is(err, otl.ErrWay) && !c.site.Offers(otl.WayCode) && !c.site.Offers(otl.WaySMS) && !c.site.Offers(otl.WayLink) {
+		err = errNoWay.Because(err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return sentOut{"OTP sent", in.Approval, sent.Code.Reveal(), sent.RequestID}, nil
 }
+
+// errNoWay is what the vendor answers where an app has no login preferences at all: the site takes nothing that is sent.
+var errNoWay = &otl.Error{Kind: otl.NotFound, Code: "no_one_time_login", Text: "People do not sign in to this site by anything that is sent to them: its owner has switched it off."}
 
 // fits refuses what is for another channel than the one that was asked for: it would be
 // passed over, and whoever sent it would not know.

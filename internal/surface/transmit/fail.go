@@ -10,6 +10,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/site"
 	"github.com/onetimelogin/otl/internal/wire"
 )
 
@@ -17,9 +18,10 @@ import (
 type shape int
 
 const (
-	linkShape shape = iota // {"error_code":"400","message":"…"}
-	otpShape               // {"error_code":"<symbol>","message":"…"}
-	restShape              // {"message":"…","error_code":400}
+	linkShape     shape = iota // {"error_code":"400","message":"…"}
+	sendLinkShape              // the same, of the one call that has a word for an app that is gone
+	otpShape                   // {"error_code":"<symbol>","message":"…"}
+	restShape                  // {"message":"…","error_code":400}
 )
 
 // symbol gives the status, the word and the text of the OTP pair for an error (contract
@@ -31,6 +33,8 @@ func symbol(e *otl.Error) (status int, word, text string) {
 		return wire.Status(e), "system_invalid_input", e.Text
 	case errSession.Code:
 		return http.StatusBadRequest, "system_invalid_input", "Session not found"
+	case errNoWay.Code:
+		return http.StatusNotFound, "auth_login_preferences_missing", e.Text
 	case signin.ErrNoAddress.Code:
 		return http.StatusNotFound, "user_email_address_missing", "User email address is missing"
 	case signin.ErrNoPhone.Code:
@@ -123,6 +127,10 @@ func fail(w http.ResponseWriter, r *http.Request, s shape, err error) {
 		err = errSession
 	}
 	e := wire.Failed(w, r, err)
+	if s == sendLinkShape && errors.Is(err, site.ErrClient) {
+		wire.JSON(w, http.StatusNotFound, map[string]any{"error_code": "404", "message": "App not found"})
+		return
+	}
 	if e.Code == otl.ErrToken.Code || e.Code == otl.ErrTokenMissing.Code {
 		wire.JSON(w, http.StatusUnauthorized, map[string]any{"message": "Invalid token", "error_code": http.StatusUnauthorized})
 		return
@@ -134,7 +142,7 @@ func fail(w http.ResponseWriter, r *http.Request, s shape, err error) {
 			code, word, text = http.StatusForbidden, "auth_locked", "Too many failed attempts"
 		}
 		wire.JSON(w, code, map[string]any{"error_code": word, "message": text})
-	case linkShape:
+	case linkShape, sendLinkShape:
 		code, text := words(e)
 		wire.JSON(w, code, map[string]any{"error_code": strconv.Itoa(code), "message": text})
 	default:

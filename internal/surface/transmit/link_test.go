@@ -204,10 +204,10 @@ func TestLinkConfirmNever(t *testing.T) {
 		}
 		for _, e := range all {
 			if e.Type == otl.EventLinkOpened {
-				ways[e.Data[otl.DataBy]]++
+				ways[e.Data[otl.DataBy]+e.Data[otl.DataReason]]++
 			}
 		}
-		if fmt.Sprint(ways) != "map[:51 head:1 prefetch:1]" {
+		if fmt.Sprint(ways) != "map[:51 head:1 headused:1 prefetch:1 used:1]" {
 			t.Errorf("what is noted of those who opened it: %v", ways)
 		}
 	})

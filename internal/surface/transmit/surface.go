@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"reflect"
 	"strings"
 	"time"
 
@@ -55,7 +56,7 @@ func New(o Options) *Surface {
 	s.serve("GET /oidc/jwks", s.jwks)
 	s.serve("POST /v1/auth/otp/send", byClient(s, otpShape, s.sendCode))
 	s.serve("POST /v1/auth/otp/authenticate", byClient(s, otpShape, s.verifyCode))
-	s.serve("POST /v1/auth/link/email/send", byClient(s, linkShape, s.sendLink))
+	s.serve("POST /v1/auth/link/email/send", byClient(s, sendLinkShape, s.sendLink))
 	s.serve("POST /v1/auth/link/email/authenticate", byClient(s, linkShape, s.redeemLink))
 	s.serve("POST /v1/auth/session/authenticate", byClient(s, linkShape, s.resume))
 	s.serve("POST /v1/auth/session/logout", byClient(s, linkShape, s.endSession))
@@ -123,7 +124,7 @@ func (s *Surface) authorise(r *http.Request, scope otl.Scope) (*call, error) {
 	c := &call{r: r}
 	c.client, c.site, err = s.Clients.Find(r.Context(), id)
 	if errors.Is(err, site.ErrClient) {
-		return nil, otl.ErrToken // revoked since
+		return nil, otl.ErrToken.Because(err) // revoked since
 	}
 	if err != nil {
 		return nil, err
@@ -172,7 +173,7 @@ func read(w http.ResponseWriter, r *http.Request, in any) error {
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrong) && wrong.Field != "":
-		return otl.InvalidField(wrong.Field, "wrong_type", "must be a "+wrong.Type.String())
+		return otl.InvalidField(member(wrong.Field), "wrong_type", "must be "+kind(wrong.Type))
 	case err != nil:
 		return &otl.Error{Kind: otl.Malformed, Code: "malformed_json", Text: "The body is not a JSON object."}
 	}
@@ -180,6 +181,33 @@ func read(w http.ResponseWriter, r *http.Request, in any) error {
 		return &otl.Error{Kind: otl.Malformed, Code: "malformed_json", Text: "The body holds a NUL."}
 	}
 	return nil
+}
+
+// member gives the path of a member as it stands in the body: what several calls share has a name in Go
+// alone.
+func member(path string) string {
+	for _, shared := range []string{"wanted.", "frontIn."} {
+		path = strings.TrimPrefix(path, shared)
+	}
+	return path
+}
+
+// kind gives what a member has to be, in the words of JSON.
+func kind(t reflect.Type) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Slice:
+		return "an array"
+	}
+	return "a number"
 }
 
 // attributes are what a client tells of the person's browser.
