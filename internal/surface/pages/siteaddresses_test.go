@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
@@ -37,6 +38,7 @@ func TestOA02_AnOwnerSaysWherePeopleAreSent(t *testing.T) {
 		if got := stored(t, w, mine); got.Version != mine.Version {
 			t.Fatalf("something was done: %+v", got)
 		}
+		w.Clock.Advance(time.Second) // of one moment none is the last
 		p = b.Submit(p, "addresses", map[string]string{"callback_urls": "  https://mine.test/b \r\n\r\nhttps://mine.test/a\r\nhttps://mine.test/b", "allowed_origins": "https://mine.test"})
 		holds(t, p, "Saved.", "https://mine.test/a\nhttps://mine.test/b</textarea>")
 		got := stored(t, w, mine)
