@@ -125,20 +125,16 @@ func (s *Flows) arrive(ctx context.Context, tx *store.Tx, e Exchange, t otl.Tick
 	if e.Bind {
 		st.Session.ProofKey = e.Key
 	}
-	if st.User, st.Grant, err = tx.Users.At(ctx, t.UserID, site.ID); err == nil && !st.Grant.Live() {
-		return session.Opened{}, ErrCode // he disconnected the site meanwhile
-	}
-	if err == nil {
+	if st.User, st.Grant, err = tx.Users.At(ctx, t.UserID, site.ID); err == nil {
 		st.User, err = tx.Users.Came(ctx, st.User, now)
 	}
+	if err == nil {
+		st.Grant, err = tx.Grants.SignedIn(ctx, st.Grant, now)
+	}
 	if errors.Is(err, store.ErrNotFound) {
-		err = ErrCode // disabled, or gone
+		err = ErrCode // he is disabled or gone, or disconnected the site meanwhile
 	}
 	if err != nil {
-		return session.Opened{}, err
-	}
-	st.Grant.LastLoginAt = now
-	if err := tx.Grants.SignedIn(ctx, t.UserID, site.ID, now); err != nil {
 		return session.Opened{}, err
 	}
 	from := &otl.Request{UserAgent: t.Data[dataAgent]}

@@ -171,12 +171,17 @@ func firstGrant(ctx context.Context, tx *store.Tx, s *session.Sessions, st store
 	if st.Site.FirstParty {
 		return st.Grant, nil
 	}
+	if st.Grant.Live() {
+		g, err := tx.Grants.SignedIn(ctx, st.Grant, now)
+		if !errors.Is(err, store.ErrNotFound) {
+			return g, err
+		}
+		if st.Grant, err = tx.Grants.Of(ctx, st.User.ID, st.Site.ID); err != nil { // what became of it meanwhile
+			return st.Grant, err
+		}
+	}
 	if !st.Grant.SuspendedAt.IsZero() {
 		return st.Grant, ErrDisabled
-	}
-	if st.Grant.Live() {
-		st.Grant.LastLoginAt = now
-		return st.Grant, tx.Grants.SignedIn(ctx, st.User.ID, st.Site.ID, now)
 	}
 	g := otl.Grant{UserID: st.User.ID, SiteID: st.Site.ID, Fields: otl.MinimalFields(), CreatedAt: now, UpdatedAt: now, LastLoginAt: now}
 	return s.Join(ctx, tx, g)

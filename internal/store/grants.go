@@ -64,11 +64,15 @@ func (g Grants) OfPerson(ctx context.Context, userID string) ([]otl.Grant, error
 		WHERE g.user_id = $1 AND g.revoked_at IS NULL AND s.deleted_at IS NULL AND NOT s.first_party ORDER BY g.site_id`, []any{userID}, grantDest)
 }
 
-// SignedIn notes when a person last signed in at a site.
-func (g Grants) SignedIn(ctx context.Context, userID, siteID string, now time.Time) error {
-	g.changes.person(userID)
-	_, err := g.exec(ctx, `UPDATE grants SET last_login_at = $1 WHERE user_id = $2 AND site_id = $3`, millis(now), userID, siteID)
-	return err
+// SignedIn notes that a person signed in at a site, and gives the grant with what it grants
+// now. It fails with ErrNotFound where it is live no more: on PostgreSQL the person may have
+// disconnected the site since it was read.
+func (g Grants) SignedIn(ctx context.Context, gr otl.Grant, now time.Time) (otl.Grant, error) {
+	g.changes.person(gr.UserID)
+	err := g.one(ctx, `UPDATE grants SET last_login_at = $1 WHERE user_id = $2 AND site_id = $3 AND revoked_at IS NULL AND suspended_at IS NULL RETURNING fields`,
+		[]any{millis(now), gr.UserID, gr.SiteID}, words(&gr.Fields, otl.StoredFields))
+	gr.LastLoginAt = now
+	return gr, err
 }
 
 // Revoke ends a grant and takes the person's roles, and reports whether it was

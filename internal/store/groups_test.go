@@ -127,6 +127,56 @@ func TestWhoIsDisabledDoesNotSignIn(t *testing.T) {
 	})
 }
 
+// TestWhoCameIsAsHeIsNow: on PostgreSQL person and grant may change between the read and the
+// sign-in that is noted.
+func TestWhoCameIsAsHeIsNow(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		signedIn(t, st, "jane")
+		was, grant, err := st.Read.Users.At(t.Context(), "jane", "site")
+		if err != nil {
+			t.Fatal(err)
+		}
+		came := func(ctx context.Context, tx *store.Tx) (otl.User, error) { return tx.Users.Came(ctx, was, start) }
+		at := func(ctx context.Context, tx *store.Tx) (otl.Grant, error) {
+			return tx.Grants.SignedIn(ctx, grant, start)
+		}
+		now, err := st.Read.Users.ByID(t.Context(), "jane")
+		if now.LastLoginAt = start; err != nil || in(t, st, came) != now {
+			t.Errorf("unchanged: %+v %v", in(t, st, came), err)
+		}
+		write(t, st, func(ctx context.Context, tx *store.Tx) error { // the one with a new version, the other without
+			renamed := was
+			renamed.Name = "Jane D."
+			_, err := tx.Users.UpdateProfile(ctx, renamed)
+			return err
+		})
+		if u := in(t, st, came); u.Name != "Jane D." || u.LastLoginAt != start {
+			t.Errorf("renamed: %+v", u)
+		}
+		write(t, st, func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.Users.SetDeleteAt(ctx, "jane", start)
+			return err
+		})
+		if u := in(t, st, came); !u.DeleteAt.Equal(start) {
+			t.Errorf("leaving: %+v", u)
+		}
+		write(t, st, func(ctx context.Context, tx *store.Tx) error {
+			narrow := grant
+			narrow.Fields = otl.MinimalFields()
+			return tx.Grants.Put(ctx, narrow)
+		})
+		if g := in(t, st, at); !slices.Equal(g.Fields, otl.MinimalFields()) || g.LastLoginAt != start {
+			t.Errorf("narrowed: %+v", g)
+		}
+		write(t, st, func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.Grants.Revoke(ctx, "jane", "site", start)
+			return err
+		})
+		fails(t, st, func(ctx context.Context, tx *store.Tx) error { _, err := at(ctx, tx); return err })
+	})
+}
+
 func TestADeletedPersonLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	otltest.EachStore(t, func(t *testing.T, st *store.Store) {

@@ -434,27 +434,7 @@ func TestDrain_HoweverManyThereAreTheyGo(t *testing.T) {
 // events is in it, and what it could not do is told instead.
 func TestAtLast_ComesInTheSameCommit(t *testing.T) {
 	t.Parallel()
-	url := otltest.DatabaseURL(t, otltest.SQLite)
-	st, kept := open(t, url, true), 0
-	appends := func(id string) {
-		t.Helper()
-		err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-			return tx.Events.Append(ctx, otl.Event{ID: "evt_" + id, Type: otl.EventUserCreated, CreatedAt: start})
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	told := func() bool {
-		select {
-		case <-st.Appended():
-			return true
-		default:
-			return false
-		}
-	}
-	no := errors.New("no")
-	for i, one := range []struct {
+	for _, one := range []struct {
 		name        string
 		rest        bool
 		err         error
@@ -463,13 +443,15 @@ func TestAtLast_ComesInTheSameCommit(t *testing.T) {
 	}{
 		{name: "all", stays: true},
 		{name: "some", rest: true, stays: true, told: true},
-		{name: "none", err: no, told: true},
+		{name: "none", err: errors.New("no"), told: true},
 		{name: "a panic", panics: true, told: true},
 	} {
 		t.Run(one.name, func(t *testing.T) {
-			id, after := strconv.Itoa(i), 0
+			t.Parallel()
+			url := otltest.DatabaseURL(t, otltest.SQLite)
+			st, after := open(t, url, true), 0
 			st.AtLast(func(ctx context.Context, tx *store.Tx) (func(), bool, error) {
-				if err := business(id)(ctx, tx); err != nil {
+				if err := business("a")(ctx, tx); err != nil {
 					t.Error(err)
 				}
 				if one.panics {
@@ -478,26 +460,57 @@ func TestAtLast_ComesInTheSameCommit(t *testing.T) {
 				return func() { after++ }, one.rest, one.err
 			})
 			before := st.Stats().Commits
-			appends(id)
-			st.AtLast(nil)
+			appendEvent(t, st, "evt_a")
 			if n := st.Stats().Commits - before; n != 1 {
 				t.Errorf("%d commits", n)
 			}
-			if one.stays {
-				kept++
+			if stays := businesses(t, otltest.SQLite, url) == 1; stays != one.stays {
+				t.Errorf("what came last stays: %t", stays)
 			}
-			if n := businesses(t, otltest.SQLite, url); n != kept {
-				t.Errorf("%d businesses, want %d", n, kept)
-			}
-			if e, err := st.Read.Events.List(t.Context(), "", "", "", 10); err != nil || len(e) != i+1 {
+			if e, err := st.Read.Events.List(t.Context(), "", "", "", 10); err != nil || len(e) != 1 {
 				t.Errorf("%d events, %v", len(e), err)
 			}
-			if told() != one.told || (after == 1) != one.stays {
-				t.Errorf("told %t, after %d", !one.told, after)
+			if told(st) != one.told {
+				t.Errorf("told: %t", !one.told)
+			}
+			if st.AtLast(nil); (after == 1) != one.stays {
+				t.Errorf("done afterwards %d times", after)
 			}
 		})
 	}
-	if appends("9"); !told() {
-		t.Error("nobody was told of an event that nothing came last to")
+}
+
+// TestAtLast_IsLeftAloneForAWhile once it failed: each commit would try, and fail, again.
+func TestAtLast_IsLeftAloneForAWhile(t *testing.T) {
+	t.Parallel()
+	st, tries := open(t, otltest.DatabaseURL(t, otltest.SQLite), true), 0
+	st.AtLast(func(context.Context, *store.Tx) (func(), bool, error) { tries++; return nil, false, errors.New("no") })
+	begin := time.Now()
+	for i := range 5 {
+		if appendEvent(t, st, "evt_"+strconv.Itoa(i)); !told(st) {
+			t.Error("nobody was told of an event that nothing came last to")
+		}
+	}
+	if took := time.Since(begin); tries > 1+int(took/(100*time.Millisecond)) {
+		t.Errorf("tried %d times in %s", tries, took)
+	}
+}
+
+func appendEvent(t *testing.T, st *store.Store, id string) {
+	t.Helper()
+	err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		return tx.Events.Append(ctx, otl.Event{ID: id, Type: otl.EventUserCreated, CreatedAt: start})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func told(st *store.Store) bool {
+	select {
+	case <-st.Appended():
+		return true
+	default:
+		return false
 	}
 }

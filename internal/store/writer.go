@@ -29,6 +29,7 @@ type writer struct {
 	changes *changes
 	told    nudge
 	last    atomic.Pointer[Last] // runs at the end of a commit that appended events
+	failed  time.Time            // when it last did
 	others  int64                // SQLite's data_version when it was last looked at
 
 	jobs    chan *job
@@ -207,7 +208,7 @@ func (w *writer) batch(first *job) {
 // told of events, as where there is nothing to come last.
 func (w *writer) finish(ctx context.Context) (after func(), err error) {
 	last := w.last.Load()
-	if last == nil || !w.changes.appended() {
+	if last == nil || time.Since(w.failed) < lookEvery || !w.changes.appended() {
 		return nil, nil
 	}
 	var rest bool
@@ -221,7 +222,7 @@ func (w *writer) finish(ctx context.Context) (after func(), err error) {
 	}
 	if j.err != nil {
 		w.log.Error("finish a commit", "err", j.err)
-		after, rest = nil, true
+		after, rest, w.failed = nil, true, time.Now() // the job that is told has it for a while
 	}
 	if rest {
 		w.changes.event()
