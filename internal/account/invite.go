@@ -77,7 +77,7 @@ func (a *Members) invite(ctx context.Context, site otl.Site, userID, to string) 
 			return err
 		}
 		_, err = a.Messages.Queue(ctx, tx, message.Note{
-			Kind: otl.MessageReset, Channel: otl.ChannelMail, To: to, UserID: userID, SiteID: site.ID, Locale: u.Locale, Expires: t.ExpiresAt,
+			Kind: otl.MessageInvite, Channel: otl.ChannelMail, To: to, UserID: userID, SiteID: site.ID, Locale: u.Locale, Expires: t.ExpiresAt,
 			Data: map[string]string{message.DataToken: token, message.DataLink: strings.TrimSuffix(a.PublicURL, "/") + "/reset/" + token, message.DataMinutes: strconv.Itoa(int(inviteTTL.Minutes()))},
 		})
 		return err

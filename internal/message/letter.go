@@ -193,6 +193,8 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 		if s.Link != "" {
 			s.Body, s.LinkText, s.Token = v.Say("reset_link_body"), v.Say("reset_link"), ""
 		}
+	case otl.MessageInvite:
+		s.Info, s.LinkText, s.Footer, s.Token = v.Say("reset_info"), v.Say("invite_link"), v.Say("invite_footer"), ""
 	case otl.MessageTest:
 		s.Heading, s.Info, s.Footer = s.Subject, "", ""
 	case otl.MessageWebhookFailing, otl.MessageWebhookStopped, otl.MessageSMSStopped, otl.MessageMailStopped, otl.MessageCodesGuessed:

@@ -359,3 +359,25 @@ func TestOT23_ASecondFactorStaysOutOfSight(t *testing.T) {
 		t.Error("threads")
 	}
 }
+
+// TestAnInvitationIsNoResetOfAPassword: it says who invites, leads to one link, and shows no token to be copied.
+func TestAnInvitationIsNoResetOfAPassword(t *testing.T) {
+	t.Parallel()
+	m := &message.Messages{Host: "id.example.com", PublicURL: "https://id.example.com"}
+	for _, tag := range tags(t) {
+		one := signIn(tag, otl.ChannelMail, map[string]string{"token": "otl_pr_x", "link": "https://id.example.com/reset/otl_pr_x", "minutes": "60"})
+		one.Kind = otl.MessageInvite
+		invites, err := m.Write(one, "Acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		one.Kind = otl.MessageReset
+		resets, err := m.Write(one, "Acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if invites.Subject == resets.Subject || !strings.Contains(invites.Subject, "Acme") || strings.Count(invites.Text, "otl_pr_x") != 1 || !strings.Contains(invites.Text, "Acme") {
+			t.Errorf("%s: %q\n%s", tag, invites.Subject, invites.Text)
+		}
+	}
+}

@@ -10,6 +10,7 @@ const (
 	MessageSignIn          MessageKind = "signin"
 	MessageFactorCode      MessageKind = "mfa_code" // a code that is a second factor
 	MessageReset           MessageKind = "reset_password"
+	MessageInvite          MessageKind = "invite" // to whom a site added, to choose a password
 	MessagePasswordChanged MessageKind = "password_changed"
 	MessageVerify          MessageKind = "verify_email"     // to whoever creates an account
 	MessageExisting        MessageKind = "existing_account" // to whoever would and has one
