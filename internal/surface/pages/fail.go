@@ -94,6 +94,8 @@ func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, si
 		words = "too_many"
 	case e.Kind == otl.Unavailable:
 		words = unavailable(e)
+	case e.Code == wire.CodeTooLarge:
+		words, about.Detail = "bad_field", e.Error() // nobody sent him here
 	case e.Kind != otl.Internal:
 		words, about.Detail = "problem_site", e.Error()
 	}

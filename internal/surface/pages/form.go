@@ -1,9 +1,12 @@
 package pages
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"io"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"slices"
@@ -113,15 +116,18 @@ const mediaParts = "multipart/form-data"
 // readParts reads such a form. A file becomes a field of its first bytes: one more than a logo
 // may have is too many.
 func readParts(r *http.Request) error {
-	all, err := r.MultipartReader()
-	if err != nil {
+	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	boundary := params["boundary"]
+	if err != nil || boundary == "" {
 		return unread(err)
 	}
+	end := &ending{Reader: r.Body}
+	all := multipart.NewReader(end, boundary)
 	r.PostForm, r.Form = url.Values{}, r.URL.Query()
 	for left := int64(maxForm); ; {
 		part, err := all.NextPart()
-		if errors.Is(err, io.EOF) {
-			return nil
+		if errors.Is(err, io.EOF) && bytes.Contains(end.last, []byte("--"+boundary+"--")) {
+			return nil // else it was cut off
 		}
 		if err != nil {
 			return unread(err)
@@ -140,6 +146,24 @@ func readParts(r *http.Request) error {
 		r.PostForm.Add(part.FormName(), string(raw))
 		r.Form.Add(part.FormName(), string(raw))
 	}
+}
+
+// maxEnd is longer than a boundary can be with what stands around it (RFC 2046 section 5.1.1),
+// in bytes.
+const maxEnd = 128
+
+// ending keeps the last bytes that were read.
+type ending struct {
+	io.Reader
+	last []byte
+}
+
+// Read implements io.Reader.
+func (e *ending) Read(p []byte) (int, error) {
+	n, err := e.Reader.Read(p)
+	e.last = append(e.last, p[:n]...)
+	e.last = e.last[max(0, len(e.last)-maxEnd):]
+	return n, err
 }
 
 // lawful holds a form that was read to what holds for all: each field once, but those of
