@@ -117,6 +117,9 @@ func (a *Members) change(ctx context.Context, site otl.Site, userID string, c Me
 		if err := c.lock(ctx, tx, site.ID); err != nil {
 			return err
 		}
+		if err := tx.Grants.Lock(ctx, userID, site.ID); err != nil {
+			return err // of what is read now nothing may change before it is written
+		}
 		if m, err = tx.Grants.Member(ctx, site.ID, userID); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,6 +55,34 @@ func TestWhatASiteKeepsIsMerged(t *testing.T) {
 		w.Login(t, w.Notes, "jane@dev.test")
 		if m, err := w.Accounts.Member(t.Context(), w.Notes.Site.ID, u.ID); err != nil || m.Record != (otl.Record{}) {
 			t.Errorf("%+v %v", m.Record, err)
+		}
+	})
+}
+
+// TestWhatASiteKeepsIsMergedAtOnce: of several that change one record at the same time nothing is
+// lost, and what the person is found by is what is kept.
+func TestWhatASiteKeepsIsMergedAtOnce(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := w.Person(t, "jane@dev.test", w.Notes.Site)
+		var wg sync.WaitGroup
+		const n = 12
+		for i := range n {
+			wg.Go(func() {
+				name := fmt.Sprintf("n%02d", i)
+				c := account.MemberChange{Data: members("custom", `{"`+name+`":"x"}`), Merge: []string{"custom"}, Traits: map[string]string{name: "x"}}
+				if i == 0 {
+					c.ExternalID = ptr("e-1")
+				}
+				if _, err := w.Members.Change(t.Context(), w.Notes.Site, u.ID, c); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		m, err := w.Accounts.Member(t.Context(), w.Notes.Site.ID, u.ID)
+		if got := strings.Count(m.Record.Data, `:"x"`); err != nil || got != n || m.Record.ExternalID != "e-1" {
+			t.Errorf("%d of %d are kept: %+v %v", got, n, m.Record, err)
 		}
 	})
 }

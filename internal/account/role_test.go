@@ -75,3 +75,47 @@ func TestRolesOfAChange(t *testing.T) {
 		}
 	})
 }
+
+// TestRolesOutliveAChangeOfTheProfile: of a person of a site's own, whom each part of his profile that
+// the site fills in is granted with; nothing is lost of what happens at the same time.
+func TestRolesOutliveAChangeOfTheProfile(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		roles := &site.Roles{Store: w.Store, Now: w.Clock.Now}
+		m, err := w.Accounts.Create(t.Context(), account.Creation{Email: "own@dev.test", Site: &w.Notes.Site})
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts := []account.Profile{
+			{Name: ptr("Own")}, {DisplayName: ptr("O")}, {Phone: ptr("+491705550100")}, {Locale: ptr("de")}, {Picture: ptr("https://dev.test/o.png")}, {Preferences: ptr("{}")},
+		}
+		var wg sync.WaitGroup
+		for i, part := range parts {
+			name := fmt.Sprintf("r%d", i)
+			if _, err := roles.Create(t.Context(), otl.Role{SiteID: w.Notes.Site.ID, Name: name}); err != nil {
+				t.Fatal(err)
+			}
+			wg.Go(func() {
+				for { // of two who change a profile at once one is told to read it again
+					_, err := w.Members.Change(t.Context(), w.Notes.Site, m.User.ID, account.MemberChange{Profile: part})
+					if err == nil || !otl.Is(err, otl.ErrVersion.Code) {
+						if err != nil {
+							t.Error(err)
+						}
+						return
+					}
+				}
+			})
+			wg.Go(func() {
+				if _, err := roles.Assign(t.Context(), w.Notes.Site.ID, m.User.ID, name); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		m, err = w.Accounts.Member(t.Context(), w.Notes.Site.ID, m.User.ID)
+		if got := strings.Join(m.Grant.Roles, " "); err != nil || got != "r0 r1 r2 r3 r4 r5" || !m.Grant.Fields.Has(otl.FieldPicture) || !m.Grant.Fields.Has(otl.FieldLocale) || m.User.Locale != "de" {
+			t.Errorf("%s of %+v %v", got, m, err)
+		}
+	})
+}

@@ -121,6 +121,13 @@ func (g Grants) Owns(ctx context.Context, siteID, userID string) (bool, error) {
 	return n > 0, err
 }
 
+// Lock lets one transaction at a time change what a person is at a site and what it keeps of him:
+// on PostgreSQL the others wait for the row of the grant.
+func (g Grants) Lock(ctx context.Context, userID, siteID string) error {
+	_, err := g.exec(ctx, `UPDATE grants SET updated_at = updated_at WHERE user_id = $1 AND site_id = $2`, userID, siteID)
+	return err
+}
+
 // SetRoles replaces the roles of a person at a site, if they still are what they
 // were read as, and reports whether they were.
 func (g Grants) SetRoles(ctx context.Context, gr otl.Grant, roles []string) (bool, error) {

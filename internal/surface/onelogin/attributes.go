@@ -2,6 +2,7 @@ package onelogin
 
 import (
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -102,7 +103,10 @@ func (s attributes) set(c *call, in *attributesIn) (reply, error) {
 		return reply{}, invalid(customAttributes, "is required")
 	}
 	ch := personChange{}
-	if ch.attributes, err = readAttributes(in.Attributes); err == nil {
+	if ch.attributes, err = readAttributes(in.Attributes); err == nil && len(ch.attributes) == 0 {
+		err = literal(http.StatusBadRequest, "custom_attributes is empty")
+	}
+	if err == nil {
 		err = s.name(c, ch.attributes)
 	}
 	if err != nil {

@@ -53,6 +53,7 @@ func TestCustomAttributes(t *testing.T) {
 				t.Errorf("%v: %d %s", bad, r.Status, r.Raw)
 			}
 		}
+		failed(t, set(object{}), http.StatusBadRequest, "bad request", "custom_attributes is empty")
 		if got := shown(); got != "map[badge:7 floor:2]" {
 			t.Errorf("something wrong was half done: %s", got)
 		}
