@@ -1,6 +1,7 @@
 package signin_test
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"slices"
@@ -154,7 +155,8 @@ func (x proofs) ask(f *folk, p *prompt, asks func(otl.FactorKind) (factor.Offer,
 	if x.sound("asked", err); err != nil {
 		return
 	}
-	if x.stray = *p; k == otl.FactorMail {
+	x.stray = prompt{cmp.Or(p.code, x.stray.code), cmp.Or(p.options, x.stray.options)}
+	if k == otl.FactorMail {
 		p.code = post{x.walker}.letter(f, otl.MessageFactorCode).Code
 	}
 	if k == otl.FactorKey {
@@ -256,7 +258,7 @@ func (x proofs) fromKey(f *folk, asked *prompt) shown {
 	if (k == nil || x.once(6)) && len(x.keys) > 0 {
 		k = one(x.walker, x.keys)
 	}
-	if x.once(8) && x.stray.options != "" {
+	if x.once(3) && x.stray.options != "" {
 		options = x.stray.options
 	}
 	if k == nil {
@@ -294,6 +296,14 @@ func (x *walker) from() (context.Context, *trusted) {
 	return otl.WithRequest(x.Context(), r), d
 }
 
+// somebody gives whose device it is that a request comes from, or anybody.
+func somebody(x *walker, d *trusted) *folk {
+	if d == nil || x.once(3) {
+		return one(x, x.people)
+	}
+	return d.by
+}
+
 // trust keeps the token of a device that is trusted from now on, if one is.
 func (x *walker) trust(token secret.Text, f *folk, at otl.Site, ttl time.Duration) {
 	if token.Empty() {
@@ -321,7 +331,7 @@ type changes struct{ *walker }
 func (x changes) change(at int, f *folk) {
 	switch x.dice.IntN(4) {
 	case 0:
-		policies := []otl.MFAPolicy{otl.MFAOff, otl.MFAOptional, otl.MFAOptional, otl.MFARequired, otl.MFARequired, otl.MFARoles}
+		policies := []otl.MFAPolicy{otl.MFAOff, otl.MFAOptional, otl.MFAOptional, otl.MFAOptional, otl.MFARequired, otl.MFARequired, otl.MFARoles}
 		x.sites[at] = demand(x.T, x.w, x.sites[at], one(x.walker, policies), "editor")
 		days := one(x.walker, []int{0, 1, 30, 30})
 		var err error
@@ -329,7 +339,7 @@ func (x changes) change(at int, f *folk) {
 			x.Fatal(err)
 		}
 	case 1:
-		if f.enrolled() {
+		if f.enrolled() && x.once(2) {
 			x.strip(f)
 		}
 	default:

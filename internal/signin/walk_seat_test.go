@@ -116,7 +116,7 @@ func (b *seat) came(x *walker, way string, is *begun, d *trusted, a signin.Arriv
 func (b *seat) signIn(ctx context.Context, x *walker, s signin.SetUps, v signin.Visit, d *trusted) {
 	switch x.dice.IntN(12) {
 	case 0, 1:
-		f := one(x, x.people)
+		f := somebody(x, d)
 		a, err := s.Password(ctx, v, f.Email.Address, secret.NewText(otltest.Password))
 		b.came(x, "a visit", &begun{by: f, methods: otl.Methods{otl.MethodPassword}}, d, a, err)
 	case 2, 3:
@@ -179,9 +179,12 @@ func (b *seat) press(ctx context.Context, x *walker, s signin.SetUps, v signin.V
 // in one that somebody else may have opened the link of.
 func (b *seat) elsewhere(ctx context.Context, x *walker, s signin.SetUps, v signin.Visit, d *trusted) {
 	if x.ready[v.ID] == nil && len(x.mails) > 0 && !x.once(4) {
-		m := post{x}.pick(one(x, x.seats).flow)
+		m := one(x, x.mails)
+		if i := slices.IndexFunc(x.mails, func(m *posted) bool { return m.flow != "" && !m.gone }); i >= 0 && !x.once(5) {
+			m = x.mails[i]
+		}
 		is, number := post{x}.opens(m), m.number
-		if x.once(3) {
+		if x.once(5) {
 			number = "00"
 		}
 		right, err := s.Approve(ctx, m.link, number)
@@ -216,10 +219,11 @@ func (b *seat) passkey(ctx context.Context, x *walker, s signin.SetUps, v signin
 	if x.once(6) && x.stray.options != "" {
 		options = x.stray.options
 	}
-	x.stray.options = fresh // which is used up whatever comes of it
 	counter, on := k.count(x)
 	a, err := s.Passkey(ctx, v, k.signed(x.T, options, counter, verified))
-	if x.took("a visit by passkey", k == k.by.key && options == fresh && verified && on, err); err == nil {
+	right := k == k.by.key && options == fresh && !x.signed[fresh] && verified && on
+	x.stray.options, x.signed[fresh] = fresh, true // it is used up whatever comes of it
+	if x.took("a visit by passkey", right, err); err == nil {
 		k.seen = counter
 	}
 	b.came(x, "a visit by passkey", &begun{by: k.by, methods: otl.Methods{otl.MethodKey, otl.MethodVerified}}, d, a, err)
@@ -254,7 +258,7 @@ func (b *seat) second(ctx context.Context, x *walker, s signin.SetUps, v signin.
 		})
 	}
 	p := proofs{x}.prove(step.by, &step.prompt)
-	a, err := s.Complete(ctx, v, signin.StepProof{Token: step.token, Kind: p.kind, Proof: p.proof, Trust: x.once(2)})
+	a, err := s.Complete(ctx, v, signin.StepProof{Token: step.token, Kind: p.kind, Proof: p.proof, Trust: !x.once(3)})
 	if x.took("a second step", p.right && step.methods.Adds(p.kind.Method()), err); err == nil {
 		x.note(p)
 	}

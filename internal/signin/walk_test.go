@@ -50,8 +50,9 @@ type walker struct {
 	devices []*trusted
 	mails   []*posted
 	landed  []*landed
-	keys    []*passkey // also those that were removed
-	stray   prompt     // what was asked for last, wherever
+	keys    []*passkey      // also those that were removed
+	stray   prompt          // what was asked for last, wherever
+	signed  map[string]bool // what passkeys were to sign in visits, and did
 	prompts map[string]*prompt
 	ready   map[string]*folk // who opened the link of a visit in another browser
 	seats   []*seat
@@ -204,7 +205,7 @@ func (x *walker) step() (sp signin.StepProof, is *begun, p shown, right bool) {
 	b := one(x, x.begun)
 	p = proofs{x}.prove(b.by, &b.prompt)
 	is = b.with(p.kind.Method())
-	sp = signin.StepProof{Token: b.token, Door: b.door, Kind: p.kind, Proof: p.proof, Trust: x.once(3)}
+	sp = signin.StepProof{Token: b.token, Door: b.door, Kind: p.kind, Proof: p.proof, Trust: x.once(2)}
 	switch x.dice.IntN(8) {
 	case 0:
 		is.site = x.dice.IntN(len(x.sites))
@@ -232,7 +233,7 @@ func (x *walker) challenge(ctx context.Context) {
 // password proves a password at a site and goes on: to tokens, to a session token, or to a
 // browser session of our own.
 func (x *walker) password(ctx context.Context, d *trusted) {
-	is := &begun{by: one(x, x.people), site: x.dice.IntN(len(x.sites)), door: one(x, x.doors), methods: otl.Methods{otl.MethodPassword}}
+	is := &begun{by: somebody(x, d), site: x.dice.IntN(len(x.sites)), door: one(x, x.doors), methods: otl.Methods{otl.MethodPassword}}
 	p, err := x.w.SignIn.Prove(ctx, signin.Attempt{Site: x.sites[is.site].Site, Email: is.by.Email.Address, Password: secret.NewText(otltest.Password)})
 	if err != nil {
 		x.Fatal(err)
@@ -424,7 +425,7 @@ func newWalker(t *testing.T) *walker {
 	})
 	x := &walker{
 		T: t, w: w, dice: rand.New(rand.NewPCG(1, 2)), sites: []site.Registered{notes, shop}, home: home, doors: []signin.Door{{Name: "a"}, {Name: "b"}, {Name: "a", Client: "c"}},
-		people: []*folk{{holder: jane}, {holder: john}, {holder: ann}}, prompts: map[string]*prompt{}, ready: map[string]*folk{}, proven: map[string]otl.Methods{}, ways: map[string]int{},
+		people: []*folk{{holder: jane}, {holder: john}, {holder: ann}}, prompts: map[string]*prompt{}, signed: map[string]bool{}, ready: map[string]*folk{}, proven: map[string]otl.Methods{}, ways: map[string]int{},
 		seats: []*seat{{browser: signin.NewBrowser()}, {browser: signin.NewBrowser()}, {browser: signin.NewBrowser()}},
 	}
 	for i, none := range []secret.Text{{}, secret.NewText("otl_mt_x")} {
