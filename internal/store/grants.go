@@ -122,8 +122,12 @@ func (g Grants) Owns(ctx context.Context, siteID, userID string) (bool, error) {
 }
 
 // Lock lets one transaction at a time change what a person is at a site and what it keeps of him:
-// on PostgreSQL the others wait for the row of the grant.
+// on PostgreSQL the others wait for the rows of the person and of the grant, in the order in which
+// sign-ins write them, so that nobody waits in a circle.
 func (g Grants) Lock(ctx context.Context, userID, siteID string) error {
+	if _, err := g.exec(ctx, `UPDATE users SET updated_at = updated_at WHERE id = $1`, userID); err != nil {
+		return err
+	}
 	_, err := g.exec(ctx, `UPDATE grants SET updated_at = updated_at WHERE user_id = $1 AND site_id = $2`, userID, siteID)
 	return err
 }

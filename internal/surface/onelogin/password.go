@@ -47,6 +47,11 @@ func (in personIn) passwordOf(c *personChange) (err error) {
 		salt = "salt"
 	}
 	c.Password, err = in.given(salt)
+	for _, name := range []string{"password_confirmation", "password_algorithm", "salt"} {
+		if err == nil && c.Password == nil && in.there(name) {
+			err = invalid("password", "is required beside "+name)
+		}
+	}
 	return err
 }
 

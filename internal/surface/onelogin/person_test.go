@@ -134,7 +134,7 @@ func TestContract214_RolesAreAskedFor(t *testing.T) {
 				t.Errorf("%q: %q, not %q", query, got, want)
 			}
 		}
-		for _, bad := range []string{"sort=apps", "limit=0", "page=0", "id=x", "after_cursor=!", "user_id=1"} {
+		for _, bad := range []string{"sort=apps", "limit=0", "page=0", "id=x", "name=a&name=b", "after_cursor=!", "user_id=1"} {
 			if r := x.call(t, http.MethodGet, "/api/1/roles?"+bad, nil); r.Status != http.StatusBadRequest {
 				t.Errorf("%s: %d %s", bad, r.Status, r.Raw)
 			}
@@ -304,7 +304,7 @@ func TestD1_APasswordIsSetWithAPerson(t *testing.T) {
 			return x.call(t, http.MethodPut, "/api/2/users/"+id, body)
 		}
 		for _, bad := range []otltest.Reply{
-			set(id, "short", nil), set(id, "staple-battery-8", object{"password_confirmation": "x"}), set(id, digest, object{"password_algorithm": "bcrypt"}), set(id, "no digest", object{"password_algorithm": "salt+sha256"}),
+			set(id, "short", nil), set(id, "", object{"password": nil}), set(id, "staple-battery-8", object{"password_confirmation": "x"}), set(id, digest, object{"password_algorithm": "bcrypt"}), set(id, "no digest", object{"password_algorithm": "salt+sha256"}),
 			set(id, digest, object{"password_algorithm": "salt+sha256", "salt": strings.Repeat("x", 41)}), set(id, "staple-battery-8", object{"role_ids": []int{99999}}),
 		} {
 			bad.Want(t, http.StatusUnprocessableEntity)

@@ -73,6 +73,8 @@ func pick(q *paging, in url.Values, all []roleOut) ([]roleOut, error) {
 			return nil, err
 		case known:
 			continue
+		case len(values) > 1:
+			return nil, invalid(name, "stands there twice")
 		}
 		switch name {
 		case "id":

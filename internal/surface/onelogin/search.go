@@ -35,7 +35,10 @@ func question(in url.Values) (q asking, err error) {
 	for name, values := range in {
 		known, err := q.add(name, values[0])
 		if err == nil && !known {
-			err = q.ask(name, values[0])
+			err = q.ask(name, values)
+		}
+		if err == nil && len(q.Filter.Parts) > maxConditions {
+			err = invalid(name, "is one condition more than "+strconv.Itoa(maxConditions))
 		}
 		if err != nil {
 			return q, err
@@ -50,16 +53,27 @@ func question(in url.Values) (q asking, err error) {
 	return q, nil
 }
 
-// maxAsked is how many people, or people of how many roles, can be asked for by their numbers.
-const maxAsked = 200
+// How many people, and people of how many roles, can be asked for by their numbers, and by how many
+// other conditions at once.
+const (
+	maxAsked      = 200
+	maxRoles      = otl.MaxUserRoles
+	maxConditions = 10
+)
 
-// ask reads one condition.
-func (q *asking) ask(name, value string) error {
+// ask reads one condition; lists of ids may stand there several times.
+func (q *asking) ask(name string, values []string) error {
+	value := values[0]
 	switch name {
 	case "user_ids", "id":
-		return readIDs(&q.ids, name, value)
+		return readIDs(&q.ids, maxAsked, name, strings.Join(values, ","))
 	case "role_ids", "role_id":
-		return readIDs(&q.roles, name, value)
+		return readIDs(&q.roles, maxRoles, name, strings.Join(values, ","))
+	}
+	if len(values) > 1 {
+		return invalid(name, "stands there twice")
+	}
+	switch name {
 	case "app_id":
 		q.with(nobody()) // there are no apps
 		return nil
@@ -77,13 +91,13 @@ func (q *asking) ask(name, value string) error {
 }
 
 // readIDs reads numbers that are asked for, of which there can be one list.
-func readIDs(ids *[]int, name, value string) (err error) {
+func readIDs(ids *[]int, most int, name, value string) (err error) {
 	all := commas(value)
 	if *ids != nil {
 		return invalid(name, "cannot stand beside the other list of ids")
 	}
-	if *ids = make([]int, len(all)); len(all) == 0 || len(all) > maxAsked {
-		return invalid(name, "must be 1 to 200 ids")
+	if *ids = make([]int, len(all)); len(all) == 0 || len(all) > most {
+		return invalid(name, "must be 1 to "+strconv.Itoa(most)+" ids")
 	}
 	for i, one := range all {
 		if (*ids)[i], err = strconv.Atoi(one); err != nil {

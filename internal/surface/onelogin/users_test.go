@@ -150,7 +150,7 @@ func TestContract214_PeopleAreAskedFor(t *testing.T) {
 			"email=own@dev.test&firstname=Jane": "", "created_since=" + at: own, "created_until=" + day: jane, "updated_since=" + day: own, "last_login_since=" + day: jane, "last_login_until=" + at: "",
 			"since=" + at: own, "until=" + day: jane, "id=" + own: own, "app_id=1": "", "app_id=1&id=" + own: "", "role_id=1": "", "sort=-id": own + " " + jane, "sort=+created_at": jane + " " + own, "sort=-created_at&limit=1": own,
 			"email=own*": own, "email=*@dev.test": jane + " " + own, "email=*n@dev*": own, "email=": "", "username=own@dev.test": own, "username=OWN*": own, "username=": "", "firstname=Ash*": own, "external_id=*": own, "directory_id=1": "", "samaccountname=x": "",
-			"user_ids=" + own + ", 99999": own, "user_ids=99999": "", "user_ids=" + jane + "," + own + "&limit=1": jane,
+			"user_ids=" + own + ", 99999": own, "user_ids=99999": "", "user_ids=99999&user_ids=" + own: own, "firstname=Ashley" + conditions(9): "", "user_ids=" + jane + "," + own + "&limit=1": jane,
 		} {
 			r := x.call(t, http.MethodGet, "/api/2/users?"+strings.ReplaceAll(query, " ", "%20"), nil).Want(t, http.StatusOK)
 			var found []object
@@ -168,7 +168,7 @@ func TestContract214_PeopleAreAskedFor(t *testing.T) {
 		if r := x.call(t, http.MethodGet, "/api/2/users?user_ids="+own+"&fields=email,%20state,nothing", nil); strings.TrimSpace(string(r.Raw)) != `[{"email":"own@dev.test","id":`+own+`,"state":1}]` {
 			t.Errorf("%s", r.Raw)
 		}
-		for _, bad := range []string{"created_since=x", "until=x", "user_ids=", "user_ids=a", "user_ids=" + strings.Repeat("1,", 201), "id=1&user_ids=1", "role_id=1&role_ids=1", "sort=email", "role_id=x", "lastname=A*", "firstname=*a", "email=a*b", "external_id=7*"} {
+		for _, bad := range []string{"created_since=x", "until=x", "user_ids=", "user_ids=a", "user_ids=" + strings.Repeat("1,", 201), "id=1&user_ids=1", "email=a&email=b", "role_ids=" + strings.Repeat("1,", 21), "firstname=a" + conditions(10), "role_id=1&role_ids=1", "sort=email", "role_id=x", "lastname=A*", "firstname=*a", "email=a*b", "external_id=7*"} {
 			if r := x.call(t, http.MethodGet, "/api/2/users?"+bad, nil); r.Status != http.StatusUnprocessableEntity || r.Text("field") == "" {
 				t.Errorf("%s: %d %s", bad, r.Status, r.Raw)
 			}
@@ -183,6 +183,14 @@ func TestContract214_PeopleAreAskedFor(t *testing.T) {
 			t.Errorf("%s", r.Raw)
 		}
 	})
+}
+
+// conditions gives so many conditions.
+func conditions(n int) (query string) {
+	for i := range n {
+		query += fmt.Sprintf("&custom_attributes.n%d=x", i)
+	}
+	return query
 }
 
 // TestContract43_JavaReadsCursors: the vendor's Java SDK finds them by names in lower case alone, as they
