@@ -54,13 +54,13 @@ type Config struct {
 	SMSURL      secret.Text
 	MailMinute  int
 	MailDaily   int
-	MailCaps    []int // of each provider, in 24 hours; 0 for none
+	MailCaps    []int // of each provider, in a day; 0 for none
 	Operator    string
 	HookSecret  secret.Text // of webhook: providers
 
 	SMSCountries []string // calling codes; "*" for all
 	SMSDailyCap  int
-	SMSCaps      []int // of each provider, in 24 hours; 0 for none
+	SMSCaps      []int // of each provider, in a day; 0 for none
 
 	EgressAllow []netip.Prefix
 	EgressPorts []uint16

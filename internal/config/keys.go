@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -52,7 +53,7 @@ func (c *Config) keys() []Key {
 		key("mail.reply_to", "", "Address answers to mails go to; empty for none.", unlessEmpty(&c.MailReplyTo, address)),
 		key("mail.minute_cap", "600", "Mails in a minute for one site that somebody asks for by an address alone: codes, links, new passwords, invitations.", number(&c.MailMinute, 1, 60000)),
 		key("mail.daily_cap", "20000", "The same in 24 hours.", number(&c.MailDaily, 1, 80000000)),
-		key("mail.provider_caps", "", "Mails in 24 hours that each provider of mail.url is handed, comma-separated in their order, counted over all nodes; 0 or none for no bound. The next one takes what is beyond; together they bound the installation.", counts(&c.MailCaps)),
+		key("mail.provider_caps", "", "Mails in a day (UTC) that each provider of mail.url is handed, comma-separated in their order, counted over all nodes; 0 or none for no bound. The next one takes what is beyond; together they bound the installation.", counts(&c.MailCaps)),
 		key("mail.operator", "", "Address that hears of what an operator should look at, such as SMS that were stopped; empty for none.", unlessEmpty(&c.Operator, address)),
 		concealed(key("mail.webhook_secret", "", "Signs what webhook: providers of mail and SMS are sent, by Standard Webhooks: whsec_ and base64 of 24 to 64 bytes; empty for no signature.", hiddenText(&c.HookSecret))),
 		concealed(key("sms.url", "", "Who delivers SMS: twilio://SID:TOKEN@?from=NUMBER, vonage://KEY:SECRET@?from=SENDER, webhook:https://…, dir:/path or log:; empty for nobody.", hiddenText(&c.SMSURL))),
@@ -109,18 +110,20 @@ func callingCodes(dst *[]string) func(string) error {
 	}
 }
 
-// counts takes numbers from 0 up.
+// counts takes numbers from 0 up, in their places: one that is missing is 0.
 func counts(dst *[]int) func(string) error {
 	return func(s string) error {
 		var out []int
-		for _, one := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' }) {
-			n, err := strconv.Atoi(one)
+		for one := range strings.SplitSeq(s, ",") {
+			n, err := strconv.Atoi(cmp.Or(strings.TrimSpace(one), "0"))
 			if err != nil || n < 0 || n > 80000000 {
-				return errors.New("must be whole numbers such as 5000,500")
+				return errors.New("must be whole numbers such as 5000,500, with nothing between commas for no bound")
 			}
 			out = append(out, n)
 		}
-		*dst = out
+		if *dst = out; strings.TrimSpace(s) == "" {
+			*dst = nil
+		}
 		return nil
 	}
 }

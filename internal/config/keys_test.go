@@ -37,7 +37,7 @@ func TestCapsLimitSomething(t *testing.T) {
 // TestCapsOfProviders stand in a row, 0 for none.
 func TestCapsOfProviders(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]string{"": "[]", "500": "[500]", "5000, 0,80000000": "[5000 0 80000000]"} {
+	for text, want := range map[string]string{"": "[]", "500": "[500]", "5000, 0,80000000": "[5000 0 80000000]", ",500": "[0 500]", "5000,,500": "[5000 0 500]", " ": "[]"} {
 		mail, err := value("mail.provider_caps", text)
 		if err != nil || fmt.Sprint(mail.MailCaps) != want {
 			t.Errorf("%q: %v %v", text, mail, err)

@@ -197,7 +197,7 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 		s.Info, s.LinkText, s.Footer, s.Token = v.Say("reset_info"), v.Say("invite_link"), v.Say("invite_footer"), ""
 	case otl.MessageTest:
 		s.Heading, s.Info, s.Footer = s.Subject, "", ""
-	case otl.MessageWebhookFailing, otl.MessageWebhookStopped, otl.MessageSMSStopped, otl.MessageMailStopped, otl.MessageCodesGuessed:
+	case otl.MessageWebhookFailing, otl.MessageWebhookStopped, otl.MessageSMSStopped, otl.MessageMailStopped, otl.MessageCodesGuessed, otl.MessageProviderFull:
 		s.Footer = ""
 	case otl.MessagePasswordChanged: // who has just chosen one is not asked for another
 		s.Info, s.LinkText, s.Footer = "", v.Say("link_deny"), v.Say("password_changed_footer")

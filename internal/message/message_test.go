@@ -127,7 +127,7 @@ func TestEveryMessageInEveryLanguage(t *testing.T) {
 	m := &message.Messages{Host: "id.example.com", PublicURL: "https://id.example.com"}
 	data := map[string]string{
 		"code": "048291", "link": "https://id.example.com/l/abc", "token": "otl_pr_x", "minutes": "5", "to": "n***@dev.test", "label": "Phone", "left": "9", "date": "2026-12-24",
-		"url": "https://notes.test/hook", "range": "+49170", "asked": "2026-11-26 07:10 UTC, Firefox, Linux, 203.0.113.7",
+		"url": "https://notes.test/hook", "range": "+49170", "provider": "smtp mail.test:587", "asked": "2026-11-26 07:10 UTC, Firefox, Linux, 203.0.113.7",
 	}
 	for _, tag := range append(tags(t), "", "de-AT", "pt", "zh-CN", "xx", "not a tag") {
 		for _, kind := range kinds(t) {

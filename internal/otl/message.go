@@ -29,6 +29,7 @@ const (
 	MessageSMSStopped      MessageKind = "sms_stopped"     // to the owners of a site and the operator
 	MessageMailStopped     MessageKind = "mail_stopped"    // to the same
 	MessageCodesGuessed    MessageKind = "codes_guessed"   // to the operator
+	MessageProviderFull    MessageKind = "provider_full"   // to the operator
 	MessageTest            MessageKind = "test"            // to whoever the operator names, past the queue
 )
 

@@ -12,20 +12,28 @@ import (
 	"github.com/onetimelogin/otl/internal/store"
 )
 
-// capped is a provider that is handed so many letters in 24 hours.
+// capped is a provider that is handed so many letters in a day (UTC).
 type capped struct {
 	Sender
 	most    int
 	counter string // in the database: nodes count together
 }
 
-// day is the time that caps are for.
-const day = 24 * time.Hour
+const (
+	day = 24 * time.Hour
+	// one is what a letter adds to the counter of a day, which is a rate that nothing fills: its uses are paid
+	// for from the end of the day on.
+	one = time.Millisecond
+	// spared is the part of a cap, one in so many, that is kept for what is no code: strangers ask for those.
+	spared = 20
+	// relook is when messages that no cap allows are looked at again at the latest: an operator may have raised one.
+	relook = time.Hour
+)
 
 // ErrCaps means that there are more caps than providers.
 var ErrCaps = errors.New("must not name more caps than there are providers")
 
-// Cap bounds how many letters providers of a channel are handed in 24 hours, each by the cap that stands where
+// Cap bounds how many letters providers of a channel are handed in a day (UTC), each by the cap that stands where
 // it does; 0 and a missing one are no bound. What is beyond goes to the next provider. The error is ErrCaps.
 func Cap(c otl.Channel, all []Sender, caps []int) ([]Sender, error) {
 	if len(caps) > len(all) {
@@ -42,32 +50,40 @@ func Cap(c otl.Channel, all []Sender, caps []int) ([]Sender, error) {
 	return out, nil
 }
 
-// every is the time one letter pays for, as with the rates of limits.
-func (c capped) every() time.Duration { return day / time.Duration(c.most) }
+// allows gives how many letters like a message a provider is handed in a day.
+func (c capped) allows(m otl.Message) int {
+	if m.ExpiresAt.IsZero() {
+		return c.most
+	}
+	return c.most - c.most/spared
+}
 
 // count counts a letter before its provider is handed it: of those that nodes hand over at once no more go than
-// may. The error says when the next one can; the first one in a day is told in the log.
-func (q *Queue) count(ctx context.Context, channel otl.Channel, s Sender) error {
+// may. The error says when the next one can; the first one of a day is told in the log, and the operator.
+func (q *Queue) count(ctx context.Context, m otl.Message, s Sender) error {
 	c, is := s.(capped)
 	if !is {
 		return nil
 	}
 	var full error
 	now := q.Now()
+	ends := now.UTC().Truncate(day).Add(day)
 	err := q.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		ok, due, err := tx.Rates.Take(ctx, c.counter, now, c.every(), day-c.every())
+		ok, _, err := tx.Rates.Take(ctx, c.counter, ends, one, time.Duration(c.allows(m)-1)*one)
 		if full = nil; err != nil || ok {
 			return err
 		}
-		full = usedUp{due}
-		first, _, err := tx.Rates.Take(ctx, c.counter+" told", now, day, 0)
+		full = usedUp{ends}
+		first, _, err := tx.Rates.Take(ctx, c.counter+" told", ends, one, 0)
 		if err != nil || !first {
 			return err
 		}
-		q.Log.Warn("provider has as many messages as its cap allows", "provider", s.Name(), "channel", string(channel))
-		return tx.Events.Append(ctx, otl.Event{
-			ID: "evt_" + secret.NewID(now), Type: otl.EventProviderFull, CreatedAt: now, Data: map[string]string{"provider": s.Name(), "channel": string(channel)},
-		})
+		q.Log.Warn("provider has as many messages as its cap allows", "provider", s.Name(), "channel", string(m.Channel))
+		data := map[string]string{"provider": s.Name(), "channel": string(m.Channel)}
+		if err := tx.Events.Append(ctx, otl.Event{ID: "evt_" + secret.NewID(now), Type: otl.EventProviderFull, CreatedAt: now, Data: data}); err != nil {
+			return err
+		}
+		return q.Messages.ToOperator(ctx, tx, otl.MessageProviderFull, "", data)
 	})
 	if err == nil {
 		err = full
@@ -75,18 +91,31 @@ func (q *Queue) count(ctx context.Context, channel otl.Channel, s Sender) error 
 	return err
 }
 
-// uncount takes that back of a letter the provider did not take. One that did not answer in time may have.
+// uncount takes that back of a letter the provider did not take. One that did not answer in time, or before the node
+// stopped, may have.
 func (q *Queue) uncount(ctx context.Context, s Sender, err error) error {
 	c, is := s.(capped)
 	var late interface{ Timeout() bool }
-	if !is || err == nil || errors.As(err, &late) && late.Timeout() {
+	if !is || err == nil || errors.Is(err, context.Canceled) || errors.As(err, &late) && late.Timeout() {
 		return nil
 	}
-	return q.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Rates.Forgive(ctx, c.counter, c.every()) })
+	return q.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Rates.Forgive(ctx, c.counter, one) })
 }
 
 // usedUp is the error where a provider was handed as many letters as its cap allows.
 type usedUp struct{ due time.Time }
+
+// again gives when a message that no provider may be handed by now is looked at again: when it can go, or is of no
+// use any more.
+func (u usedUp) again(m otl.Message, now time.Time) time.Time {
+	at := now.Add(relook)
+	for _, sooner := range []time.Time{u.due, m.ExpiresAt} {
+		if !sooner.IsZero() && sooner.Before(at) {
+			at = sooner
+		}
+	}
+	return at
+}
 
 // Error says when it takes the next one.
 func (u usedUp) Error() string {

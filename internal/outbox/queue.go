@@ -151,9 +151,13 @@ func (q *Queue) deliver(ctx context.Context, stored store.StoredMessage) error {
 	now := q.Now()
 	useless := !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt)
 	m.SettledAt, m.Provider, m.Problem = now, provider, problem(err)
+	var full usedUp
 	switch {
 	case err == nil:
 		m.State = otl.MessageSent
+	case errors.As(err, &full) && !useless: // it waits, however often
+		m.DueAt = full.again(m, now)
+		return q.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Messages.Postpone(ctx, m) })
 	case errors.Is(err, ErrRefused), m.Tries > len(retries), useless:
 		m.State = otl.MessageDead
 		q.Log.Warn("message given up", "id", m.ID, "kind", string(m.Kind), "channel", string(m.Channel), "tries", m.Tries, "problem", m.Problem)
@@ -240,10 +244,13 @@ func (q *Queue) hand(ctx context.Context, stored store.StoredMessage) (m otl.Mes
 	}
 	err = errNoProvider // somebody who names one has it sent by otl messages retry
 	for i, s := range q.Senders[m.Channel] {
-		if err = q.offer(ctx, q.breaker(place{m.Channel, i}), s, l); err == nil || errors.Is(err, ErrRefused) {
-			return m, s.Name(), err
+		said := q.offer(ctx, q.breaker(place{m.Channel, i}), s, m, l)
+		if said == nil || errors.Is(said, ErrRefused) {
+			return m, s.Name(), said
 		}
-		err = fmt.Errorf("%s: %w", s.Name(), err)
+		if i == 0 || !errors.As(said, new(usedUp)) { // what failed is tried again sooner
+			err = fmt.Errorf("%s: %w", s.Name(), said)
+		}
 	}
 	return m, "", err
 }
@@ -252,11 +259,11 @@ func (q *Queue) hand(ctx context.Context, stored store.StoredMessage) (m otl.Mes
 var errBroken = errors.New("out of order, tried again shortly")
 
 // offer hands a letter to a provider that works and whose cap allows it.
-func (q *Queue) offer(ctx context.Context, b *breaker, s Sender, l message.Letter) error {
+func (q *Queue) offer(ctx context.Context, b *breaker, s Sender, m otl.Message, l message.Letter) error {
 	if !b.closed(q.Now()) {
 		return errBroken
 	}
-	if err := q.count(ctx, l.Channel, s); err != nil {
+	if err := q.count(ctx, m, s); err != nil {
 		return err
 	}
 	err := Give(ctx, s, l)

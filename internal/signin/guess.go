@@ -62,12 +62,13 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttem
 	if err != nil && !none {
 		return t, err
 	}
-	before, was, found, err := a.before(ctx, tx, s, u, t.ID)
+	right := t.UserID != "" && a.right(s, t, digest)
+	before, was, found, err := a.before(ctx, tx, s, u, t.ID, right)
 	switch {
 	case err != nil:
 		return t, err
 	case found && a.right(s, before, was):
-		t, digest = before, was
+		t, right = before, true
 	case none && a.Known:
 		return t, s.why(ctx, tx, u.ID, a.Site.ID)
 	case none:
@@ -76,7 +77,7 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttem
 	if t.UserID == "" {
 		u = otl.User{}
 	}
-	if u.ID == "" || !a.right(s, t, digest) {
+	if !right {
 		if err := limit.WrongCode(ctx, tx, limit.Codes(u, a.Who.slot(u)), now); err != nil {
 			return t, err
 		}
@@ -121,21 +122,23 @@ func (a CodeAttempt) right(s *Codes, t otl.Ticket, digest []byte) bool {
 // seemed to be sent for another took its place since; newest is the id of the ticket the guess was counted at
 // already. Nobody got that: in its own visit the code of before is as good as it was (PW-13). Guesses at it
 // are the person's, and five at most; those of the household are counted at the newest alone, as they are where it
-// was sent, and it is the same work where there is none (OT-10). It reports whether there is one.
-func (a CodeAttempt) before(ctx context.Context, tx *store.Tx, s *Codes, u otl.User, newest string) (t otl.Ticket, digest []byte, found bool, err error) {
+// was sent. Where there is none a wrong code is counted as nobody's, so that as much is written (OT-10); right says that
+// the newest was. It reports whether there is one.
+func (a CodeAttempt) before(ctx context.Context, tx *store.Tx, s *Codes, u otl.User, newest string, right bool) (t otl.Ticket, digest []byte, found bool, err error) {
 	if a.Flow == "" {
 		return t, nil, false, nil
 	}
 	t, digest, err = tx.Flows.Guess(ctx, a.Flow, dataFlow, u.ID, otl.PurposeSignIn, a.Site.ID, newest, s.Now(), s.Tries)
+	found, whose := err == nil, limit.Codes(u, "")
 	if errors.Is(err, store.ErrNotFound) {
-		return t, nil, false, nil
+		err, whose = nil, limit.Codes(otl.User{}, "before "+a.Who.slot(otl.User{}))
 	}
-	if err == nil && !a.right(s, t, digest) {
-		if err = limit.WrongCode(ctx, tx, limit.Codes(u, ""), s.Now()); err != nil && otl.As(err).Kind == otl.Limited {
+	if err == nil && !right && (!found || !a.right(s, t, digest)) {
+		if err = limit.WrongCode(ctx, tx, whose, s.Now()); err != nil && otl.As(err).Kind == otl.Limited {
 			err = nil // that they are closed to him would tell that there is somebody
 		}
 	}
-	return t, digest, err == nil, err
+	return t, digest, found && err == nil, err
 }
 
 // missed counts a wrong code, and tells of very many: in the log, and the operator (OT-09).

@@ -80,6 +80,13 @@ func (g Messages) Defer(ctx context.Context, m otl.Message) error {
 	return err
 }
 
+// Postpone has a message looked at again later as if it had not been tried: nobody could be handed it.
+func (g Messages) Postpone(ctx context.Context, m otl.Message) error {
+	_, err := g.exec(ctx, `UPDATE messages SET due_at = $1, problem = $2, tries = tries - 1 WHERE id = $3 AND state = 'waiting' AND tries = $4`,
+		millis(m.DueAt), m.Problem, m.ID, m.Tries)
+	return err
+}
+
 // List gives messages before an id, newest first; those in one state, or all but void
 // ones for "".
 func (g Messages) List(ctx context.Context, state otl.MessageState, before string, limit int) ([]StoredMessage, error) {
