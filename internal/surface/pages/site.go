@@ -38,9 +38,13 @@ type option struct {
 // ownedAt gives the path of a page about a site.
 func ownedAt(siteID, page string) string { return "/account/sites/" + siteID + "/" + page }
 
+// savedAt is ownedAt for who just saved something there, and is not asked again who he is.
+func savedAt(siteID, page string) string { return ownedAt(siteID, page) + "?saved=1" }
+
 // owner gives who opens or sends a page about a site of his own; any other is as unknown as
 // one that never was (TE-01). Who changes something has just proven who he is, by two factors
-// (decision D2), and comes back to the page.
+// (decision D2), and comes back to the page; who opens a page of a form proves it half as long
+// before at most.
 func (p owners) owner(w http.ResponseWriter, r *http.Request, page string, changes bool) (v signin.Visit, of otl.Site, ok bool, err error) {
 	return p.of(w, r, page, changes, p.Sites.Owned)
 }
@@ -64,6 +68,9 @@ func (p owners) of(w http.ResponseWriter, r *http.Request, page string, changes 
 	}
 	if of, err = find(r.Context(), v.Who.User.ID, id); err != nil {
 		return v, of, false, err
+	}
+	if changes && r.Method == http.MethodGet && r.URL.Query().Get("saved") != "1" && p.Now().Sub(v.Who.Session.AuthAt) > signin.Recent/2 { // so that there is time for the form
+		return v, of, false, p.own(w, r, otl.Asked{Return: at, MaxAge: int(signin.Recent.Seconds()) / 2, Factors: 2})
 	}
 	if changes && !v.Who.Session.Methods.Strong() { // he has no second factor yet
 		return v, of, false, p.own(w, r, otl.Asked{Return: at, MaxAge: int(signin.Recent.Seconds()), Factors: 2, SetUp: true})
@@ -93,7 +100,7 @@ func (p owners) change(w http.ResponseWriter, r *http.Request, v signin.Visit, o
 	_, err = p.Sites.Update(r.Context(), v.Who.User.ID, of.ID, version, c)
 	switch {
 	case err == nil:
-		p.send(w, r, ownedAt(of.ID, page)+"?saved=1")
+		p.send(w, r, savedAt(of.ID, page))
 		return nil, nil
 	case mendable(err), errors.Is(err, otl.ErrVersion):
 		return err, nil

@@ -58,7 +58,7 @@ func (p programs) lay(w http.ResponseWriter, r *http.Request, v signin.Visit, of
 	s.about(of, siteClients, "own_clients_heading")
 	page.At = ownedAt(of.ID, siteClients)
 	for _, c := range all {
-		about := []string{isolate(c.ID), s.With("date", s.day(c.CreatedAt)).Say("factor_since"), s.Say("own_client_" + string(c.Auth)), s.Say("own_confirm_" + string(c.LinkConfirm))}
+		about := []string{isolate(c.ID), isolate(strings.Join(strings.Fields(c.Scopes.String()), ", ")), s.With("date", s.day(c.CreatedAt)).Say("factor_since"), s.Say("own_client_" + string(c.Auth)), s.Say("own_confirm_" + string(c.LinkConfirm))}
 		page.Clients = append(page.Clients, clientCard{c.ID, c.Name, strings.Join(about, " · "), c.RedirectURIs})
 	}
 	kind, confirm := string(otl.AuthSecret), string(otl.ConfirmAuto)
@@ -126,7 +126,7 @@ func (p programs) revoke(w http.ResponseWriter, r *http.Request) error {
 	}
 	if r.PostForm.Get("sure") == "yes" {
 		if err = p.Clients.Revoke(r.Context(), of.ID, all[i].ID); err == nil {
-			p.send(w, r, at)
+			p.send(w, r, savedAt(of.ID, siteClients))
 		}
 		return err
 	}

@@ -28,7 +28,10 @@ type siteKeysPage struct {
 }
 
 // keyCard is a key as its owner sees it.
-type keyCard struct{ ID, Name, Text string }
+type keyCard struct {
+	ID, Name, Text string
+	Live           bool // it works; one that does not still counts among those a site has
+}
 
 func (p keyrings) routes() {
 	at := ownedAt("{id}", siteKeys)
@@ -45,7 +48,7 @@ func (p keyrings) list(w http.ResponseWriter, r *http.Request) error {
 	return p.lay(w, r, v, of, siteKeysPage{}, nil)
 }
 
-// lay shows the keys that work, with one that was just made or what keeps one from being made.
+// lay shows the keys, with one that was just made or what keeps one from being made.
 func (p keyrings) lay(w http.ResponseWriter, r *http.Request, v signin.Visit, of otl.Site, page siteKeysPage, wrong error) error {
 	all, err := p.Sites.Keys(r.Context(), of.ID)
 	if err != nil {
@@ -55,9 +58,8 @@ func (p keyrings) lay(w http.ResponseWriter, r *http.Request, v signin.Visit, of
 	s.about(of, siteKeys, "own_keys_heading")
 	page.At = ownedAt(of.ID, siteKeys)
 	for _, k := range all {
-		if k.Live(p.Now()) {
-			page.Keys = append(page.Keys, keyCard{k.ID, k.Name, keyText(s, k)})
-		}
+		live := k.Live(p.Now())
+		page.Keys = append(page.Keys, keyCard{k.ID, k.Name, keyText(s, k, live), live})
 	}
 	chosen := otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}.String()
 	if wrong != nil {
@@ -80,13 +82,16 @@ func (p keyrings) lay(w http.ResponseWriter, r *http.Request, v signin.Visit, of
 }
 
 // keyText says of a key how it begins, what it may do, and its times.
-func keyText(s screen, k otl.SiteKey) string {
+func keyText(s screen, k otl.SiteKey, live bool) string {
 	date := func(words string, at time.Time) string { return s.With("date", s.day(at)).Say(words) }
 	about := []string{isolate(site.KeyPrefix + k.Prefix + "…"), isolate(strings.Join(strings.Fields(k.Scopes.String()), ", ")), date("factor_since", k.CreatedAt), s.Say("own_key_unused")}
 	if !k.LastUsedAt.IsZero() {
 		about[3] = date("factor_used", k.LastUsedAt)
 	}
-	if !k.ExpiresAt.IsZero() {
+	switch {
+	case !live:
+		about = append(about, s.With("date", s.minute(k.ExpiresAt)).Say("own_key_ended"))
+	case !k.ExpiresAt.IsZero():
 		about = append(about, s.With("date", s.minute(k.ExpiresAt)).Say("own_key_ends"))
 	}
 	return strings.Join(about, " · ")
@@ -140,7 +145,7 @@ func (p keyrings) act(w http.ResponseWriter, r *http.Request) error {
 		return p.lay(w, r, v, of, siteKeysPage{Key: made.Key.Reveal()}, nil)
 	}
 	if err = p.Sites.RevokeKey(r.Context(), of.ID, id); err == nil {
-		p.send(w, r, ownedAt(of.ID, siteKeys))
+		p.send(w, r, savedAt(of.ID, siteKeys))
 	}
 	return err
 }
@@ -151,7 +156,7 @@ func (p keyrings) ask(w http.ResponseWriter, r *http.Request, v signin.Visit, of
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(all, func(k otl.SiteKey) bool { return k.ID == id && k.Live(p.Now()) })
+	i := slices.IndexFunc(all, func(k otl.SiteKey) bool { return k.ID == id && (do == "revoke" || k.Live(p.Now())) })
 	if i < 0 {
 		return otl.NoSuch("site key")
 	}

@@ -108,7 +108,12 @@ func TestNoKeyIsMadeOfNothing(t *testing.T) {
 	if _, _, err := w.Sites.Authenticate(t.Context(), w.Notes.Key); err != nil {
 		t.Error(err)
 	}
-	for range 49 {
+	short, err := w.Sites.CreateKey(t.Context(), mine.ID, site.NewKey{Name: "Short", Scopes: otl.AllScopes(), ExpiresAt: w.Clock.Now().Add(time.Minute)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Clock.Advance(2 * time.Minute)
+	for range 48 {
 		if _, err := w.Sites.CreateKey(t.Context(), mine.ID, site.NewKey{Name: "more", Scopes: otl.AllScopes()}); err != nil {
 			t.Fatal(err)
 		}
@@ -118,4 +123,11 @@ func TestNoKeyIsMadeOfNothing(t *testing.T) {
 	} else {
 		holds(t, got, "A site has at most 50 keys. Revoke one first.", `value="One more"`)
 	}
+	p = b.Get(at) // one that ended counts, and so can be revoked
+	holds(t, p, "Short", "ended ")
+	if got := press(t, b, p, "act-"+short.ID, "roll", nil); got.Status != http.StatusNotFound {
+		t.Errorf("one that ended is replaced: %d", got.Status)
+	}
+	holds(t, b.Submit(press(t, b, p, "act-"+short.ID, "revoke", nil), "ask", nil), "!Short")
+	holds(t, fills(b, p, "new", url.Values{"name": {"One more"}}), "Saved.", "One more")
 }

@@ -81,7 +81,7 @@ func (p switches) sent(w http.ResponseWriter, r *http.Request) error {
 		return errNoPath
 	}
 	if err == nil {
-		p.send(w, r, ownedAt(of.ID, then))
+		p.send(w, r, savedAt(of.ID, then))
 	}
 	return err
 }
