@@ -254,6 +254,11 @@ func (s Arrivals) Code(ctx context.Context, v Visit, code secret.Text) (Arrival,
 // holds notes that somebody holds the address his ticket was mailed to. A new person's
 // password becomes his by the first proof.
 func (s Arrivals) holds(ctx context.Context, tx *store.Tx, f otl.Flow, t otl.Ticket, how otl.Method) (Proved, error) {
+	if texted(t) {
+		if err := tx.Users.Lock(ctx, t.UserID); err != nil {
+			return Proved{}, err
+		}
+	}
 	u, err := tx.Users.ByID(ctx, t.UserID)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !u.DisabledAt.IsZero() {
 		return Proved{}, ErrDisabled
@@ -263,6 +268,9 @@ func (s Arrivals) holds(ctx context.Context, tx *store.Tx, f otl.Flow, t otl.Tic
 	}
 	if u.Held(t.Channel, "", s.Now()) {
 		return Proved{}, ErrHeld // the session of a browser opens every site
+	}
+	if texted(t) && u.PhoneVerifiedAt.IsZero() {
+		return Proved{}, ErrUnproven // somebody has proven the address since it was sent
 	}
 	first := u.EmailVerifiedAt.IsZero()
 	if u, err = s.Codes.prove(ctx, tx, u, t.SiteID, t); err != nil {

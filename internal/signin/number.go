@@ -10,13 +10,53 @@ import (
 	"github.com/onetimelogin/otl/internal/store"
 )
 
-// proveBeside is prove for a number beside a proven address, by a code that a site adds to a session
-// there. The site may have written the number and hold it: it opens that site alone for a time, as one
+// ErrUnproven is the answer to a code that was texted to a number which anybody may have written.
+// It is proven from a session of the person's own.
+var ErrUnproven = &otl.Error{Kind: otl.Forbidden, Code: "number_unproven", Text: "This number was never proven. Sign in in another way, and prove it there."}
+
+// texted reports whether using a ticket shows that somebody holds a number. Whoever asks what that
+// is worth locks the person's row first: on PostgreSQL somebody else may be proving the address.
+func texted(t otl.Ticket) bool {
+	return t.Channel == otl.ChannelSMS && t.Data[dataProves] != ""
+}
+
+// proveNumber is prove for a number. One that nobody has proven anybody may have written: a site that
+// has it granted, or whoever registered with another's. It opens an account that is the site's own and no
+// other, for whoever reads what is sent there has not shown that he holds the account, and no site comes into
+// the account of somebody whom it shares (OT-16, D1). Of the site's own people it is what they are known by:
+// its first proof uproots, unless it comes from the very session that was opened before.
+func proveNumber(ctx context.Context, tx *store.Tx, s *Codes, u otl.User, e entry) (otl.User, error) {
+	if !u.PhoneVerifiedAt.IsZero() {
+		return u, nil
+	}
+	its, err := tx.Grants.Owns(ctx, e.site.ID, u.ID)
+	switch {
+	case err != nil:
+		return u, err
+	case !its && e.join == "":
+		return u, ErrUnproven
+	case !its:
+		return proveBeside(ctx, tx, s, u, e.site.ID, e.ticket)
+	}
+	if u, err = s.prove(ctx, tx, u, e.site.ID, e.ticket); err != nil || u.PhoneVerifiedAt.IsZero() || e.join != "" {
+		return u, err
+	}
+	if err := s.Sessions.Uproot(ctx, tx, s.Second.Factors, u.ID, e.site.ID); err != nil {
+		return u, err
+	}
+	if _, err := tx.Users.VerifyPhone(ctx, u.ID, u.Phone, s.Now()); err != nil { // beside an address that went, too
+		return u, err
+	}
+	return tx.Users.ByID(ctx, u.ID)
+}
+
+// proveBeside is prove for a number of somebody who is not the site's own, by a code that the site adds to
+// a session there. It may have written the number and hold it: that opens the site alone for a time, as one
 // that a site changes does, and its person is told by mail and can take it back (D1, ADR 20). While
-// another change can be taken back it is proven to nobody.
+// another change can be taken back, and where nobody can be told, it is proven to nobody.
 func proveBeside(ctx context.Context, tx *store.Tx, s *Codes, u otl.User, siteID string, t otl.Ticket) (otl.User, error) {
 	now := s.Now()
-	if now.Before(u.HeldUntil) {
+	if now.Before(u.HeldUntil) || u.Email.Key == "" {
 		return u, nil
 	}
 	u, err := s.prove(ctx, tx, u, siteID, t)

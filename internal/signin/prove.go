@@ -51,6 +51,11 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 			return entrance{}, err // sent before it was switched off
 		}
 	}
+	if texted(e.ticket) {
+		if err := tx.Users.Lock(ctx, e.ticket.UserID); err != nil {
+			return entrance{}, err
+		}
+	}
 	u, grant, err := tx.Users.At(ctx, e.ticket.UserID, e.site.ID)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !u.DisabledAt.IsZero() {
 		return entrance{}, ErrDisabled
@@ -61,30 +66,13 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 	if e.ticket.Data[dataProves] != "" && u.Held(e.ticket.Channel, e.site.ID, s.Now()) {
 		return entrance{}, ErrHeld
 	}
-	if e.join == "" && planted(u, e.ticket) {
-		return entrance{}, ErrUnproven
-	}
-	before := u
-	if e.join != "" && planted(u, e.ticket) {
-		u, err = proveBeside(ctx, tx, s, u, e.site.ID, e.ticket)
+	if texted(e.ticket) {
+		u, err = proveNumber(ctx, tx, s, u, e)
 	} else {
 		u, err = s.prove(ctx, tx, u, e.site.ID, e.ticket)
 	}
 	if err != nil {
 		return entrance{}, err
-	}
-	// Of somebody who has proven no address the number is what he is known by: its first proof
-	// uproots too, unless it comes from the very session that was opened before.
-	if before.EmailVerifiedAt.IsZero() && before.PhoneVerifiedAt.IsZero() && !u.PhoneVerifiedAt.IsZero() && e.join == "" {
-		if err := s.Sessions.Uproot(ctx, tx, s.Second.Factors, u.ID, e.site.ID); err != nil {
-			return entrance{}, err
-		}
-		if _, err := tx.Users.VerifyPhone(ctx, u.ID, u.Phone, s.Now()); err != nil { // beside an address that went, too
-			return entrance{}, err
-		}
-		if u, err = tx.Users.ByID(ctx, u.ID); err != nil {
-			return entrance{}, err
-		}
 	}
 	p := Proved{Standing: store.Standing{User: u, Site: e.site, Grant: grant}, Methods: otl.Methods{e.method}}
 	if e.join != "" {
@@ -133,17 +121,6 @@ func (s *Codes) prove(ctx context.Context, tx *store.Tx, u otl.User, siteID stri
 	}
 	return tx.Users.ByID(ctx, u.ID)
 }
-
-// planted reports whether a ticket went to a number that anybody may have written beside
-// a proven address: whoever reads what is sent there has not shown that he holds the
-// account (OT-16, D1).
-func planted(u otl.User, t otl.Ticket) bool {
-	return t.Channel == otl.ChannelSMS && t.Data[dataProves] != "" && u.PhoneVerifiedAt.IsZero() && !u.EmailVerifiedAt.IsZero()
-}
-
-// ErrUnproven is the answer to a code that was sent to such a number. It is proven from
-// a session of the person's own.
-var ErrUnproven = &otl.Error{Kind: otl.Forbidden, Code: "number_unproven", Text: "This number was never proven. Sign in in another way, and prove it there."}
 
 // ErrHeld is the answer to a new address or number that opens one site alone by now.
 var ErrHeld = &otl.Error{Kind: otl.Forbidden, Code: "address_held", Text: "A site changed this address a short while ago. Until that can no longer be undone, it opens that site alone."}
