@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -302,6 +303,9 @@ func (a *Changes) Follow(ctx context.Context, token string) error {
 			if err != nil {
 				return err
 			}
+			if err := tx.Users.Lock(ctx, t.UserID); err != nil { // or another change could come into force meanwhile
+				return err
+			}
 			u, err := tx.Users.ByID(ctx, t.UserID)
 			if err != nil {
 				return err
@@ -393,13 +397,14 @@ func (a *Changes) undo(ctx context.Context, tx *store.Tx, u otl.User, t otl.Tick
 	if ms, err := strconv.ParseInt(t.Data[dataVerified], 10, 64); err == nil {
 		verified = time.UnixMilli(ms).UTC()
 	}
-	if err := tx.Tickets.VoidLater(ctx, t, now); err != nil {
+	later, err := tx.Tickets.VoidLater(ctx, t, now)
+	if err != nil {
 		return err
 	}
 	if t.Channel == otl.ChannelSMS {
 		is := t.Data[dataTo]
-		if u.Phone == "" { // somebody has taken it away since
-			is = ""
+		if u.Phone == "" && slices.ContainsFunc(later, func(l map[string]string) bool { return l[dataWas] == is }) {
+			is = "" // it came into force, and somebody has taken it away since
 		}
 		u.Phone, u.PhoneVerifiedAt = t.Data[dataWas], verified
 		u.HeldFor, u.HeldChannel, u.HeldUntil = "", "", time.Time{}

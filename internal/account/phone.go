@@ -48,6 +48,9 @@ func (a *Changes) phoneStays(ctx context.Context, tx *store.Tx, u otl.User) erro
 // nothing to do. The errors are those of PhoneStays, and ErrChange where the number became another in this moment.
 func (a *Changes) RemovePhone(ctx context.Context, home otl.Site, userID string) error {
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := tx.Users.Lock(ctx, userID); err != nil { // or a change that comes into force meanwhile would lose its hold
+			return err
+		}
 		u, err := tx.Users.ByID(ctx, userID)
 		if err != nil || u.Phone == "" {
 			return err

@@ -3,7 +3,9 @@ package account_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -185,6 +187,82 @@ func TestOT17_WhoTakesANumberAwayHidesNoChange(t *testing.T) {
 		}
 		if err := w.Members.Changes.Follow(t.Context(), later); !errors.Is(err, account.ErrChange) {
 			t.Errorf("what came later: %v", err)
+		}
+	})
+}
+
+// TestOT17_ARefusedChangeGivesNoNumberBack: the link that refuses a change which never came into force refuses it, and gives
+// nothing back that its person has taken away since.
+func TestOT17_ARefusedChangeGivesNoNumberBack(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u, home := reached(t, w, "jane@dev.test", true, true)
+		to, now := "+491705550173", w.Clock.Now()
+		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+			return tx.Grants.Put(ctx, otl.Grant{UserID: u.ID, SiteID: w.Notes.Site.ID, Fields: otl.AllFields(), CreatedAt: now, UpdatedAt: now})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Members.Change(t.Context(), w.Notes.Site, u.ID, account.MemberChange{Profile: account.Profile{Phone: &to}}); err != nil {
+			t.Fatal(err)
+		}
+		refuse := undoing(t, w, "jane@dev.test", otl.MessageChangeAsked)
+		w.Clock.Advance(time.Minute)
+		if err := w.Members.Changes.RemovePhone(t.Context(), home, u.ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Members.Changes.Follow(t.Context(), refuse); err != nil {
+			t.Fatal(err)
+		}
+		if is := found(t, w, u.ID); is.Phone != "" {
+			t.Errorf("%+v", is)
+		}
+	})
+}
+
+// TestD1_OneOfTwoChangesAtOnceComesIntoForce: of a change of the address and a number that another site proves in the same
+// moment, the later one finds the hold of the other.
+func TestD1_OneOfTwoChangesAtOnceComesIntoForce(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		for i := range 4 {
+			u, _ := reached(t, w, fmt.Sprintf("p%d@dev.test", i), true, false)
+			to, who := fmt.Sprintf("n%d@dev.test", i), signin.Identifier{Type: signin.ByID, Value: u.ID}
+			if _, err := w.Members.Change(t.Context(), w.Notes.Site, u.ID, account.MemberChange{Email: &to}); err != nil {
+				t.Fatal(err)
+			}
+			confirm := undoing(t, w, to, otl.MessageConfirmChange)
+			direct, err := w.Codes.Send(t.Context(), signin.CodeRequest{Site: w.Notes.Site, Who: who, Channel: otl.ChannelDirect})
+			if err != nil {
+				t.Fatal(err)
+			}
+			in, err := w.Codes.Verify(t.Context(), signin.CodeAttempt{Site: w.Notes.Site, Who: who, Code: direct.Code})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Clock.Advance(time.Minute)
+			if _, err := w.Codes.Send(t.Context(), signin.CodeRequest{Site: w.Notes.Site, Who: who, Channel: otl.ChannelSMS, Known: true}); err != nil {
+				t.Fatal(err)
+			}
+			code := secret.NewText(w.Letters(t, number)[0].Code)
+			var both sync.WaitGroup
+			both.Go(func() {
+				if err := w.Members.Changes.Follow(t.Context(), confirm); err != nil && !errors.Is(err, account.ErrChange) {
+					t.Error(err)
+				}
+			})
+			both.Go(func() {
+				_, err := w.Codes.Verify(t.Context(), signin.CodeAttempt{Site: w.Notes.Site, Who: who, Code: code, Known: true, Join: in.Session.ID})
+				if err != nil && otl.As(err).Kind != otl.Unauthenticated {
+					t.Error(err)
+				}
+			})
+			both.Wait()
+			is := found(t, w, u.ID)
+			if changed, proven := is.Email.Address == to, !is.PhoneVerifiedAt.IsZero(); changed == proven || changed != (is.HeldChannel == otl.ChannelMail) {
+				t.Errorf("changed %v, proven %v, held %s", changed, proven, is.HeldChannel)
+			}
+			w.Clock.Advance(time.Hour)
 		}
 	})
 }

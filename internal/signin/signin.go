@@ -179,6 +179,12 @@ func firstGrant(ctx context.Context, tx *store.Tx, s *session.Sessions, st store
 		if st.Grant, err = tx.Grants.Of(ctx, st.User.ID, st.Site.ID); err != nil { // what became of it meanwhile
 			return st.Grant, err
 		}
+		if st.Grant.Live() { // he was barred, and is let in again: what he granted stands
+			if g, err = tx.Grants.SignedIn(ctx, st.Grant, now); errors.Is(err, store.ErrNotFound) {
+				err = otl.ErrVersion
+			}
+			return g, err
+		}
 	}
 	if !st.Grant.SuspendedAt.IsZero() {
 		return st.Grant, ErrDisabled

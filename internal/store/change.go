@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -24,11 +25,18 @@ func (g Tickets) VoidProofs(ctx context.Context, userID, siteID string, now time
 }
 
 // VoidLater makes tickets of a person for a purpose worthless that were given out after
-// one of them.
-func (g Tickets) VoidLater(ctx context.Context, t otl.Ticket, now time.Time) error {
-	_, err := g.exec(ctx, `UPDATE tickets SET used_at = $1 WHERE user_id = $2 AND purpose = $3 AND created_at >= $4 AND `+unused,
-		millis(now), t.UserID, string(t.Purpose), millis(t.CreatedAt))
-	return err
+// one of them, and gives what they were for.
+func (g Tickets) VoidLater(ctx context.Context, t otl.Ticket, now time.Time) (data []map[string]string, err error) {
+	texts, err := all(ctx, g.group, `UPDATE tickets SET used_at = $1 WHERE user_id = $2 AND purpose = $3 AND created_at >= $4 AND `+unused+` RETURNING data`,
+		[]any{millis(now), t.UserID, string(t.Purpose), millis(t.CreatedAt)}, func(s *string) []any { return []any{s} })
+	for _, one := range texts {
+		var d map[string]string
+		if err := json.Unmarshal([]byte(one), &d); err != nil {
+			return nil, err
+		}
+		data = append(data, d)
+	}
+	return data, err
 }
 
 // Reserved reports whether somebody else than this person may still have an address
