@@ -56,9 +56,10 @@ func TestPW13_WhatIsSentToNobodyEndsNobodysCode(t *testing.T) {
 			code := w.Letters(t, one.email)[0].Code
 			w.Clock.Advance(31 * time.Second)
 			sent := 1
-			if one.email[:4] == "busy" {
+			switch one.email[:4] {
+			case "busy":
 				busies(t, w, other, number)
-			} else if one.email[:4] == "none" {
+			case "none":
 				sent = 0
 			}
 			if err := textsIn(elsewhere, w, one.email, "theirs"); err != nil {

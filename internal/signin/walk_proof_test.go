@@ -157,7 +157,7 @@ func (x proofs) ask(f *folk, p *prompt, asks func(otl.FactorKind) (factor.Offer,
 	}
 	x.stray = prompt{cmp.Or(p.code, x.stray.code), cmp.Or(p.options, x.stray.options)}
 	if k == otl.FactorMail {
-		p.code = post{x.walker}.letter(f, otl.MessageFactorCode).Code
+		p.code = post(x).letter(f, otl.MessageFactorCode).Code
 	}
 	if k == otl.FactorKey {
 		p.options = o.Options
