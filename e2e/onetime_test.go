@@ -138,7 +138,7 @@ func newOnetime(t *testing.T) *onetime {
 	in := newInstallation(t, database)
 	in.settings = append(in.settings, "OTL_MAIL_URL=webhook:"+post.URL)
 	o.cluster = in.cluster(t, same(database, 3)...)
-	in.otl(t, &o.backend, "clients", "create", "--site", "notes", "--redirect-uri", callbackURL)
+	in.otl(t, &o.backend, "clients", "create", "--site", "notes", "--scopes", "auth,users,admin,otp:direct", "--redirect-uri", callbackURL)
 	join(t, o.nodes[0], john)
 	join(t, o.nodes[0], o.jane)
 	var token struct {

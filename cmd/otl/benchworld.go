@@ -70,7 +70,7 @@ func (w *benchWorld) seed(ctx context.Context, environ []string, o *bench.Option
 		}
 		o.Sites = append(o.Sites, further.Key)
 	}
-	client, err := n.Clients.Create(ctx, reg.Site.ID, site.NewClient{Name: "Bench"})
+	client, err := n.Clients.Create(ctx, reg.Site.ID, site.NewClient{Name: "Bench", Scopes: otl.AllScopes()})
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func sitesBrand(a *app) *cobra.Command {
 				}
 				if c.Flags().Changed("link") {
 					b.Links = nil
-					for _, l := range links {
+					for _, l := range slices.DeleteFunc(links, func(l string) bool { return l == "" }) {
 						text, url, _ := strings.Cut(l, "=")
 						b.Links = append(b.Links, otl.BrandLink{Text: text, URL: url})
 					}
@@ -109,8 +109,8 @@ func sitesBrand(a *app) *cobra.Command {
 	f.BoolVar(&hide, "hide-code", false, "keep the code to sign in with out of the subject")
 	f.StringVar(&logo, "logo", "", "a file with a PNG or JPEG, at most 14 KB; empty for none")
 	f.StringVar(&sender, "sender", "", "name mails come from; empty for the site's")
-	f.StringVar(&footer, "footer", "", "a line below every mail")
-	f.StringArrayVar(&links, "link", nil, "TEXT=URL below every mail; may be repeated")
+	f.StringVar(&footer, "footer", "", "a line below every mail; empty for none")
+	f.StringArrayVar(&links, "link", nil, "TEXT=URL below every mail; may be repeated; empty for none")
 	return c
 }
 

@@ -75,14 +75,13 @@ func clientsCreate(a *app, on onClients) *cobra.Command {
 	var keys string
 	c := &cobra.Command{
 		Use: "create", Short: "Make a client and show its secret, once", Args: cobra.NoArgs,
-		Example: "  otl clients create --site notes --redirect-uri https://notes.example.com/auth/callback",
+		Example: "  otl clients create --site notes --redirect-uri https://notes.example.com/auth/callback\n" +
+			"  otl clients create --site notes --scopes auth,users   # calls about people, on Transmit's and OneLogin's wire",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return on(c, func(ctx context.Context, nd *node.Node, id string) error {
-				if len(scopes) > 0 {
-					var err error
-					if n.Scopes, err = otl.ParseScopes(scopes); err != nil {
-						return err
-					}
+				var err error
+				if n.Scopes, err = otl.ParseScopes(scopes); err != nil {
+					return err
 				}
 				if err := authOf(&n, public, keys); err != nil {
 					return err
@@ -121,7 +120,7 @@ func clientsCreate(a *app, on onClients) *cobra.Command {
 	f.StringVar(&n.SigningAlg, "signing-alg", "", "how the tokens it reads are signed: RS256, which every library reads, or ES256 (default RS256)")
 	f.BoolVar(&n.FAPI, "fapi", false, "hold it to FAPI 2.0's security profile: --jwks or --jwks-uri, --require-par, --require-dpop, ES256, refresh tokens that stay")
 	f.StringVar(&n.SubjectType, "subject", "", "by which ids it knows people: public, the same at every site, or pairwise, of this site alone, with scope auth only (default public)")
-	f.StringSliceVar(&scopes, "scopes", nil, "auth, users, admin, otp:direct (default all it may have)")
+	f.StringSliceVar(&scopes, "scopes", []string{string(otl.ScopeAuth)}, "auth to sign people in; users, admin, otp:direct for what else it is to do")
 	return c
 }
 

@@ -179,7 +179,7 @@ func seedClient(ctx context.Context, n *node.Node, siteID string) (site.MadeClie
 			return site.MadeClient{Client: c, Secret: given}, nil
 		}
 	}
-	return n.Clients.Create(ctx, siteID, site.NewClient{Name: "dev", Secret: given, RedirectURIs: []string{notesCallback}})
+	return n.Clients.Create(ctx, siteID, site.NewClient{Name: "dev", Secret: given, Scopes: otl.AllScopes(), RedirectURIs: []string{notesCallback}})
 }
 
 func ptr[T any](v T) *T { return &v }

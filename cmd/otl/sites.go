@@ -49,10 +49,14 @@ func sitesCommand(a *app) *cobra.Command {
 }
 
 func sitesList(a *app) *cobra.Command {
-	return &cobra.Command{
+	var deleted bool
+	c := &cobra.Command{
 		Use: "list", Short: "List sites", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
+				if deleted {
+					return printDeletedSites(ctx, a, n)
+				}
 				out := []siteJSON{}
 				for after := ""; ; {
 					page, err := n.Sites.List(ctx, "", after, 200)
@@ -75,6 +79,8 @@ func sitesList(a *app) *cobra.Command {
 			})
 		},
 	}
+	c.Flags().BoolVar(&deleted, "deleted", false, "those that are turned off and not yet gone, instead")
+	return c
 }
 
 func sitesCreate(a *app) *cobra.Command {

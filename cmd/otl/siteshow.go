@@ -9,6 +9,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/site"
 )
 
 // siteShownJSON is a site with what belongs to it, as commands print it.
@@ -17,6 +18,7 @@ type siteShownJSON struct {
 	Brand   brandJSON         `json:"branding"`
 	Owners  []ownerJSON       `json:"owners"`
 	Clients []clientShortJSON `json:"clients"`
+	Off     *offJSON          `json:"off,omitempty"`
 }
 
 // ownerJSON is somebody who owns a site.
@@ -33,10 +35,10 @@ type clientShortJSON struct {
 
 func sitesShow(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "show ID|SLUG", Short: "Show one site", Args: cobra.ExactArgs(1),
+		Use: "show ID|SLUG", Short: "Show one site, one that is turned off by its id", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
-				s, err := n.Sites.Get(ctx, args[0])
+				s, err := site.Operator{Sites: n.Sites}.Find(ctx, args[0])
 				if err != nil {
 					return err
 				}
@@ -54,8 +56,8 @@ func sitesShow(a *app) *cobra.Command {
 	}
 }
 
-func printSite(a *app, s otl.Site, owners []otl.User, clients []otl.Client) error {
-	out := siteShownJSON{newSiteJSON(s), newBrandJSON(s), []ownerJSON{}, []clientShortJSON{}}
+func printSite(a *app, s otl.OffSite, owners []otl.User, clients []otl.Client) error {
+	out := siteShownJSON{newSiteJSON(s.Site), newBrandJSON(s.Site), []ownerJSON{}, []clientShortJSON{}, newOffJSON(s)}
 	for _, u := range owners {
 		out.Owners = append(out.Owners, ownerJSON{u.ID, u.Email.Address})
 	}
@@ -83,7 +85,7 @@ func (s siteShownJSON) lines() [][]string {
 	for _, c := range s.Clients {
 		clients = append(clients, c.ID+" "+c.Name)
 	}
-	return [][]string{
+	lines := [][]string{
 		{"Site", s.Name + " (" + s.Slug + ")"},
 		{"Site ID", s.ID},
 		{"Domain", s.Domain},
@@ -97,4 +99,8 @@ func (s siteShownJSON) lines() [][]string {
 		append([]string{"Mails"}, s.Brand.lines()...), owners, clients,
 		{"Created", moment(s.CreatedAt)},
 	}
+	if s.Off != nil {
+		lines = append(lines, []string{"Turned off", moment(s.Off.DeletedAt) + " by its " + s.Off.by() + "; gone " + moment(s.Off.Until)})
+	}
+	return lines
 }

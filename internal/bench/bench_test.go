@@ -106,7 +106,7 @@ func TestEveryLoadSucceedsAgainstAServer(t *testing.T) {
 		t.Cleanup(func() { stop(); <-delivering })
 		admin := httptest.NewServer(w.Server.Admin())
 		t.Cleanup(admin.Close)
-		made, err := w.Clients.Create(t.Context(), w.Notes.Site.ID, site.NewClient{Name: "bench"})
+		made, err := w.Clients.Create(t.Context(), w.Notes.Site.ID, site.NewClient{Name: "bench", Scopes: otl.AllScopes()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,7 +33,7 @@ func newDoors(t *testing.T, w *otltest.World) *doors {
 	if err := w.Installation.Maintain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	d.client = d.made(site.NewClient{Name: "backend", RedirectURIs: []string{callbackURL}, SignUp: true})
+	d.client = d.made(site.NewClient{Name: "backend", Scopes: otl.AllScopes(), RedirectURIs: []string{callbackURL}, SignUp: true})
 	d.tv = d.made(site.NewClient{Name: "tv", Auth: "none", Device: true})
 	return d
 }

@@ -50,7 +50,7 @@ func TestAU01_FailedSignInsOfEveryDoor(t *testing.T) {
 		if _, err := w.Setup.Give(t.Context(), armed, factor.Given{New: factor.New{Kind: otl.FactorTOTP}, Seed: secret.NewTOTPSeed()}); err != nil {
 			t.Fatal(err)
 		}
-		made, err := w.Clients.Create(t.Context(), w.Notes.Site.ID, site.NewClient{Name: "backend", RedirectURIs: []string{"https://notes.test/callback"}})
+		made, err := w.Clients.Create(t.Context(), w.Notes.Site.ID, site.NewClient{Name: "backend", Scopes: otl.AllScopes(), RedirectURIs: []string{"https://notes.test/callback"}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -82,7 +82,7 @@ func TestAU01_RefusedAccess(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		made, err := w.Clients.Create(t.Context(), w.Notes.Site.ID, site.NewClient{Name: "backend", RedirectURIs: []string{"https://notes.test/callback"}})
+		made, err := w.Clients.Create(t.Context(), w.Notes.Site.ID, site.NewClient{Name: "backend", Scopes: otl.AllScopes(), RedirectURIs: []string{"https://notes.test/callback"}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -184,7 +184,7 @@ func (x *traveller) hooks() {
 
 // clients speak the wires of the others.
 func (x *traveller) clients() {
-	made, err := x.w.Clients.Create(x.Context(), x.w.Notes.Site.ID, site.NewClient{Name: "backend", RedirectURIs: []string{"https://notes.test/callback"}})
+	made, err := x.w.Clients.Create(x.Context(), x.w.Notes.Site.ID, site.NewClient{Name: "backend", Scopes: otl.AllScopes(), RedirectURIs: []string{"https://notes.test/callback"}})
 	if err != nil {
 		x.Fatal(err)
 	}

@@ -133,7 +133,7 @@ func owe(t *testing.T, w *otltest.World) *pending {
 		t.Fatal(err)
 	}
 	var err error
-	if x.client, err = w.Clients.Create(t.Context(), w.Notes.Site.ID, site.NewClient{Name: "backend", RedirectURIs: []string{"https://notes.test/callback"}}); err != nil {
+	if x.client, err = w.Clients.Create(t.Context(), w.Notes.Site.ID, site.NewClient{Name: "backend", Scopes: otl.AllScopes(), RedirectURIs: []string{"https://notes.test/callback"}}); err != nil {
 		t.Fatal(err)
 	}
 	x.step = w.Do(t, otltest.Call{Path: "/api/v1/auth/login", Key: w.Notes.Key, Body: object{"email": "jane@dev.test", "password": otltest.Password}}).Want(t, http.StatusUnauthorized, "mfa_required").Text("mfa_token")

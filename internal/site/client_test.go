@@ -76,6 +76,23 @@ func TestAddressesOfClients(t *testing.T) {
 	})
 }
 
+// TestOT22_PowerIsAskedForByName: a client of whom nothing is said signs people in and no more; it is
+// neither handed codes nor shown people.
+func TestOT22_PowerIsAskedForByName(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	for want, n := range map[string]site.NewClient{
+		"auth":                   {Name: "plain"},
+		"users otp:direct":       {Name: "named", Scopes: otl.Scopes{otl.ScopeUsers, otl.ScopeOTPDirect}},
+		otl.AllScopes().String(): {Name: "all", Scopes: otl.AllScopes()},
+	} {
+		c, err := w.Clients.Create(t.Context(), w.Notes.Site.ID, n)
+		if err != nil || c.Scopes.String() != want {
+			t.Errorf("%s: %v, %v; want %s", n.Name, c.Scopes, err, want)
+		}
+	}
+}
+
 // TestTE04_NoClientSpeaksForTheServer: the audience of its own tokens is nobody's resource.
 func TestTE04_NoClientSpeaksForTheServer(t *testing.T) {
 	t.Parallel()

@@ -18,9 +18,6 @@ const Grace = 30 * 24 * time.Hour
 
 const maxOrigins = 50
 
-// operator stands in the log for whoever runs the server.
-const operator = "operator"
-
 // Owned gives a site of the businesses a person owns, with its callback URLs and
 // origins. Any other site is as unknown as one that never was (TE-01).
 func (s *Sites) Owned(ctx context.Context, owner, id string) (otl.Site, error) {
@@ -53,7 +50,8 @@ func details(ctx context.Context, tx *store.Tx, site *otl.Site) (err error) {
 	return err
 }
 
-// Change is what of a site is to be set; nil leaves a member as it is.
+// Change is what of a site is to be set; nil leaves a member as it is, an empty value clears it, but
+// for the name, the policy and the ways, of which there is always one.
 type Change struct {
 	Name, Domain, Region *string
 	Callbacks, Origins   *[]string
@@ -252,21 +250,6 @@ func (s *Sites) Delete(ctx context.Context, owner, id string) (time.Time, error)
 	})
 }
 
-// TurnOff is Delete on behalf of whoever runs the server, who alone can restore the site then.
-func (s *Sites) TurnOff(ctx context.Context, id string) (time.Time, error) {
-	now := s.Now()
-	return now.Add(Grace), s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		site, err := tx.Sites.ByID(ctx, id)
-		if errors.Is(err, store.ErrNotFound) || err == nil && site.FirstParty {
-			err = otl.NoSuch("site")
-		}
-		if err != nil {
-			return err
-		}
-		return turnOff(ctx, tx, id, operator, now)
-	})
-}
-
 func turnOff(ctx context.Context, tx *store.Tx, id, by string, now time.Time) error {
 	was, err := tx.Sites.Delete(ctx, id, by == operator, now)
 	if err == nil && !was {
@@ -299,17 +282,6 @@ func (s *Sites) Restore(ctx context.Context, owner, id string) (otl.Site, error)
 		return err
 	})
 	return out, err
-}
-
-// TurnOn is Restore on behalf of whoever runs the server, whoever turned the site off.
-func (s *Sites) TurnOn(ctx context.Context, id string) (out otl.Site, err error) {
-	if !secret.ValidID(id) {
-		return out, otl.NoSuch("site")
-	}
-	if err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return turnOn(ctx, tx, id, operator, s.Now()) }); err != nil {
-		return out, err
-	}
-	return s.Get(ctx, id)
 }
 
 func turnOn(ctx context.Context, tx *store.Tx, id, by string, now time.Time) error {
@@ -382,6 +354,9 @@ func (f *faults) required(s otl.Site) {
 }
 
 func (f *faults) domain(s string) string {
+	if s == "" {
+		return "" // it is not told
+	}
 	s, err := otl.CheckDomain(s)
 	f.note(err)
 	return s

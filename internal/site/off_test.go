@@ -28,10 +28,10 @@ func TestSE13_SitesThatAreOff(t *testing.T) {
 		}
 		_, err := w.Sites.Delete(t.Context(), owner, mine.ID)
 		if err == nil {
-			_, err = w.Sites.TurnOff(t.Context(), held.ID)
+			_, err = operator(w).TurnOff(t.Context(), held.ID)
 		}
 		if err == nil {
-			_, err = w.Sites.TurnOff(t.Context(), w.Shop.Site.ID)
+			_, err = operator(w).TurnOff(t.Context(), w.Shop.Site.ID)
 		}
 		if err != nil {
 			t.Fatal(err)

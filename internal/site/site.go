@@ -99,9 +99,7 @@ func (r *Registration) check() error {
 	var err error
 	r.Business, err = otl.CheckText("business", r.Business, maxSiteName)
 	bad.note(err)
-	if r.Domain != "" {
-		r.Domain = bad.domain(r.Domain)
-	}
+	r.Domain = bad.domain(r.Domain)
 	if r.Slug != "" && (len(r.Slug) > maxSlug || Slug(r.Slug) != r.Slug) {
 		bad.note(otl.InvalidField("slug", "not_a_label", "must be a DNS label: lower-case letters, digits and single hyphens"))
 	}

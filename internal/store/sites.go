@@ -162,6 +162,23 @@ func (g Sites) Held(ctx context.Context, id string) (held bool, err error) {
 	return held, err
 }
 
+// Hold keeps the owner of a site that was deleted after since from turning it on again, and gives when
+// it was deleted; ErrNotFound where there is none that he could.
+func (g Sites) Hold(ctx context.Context, id string, since, now time.Time) (deleted time.Time, err error) {
+	g.changes.site()
+	err = g.one(ctx, `UPDATE sites SET held = true, updated_at = $1, version = version + 1 WHERE id = $2 AND deleted_at > $3 AND NOT held RETURNING deleted_at`,
+		[]any{millis(now), id, millis(since)}, at(&deleted))
+	return deleted, err
+}
+
+// AllOff gives sites that were turned off after since, without their callback URLs: after an id, oldest
+// first, or the one of an id where that is not "".
+func (g Sites) AllOff(ctx context.Context, id, after string, since time.Time, limit int) ([]otl.OffSite, error) {
+	return all(ctx, g.group, `SELECT `+siteColumns+`, s.held FROM sites s
+		WHERE s.deleted_at > $1 AND s.id > $2 AND ($3 = '' OR s.id = $3) ORDER BY s.id LIMIT $4`, []any{millis(since), after, id, limit},
+		func(s *otl.OffSite) []any { return append(siteDest(&s.Site), &s.Held) })
+}
+
 // Restore turns a site on again that was deleted after since, and reports
 // whether there was one.
 func (g Sites) Restore(ctx context.Context, id string, since, now time.Time) (bool, error) {

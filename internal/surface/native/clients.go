@@ -73,7 +73,7 @@ func (s clients) list(c *call, in *siteIn) (*clientsOut, error) {
 type createClientIn struct {
 	ID           string   `path:"id" json:"-" doc:"Site id."`
 	Name         string   `json:"name" minLength:"1" maxLength:"100" doc:"What the program is."`
-	Scopes       []string `json:"scopes,omitempty" maxItems:"8" doc:"auth, users, admin, otp:direct; auth and users if left out."`
+	Scopes       []string `json:"scopes,omitempty" maxItems:"8" doc:"auth, users, admin, otp:direct; auth if left out."`
 	RedirectURIs []string `json:"redirect_uris,omitempty" maxItems:"50" doc:"Where people may be sent back to: https, or http on localhost; of a public client also a scheme of its own, such as com.example.app:/callback."`
 	PostLogout   []string `json:"post_logout_redirect_uris,omitempty" maxItems:"50" doc:"Where people may be sent who signed out, besides the redirect URIs."`
 	Resources    []string `json:"resources,omitempty" maxItems:"20" doc:"Audiences it may ask tokens for: URIs."`
@@ -110,10 +110,7 @@ func (s clients) create(c *call, in *createClientIn) (*newClientShown, error) {
 	if _, err := s.Sites.Owned(c.ctx, c.bearer.User.ID, in.ID); err != nil {
 		return nil, err
 	}
-	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, PostLogout: in.PostLogout, Resources: in.Resources, LinkConfirm: in.LinkConfirm, SignUp: in.SignUp, NoPKCE: in.NoPKCE, Auth: in.Auth, JWKS: string(in.JWKS), JWKSURI: in.JWKSURI, RequirePAR: in.RequirePAR, RequireDPoP: in.RequireDPoP, LogoutURI: in.LogoutURI, SigningAlg: in.SigningAlg, SubjectType: in.SubjectType, FAPI: in.FAPI, Device: in.Device, Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}}
-	if in.Auth == string(otl.AuthNone) || in.SubjectType == string(otl.SubjectPairwise) {
-		n.Scopes = nil
-	}
+	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, PostLogout: in.PostLogout, Resources: in.Resources, LinkConfirm: in.LinkConfirm, SignUp: in.SignUp, NoPKCE: in.NoPKCE, Auth: in.Auth, JWKS: string(in.JWKS), JWKSURI: in.JWKSURI, RequirePAR: in.RequirePAR, RequireDPoP: in.RequireDPoP, LogoutURI: in.LogoutURI, SigningAlg: in.SigningAlg, SubjectType: in.SubjectType, FAPI: in.FAPI, Device: in.Device}
 	if in.Scopes != nil {
 		var err error
 		if n.Scopes, err = otl.ParseScopes(in.Scopes); err != nil {
@@ -137,7 +134,7 @@ func (s clients) revoke(c *call, in *clientIn) (*deletedOut, error) {
 
 func (s clients) routes() {
 	sample := newClientOut(otl.Client{
-		ID: sampleSession, Name: "web backend", Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers},
+		ID: sampleSession, Name: "web backend", Scopes: otl.Scopes{otl.ScopeAuth},
 		RedirectURIs: []string{"https://notes.example.com/auth/callback"}, CreatedAt: sampleTime(), LinkConfirm: otl.ConfirmAuto, Auth: otl.AuthSecret, SigningAlg: otl.RS256, SubjectType: otl.SubjectPublic,
 	})
 	route(s.Surface, operation{

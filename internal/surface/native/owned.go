@@ -16,8 +16,8 @@ type ownedSites struct{ *Surface }
 type updateSiteIn struct {
 	ID              string    `path:"id" json:"-" doc:"Site id."`
 	Name            *string   `json:"name,omitempty" minLength:"1" maxLength:"100"`
-	Domain          *string   `json:"domain,omitempty" minLength:"1" maxLength:"253" doc:"Host name the site is reached at."`
-	Region          *string   `json:"region,omitempty" enum:"eu,us"`
+	Domain          *string   `json:"domain,omitempty" maxLength:"253" doc:"Host name the site is reached at; empty for none."`
+	Region          *string   `json:"region,omitempty" enum:"eu,us," doc:"Empty for none."`
 	CallbackURLs    *[]string `json:"callback_urls,omitempty" maxItems:"50" doc:"All of them: those left out are removed."`
 	AllowedOrigins  *[]string `json:"allowed_origins,omitempty" maxItems:"50" doc:"All of them: scheme, host and port of pages whose scripts call with a person's access token."`
 	RequestedFields *[]string `json:"requested_fields,omitempty" maxItems:"16"`

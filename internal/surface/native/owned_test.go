@@ -65,6 +65,14 @@ func TestASiteIsChangedByItsOwner(t *testing.T) {
 				t.Errorf("%s: %s", one.ways, r.Raw)
 			}
 		}
+		empty := do(http.MethodPatch, path, object{
+			"version": 4, "domain": "", "region": "", "callback_urls": []string{}, "allowed_origins": []string{}, "requested_fields": []string{}, "branding": object{},
+		}).Want(t, http.StatusOK)
+		for _, member := range []string{"domain", "region", "callback_urls", "allowed_origins", "requested_fields"} {
+			if got := empty.JSON[member]; got != nil && got != "" {
+				t.Errorf("%s is %v after it was emptied", member, got)
+			}
+		}
 		w.Clock.Advance(16 * time.Minute)
 		do(http.MethodPatch, path, object{"version": 2, "name": "x"}).Want(t, http.StatusUnauthorized, "reauthentication_required")
 	})
@@ -107,12 +115,12 @@ func TestSE13_ADeletedSiteIsOffAtOnce(t *testing.T) {
 		w.Do(t, me).Want(t, http.StatusOK)
 		w.Refresh(t, acme, tokens.Text("refresh_token")).Want(t, http.StatusOK)
 
-		if _, err := w.Sites.TurnOff(t.Context(), s.ID); err != nil {
+		if _, err := (site.Operator{Sites: w.Sites}).TurnOff(t.Context(), s.ID); err != nil {
 			t.Fatal(err)
 		}
 		do(http.MethodPost, path+"/restore", nil).Want(t, http.StatusForbidden, "site_turned_off")
 		w.Do(t, me).Want(t, http.StatusUnauthorized)
-		if _, err := w.Sites.TurnOn(t.Context(), s.ID); err != nil {
+		if _, err := (site.Operator{Sites: w.Sites}).TurnOn(t.Context(), s.ID); err != nil {
 			t.Fatal(err)
 		}
 

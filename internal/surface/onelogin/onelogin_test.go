@@ -42,6 +42,9 @@ func each(t *testing.T, test func(*testing.T, *tenant), change ...func(*node.Opt
 
 func (x *tenant) newClient(t *testing.T, of site.Registered, scopes ...otl.Scope) site.MadeClient {
 	t.Helper()
+	if len(scopes) == 0 {
+		scopes = otl.AllScopes()
+	}
 	made, err := x.Clients.Create(t.Context(), of.Site.ID, site.NewClient{Name: "backend", Scopes: scopes, RedirectURIs: []string{"https://app.notes.test/in"}})
 	if err != nil {
 		t.Fatal(err)

@@ -214,7 +214,7 @@ func TestSE13_AnOwnerTurnsHisSiteOff(t *testing.T) {
 			}
 		}
 		holds(t, b.Submit(p, "ask", nil), "Signing in to Mine")
-		if _, err := w.Sites.TurnOff(t.Context(), mine.ID); err != nil {
+		if _, err := (site.Operator{Sites: w.Sites}).TurnOff(t.Context(), mine.ID); err != nil {
 			t.Fatal(err)
 		}
 		holds(t, b.Get(off), "Mine is turned off", "Whoever runs this server turned it off, and alone can turn it on again.", `!id="ask"`)
@@ -241,7 +241,7 @@ func TestTE01_NobodyElsesSite(t *testing.T) {
 	w := otltest.New(t, otltest.SQLite)
 	b, mine := keeper(t, w)
 	token := b.Get(ownAt(mine, "ways")).Fields("ways").Get("token")
-	if _, err := w.Sites.TurnOff(t.Context(), w.Shop.Site.ID); err != nil {
+	if _, err := (site.Operator{Sites: w.Sites}).TurnOff(t.Context(), w.Shop.Site.ID); err != nil {
 		t.Fatal(err)
 	}
 	form := url.Values{"token": {token}, "version": {"1"}, "ways": {"password"}, "mfa_policy": {"off"}, "trust_days": {"1"}, "name": {"Stolen"}, "footer": {"Stolen"}, "do": {"off"}}

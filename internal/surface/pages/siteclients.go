@@ -97,9 +97,6 @@ func (p programs) create(w http.ResponseWriter, r *http.Request) error {
 	if page.Redirect != "" {
 		n.RedirectURIs = []string{page.Redirect}
 	}
-	if n.Auth != string(otl.AuthNone) { // as by the API
-		n.Scopes = otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}
-	}
 	made, err := p.Clients.Create(r.Context(), of.ID, n)
 	switch {
 	case err == nil:

@@ -25,7 +25,7 @@ func TestAU01_AnOwnerLooksAfterClients(t *testing.T) {
 		key := shownKey(p)
 		holds(t, p, "Saved.", "The secret is shown this once", "Web shop", "https://mine.test/back", " · auth", "always asks for a press", `data-copy="secret"`)
 		all, err := w.Clients.List(t.Context(), mine.ID)
-		if err != nil || len(all) != 1 || all[0].LinkConfirm != otl.ConfirmAlways || all[0].Scopes.String() != "auth users" || all[0].Auth != otl.AuthSecret {
+		if err != nil || len(all) != 1 || all[0].LinkConfirm != otl.ConfirmAlways || all[0].Scopes.String() != "auth" || all[0].Auth != otl.AuthSecret {
 			t.Fatalf("%+v %v", all, err)
 		}
 		if _, of, err := w.Clients.Authenticate(t.Context(), all[0].ID, key); err != nil || of.ID != mine.ID {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/site"
 	"github.com/onetimelogin/otl/internal/store"
@@ -19,7 +20,7 @@ import (
 func (x *tenant) welcoming(t *testing.T) {
 	t.Helper()
 	made, err := x.Clients.Create(t.Context(), x.Notes.Site.ID, site.NewClient{
-		Name: "front", RedirectURIs: []string{callback}, Resources: []string{"https://api.notes.test"}, SignUp: true,
+		Name: "front", Scopes: otl.AllScopes(), RedirectURIs: []string{callback}, Resources: []string{"https://api.notes.test"}, SignUp: true,
 	})
 	if err != nil {
 		t.Fatal(err)

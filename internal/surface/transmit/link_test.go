@@ -92,7 +92,7 @@ func TestLinks(t *testing.T) {
 		failed(t, x.redeem(t, got, nil), http.StatusBadRequest, badLink)
 		mine, mineBearer := x.client, x.bearer
 		var err error
-		if x.client, err = x.Clients.Create(t.Context(), x.Notes.Site.ID, site.NewClient{Name: "other"}); err != nil {
+		if x.client, err = x.Clients.Create(t.Context(), x.Notes.Site.ID, site.NewClient{Name: "other", Scopes: otl.AllScopes()}); err != nil {
 			t.Fatal(err)
 		}
 		x.bearer = x.token(t, nil).Text("access_token")
@@ -170,7 +170,7 @@ func TestOT14_OpeningALinkUsesNothingUp(t *testing.T) {
 func TestLinkConfirmNever(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
-		made, err := x.Clients.Create(t.Context(), x.Notes.Site.ID, site.NewClient{Name: "headless", RedirectURIs: []string{callback + "?a=1"}, LinkConfirm: "never"})
+		made, err := x.Clients.Create(t.Context(), x.Notes.Site.ID, site.NewClient{Name: "headless", Scopes: otl.AllScopes(), RedirectURIs: []string{callback + "?a=1"}, LinkConfirm: "never"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -300,7 +300,7 @@ func TestOT15_TheCodeOfALinkIsOfItsClientForAMinute(t *testing.T) {
 		got := x.press(t, path)
 		mine, bearer := x.client, x.bearer
 		var err error
-		if x.client, err = x.Clients.Create(t.Context(), x.Notes.Site.ID, site.NewClient{Name: "other", RedirectURIs: []string{callback}}); err != nil {
+		if x.client, err = x.Clients.Create(t.Context(), x.Notes.Site.ID, site.NewClient{Name: "other", Scopes: otl.AllScopes(), RedirectURIs: []string{callback}}); err != nil {
 			t.Fatal(err)
 		}
 		x.bearer = x.token(t, nil).Text("access_token")

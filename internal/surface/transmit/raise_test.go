@@ -142,7 +142,7 @@ func TestMF02_ACallThatRequiresTwoFactorsGetsThem(t *testing.T) {
 func TestSE17_TheTokensOfAClientThatBindsThemAreNotGivenWithoutAKey(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
-		made, err := x.Clients.Create(t.Context(), x.Notes.Site.ID, site.NewClient{Name: "bound", RedirectURIs: []string{callback}, RequireDPoP: true})
+		made, err := x.Clients.Create(t.Context(), x.Notes.Site.ID, site.NewClient{Name: "bound", Scopes: otl.AllScopes(), RedirectURIs: []string{callback}, RequireDPoP: true})
 		if err != nil {
 			t.Fatal(err)
 		}

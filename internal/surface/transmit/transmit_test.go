@@ -39,7 +39,7 @@ func each(t *testing.T, test func(*testing.T, *tenant), change ...func(*node.Opt
 			t.Fatal(err)
 		}
 		made, err := w.Clients.Create(t.Context(), w.Notes.Site.ID, site.NewClient{
-			Name: "backend", RedirectURIs: []string{"https://notes.test/callback"}, Resources: []string{"https://api.notes.test"},
+			Name: "backend", Scopes: otl.AllScopes(), RedirectURIs: []string{"https://notes.test/callback"}, Resources: []string{"https://api.notes.test"},
 		})
 		if err != nil {
 			t.Fatal(err)
