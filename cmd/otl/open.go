@@ -64,53 +64,85 @@ func databaseFile(c *config.Config) string {
 }
 
 // nodeOptions turns a configuration into what a node needs. What can be refused
-// without opening the database is refused here.
+// without opening the database is refused here, all of it at once.
 func nodeOptions(c *config.Config, log *slog.Logger, serve bool) (node.Options, error) {
-	switch info, err := os.Stat(c.DataDir); {
-	case err == nil && !info.IsDir():
-		return node.Options{}, c.Refuse("data_dir", c.DataDir+" is not a directory")
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return node.Options{}, c.Refuse("data_dir", err.Error())
+	noDir := checkDataDir(c)
+	url, noStore := databaseURL(c)
+	master, noKey := masterKey(c, log)
+	if noDir != nil {
+		noKey = nil // its file would lie there
 	}
-	url := c.DatabaseURL.Reveal()
-	if file := databaseFile(c); file != "" {
-		url = file
-		if err := config.CheckPrivate(file); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
-			return node.Options{}, err
-		}
-	} else if err := store.CheckURL(url); err != nil {
-		return node.Options{}, c.Refuse("database_url", err.Error())
-	}
-	master, err := masterKey(c, log)
-	if err != nil {
+	rules, noList := passwordRules(c)
+	post, noSender := senders(c, log)
+	if err := config.Together(noDir, noStore, c.RefuseFile("data_dir", noKey), noList, noSender); err != nil {
 		return node.Options{}, err
 	}
-	rules := &account.PasswordRules{}
-	if c.PasswordBlocklist != "" {
-		f, err := os.Open(c.PasswordBlocklist)
-		if err != nil {
-			return node.Options{}, c.Refuse("password_blocklist", err.Error())
-		}
-		defer f.Close()
-		if err := rules.ReadBlocklist(f); err != nil {
-			return node.Options{}, c.Refuse("password_blocklist", err.Error())
-		}
-	}
-	post, err := senders(c, log)
-	if err != nil {
-		return node.Options{}, err
-	}
-	return node.Options{
+	opts := node.Options{
 		StrictSubdomain: strictSubdomain(c), HostInPath: c.HostInPath,
 		Senders: post,
 		Store:   store.Options{URL: url, MaxConns: c.DBMaxConns, Serve: serve, Migrate: c.AutoMigrate, Log: log},
-		Master:  master, Now: now, Log: log, PublicURL: c.PublicURL, Version: version(),
+		Master:  master, Now: now, Log: log, Version: version(),
 		Algorithm: c.Algorithm, KeyRotation: c.KeyRotation, AccessTTL: c.AccessTTL, RefreshTTL: c.RefreshTTL,
 		SessionMaxAge: c.SessionMaxAge, RefreshGrace: c.RefreshGrace, SessionLimit: c.SessionLimit,
 		SMSCountries: c.SMSCountries, SMSDailyCap: c.SMSDailyCap, Mail: limit.Mail{PerMinute: c.MailMinute, PerDay: c.MailDaily}, Operator: c.Operator, Foot: c.Foot, CodeTTL: c.CodeTTL, LinkTTL: c.LinkTTL, CodeLength: c.CodeLength, CodeTries: c.CodeTries,
 		Argon2: c.Argon2, HashConcurrency: c.HashConcurrency, Rules: rules, Limits: c.RateLimits,
-		AuditRetention: c.AuditRetention, AddressRetention: c.AddressRetention, Egress: egress.Policy{Networks: c.EgressAllow, Ports: c.EgressPorts}, AdminHosts: c.AdminHosts, TrustedProxies: c.TrustedProxies, TrustedSocket: c.TrustedSocket, Connections: connections(c), HTTPS: strings.HasPrefix(c.PublicURL, "https:"), PII: c.LogPII,
-	}, nil
+		AuditRetention: c.AuditRetention, AddressRetention: c.AddressRetention, Egress: egress.Policy{Networks: c.EgressAllow, Ports: c.EgressPorts}, AdminHosts: c.AdminHosts, TrustedProxies: c.TrustedProxies, TrustedSocket: c.TrustedSocket, Connections: connections(c), PII: c.LogPII,
+	}
+	reachedAt(&opts, c.PublicURL)
+	return opts, nil
+}
+
+// reachedAt says at which address people and sites reach a node.
+func reachedAt(o *node.Options, url string) {
+	o.PublicURL, o.HTTPS = url, strings.HasPrefix(url, "https:")
+}
+
+func checkDataDir(c *config.Config) error {
+	switch info, err := os.Stat(c.DataDir); {
+	case err == nil && !info.IsDir():
+		return c.Refuse("data_dir", c.DataDir+" is not a directory")
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return c.Refuse("data_dir", err.Error())
+	}
+	return nil
+}
+
+// databaseURL gives where the database is: the file of SQLite, which others may not read, or an address
+// of PostgreSQL.
+func databaseURL(c *config.Config) (string, error) {
+	url, file := c.DatabaseURL.Reveal(), databaseFile(c)
+	if file == "" {
+		if err := store.CheckURL(url); err != nil {
+			return "", c.Refuse("database_url", err.Error())
+		}
+		return url, nil
+	}
+	key := "data_dir"
+	if url != "" {
+		key = "database_url"
+	}
+	err := config.CheckPrivate(file)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		err = nil // it is made, or what is wrong with its directory is said
+	}
+	return file, c.RefuseFile(key, err)
+}
+
+// passwordRules are the rules with the passwords that an operator refuses besides.
+func passwordRules(c *config.Config) (*account.PasswordRules, error) {
+	rules := &account.PasswordRules{}
+	if c.PasswordBlocklist == "" {
+		return rules, nil
+	}
+	f, err := os.Open(c.PasswordBlocklist)
+	if err != nil {
+		return nil, c.Refuse("password_blocklist", err.Error())
+	}
+	defer f.Close()
+	if err := rules.ReadBlocklist(f); err != nil {
+		return nil, c.Refuse("password_blocklist", err.Error())
+	}
+	return rules, nil
 }
 
 // connections are how many may be open; a load program is one address and needs them all.
@@ -171,11 +203,11 @@ func (a *app) onNode(c *cobra.Command, do func(context.Context, *node.Node) erro
 }
 
 func (a *app) withNode(c *cobra.Command, how opening, do func(context.Context, *node.Node) error) error {
-	n, err := a.openNode(c.Context(), how)
+	ctx := otl.WithRequest(c.Context(), &otl.Request{By: otl.Actor{Kind: otl.ActorCommand, ID: systemUser()}})
+	n, err := a.openNode(ctx, how)
 	if err != nil {
 		return err
 	}
-	ctx := otl.WithRequest(c.Context(), &otl.Request{By: otl.Actor{Kind: otl.ActorCommand, ID: systemUser()}})
 	return errors.Join(do(ctx, n), n.Close())
 }
 

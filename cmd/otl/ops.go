@@ -112,10 +112,9 @@ func configCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := safe(conf); err != nil {
-				return err
-			}
-			if _, err := nodeOptions(conf, nil, true); err != nil {
+			_, exposed := safe(conf)
+			_, wrong := nodeOptions(conf, nil, true)
+			if err := config.Together(exposed, wrong); err != nil {
 				return err
 			}
 			return a.print(map[string]any{"ok": true}, func() { fmt.Fprintln(a.stdout, "ok") })

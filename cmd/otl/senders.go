@@ -19,17 +19,21 @@ func senders(c *config.Config, log *slog.Logger) (map[otl.Channel][]outbox.Sende
 	if p.From == "" {
 		p.From = "no-reply@" + p.Host
 	}
+	var bad []error
 	if !p.Secret.Empty() && !webhook.CheckSecret(p.Secret) {
-		return nil, c.Refuse("mail.webhook_secret", "must be whsec_ and base64 of 24 to 64 bytes")
+		bad = append(bad, c.Refuse("mail.webhook_secret", "must be whsec_ and base64 of 24 to 64 bytes"))
 	}
 	note := func(msg string, args ...any) { log.Warn(msg, args...) }
 	mail, err := outbox.NewMail(c.MailURL.Reveal(), p, note)
 	if err != nil {
-		return nil, c.Refuse("mail.url", err.Error())
+		bad = append(bad, c.Refuse("mail.url", err.Error()))
 	}
 	sms, err := outbox.NewSMS(c.SMSURL.Reveal(), p, note)
 	if err != nil {
-		return nil, c.Refuse("sms.url", err.Error())
+		bad = append(bad, c.Refuse("sms.url", err.Error()))
+	}
+	if err := config.Together(bad...); err != nil {
+		return nil, err
 	}
 	if mail, err = outbox.Cap(otl.ChannelMail, mail, c.MailCaps); err != nil {
 		return nil, c.Refuse("mail.provider_caps", err.Error())

@@ -64,23 +64,23 @@ func (a *app) serve(ctx context.Context, defaults, flags map[string]string, h ho
 		return err
 	}
 	r := running{a: a, c: c, level: new(slog.LevelVar), sources: [2]map[string]string{defaults, flags}}
-	if r.cert, err = safe(c); err != nil {
-		return err
-	}
 	r.log = a.logger(c, r.level)
 	if h.log != nil {
 		r.log = h.log(r.level)
 	}
+	cert, exposed := safe(c)
+	opts, wrong := nodeOptions(c, r.log, true)
+	if err := config.Together(exposed, wrong); err != nil {
+		return err
+	}
+	r.cert = cert
 	if err := r.listen(); err != nil {
 		return err
 	}
 	defer r.closeListeners()
 	if c.PublicURL == "" {
 		c.PublicURL = localURL(c, r.ln.Addr().String())
-	}
-	opts, err := nodeOptions(c, r.log, true)
-	if err != nil {
-		return err
+		reachedAt(&opts, c.PublicURL)
 	}
 	if h.node != nil {
 		if err := h.node(&opts); err != nil {
@@ -118,17 +118,21 @@ func (a *app) serve(ctx context.Context, defaults, flags map[string]string, h ho
 // safe refuses a start that would expose people without anybody having decided
 // so. It gives the certificate to serve with, nil for plain http.
 func safe(c *config.Config) (*server.Certificate, error) {
+	var exposed error
 	if c.PublicURL == "" && !loopback(c.Listen) {
-		return nil, unsafeError{
-			"listening on " + c.Listen + " needs OTL_PUBLIC_URL: the address people reach this server at",
-			"OTL_PUBLIC_URL=https://id.example.com otl serve",
-		}
+		exposed = c.Refuse("listen", "needs OTL_PUBLIC_URL as well: the address people reach this server at")
 	}
+	cert, err := keyPair(c)
+	return cert, config.Together(exposed, err)
+}
+
+// keyPair gives the configured certificate with its key, nil for none.
+func keyPair(c *config.Config) (*server.Certificate, error) {
 	if c.TLSKey == "" {
 		return nil, nil
 	}
 	if err := config.CheckPrivate(c.TLSKey); err != nil {
-		return nil, fmt.Errorf("OTL_TLS_KEY: %w", err)
+		return nil, c.RefuseFile("tls.key", err)
 	}
 	cert, err := server.LoadCertificate(c.TLSCert, c.TLSKey)
 	if err != nil {

@@ -198,11 +198,11 @@ func (a *Accounts) Reset(ctx context.Context, site otl.Site, token, chosen secre
 			return err
 		}
 		u, err := tx.Users.ByID(ctx, t.UserID)
+		if store.Gone(u, err) {
+			return ErrResetToken
+		}
 		if err != nil {
 			return err
-		}
-		if !u.DisabledAt.IsZero() {
-			return ErrResetToken
 		}
 		if _, invited := t.Data[dataSent]; invited { // D1: he may have become his own since
 			if its, err := tx.Grants.Owns(ctx, t.SiteID, u.ID); err != nil || !its {

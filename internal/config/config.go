@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 
@@ -133,6 +134,34 @@ func (c *Config) Refuse(path, text string) error {
 	return c.fault(path, text)
 }
 
+// RefuseFile is Refuse for a file that a value names, or that lies where it says; nil for no error.
+func (c *Config) RefuseFile(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := c.fault(path, err.Error())
+	e.Cause = err
+	return e
+}
+
+// Together is one error of all that Refuse, RefuseFile and Together found, of which some are nil; nil
+// where all are. Any other error is given by itself: it is no matter of a value.
+func Together(all ...error) error {
+	var bad faults
+	for _, err := range all {
+		var one *Error
+		if err != nil && !errors.As(err, &one) {
+			return err
+		}
+		if err != nil {
+			first := *one
+			first.More = nil
+			bad = append(append(bad, &first), one.More...)
+		}
+	}
+	return bad.err()
+}
+
 func (c *Config) fault(path, text string) *Error {
 	return &Error{Key: c.values[path].name, Text: text, Path: path}
 }
@@ -142,7 +171,7 @@ type Error struct {
 	Key   string // the name as the user wrote it
 	Text  string
 	Path  string   // of the key at fault, "" where it is none
-	Cause error    // ErrSecretFile for a file with a secret that is refused, else nil
+	Cause error    // what is wrong with a file, such as ErrSecretFile, else nil
 	More  []*Error // what else is wrong
 }
 

@@ -252,6 +252,25 @@ func TestRefuseUsesTheUsersName(t *testing.T) {
 	}
 }
 
+// TestWhatIsFoundLaterIsNamedTogether: each fault by itself, in their order; none is no error, and what is
+// no matter of a value is told alone.
+func TestWhatIsFoundLaterIsNamedTogether(t *testing.T) {
+	t.Parallel()
+	c := load(t, Sources{Environ: []string{"OTL_TLS_KEY=a.pem", "OTL_TLS_CERT=b.pem"}})
+	if err := Together(nil, c.RefuseFile("tls.key", nil), Together(nil)); err != nil {
+		t.Errorf("nothing is wrong, got %v", err)
+	}
+	file := fmt.Errorf("%w: a.pem: no such file", ErrSecretFile)
+	err := Together(nil, Together(c.Refuse("listen", "is bad"), c.RefuseFile("tls.key", file)), c.Refuse("tls.cert", "is none"))
+	if want := "listen: is bad; OTL_TLS_KEY: secret file refused: a.pem: no such file; OTL_TLS_CERT: is none"; err == nil || err.Error() != want || !errors.Is(err, ErrSecretFile) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	other := errors.New("the disk is full")
+	if err := Together(c.Refuse("listen", "is bad"), other); !errors.Is(err, other) || err.Error() != other.Error() {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestChangedSeesSecretsToo(t *testing.T) {
 	t.Parallel()
 	with := func(environ ...string) *Config { return load(t, Sources{Environ: environ}) }

@@ -125,7 +125,7 @@ func holds(ctx context.Context, tx *store.Tx, id string) (otl.User, error) {
 		return otl.User{}, ErrProof
 	}
 	u, err := tx.Users.ByID(ctx, id)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !u.DisabledAt.IsZero() {
+	if store.Gone(u, err) {
 		err = ErrProof
 	}
 	return u, err

@@ -93,7 +93,7 @@ func Open(ctx context.Context, o Options) (*Installation, error) {
 		return nil, fmt.Errorf("open the key of pairwise ids: %w", err)
 	}
 	if o.Master.Stale(row.KeyCheck) {
-		if err := in.reseal(ctx); err != nil {
+		if err := in.reseal(ctx, row.KeyCheck); err != nil {
 			return nil, fmt.Errorf("seal under the new master key: %w", err)
 		}
 		if o.Log != nil {
@@ -149,9 +149,9 @@ func (in *Installation) subjects(ctx context.Context, sealed []byte) (secret.Tex
 }
 
 // reseal brings everything sealed under a replaced master key under the current
-// one, the proof last: a crash in between leaves both keys needed and the next
-// start goes on.
-func (in *Installation) reseal(ctx context.Context) error {
+// one, the proof last, which is given as it was read: a crash in between leaves both
+// keys needed and the next start goes on. Whoever replaces the proof writes that into the log.
+func (in *Installation) reseal(ctx context.Context, proof []byte) error {
 	keys, err := in.Store.Read.SigningKeys.All(ctx, "")
 	if err != nil {
 		return err
@@ -166,6 +166,11 @@ func (in *Installation) reseal(ctx context.Context) error {
 				return err
 			}
 		}
-		return tx.Installation.Seal(ctx, in.Master.Seal([]byte(keyCheckPlain), keyCheckPlace), in.Master.Seal([]byte(in.Subjects.Reveal()), subjectPlace))
+		first, err := tx.Installation.Seal(ctx, proof, in.Master.Seal([]byte(keyCheckPlain), keyCheckPlace), in.Master.Seal([]byte(in.Subjects.Reveal()), subjectPlace))
+		if err != nil || !first {
+			return err
+		}
+		now := in.Now()
+		return tx.Events.Append(ctx, otl.Event{ID: "evt_" + secret.NewID(now), Type: otl.EventMasterReplaced, CreatedAt: now})
 	})
 }

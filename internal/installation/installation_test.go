@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/installation"
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
@@ -150,6 +151,47 @@ func TestSR04_TheMasterKeyIsReplaced(t *testing.T) {
 		}
 		if _, err := r.open(t); !errors.Is(err, installation.ErrMasterKey) {
 			t.Errorf("with the old key alone: %v", err)
+		}
+	})
+}
+
+// TestAU01_AReplacedMasterKeyIsInTheLog: once, however many nodes start with the new key at the same
+// moment and however often; no start with the same key is.
+func TestAU01_AReplacedMasterKeyIsInTheLog(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		r := newRig(st)
+		r.mustOpen(t)
+		entries := func() int {
+			found, err := st.Read.Events.Select(t.Context(), store.EventQuery{Type: otl.EventMasterReplaced, Limit: 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range found {
+				if e.By.Kind != otl.ActorSystem || e.SiteID != "" || len(e.Data) != 0 {
+					t.Errorf("%+v", e)
+				}
+			}
+			return len(found)
+		}
+		for want := range 3 {
+			if n := entries(); n != want {
+				t.Fatalf("%d entries, want %d", n, want)
+			}
+			var err error
+			if r.master, err = secret.ParseMaster(secret.NewMaster().Encode().Reveal(), r.master.Encode().Reveal()); err != nil {
+				t.Fatal(err)
+			}
+			var all sync.WaitGroup
+			for range 4 {
+				all.Go(func() {
+					if _, err := r.open(t); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			r.mustOpen(t)
 		}
 	})
 }

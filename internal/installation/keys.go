@@ -213,7 +213,15 @@ func (c *keychain) rotate(ctx context.Context, atOnce, revoke bool) error {
 func (c *keychain) revokeAll(ctx context.Context, keys []SigningKey) error {
 	return c.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		for _, k := range keys {
-			if err := tx.SigningKeys.Revoke(ctx, k.ID, c.Now()); err != nil {
+			now := c.Now()
+			was, err := tx.SigningKeys.Revoke(ctx, k.ID, now)
+			if err != nil {
+				return err
+			}
+			if !was {
+				continue
+			}
+			if err := tx.Events.Append(ctx, keyEvent(otl.EventKeyRevoked, k.ID, k.Algorithm, now)); err != nil {
 				return err
 			}
 		}
@@ -247,11 +255,12 @@ func (c *keychain) add(ctx context.Context, sequence int, signFrom time.Time) er
 		if err != nil || !first {
 			return err
 		}
-		return tx.Events.Append(ctx, otl.Event{
-			ID: "evt_" + secret.NewID(now), Type: otl.EventKeyRotated, CreatedAt: now,
-			Data: map[string]string{"key_id": key.ID, "algorithm": string(c.algorithm)},
-		})
+		return tx.Events.Append(ctx, keyEvent(otl.EventKeyRotated, key.ID, c.algorithm, now))
 	})
+}
+
+func keyEvent(t otl.EventType, id string, a token.Algorithm, now time.Time) otl.Event {
+	return otl.Event{ID: "evt_" + secret.NewID(now), Type: t, CreatedAt: now, Data: map[string]string{"key_id": id, "algorithm": string(a)}}
 }
 
 // load hands every key that is not revoked to the ring.

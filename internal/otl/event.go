@@ -71,6 +71,8 @@ const (
 	EventStandInGiven    EventType = "factor.stand_in_given"  // to a site, for a person of its own
 	EventSessionElevated EventType = "session.elevated"
 	EventKeyRotated      EventType = "signing_key.rotated"
+	EventKeyRevoked      EventType = "signing_key.revoked" // all that it signed is void
+	EventMasterReplaced  EventType = "master_key.replaced" // everything is sealed under the new one
 	EventMessageRetried  EventType = "message.retried"
 	EventProviderFull    EventType = "message.capped" // a provider was handed as many messages as its cap allows
 	EventSMSStopped      EventType = "sms.stopped"    // to a range of numbers, by a site

@@ -260,7 +260,7 @@ func (s Arrivals) holds(ctx context.Context, tx *store.Tx, f otl.Flow, t otl.Tic
 		}
 	}
 	u, err := tx.Users.ByID(ctx, t.UserID)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !u.DisabledAt.IsZero() {
+	if store.Gone(u, err) {
 		return Proved{}, ErrDisabled
 	}
 	if err != nil {

@@ -57,7 +57,7 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 		}
 	}
 	u, grant, err := tx.Users.At(ctx, e.ticket.UserID, e.site.ID)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !u.DisabledAt.IsZero() {
+	if store.Gone(u, err) {
 		return entrance{}, ErrDisabled
 	}
 	if err != nil {

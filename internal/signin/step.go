@@ -181,13 +181,13 @@ func (p Proved) pack() map[string]string {
 }
 
 // proved gives whom a ticket with a packed proof is for, as he stands now. The error
-// is ErrStep for somebody who has been disabled.
+// is ErrStep for somebody who is gone.
 func (s *SecondStep) proved(ctx context.Context, tx *store.Tx, t otl.Ticket, site otl.Site) (p Proved, err error) {
 	p.Site, p.Methods = site, otl.StoredMethods(t.Data[stepMethods])
 	if p.passwordVersion, err = strconv.Atoi(t.Data[stepPassword]); err != nil {
 		return p, err
 	}
-	if p.User, p.Grant, err = tx.Users.At(ctx, t.UserID, site.ID); err == nil && !p.User.DisabledAt.IsZero() {
+	if p.User, p.Grant, err = tx.Users.At(ctx, t.UserID, site.ID); store.Gone(p.User, err) {
 		err = ErrStep
 	}
 	return p, err

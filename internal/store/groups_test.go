@@ -33,6 +33,28 @@ func fails(t *testing.T, st *store.Store, fn func(context.Context, *store.Tx) er
 	}
 }
 
+// TestGone: who is not there and who is disabled look alike; a failure is neither.
+func TestGone(t *testing.T) {
+	t.Parallel()
+	there, disabled := otl.User{ID: "1"}, otl.User{ID: "1", DisabledAt: start}
+	for _, one := range []struct {
+		u    otl.User
+		err  error
+		gone bool
+	}{
+		{there, nil, false},
+		{disabled, nil, true},
+		{otl.User{}, store.ErrNotFound, true},
+		{otl.User{}, fmt.Errorf("look: %w", store.ErrNotFound), true},
+		{otl.User{}, errors.New("the disk is full"), false},
+		{disabled, errors.New("the disk is full"), false},
+	} {
+		if store.Gone(one.u, one.err) != one.gone {
+			t.Errorf("%+v, %v: want %t", one.u, one.err, one.gone)
+		}
+	}
+}
+
 func TestUsersAreStoredAsGiven(t *testing.T) {
 	t.Parallel()
 	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
@@ -448,7 +470,11 @@ func TestTheStateOfTheKeysChangesWithThem(t *testing.T) {
 			}
 			note("one more")
 		}
-		write(t, st, func(ctx context.Context, tx *store.Tx) error { return tx.SigningKeys.Revoke(ctx, "1", start) })
+		for _, want := range []bool{true, false} {
+			if got := in(t, st, func(ctx context.Context, tx *store.Tx) (bool, error) { return tx.SigningKeys.Revoke(ctx, "1", start) }); got != want {
+				t.Errorf("revoked is %t, want %t", got, want)
+			}
+		}
 		note("revoked")
 		write(t, st, func(ctx context.Context, tx *store.Tx) error { return tx.SigningKeys.Delete(ctx, "2") })
 		note("deleted")

@@ -38,10 +38,11 @@ func (g Installation) AddSubjectKey(ctx context.Context, sealed []byte) error {
 	return err
 }
 
-// Seal replaces what is sealed after a change of the master key.
-func (g Installation) Seal(ctx context.Context, keyCheck, subjectKey []byte) error {
-	_, err := g.exec(ctx, `UPDATE installation SET key_check = $1, subject_key = $2 WHERE id = 1`, keyCheck, subjectKey)
-	return err
+// Seal replaces what is sealed after a change of the master key, and reports whether the proof was
+// still what was read: false means that another node was first.
+func (g Installation) Seal(ctx context.Context, was, keyCheck, subjectKey []byte) (bool, error) {
+	n, err := g.exec(ctx, `UPDATE installation SET key_check = $1, subject_key = $2 WHERE id = 1 AND key_check = $3`, keyCheck, subjectKey, was)
+	return n == 1, err
 }
 
 // SigningKeys is the group of statements about the keys tokens are signed with.
@@ -97,10 +98,11 @@ func (g SigningKeys) Seal(ctx context.Context, id string, private []byte) error 
 	return err
 }
 
-// Revoke makes a key worthless at once, for signing and for verifying.
-func (g SigningKeys) Revoke(ctx context.Context, id string, now time.Time) error {
-	_, err := g.exec(ctx, `UPDATE signing_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL`, millis(now), id)
-	return err
+// Revoke makes a key worthless at once, for signing and for verifying, and reports whether it was
+// of worth.
+func (g SigningKeys) Revoke(ctx context.Context, id string, now time.Time) (bool, error) {
+	n, err := g.exec(ctx, `UPDATE signing_keys SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL`, millis(now), id)
+	return n == 1, err
 }
 
 // Delete removes a key nothing refers to any more.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -58,6 +59,12 @@ func (g Users) At(ctx context.Context, id, siteID string) (u otl.User, gr otl.Gr
 func (g Users) Lock(ctx context.Context, id string) error {
 	_, err := g.exec(ctx, `UPDATE users SET version = version WHERE id = $1`, id)
 	return err
+}
+
+// Gone reports whether somebody who was looked for is there no more or is disabled: whoever asks for him
+// is told the same of both (decision D7).
+func Gone(u otl.User, err error) bool {
+	return errors.Is(err, ErrNotFound) || err == nil && !u.DisabledAt.IsZero()
 }
 
 // ByEmail gives the person with this address key. Where there is none it reads whoever
