@@ -15,7 +15,7 @@ import (
 
 // Connections bounds how many connections are open at once (HT-06). Where as many are there, a
 // new one takes the place of one that is idle, of those looked at the one that is so for longest:
-// that waits for a request or, over HTTP/1, for the rest of one.
+// that waits for a request or for the rest of one, over HTTP/2 of all that it has open.
 // Where none is idle it is closed as soon as it is taken: it is never left to wait where it would
 // hold back others.
 type Connections struct {
@@ -188,9 +188,9 @@ func (c *crowd) moved(conn net.Conn, state http.ConnState) {
 	}
 	switch state {
 	case http.StateActive, http.StateHijacked:
-		m.turn(0)
+		m.quiet(false)
 	case http.StateIdle:
-		m.rest()
+		m.quiet(true)
 	case http.StateNew, http.StateClosed: // it is idle from the start, and Close says the other
 	}
 }
@@ -204,18 +204,23 @@ func (c *crowd) known(ctx context.Context, conn net.Conn) context.Context {
 }
 
 // staying gives a handler the requests of connections that stay: one that came while its
-// connection was chosen to go is not begun, because its answer would reach nobody. Over HTTP/1,
-// where a connection has one request at a time, it is idle while that waits for its body.
+// connection was chosen to go is not begun, because its answer would reach nobody. A connection
+// is idle while all its requests wait for their bodies.
 func staying(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m, _ := r.Context().Value(memberKey{}).(*member)
-		if m != nil && m.idle.Load() == going {
+		if m == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if !m.tally(1, 0, 0) {
 			panic(http.ErrAbortHandler)
 		}
-		if m != nil && r.ProtoMajor == 1 && r.Body != http.NoBody {
+		defer m.tally(-1, 0, 0)
+		if r.Body != http.NoBody {
 			whole := *r // that of net/http stays as it is
 			body := &awaited{ReadCloser: r.Body, from: m, since: m.crowd.turns.Add(1)}
-			if !r.Close && r.Header.Get("Expect") == "" {
+			if r.ProtoMajor == 1 && !r.Close && r.Header.Get("Expect") == "" {
 				body.left = r.ContentLength
 			}
 			whole.Body, r = body, &whole
@@ -234,13 +239,12 @@ type awaited struct {
 }
 
 // Read implements io.Reader. The error is net.ErrClosed where the connection goes.
-func (a *awaited) Read(p []byte) (int, error) {
-	if !a.from.turn(a.since) {
-		return 0, net.ErrClosed
+func (a *awaited) Read(p []byte) (n int, err error) {
+	if a.from.tally(-1, 1, a.since) {
+		n, err = a.ReadCloser.Read(p)
+		a.left -= int64(n)
 	}
-	n, err := a.ReadCloser.Read(p)
-	a.left -= int64(n)
-	if !a.from.turn(0) {
+	if !a.from.tally(1, -1, 0) {
 		return 0, net.ErrClosed
 	}
 	return n, err
@@ -286,10 +290,47 @@ type member struct {
 	crowd *crowd
 	idle  atomic.Int64 // the turn since which it is, 0 while it works, going once it was chosen to go
 	of    []*group     // none once it left; the crowd's lock guards it
+
+	mu      sync.Mutex // never held with the crowd's
+	none    bool       // net/http says that no request is there
+	working int        // requests that are worked on, one at a time over HTTP/1
+	waiting int        // requests whose bodies are waited for
 }
 
-// rest says that the connection is idle from now on.
-func (m *member) rest() { m.turn(m.crowd.turns.Add(1)) }
+// quiet says that the connection has no request and is idle from now on, or that it has one. What
+// still works on one that was taken back does so for nobody.
+func (m *member) quiet(none bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.none = none; none {
+		m.rest()
+	} else {
+		m.turn(0)
+	}
+}
+
+// tally counts requests that are worked on and that wait for their bodies. The connection works while
+// one of the first is there; where others alone are left it is idle, since a turn or, for 0, since now. With
+// neither net/http says what it is, once the answer is out. It reports false where the connection goes.
+func (m *member) tally(working, waiting int, since int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.working += working
+	m.waiting += waiting
+	switch {
+	case m.none:
+	case m.working > 0:
+		return m.turn(0)
+	case m.waiting > 0 && since == 0:
+		return m.rest()
+	case m.waiting > 0:
+		return m.turn(since)
+	}
+	return m.idle.Load() != going
+}
+
+// rest says that the connection is idle from now on. It reports false where it goes.
+func (m *member) rest() bool { return m.turn(m.crowd.turns.Add(1)) }
 
 // turn says since which turn the connection is idle, 0 where it works. It reports false where
 // it goes: that stays so.

@@ -258,6 +258,70 @@ func TestHT06_WhoSendsNoBodyIsIdle(t *testing.T) {
 	}
 }
 
+// TestHT06_WhereAllBodiesAreWaitedForNobodyWorks: over HTTP/2, where a connection has many requests at
+// once, it works while one of them does, and one that was taken back counts for nothing.
+func TestHT06_WhereAllBodiesAreWaitedForNobodyWorks(t *testing.T) {
+	t.Parallel()
+	c, _ := hall(Connections{Total: 1})
+	in, _ := c.enter(nil, direct("192.0.2.1:1"))
+	c.moved(in, http.StateActive)
+	type stream struct {
+		body          net.Conn
+		working, done chan struct{}
+	}
+	open := func() stream {
+		far, near := net.Pipe()
+		s, began := stream{far, make(chan struct{}), make(chan struct{})}, make(chan struct{})
+		h := staying(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			close(began)
+			_, _ = io.ReadAll(r.Body)
+			<-s.working
+		}))
+		r := httptest.NewRequestWithContext(c.known(t.Context(), in), http.MethodPost, "/", near)
+		r.ProtoMajor = 2
+		go func() {
+			defer close(s.done)
+			h.ServeHTTP(nil, r)
+		}()
+		<-began
+		for in.idle.Load() == 0 { // it waits in a moment
+			runtime.Gosched()
+		}
+		return s
+	}
+	first, second := open(), open()
+	first.body.Close()
+	for in.idle.Load() != 0 { // its body is there in a moment
+		runtime.Gosched()
+	}
+	if in, out := c.enter(nil, direct("192.0.2.1:2")); in != out {
+		t.Error("one request works, and its connection had to go")
+	}
+	close(first.working)
+	<-first.done
+	if in.idle.Load() == 0 {
+		t.Error("the only request left waits, and its connection works")
+	}
+	c.moved(in, http.StateIdle) // the client took it back
+	second.body.Close()
+	close(second.working)
+	<-second.done
+	if in.idle.Load() == 0 {
+		t.Error("a connection without requests works")
+	}
+	c.moved(in, http.StateActive)
+	third := open()
+	if _, out := c.enter(nil, direct("192.0.2.1:3")); out != in {
+		t.Error("whoever sends no body stays")
+	}
+	third.body.Close()
+	close(third.working)
+	<-third.done
+	if in.idle.Load() != going {
+		t.Error("it came back")
+	}
+}
+
 // TestHT06_TheLogSaysWhoHasTheMost: of all, not who came last.
 func TestHT06_TheLogSaysWhoHasTheMost(t *testing.T) {
 	t.Parallel()

@@ -302,10 +302,13 @@ func newSecond(t *testing.T, address string) *second {
 }
 
 // head encodes a request for / with some bytes of further headers.
-func head(more string) []byte {
+func head(more string) []byte { return asking("GET", "/", more) }
+
+// asking encodes a request with some bytes of further headers.
+func asking(method, path, more string) []byte {
 	var b bytes.Buffer
 	e := hpack.NewEncoder(&b)
-	for _, f := range [][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", "id.test"}, {":path", "/"}, {"x-a", more}} {
+	for _, f := range [][2]string{{":method", method}, {":scheme", "https"}, {":authority", "id.test"}, {":path", path}, {"x-a", more}} {
 		_ = e.WriteField(hpack.HeaderField{Name: f[0], Value: f[1], Sensitive: true}) // to a buffer
 	}
 	return b.Bytes()
@@ -386,6 +389,47 @@ func TestHT02_FloodsOfFrames(t *testing.T) {
 func answeredTLS(t *testing.T, address string) bool {
 	t.Helper()
 	return answered(t, tls.Client(dial(t, "127.0.0.1", address), &tls.Config{InsecureSkipVerify: true}))
+}
+
+// TestHT06_BodiesOfHTTP2ThatDoNotComeHoldNobodyBack: a connection whose requests all wait for their bodies
+// makes room, however many they are; one that has an answer coming stays.
+func TestHT06_BodiesOfHTTP2ThatDoNotComeHoldNobodyBack(t *testing.T) {
+	t.Parallel()
+	certFile, keyFile := certificate(t, t.TempDir(), "id.test")
+	cert, err := server.LoadCertificate(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, began, release := occupied()
+	asked := make(chan struct{})
+	s, _ := serve(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			asked <- struct{}{}
+			_, _ = io.Copy(io.Discard, r.Body)
+		}
+		h(w, r)
+	}, func(o *server.Options) { o.Connections = server.Connections{Total: 1} })
+	address, _, _ := running(t, s, cert, 0)
+	slow := newSecond(t, address)
+	open := func(method, path string) {
+		if err := slow.WriteHeaders(http2.HeadersFrameParam{StreamID: slow.next, BlockFragment: asking(method, path, ""), EndStream: method == "GET", EndHeaders: true}); err != nil {
+			t.Fatal(err)
+		}
+		slow.next += 2
+	}
+	open("GET", "/held")
+	<-began
+	for range 20 {
+		open("POST", "/")
+		<-asked
+	}
+	if answeredTLS(t, address) {
+		t.Error("whoever has an answer coming had to go")
+	}
+	close(release)
+	for !answeredTLS(t, address) { // the others wait in a moment
+		runtime.Gosched()
+	}
 }
 
 // smuggled are requests whose end is not where another program sees it; each hides one for
