@@ -70,6 +70,13 @@ func TestPagesInABrowser(t *testing.T) {
 			b.press(`button[value=password]`)
 			b.do(chromedp.WaitVisible(chromedp.CSS(".banner")))
 			b.fill("password", secret)
+			if scripts { // another light costs nothing that was typed
+				still := ask(b, chromedp.Evaluate[string](`const light = document.getElementById("theme"); light.value = "dark"; light.dispatchEvent(new Event("change"));
+					[document.documentElement.dataset.theme, document.querySelector("[name=password]").value, document.querySelector(".banner") !== null].join()`))
+				if still != "dark,"+secret+",true" {
+					t.Errorf("with another light the page has %q", still)
+				}
+			}
 			b.press(`button[value=password]`)
 			if scripts { // once granted, it is not asked for again
 				b.heading("Acme Notes wants to connect")
@@ -88,6 +95,9 @@ func TestPagesInABrowser(t *testing.T) {
 			}
 			b.visit(w.url + "/account")
 			b.heading("Your account")
+			if kept := ask(b, chromedp.Evaluate[bool](`document.documentElement.dataset.theme === "dark"`)); kept != scripts {
+				t.Errorf("the light that was chosen is kept: %t", kept)
+			}
 			if got := b.text("main"); !strings.Contains(got, "Acme Shop") || !strings.Contains(got, "Hi Jane Doe") {
 				t.Errorf("the account shows %q", got)
 			}

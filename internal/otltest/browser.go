@@ -165,10 +165,10 @@ func (p *Page) read(t testing.TB) {
 				}
 				f.fields.Add(name, attr(in, "value"))
 			}
-			switch f.method {
-			case "post":
+			switch {
+			case f.method == "post":
 				p.forms = append(p.forms, f)
-			case "get":
+			case f.method == "get" && !has(n, "hidden"): // one that is hidden is for scripts
 				p.choice = f
 			}
 		}

@@ -6,10 +6,10 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/yuin/goldmark/ast"
-	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/text"
 
 	"github.com/onetimelogin/otl/docs"
@@ -83,27 +83,24 @@ func (p library) doc(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Content-Type", "text/markdown; charset=utf-8")
 		_, _ = w.Write(raw) //nolint:gosec // G705: a document of ours, as text
 	default:
-		p.write(w, raw, name != "index")
+		p.write(w, name, raw)
 	}
 	return nil
 }
 
-// links turns links between documents, which name files so that they also work
-// in a checkout, into links between pages.
-type links struct{}
-
-// Transform implements parser.ASTTransformer.
-func (links) Transform(doc *ast.Document, _ text.Reader, _ parser.Context) {
-	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
-		if link, ok := n.(*ast.Link); ok && entering && !bytes.Contains(link.Destination, []byte(":")) {
-			page, fragment, _ := strings.Cut(string(link.Destination), "#")
-			if name, ok := strings.CutSuffix(page, ".md"); ok {
-				page = "/docs/" + name
-			}
-			if fragment != "" {
-				page += "#" + fragment
-			}
-			link.Destination = []byte(page)
+// relink makes links between documents, which name files by their way from the one they stand in
+// so that they work in a checkout, links between pages. name is that of the document.
+func relink(tree ast.Node, name string) {
+	from := &url.URL{Path: "/docs/" + name}
+	_ = ast.Walk(tree, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		link, ok := n.(*ast.Link)
+		if !ok || !entering {
+			return ast.WalkContinue, nil
+		}
+		if to, err := url.Parse(string(link.Destination)); err == nil && to.Scheme == "" && to.Host == "" {
+			to = from.ResolveReference(to)
+			to.Path = strings.TrimSuffix(to.Path, ".md")
+			link.Destination = []byte(to.String())
 		}
 		return ast.WalkContinue, nil
 	})
@@ -120,18 +117,20 @@ func (p library) errorCode(w http.ResponseWriter, r *http.Request) error {
 		return errNoPath
 	}
 	section, _, _ := strings.Cut(after, "\n## ")
-	p.write(w, []byte("# "+r.PathValue("code")+"\n"+section), true)
+	p.write(w, "errors", []byte("# "+r.PathValue("code")+"\n"+section))
 	return nil
 }
 
-// write shows a document. What may be wider than a screen can be reached by keys, and a cell
+// write shows a document of a name, or a part of it. What may be wider than a screen can be reached by keys, and a cell
 // without words heads nothing (WCAG 2.1.1, 1.3.1).
-func (p library) write(w http.ResponseWriter, raw []byte, deep bool) {
+func (p library) write(w http.ResponseWriter, name string, raw []byte) {
 	var body bytes.Buffer
-	if err := p.markdown.Convert(raw, &body); err != nil {
+	tree := p.markdown.Parser().Parse(text.NewReader(raw))
+	relink(tree, name)
+	if err := p.markdown.Renderer().Render(&body, raw, tree); err != nil {
 		panic(err) // it writes to memory
 	}
 	reachable := strings.NewReplacer("<pre>", `<pre tabindex="0">`, "<table>", `<table tabindex="0">`, "<th></th>", "<td></td>")
 	title, _, _ := strings.Cut(strings.TrimLeft(string(raw), "# "), "\n")
-	p.render(w, "doc.html", document{Title: title, Deep: deep, Body: template.HTML(reachable.Replace(body.String()))}) //nolint:gosec // documents of ours, raw HTML off
+	p.render(w, "doc.html", document{Title: title, Deep: name != "index", Body: template.HTML(reachable.Replace(body.String()))}) //nolint:gosec // documents of ours, raw HTML off
 }

@@ -103,7 +103,11 @@ func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, si
 	if site.ID != "" {
 		s.Brand = brands{p}.wears(r, site.ID)
 	}
-	if r.Method == http.MethodPost {
+	again := e.Kind == otl.Limited || e.Code == signin.ErrFlow.Code || e.Code == errForeign.Code // the form is had once more
+	switch {
+	case r.PathValue("token") != "":
+		s.Here = itself(p.Mux, r)
+	case r.Method == http.MethodPost && !again:
 		s.Here = nil
 	}
 	if words != "" {

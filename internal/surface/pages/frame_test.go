@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -96,6 +97,29 @@ func TestAChosenThemeStays(t *testing.T) {
 	if page := string(b.Get("/nothing").Raw); strings.Contains(page, "data-theme") {
 		t.Errorf("%.200s", page)
 	}
+}
+
+// TestWhatAFormIsAnsweredIsHadInAnotherLanguage: also where that is what went wrong, by the page that has the
+// form; an error names no address that may be a secret (PR-01). Another light is offered everywhere, where scripts run.
+func TestWhatAFormIsAnsweredIsHadInAnotherLanguage(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	w.Person(t, jane, w.Notes.Site)
+	b := w.Browser(t)
+	p := b.Get(request(w.Notes, nil))
+	flow := p.Fields("/signin").Get("f")
+	p = b.Submit(p, "/signin", map[string]string{"token": "of another page"})
+	again := url.Values{"f": {flow}, "lang": {"de"}}
+	if p.Status != http.StatusForbidden || p.In("de") != "/signin?"+again.Encode() {
+		t.Errorf("%d leads to %s", p.Status, p.In("de"))
+	}
+	holds(t, b.Get(p.In("de")), `<html lang="de"`, `name="password"`)
+	p = b.Send("/reset/otl_pr_nothing", url.Values{"token": {"of another page"}})
+	if page := string(p.Raw); p.Status != http.StatusForbidden || strings.Contains(page, "otl_pr_nothing") || !strings.Contains(page, `id="lang"`) {
+		t.Errorf("%d %s", p.Status, page)
+	}
+	p = b.Submit(b.Get("/forgot?f="+flow), "/forgot", map[string]string{"email": jane})
+	holds(t, p, "Prüfen Sie Ihr Postfach", `!id="lang"`, `<form method="get" action="/" hidden>`, "data-light")
 }
 
 // TestAD01_AFormNeedsItsToken: with the cookies of a browser but without the token of

@@ -190,8 +190,8 @@ func (p hooks) showOne(w http.ResponseWriter, r *http.Request, v signin.Visit, o
 	if page.Detail != "" {
 		s.Problem = s.Say("hook_not_verified")
 	}
-	if r.Method == http.MethodPost {
-		s.Here = nil // what was done is not done again, and a secret not shown again
+	if page.Secret != "" {
+		s.Here = nil // it is not shown again
 	}
 	code := http.StatusOK
 	if wrong != nil {

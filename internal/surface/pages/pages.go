@@ -12,7 +12,6 @@ import (
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/parser"
-	"github.com/yuin/goldmark/util"
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/cookie"
@@ -71,8 +70,7 @@ type Pages struct {
 func New(o Options) *Pages {
 	p := &Pages{
 		Options: o, origin: http.NewCrossOriginProtection(), jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https://")},
-		markdown: goldmark.New(goldmark.WithExtensions(extension.Table),
-			goldmark.WithParserOptions(parser.WithAutoHeadingID(), parser.WithASTTransformers(util.Prioritized(links{}, 1)))),
+		markdown:  goldmark.New(goldmark.WithExtensions(extension.Table), goldmark.WithParserOptions(parser.WithAutoHeadingID())),
 		templates: template.Must(template.ParseFS(templateFiles, "templates/*.html")),
 	}
 	p.Mux = wire.NewMux(p.Fail)

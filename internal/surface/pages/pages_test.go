@@ -2,11 +2,13 @@ package pages_test
 
 import (
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -53,7 +55,7 @@ func TestEveryPageRenders(t *testing.T) {
 		}
 		paths = append(paths, "/docs/"+strings.TrimSuffix(n, ".md"))
 	}
-	links := regexp.MustCompile(`href="(/[^"#]*)`)
+	links, to := regexp.MustCompile(`href="([^":]*)"`), pagesOnce(t, w)
 	for _, path := range paths {
 		html := page(t, w, path, http.StatusOK)
 		if !strings.Contains(html, "<h1") || !strings.Contains(html, `lang="en"`) || !strings.Contains(html, "<title>") {
@@ -63,13 +65,55 @@ func TestEveryPageRenders(t *testing.T) {
 			t.Errorf("%s has %q", path, bad)
 		}
 		for _, m := range links.FindAllStringSubmatch(html, -1) {
-			if r := w.Do(t, otltest.Call{Path: m[1]}); r.Status != http.StatusOK {
-				t.Errorf("%s links to %s: %d", path, m[1], r.Status)
+			if err := to(path, m[1]); err != nil {
+				t.Errorf("%s links to %s: %v", path, m[1], err)
 			}
 		}
 	}
 	if raw := page(t, w, "/docs/errors.md", http.StatusOK); !strings.HasPrefix(raw, "# Errors") {
 		t.Errorf("the Markdown of a page: %.100s", raw)
+	}
+}
+
+// pagesOnce gives what follows a link of a page as a browser does, to the part of a page that it names,
+// and fetches no page twice.
+func pagesOnce(t *testing.T, w *otltest.World) func(from, link string) error {
+	seen := map[string]otltest.Reply{}
+	return func(from, link string) error {
+		to, err := url.Parse(link)
+		if err != nil {
+			return err
+		}
+		to = (&url.URL{Path: from}).ResolveReference(to)
+		r, ok := seen[to.Path]
+		if !ok {
+			r = w.Do(t, otltest.Call{Path: to.Path})
+			seen[to.Path] = r
+		}
+		switch {
+		case r.Status != http.StatusOK:
+			return fmt.Errorf("%s is answered %d", to.Path, r.Status)
+		case to.Fragment != "" && !strings.Contains(string(r.Raw), ` id="`+to.Fragment+`"`):
+			return fmt.Errorf("%s has no %s", to.Path, to.Fragment)
+		}
+		return nil
+	}
+}
+
+// TestDocumentsLeadToThoseAboveThem: a link of a document is followed from where its file lies, as in a
+// checkout, also where only a section of the document is shown.
+func TestDocumentsLeadToThoseAboveThem(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	for path, link := range map[string]string{
+		"/docs/adr/0040-no-budget-of-all-sites": "/docs/limits",
+		"/docs/adr/0043-pairwise-subjects":      "/docs/adr/0042-consent-per-site-and-field",
+		"/docs/oidc":                            "/docs/adr/0043-pairwise-subjects",
+		"/docs/errors/challenge_failed":         "/docs/webhooks",
+	} {
+		if html := page(t, w, path, http.StatusOK); !strings.Contains(html, `href="`+link+`"`) {
+			t.Errorf("%s does not lead to %s", path, link)
+		}
 	}
 }
 

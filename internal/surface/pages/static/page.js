@@ -6,6 +6,18 @@ for (const select of document.querySelectorAll("select[data-at-once]")) {
   select.addEventListener("change", () => select.form.requestSubmit());
 }
 
+// Another light is had where it is chosen, and kept for the pages after: what was typed stays, and so does
+// a page that is shown once.
+for (const select of document.querySelectorAll("select[data-light]")) {
+  select.form.hidden = false;
+  select.addEventListener("change", () => {
+    const { value } = select;
+    if (value === "system") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = value;
+    fetch(`/?theme=${value}`, { method: "HEAD", keepalive: true }).catch(() => {}); // then it is for this page alone
+  });
+}
+
 // Times are said in the zone of whoever reads, and as is the custom where he is.
 const spoken = document.documentElement.lang;
 const local = navigator.languages?.find((l) => /^[\w-]+$/.test(l) && l.split("-")[0] === spoken.split("-")[0]) ?? spoken;
