@@ -76,11 +76,17 @@ func clientsCreate(a *app, on onClients) *cobra.Command {
 	c := &cobra.Command{
 		Use: "create", Short: "Make a client and show its secret, once", Args: cobra.NoArgs,
 		Example: "  otl clients create --site notes --redirect-uri https://notes.example.com/auth/callback\n" +
-			"  otl clients create --site notes --scopes auth,users   # calls about people, on Transmit's and OneLogin's wire",
+			"  otl clients create --site notes --scopes auth   # it signs people in, and sees and changes none",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return on(c, func(ctx context.Context, nd *node.Node, id string) error {
 				var err error
-				if n.Scopes, err = otl.ParseScopes(scopes); err != nil {
+				switch {
+				case len(scopes) > 0:
+					n.Scopes, err = otl.ParseScopes(scopes)
+				case !public && n.SubjectType != string(otl.SubjectPairwise): // of these there is one choice
+					n.Scopes = otl.AllScopes()
+				}
+				if err != nil {
 					return err
 				}
 				if err := authOf(&n, public, keys); err != nil {
@@ -120,7 +126,7 @@ func clientsCreate(a *app, on onClients) *cobra.Command {
 	f.StringVar(&n.SigningAlg, "signing-alg", "", "how the tokens it reads are signed: RS256, which every library reads, or ES256 (default RS256)")
 	f.BoolVar(&n.FAPI, "fapi", false, "hold it to FAPI 2.0's security profile: --jwks or --jwks-uri, --require-par, --require-dpop, ES256, refresh tokens that stay")
 	f.StringVar(&n.SubjectType, "subject", "", "by which ids it knows people: public, the same at every site, or pairwise, of this site alone, with scope auth only (default public)")
-	f.StringSliceVar(&scopes, "scopes", []string{string(otl.ScopeAuth)}, "auth to sign people in; users, admin, otp:direct for what else it is to do")
+	f.StringSliceVar(&scopes, "scopes", nil, "auth, which is enough to sign people in, users, admin, otp:direct (default all it may have)")
 	return c
 }
 

@@ -269,12 +269,12 @@ func (s *Sites) Restore(ctx context.Context, owner, id string) (otl.Site, error)
 		if _, err := owned(ctx, tx, owner, id, true); err != nil {
 			return err
 		}
-		held, err := tx.Sites.Held(ctx, id)
-		if err == nil && held {
-			err = ErrTurnedOff
-		}
-		if err == nil {
-			err = turnOn(ctx, tx, id, owner, s.Now())
+		err := turnOn(ctx, tx, id, owner, s.Now())
+		if otl.Is(err, "not_found") {
+			held, failed := tx.Sites.Held(ctx, id)
+			if err = cmp.Or(failed, err); failed == nil && held {
+				err = ErrTurnedOff
+			}
 		}
 		if err == nil {
 			out, err = owned(ctx, tx, owner, id, false)
@@ -285,7 +285,7 @@ func (s *Sites) Restore(ctx context.Context, owner, id string) (otl.Site, error)
 }
 
 func turnOn(ctx context.Context, tx *store.Tx, id, by string, now time.Time) error {
-	was, err := tx.Sites.Restore(ctx, id, now.Add(-Grace), now)
+	was, err := tx.Sites.Restore(ctx, id, by == operator, now.Add(-Grace), now)
 	if err == nil && !was {
 		err = otl.NoSuch("site")
 	}

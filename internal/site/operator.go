@@ -48,7 +48,7 @@ func hold(ctx context.Context, tx *store.Tx, id string, now time.Time) (time.Tim
 	if err != nil {
 		return time.Time{}, err
 	}
-	return deleted.Add(Grace), appendEvent(ctx, tx, otl.EventSiteDeleted, id, now, map[string]string{otl.DataBy: operator})
+	return deleted.Add(Grace), appendEvent(ctx, tx, otl.EventSiteDeleted, id, now, map[string]string{otl.DataBy: operator, "held": "true"})
 }
 
 // TurnOn is Restore on behalf of whoever runs the server, whoever turned the site off.

@@ -152,7 +152,7 @@ func TestSE13_WhatAnOwnerDeletedIsHeld(t *testing.T) {
 			t.Errorf("held twice: %v", err)
 		}
 		held, err := w.Store.Read.Events.Select(t.Context(), store.EventQuery{SiteID: id, Type: otl.EventSiteDeleted, Limit: 10})
-		if err != nil || len(held) != 2 || held[0].Data[otl.DataBy] != "operator" || held[1].Data[otl.DataBy] != owner {
+		if err != nil || len(held) != 2 || held[0].Data[otl.DataBy] != "operator" || held[0].Data["held"] != "true" || held[1].Data[otl.DataBy] != owner {
 			t.Errorf("the log: %+v %v", held, err)
 		}
 		if one, err := op.Find(t.Context(), w.Shop.Site.Slug); err != nil || !one.DeletedAt.IsZero() || one.ID != w.Shop.Site.ID {

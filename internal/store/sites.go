@@ -179,12 +179,12 @@ func (g Sites) AllOff(ctx context.Context, id, after string, since time.Time, li
 		func(s *otl.OffSite) []any { return append(siteDest(&s.Site), &s.Held) })
 }
 
-// Restore turns a site on again that was deleted after since, and reports
-// whether there was one.
-func (g Sites) Restore(ctx context.Context, id string, since, now time.Time) (bool, error) {
+// Restore turns a site on again that was deleted after since, one that is held only where held is
+// true, and reports whether there was one.
+func (g Sites) Restore(ctx context.Context, id string, held bool, since, now time.Time) (bool, error) {
 	g.changes.site()
-	n, err := g.exec(ctx, `UPDATE sites SET deleted_at = NULL, held = false, updated_at = $1, version = version + 1 WHERE id = $2 AND deleted_at > $3`,
-		millis(now), id, millis(since))
+	n, err := g.exec(ctx, `UPDATE sites SET deleted_at = NULL, held = false, updated_at = $1, version = version + 1 WHERE id = $2 AND deleted_at > $3 AND (NOT held OR $4)`,
+		millis(now), id, millis(since), held)
 	return n == 1, err
 }
 
