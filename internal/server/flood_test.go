@@ -177,19 +177,33 @@ func TestHT06_ABodyThatDoesNotComeHoldsNobodyBack(t *testing.T) {
 			}
 		}, func(o *server.Options) { o.Connections = server.Connections{Total: 1} })
 		address, _, _ := running(t, s, nil, 0)
-		post := func() net.Conn {
-			conn := dial(t, "127.0.0.1", address)
-			if _, err := io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: id.test\r\nContent-Length: 2\r\n\r\na"); err != nil {
-				t.Fatal(err)
+		// post gives a connection whose request was heard, and what comes on it. One is refused
+		// while the connection before is not seen to be idle, or gone, yet.
+		post := func() (net.Conn, <-chan error) {
+			for {
+				conn, first := dial(t, "127.0.0.1", address), make(chan error, 1)
+				_, err := io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: id.test\r\nContent-Length: 2\r\n\r\na")
+				go func() { _, err := conn.Read(make([]byte, 1)); first <- err }()
+				if err == nil {
+					select {
+					case <-asked:
+						return conn, first
+					case err = <-first:
+					}
+				}
+				if err == nil { // it was answered before it was noted
+					<-asked
+					first <- nil
+					return conn, first
+				}
+				conn.Close()
 			}
-			<-asked
-			return conn
 		}
-		honest := post()
+		honest, first := post()
 		if _, err := io.WriteString(honest, "b"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.ReadFull(honest, make([]byte, len("HTTP/1.1 200"))); err != nil {
+		if err := <-first; err != nil {
 			t.Errorf("%s: whoever sent his body is not answered: %v", path, err)
 		}
 		honest.Close()
