@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"time"
 
 	"golang.org/x/term"
@@ -80,12 +81,12 @@ func (w *benchWorld) seed(ctx context.Context, environ []string, o *bench.Option
 }
 
 // secondASecond is how many people with an authenticator app are added for each second
-// of a load: more than a machine signs in, since a code is good once in 30 of them.
+// of a load and each processor: a third more than sign in, since a code is good once.
 const secondASecond = 150
 
 // second adds people who have an authenticator app.
 func (w *benchWorld) second(ctx context.Context, n *node.Node, like store.Credential) (people []bench.Person, err error) {
-	for i := range secondASecond * min(w.f.seconds, 30) {
+	for i := range secondASecond * runtime.GOMAXPROCS(0) * min(w.f.seconds, 30) {
 		p := bench.Person{Email: fmt.Sprintf("second-%07d@bench.test", i), Password: secret.NewText(benchPassword), Seed: secret.NewTOTPSeed()}
 		var u otl.User
 		err := n.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/secret"
@@ -30,71 +32,73 @@ type step struct {
 	device int
 }
 
-// stepsASecond is how many of them are begun for each second a load lasts: a step lives for
-// two minutes, and a hash costs what it costs.
-const stepsASecond = 60
+// wires makes sign-ins on OneLogin's wire of some people.
+func (r stepping) wires(ctx context.Context, people []Person) (*halfway, error) {
+	header, err := r.apiToken(ctx)
+	return &halfway{people: people, header: header, sub: r.Client.Subdomain, waiting: make([]step, len(people)), now: r.clock()}, err
+}
 
-// factors measures sign-ins with two factors on OneLogin's wire, and verify_factor alone:
-// in each turn some are begun, which is where the hashes are, then these are finished.
-func (r stepping) factors(ctx context.Context) error {
-	n := min(len(r.Second), max(int(r.Duration.Seconds()*stepsASecond), 8))
-	if n == 0 || r.Client.ID == "" {
+// wire signs one person after the other in by both calls. Those of the wire take the code of
+// the step ahead, which no load before has used.
+type wire struct {
+	*client
+	*halfway
+	next *atomic.Int64 // shared by all connections
+}
+
+func (w wire) step() (bool, error) {
+	i := int(w.next.Add(1)-1) % len(w.people)
+	err := w.begin(w.client, i)
+	if errors.Is(err, errBusy) {
+		return false, nil
+	}
+	if err == nil {
+		err = w.finish(w.client, i)
+	}
+	return err == nil, err
+}
+
+// wireLogins measures full sign-ins with two factors on OneLogin's wire.
+func (r stepping) wireLogins(ctx context.Context) error {
+	people, _ := r.parts()
+	if len(people) == 0 || r.Client.ID == "" {
 		return nil
 	}
-	header, err := r.apiToken(ctx)
+	s, err := r.wires(ctx, people)
 	if err != nil {
 		return err
 	}
-	s := &halfway{people: r.Second[:n], header: header, sub: r.Client.Subdomain, waiting: make([]step, n), now: r.Now}
-	if s.now == nil {
-		s.now = time.Now
+	var next atomic.Int64
+	return r.hashed(ctx, "login with a second factor on OneLogin's wire", func(c *client) worker { return wire{c, s, &next} })
+}
+
+// factors measures verify_factor alone: sign-ins are begun, which is where the hashes are, and
+// nobody counts; then they are finished.
+func (r stepping) factors(ctx context.Context) error {
+	_, people := r.parts()
+	if len(people) == 0 || r.Client.ID == "" {
+		return nil
 	}
-	both := make([]time.Duration, n)
-	var raw, begun, verified load
-	var hashed, checked time.Duration // of the server's processors
-	var last usage
-	for from := 0; from < n; from += (n + turns - 1) / turns {
-		part := both[from:min(from+(n+turns-1)/turns, n)]
-		raw.join(rawHash(ctx, r.Hash, r.Duration/(2*turns)))
-		before, err := r.used(ctx)
-		if err != nil {
-			return err
-		}
-		l, err := r.each(ctx, part, loginConnections, func(c *client, i int) error { return s.begin(c, from+i) })
-		if err != nil {
-			return err
-		}
-		begun.join(l)
-		middle, err := r.used(ctx)
-		if err != nil {
-			return err
-		}
-		if l, err = r.each(ctx, part, r.Connections, func(c *client, i int) error { return s.finish(c, from+i) }); err != nil {
-			return err
-		}
-		verified.join(l)
-		if last, err = r.used(ctx); err != nil {
-			return err
-		}
-		hashed, checked = hashed+middle.cpu-before.cpu, checked+last.cpu-middle.cpu
-	}
-	raw.join(rawHash(ctx, r.Hash, r.Duration/(2*turns)))
-	slices.Sort(both)
-	took := begun.took + verified.took
-	whole, err := weighed("login with a second factor on OneLogin's wire", load{took: took, good: both}, hashed+checked, last.mem, took)
+	s, err := r.wires(ctx, people)
 	if err != nil {
 		return err
 	}
-	whole.Connections = loginConnections
-	whole.limit("hash", raw.rate())
-	r.add(whole)
-	alone, err := weighed("verify_factor on OneLogin's wire", verified, checked, last.mem, verified.took)
+	if _, err := r.each(ctx, len(people), loginConnections, s.begin); err != nil {
+		return err
+	}
+	before, err := r.used(ctx)
 	if err != nil {
 		return err
 	}
-	alone.Connections = r.Connections
-	r.add(alone)
-	return nil
+	l, err := r.each(ctx, len(people), r.Connections, s.finish)
+	if err != nil {
+		return err
+	}
+	res, err := r.weigh(ctx, "verify_factor on OneLogin's wire", l, before, l.took)
+	res.Connections = r.Connections
+	res.limit("http", r.bare)
+	r.add(res)
+	return err
 }
 
 // apiToken gets the token of the client on OneLogin's wire, as the header that carries it.
@@ -111,10 +115,9 @@ func (r stepping) apiToken(ctx context.Context) (string, error) {
 	return "Authorization: bearer " + answer.Token + "\r\n", err
 }
 
-// each does something once for each of some, over some connections at once, and adds how
+// each does something once for each of n, over some connections at once, and gives how
 // long each took. It fails where one does.
-func (r stepping) each(ctx context.Context, times []time.Duration, connections int, do func(c *client, i int) error) (load, error) {
-	n := len(times)
+func (r stepping) each(ctx context.Context, n, connections int, do func(c *client, i int) error) (load, error) {
 	todo := make(chan int, n)
 	for i := range n {
 		todo <- i
@@ -138,7 +141,6 @@ func (r stepping) each(ctx context.Context, times []time.Duration, connections i
 				begin := time.Now()
 				err := do(c, i)
 				took := time.Since(begin)
-				times[i] += took
 				mu.Lock()
 				all.add(took, true, err)
 				mu.Unlock()
@@ -154,11 +156,17 @@ func (r stepping) each(ctx context.Context, times []time.Duration, connections i
 	return all, all.err
 }
 
+// errBusy is the refusal of a server that has as many to sign in as it can.
+var errBusy = errors.New("the server is busy")
+
 // begin proves a password and keeps the step that is due.
 func (s *halfway) begin(c *client, i int) error {
 	p := s.people[i]
 	body := marshal(map[string]string{"username_or_email": p.Email, "password": p.Password.Reveal(), "subdomain": s.sub})
 	status, err := c.do(c.request(http.MethodPost, "/api/1/login/auth", s.header, body))
+	if err == nil && status == http.StatusServiceUnavailable {
+		return errBusy
+	}
 	_, rest, ok := bytes.Cut(c.body, []byte(`"device_id":`))
 	if err != nil || status != http.StatusOK || !ok {
 		return orUnexpected(err, status, c.body)
@@ -169,8 +177,7 @@ func (s *halfway) begin(c *client, i int) error {
 	return err
 }
 
-// finish proves the second factor. Its code is that of the step ahead, which no load before
-// has used.
+// finish proves the second factor.
 func (s *halfway) finish(c *client, i int) error {
 	code := secret.TOTP(s.people[i].Seed, s.now().Add(30*time.Second))
 	body := marshal(map[string]string{"device_id": strconv.Itoa(s.waiting[i].device), "state_token": s.waiting[i].state, "otp_token": code})

@@ -40,24 +40,42 @@ func (w stepper) step() (bool, error) {
 // stepping is the part of a run that signs people in by two factors.
 type stepping struct{ *run }
 
-// logins measures full sign-ins of people who have a second factor, against the
-// hash each of them costs.
+// parts are the people for whole sign-ins, and as many as half of them for second steps alone:
+// a code is good once.
+func (r stepping) parts() (whole, alone []Person) {
+	n := (len(r.Second)*2 + 2) / 3
+	return r.Second[:n], r.Second[n:]
+}
+
+func (r stepping) clock() func() time.Time {
+	if r.Now == nil {
+		return time.Now
+	}
+	return r.Now
+}
+
+// logins measures full sign-ins of people who have a second factor.
 func (r stepping) logins(ctx context.Context) error {
-	if len(r.Second) == 0 {
+	people, _ := r.parts()
+	if len(people) == 0 {
 		return nil
 	}
 	var next atomic.Int64
-	now := r.Now
-	if now == nil {
-		now = time.Now
-	}
-	res, err := r.hashing(ctx, "login with a second factor", func() (workers []worker, err error) {
+	return r.hashed(ctx, "login with a second factor", func(c *client) worker {
+		return stepper{c, siteKey(r.SiteKey), people, &next, r.clock()}
+	})
+}
+
+// hashed measures sign-ins against the hash each of them costs, each connection with a worker
+// of its own.
+func (r stepping) hashed(ctx context.Context, name string, as func(*client) worker) error {
+	res, err := r.hashing(ctx, name, func() (workers []worker, err error) {
 		for range min(loginConnections, len(r.Second)) {
 			c, err := newClient(r.Nodes[0])
 			if err != nil {
 				return nil, err
 			}
-			workers = append(workers, stepper{c, siteKey(r.SiteKey), r.Second, &next, now})
+			workers = append(workers, as(c))
 		}
 		return workers, nil
 	})

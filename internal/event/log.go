@@ -44,10 +44,7 @@ const (
 // Run places events until ctx ends: on SQLite at the end of the commit that appended them,
 // which spares another one (ADR 48).
 func (l *Log) Run(ctx context.Context) {
-	l.Store.AtLast(func(ctx context.Context, tx *store.Tx) (func(), bool, error) {
-		n, queued, err := l.placeNext(ctx, tx)
-		return func() { l.wake(queued) }, n == batch, err
-	})
+	l.Store.AtLast(l.last)
 	defer l.Store.AtLast(nil)
 	tick := time.NewTicker(look)
 	defer tick.Stop()
@@ -71,11 +68,17 @@ func (l *Log) Run(ctx context.Context) {
 	}
 }
 
+// last writes the events of a commit with their places at its end (store.Last).
+func (l *Log) last(ctx context.Context, tx *store.Tx, held []store.Entry) (after func(), rest bool, err error) {
+	n, queued, err := l.placeNext(ctx, tx, held)
+	return func() { l.wake(queued) }, n == batch, err
+}
+
 // Place gives the next events their places and says how many they were.
 func (l *Log) Place(ctx context.Context) (n int, err error) {
 	var queued map[string]bool
 	err = l.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		n, queued, err = l.placeNext(ctx, tx)
+		n, queued, err = l.placeNext(ctx, tx, nil)
 		return err
 	})
 	if err == nil {
@@ -91,18 +94,30 @@ func (l *Log) wake(endpoints map[string]bool) {
 	}
 }
 
-// placeNext is Place within a transaction. It gives the endpoints that deliveries were
-// queued to.
-func (l *Log) placeNext(ctx context.Context, tx *store.Tx) (n int, queued map[string]bool, err error) {
+// placeNext is Place within a transaction, which also writes the events that were held for
+// their places. It gives the endpoints that deliveries were queued to.
+func (l *Log) placeNext(ctx context.Context, tx *store.Tx, held []store.Entry) (n int, queued map[string]bool, err error) {
 	p := placer{tx: tx, now: l.Now(), heads: map[string]otl.Head{}, endpoints: map[string][]store.StoredEndpoint{}, queued: map[string]bool{}}
 	if _, err := p.head(ctx, ""); err != nil { // from here on this node is alone
 		return 0, nil, err
 	}
 	found, err := tx.Events.Unplaced(ctx, batch)
-	if err != nil || len(found) == 0 {
+	if err != nil {
 		return 0, nil, err
 	}
-	return len(found), p.queued, p.place(ctx, found)
+	n = len(found)
+	if n == batch { // there are more of them, which come first
+		for _, e := range held {
+			if err := tx.Events.Insert(ctx, e); err != nil {
+				return n, nil, err
+			}
+		}
+		held = nil
+	}
+	if n+len(held) == 0 {
+		return 0, nil, nil
+	}
+	return n, p.queued, p.place(ctx, found, held)
 }
 
 // placer is one transaction that places events.
@@ -129,23 +144,21 @@ func (p *placer) head(ctx context.Context, siteID string) (otl.Head, error) {
 // place gives events their places, in as few statements as will do: first those in
 // the log of the installation, then in the logs of the sites concerned, then the numbers
 // of what each site is told of each person, of which the hashes of its log say too.
-func (p *placer) place(ctx context.Context, found []store.Entry) error {
-	events := make([]otl.Event, len(found))
+func (p *placer) place(ctx context.Context, found, held []store.Entry) error {
 	what := map[string][sha256.Size]byte{}
 	var entries []otl.SiteEvent
-	for i, stored := range found {
-		h, said := p.heads[""], digest(&stored)
-		h = otl.Head{Length: h.Length + 1, Hash: link(h.Hash, h.Length+1, said)}
-		p.heads[""] = h
-		e := stored.Event
-		e.Seq, e.Hash = h.Length, h.Hash
-		events[i], what[e.ID] = e, said
-		sites, err := p.concerned(ctx, e)
-		if err != nil {
-			return err
-		}
-		for _, siteID := range sites {
-			entries = append(entries, otl.SiteEvent{Event: e, SiteID: siteID, Told: e.Type.Told() || e.Type == otl.EventWebhookTest})
+	for _, some := range [][]store.Entry{found, held} {
+		for i := range some {
+			e, h, said := &some[i].Event, p.heads[""], digest(&some[i])
+			e.Seq, e.Hash = h.Length+1, link(h.Hash, h.Length+1, said)
+			p.heads[""], what[e.ID] = otl.Head{Length: e.Seq, Hash: e.Hash}, said
+			sites, err := p.concerned(ctx, *e)
+			if err != nil {
+				return err
+			}
+			for _, siteID := range sites {
+				entries = append(entries, otl.SiteEvent{Event: *e, SiteID: siteID, Told: e.Type.Told() || e.Type == otl.EventWebhookTest})
+			}
 		}
 	}
 	if err := p.number(ctx, entries); err != nil {
@@ -165,13 +178,13 @@ func (p *placer) place(ctx context.Context, found []store.Entry) error {
 			return err
 		}
 	}
-	return p.write(ctx, events, entries, deliveries)
-}
-
-func (p *placer) write(ctx context.Context, events []otl.Event, entries []otl.SiteEvent, deliveries []otl.Delivery) error {
-	if err := p.tx.Events.Place(ctx, events); err != nil {
+	if err := errors.Join(p.tx.Events.Place(ctx, found), p.tx.Events.InsertPlaced(ctx, held)); err != nil {
 		return err
 	}
+	return p.write(ctx, entries, deliveries)
+}
+
+func (p *placer) write(ctx context.Context, entries []otl.SiteEvent, deliveries []otl.Delivery) error {
 	if err := p.tx.Logs.Append(ctx, entries); err != nil {
 		return err
 	}

@@ -176,6 +176,56 @@ func TestAU07_ClocksDoNotDecide(t *testing.T) {
 	})
 }
 
+// TestAU07_WhatWaitsComesFirst: what another process appended stands before what was held until
+// the end of a commit, also where it is more than gets its place at once.
+func TestAU07_WhatWaitsComesFirst(t *testing.T) {
+	t.Parallel()
+	for _, waiting := range []int{0, 3, event.Batch - 1, event.Batch, event.Batch + 1} {
+		t.Run(strconv.Itoa(waiting), func(t *testing.T) {
+			t.Parallel()
+			st, err := store.Open(t.Context(), store.Options{URL: otltest.DatabaseURL(t, otltest.SQLite), Serve: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = st.Close() }()
+			l := &event.Log{Store: st, Now: time.Now, Log: quiet()}
+			var want []string
+			write := func(n int) {
+				err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+					for range n {
+						id := fmt.Sprintf("evt_%03d", len(want))
+						want = append(want, id)
+						if err := tx.Events.Append(ctx, otl.Event{ID: id, Type: otl.EventSessionCreated, SiteID: "site", UserID: "jane", CreatedAt: start}); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(waiting)
+			st.AtLast(l.Last)
+			write(70)
+			if waiting < event.Batch && len(whole(t, st)) != len(want) {
+				t.Error("some have no place after the commit")
+			}
+			place(t, l)
+			var got []string
+			for _, e := range whole(t, st) {
+				got = append(got, e.ID)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+			if at := siteLog(t, st, "site"); len(at) != len(want) || at[len(at)-1].UserSeq != int64(len(want)) {
+				t.Errorf("the site has %d entries of %d", len(at), len(want))
+			}
+		})
+	}
+}
+
 // TestAU03_EveryMemberIsInTheHash changes one member after the other.
 func TestAU03_EveryMemberIsInTheHash(t *testing.T) {
 	t.Parallel()

@@ -43,34 +43,73 @@ func (e Entry) Read() Entry {
 // Append writes one event, in the transaction of the change it tells of. Its
 // position follows those of every event without a place that is seen from here: so
 // what this transaction appended before, or what it waited for, comes before it,
-// whatever the clocks of nodes say (AU-07).
+// whatever the clocks of nodes say (AU-07). Where a commit places its events it is
+// written with its place, at the end of that (Store.AtLast): the transaction does not see it.
 func (g Events) Append(ctx context.Context, e otl.Event) error {
+	entry, err := stored(ctx, e)
+	if err != nil || g.changes.hold(entry) {
+		return err
+	}
 	g.changes.event()
-	return g.AppendLater(ctx, e)
+	return g.Insert(ctx, entry)
 }
 
 // AppendLater is Append of what gets its place when the log looks by itself, which is within a tenth of
 // a second: what else a request writes does not wait for that, so that it takes as long whatever was
 // appended (OT-10).
 func (g Events) AppendLater(ctx context.Context, e otl.Event) error {
-	data, err := json.Marshal(e.Data)
+	entry, err := stored(ctx, e)
 	if err != nil {
 		return err
+	}
+	return g.Insert(ctx, entry)
+}
+
+// stored gives an event as it is to be stored, with whose request it came from.
+func stored(ctx context.Context, e otl.Event) (Entry, error) {
+	data, err := json.Marshal(e.Data)
+	if err != nil {
+		return Entry{}, err
 	}
 	changes, err := storeChanges(e.Changes)
 	if err != nil {
-		return err
+		return Entry{}, err
 	}
 	from := otl.RequestOf(ctx)
-	by, address := from.Actor(), ""
-	if from.Peer.IsValid() {
-		address = from.Peer.String()
+	e.By, e.Via, e.RequestID = from.Actor(), from.SiteID, from.ID
+	if e.From = ""; from.Peer.IsValid() {
+		e.From = from.Peer.String()
 	}
-	_, err = g.exec(ctx, `INSERT INTO events (id, type, user_id, site_id, session_id, data, created_at, actor_kind, actor_id, via, address, request_id, changes, position)
+	return Entry{Event: e, Data: string(data), Changes: changes}, nil
+}
+
+func (e *Entry) values() []any {
+	return []any{
+		e.ID, string(e.Type), e.UserID, e.SiteID, e.SessionID, e.Data, millis(e.CreatedAt),
+		string(e.By.Kind), e.By.ID, e.Via, e.From, e.RequestID, e.Changes,
+	}
+}
+
+const insertEvent = `INSERT INTO events (id, type, user_id, site_id, session_id, data, created_at, actor_kind, actor_id, via, address, request_id, changes, `
+
+// Insert writes an event that has no place yet, behind all those.
+func (g Events) Insert(ctx context.Context, e Entry) error {
+	_, err := g.exec(ctx, insertEvent+`position)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, COALESCE((SELECT position FROM events WHERE seq IS NULL ORDER BY position DESC LIMIT 1), 0) + 1)`,
-		e.ID, string(e.Type), e.UserID, e.SiteID, e.SessionID, string(data), millis(e.CreatedAt),
-		string(by.Kind), by.ID, from.SiteID, address, from.ID, changes)
+		e.values()...)
 	return err
+}
+
+// InsertPlaced writes events with their places in the log of the installation.
+func (g Events) InsertPlaced(ctx context.Context, events []Entry) error {
+	return inParts(events, func(part []Entry) error {
+		var args []any
+		for i := range part {
+			args = append(append(args, part[i].values()...), part[i].Seq, part[i].Hash)
+		}
+		_, err := g.exec(ctx, insertEvent+`seq, hash) VALUES `+rows(len(part), 15), args...)
+		return err
+	})
 }
 
 // Unplaced gives events that have no place in the log yet, in the order in which
@@ -84,8 +123,8 @@ func (g Events) Unplaced(ctx context.Context, limit int) ([]Entry, error) {
 }
 
 // Place gives events their places in the log of the installation, once.
-func (g Events) Place(ctx context.Context, events []otl.Event) error {
-	return inFull(events, func(part []otl.Event) error {
+func (g Events) Place(ctx context.Context, events []Entry) error {
+	return inFull(events, func(part []Entry) error {
 		var args []any
 		for _, e := range part {
 			args = append(args, e.ID, e.Seq, e.Hash)

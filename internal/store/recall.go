@@ -154,7 +154,12 @@ type changes struct {
 	recalled bool // whether anything is remembered at all
 	all      []func(*recall)
 	events   bool
+	holds    bool // whether events wait for the end of the commit
+	held     []Entry
 }
+
+// point is how far changes had come.
+type point struct{ all, held int }
 
 func (c *changes) add(change func(*recall)) {
 	if c != nil && c.recalled {
@@ -169,6 +174,32 @@ func (c *changes) event() {
 	}
 }
 
+// holding says whether events wait for the end of the commit that begins.
+func (c *changes) holding(yes bool) {
+	if c != nil {
+		c.holds = yes
+	}
+}
+
+// hold keeps an event for the end of the commit, where such wait for that.
+func (c *changes) hold(e Entry) bool {
+	if c == nil || !c.holds {
+		return false
+	}
+	c.held = append(c.held, e)
+	return true
+}
+
+// release gives the events that wait for the end of the commit, and keeps them no longer.
+func (c *changes) release() []Entry {
+	if c == nil {
+		return nil
+	}
+	held := c.held
+	c.held = nil
+	return held
+}
+
 // appended reports whether an event was, and forgets it.
 func (c *changes) appended() bool {
 	if c == nil || !c.events {
@@ -179,16 +210,16 @@ func (c *changes) appended() bool {
 }
 
 // mark and cut take back the changes of a write that is taken back.
-func (c *changes) mark() int {
+func (c *changes) mark() point {
 	if c == nil {
-		return 0
+		return point{}
 	}
-	return len(c.all)
+	return point{len(c.all), len(c.held)}
 }
 
-func (c *changes) cut(mark int) {
+func (c *changes) cut(to point) {
 	if c != nil {
-		c.all = c.all[:mark]
+		c.all, c.held = c.all[:to.all], c.held[:to.held]
 	}
 }
 

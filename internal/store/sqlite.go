@@ -240,30 +240,39 @@ func (l *lite) close() error {
 type prepared struct {
 	prepare func(ctx context.Context, text string) (*sql.Stmt, error)
 	mu      sync.RWMutex
-	stmts   map[string]*sql.Stmt
+	stmts   map[string]statement
+}
+
+// statement is a prepared text.
+type statement struct {
+	*sql.Stmt
+	takes []int // which argument each parameter takes, from 0; nil where they stand in order
 }
 
 func newPrepared(db *sql.DB) *prepared {
-	return &prepared{prepare: db.PrepareContext, stmts: map[string]*sql.Stmt{}}
+	return &prepared{prepare: db.PrepareContext, stmts: map[string]statement{}}
 }
 
-func (p *prepared) stmt(ctx context.Context, text string) (*sql.Stmt, error) {
+func (p *prepared) stmt(ctx context.Context, text string) (statement, error) {
 	p.mu.RLock()
-	s := p.stmts[text]
+	s, ok := p.stmts[text]
 	p.mu.RUnlock()
-	if s != nil {
+	if ok {
 		return s, nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s := p.stmts[text]; s != nil {
+	if s, ok := p.stmts[text]; ok {
 		return s, nil
 	}
-	s, err := p.prepare(ctx, steady(text))
-	if err == nil {
-		p.stmts[text] = s
+	plain, takes := nameless(steady(text))
+	made, err := p.prepare(ctx, plain)
+	if err != nil {
+		return statement{}, err
 	}
-	return s, err
+	s = statement{made, takes}
+	p.stmts[text] = s
+	return s, nil
 }
 
 // steady spells a statement so that SQLite plans it once: a bare parameter as LIMIT
@@ -272,13 +281,44 @@ func steady(text string) string { return limits.ReplaceAllString(text, `LIMIT $$
 
 var limits = regexp.MustCompile(`LIMIT \$(\d+)`)
 
+// nameless spells a statement with parameters that have no names, and says which argument each
+// takes. Of one with a name SQLite looks for that, from the first on, each time a value is bound:
+// for a thousand that takes longer than all the rest.
+func nameless(text string) (plain string, takes []int) {
+	inOrder := true
+	plain = parameters.ReplaceAllStringFunc(text, func(name string) string {
+		n, _ := strconv.Atoi(name[1:]) // digits, by the pattern
+		inOrder = inOrder && n == len(takes)+1
+		takes = append(takes, n-1)
+		return "?"
+	})
+	if inOrder {
+		takes = nil
+	}
+	return plain, takes
+}
+
+var parameters = regexp.MustCompile(`\$\d+`)
+
+// given puts arguments in the order in which the parameters take them.
+func (s statement) given(args []any) []any {
+	if s.takes == nil {
+		return args
+	}
+	out := make([]any, len(s.takes))
+	for i, n := range s.takes {
+		out[i] = args[n]
+	}
+	return out
+}
+
 // ExecContext implements conn.
 func (p *prepared) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
 	s, err := p.stmt(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	return s.ExecContext(ctx, args...)
+	return s.Stmt.ExecContext(ctx, s.given(args)...)
 }
 
 // QueryContext implements conn.
@@ -287,7 +327,7 @@ func (p *prepared) QueryContext(ctx context.Context, text string, args ...any) (
 	if err != nil {
 		return nil, err
 	}
-	return s.QueryContext(ctx, args...)
+	return s.Stmt.QueryContext(ctx, s.given(args)...)
 }
 
 func (p *prepared) close() {
@@ -296,5 +336,5 @@ func (p *prepared) close() {
 	for _, s := range p.stmts {
 		_ = s.Close()
 	}
-	p.stmts = map[string]*sql.Stmt{}
+	p.stmts = map[string]statement{}
 }

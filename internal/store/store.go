@@ -221,9 +221,9 @@ func (s *Store) SiteKey(ctx context.Context, digest []byte) (otl.SiteKey, otl.Si
 // once, however many they were. Those of other processes are found by looking.
 func (s *Store) Appended() <-chan struct{} { return s.appended }
 
-// AtLast has something done at the end of each commit that appended events in this process,
-// in a savepoint of its own, instead of telling Appended; nil for nothing. SQLite alone does
-// so: its commits come one after the other anyway. Elsewhere nothing happens.
+// AtLast has the events of this process held until the end of the commit they were appended in,
+// and written there, in a savepoint of its own, instead of telling Appended; nil for nothing.
+// SQLite alone does so: its commits come one after the other anyway. Elsewhere nothing happens.
 func (s *Store) AtLast(do Last) {
 	if l, ok := s.engine.(*lite); ok {
 		if do == nil {

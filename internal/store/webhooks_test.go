@@ -161,12 +161,12 @@ func TestManyRowsInOneStatement(t *testing.T) {
 		withEndpoints(t, st, "a")
 		const n = 150
 		var entries []otl.SiteEvent
-		var events []otl.Event
+		var events []store.Entry
 		var queued, settled []otl.Delivery
 		var heard []store.Hearing
 		for i := 2; i <= n; i++ {
 			e := otl.Event{ID: fmt.Sprintf("evt_%03d", i), Type: otl.EventRoleAssigned, SiteID: "site", CreatedAt: start, Seq: int64(i), Hash: []byte{byte(i)}}
-			events = append(events, e)
+			events = append(events, store.Entry{Event: e})
 			entries = append(entries, otl.SiteEvent{Event: e, SiteID: "site", Seq: int64(i), UserSeq: int64(2 * i), Told: i%2 == 0, Hash: []byte{1, byte(i)}})
 			queued = append(queued, otl.Delivery{EndpointID: "a", Seq: int64(i)})
 			d := otl.Delivery{EndpointID: "a", Seq: int64(i), State: otl.DeliveryDone, Tries: 1, Attempts: 1, Status: 200 + i, DueAt: start, SettledAt: start.Add(time.Duration(i) * time.Second)}
@@ -181,7 +181,7 @@ func TestManyRowsInOneStatement(t *testing.T) {
 		}
 		write(t, st, func(ctx context.Context, tx *store.Tx) error {
 			for _, e := range events {
-				if err := tx.Events.Append(ctx, e); err != nil {
+				if err := tx.Events.Append(ctx, e.Event); err != nil {
 					return err
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -430,28 +431,34 @@ func TestDrain_HoweverManyThereAreTheyGo(t *testing.T) {
 	})
 }
 
-// TestAtLast_ComesInTheSameCommit: what is to be done at the end of a commit that appended
-// events is in it, and what it could not do is told instead.
+// TestAtLast_ComesInTheSameCommit: events are held until the end of the commit that appended them
+// and written there, or without a place where that fails, which is told.
 func TestAtLast_ComesInTheSameCommit(t *testing.T) {
 	t.Parallel()
 	for _, one := range []struct {
-		name        string
-		rest        bool
-		err         error
-		panics      bool
-		stays, told bool
+		name          string
+		rest          bool
+		err           error
+		panics        bool
+		placed, after bool
 	}{
-		{name: "all", stays: true},
-		{name: "some", rest: true, stays: true, told: true},
-		{name: "none", err: errors.New("no"), told: true},
-		{name: "a panic", panics: true, told: true},
+		{name: "all", placed: true, after: true},
+		{name: "some", rest: true, after: true},
+		{name: "none", err: errors.New("no")},
+		{name: "a panic", panics: true},
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			t.Parallel()
 			url := otltest.DatabaseURL(t, otltest.SQLite)
 			st, after := open(t, url, true), 0
-			st.AtLast(func(ctx context.Context, tx *store.Tx) (func(), bool, error) {
-				if err := business("a")(ctx, tx); err != nil {
+			st.AtLast(func(ctx context.Context, tx *store.Tx, held []store.Entry) (func(), bool, error) {
+				err := business("a")(ctx, tx)
+				if one.rest {
+					err = errors.Join(err, tx.Events.Insert(ctx, held[0]))
+				} else {
+					err = errors.Join(err, tx.Events.InsertPlaced(ctx, numbered(held)))
+				}
+				if err != nil {
 					t.Error(err)
 				}
 				if one.panics {
@@ -464,19 +471,67 @@ func TestAtLast_ComesInTheSameCommit(t *testing.T) {
 			if n := st.Stats().Commits - before; n != 1 {
 				t.Errorf("%d commits", n)
 			}
-			if stays := businesses(t, otltest.SQLite, url) == 1; stays != one.stays {
+			if stays := businesses(t, otltest.SQLite, url) == 1; stays != one.after {
 				t.Errorf("what came last stays: %t", stays)
 			}
-			if e, err := st.Read.Events.List(t.Context(), "", "", "", 10); err != nil || len(e) != 1 {
-				t.Errorf("%d events, %v", len(e), err)
+			if e, err := st.Read.Events.List(t.Context(), "", "", "", 10); err != nil || len(e) != 1 || (e[0].Seq == 1) != one.placed {
+				t.Errorf("%+v %v", e, err)
 			}
-			if told(st) != one.told {
-				t.Errorf("told: %t", !one.told)
+			if told(st) == one.placed {
+				t.Errorf("told: %t", !one.placed)
 			}
-			if st.AtLast(nil); (after == 1) != one.stays {
+			if st.AtLast(nil); (after == 1) != one.after {
 				t.Errorf("done afterwards %d times", after)
 			}
 		})
+	}
+}
+
+// numbered gives events the first places.
+func numbered(held []store.Entry) []store.Entry {
+	for i := range held {
+		held[i].Seq = int64(i + 1)
+	}
+	return held
+}
+
+// TestAtLast_WhatIsTakenBackIsNotHeld: of the writes of one commit those that fail leave no event.
+func TestAtLast_WhatIsTakenBackIsNotHeld(t *testing.T) {
+	t.Parallel()
+	st := open(t, otltest.DatabaseURL(t, otltest.SQLite), true)
+	st.AtLast(func(ctx context.Context, tx *store.Tx, held []store.Entry) (func(), bool, error) {
+		return nil, false, tx.Events.InsertPlaced(ctx, numbered(held))
+	})
+	before, taken, release := st.Stats().Commits, make(chan struct{}), make(chan struct{})
+	var all sync.WaitGroup
+	run := func(id string, then func() error) {
+		all.Go(func() {
+			defer func() { _ = recover() }()
+			_ = st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				if err := tx.Events.Append(ctx, otl.Event{ID: id, Type: otl.EventUserCreated, CreatedAt: start}); err != nil {
+					return err
+				}
+				return then()
+			})
+		})
+	}
+	run("evt_a", func() error { close(taken); <-release; return nil })
+	<-taken
+	run("evt_b", func() error { return errors.New("no") })
+	run("evt_c", func() error { panic("no") })
+	run("evt_d", func() error { return nil })
+	for st.Stats().Queued < 3 {
+		runtime.Gosched()
+	}
+	close(release)
+	all.Wait()
+	var got []string
+	found, err := st.Read.Events.After(t.Context(), 0, 10)
+	for _, e := range found {
+		got = append(got, e.ID)
+	}
+	if !slices.Equal(got, []string{"evt_a", "evt_d"}) || err != nil || st.Stats().Commits != before+1 {
+		t.Errorf("%v %v, %d commits", got, err, st.Stats().Commits-before)
 	}
 }
 
@@ -484,7 +539,10 @@ func TestAtLast_ComesInTheSameCommit(t *testing.T) {
 func TestAtLast_IsLeftAloneForAWhile(t *testing.T) {
 	t.Parallel()
 	st, tries := open(t, otltest.DatabaseURL(t, otltest.SQLite), true), 0
-	st.AtLast(func(context.Context, *store.Tx) (func(), bool, error) { tries++; return nil, false, errors.New("no") })
+	st.AtLast(func(context.Context, *store.Tx, []store.Entry) (func(), bool, error) {
+		tries++
+		return nil, false, errors.New("no")
+	})
 	begin := time.Now()
 	for i := range 5 {
 		if appendEvent(t, st, "evt_"+strconv.Itoa(i)); !told(st) {

@@ -51,9 +51,10 @@ type job struct {
 	done  chan struct{}
 }
 
-// Last is what is done at the end of a commit that appended events. It gives what is to be
-// done once the commit is durable, and whether it left some of them.
-type Last func(context.Context, *Tx) (after func(), rest bool, err error)
+// Last is what is done at the end of a commit that appended events: it writes those that were
+// held, in their order. It gives what is to be done once the commit is durable, and whether some
+// events are left without a place.
+type Last func(ctx context.Context, tx *Tx, held []Entry) (after func(), rest bool, err error)
 
 // maxBatch bounds the writes one commit carries, and so how long the first of
 // them waits for the others.
@@ -66,7 +67,7 @@ func startWriter(ctx context.Context, db *sql.DB, o Options, told nudge) (*write
 	}
 	w := &writer{
 		db: db, conn: conn, log: o.Log, told: told,
-		stmts: &prepared{prepare: conn.PrepareContext, stmts: map[string]*sql.Stmt{}},
+		stmts: &prepared{prepare: conn.PrepareContext, stmts: map[string]statement{}},
 		jobs:  make(chan *job, maxBatch), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if o.Serve {
@@ -162,6 +163,8 @@ func (w *writer) version() error {
 func (w *writer) batch(first *job) {
 	start := time.Now()
 	ctx := otl.InTransaction(context.Background())
+	last := w.last.Load()
+	w.changes.holding(last != nil && start.Sub(w.failed) >= lookEvery)
 	var done []*job
 	err := w.exec(ctx, `BEGIN IMMEDIATE`)
 	for j := first; j != nil; j = w.waiting(len(done)) {
@@ -173,9 +176,10 @@ func (w *writer) batch(first *job) {
 			err = w.savepoint(ctx, j)
 		}
 	}
+	held := w.changes.release()
 	var after func()
-	if err == nil {
-		after, err = w.finish(ctx)
+	if err == nil && len(held) > 0 {
+		after, err = w.finish(ctx, *last, held)
 	}
 	if err == nil {
 		err = w.exec(ctx, `COMMIT`)
@@ -204,25 +208,24 @@ func (w *writer) batch(first *job) {
 	}
 }
 
-// finish runs what is to come last in the commit. What it cannot do is left to whoever is
-// told of events, as where there is nothing to come last.
-func (w *writer) finish(ctx context.Context) (after func(), err error) {
-	last := w.last.Load()
-	if last == nil || time.Since(w.failed) < lookEvery || !w.changes.appended() {
-		return nil, nil
-	}
+// finish writes the events that were held. Where that fails they are written without a place,
+// which is left to whoever is told of events.
+func (w *writer) finish(ctx context.Context, last Last, held []Entry) (after func(), err error) {
 	var rest bool
 	j := &job{fn: func(ctx context.Context, tx *Tx) (err error) {
-		after, rest, err = (*last)(ctx, tx)
+		after, rest, err = last(ctx, tx, held)
 		return err
 	}}
 	err = w.savepoint(ctx, j)
-	if err == nil && j.panic != nil {
+	if j.panic != nil {
 		j.err = fmt.Errorf("%v", j.panic)
 	}
 	if j.err != nil {
 		w.log.Error("finish a commit", "err", j.err)
 		after, rest, w.failed = nil, true, time.Now() // the job that is told has it for a while
+	}
+	for i := 0; err == nil && j.err != nil && i < len(held); i++ {
+		err = w.tx.Events.Insert(ctx, held[i])
 	}
 	if rest {
 		w.changes.event()
