@@ -111,8 +111,10 @@ func (a *app) serve(ctx context.Context, defaults, flags map[string]string, h ho
 			return err
 		}
 	}
-	if a.getenv("GOMAXPROCS") == "" { // after the sizes that follow from the processors are set
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + spare)
+	// After the sizes that follow from the processors are set. Where a container gives fewer than there are
+	// the kernel would stop all of it for what one more uses.
+	if procs := runtime.GOMAXPROCS(0); procs == runtime.NumCPU() && a.getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(procs + spare)
 	}
 	return r.serve(ctx, func() error {
 		r.log.Info("ready", "url", c.PublicURL, "listen", r.ln.Addr().String(), "admin", r.admin(), "database", r.n.Store.Stats().Engine,

@@ -95,7 +95,8 @@ func (l *Log) wake(endpoints map[string]bool) {
 }
 
 // placeNext is Place within a transaction, which also writes the events that were held for
-// their places. It gives the endpoints that deliveries were queued to.
+// their places: of those that are too many for one transaction the last without. It gives the
+// endpoints that deliveries were queued to.
 func (l *Log) placeNext(ctx context.Context, tx *store.Tx, held []store.Entry) (n int, queued map[string]bool, err error) {
 	p := placer{tx: tx, now: l.Now(), heads: map[string]otl.Head{}, endpoints: map[string][]store.StoredEndpoint{}, queued: map[string]bool{}}
 	if _, err := p.head(ctx, ""); err != nil { // from here on this node is alone
@@ -105,19 +106,14 @@ func (l *Log) placeNext(ctx context.Context, tx *store.Tx, held []store.Entry) (
 	if err != nil {
 		return 0, nil, err
 	}
-	n = len(found)
-	if n == batch { // there are more of them, which come first
-		for _, e := range held {
-			if err := tx.Events.Insert(ctx, e); err != nil {
-				return n, nil, err
-			}
-		}
-		held = nil
+	held, rest := held[:min(len(held), batch-len(found))], held[min(len(held), batch-len(found)):]
+	if n = len(found) + len(held); n > 0 {
+		err = p.place(ctx, found, held)
 	}
-	if n+len(held) == 0 {
-		return 0, nil, nil
+	for i := 0; i < len(rest) && err == nil; i++ { // behind them
+		err = tx.Events.Insert(ctx, rest[i])
 	}
-	return n, p.queued, p.place(ctx, found, held)
+	return n, p.queued, err
 }
 
 // placer is one transaction that places events.

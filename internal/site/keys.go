@@ -3,7 +3,6 @@ package site
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -144,14 +143,10 @@ func (s *Sites) RollKey(ctx context.Context, siteID, keyID string, overlap time.
 			return err
 		}
 		now := s.Now()
-		until, err := lasting(ctx, tx, old, now)
-		if err != nil {
-			return err
-		}
 		if err := tx.SiteKeys.Expire(ctx, siteID, keyID, now.Add(overlap)); err != nil {
 			return err
 		}
-		if made, err = s.addKey(ctx, tx, siteID, NewKey{Name: old.Name, Scopes: old.Scopes, ExpiresAt: until}); err != nil {
+		if made, err = s.addKey(ctx, tx, siteID, NewKey{Name: old.Name, Scopes: old.Scopes, ExpiresAt: lasting(old, now)}); err != nil {
 			return err
 		}
 		expiring := old
@@ -166,23 +161,12 @@ func (s *Sites) RollKey(ctx context.Context, siteID, keyID string, overlap time.
 }
 
 // lasting gives when the successor of a key ends that begins now: it is good for as long as
-// the key was made for, zero for one without an end. Of a key whose making kept no end, but that
-// has one, that is of its making too unless it was rolled.
-func lasting(ctx context.Context, tx *store.Tx, old otl.SiteKey, now time.Time) (time.Time, error) {
-	until := old.MadeUntil
-	if until.IsZero() && !old.ExpiresAt.IsZero() {
-		rolled, err := tx.Events.Select(ctx, store.EventQuery{SiteID: old.SiteID, Type: otl.EventSiteKeyRolled, Limit: 1000})
-		if err != nil {
-			return until, err
-		}
-		if !slices.ContainsFunc(rolled, func(e otl.Event) bool { return e.Data["key_id"] == old.ID }) {
-			until = old.ExpiresAt
-		}
+// the key was made for, zero for one without an end.
+func lasting(old otl.SiteKey, now time.Time) time.Time {
+	if old.MadeUntil.IsZero() {
+		return time.Time{}
 	}
-	if until.IsZero() {
-		return until, nil
-	}
-	return now.Add(until.Sub(old.CreatedAt)), nil
+	return now.Add(old.MadeUntil.Sub(old.CreatedAt))
 }
 
 // RevokeKey ends a key at once, or fails with NotFound.

@@ -1,7 +1,6 @@
 package site_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -15,7 +14,6 @@ import (
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
-	"github.com/onetimelogin/otl/internal/store"
 )
 
 func faults(err error) string {
@@ -215,18 +213,6 @@ func TestSR10_ASuccessorLastsAsLong(t *testing.T) {
 		next, err := w.Sites.RollKey(t.Context(), id, old.ID, time.Hour)
 		if want := w.Clock.Now().Add(24 * time.Hour); err != nil || !next.ExpiresAt.Equal(want) {
 			t.Errorf("the successor ends at %v, want %v: %v", next.ExpiresAt, want, err)
-		}
-		before, err := w.Sites.CreateKey(t.Context(), id, site.NewKey{Name: "without an end", Scopes: w.Notes.KeyRow.Scopes})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { // as of a version that kept no end of the making
-			return tx.SiteKeys.Expire(ctx, id, before.ID, w.Clock.Now().Add(72*time.Hour))
-		}); err != nil {
-			t.Fatal(err)
-		}
-		if next, err := w.Sites.RollKey(t.Context(), id, before.ID, time.Hour); err != nil || !next.ExpiresAt.Equal(w.Clock.Now().Add(72*time.Hour)) {
-			t.Errorf("the successor of a key of an older version ends at %v: %v", next.ExpiresAt, err)
 		}
 		for range 2 { // whose end is that of the overlap by then
 			next, err := w.Sites.RollKey(t.Context(), id, w.Notes.KeyRow.ID, time.Hour)

@@ -56,7 +56,7 @@ func (g Events) Append(ctx context.Context, e otl.Event) error {
 
 // AppendLater is Append of what gets its place when the log looks by itself, which is within a tenth of
 // a second: what else a request writes does not wait for that, so that it takes as long whatever was
-// appended (OT-10).
+// appended (OT-10). It stands before what is held of the same commit.
 func (g Events) AppendLater(ctx context.Context, e otl.Event) error {
 	entry, err := stored(ctx, e)
 	if err != nil {

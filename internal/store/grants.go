@@ -169,28 +169,30 @@ func (g Grants) Member(ctx context.Context, siteID, userID string) (Member, erro
 }
 
 // MemberByEmail gives the person with this key of an address who has joined a site and not
-// left it.
+// left it, without what the site keeps of him.
 func (g Grants) MemberByEmail(ctx context.Context, siteID, key string) (Member, error) {
 	var m Member
-	err := g.one(ctx, `SELECT `+userColumns+`, `+grantColumns+`, `+recordColumns+` FROM users u JOIN grants g ON g.user_id = u.id AND g.site_id = $1
-		LEFT JOIN records r ON r.site_id = g.site_id AND r.user_id = g.user_id
-		WHERE u.email_key = $2 AND u.email_key <> '' AND g.revoked_at IS NULL`, []any{siteID, key}, memberDest(&m)...)
+	err := g.one(ctx, `SELECT `+userColumns+`, `+grantColumns+` FROM users u JOIN grants g ON g.user_id = u.id AND g.site_id = $1
+		WHERE u.email_key = $2 AND u.email_key <> '' AND g.revoked_at IS NULL`, []any{siteID, key}, append(userDest(&m.User), grantDest(&m.Grant)...)...)
 	return m, err
 }
 
-// MemberByPhone gives the person with this number who has joined a site and not left it.
+// MemberByPhone gives the person with this number who has joined a site and not left it, without
+// what the site keeps of him.
 // Numbers are not unique: it is ErrNotFound where several of the site have it. Where fewer than
 // two have, it reads whoever comes first and forgets them, so that it takes as long (OT-10).
 func (g Grants) MemberByPhone(ctx context.Context, siteID, phone string) (Member, error) {
-	const columns, record = userColumns + `, ` + grantColumns + `, ` + recordColumns, ` LEFT JOIN records r ON r.site_id = g.site_id AND r.user_id = g.user_id `
+	const columns = userColumns + `, ` + grantColumns
 	type row struct {
 		Member
 		found bool
 	}
-	rows, err := all(ctx, g.group, `SELECT true, `+columns+` FROM users u CROSS JOIN grants g`+record+`
+	rows, err := all(ctx, g.group, `SELECT true, `+columns+` FROM users u CROSS JOIN grants g
 			WHERE u.phone = $2 AND u.phone <> '' AND g.user_id = u.id AND g.site_id = $1 AND g.revoked_at IS NULL
-		UNION ALL SELECT false, `+columns+` FROM grants g JOIN users u ON u.id = g.user_id`+record+`WHERE g.site_id = $1 AND g.user_id > '' LIMIT 2`,
-		[]any{siteID, phone}, func(r *row) []any { return append([]any{&r.found}, memberDest(&r.Member)...) })
+		UNION ALL SELECT false, `+columns+` FROM grants g JOIN users u ON u.id = g.user_id WHERE g.site_id = $1 AND g.user_id > '' LIMIT 2`,
+		[]any{siteID, phone}, func(r *row) []any {
+			return append(append([]any{&r.found}, userDest(&r.User)...), grantDest(&r.Grant)...)
+		})
 	rows = slices.DeleteFunc(rows, func(r row) bool { return !r.found })
 	if err == nil && len(rows) != 1 {
 		err = ErrNotFound

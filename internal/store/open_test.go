@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/pressly/goose/v3"
@@ -366,4 +367,34 @@ func TestNobodyMigratesUnderARunningServer(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = st.Close() })
 	open(t, at, true) // the command gave the lock back
+}
+
+// TestSR10_EndsOfKeysThatWereNotKept are found in the log by the migration: a key that is being replaced
+// was made for longer than it has left.
+func TestSR10_EndsOfKeysThatWereNotKept(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("migrations/0067_made_until.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	eachDatabase(t, func(t *testing.T, e otltest.Engine, url string) {
+		st, until := open(t, url, false), start.Add(time.Hour)
+		write(t, st, func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.Sites.Insert(ctx, otl.Site{ID: "site", Slug: "site", Version: 1, CreatedAt: start, UpdatedAt: start})
+			for _, id := range []string{"ends", "rolled", "endless"} {
+				_, added := tx.SiteKeys.Insert(ctx, otl.SiteKey{ID: id, SiteID: "site", CreatedAt: start}, []byte(id))
+				err = errors.Join(err, added)
+			}
+			rolled := otl.Event{ID: "evt_1", Type: otl.EventSiteKeyRolled, SiteID: "site", CreatedAt: start, Data: map[string]string{"key_id": "rolled", "successor": "ends"}}
+			return errors.Join(err, tx.Events.Append(ctx, rolled), tx.SiteKeys.Expire(ctx, "site", "ends", until), tx.SiteKeys.Expire(ctx, "site", "rolled", until))
+		})
+		if _, err := connect(t, e, url).ExecContext(t.Context(), string(text)); err != nil { // its first lines are comments
+			t.Fatal(err)
+		}
+		for id, want := range map[string]time.Time{"ends": until, "rolled": {}, "endless": {}} {
+			if k, err := st.Read.SiteKeys.ByID(t.Context(), "site", id); err != nil || !k.MadeUntil.Equal(want) {
+				t.Errorf("%s was made until %v, %v", id, k.MadeUntil, err)
+			}
+		}
+	})
 }

@@ -246,7 +246,8 @@ type prepared struct {
 // statement is a prepared text.
 type statement struct {
 	*sql.Stmt
-	takes []int // which argument each parameter takes, from 0; nil where they stand in order
+	takes []int // which argument each parameter takes, from 0
+	wants int   // arguments
 }
 
 func newPrepared(db *sql.DB) *prepared {
@@ -270,7 +271,10 @@ func (p *prepared) stmt(ctx context.Context, text string) (statement, error) {
 	if err != nil {
 		return statement{}, err
 	}
-	s = statement{made, takes}
+	s = statement{Stmt: made, takes: takes}
+	for _, n := range takes {
+		s.wants = max(s.wants, n+1)
+	}
 	p.stmts[text] = s
 	return s, nil
 }
@@ -285,49 +289,50 @@ var limits = regexp.MustCompile(`LIMIT \$(\d+)`)
 // takes. Of one with a name SQLite looks for that, from the first on, each time a value is bound:
 // for a thousand that takes longer than all the rest.
 func nameless(text string) (plain string, takes []int) {
-	inOrder := true
 	plain = parameters.ReplaceAllStringFunc(text, func(name string) string {
 		n, _ := strconv.Atoi(name[1:]) // digits, by the pattern
-		inOrder = inOrder && n == len(takes)+1
 		takes = append(takes, n-1)
 		return "?"
 	})
-	if inOrder {
-		takes = nil
-	}
 	return plain, takes
 }
 
 var parameters = regexp.MustCompile(`\$\d+`)
 
 // given puts arguments in the order in which the parameters take them.
-func (s statement) given(args []any) []any {
-	if s.takes == nil {
-		return args
+func (s statement) given(args []any) ([]any, error) {
+	if len(args) != s.wants {
+		return nil, fmt.Errorf("%d arguments for %d", len(args), s.wants)
 	}
 	out := make([]any, len(s.takes))
 	for i, n := range s.takes {
 		out[i] = args[n]
 	}
-	return out
+	return out, nil
 }
 
 // ExecContext implements conn.
 func (p *prepared) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
 	s, err := p.stmt(ctx, text)
+	if err == nil {
+		args, err = s.given(args)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return s.Stmt.ExecContext(ctx, s.given(args)...)
+	return s.Stmt.ExecContext(ctx, args...)
 }
 
 // QueryContext implements conn.
 func (p *prepared) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	s, err := p.stmt(ctx, text)
+	if err == nil {
+		args, err = s.given(args)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return s.Stmt.QueryContext(ctx, s.given(args)...)
+	return s.Stmt.QueryContext(ctx, args...)
 }
 
 func (p *prepared) close() {
