@@ -6,6 +6,14 @@ BENCHTIME ?= 3s
 TOOLS     := $(CURDIR)/.cache/tools
 PYTHON    := $(CURDIR)/.cache/python
 
+# What is built, tested and linted is compiled with the same flags, and so once.
+export CGO_ENABLED := 0
+export GOFLAGS := $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath
+
+# Tests wait for processes and disks half of their time, so that more run at once than there are cores.
+# The longest ones begin. vet is a part of lint.
+AT_ONCE   ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
+
 TEST       = e2e/with-postgres env PATH="$(PYTHON)/bin:$$PATH" $(GO) test
 
 .PHONY: help dev build test race fuzz crash looks bench timing lint fmt openapi clean
@@ -14,14 +22,15 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build bin/otl, static, with Go alone
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/otl ./cmd/otl
+	$(GO) build -ldflags '-s -w' -o bin/otl ./cmd/otl
 
 dev: build ## Run a seeded, local world on http://localhost:8787
 	bin/otl dev
 
 test: $(PYTHON) ## Install what the tests need and run all of them
-	$(TEST) -timeout 14m ./...
+	$(TEST) -p $(AT_ONCE) -vet=off -timeout 14m ./e2e ./cmd/... ./...
 
+race: export CGO_ENABLED := 1
 race: $(PYTHON) ## Run all tests below internal/ and cmd/ with the race detector
 	$(TEST) -race -timeout 20m ./internal/... ./cmd/...
 

@@ -71,7 +71,9 @@ func (l *looker) look(name string) {
 		if l.brief {
 			continue
 		}
-		ask(l.tab, chromedp.Evaluate[bool](l.axe+"; true"))
+		if theme == "light" { // it stays with the page
+			ask(l.tab, chromedp.Evaluate[bool](l.axe+"; true"))
+		}
 		raw := ask(l.tab, chromedp.Evaluate[string](`axe.run(document, {resultTypes: ["violations"]}).then((r) => JSON.stringify(r.violations))`, chromedp.EvalAwaitPromise))
 		var found []finding
 		if err := json.Unmarshal([]byte(raw), &found); err != nil {

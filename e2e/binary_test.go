@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,7 +17,7 @@ import (
 	"time"
 )
 
-// scratch holds the built binary and the fresh clone; it goes with the process.
+// scratch holds the built binary, the fresh clone and what the browser writes; it goes with the process.
 var scratch string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -28,6 +30,12 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	scratch = dir
+	defer shared.stop()
+	// Tests here wait for other processes most of their time; whoever gives -parallel decides himself.
+	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	return m.Run()
 }
 

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -19,21 +20,66 @@ import (
 // browserTime bounds one step of a browser. It only ends a test that hangs.
 const browserTime = 20 * time.Second
 
-// chromium starts a real browser, headless, that ends with the test.
-func chromium(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
+// shared is the browser in which tests open profiles of their own: it costs more to start one than
+// most of them do. The first that needs it starts it, and it ends with the process.
+var shared browser
+
+type browser struct {
+	once sync.Once
+	ctx  context.Context
+	err  error
+	end  func()
+}
+
+// start gives the browser, running.
+func (b *browser) start() (context.Context, error) {
+	b.once.Do(func() {
+		b.ctx, b.end = launch(context.Background(), filepath.Join(scratch, "chromium"))
+		b.err = chromedp.Do(b.ctx)
+	})
+	return b.ctx, b.err
+}
+
+// stop ends the browser if it was started.
+func (b *browser) stop() {
+	if b.end != nil {
+		b.end()
+	}
+}
+
+// chromium gives a real browser, headless, that other tests use as well.
+func chromium(t *testing.T) context.Context {
 	t.Helper()
 	need(t, "chromium")
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath("chromium"), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("lang", "en-US"), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("no-proxy-server", true), chromedp.Env("LANG=en_US.UTF-8"))
-	running, stop := chromedp.NewExecAllocator(t.Context(), append(options, more...)...)
-	ctx, end := chromedp.NewContext(running)
-	t.Cleanup(func() { end(); stop() })
+	ctx, err := shared.start()
+	if err != nil {
+		t.Fatalf("chromium does not start: %v", err)
+	}
+	return ctx
+}
+
+// chromiumAlone starts one that ends with the test: with other settings than the others', or where
+// the window must be the one in front.
+func chromiumAlone(t *testing.T, dir string, more ...chromedp.ExecAllocatorOption) context.Context {
+	t.Helper()
+	need(t, "chromium")
+	ctx, end := launch(t.Context(), dir, more...)
+	t.Cleanup(end)
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("chromium does not start: %v", err)
 	}
 	return ctx
+}
+
+// launch prepares a browser that keeps what it writes in a directory; end waits until it is gone.
+func launch(parent context.Context, dir string, more ...chromedp.ExecAllocatorOption) (ctx context.Context, end func()) {
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath("chromium"), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(dir),
+		chromedp.Flag("lang", "en-US"), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("no-proxy-server", true), chromedp.Env("LANG=en_US.UTF-8"))
+	running, stop := chromedp.NewExecAllocator(parent, append(options, more...)...)
+	ctx, cancel := chromedp.NewContext(running)
+	return ctx, func() { cancel(); stop() }
 }
 
 // tab is one tab of a browser.

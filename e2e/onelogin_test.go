@@ -247,7 +247,7 @@ func TestSeedCORSInABrowser(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(user, "Default", "Preferences"), []byte(`{"profile":{"cookie_controls_mode":0}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	chrome := chromium(t, chromedp.UserDataDir(user), chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1"), chromedp.Flag("ignore-certificate-errors", true))
+	chrome := chromiumAlone(t, user, chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1"), chromedp.Flag("ignore-certificate-errors", true))
 	named := "https://login.notes.test:" + port
 
 	stranger := open(t, chrome)

@@ -92,7 +92,7 @@ func TestMF10_PasskeysInABrowser(t *testing.T) {
 	mia := w.member(t, notes)
 	var changed any
 	w.otl(t, &changed, "sites", "mfa", notes.id, "required")
-	b := profile(t, chromium(t))
+	b := profile(t, chromiumAlone(t, t.TempDir()))
 	key := b.authenticator()
 
 	b.visit(notes.authorize())
@@ -162,7 +162,7 @@ func TestMF10_APasskeyOfTheAPIInABrowser(t *testing.T) {
 	w := newWorld(t, "OTL_RATE_LIMITS=off")
 	notes := w.partner(t, "Acme Notes")
 	mia := w.member(t, notes)
-	b := profile(t, chromium(t))
+	b := profile(t, chromiumAlone(t, t.TempDir()))
 	key := b.authenticator()
 	key.touched(true)
 
