@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // ErrDamaged means that a file holds no whole database.
@@ -35,11 +36,28 @@ func Backup(ctx context.Context, path, file string) error {
 	if err := errors.Join(copied.Sync(), copied.Close()); err != nil {
 		return err
 	}
-	if err := os.Link(copied.Name(), file); err != nil { // takes no name that somebody else took meanwhile
+	if err := name(os.Link, copied.Name(), file); err != nil {
 		return err
 	}
 	if err := syncDirectory(filepath.Dir(file)); err != nil {
 		return errors.Join(err, os.Remove(file))
+	}
+	return nil
+}
+
+// name gives a file another name, unless somebody else took that meanwhile. Where the file
+// system knows no hard links the name stands for an empty file for a moment.
+func name(link func(from, to string) error, from, to string) error {
+	err := link(from, to)
+	if !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EPERM) {
+		return err
+	}
+	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Close(), os.Rename(from, to)); err != nil {
+		return errors.Join(err, os.Remove(to))
 	}
 	return nil
 }

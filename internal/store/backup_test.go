@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -98,6 +99,31 @@ func TestDD09_OneOfTwoBackupsTakesTheName(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
 		t.Errorf("%v %v", left, err)
+	}
+}
+
+// TestDD09_ABackupWithoutHardLinks has its name all the same, and takes nobody's.
+func TestDD09_ABackupWithoutHardLinks(t *testing.T) {
+	t.Parallel()
+	for _, no := range []error{syscall.EPERM, syscall.ENOTSUP, errors.ErrUnsupported} {
+		dir := t.TempDir()
+		from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")
+		if err := os.WriteFile(from, []byte("copy"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		link := func(a, b string) error { return &os.LinkError{Op: "link", Old: a, New: b, Err: no} }
+		if err := store.Name(link, from, to); err != nil {
+			t.Errorf("%v: %v", no, err)
+		}
+		if text, err := os.ReadFile(to); string(text) != "copy" || err != nil {
+			t.Errorf("%v: the copy is %q, %v", no, text, err)
+		}
+		if err := store.Name(link, from, to); !errors.Is(err, os.ErrExist) {
+			t.Errorf("%v: a name that is taken: %v", no, err)
+		}
+		if text, _ := os.ReadFile(to); string(text) != "copy" {
+			t.Errorf("%v: the copy is %q afterwards", no, text)
+		}
 	}
 }
 

@@ -10,3 +10,6 @@ func NewTx(c Conn) *Tx { return newTx(c, nil, new(atomic.Uint64)) }
 
 // Steady is steady, for tests.
 func Steady(text string) string { return steady(text) }
+
+// Name is name, for tests.
+func Name(link func(from, to string) error, from, to string) error { return name(link, from, to) }
