@@ -9,6 +9,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/store"
 )
 
@@ -51,8 +52,10 @@ func (a Consents) decide(ctx context.Context, userID string, site otl.Site, chos
 			}
 		}
 		if first {
-			g, err = a.Sessions.Join(ctx, tx, g)
-			return err
+			if g, err = a.Sessions.Join(ctx, tx, g); err != nil {
+				return err
+			}
+			return session.TellConnected(ctx, tx, a.Sessions, session.Connection{UserID: userID, Site: site, Fields: g.Fields, Home: a.Factors.Home})
 		}
 		if err := tx.Grants.Put(ctx, g); err != nil || slices.Equal(was, g.Fields) {
 			return err

@@ -79,6 +79,7 @@ func TestPR05_NothingOfADeletedPersonRemains(t *testing.T) {
 			w := otltest.New(t, e, func(o *node.Options) { url = o.Store.URL })
 			u := lived(t, w)
 			other := w.Person(t, "other-canary@dev.test", w.Notes.Site)
+			asked := proven(t, w, "asked-canary@dev.test", w.Notes.Site)
 			from := map[string]string{"X-OTL-Client-IP": "203.0.113.77", "X-OTL-Client-User-Agent": "CanaryBrowser/1"}
 			for _, email := range []string{"canary-jane@dev.test", "other-canary@dev.test"} {
 				r := w.Do(t, otltest.Call{Path: "/api/v1/auth/login", Key: w.Shop.Key, Body: map[string]string{"email": email, "password": otltest.Password}, Headers: from})
@@ -121,6 +122,12 @@ func TestPR05_NothingOfADeletedPersonRemains(t *testing.T) {
 			}
 			if err := w.Accounts.Delete(t.Context(), other.ID); err != nil { // whose browser was the same
 				t.Fatal(err)
+			}
+			if err := (account.Erasures{Accounts: w.Accounts}).AtOnce(t.Context(), asked.ID); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(w.Letters(t, "asked-canary@dev.test")); n != 1 {
+				t.Errorf("%d mails that it is done", n)
 			}
 			w.Deliver(t)
 			if err := w.Events.Forget(t.Context()); err != nil {

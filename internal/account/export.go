@@ -142,6 +142,23 @@ const most = 10_000
 // Export gives everything that is kept of a person, and notes that he was given it. He
 // may have it five times a day.
 func (a Consents) Export(ctx context.Context, userID string) (Export, error) {
+	return a.export(ctx, userID, func(context.Context, *store.Tx) error { return nil })
+}
+
+// HandOut is Export to the person himself, who is told of it by mail: what is handed out at once to whoever
+// sits in his session cannot be taken back (ADR 53).
+func (a Consents) HandOut(ctx context.Context, userID string) (Export, error) {
+	return a.export(ctx, userID, func(ctx context.Context, tx *store.Tx) error {
+		u, err := tx.Users.ByID(ctx, userID)
+		if err != nil {
+			return err
+		}
+		return a.Messages.Tell(ctx, tx, otl.MessageDataExported, u, a.Factors.Home, nil)
+	})
+}
+
+// export is Export, with what else is written beside it.
+func (a Consents) export(ctx context.Context, userID string, beside func(context.Context, *store.Tx) error) (Export, error) {
 	if err := a.Limits.Take(ctx, limit.Use{Rate: exports, By: []string{userID}}); err != nil {
 		return Export{}, err
 	}
@@ -150,7 +167,10 @@ func (a Consents) Export(ctx context.Context, userID string) (Export, error) {
 		return out, err
 	}
 	return out, a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		return tx.Events.Append(ctx, a.event(otl.EventUserExported, userID, "", nil))
+		if err := tx.Events.Append(ctx, a.event(otl.EventUserExported, userID, "", nil)); err != nil {
+			return err
+		}
+		return beside(ctx, tx)
 	})
 }
 

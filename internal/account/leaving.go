@@ -64,7 +64,7 @@ func (a Erasures) TakeBack(ctx context.Context, userID string) error {
 
 // Due deletes people for good whose grace is over. Each is claimed by the
 // transaction that deletes him: of several nodes one does, and one that dies leaves him
-// to the others (MN-12).
+// to the others (MN-12). Their last mail says that it is done.
 func (a Erasures) Due(ctx context.Context) error {
 	due, err := a.Store.Read.Users.Leaving(ctx, a.Now(), dueStep)
 	if err != nil {
@@ -76,13 +76,33 @@ func (a Erasures) Due(ctx context.Context) error {
 			if err != nil || !mine {
 				return err
 			}
-			return a.erase(ctx, tx, id)
+			return a.bid(ctx, tx, id)
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// AtOnce is Delete at the person's own will: he is told by mail that it is done.
+func (a Erasures) AtOnce(ctx context.Context, userID string) error {
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return a.bid(ctx, tx, userID) })
+}
+
+// bid is erase with a last mail to the address there was.
+func (a Erasures) bid(ctx context.Context, tx *store.Tx, userID string) error {
+	u, err := tx.Users.ByID(ctx, userID)
+	if errors.Is(err, store.ErrNotFound) {
+		return otl.NoSuch("user")
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.erase(ctx, tx, userID); err != nil {
+		return err
+	}
+	return a.Messages.Farewell(ctx, tx, u, a.Factors.Home)
 }
 
 // erase ends a person's sessions, tells the sites that know him and removes him.

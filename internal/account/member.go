@@ -7,6 +7,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/store"
 )
 
@@ -47,29 +48,48 @@ func (a *Accounts) Member(ctx context.Context, siteID, userID string) (Member, e
 	return m, err
 }
 
-// Leave ends what a person granted a site, and his sessions there.
+// Leave ends what a person granted a site, and his sessions there, as the site wants it.
 func (a *Accounts) Leave(ctx context.Context, siteID, userID string) error {
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return leave(ctx, tx, a, siteID, userID) })
+}
+
+// Disconnect is Leave at the person's own will. He is told by mail, in case it was not his.
+func (a Consents) Disconnect(ctx context.Context, siteID, userID string) error {
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		was, err := tx.Grants.Revoke(ctx, userID, siteID, a.Now())
+		if err := leave(ctx, tx, a.Accounts, siteID, userID); err != nil {
+			return err
+		}
+		site, err := tx.Sites.ByID(ctx, siteID)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil // the site is gone, too
+		}
 		if err != nil {
 			return err
 		}
-		if !was {
-			return otl.NoSuch("user")
-		}
-		if err := tx.Records.Delete(ctx, siteID, userID); err != nil {
-			return err
-		}
-		if err := tx.Events.Append(ctx, a.event(otl.EventConsentRevoked, userID, siteID, nil)); err != nil {
-			return err
-		}
-		_, err = a.Sessions.EndAll(ctx, tx, userID, siteID, "", otl.EndConsentWithdrawn)
-		return err
+		return session.TellLeft(ctx, tx, a.Sessions, session.Connection{UserID: userID, Site: site, Home: a.Factors.Home})
 	})
 }
 
-// Delete removes a person from the network, at once and for good. What happened
-// stays in the log of events under his id, which is never used again.
+func leave(ctx context.Context, tx *store.Tx, a *Accounts, siteID, userID string) error {
+	was, err := tx.Grants.Revoke(ctx, userID, siteID, a.Now())
+	if err != nil {
+		return err
+	}
+	if !was {
+		return otl.NoSuch("user")
+	}
+	if err := tx.Records.Delete(ctx, siteID, userID); err != nil {
+		return err
+	}
+	if err := tx.Events.Append(ctx, a.event(otl.EventConsentRevoked, userID, siteID, nil)); err != nil {
+		return err
+	}
+	_, err = a.Sessions.EndAll(ctx, tx, userID, siteID, "", otl.EndConsentWithdrawn)
+	return err
+}
+
+// Delete removes a person from the network, at once and for good, and tells him nothing: that is whose want it
+// is to do. What happened stays in the log of events under his id, which is never used again.
 func (a *Accounts) Delete(ctx context.Context, userID string) error {
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return Erasures{a}.erase(ctx, tx, userID) })
 }

@@ -149,7 +149,7 @@ func alarms(kind otl.MessageKind) string {
 	switch kind {
 	case otl.MessagePasswordChanged, otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed, otl.MessageSessionReused, otl.MessageSignedOut:
 		return "/forgot"
-	case otl.MessageNewDevice:
+	case otl.MessageNewDevice, otl.MessageSiteConnected, otl.MessageSiteLeft, otl.MessageDataExported:
 		return "/account/secure"
 	}
 	return ""
@@ -205,8 +205,15 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 		s.Info, s.LinkText, s.Footer = "", v.Say("reset_link"), v.Say("password_changed_footer")
 	case otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed:
 		s.Info, s.LinkText, s.Footer = "", v.Say("link_deny"), v.Say("factor_footer")
-	case otl.MessageNewDevice:
+	case otl.MessageNewDevice, otl.MessageDataExported:
 		s.Info, s.LinkText, s.Footer = "", v.Say("link_deny"), v.Say("change_asked_footer")
+	case otl.MessageSiteConnected, otl.MessageSiteLeft:
+		s.LinkText, s.Footer = v.Say("link_deny"), v.Say("change_asked_footer")
+		if kind == otl.MessageSiteConnected && v.data[DataShared] == "" { // nothing but who he is
+			s.Info = ""
+		}
+	case otl.MessageDeleteDone:
+		s.Footer = ""
 	case otl.MessageLeaving:
 		s.Subject, s.Info, s.LinkText, s.Footer = s.Heading, "", v.Say("leaving_keep"), v.Say("password_changed_footer")
 	case otl.MessageConfirmChange:
@@ -227,7 +234,9 @@ func (s *sheet) reassure(v Voice, kind otl.MessageKind, base string) {
 		s.Safe, s.SafeText = "/account/secure", v.Say("secure_heading")
 	case otl.MessageFactorCode:
 		s.Safe, s.SafeText = "/forgot", v.Say("reset_link")
-	case otl.MessageVerify, otl.MessageExisting, otl.MessageReset:
+	case otl.MessageSiteConnected, otl.MessageSiteLeft:
+		s.Safe, s.SafeText = "/account", v.Say("connected")
+	case otl.MessageVerify, otl.MessageExisting, otl.MessageReset, otl.MessageDataExported:
 	default:
 		return
 	}

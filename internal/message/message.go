@@ -61,6 +61,8 @@ const (
 	DataThread   = "thread"  // what messages of one conversation share; see Thread
 	DataRequest  = "request" // id of the request it follows from
 	DataAsked    = "asked"   // when, by what device and from where that was made
+	DataName     = "name"    // of the site it is about
+	DataShared   = "shared"  // fields that site sees, as otl.Fields writes them
 )
 
 // Thread names the conversation about something that has an id, "" for none. The id
@@ -118,6 +120,30 @@ func (m *Messages) Mail(ctx context.Context, tx *store.Tx, kind otl.MessageKind,
 	})
 	return err
 }
+
+// Tell is Mail for what is news to a person and opens nothing. An address that nobody has proven may be
+// somebody else's, who is told nothing.
+func (m *Messages) Tell(ctx context.Context, tx *store.Tx, kind otl.MessageKind, to otl.User, siteID string, data map[string]string) error {
+	if to.EmailVerifiedAt.IsZero() {
+		return nil
+	}
+	return m.Mail(ctx, tx, kind, to, siteID, data)
+}
+
+// Farewell queues the last mail to the address of somebody who is deleted in the same transaction. It
+// is of no person, or it would go with him, and the outbox keeps nothing of it once it was handed over or given up (PR-05).
+func (m *Messages) Farewell(ctx context.Context, tx *store.Tx, was otl.User, siteID string) error {
+	if was.EmailVerifiedAt.IsZero() {
+		return nil
+	}
+	_, err := m.Queue(ctx, tx, Note{
+		Kind: otl.MessageDeleteDone, Channel: otl.ChannelMail, To: was.Email.Address, SiteID: siteID, Locale: was.Locale, Expires: m.Now().Add(farewellTTL),
+	})
+	return err
+}
+
+// farewellTTL is how long the address of somebody who was deleted is kept at most for the mail that says so.
+const farewellTTL = 3 * 24 * time.Hour
 
 // Open gives a stored message with its data, if that is still kept.
 func (m *Messages) Open(s store.StoredMessage) (otl.Message, error) {

@@ -128,6 +128,7 @@ func TestEveryMessageInEveryLanguage(t *testing.T) {
 	data := map[string]string{
 		"code": "048291", "link": "https://id.example.com/l/abc", "token": "otl_pr_x", "minutes": "5", "to": "n***@dev.test", "label": "Phone", "left": "9", "date": "2026-12-24",
 		"url": "https://notes.test/hook", "range": "+49170", "provider": "smtp mail.test:587", "asked": "2026-11-26 07:10 UTC, Firefox, Linux, 203.0.113.7",
+		"name": `Shop & "Söhne" <b>`, "shared": "email name",
 	}
 	for _, tag := range append(tags(t), "", "de-AT", "pt", "zh-CN", "xx", "not a tag") {
 		for _, kind := range kinds(t) {
@@ -168,6 +169,23 @@ func TestEveryMessageInEveryLanguage(t *testing.T) {
 	german, err := m.Write(signIn("de-AT", otl.ChannelMail, data), "Notes")
 	if err != nil || !strings.Contains(german.Text, "Bei Notes anmelden") {
 		t.Errorf("de-AT is not written in German: %v\n%s", err, german.Text)
+	}
+}
+
+// TestWhatASiteSeesIsNamedInItsLanguage, and is left out where it sees nothing.
+func TestWhatASiteSeesIsNamedInItsLanguage(t *testing.T) {
+	t.Parallel()
+	m := &message.Messages{Host: "id.example.com", PublicURL: "https://id.example.com"}
+	for _, tag := range tags(t) {
+		own := words(t, tag)
+		for shared, want := range map[string]string{"email phone": own["field_email"] + own["comma"] + own["field_phone"], "": ""} {
+			one := signIn(tag, otl.ChannelMail, map[string]string{"name": "{shared} Shop", "shared": shared})
+			one.Kind = otl.MessageSiteConnected
+			l, err := m.Write(one, "Acme")
+			if err != nil || !strings.Contains(l.Subject, "{shared} Shop") || !strings.Contains(l.Text, want) || strings.Contains(l.Text, own["field_email"]) != (shared != "") {
+				t.Errorf("%s %q: %v %q\n%s", tag, shared, err, l.Subject, l.Text)
+			}
+		}
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"golang.org/x/text/feature/plural"
 	"golang.org/x/text/language"
+
+	"github.com/onetimelogin/otl/internal/otl"
 )
 
 //go:embed words/*.yaml
@@ -95,11 +97,15 @@ func Speak(data map[string]string, wishes ...string) Voice {
 // Say gives a text with its {members} filled in; one that is missing in a
 // language is said in English.
 func (v Voice) Say(key string) string {
-	text, ok := v.own[key]
-	if !ok {
-		text = v.backup[key]
+	return v.fill(v.word(key))
+}
+
+// word gives a text as it stands in the file.
+func (v Voice) word(key string) string {
+	if text, ok := v.own[key]; ok {
+		return text
 	}
-	return v.fill(text)
+	return v.backup[key]
 }
 
 func (v Voice) fill(text string) string {
@@ -110,6 +116,8 @@ func (v Voice) fill(text string) string {
 			value = v.count("minutes", value)
 		case DataAttempts:
 			value = v.count("attempts", value)
+		case DataShared:
+			value = v.fields(value)
 		}
 		pairs = append(pairs, "{"+name+"}", value)
 	}
@@ -137,6 +145,15 @@ func (v Voice) count(noun, number string) string {
 		form = "many"
 	}
 	return strings.ReplaceAll(v.own[noun+"_"+form], "{n}", number)
+}
+
+// fields names fields of a profile.
+func (v Voice) fields(stored string) string {
+	var out []string
+	for _, f := range otl.StoredFields(stored) {
+		out = append(out, v.word("field_"+string(f)))
+	}
+	return strings.Join(out, v.word("comma"))
 }
 
 // Day says a date as people write it, in UTC.

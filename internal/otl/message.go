@@ -17,20 +17,24 @@ const (
 	MessageFactorAdded     MessageKind = "factor_added"
 	MessageFactorRemoved   MessageKind = "factor_removed"
 	MessageRecoveryUsed    MessageKind = "recovery_used"
-	MessageNewDevice       MessageKind = "new_device"      // of a sign-in from a browser or network not seen before
-	MessageSessionReused   MessageKind = "session_reused"  // what renews or opened a session was presented twice
-	MessageSignedOut       MessageKind = "signed_out"      // everywhere, by whoever runs the server
-	MessageConfirmChange   MessageKind = "confirm_change"  // to a new address or number
-	MessageChangeAsked     MessageKind = "change_asked"    // to the address on record
-	MessagePhoneRemoved    MessageKind = "phone_removed"   // by the person himself
-	MessageLeaving         MessageKind = "leaving"         // to whoever asked for his account to be deleted
-	MessageWebhookFailing  MessageKind = "webhook_failing" // to the owners of a site
-	MessageWebhookStopped  MessageKind = "webhook_stopped" // to the owners of a site
-	MessageSMSStopped      MessageKind = "sms_stopped"     // to the owners of a site and the operator
-	MessageMailStopped     MessageKind = "mail_stopped"    // to the same
-	MessageCodesGuessed    MessageKind = "codes_guessed"   // to the operator
-	MessageProviderFull    MessageKind = "provider_full"   // to the operator
-	MessageTest            MessageKind = "test"            // to whoever the operator names, past the queue
+	MessageNewDevice       MessageKind = "new_device"     // of a sign-in from a browser or network not seen before
+	MessageSessionReused   MessageKind = "session_reused" // what renews or opened a session was presented twice
+	MessageSignedOut       MessageKind = "signed_out"     // everywhere, by whoever runs the server
+	MessageConfirmChange   MessageKind = "confirm_change" // to a new address or number
+	MessageChangeAsked     MessageKind = "change_asked"   // to the address on record
+	MessagePhoneRemoved    MessageKind = "phone_removed"  // by the person himself
+	MessageLeaving         MessageKind = "leaving"        // to whoever asked for his account to be deleted
+	MessageDeleteDone      MessageKind = "delete_done"    // to the address of an account that its person had deleted
+	MessageDataExported    MessageKind = "data_exported"  // to whom everything that is kept of him was handed out
+	MessageSiteConnected   MessageKind = "site_connected"
+	MessageSiteLeft        MessageKind = "site_disconnected" // by the person himself
+	MessageWebhookFailing  MessageKind = "webhook_failing"   // to the owners of a site
+	MessageWebhookStopped  MessageKind = "webhook_stopped"   // to the owners of a site
+	MessageSMSStopped      MessageKind = "sms_stopped"       // to the owners of a site and the operator
+	MessageMailStopped     MessageKind = "mail_stopped"      // to the same
+	MessageCodesGuessed    MessageKind = "codes_guessed"     // to the operator
+	MessageProviderFull    MessageKind = "provider_full"     // to the operator
+	MessageTest            MessageKind = "test"              // to whoever the operator names, past the queue
 )
 
 // Channel is the way a message takes.

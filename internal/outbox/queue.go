@@ -172,6 +172,9 @@ func (q *Queue) deliver(ctx context.Context, stored store.StoredMessage) error {
 		settled.Sealed = stored.Sealed // somebody may mend what was wrong and have it tried again
 	}
 	return q.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if m.Kind == otl.MessageDeleteDone { // it holds all that is left of somebody (PR-05)
+			return tx.Messages.Drop(ctx, m)
+		}
 		_, err := tx.Messages.Settle(ctx, settled)
 		return err
 	})

@@ -125,6 +125,34 @@ func TestAMessageIsSentOnceAndForgotten(t *testing.T) {
 	})
 }
 
+// TestPR05_TheLastMailLeavesNothing, whether it was sent, is not taken or came too late.
+func TestPR05_TheLastMailLeavesNothing(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		for what, c := range map[string]struct {
+			err   error
+			after time.Duration
+			sent  int
+		}{"sent": {nil, 0, 1}, "not taken": {outbox.ErrRefused, 0, 0}, "too late": {nil, 73 * time.Hour, 0}} {
+			d := newDesk(st)
+			d.first.fail(c.err)
+			if err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				was := otl.User{Email: otl.Email{Address: "jane@dev.test", Key: "jane@dev.test"}, EmailVerifiedAt: d.clock.Now()}
+				return d.Messages.Farewell(ctx, tx, was, "")
+			}); err != nil {
+				t.Fatal(err)
+			}
+			d.clock.Advance(c.after)
+			if d.deliver(t) != 1 || len(d.first.sent) != c.sent {
+				t.Errorf("%s: %+v", what, d.first.sent)
+			}
+			if all, err := st.Read.Messages.List(t.Context(), "", "", 10); err != nil || len(all) != 0 {
+				t.Errorf("%s: kept %v %v", what, all, err)
+			}
+		}
+	})
+}
+
 func TestAProviderThatFailsIsPassedOver(t *testing.T) {
 	t.Parallel()
 	otltest.EachStore(t, func(t *testing.T, st *store.Store) {

@@ -8,6 +8,7 @@ import (
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/store"
 )
 
@@ -65,4 +66,17 @@ func provider(a netip.Addr) string {
 		return ""
 	}
 	return p.String()
+}
+
+// grant lets the site of a proof see what firstGrant says. Where that connects the site to the account its person is
+// told, who may not know that it did: but not by a mail after the one whose code or link he has just used there, which named it.
+func grant(ctx context.Context, tx *store.Tx, s *SecondStep, p *Proved) (err error) {
+	was := p.Grant.Live()
+	if p.Grant, err = firstGrant(ctx, tx, s.Sessions, p.Standing, s.Now()); err != nil || was || p.Site.FirstParty {
+		return err
+	}
+	if way := p.Methods.Way(); way == otl.WayCode || way == otl.WayLink {
+		return nil
+	}
+	return session.TellConnected(ctx, tx, s.Sessions, session.Connection{UserID: p.User.ID, Site: p.Site, Fields: p.Grant.Fields, Home: s.Factors.Home})
 }

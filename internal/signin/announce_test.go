@@ -131,3 +131,45 @@ func TestWhoWasThrownOutIsNews(t *testing.T) {
 		told(1)
 	})
 }
+
+// TestASiteThatSignsInIsConnected, and its person told: once, where his address is proven, and not where the code
+// that he has just used named the site.
+func TestASiteThatSignsInIsConnected(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		tells := func(email string, want int, in func()) {
+			t.Helper()
+			in()
+			n := 0
+			for _, l := range w.Letters(t, email) {
+				if l.Kind == otl.MessageSiteConnected {
+					n++
+				}
+			}
+			if w.Inbox.Empty(); n != want {
+				t.Errorf("%s: %d mails, want %d", email, n, want)
+			}
+		}
+		signs := func(email string) func() {
+			return func() {
+				if _, err := password(t, w, w.Shop, email, otltest.Password); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for _, email := range []string{"jane@dev.test", "joe@dev.test", "ann@dev.test"} {
+			u := w.Person(t, email, w.Notes.Site)
+			if email == "joe@dev.test" {
+				continue // nobody has proven his address
+			}
+			write(t, w, func(ctx context.Context, tx *store.Tx) error {
+				_, err := tx.Users.VerifyEmail(ctx, u.ID, u.Email.Key, w.Clock.Now())
+				return err
+			})
+		}
+		tells("jane@dev.test", 1, signs("jane@dev.test"))
+		tells("jane@dev.test", 0, signs("jane@dev.test"))
+		tells("joe@dev.test", 0, signs("joe@dev.test"))
+		tells("ann@dev.test", 0, func() { provesByCode(t, w, "ann@dev.test") })
+	})
+}

@@ -126,7 +126,7 @@ func (s *SecondStep) HandOver(ctx context.Context, p Proved, d Door, h Handover)
 		if err := s.came(ctx, tx, &p); err != nil {
 			return err
 		}
-		if p.Grant, err = firstGrant(ctx, tx, s.Sessions, p.Standing, s.Now()); err != nil {
+		if err := grant(ctx, tx, s, &p); err != nil {
 			return err
 		}
 		out, err = s.hand(ctx, tx, p, known)

@@ -177,7 +177,7 @@ func (s *SecondStep) admit(ctx context.Context, tx *store.Tx, p Proved, d *Door,
 	if err := s.came(ctx, tx, &p); err != nil {
 		return e, err
 	}
-	if p.Grant, err = firstGrant(ctx, tx, s.Sessions, p.Standing, s.Now()); err != nil {
+	if err := grant(ctx, tx, s, &p); err != nil {
 		return e, err
 	}
 	refresh, err := s.Sessions.Open(ctx, tx, &p.Standing, pass, from)

@@ -73,6 +73,12 @@ func (g Messages) Settle(ctx context.Context, m StoredMessage) (bool, error) {
 	return n > 0, err
 }
 
+// Drop deletes a message if this is still the try it was claimed for.
+func (g Messages) Drop(ctx context.Context, m otl.Message) error {
+	_, err := g.exec(ctx, `DELETE FROM messages WHERE id = $1 AND state = 'waiting' AND tries = $2`, m.ID, m.Tries)
+	return err
+}
+
 // Defer has a message tried again later.
 func (g Messages) Defer(ctx context.Context, m otl.Message) error {
 	_, err := g.exec(ctx, `UPDATE messages SET due_at = $1, problem = $2 WHERE id = $3 AND state = 'waiting' AND tries = $4`,

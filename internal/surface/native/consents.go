@@ -109,7 +109,7 @@ func (s consents) leave(c *call, in *siteIn) (*deletedOut, error) {
 	if !secret.ValidID(in.ID) {
 		return nil, otl.NoSuch("site")
 	}
-	err := s.Accounts.Leave(c.ctx, in.ID, c.bearer.User.ID)
+	err := account.Consents{Accounts: s.Accounts}.Disconnect(c.ctx, in.ID, c.bearer.User.ID)
 	if otl.As(err).Kind == otl.NotFound && err != nil {
 		err = otl.NoSuch("site")
 	}

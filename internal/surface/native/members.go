@@ -143,14 +143,13 @@ func (s members) remove(c *call, in *userIn) (*deletedOut, error) {
 		return nil, err
 	}
 	if c.bearer == nil || !c.bearer.Site.FirstParty {
-		site := c.site.ID
 		if c.bearer != nil {
-			site = c.bearer.Site.ID
+			return &deletedOut{true}, account.Consents{Accounts: s.Accounts}.Disconnect(c.ctx, c.bearer.Site.ID, m.User.ID)
 		}
-		return &deletedOut{true}, s.Accounts.Leave(c.ctx, site, m.User.ID)
+		return &deletedOut{true}, s.Accounts.Leave(c.ctx, c.site.ID, m.User.ID)
 	}
 	if err := s.proven(c.ctx, c.bearer); err != nil {
 		return nil, err
 	}
-	return &deletedOut{true}, s.Accounts.Delete(c.ctx, m.User.ID)
+	return &deletedOut{true}, account.Erasures{Accounts: s.Accounts}.AtOnce(c.ctx, m.User.ID)
 }

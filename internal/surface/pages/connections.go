@@ -142,7 +142,7 @@ func (p connections) left(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || !ok {
 		return err
 	}
-	if err := p.Accounts.Leave(r.Context(), r.PathValue("id"), v.Who.User.ID); err != nil {
+	if err := p.Consents.Disconnect(r.Context(), r.PathValue("id"), v.Who.User.ID); err != nil {
 		return err
 	}
 	p.send(w, r, "/account?saved=1")

@@ -59,7 +59,7 @@ func (p holdings) exportSent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || !ok {
 		return err
 	}
-	e, err := p.Consents.Export(r.Context(), v.Who.User.ID)
+	e, err := p.Consents.HandOut(r.Context(), v.Who.User.ID)
 	if otl.As(err).Kind == otl.Limited && err != nil {
 		p.showData(w, r, v, err)
 		return nil
