@@ -139,6 +139,9 @@ func TestMailInABrowser(t *testing.T) {
 			phone.visit(w.letter(t, jane).Link)
 			phone.heading("Sign in to")
 			phone.press(`input[value="` + number + `"]`)
+			if scripts && ask(b, chromedp.Evaluate[bool](`performance.getEntriesByType("resource").some((one) => one.name.includes("/signin/wait"))`)) {
+				t.Error("the page that waits asks, where it is told")
+			}
 			phone.press(`button[value=start]`)
 			phone.do(chromedp.WaitVisible(chromedp.CSS(".banner.ok")))
 			if !scripts { // with them the first one goes on by itself

@@ -273,7 +273,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	})
 	hosted := pages.New(pages.Options{
 		Flows: n.Flows, Arrivals: signin.Arrivals{Flows: n.Flows}, SetUps: signin.SetUps{Arrivals: signin.Arrivals{Flows: n.Flows}}, Factors: n.Setup, Codes: n.Codes, SignIn: n.SignIn,
-		Accounts: n.Accounts, Consents: account.Consents{Accounts: n.Accounts}, Erasures: account.Erasures{Accounts: n.Accounts}, Webhooks: n.Webhooks, Sites: n.Sites, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Clients: n.Clients, Changes: n.Members.Changes, PublicURL: o.PublicURL, Now: o.Now, Plain: native.Fail, Health: standing.look, Foot: o.Foot,
+		Accounts: n.Accounts, Consents: account.Consents{Accounts: n.Accounts}, Erasures: account.Erasures{Accounts: n.Accounts}, Webhooks: n.Webhooks, Sites: n.Sites, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Clients: n.Clients, Changes: n.Members.Changes, Listeners: n.listeners(o.Connections), PublicURL: o.PublicURL, Now: o.Now, Plain: native.Fail, Health: standing.look, Foot: o.Foot,
 	})
 	login := onelogin.New(onelogin.Options{
 		SignIn: n.SignIn, Second: n.SignIn.Second, Sites: n.Sites, Jar: cookie.Jar{HTTPS: strings.HasPrefix(o.PublicURL, "https:")}, PublicURL: o.PublicURL, Strict: o.StrictSubdomain, Ask: hosted.Switch,

@@ -110,7 +110,7 @@ func (c *crawler) strangers() {
 	for _, path := range []string{
 		"/", "/docs", "/docs/oidc", "/docs/errors/site_unknown", "/static/style.css", "/logo/" + c.s.Site.ID, "/.well-known/passkey-endpoints", "/.well-known/change-password",
 		"/nothing", "/signin?error=session_token", "/l/otl_ln_x", "/c/x", "/reset/x", "/account", "/account/secure", "/account/sites/x/disconnect", "/leaving", "/mfa/setup/confirm", "/barred", "/status",
-		"/choose", "/consent", "/signin/passkey", "/account/connect/" + c.s.Site.ID, "/redirect?site=x&redirect_uri=https://evil.test",
+		"/choose", "/consent", "/signin/passkey", "/signin/listen?f=x", "/account/connect/" + c.s.Site.ID, "/redirect?site=x&redirect_uri=https://evil.test",
 		request(c.s, map[string]string{"redirect_uri": "https://evil.test/"}), request(c.s, map[string]string{"site": "x"}),
 	} {
 		b.Get(path)

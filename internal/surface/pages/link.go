@@ -33,6 +33,7 @@ func (p sending) routes() {
 	p.post("/signin/code", p.codeSent)
 	p.post("/signin/again", p.again)
 	p.get("/signin/wait", p.wait)
+	p.get("/signin/listen", p.listen)
 	p.post("/signin/continue", p.goOn)
 	p.get("/l/{token}", p.link)
 	p.post("/l/{token}", p.confirmLink)

@@ -45,6 +45,7 @@ type Options struct {
 	Roles     *site.Roles
 	Webhooks  *webhook.Webhooks
 	Clients   *site.Clients
+	Listeners *signin.Listeners
 	PublicURL string // cookies are for https where it is
 	Now       func() time.Time
 	// Health gives how the installation is doing.

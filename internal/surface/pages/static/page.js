@@ -99,7 +99,7 @@ if (texted && "OTPCredential" in window) {
 // The page of a link goes on by itself in the browser that asked for it.
 document.querySelector("form[data-auto]")?.requestSubmit();
 
-// The page that waits for a link goes on once it was opened elsewhere.
+// The page that waits for a link goes on once it was opened elsewhere: it is told, or, where nobody tells it, asks.
 const waiting = document.querySelector("form[data-wait]");
 if (waiting) {
   const look = async () => {
@@ -112,7 +112,14 @@ if (waiting) {
     }
     setTimeout(look, 3000);
   };
-  setTimeout(look, 1000);
+  const told = new EventSource(waiting.dataset.listen);
+  told.addEventListener("ready", () => {
+    told.close();
+    waiting.requestSubmit();
+  });
+  told.addEventListener("error", () => {
+    if (told.readyState === EventSource.CLOSED) look(); // for good: otherwise the browser connects again
+  });
 }
 
 // Passkeys: the browser signs what the form holds, or is given for the asking, and the
