@@ -312,9 +312,10 @@ func (x *tenant) sessions(t *testing.T, userID string) []otl.Session {
 	return live
 }
 
-// TestOrganisationsAreNotKept: a call that asks for a member of one is refused with the
-// field named, and does nothing.
-func TestOrganisationsAreNotKept(t *testing.T) {
+// TestContract34_OrganisationsAreNotKept: a call that asks for a member of one is refused with the
+// field named, and does nothing, wherever the contract has the member (3.4, 3.6, 3.8); one that is no string is
+// refused as such, and an empty one is passed over.
+func TestContract34_OrganisationsAreNotKept(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
 		const no = "org_id: is not supported: this server keeps no organisations within a site"
@@ -329,9 +330,14 @@ func TestOrganisationsAreNotKept(t *testing.T) {
 			if r := x.post(t, path, body); r.Status != http.StatusBadRequest || !strings.Contains(string(r.Raw), no) {
 				t.Errorf("%s: %d %s", path, r.Status, r.Raw)
 			}
+			body["org_id"] = 7
+			if r := x.post(t, path, body); r.Status != http.StatusBadRequest || !strings.Contains(string(r.Raw), "org_id") || strings.Contains(string(r.Raw), no) {
+				t.Errorf("%s, no string: %d %s", path, r.Status, r.Raw)
+			}
 		}
 		if n := len(x.Letters(t, "")); n != 0 {
 			t.Errorf("%d letters", n)
 		}
+		x.post(t, "/v1/auth/otp/email", object{"email": "jane@dev.test", "redirect_uri": callback, "org_id": ""}).Want(t, http.StatusOK)
 	})
 }
