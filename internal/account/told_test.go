@@ -91,8 +91,8 @@ func TestASiteThatIsConnectedIsTold(t *testing.T) {
 	})
 }
 
-// TestConnectionsAreToldTenTimesADay, however often somebody comes and goes.
-func TestConnectionsAreToldTenTimesADay(t *testing.T) {
+// TestAConnectionIsToldThreeTimesADay, however often somebody comes and goes, and that of another site all the same.
+func TestAConnectionIsToldThreeTimesADay(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		jane, c := proven(t, w, "jane@dev.test"), account.Consents{Accounts: w.Accounts}
@@ -104,8 +104,14 @@ func TestConnectionsAreToldTenTimesADay(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if n := len(heard(t, w, "jane@dev.test")); n != 10 {
+		if n := len(heard(t, w, "jane@dev.test")); n != 6 {
 			t.Errorf("%d mails", n)
+		}
+		if _, err := c.Consent(t.Context(), jane.ID, w.Notes.Site, nil); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(heard(t, w, "jane@dev.test")); n != 1 {
+			t.Errorf("%d mails of another site", n)
 		}
 		w.Clock.Advance(24 * time.Hour)
 		if _, err := c.Consent(t.Context(), jane.ID, w.Shop.Site, nil); err != nil {

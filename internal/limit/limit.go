@@ -95,8 +95,8 @@ var SitePrompts = Rate{Prompts.Name, 2, 20 * time.Minute}
 // NewDevices is the rate of mails to one person about a sign-in from what he is not known by.
 var NewDevices = Rate{"new-devices", 3, 24 * time.Hour}
 
-// Connections is the rate of mails to one person about sites that are connected to his account, or no more.
-var Connections = Rate{"connections", 10, 24 * time.Hour}
+// Connections is the rate of mails to one person about one site that is connected to his account, and about its being so no more.
+var Connections = Rate{"connections", 3, 24 * time.Hour}
 
 // NewPasswords is the rate of passwords that one person chooses in the place of the present one: each is
 // hashed, ends sessions and is told by mail.

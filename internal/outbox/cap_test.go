@@ -84,21 +84,29 @@ func TestOT20_WhatIsBeyondACapGoesToTheNextProvider(t *testing.T) {
 func TestOT20_APartOfACapIsKeptForWhatIsNoCode(t *testing.T) {
 	t.Parallel()
 	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
-		d := capDesk(t, st, 40)
+		d := capDesk(t, st, 60)
 		d.Senders[otl.ChannelMail] = d.Senders[otl.ChannelMail][:1]
 		d.Messages.Operator = "operator@dev.test"
 		code := message.Note{Kind: otl.MessageSignIn, Channel: otl.ChannelMail, To: "jane@dev.test", Expires: d.clock.Now().Add(5 * time.Minute)}
 		var last string
-		for range 39 {
+		for range 58 {
 			last = d.queue(t, code)
 			d.deliver(t)
 		}
 		d.deliver(t)
-		if n := len(d.first.sent); n != 39 || d.first.sent[38].To != "operator@dev.test" { // who is told that 38 codes are all
+		if n := len(d.first.sent); n != 58 || d.first.sent[57].To != "operator@dev.test" { // who is told that 57 codes are all
 			t.Fatalf("%d messages: %+v", n, d.message(t, last).Message)
 		}
 		if m := d.sends(t); m.Provider != "first" {
 			t.Errorf("%+v", m.Message)
+		}
+		if err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { // it expires, and is no code
+			return d.Messages.Farewell(ctx, tx, otl.User{Email: otl.Email{Address: "gone@dev.test"}, EmailVerifiedAt: d.clock.Now()}, "")
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if d.deliver(t); d.first.sent[len(d.first.sent)-1].To != "gone@dev.test" {
+			t.Errorf("%+v", d.first.sent)
 		}
 		if m := d.sends(t); m.State != otl.MessageWaiting {
 			t.Errorf("%+v", m.Message)

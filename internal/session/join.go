@@ -29,7 +29,7 @@ type Connection struct {
 
 // TellConnected tells a person by mail which site was connected to his account and what it sees. It is
 // told by the server, not in the look of the site: that would word what warns of itself. Who connects
-// sites over and over is told ten times a day.
+// one over and over is told three times a day; of no other site is he told less for that.
 func TellConnected(ctx context.Context, tx *store.Tx, s *Sessions, c Connection) error {
 	return c.tell(ctx, tx, s, otl.MessageSiteConnected)
 }
@@ -44,7 +44,7 @@ func (c Connection) tell(ctx context.Context, tx *store.Tx, s *Sessions, kind ot
 	if err != nil || u.EmailVerifiedAt.IsZero() {
 		return err
 	}
-	err = s.Limits.TakeIn(ctx, tx, limit.Use{Rate: limit.Connections, By: []string{u.ID}})
+	err = s.Limits.TakeIn(ctx, tx, limit.Use{Rate: limit.Connections, By: []string{u.ID, c.Site.ID, string(kind)}})
 	if err != nil && otl.As(err).Kind == otl.Limited {
 		return nil
 	}

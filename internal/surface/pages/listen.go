@@ -38,6 +38,7 @@ func (p sending) listen(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer leave()
 	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no") // a proxy that collects what it passes on is not to
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil

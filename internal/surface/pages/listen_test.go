@@ -40,7 +40,7 @@ func TestOT18_ThePageThatWaitsIsTold(t *testing.T) {
 		p := asks(first, first.Get(request(w.Notes, nil)), jane)
 		holds(t, p, `data-listen="/signin/listen?f=`, `data-wait="/signin/wait?f=`)
 		waits := listens(t, first, p)
-		if waits.StatusCode != http.StatusOK || waits.Header.Get("Content-Type") != "text/event-stream" || waits.Header.Get("Cache-Control") != "no-store" {
+		if waits.StatusCode != http.StatusOK || waits.Header.Get("Content-Type") != "text/event-stream" || waits.Header.Get("Cache-Control") != "no-store" || waits.Header.Get("X-Accel-Buffering") != "no" {
 			t.Fatalf("%s %v", waits.Status, waits.Header)
 		}
 		lines := bufio.NewScanner(waits.Body)
