@@ -232,6 +232,15 @@ func (f *Setup) may(ctx context.Context, tx *store.Tx, b store.Standing) error {
 	return nil
 }
 
+// sure is Setup.may with the row of the person held, so that the answer stands until the transaction ends: on
+// PostgreSQL a first factor could else be confirmed in this moment, of which the session knows nothing.
+func sure(ctx context.Context, tx *store.Tx, f *Setup, b store.Standing) error {
+	if err := tx.Users.Lock(ctx, b.User.ID); err != nil {
+		return err
+	}
+	return f.may(ctx, tx, b)
+}
+
 // Confirmed is a factor that was just set up, with recovery codes where it is the
 // first one, and the session version that was raised by it.
 type Confirmed struct {
@@ -311,8 +320,12 @@ func (f *Setup) shows(ctx context.Context, tx *store.Tx, b store.Standing, one o
 	return step, nil
 }
 
-// added writes that a factor is confirmed and everything that goes with it.
+// added writes that a factor is confirmed and everything that goes with it. Of two first ones that are
+// confirmed at once the later one is not the first any more, and takes a proof of the other (MF-08).
 func (f *Setup) added(ctx context.Context, tx *store.Tx, b store.Standing, one otl.Factor, step int64) (c Confirmed, err error) {
+	if err := sure(ctx, tx, f, b); err != nil {
+		return c, err
+	}
 	has, err := tx.Factors.Of(ctx, b.User.ID)
 	if err != nil {
 		return c, err
@@ -411,6 +424,9 @@ func (f *Setup) Give(ctx context.Context, u otl.User, g Given) (otl.Factor, erro
 		sealed = f.Master.Seal([]byte(g.Seed.Reveal()), place(one))
 	}
 	return one, f.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := tx.Users.Lock(ctx, u.ID); err != nil { // or two were the first
+			return err
+		}
 		has, err := tx.Factors.Of(ctx, u.ID)
 		if err != nil {
 			return err

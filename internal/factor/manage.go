@@ -114,7 +114,7 @@ func begunOrOwned(ctx context.Context, tx *store.Tx, userID, id string) (otl.Fac
 // ErrNone, ErrUnproven, otl.ErrSessionRevoked and otl.ErrIndependent.
 func (f *Setup) Remove(ctx context.Context, b store.Standing, id string) (version int, err error) {
 	err = f.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if err := f.may(ctx, tx, b); err != nil {
+		if err := sure(ctx, tx, f, b); err != nil {
 			return err
 		}
 		one, err := begunOrOwned(ctx, tx, b.User.ID, id)
@@ -190,7 +190,7 @@ var ErrNoFactor = &otl.Error{Kind: otl.Conflict, Code: "mfa_no_factor", Text: "R
 // ErrNoFactor.
 func (f *Setup) NewCodes(ctx context.Context, b store.Standing) (codes []secret.Text, version int, err error) {
 	err = f.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if err := f.may(ctx, tx, b); err != nil {
+		if err := sure(ctx, tx, f, b); err != nil {
 			return err
 		}
 		has, err := tx.Factors.Of(ctx, b.User.ID)
