@@ -112,9 +112,13 @@ func (v Visit) hinted(g otl.Grant) bool {
 func (v Visit) Wrong() bool { return v.Known() && v.other() && !v.proven() }
 
 // demanding gives the site of a visit with the second factor it asked for this time, of
-// somebody who has some roles there: a wish never asks for less than the site's rule.
+// somebody who has some roles there: a wish never asks for less than the site's rule. No browser that he trusts stands in
+// for it where he lets another device in, which nobody trusts.
 func (v Visit) demanding(roles []string) otl.Site {
 	s := v.Site
+	if v.Asked.Mode == ModeDevice {
+		s.TrustDays = 0
+	}
 	switch {
 	case v.Asked.Factors < 2:
 	case !v.Asked.Wish:

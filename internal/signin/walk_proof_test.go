@@ -26,13 +26,16 @@ type folk struct {
 	was   secret.Text // seed of the app he had before
 	step  int64       // of the latest code of his app that was accepted
 	mail  bool        // codes to his mailbox are a factor
+	text  bool        // and codes to his telephone
+	pass  string      // his password
+	past  []string    // some that it was before
 	key   *passkey    // nil for none
 	paper []string    // recovery codes that are good
 	spent []string    // some that are not, any more
 }
 
 // enrolled reports whether he has a second factor.
-func (f *folk) enrolled() bool { return !f.seed.Empty() || f.mail || f.key != nil }
+func (f *folk) enrolled() bool { return !f.seed.Empty() || f.mail || f.text || f.key != nil }
 
 // has reports whether he has one of a kind.
 func (f *folk) has(k otl.FactorKind) bool {
@@ -41,6 +44,8 @@ func (f *folk) has(k otl.FactorKind) bool {
 		return !f.seed.Empty()
 	case otl.FactorMail:
 		return f.mail
+	case otl.FactorSMS:
+		return f.text
 	case otl.FactorKey:
 		return f.key != nil
 	}
@@ -54,7 +59,7 @@ func (f *folk) could(ms otl.Methods) bool {
 
 // kinds are the kinds of factors that people of a walk have.
 func kinds() []otl.FactorKind {
-	return []otl.FactorKind{otl.FactorTOTP, otl.FactorMail, otl.FactorKey, otl.FactorRecovery}
+	return []otl.FactorKind{otl.FactorTOTP, otl.FactorMail, otl.FactorSMS, otl.FactorKey, otl.FactorRecovery}
 }
 
 // lose takes a factor of a kind from him.
@@ -64,6 +69,8 @@ func (f *folk) lose(k otl.FactorKind) {
 		f.was, f.seed, f.step = f.seed, secret.Text{}, 0
 	case otl.FactorMail:
 		f.mail = false
+	case otl.FactorSMS:
+		f.text = false
 	case otl.FactorKey:
 		f.key = nil
 	}
@@ -139,9 +146,11 @@ func (k *passkey) count(x *walker) (counter uint32, on bool) {
 	return k.last, true
 }
 
-// prompt is what is asked for in one place: the code that was sent, and the challenge of a key.
+// prompt is what is asked for in one place: the code that was sent last, for which kind, and the challenge
+// of a key.
 type prompt struct {
 	code    string
+	sent    otl.FactorKind
 	options string
 }
 
@@ -150,14 +159,14 @@ type proofs struct{ *walker }
 
 // ask has a factor asked for in a place, and keeps what for.
 func (x proofs) ask(f *folk, p *prompt, asks func(otl.FactorKind) (factor.Offer, error)) {
-	k := one(x.walker, []otl.FactorKind{otl.FactorMail, otl.FactorMail, otl.FactorKey, otl.FactorKey, otl.FactorTOTP})
+	k := one(x.walker, []otl.FactorKind{otl.FactorMail, otl.FactorMail, otl.FactorSMS, otl.FactorSMS, otl.FactorKey, otl.FactorKey, otl.FactorTOTP})
 	o, err := asks(k)
 	if x.sound("asked", err); err != nil {
 		return
 	}
-	x.stray = prompt{cmp.Or(p.code, x.stray.code), cmp.Or(p.options, x.stray.options)}
-	if k == otl.FactorMail {
-		p.code = post(x).letter(f, otl.MessageFactorCode).Code
+	x.stray = prompt{cmp.Or(p.code, x.stray.code), "", cmp.Or(p.options, x.stray.options)}
+	if k.Sent() {
+		p.code, p.sent = post(x).letter(f.at(k), otl.MessageFactorCode).Code, k
 	}
 	if k == otl.FactorKey {
 		p.options = o.Options
@@ -167,14 +176,22 @@ func (x proofs) ask(f *folk, p *prompt, asks func(otl.FactorKind) (factor.Offer,
 // post is what people of a walk are sent.
 type post struct{ *walker }
 
-// letter gives the newest letter of a kind to somebody, and throws all away.
-func (x post) letter(f *folk, kind otl.MessageKind) outbox.Received {
+// at gives where codes of a kind of factor go.
+func (f *folk) at(k otl.FactorKind) string {
+	if k == otl.FactorSMS {
+		return f.Phone
+	}
+	return f.Email.Address
+}
+
+// letter gives the newest letter of a kind to an address or number, and throws all away.
+func (x post) letter(to string, kind otl.MessageKind) outbox.Received {
 	x.Helper()
-	all := x.w.Letters(x.T, f.Email.Address)
+	all := x.w.Letters(x.T, to)
 	x.w.Inbox.Empty()
 	i := slices.IndexFunc(all, func(l outbox.Received) bool { return l.Kind == kind })
 	if i < 0 {
-		x.Fatalf("no %s to %s", kind, f.Email.Address)
+		x.Fatalf("no %s to %s", kind, to)
 	}
 	return all[i]
 }
@@ -197,7 +214,7 @@ func (x *walker) note(p shown) {
 func (x proofs) prove(f *folk, asked *prompt) shown {
 	switch {
 	case asked.code != "" && x.once(2):
-		return x.fromMail(f, asked)
+		return x.fromCode(f, asked)
 	case asked.options != "" && x.once(2):
 		return x.fromKey(f, asked)
 	case x.once(4):
@@ -245,12 +262,15 @@ func (x proofs) fromPaper(f *folk) shown {
 	}}
 }
 
-func (x proofs) fromMail(f *folk, asked *prompt) shown {
-	code := asked.code
+func (x proofs) fromCode(f *folk, asked *prompt) shown {
+	code, k := asked.code, asked.sent
 	if x.once(5) && x.stray.code != "" {
 		code = x.stray.code
 	}
-	return shown{otl.FactorMail, secret.NewText(code), f.mail && code == asked.code, func() { asked.code = "" }}
+	if x.once(8) {
+		k = one(x.walker, []otl.FactorKind{otl.FactorMail, otl.FactorSMS})
+	}
+	return shown{k, secret.NewText(code), f.has(k) && k == asked.sent && code == asked.code, func() { asked.code = "" }}
 }
 
 func (x proofs) fromKey(f *folk, asked *prompt) shown {
@@ -329,7 +349,7 @@ type changes struct{ *walker }
 
 // change changes what a site asks for, or what somebody has.
 func (x changes) change(at int, f *folk) {
-	switch x.dice.IntN(4) {
+	switch x.dice.IntN(5) {
 	case 0:
 		policies := []otl.MFAPolicy{otl.MFAOff, otl.MFAOptional, otl.MFAOptional, otl.MFAOptional, otl.MFARequired, otl.MFARequired, otl.MFARoles}
 		x.sites[at] = demand(x.T, x.w, x.sites[at], one(x.walker, policies), "editor")
@@ -339,8 +359,12 @@ func (x changes) change(at int, f *folk) {
 			x.Fatal(err)
 		}
 	case 1:
-		if f.enrolled() && x.once(2) {
+		if f.enrolled() {
 			x.strip(f)
+		}
+	case 2:
+		if x.once(2) {
+			passwords{x.walker}.change(f)
 		}
 	default:
 		x.equip(f)
@@ -350,7 +374,7 @@ func (x changes) change(at int, f *folk) {
 // strip takes one of somebody's factors, or all.
 func (x changes) strip(f *folk) {
 	defer func() { x.forget(f, "") }()
-	if x.once(4) {
+	if x.once(3) {
 		if _, err := x.w.Setup.Reset(x.Context(), f.User); err != nil {
 			x.Fatal(err)
 		}
@@ -409,6 +433,9 @@ func (x changes) equip(f *folk) {
 		})
 	default:
 		given := factor.Given{New: factor.New{Kind: k}, Seed: secret.NewTOTPSeed()}
+		if k == otl.FactorSMS {
+			given.Number = f.Phone
+		}
 		got, err := x.w.Setup.Give(x.Context(), f.User, given)
 		if err != nil {
 			x.Fatal(err)
@@ -424,6 +451,8 @@ func (x changes) equipped(f *folk, c factor.Confirmed, seed secret.Text, key *pa
 		f.seed, f.step = seed, c.LastStep
 	case otl.FactorMail:
 		f.mail = true
+	case otl.FactorSMS:
+		f.text = true
 	case otl.FactorKey:
 		f.key, x.keys = key, kept(x.keys, key)
 	}
@@ -497,9 +526,9 @@ type landed struct {
 func (x post) send(f *folk, at int) {
 	s := x.sites[at].Site
 	r := signin.CodeRequest{Site: s, Who: signin.Identifier{Type: signin.ByEmail, Value: f.Email.Address}, Channel: otl.ChannelMail, Known: true}
-	m := &posted{by: f, site: s.ID, method: otl.MethodMailCode}
+	m, to := &posted{by: f, site: s.ID, method: otl.MethodMailCode}, f.Email.Address
 	var err error
-	switch x.dice.IntN(3) {
+	switch x.dice.IntN(4) {
 	case 0:
 		var got signin.CodeSent
 		r.Channel, m.method = otl.ChannelDirect, otl.MethodDirect
@@ -510,12 +539,18 @@ func (x post) send(f *folk, at int) {
 	case 2:
 		r.Redirect = back
 		_, err = x.w.Codes.SendLink(x.Context(), signin.LinkRequest{CodeRequest: r, Confirm: otl.ConfirmAlways})
+	case 3:
+		r.Channel, m.method, to = otl.ChannelSMS, otl.MethodSMS, f.Phone
+		if _, err = x.w.Codes.Send(x.Context(), r); err != nil { // as many went as may go
+			x.sound("texted", err)
+			return
+		}
 	}
 	if err != nil {
 		x.Fatal(err)
 	}
 	if m.code == "" {
-		l := x.letter(f, otl.MessageSignIn)
+		l := x.letter(to, otl.MessageSignIn)
 		m.code, m.link = l.Code, tokenOf(l.Link)
 	}
 	x.sent(m)

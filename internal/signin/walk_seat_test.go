@@ -10,7 +10,6 @@ import (
 
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
-	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
@@ -66,9 +65,18 @@ func (b *seat) begin(ctx context.Context, x *walker, s signin.SetUps) {
 func (b *seat) act(ctx context.Context, x *walker, d *trusted) {
 	s := signin.SetUps{Arrivals: signin.Arrivals{Flows: x.w.Flows}}
 	v, err := s.Visit(ctx, b.flow, b.browser, b.held)
+	if err == nil && v.Known() {
+		x.took("a cookie", !x.ended[v.Who.Session.ID], nil)
+	}
 	switch {
 	case len(b.held) > 0 && x.once(10):
 		b.straight(ctx, x, d)
+		return
+	case len(b.held) > 0 && x.once(20):
+		passwords{x}.renew(ctx, b)
+		return
+	case x.once(16):
+		waits{x}.enter(ctx, b)
 		return
 	case err != nil || x.once(12):
 		b.begin(ctx, x, s)
@@ -117,7 +125,9 @@ func (b *seat) signIn(ctx context.Context, x *walker, s signin.SetUps, v signin.
 	switch x.dice.IntN(12) {
 	case 0, 1:
 		f := somebody(x, d)
-		a, err := s.Password(ctx, v, f.Email.Address, secret.NewText(otltest.Password))
+		said, right := passwords{x}.say(f)
+		a, err := s.Password(ctx, v, f.Email.Address, secret.NewText(said))
+		x.took("a visit by password", right, err)
 		b.came(x, "a visit", &begun{by: f, methods: otl.Methods{otl.MethodPassword}}, d, a, err)
 	case 2, 3:
 		b.mailed(ctx, x, s, v)
@@ -138,7 +148,7 @@ func (b *seat) mailed(ctx context.Context, x *walker, s signin.SetUps, v signin.
 	if err := s.SendCode(ctx, v, f.Email.Address); err != nil {
 		x.Fatal(err)
 	}
-	l := post{x}.letter(f, otl.MessageSignIn)
+	l := post{x}.letter(f.Email.Address, otl.MessageSignIn)
 	m := &posted{by: f, site: v.Site.ID, flow: v.ID, method: otl.MethodMailCode, code: l.Code, link: tokenOf(l.Link)}
 	if v, err := s.Visit(ctx, b.flow, b.browser, b.held); err == nil {
 		m.number = v.Progress.Number
@@ -259,7 +269,7 @@ func (b *seat) second(ctx context.Context, x *walker, s signin.SetUps, v signin.
 	}
 	p := proofs{x}.prove(step.by, &step.prompt)
 	a, err := s.Complete(ctx, v, signin.StepProof{Token: step.token, Kind: p.kind, Proof: p.proof, Trust: !x.once(3)})
-	if x.took("a second step", p.right && step.methods.Adds(p.kind.Method()), err); err == nil {
+	if x.took("a second step", p.right && !step.gone && step.methods.Adds(p.kind.Method()), err); err == nil {
 		x.note(p)
 	}
 	b.came(x, "a second step", step.with(p.kind.Method()), d, a, err)
@@ -307,15 +317,15 @@ func (b *seat) setUp(ctx context.Context, x *walker, s signin.SetUps, v signin.V
 
 // enroll begins to set something up that somebody has not.
 func (b *seat) enroll(ctx context.Context, x *walker, s signin.SetUps, v signin.Visit, f *folk) {
-	kind := one(x, []otl.FactorKind{otl.FactorTOTP, otl.FactorMail, otl.FactorKey})
+	kind := one(x, []otl.FactorKind{otl.FactorTOTP, otl.FactorMail, otl.FactorSMS, otl.FactorKey})
 	if f.has(kind) {
 		return
 	}
 	var err error
-	if b.enrolled, err = s.Enrol(ctx, v, factor.New{Kind: kind}); err != nil {
+	if b.enrolled, err = s.Enrol(ctx, v, factor.New{Kind: kind, Number: f.Phone}); err != nil {
 		b.enrolled = factor.Enrolment{}
-	} else if kind == otl.FactorMail {
-		b.code = post{x}.letter(f, otl.MessageFactorCode).Code
+	} else if kind.Sent() {
+		b.code = post{x}.letter(f.at(kind), otl.MessageFactorCode).Code
 	}
 	x.sound("begun to be set up", err)
 }
@@ -351,6 +361,10 @@ func owes(x *walker, at otl.Site, asked otl.Asked, is *begun) {
 func (b *seat) finish(ctx context.Context, x *walker, v signin.Visit, d *trusted) {
 	if next, err := x.w.Flows.Next(ctx, v); err != nil || next != signin.StepDone {
 		return // the pages ask before they end a visit
+	}
+	if v.Asked.Mode == signin.ModeDevice {
+		waits{x}.decide(ctx, v)
+		return
 	}
 	to, err := x.w.Flows.Finish(ctx, v)
 	if err != nil {
@@ -389,7 +403,7 @@ func (b *seat) redeem(x *walker, way, to, siteID string, is *begun, d *trusted) 
 		return
 	}
 	x.in(way, e.Session, is, d)
-	x.holds(is.by, e.Access, e.Refresh)
+	x.holds(is.by, e.Session.ID, e.Access, e.Refresh)
 	if x.once(8) {
 		_, err := x.w.Flows.Exchange(x.Context(), ex)
 		x.took(way+" again", false, err)

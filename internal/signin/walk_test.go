@@ -57,7 +57,12 @@ type walker struct {
 	ready   map[string]*folk // who opened the link of a visit in another browser
 	seats   []*seat
 	proven  map[string]otl.Methods // what was proven for each session
-	ways    map[string]int         // how often each way ended in a session
+	whose   map[string]*folk       // whose each is
+	ended   map[string]bool        // those that a new password has ended
+	resets  []*reset
+	waiting []*wait
+	clients []string       // that devices of each site ask for
+	ways    map[string]int // how often each way ended in a session
 }
 
 // begun is a second step, or what would come to one, with where it was begun, by whom, and what
@@ -69,6 +74,7 @@ type begun struct {
 	door    signin.Door
 	methods otl.Methods
 	prompt  prompt
+	gone    bool // a new password has ended it
 }
 
 // with gives it with one proof more, where it comes to something further.
@@ -80,6 +86,7 @@ func (b *begun) with(m otl.Method) *begun {
 type held struct {
 	token secret.Text
 	by    *folk
+	id    string // of the session
 }
 
 // handed is a session token with whose it is and what was proven for it.
@@ -153,7 +160,7 @@ func (x *walker) says(way string, s otl.Session, is *begun) {
 		x.Errorf("%s gave a session of %s by %q: it was %s, by %q", way, s.UserID, s.Methods, is.by.ID, is.methods)
 	}
 	if s.ID != "" {
-		x.proven[s.ID] = is.methods
+		x.proven[s.ID], x.whose[s.ID] = is.methods, is.by
 	}
 }
 
@@ -189,14 +196,14 @@ func (x *walker) entered(way string, is *begun, d *trusted, e signin.Entered, er
 		x.ways[way+", and a step"]++
 	default:
 		x.in(way, e.Session, is, d)
-		x.holds(is.by, e.Access, e.Refresh)
+		x.holds(is.by, e.Session.ID, e.Access, e.Refresh)
 		x.trust(e.Device, is.by, x.at(e.Session.SiteID), x.at(e.Session.SiteID).TrustTTL())
 	}
 }
 
 // holds keeps the tokens of a session.
-func (x *walker) holds(f *folk, access, refresh secret.Text) {
-	x.access, x.refresh = kept(x.access, held{access, f}), kept(x.refresh, held{refresh, f})
+func (x *walker) holds(f *folk, id string, access, refresh secret.Text) {
+	x.access, x.refresh = kept(x.access, held{access, f, id}), kept(x.refresh, held{refresh, f, id})
 }
 
 // step gives a proof of a second step, of whoever began it or not, where it was begun or not,
@@ -213,7 +220,7 @@ func (x *walker) step() (sp signin.StepProof, is *begun, p shown, right bool) {
 		sp.Door = one(x, x.doors)
 	}
 	is.door, sp.Site = sp.Door, x.sites[is.site].Site
-	return sp, is, p, is.site == b.site && is.door.Name == b.door.Name && is.door.Client == b.door.Client && p.right && b.methods.Adds(p.kind.Method())
+	return sp, is, p, !b.gone && is.site == b.site && is.door.Name == b.door.Name && is.door.Client == b.door.Client && p.right && b.methods.Adds(p.kind.Method())
 }
 
 // challenge asks for a factor of a step, where it was begun or elsewhere.
@@ -225,7 +232,7 @@ func (x *walker) challenge(ctx context.Context) {
 	}
 	proofs{x}.ask(b.by, &b.prompt, func(k otl.FactorKind) (factor.Offer, error) {
 		o, _, err := x.w.SignIn.Second.Challenge(ctx, signin.StepProof{Token: b.token, Site: x.sites[at].Site, Door: b.door, Kind: k})
-		x.took("challenged", at == b.site, err)
+		x.took("challenged", at == b.site && !b.gone, err)
 		return o, err
 	})
 }
@@ -234,9 +241,10 @@ func (x *walker) challenge(ctx context.Context) {
 // browser session of our own.
 func (x *walker) password(ctx context.Context, d *trusted) {
 	is := &begun{by: somebody(x, d), site: x.dice.IntN(len(x.sites)), door: one(x, x.doors), methods: otl.Methods{otl.MethodPassword}}
-	p, err := x.w.SignIn.Prove(ctx, signin.Attempt{Site: x.sites[is.site].Site, Email: is.by.Email.Address, Password: secret.NewText(otltest.Password)})
-	if err != nil {
-		x.Fatal(err)
+	said, right := passwords{x}.say(is.by)
+	p, err := x.w.SignIn.Prove(ctx, signin.Attempt{Site: x.sites[is.site].Site, Email: is.by.Email.Address, Password: secret.NewText(said)})
+	if x.took("a password", right, err); err != nil {
+		return
 	}
 	x.goOn(ctx, "password", is, d, p)
 }
@@ -286,15 +294,19 @@ func (x *walker) arrive(ctx context.Context, d *trusted) {
 func (x *walker) renew(ctx context.Context) {
 	if x.once(2) {
 		t, err := x.w.SignIn.Refresh(ctx, one(x, x.refresh).token, one(x, x.sites).Site)
-		if x.sound("refreshed", err); err == nil {
+		if x.took("refreshed", !x.ended[t.Session.ID], err); err == nil {
 			f := x.who(t.User.ID)
 			x.stays("refreshed", t.Session, &begun{by: f, methods: x.proven[t.Session.ID]})
-			x.holds(f, t.Access, t.Refresh)
+			x.holds(f, t.Session.ID, t.Access, t.Refresh)
 		}
 		return
 	}
 	b, err := x.w.SignIn.Authenticate(ctx, one(x, x.access).token)
-	if err != nil {
+	if x.took("authenticated", !x.ended[b.Session.ID], err); err != nil {
+		return
+	}
+	if x.once(4) {
+		passwords{x}.replace(ctx, b)
 		return
 	}
 	is, asked := &begun{by: x.who(b.User.ID), methods: x.proven[b.Session.ID]}, x.prompts[b.Session.ID]
@@ -313,7 +325,7 @@ func (x *walker) renew(ctx context.Context) {
 	if x.took("raised by "+string(p.kind), right, err); err == nil {
 		x.note(p)
 		x.stays("raised", t.Session, is.with(p.kind.Method()))
-		x.holds(is.by, t.Access, t.Refresh)
+		x.holds(is.by, t.Session.ID, t.Access, t.Refresh)
 	}
 }
 
@@ -362,7 +374,7 @@ func (x *walker) pass() {
 // act takes one step of the walk.
 func (x *walker) act() {
 	ctx, d := x.from()
-	switch x.dice.IntN(20) {
+	switch x.dice.IntN(21) {
 	case 0, 1:
 		x.password(ctx, d)
 	case 2:
@@ -395,6 +407,8 @@ func (x *walker) act() {
 		x.pass()
 	case 12, 13:
 		post{x}.mail(ctx, d)
+	case 14:
+		waits{x}.act(ctx)
 	default:
 		one(x, x.seats).act(ctx, x, d)
 	}
@@ -426,21 +440,25 @@ func newWalker(t *testing.T) *walker {
 	x := &walker{
 		T: t, w: w, dice: rand.New(rand.NewPCG(1, 2)), sites: []site.Registered{notes, shop}, home: home, doors: []signin.Door{{Name: "a"}, {Name: "b"}, {Name: "a", Client: "c"}},
 		people: []*folk{{holder: jane}, {holder: john}, {holder: ann}}, prompts: map[string]*prompt{}, signed: map[string]bool{}, ready: map[string]*folk{}, proven: map[string]otl.Methods{}, ways: map[string]int{},
+		whose: map[string]*folk{}, ended: map[string]bool{}, clients: []string{listens(t, w, notes.Site), listens(t, w, shop.Site)},
 		seats: []*seat{{browser: signin.NewBrowser()}, {browser: signin.NewBrowser()}, {browser: signin.NewBrowser()}},
+	}
+	for _, f := range x.people {
+		f.pass = otltest.Password
 	}
 	for i, none := range []secret.Text{{}, secret.NewText("otl_mt_x")} {
 		x.begun = append(x.begun, &begun{token: none, site: i, by: x.people[i], door: x.doors[i]})
 		x.handed = append(x.handed, &handed{none, x.begun[i], true})
-		x.refresh, x.access = append(x.refresh, held{none, x.people[i]}), append(x.access, held{none, x.people[i]})
+		x.refresh, x.access = append(x.refresh, held{none, x.people[i], ""}), append(x.access, held{none, x.people[i], ""})
 	}
 	return x
 }
 
 // TestSE15_NoOrderOfStepsOpensASessionWithOneFactor walks at random through first proofs by
-// password, mail and passkey, beginning, challenging, verifying by all kinds of factors, entering,
-// handing over, arriving, raising, refreshing, visits of browsers and their ends, with right and
+// password, mail, SMS and passkey, beginning, challenging, verifying by all kinds of factors, entering,
+// handing over, arriving, raising, refreshing, visits of browsers and their ends, letting devices in, with right and
 // wrong tokens, proofs, doors, sites, people and trusted devices, while sites change what they ask
-// for, factors, recovery codes and devices come and go and people sign out; and holds
+// for, factors, recovery codes, passwords and devices come and go and people sign out; and holds
 // every session, at the moment it is opened or kept, and every proof that is taken against the
 // rule. It says how long each tenth of it took.
 func TestSE15_NoOrderOfStepsOpensASessionWithOneFactor(t *testing.T) {
@@ -465,7 +483,7 @@ func TestSE15_NoOrderOfStepsOpensASessionWithOneFactor(t *testing.T) {
 	for _, way := range []string{
 		"password", "completed", "verified", "handed over", "arrived", "a browser", "refreshed", "raised", "a code", "a link",
 		"a visit", "a visit by code", "a visit by link", "a visit by passkey", "a visit opened elsewhere", "a second step", "set up", "exchanged", "straight",
-		"on a trusted device", "by totp", "by email_otp", "by webauthn", "by recovery_code",
+		"on a trusted device", "by totp", "by email_otp", "by sms_otp", "by webauthn", "by recovery_code", "a device", "a new password", "a password replaced", "a password forgotten",
 	} {
 		if x.ways[way]+x.ways[way+", and a step"] == 0 {
 			t.Errorf("the walk never came in by %q: %v", way, x.ways)
