@@ -59,7 +59,7 @@ type ask struct {
 }
 
 // asks takes from a change what has to be proven first. The error is otl.ErrEmailTaken
-// where somebody has the address, and limit.Exceeded for too many.
+// where somebody has the address, otl.ErrIndependent where nobody could be told, and limit.Exceeded for too many.
 func (a *Changes) asks(ctx context.Context, site otl.Site, m Member, c *MemberChange) ([]ask, error) {
 	var all []ask
 	held := a.Now().Before(m.User.HeldUntil) // one change at a time can be taken back
@@ -89,6 +89,11 @@ func (a *Changes) asks(ctx context.Context, site otl.Site, m Member, c *MemberCh
 			all = append(all, ask{site: site, user: m.User, purpose: otl.PurposeEmailChange, was: m.User.Email.Address, to: to.Address})
 		}
 	}
+	if len(all) > 0 {
+		if err := a.answerable(ctx, site.ID, m.User); err != nil {
+			return nil, err
+		}
+	}
 	for _, one := range all {
 		if held {
 			return nil, ErrHeld
@@ -116,6 +121,19 @@ func (a *Changes) asks(ctx context.Context, site otl.Site, m Member, c *MemberCh
 		}
 	}
 	return all, nil
+}
+
+// answerable is otl.ErrIndependent where a site asks for an address of somebody who is not its own and could not be
+// told of it: it would be he everywhere by an address of its choice, and nobody could refuse (D1).
+func (a *Changes) answerable(ctx context.Context, siteID string, u otl.User) error {
+	if u.Email.Key != "" || !u.PhoneVerifiedAt.IsZero() {
+		return nil
+	}
+	its, err := a.Store.Read.Grants.Owns(ctx, siteID, u.ID)
+	if err == nil && !its {
+		err = otl.ErrIndependent
+	}
+	return err
 }
 
 // free is otl.ErrEmailTaken for an address that somebody else has, or may have back.
@@ -196,14 +214,14 @@ func (a *Changes) countSMS(ctx context.Context, tx *store.Tx, k ask) error {
 	return a.Messages.SMSStopped(ctx, tx, k.site.ID, limit.Range(k.to))
 }
 
-// tell says to whoever a person was so far what was asked for, by mail or, where he
-// has no address, by SMS.
+// tell says to whoever a person was so far what was asked for: by mail or, where nobody has proven the address, by SMS
+// to the number that somebody has.
 func (a *Changes) tell(ctx context.Context, tx *store.Tx, k ask, data map[string]string) error {
-	if k.user.Email.Key != "" {
-		return a.Messages.Mail(ctx, tx, otl.MessageChangeAsked, k.user, k.site.ID, data)
-	}
-	if k.user.PhoneVerifiedAt.IsZero() {
+	switch known := !k.user.PhoneVerifiedAt.IsZero(); {
+	case k.user.Email.Key == "" && !known:
 		return nil // nobody has ever proven to be he
+	case !known || !k.user.EmailVerifiedAt.IsZero():
+		return a.Messages.Mail(ctx, tx, otl.MessageChangeAsked, k.user, k.site.ID, data)
 	}
 	_, err := a.Messages.Queue(ctx, tx, message.Note{
 		Kind: otl.MessageChangeAsked, Channel: otl.ChannelSMS, To: k.user.Phone, UserID: k.user.ID, SiteID: k.site.ID, Locale: k.user.Locale, Data: data,
@@ -323,7 +341,8 @@ func (a *Changes) Follow(ctx context.Context, token string) error {
 	})
 }
 
-// replace puts a new address or number in force that was just proven.
+// replace puts a new address or number in force that was just proven. Where a site asked for it, and the person is
+// not its own, it opens that site alone for a time, and takes nothing away: who proved it may be the site (D1).
 func (a *Changes) replace(ctx context.Context, tx *store.Tx, u otl.User, t otl.Ticket) error {
 	now := a.Now()
 	if !u.DisabledAt.IsZero() || now.Before(u.HeldUntil) {
@@ -334,7 +353,11 @@ func (a *Changes) replace(ctx context.Context, tx *store.Tx, u otl.User, t otl.T
 	if err != nil {
 		return err
 	}
-	if proven && !own {
+	its, err := tx.Grants.Owns(ctx, t.SiteID, u.ID)
+	if err != nil {
+		return err
+	}
+	if !own && !its {
 		u.HeldFor, u.HeldChannel, u.HeldUntil = t.SiteID, t.Channel, now.Add(otl.HoldTTL)
 	}
 	if t.Purpose == otl.PurposePhoneChange {
@@ -351,7 +374,7 @@ func (a *Changes) replace(ctx context.Context, tx *store.Tx, u otl.User, t otl.T
 	if err := a.free(ctx, tx, to, u.ID); err != nil {
 		return err
 	}
-	was, first := u.Email.Key, !proven || u.Email.Key != "" && u.EmailVerifiedAt.IsZero()
+	was, first := u.Email.Key, (own || its) && (!proven || u.Email.Key != "" && u.EmailVerifiedAt.IsZero())
 	u.Email, u.EmailVerifiedAt = to, now
 	if asked, err := addressOf(t.Data[dataWas]); err != nil || asked.Key != was {
 		return ErrChange // another change came first
@@ -360,7 +383,7 @@ func (a *Changes) replace(ctx context.Context, tx *store.Tx, u otl.User, t otl.T
 		return err
 	}
 	if first { // nobody had proven the address before: what was planted goes (OT-16)
-		return a.Sessions.Uproot(ctx, tx, a.Factors, u.ID, t.SiteID)
+		return a.Sessions.Uproot(ctx, tx, a.Factors, u.ID, t.SiteID, "")
 	}
 	return nil
 }

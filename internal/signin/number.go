@@ -36,12 +36,16 @@ func proveNumber(ctx context.Context, tx *store.Tx, s *Codes, u otl.User, e entr
 	case !its && e.join == "":
 		return u, ErrUnproven
 	case !its:
-		return proveBeside(ctx, tx, s, u, e.site.ID, e.ticket)
+		return proveBeside(ctx, tx, s, u, e)
 	}
-	if u, err = s.prove(ctx, tx, u, e.site.ID, e.ticket); err != nil || u.PhoneVerifiedAt.IsZero() || e.join != "" {
+	u, err = s.prove(ctx, tx, u, e)
+	switch {
+	case err != nil, e.join != "":
 		return u, err
+	case u.PhoneVerifiedAt.IsZero():
+		return u, ErrCode // it went to a number that is another one by now
 	}
-	if err := s.Sessions.Uproot(ctx, tx, s.Second.Factors, u.ID, e.site.ID); err != nil {
+	if err := s.Sessions.Uproot(ctx, tx, s.Second.Factors, u.ID, e.site.ID, ""); err != nil {
 		return u, err
 	}
 	if _, err := tx.Users.VerifyPhone(ctx, u.ID, u.Phone, s.Now()); err != nil { // beside an address that went, too
@@ -54,12 +58,12 @@ func proveNumber(ctx context.Context, tx *store.Tx, s *Codes, u otl.User, e entr
 // a session there. It may have written the number and hold it: that opens the site alone for a time, as one
 // that a site changes does, and its person is told by mail and can take it back (D1, ADR 20). While
 // another change can be taken back, and where nobody can be told, it is proven to nobody.
-func proveBeside(ctx context.Context, tx *store.Tx, s *Codes, u otl.User, siteID string, t otl.Ticket) (otl.User, error) {
-	now := s.Now()
+func proveBeside(ctx context.Context, tx *store.Tx, s *Codes, u otl.User, e entry) (otl.User, error) {
+	now, siteID := s.Now(), e.site.ID
 	if now.Before(u.HeldUntil) || u.Email.Key == "" {
 		return u, nil
 	}
-	u, err := s.prove(ctx, tx, u, siteID, t)
+	u, err := s.prove(ctx, tx, u, e)
 	if err != nil || u.PhoneVerifiedAt.IsZero() {
 		return u, err // the number is another one by now
 	}

@@ -75,14 +75,20 @@ func shared(t *testing.T, w *otltest.World) map[string]victim {
 	return all
 }
 
-// unharmed fails where something of a victim's is gone, or what is sent to a number opens our own pages.
-func (v victim) unharmed(t *testing.T, w *otltest.World, name, number string) {
+// keeps fails where something of a victim's is gone.
+func (v victim) keeps(t *testing.T, w *otltest.World, name string) {
 	t.Helper()
 	factors, err := w.Store.Read.Factors.Of(t.Context(), v.user.ID)
 	has, bad := w.Store.Read.Passwords.Has(t.Context(), v.user.ID)
 	if err != nil || bad != nil || len(factors) == 0 || !has || v.held != "" && !lives(t, w, v.held)() {
 		t.Errorf("%s: %d factors, password %v (%v, %v)", name, len(factors), has, err, bad)
 	}
+}
+
+// unharmed fails where something of a victim's is gone, or what is sent to a number opens our own pages.
+func (v victim) unharmed(t *testing.T, w *otltest.World, name, number string) {
+	t.Helper()
+	v.keeps(t, w, name)
 	if v.user.Email.Key == "" {
 		return // our own pages text nobody without an address
 	}

@@ -69,7 +69,7 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 	if texted(e.ticket) {
 		u, err = proveNumber(ctx, tx, s, u, e)
 	} else {
-		u, err = s.prove(ctx, tx, u, e.site.ID, e.ticket)
+		u, err = s.prove(ctx, tx, u, e)
 	}
 	if err != nil {
 		return entrance{}, err
@@ -90,9 +90,11 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 
 // prove notes that a person holds the address or number his ticket was sent to.
 // When nobody had proven the address before, whoever set a password, opened a session
-// or set up a factor did not either: all of them go (OT-16).
-func (s *Codes) prove(ctx context.Context, tx *store.Tx, u otl.User, siteID string, t otl.Ticket) (otl.User, error) {
-	proven, now := t.Data[dataProves], s.Now()
+// or set up a factor did not either: all of them go (OT-16), also what whoever has proven the number
+// has. The session that the proof is added to stays.
+func (s *Codes) prove(ctx context.Context, tx *store.Tx, u otl.User, e entry) (otl.User, error) {
+	t, siteID, now := e.ticket, e.site.ID, s.Now()
+	proven := t.Data[dataProves]
 	var first bool
 	var err error
 	changed := "email_verified"
@@ -105,14 +107,14 @@ func (s *Codes) prove(ctx context.Context, tx *store.Tx, u otl.User, siteID stri
 			return u, err
 		}
 	default:
-		e, bad := otl.ParseEmail(proven)
+		address, bad := otl.ParseEmail(proven)
 		if bad != nil {
 			return u, bad
 		}
-		if first, err = tx.Users.VerifyEmail(ctx, u.ID, e.Key, now); err != nil || !first {
+		if first, err = tx.Users.VerifyEmail(ctx, u.ID, address.Key, now); err != nil || !first {
 			return u, err
 		}
-		if err := s.Sessions.Uproot(ctx, tx, s.Second.Factors, u.ID, siteID); err != nil {
+		if err := s.Sessions.Uproot(ctx, tx, s.Second.Factors, u.ID, siteID, e.join); err != nil {
 			return u, err
 		}
 	}

@@ -29,7 +29,13 @@ type armed struct {
 
 func arm(t *testing.T, w *otltest.World, email string, sites ...otl.Site) armed {
 	t.Helper()
-	a := armed{User: w.Person(t, email, sites...), seed: secret.NewTOTPSeed()}
+	return arms(t, w, w.Person(t, email, sites...))
+}
+
+// arms gives a person an authenticator app.
+func arms(t *testing.T, w *otltest.World, u otl.User) armed {
+	t.Helper()
+	a := armed{User: u, seed: secret.NewTOTPSeed()}
 	var err error
 	if a.factor, err = w.Setup.Give(t.Context(), a.User, factor.Given{New: factor.New{Kind: otl.FactorTOTP}, Seed: a.seed}); err != nil {
 		t.Fatal(err)

@@ -160,15 +160,17 @@ func TestOT16_AFirstProofVoidsAPendingChange(t *testing.T) {
 }
 
 // TestOT16_AChangeThatIsTheFirstProofUproots what was planted under the unproven
-// address.
+// address of the site's own person.
 func TestOT16_AChangeThatIsTheFirstProofUproots(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
-		session := x.Login(t, x.Notes, "jane@dev.test")
-		x.put(t, "/v1/users/"+x.jane.ID, object{"email": "new@dev.test"}).Want(t, http.StatusOK)
+		joe := x.made(t, object{"email": "joe@dev.test"})
+		x.post(t, "/v1/users/"+joe+"/password", object{"password": otltest.Password, "force_replace": false}).Want(t, http.StatusCreated)
+		session := x.Login(t, x.Notes, "joe@dev.test")
+		x.put(t, "/v1/users/"+joe, object{"email": "new@dev.test"}).Want(t, http.StatusOK)
 		x.follow(t, x.letter(t, "new@dev.test"), http.StatusOK)
 		x.Refresh(t, x.Notes, session.Text("refresh_token")).Want(t, http.StatusUnauthorized)
-		if has, err := x.Store.Read.Passwords.Has(t.Context(), x.jane.ID); err != nil || has {
+		if has, err := x.Store.Read.Passwords.Has(t.Context(), joe); err != nil || has {
 			t.Error(has, err)
 		}
 	})
