@@ -14,9 +14,10 @@ export GOFLAGS := $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath
 # The longest ones begin. vet is a part of lint.
 AT_ONCE   ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
 
-TEST       = e2e/with-postgres env PATH="$(PYTHON)/bin:$$PATH" $(GO) test
+# The collector runs less often: tests are over soon.
+TEST       = e2e/with-postgres env GOGC=400 PATH="$(PYTHON)/bin:$$PATH" $(GO) test
 
-.PHONY: help dev build test race fuzz crash looks bench timing lint fmt openapi clean
+.PHONY: help dev build test race fuzz crash looks bench timing prepare lint fmt openapi clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +54,8 @@ bench: ## Run the Go benchmarks for BENCHTIME each (3s)
 
 timing: ## Measure whether the time of an answer tells who has an address
 	OTL_TIMING_SAMPLES=2000 $(GO) test -count 1 -run TestTiming -v -p 1 -timeout 60m ./internal/surface/native ./internal/surface/pages | grep median
+
+prepare: $(PYTHON) $(TOOLS)/golangci-lint ## Get what test and lint need; with -j2 one waits for the network while the other compiles
 
 lint: $(TOOLS)/golangci-lint ## Check format and style
 	$(TOOLS)/golangci-lint run
