@@ -265,3 +265,43 @@ func TestTheFirstSignInJoinsTheSite(t *testing.T) {
 		}
 	})
 }
+
+// TestSE13_AGrantThatEndsDuringASignIn: who left a site, or was barred from it, between his proof and his
+// session gets none, and is to try again: then what holds by now decides.
+func TestSE13_AGrantThatEndsDuringASignIn(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u, site := w.Person(t, "jane@dev.test", w.Notes.Site), w.Notes.Site
+		proves := func() signin.Proved {
+			p, err := w.SignIn.Prove(t.Context(), signin.Attempt{Site: site, Email: "jane@dev.test", Password: secret.NewText(otltest.Password)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		enters := func(p signin.Proved) error {
+			_, err := w.SignIn.Second.Enter(t.Context(), p, nil)
+			return err
+		}
+		p := proves()
+		if err := w.Accounts.Leave(t.Context(), site.ID, u.ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := enters(p); !otl.Is(err, "overloaded") {
+			t.Errorf("he left: %v", err)
+		}
+		if err := enters(proves()); err != nil {
+			t.Errorf("he comes back: %v", err)
+		}
+		p, barred := proves(), true
+		if _, err := w.Members.Change(t.Context(), site, u.ID, account.MemberChange{Suspended: &barred}); err != nil {
+			t.Fatal(err)
+		}
+		if err := enters(p); !otl.Is(err, "overloaded") {
+			t.Errorf("he was barred: %v", err)
+		}
+		if _, err := password(t, w, w.Notes, "jane@dev.test", otltest.Password); err == nil {
+			t.Error("somebody barred signs in")
+		}
+	})
+}

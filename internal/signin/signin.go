@@ -166,25 +166,18 @@ func (s *SignIn) try(ctx context.Context, site otl.Site, key string, u otl.User)
 
 // firstGrant lets the site see the minimal fields if the person has not
 // decided otherwise before. The first-party site needs no grant. It is ErrDisabled
-// for somebody whom the site has barred.
+// for somebody whom the site has barred, and otl.Busy where a grant ends that was live
+// when it was read.
 func firstGrant(ctx context.Context, tx *store.Tx, s *session.Sessions, st store.Standing, now time.Time) (otl.Grant, error) {
 	if st.Site.FirstParty {
 		return st.Grant, nil
 	}
 	if st.Grant.Live() {
 		g, err := tx.Grants.SignedIn(ctx, st.Grant, now)
-		if !errors.Is(err, store.ErrNotFound) {
-			return g, err
+		if errors.Is(err, store.ErrNotFound) {
+			err = otl.Busy(time.Second) // he left the site, or was barred, in this moment: it is read again
 		}
-		if st.Grant, err = tx.Grants.Of(ctx, st.User.ID, st.Site.ID); err != nil { // what became of it meanwhile
-			return st.Grant, err
-		}
-		if st.Grant.Live() { // he was barred, and is let in again: what he granted stands
-			if g, err = tx.Grants.SignedIn(ctx, st.Grant, now); errors.Is(err, store.ErrNotFound) {
-				err = otl.ErrVersion
-			}
-			return g, err
-		}
+		return g, err
 	}
 	if !st.Grant.SuspendedAt.IsZero() {
 		return st.Grant, ErrDisabled
