@@ -1,10 +1,11 @@
 package site
 
 import (
+	"cmp"
 	"context"
-	"slices"
 
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
 )
 
 // maxOff is how many of his sites that are turned off somebody is shown.
@@ -16,17 +17,17 @@ type Off struct{ *Sites }
 // List gives those of the businesses a person owns, oldest first, at most 50, without what
 // they have several of.
 func (s Off) List(ctx context.Context, owner string) ([]otl.OffSite, error) {
-	return s.Store.Read.Sites.Off(ctx, owner, s.Now().Add(-Grace), maxOff)
+	return s.Store.Read.Sites.Off(ctx, owner, "", "", s.Now().Add(-Grace), maxOff)
 }
 
 // Owned gives one of them. Any other site is as unknown as one that never was (TE-01).
 func (s Off) Owned(ctx context.Context, owner, id string) (otl.OffSite, error) {
-	all, err := s.List(ctx, owner)
-	if err != nil {
-		return otl.OffSite{}, err
+	if !secret.ValidID(id) {
+		return otl.OffSite{}, otl.NoSuch("site")
 	}
-	if i := slices.IndexFunc(all, func(one otl.OffSite) bool { return one.ID == id }); i >= 0 {
-		return all[i], nil
+	found, err := s.Store.Read.Sites.Off(ctx, owner, id, "", s.Now().Add(-Grace), 1)
+	if err != nil || len(found) == 0 {
+		return otl.OffSite{}, cmp.Or(err, error(otl.NoSuch("site")))
 	}
-	return otl.OffSite{}, otl.NoSuch("site")
+	return found[0], nil
 }

@@ -65,7 +65,7 @@ func (s Operator) TurnOn(ctx context.Context, id string) (out otl.Site, err erro
 // Off gives the sites that are turned off and can be restored, after an id, oldest first: what an
 // owner deleted is seen before it is gone.
 func (s Operator) Off(ctx context.Context, after string, limit int) ([]otl.OffSite, error) {
-	found, err := s.Store.Read.Sites.AllOff(ctx, "", after, s.Now().Add(-Grace), limit)
+	found, err := s.Store.Read.Sites.Off(ctx, "", "", after, s.Now().Add(-Grace), limit)
 	for i := range found {
 		if err == nil {
 			err = details(ctx, s.Store.Read, &found[i].Site)
@@ -80,7 +80,7 @@ func (s Operator) Find(ctx context.Context, idOrSlug string) (otl.OffSite, error
 	if !otl.Is(err, "not_found") || !secret.ValidID(idOrSlug) {
 		return otl.OffSite{Site: one}, err
 	}
-	found, failed := s.Store.Read.Sites.AllOff(ctx, idOrSlug, "", s.Now().Add(-Grace), 1)
+	found, failed := s.Store.Read.Sites.Off(ctx, "", idOrSlug, "", s.Now().Add(-Grace), 1)
 	if failed != nil || len(found) == 0 {
 		return otl.OffSite{}, cmp.Or(failed, err)
 	}

@@ -122,15 +122,6 @@ func (g Sites) Owned(ctx context.Context, userID, id string, deleted bool) (otl.
 	return s, err
 }
 
-// Off gives the partner sites of the businesses a person owns that were turned off after
-// since, oldest first, without their callback URLs and origins.
-func (g Sites) Off(ctx context.Context, userID string, since time.Time, limit int) ([]otl.OffSite, error) {
-	return all(ctx, g.group, `SELECT `+siteColumns+`, s.held FROM sites s
-		JOIN business_members m ON m.business_id = s.business_id AND m.role = 'owner'
-		WHERE m.user_id = $1 AND s.deleted_at > $2 AND NOT s.first_party ORDER BY s.id LIMIT $3`,
-		[]any{userID, millis(since), limit}, func(s *otl.OffSite) []any { return append(siteDest(&s.Site), &s.Held) })
-}
-
 // Update writes a site, but not its callback URLs and origins, if it still has
 // the version it was read with, and reports whether it had.
 func (g Sites) Update(ctx context.Context, s otl.Site) (bool, error) {
@@ -171,12 +162,14 @@ func (g Sites) Hold(ctx context.Context, id string, since, now time.Time) (delet
 	return deleted, err
 }
 
-// AllOff gives sites that were turned off after since, without their callback URLs: after an id, oldest
-// first, or the one of an id where that is not "".
-func (g Sites) AllOff(ctx context.Context, id, after string, since time.Time, limit int) ([]otl.OffSite, error) {
+// Off gives sites that were turned off after since, oldest first, without their callback URLs and
+// origins: those after an id, or the one of an id; of the businesses a person owns, or all of
+// them for owner "".
+func (g Sites) Off(ctx context.Context, owner, id, after string, since time.Time, limit int) ([]otl.OffSite, error) {
 	return all(ctx, g.group, `SELECT `+siteColumns+`, s.held FROM sites s
-		WHERE s.deleted_at > $1 AND s.id > $2 AND ($3 = '' OR s.id = $3) ORDER BY s.id LIMIT $4`, []any{millis(since), after, id, limit},
-		func(s *otl.OffSite) []any { return append(siteDest(&s.Site), &s.Held) })
+		WHERE s.deleted_at > $1 AND s.id > $2 AND ($3 = '' OR s.id = $3) AND NOT s.first_party
+		AND ($4 = '' OR s.business_id IN (SELECT m.business_id FROM business_members m WHERE m.user_id = $4 AND m.role = 'owner')) ORDER BY s.id LIMIT $5`,
+		[]any{millis(since), after, id, owner, limit}, func(s *otl.OffSite) []any { return append(siteDest(&s.Site), &s.Held) })
 }
 
 // Restore turns a site on again that was deleted after since, one that is held only where held is
