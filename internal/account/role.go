@@ -20,6 +20,23 @@ func (c MemberChange) lock(ctx context.Context, tx *store.Tx, siteID string) err
 	return tx.Roles.Lock(ctx, siteID)
 }
 
+// SetRole gives a person of a site a role, twice is once, or takes it from him, and gives the roles he has
+// then. One that he does not have is not there to be taken (NotFound).
+func (a *Members) SetRole(ctx context.Context, site otl.Site, userID, name string, on bool) ([]string, error) {
+	had := false
+	m, err := a.Change(ctx, site, userID, MemberChange{Roles: func(has []string) []string {
+		had = slices.Contains(has, name)
+		if on {
+			return append(has, name)
+		}
+		return missing(has, []string{name})
+	}})
+	if err == nil && !on && !had {
+		err = otl.NoSuch("role")
+	}
+	return m.Grant.Roles, err
+}
+
 // assign gives a person of a site the roles that are made of those he has: all of them, or
 // none where one is unknown (NotFound) or they are too many. Each that comes or goes is an event.
 func (a people) assign(ctx context.Context, tx *store.Tx, m *Member, made func(has []string) []string) error {
@@ -30,12 +47,17 @@ func (a people) assign(ctx context.Context, tx *store.Tx, m *Member, made func(h
 		return nil
 	}
 	for _, name := range added {
-		if _, err := tx.Roles.ByName(ctx, m.Grant.SiteID, name); err != nil {
-			return noRole(err)
+		if otl.CheckRoleName("role", name) != nil {
+			return otl.NoSuch("role")
+		}
+		if _, err := tx.Roles.ByName(ctx, m.Grant.SiteID, name); errors.Is(err, store.ErrNotFound) {
+			return otl.NoSuch("role")
+		} else if err != nil {
+			return err
 		}
 	}
 	if len(added) > 0 && len(want) > otl.MaxUserRoles {
-		return otl.InvalidField("roles", "too_many", "would be more than "+strconv.Itoa(otl.MaxUserRoles))
+		return otl.InvalidField("role", "too_many", "would be one of more than "+strconv.Itoa(otl.MaxUserRoles))
 	}
 	kept, err := tx.Grants.SetRoles(ctx, m.Grant, want)
 	if err == nil && !kept {
@@ -65,13 +87,6 @@ func (a people) assign(ctx context.Context, tx *store.Tx, m *Member, made func(h
 // missing gives what stands in all and not in some.
 func missing(all, some []string) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(some, s) })
-}
-
-func noRole(err error) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return otl.NoSuch("role")
-	}
-	return err
 }
 
 // roleEvent appends that a role came or went, with the roles before and after it.

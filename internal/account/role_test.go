@@ -42,7 +42,7 @@ func TestRolesOfAChange(t *testing.T) {
 			wg.Go(func() {
 				var err error
 				if i%2 == 0 {
-					_, err = roles.Assign(t.Context(), w.Notes.Site.ID, u.ID, name)
+					_, err = w.Members.SetRole(t.Context(), w.Notes.Site, u.ID, name, true)
 				} else {
 					_, err = w.Members.Change(t.Context(), w.Notes.Site, u.ID, account.MemberChange{Roles: func(has []string) []string { return append(has, name) }})
 				}
@@ -107,7 +107,7 @@ func TestRolesOutliveAChangeOfTheProfile(t *testing.T) {
 				}
 			})
 			wg.Go(func() {
-				if _, err := roles.Assign(t.Context(), w.Notes.Site.ID, m.User.ID, name); err != nil {
+				if _, err := w.Members.SetRole(t.Context(), w.Notes.Site, m.User.ID, name, true); err != nil {
 					t.Error(err)
 				}
 			})

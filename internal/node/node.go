@@ -262,7 +262,7 @@ func (n *Node) webhooks(o Options) {
 func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	standing := &health{n: n, now: o.Now}
 	n.Native = native.New(native.Options{
-		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Second: n.SignIn.Second, Setup: n.Setup, Accounts: n.Accounts, Changes: n.Members.Changes, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Webhooks: n.Webhooks, Orders: n.Orders, Ledger: n.Ledger, Once: n.Once, Pace: n.pace(limit.Calls), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
+		SignIn: n.SignIn, Codes: n.Codes, Flows: n.Flows, Second: n.SignIn.Second, Setup: n.Setup, Accounts: n.Accounts, Members: n.Members, Sites: n.Sites, Clients: n.Clients, Roles: &site.Roles{Store: n.Store, Now: o.Now}, Feed: n.Feed, Webhooks: n.Webhooks, Orders: n.Orders, Ledger: n.Ledger, Once: n.Once, Pace: n.pace(limit.Calls), Now: o.Now, JWKS: n.Installation.Ring.JWKS,
 		Events: n.Events, JWKSMaxAge: installation.JWKSMaxAge, CursorKey: n.Master.Derive("cursor"), Version: o.Version, Health: standing.look,
 	})
 	identity := &session.Identity{RS256: n.Installation.Identity, ES256: n.Installation.ES256, Access: o.Algorithm, Issuer: o.PublicURL, Now: o.Now, Ledger: n.Ledger, Subjects: session.Subjects{Key: n.Installation.Subjects}}

@@ -12,7 +12,7 @@ import (
 	"github.com/onetimelogin/otl/internal/store"
 )
 
-// Roles keeps what people can be at sites.
+// Roles keeps what people can be at sites; who is what, account.Members says.
 type Roles struct {
 	Store *store.Store
 	Now   func() time.Time
@@ -124,7 +124,7 @@ func (s *Roles) Delete(ctx context.Context, siteID, name string) error {
 				return err
 			}
 			for _, g := range held {
-				if err := s.setRoles(ctx, tx, g, without(g.Roles, name), otl.EventRoleRemoved, name); err != nil {
+				if err := s.take(ctx, tx, g, name); err != nil {
 					return err
 				}
 			}
@@ -132,65 +132,10 @@ func (s *Roles) Delete(ctx context.Context, siteID, name string) error {
 	})
 }
 
-func without(roles []string, name string) []string {
-	return slices.DeleteFunc(slices.Clone(roles), func(r string) bool { return r == name })
-}
-
-// Assign gives a person of a site a role; twice is once. It gives his roles.
-func (s *Roles) Assign(ctx context.Context, siteID, userID, name string) (roles []string, err error) {
-	return s.change(ctx, siteID, userID, func(ctx context.Context, tx *store.Tx, g otl.Grant) ([]string, error) {
-		if _, err := findRole(ctx, tx, siteID, name); err != nil {
-			return nil, err
-		}
-		if slices.Contains(g.Roles, name) {
-			return g.Roles, nil
-		}
-		if len(g.Roles) >= otl.MaxUserRoles {
-			return nil, otl.InvalidField("role", "too_many", "would be one role more than "+strconv.Itoa(otl.MaxUserRoles))
-		}
-		next := append(slices.Clone(g.Roles), name)
-		slices.Sort(next)
-		return next, s.setRoles(ctx, tx, g, next, otl.EventRoleAssigned, name)
-	})
-}
-
-// Unassign takes a role from a person of a site and gives those he keeps. A role
-// he does not have is none (NotFound).
-func (s *Roles) Unassign(ctx context.Context, siteID, userID, name string) (roles []string, err error) {
-	return s.change(ctx, siteID, userID, func(ctx context.Context, tx *store.Tx, g otl.Grant) ([]string, error) {
-		if !slices.Contains(g.Roles, name) {
-			return nil, otl.NoSuch("role")
-		}
-		next := without(g.Roles, name)
-		return next, s.setRoles(ctx, tx, g, next, otl.EventRoleRemoved, name)
-	})
-}
-
-func (s *Roles) change(ctx context.Context, siteID, userID string,
-	next func(context.Context, *store.Tx, otl.Grant) ([]string, error),
-) (roles []string, err error) {
-	if !secret.ValidID(userID) {
-		return nil, otl.NoSuch("user")
-	}
-	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if err := tx.Roles.Lock(ctx, siteID); err != nil {
-			return err
-		}
-		g, err := tx.Grants.Of(ctx, userID, siteID)
-		if errors.Is(err, store.ErrNotFound) || err == nil && !g.Live() {
-			return otl.NoSuch("user")
-		}
-		if err != nil {
-			return err
-		}
-		roles, err = next(ctx, tx, g)
-		return err
-	})
-	return roles, err
-}
-
-func (s *Roles) setRoles(ctx context.Context, tx *store.Tx, g otl.Grant, roles []string, t otl.EventType, name string) error {
-	kept, err := tx.Grants.SetRoles(ctx, g, roles)
+// take takes a role from a person of a site who has it.
+func (s *Roles) take(ctx context.Context, tx *store.Tx, g otl.Grant, name string) error {
+	left := slices.DeleteFunc(slices.Clone(g.Roles), func(r string) bool { return r == name })
+	kept, err := tx.Grants.SetRoles(ctx, g, left)
 	if err != nil {
 		return err
 	}
@@ -199,7 +144,7 @@ func (s *Roles) setRoles(ctx context.Context, tx *store.Tx, g otl.Grant, roles [
 	}
 	now := s.Now()
 	return tx.Events.Append(ctx, otl.Event{
-		ID: "evt_" + secret.NewID(now), Type: t, UserID: g.UserID, SiteID: g.SiteID,
-		Data: map[string]string{otl.DataRole: name}, Changes: otl.Changes(rolesState(g.Roles), rolesState(roles)), CreatedAt: now,
+		ID: "evt_" + secret.NewID(now), Type: otl.EventRoleRemoved, UserID: g.UserID, SiteID: g.SiteID,
+		Data: map[string]string{otl.DataRole: name}, Changes: otl.Changes(rolesState(g.Roles), rolesState(left)), CreatedAt: now,
 	})
 }

@@ -95,7 +95,7 @@ type userRolesOut struct {
 }
 
 func (s roles) assigned(c *call, userID, role string) (*userRolesOut, error) {
-	now, err := s.Roles.Assign(c.ctx, c.site.ID, userID, role)
+	now, err := s.Members.SetRole(c.ctx, c.site, userID, role, true)
 	return &userRolesOut{userID, now}, err
 }
 
@@ -123,7 +123,7 @@ type unassignIn struct {
 }
 
 func (s roles) unassign(c *call, in *unassignIn) (*userRolesOut, error) {
-	now, err := s.Roles.Unassign(c.ctx, c.site.ID, in.ID, in.Role)
+	now, err := s.Members.SetRole(c.ctx, c.site, in.ID, in.Role, false)
 	if now == nil {
 		now = []string{}
 	}

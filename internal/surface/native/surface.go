@@ -30,7 +30,7 @@ type Options struct {
 	Second   *signin.SecondStep
 	Setup    *factor.Setup
 	Accounts *account.Accounts
-	Changes  *account.Changes
+	Members  *account.Members
 	Sites    *site.Sites
 	Clients  *site.Clients
 	Roles    *site.Roles

@@ -81,7 +81,7 @@ func (s users) update(c *call, in *updateMeIn) (*userOut, error) {
 }
 
 func (s users) removePhone(c *call, _ *nothing) (*deletedOut, error) {
-	return &deletedOut{true}, s.Changes.RemovePhone(c.ctx, c.bearer.Site, c.bearer.User.ID)
+	return &deletedOut{true}, s.Members.Changes.RemovePhone(c.ctx, c.bearer.Site, c.bearer.User.ID)
 }
 
 // expected gives the version a change was made from: the member of the body or
