@@ -128,7 +128,7 @@ func (a CodeAttempt) before(ctx context.Context, tx *store.Tx, s *Codes, u otl.U
 	if a.Flow == "" {
 		return t, nil, false, nil
 	}
-	t, digest, err = tx.Flows.Guess(ctx, a.Flow, dataFlow, u.ID, otl.PurposeSignIn, a.Site.ID, newest, s.Now(), s.Tries)
+	t, digest, err = tx.Tickets.GuessIn(ctx, a.Flow, dataFlow, u.ID, otl.PurposeSignIn, a.Site.ID, newest, s.Now(), s.Tries)
 	found, whose := err == nil, limit.Codes(u, "")
 	if errors.Is(err, store.ErrNotFound) {
 		err, whose = nil, limit.Codes(otl.User{}, "before "+a.Who.slot(otl.User{}))

@@ -146,7 +146,7 @@ func (s *SecondStep) hand(ctx context.Context, tx *store.Tx, p Proved, h Handove
 	}
 	t.Slot = t.ID
 	for _, o := range h.Origins {
-		if err := tx.Tickets.Announce(ctx, o, t.ExpiresAt); err != nil {
+		if err := tx.Origins.Announce(ctx, o, t.ExpiresAt); err != nil {
 			return SessionToken{}, err
 		}
 	}
@@ -164,7 +164,7 @@ func (s *SecondStep) returns(ctx context.Context, siteID string, h Handover) (bo
 	if slices.Contains(h.Origins, origin) {
 		return true, nil
 	}
-	if ok, err := s.Store.Read.Sites.Allows(ctx, siteID, origin); ok || err != nil {
+	if ok, err := s.Store.Read.Origins.Allows(ctx, siteID, origin); ok || err != nil {
 		return ok, err
 	}
 	all, err := s.Store.Read.Sites.Callbacks(ctx, siteID)
@@ -212,7 +212,7 @@ type Handed struct {
 // Announced reports whether a session token that is good, or was a moment ago, names an
 // origin: what a browser asks before its page's script presents one.
 func (s *SecondStep) Announced(ctx context.Context, origin string) (bool, error) {
-	return s.Store.Read.Tickets.Announced(ctx, origin, s.Now())
+	return s.Store.Read.Origins.Announced(ctx, origin, s.Now())
 }
 
 // Present looks at a session token and uses nothing up. The errors are ErrSessionToken,

@@ -337,7 +337,7 @@ func (s *Clients) Shares(ctx context.Context, c otl.Client, origin string) (bool
 	if own {
 		return true, nil
 	}
-	return s.Store.Read.Sites.Allows(ctx, c.SiteID, origin)
+	return s.Store.Read.Origins.Allows(ctx, c.SiteID, origin)
 }
 
 // Known gives a client, one that is no more too, or ErrClient.

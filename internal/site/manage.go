@@ -46,7 +46,7 @@ func details(ctx context.Context, tx *store.Tx, site *otl.Site) (err error) {
 	if site.Brand, err = tx.Brands.Of(ctx, site.ID); err != nil {
 		return err
 	}
-	site.Origins, err = tx.Sites.Origins(ctx, site.ID)
+	site.Origins, err = tx.Origins.Of(ctx, site.ID)
 	return err
 }
 
@@ -205,8 +205,8 @@ func (s *Sites) Update(ctx context.Context, owner, id string, version int, c Cha
 			return err
 		}
 		if err := replace(was.Origins, out.Origins,
-			func(o string) error { return tx.Sites.AddOrigin(ctx, id, o) },
-			func(o string) error { return tx.Sites.RemoveOrigin(ctx, id, o) }); err != nil {
+			func(o string) error { return tx.Origins.Add(ctx, id, o) },
+			func(o string) error { return tx.Origins.Remove(ctx, id, o) }); err != nil {
 			return err
 		}
 		changes := otl.Changes(siteState(was), siteState(out))
@@ -317,7 +317,7 @@ func (s *Sites) Allows(ctx context.Context, siteID, origin string) (bool, error)
 	if err := otl.CheckOrigin("origin", origin); err != nil {
 		return false, nil //nolint:nilerr // what is no origin is allowed nowhere
 	}
-	return s.Store.Read.Sites.Allows(ctx, siteID, origin)
+	return s.Store.Read.Origins.Allows(ctx, siteID, origin)
 }
 
 // faults collects the fields at fault of one request.

@@ -207,32 +207,6 @@ func (g Sites) Pulling(ctx context.Context, since time.Time) ([]string, error) {
 		func(s *string) []any { return []any{s} })
 }
 
-// Origins gives the origins a site allows.
-func (g Sites) Origins(ctx context.Context, siteID string) ([]string, error) {
-	return all(ctx, g.group, `SELECT origin FROM allowed_origins WHERE site_id = $1 ORDER BY origin`, []any{siteID},
-		func(s *string) []any { return []any{s} })
-}
-
-// AddOrigin allows an origin; twice is once.
-func (g Sites) AddOrigin(ctx context.Context, siteID, origin string) error {
-	_, err := g.exec(ctx, `INSERT INTO allowed_origins (site_id, origin) VALUES ($1, $2) ON CONFLICT (site_id, origin) DO NOTHING`, siteID, origin)
-	return err
-}
-
-// RemoveOrigin no longer allows an origin.
-func (g Sites) RemoveOrigin(ctx context.Context, siteID, origin string) error {
-	_, err := g.exec(ctx, `DELETE FROM allowed_origins WHERE site_id = $1 AND origin = $2`, siteID, origin)
-	return err
-}
-
-// Allows reports whether a site, or any for "", allows an origin.
-func (g Sites) Allows(ctx context.Context, siteID, origin string) (bool, error) {
-	var n int
-	err := g.one(ctx, `SELECT count(*) FROM allowed_origins o JOIN sites s ON s.id = o.site_id AND s.deleted_at IS NULL
-		WHERE o.origin = $1 AND ($2 = '' OR o.site_id = $2)`, []any{origin, siteID}, &n)
-	return n > 0, err
-}
-
 // Callbacks gives the callback URLs of a site in the order they were added.
 func (g Sites) Callbacks(ctx context.Context, siteID string) ([]string, error) {
 	return all(ctx, g.group, `SELECT url FROM callback_urls WHERE site_id = $1 ORDER BY created_at, url`, []any{siteID},

@@ -65,6 +65,7 @@ type Tx struct {
 	Passwords    Passwords
 	Businesses   Businesses
 	Sites        Sites
+	Origins      Origins
 	SiteKeys     SiteKeys
 	Grants       Grants
 	Sessions     Sessions
@@ -112,6 +113,7 @@ func newTx(c conn, changed *changes, ran *atomic.Uint64) *Tx {
 		Passwords{g},
 		Businesses{g},
 		Sites{g},
+		Origins{g},
 		SiteKeys{g},
 		Grants{g},
 		Sessions{g},

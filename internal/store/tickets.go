@@ -139,6 +139,20 @@ func (g Tickets) Guess(ctx context.Context, userID string, p otl.Purpose, siteID
 	return t, code, err
 }
 
+// GuessIn counts a guess at the code of a ticket that was sent to a person for a flow, unless it is
+// the one with an id, and gives the ticket with the digest of its code; member is what the ticket's
+// data calls the flow. As with Guess it is ErrNotFound when there is none that can be used, or
+// most guesses were made.
+func (g Tickets) GuessIn(ctx context.Context, id, member, userID string, p otl.Purpose, siteID, but string, now time.Time, most int) (otl.Ticket, []byte, error) {
+	var code []byte
+	t, err := g.ticket(ctx, `UPDATE tickets SET tries = tries + 1
+		WHERE user_id = $1 AND purpose = $2 AND site_id = $3 AND slot = '' AND used_at IS NULL AND id <> $4 AND data LIKE $5
+			AND expires_at > $6 AND COALESCE(code_until, expires_at) > $6 AND tries < $7 AND code IS NOT NULL
+		RETURNING `+ticketColumns+`, code`,
+		[]any{userID, string(p), siteID, but, `%"` + member + `":"` + id + `"%`, millis(now), most}, &code)
+	return t, code, err
+}
+
 // Newest gives the latest ticket that a person was given for a purpose at a site in
 // a slot, in whatever state.
 func (g Tickets) Newest(ctx context.Context, userID string, p otl.Purpose, siteID, slot string) (otl.Ticket, error) {
@@ -230,25 +244,6 @@ func (g Tickets) Void(ctx context.Context, userID string, p otl.Purpose, left st
 	return err
 }
 
-// aheadOf is how far an announcement of an origin runs ahead of what it is for.
-const aheadOf = 10 * time.Minute
-
-// Announce notes that a ticket which is good until a time names an origin.
-func (g Tickets) Announce(ctx context.Context, origin string, until time.Time) error {
-	_, err := g.exec(ctx, `INSERT INTO announced_origins (origin, until) VALUES ($1, $2)
-		ON CONFLICT (origin) DO UPDATE SET until = $2 WHERE announced_origins.until < $3`,
-		origin, millis(until.Add(aheadOf)), millis(until))
-	return err
-}
-
-// Announced reports whether a ticket that is good at the given time, or was a few
-// minutes before, names an origin.
-func (g Tickets) Announced(ctx context.Context, origin string, now time.Time) (bool, error) {
-	var n int
-	err := g.one(ctx, `SELECT count(*) FROM announced_origins WHERE origin = $1 AND until > $2`, []any{origin, millis(now)}, &n)
-	return n > 0, err
-}
-
 // Prune deletes tickets that expired before a time, at most limit of them, and
 // says how many.
 func (g Tickets) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
@@ -256,18 +251,4 @@ func (g Tickets) Prune(ctx context.Context, before time.Time, limit int) (int, e
 		return 0, err
 	}
 	return g.exec(ctx, `DELETE FROM tickets WHERE id IN (SELECT id FROM tickets WHERE expires_at < $1 LIMIT $2)`, millis(before), limit)
-}
-
-// Guess counts a guess at the code of a ticket that was sent to a person for a flow, unless it is
-// the one with an id, and gives the ticket with the digest of its code; member is what the ticket's
-// data calls the flow. As with Tickets.Guess it is ErrNotFound when there is none that can be used, or
-// most guesses were made.
-func (g Flows) Guess(ctx context.Context, id, member, userID string, p otl.Purpose, siteID, but string, now time.Time, most int) (otl.Ticket, []byte, error) {
-	var code []byte
-	t, err := Tickets(g).ticket(ctx, `UPDATE tickets SET tries = tries + 1
-		WHERE user_id = $1 AND purpose = $2 AND site_id = $3 AND slot = '' AND used_at IS NULL AND id <> $4 AND data LIKE $5
-			AND expires_at > $6 AND COALESCE(code_until, expires_at) > $6 AND tries < $7 AND code IS NOT NULL
-		RETURNING `+ticketColumns+`, code`,
-		[]any{userID, string(p), siteID, but, `%"` + member + `":"` + id + `"%`, millis(now), most}, &code)
-	return t, code, err
 }

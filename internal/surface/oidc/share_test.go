@@ -20,7 +20,7 @@ func TestAD11_ProgramsInBrowsers(t *testing.T) {
 	each(t, func(t *testing.T, x *provider) {
 		app := x.made(t, site.NewClient{Auth: "none", RedirectURIs: []string{"https://spa.notes.test/cb?x=1", "http://localhost:5173/", "com.example.app:/cb"}})
 		if err := x.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-			return tx.Sites.AddOrigin(ctx, x.Notes.Site.ID, "https://more.notes.test")
+			return tx.Origins.Add(ctx, x.Notes.Site.ID, "https://more.notes.test")
 		}); err != nil {
 			t.Fatal(err)
 		}

@@ -349,7 +349,7 @@ func TestRateLimit(t *testing.T) {
 
 // addOrigin registers an origin of a site.
 func addOrigin(siteID, origin string) func(context.Context, *store.Tx) error {
-	return func(ctx context.Context, tx *store.Tx) error { return tx.Sites.AddOrigin(ctx, siteID, origin) }
+	return func(ctx context.Context, tx *store.Tx) error { return tx.Origins.Add(ctx, siteID, origin) }
 }
 
 func read(t *testing.T, r io.Reader) string {
