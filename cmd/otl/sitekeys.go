@@ -28,14 +28,10 @@ type siteKeyJSON struct {
 }
 
 func newSiteKeyJSON(k otl.SiteKey, key secret.Text) siteKeyJSON {
-	out := siteKeyJSON{
+	return siteKeyJSON{
 		ID: k.ID, SiteID: k.SiteID, Name: k.Name, Prefix: site.KeyPrefix + k.Prefix, CreatedAt: k.CreatedAt,
-		LastUsedAt: optionalTime(k.LastUsedAt), ExpiresAt: optionalTime(k.ExpiresAt), SiteKey: key.Reveal(),
+		Scopes: k.Scopes.Strings(), LastUsedAt: optionalTime(k.LastUsedAt), ExpiresAt: optionalTime(k.ExpiresAt), SiteKey: key.Reveal(),
 	}
-	for _, s := range k.Scopes {
-		out.Scopes = append(out.Scopes, string(s))
-	}
-	return out
 }
 
 func siteKeysCommand(a *app) *cobra.Command {
@@ -112,7 +108,7 @@ func siteKeysCreate(a *app, on onSite) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&name, "name", "", "what the key is for")
-	c.Flags().StringSliceVar(&scopes, "scopes", []string{string(otl.ScopeAuth)}, "auth, users, admin, otp:direct")
+	c.Flags().StringSliceVar(&scopes, "scopes", otl.DefaultScopes().Strings(), "auth, users, admin, otp:direct")
 	c.Flags().DurationVar(&expires, "expires-in", 0, "life of the key, such as 720h (default: no end)")
 	return c
 }

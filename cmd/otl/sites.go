@@ -135,7 +135,7 @@ func sitesCreate(a *app) *cobra.Command {
 	f.StringVar(&owner, "owner", "", "user id or e-mail address of the owner")
 	f.StringSliceVar(&fields, "fields", nil, "profile fields the site asks for (default email,name)")
 	f.StringSliceVar(&required, "require", nil, "those of them without which nobody is signed in")
-	f.StringSliceVar(&scopes, "scopes", []string{string(otl.ScopeAuth)}, "scopes of the key: auth, users, admin, otp:direct")
+	f.StringSliceVar(&scopes, "scopes", otl.DefaultScopes().Strings(), "scopes of the key: auth, users, admin, otp:direct")
 	return c
 }
 

@@ -67,6 +67,10 @@ const (
 // AllScopes lists every scope there is.
 func AllScopes() Scopes { return Scopes{ScopeAuth, ScopeUsers, ScopeAdmin, ScopeOTPDirect} }
 
+// DefaultScopes are those of a key or a client that is made without naming any: it signs people in. Power
+// over people or their codes is asked for by name (decisions D3, D23).
+func DefaultScopes() Scopes { return Scopes{ScopeAuth} }
+
 // Scopes is a set of scopes.
 type Scopes []Scope
 
@@ -74,12 +78,15 @@ type Scopes []Scope
 func (ss Scopes) Has(s Scope) bool { return slices.Contains(ss, s) }
 
 // String gives the scopes separated by blanks: the stored form.
-func (ss Scopes) String() string {
+func (ss Scopes) String() string { return strings.Join(ss.Strings(), " ") }
+
+// Strings gives the scopes as they are written, never nil.
+func (ss Scopes) Strings() []string {
 	words := make([]string, len(ss))
 	for i, s := range ss {
 		words[i] = string(s)
 	}
-	return strings.Join(words, " ")
+	return words
 }
 
 // ParseScopes reads scope names; the order becomes that of AllScopes. At least

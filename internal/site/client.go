@@ -42,7 +42,7 @@ type NewClient struct {
 	ID           string      // "" to make one
 	Secret       secret.Text // empty to make one
 	Name         string
-	Scopes       otl.Scopes // auth if empty: power over people or their codes is asked for by name
+	Scopes       otl.Scopes // otl.DefaultScopes if empty
 	RedirectURIs []string
 	PostLogout   []string // where people may be sent after signing out, besides those
 	Resources    []string
@@ -154,7 +154,7 @@ func (n *NewClient) check(reads func(string) error) error {
 	bad.note(err)
 	n.SubjectType = string(subject)
 	if len(n.Scopes) == 0 {
-		n.Scopes = otl.Scopes{otl.ScopeAuth}
+		n.Scopes = otl.DefaultScopes()
 	}
 	if subject == otl.SubjectPairwise && (len(n.Scopes) != 1 || n.Scopes[0] != otl.ScopeAuth) {
 		bad.note(otl.InvalidField("scopes", "not_allowed", "must be auth for a client of pairwise subjects: the calls of the others are about people by their own ids"))

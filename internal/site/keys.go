@@ -13,7 +13,7 @@ import (
 // NewKey is what a new site key is made of.
 type NewKey struct {
 	Name      string
-	Scopes    otl.Scopes
+	Scopes    otl.Scopes  // otl.DefaultScopes if empty
 	ExpiresAt time.Time   // zero: never
 	Key       secret.Text // the key itself; empty to make one
 }
@@ -88,6 +88,9 @@ func (s *Sites) Keys(ctx context.Context, siteID string) ([]otl.SiteKey, error) 
 func (s *Sites) CreateKey(ctx context.Context, siteID string, n NewKey) (made MadeKey, err error) {
 	if n.Name, err = otl.CheckText("name", n.Name, maxSiteName); err != nil {
 		return MadeKey{}, err
+	}
+	if len(n.Scopes) == 0 {
+		n.Scopes = otl.DefaultScopes()
 	}
 	again := otl.RequestOf(ctx).Once
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {

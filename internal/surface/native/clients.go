@@ -36,11 +36,7 @@ type ClientOut struct {
 }
 
 func newClientOut(c otl.Client) ClientOut {
-	scopes := make([]string, len(c.Scopes))
-	for i, one := range c.Scopes {
-		scopes[i] = string(one)
-	}
-	return ClientOut{c.ID, c.Name, scopes, orEmpty(c.RedirectURIs), orEmpty(c.PostLogout), orEmpty(c.Resources), string(c.LinkConfirm), c.SignUp, c.NoPKCE, string(c.Auth), c.JWKSURI, c.RequirePAR, c.Device, c.RequireDPoP, string(c.SigningAlg), c.FAPI, string(c.SubjectType), c.CreatedAt}
+	return ClientOut{c.ID, c.Name, c.Scopes.Strings(), orEmpty(c.RedirectURIs), orEmpty(c.PostLogout), orEmpty(c.Resources), string(c.LinkConfirm), c.SignUp, c.NoPKCE, string(c.Auth), c.JWKSURI, c.RequirePAR, c.Device, c.RequireDPoP, string(c.SigningAlg), c.FAPI, string(c.SubjectType), c.CreatedAt}
 }
 
 func orEmpty(all []string) []string {

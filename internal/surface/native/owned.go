@@ -80,11 +80,7 @@ type SiteKeyOut struct {
 }
 
 func newSiteKeyOut(k otl.SiteKey) SiteKeyOut {
-	scopes := make([]string, len(k.Scopes))
-	for i, one := range k.Scopes {
-		scopes[i] = string(one)
-	}
-	return SiteKeyOut{k.ID, k.Name, k.Prefix, scopes, k.CreatedAt, seen(k.LastUsedAt), seen(k.ExpiresAt)}
+	return SiteKeyOut{k.ID, k.Name, k.Prefix, k.Scopes.Strings(), k.CreatedAt, seen(k.LastUsedAt), seen(k.ExpiresAt)}
 }
 
 type siteKeysOut struct {
@@ -110,7 +106,7 @@ func (s ownedSites) keys(c *call, in *siteIn) (*siteKeysOut, error) {
 type createSiteKeyIn struct {
 	ID        string   `path:"id" json:"-" doc:"Site id."`
 	Name      string   `json:"name" minLength:"1" maxLength:"100" doc:"What the key is for."`
-	Scopes    []string `json:"scopes,omitempty" maxItems:"8" doc:"auth, users, admin, otp:direct; auth and users if left out."`
+	Scopes    []string `json:"scopes,omitempty" maxItems:"8" doc:"auth, users, admin, otp:direct; auth if left out."`
 	ExpiresAt string   `json:"expires_at,omitempty" maxLength:"40" doc:"When it ends, RFC 3339; never if left out."`
 }
 
@@ -128,7 +124,7 @@ func (s ownedSites) createKey(c *call, in *createSiteKeyIn) (*newSiteKeyShown, e
 	if _, err := s.Sites.Owned(c.ctx, c.bearer.User.ID, in.ID); err != nil {
 		return nil, err
 	}
-	key := site.NewKey{Name: in.Name, Scopes: otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}}
+	key := site.NewKey{Name: in.Name}
 	var err error
 	if in.Scopes != nil {
 		if key.Scopes, err = otl.ParseScopes(in.Scopes); err != nil {

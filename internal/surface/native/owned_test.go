@@ -189,6 +189,8 @@ func TestSR10_KeysAreMadeRolledAndRevoked(t *testing.T) {
 		do(http.MethodDelete, path+"/"+rolled.Text("id"), nil).Want(t, http.StatusOK)
 		do(http.MethodDelete, path+"/"+rolled.Text("id"), nil).Want(t, http.StatusNotFound)
 		list(rolled.Text("site_key")).Want(t, http.StatusUnauthorized, "site_key_unknown")
+		narrow := do(http.MethodPost, path, object{"name": "signs in"}).Want(t, http.StatusCreated) // nothing more was asked for (D3)
+		list(narrow.Text("site_key")).Want(t, http.StatusForbidden, "scope_missing")
 		for _, at := range []string{"tomorrow", "2020-01-02T03:04:05Z", w.Clock.Now().Format(time.RFC3339)} {
 			do(http.MethodPost, path, object{"name": "x", "expires_at": at}).Want(t, http.StatusUnprocessableEntity, "validation_failed")
 		}

@@ -179,7 +179,7 @@ func (s sites) routes() {
 	route(s.Surface, operation{
 		id: "registerSite", method: http.MethodPost, path: "/sites", tag: tagSites,
 		summary: "Register a site",
-		text:    "Adds a site to the person's business, which is made if there is none, and gives its first site key, shown this once. Needs a first-party access token of a sign-in of the last 15 minutes.",
+		text:    "Adds a site to the person's business, which is made if there is none, and gives its first site key, with the scopes auth and users, shown this once. Needs a first-party access token of a sign-in of the last 15 minutes.",
 		access:  byOwner, success: http.StatusCreated, errors: []int{403},
 		request: map[string]any{"name": "Acme Notes", "domain": "notes.example.com", "callback_url": "https://notes.example.com/auth/callback", "region": "eu"},
 		answer:  sampleRegisteredSite(),

@@ -61,7 +61,7 @@ func (p keyrings) lay(w http.ResponseWriter, r *http.Request, v signin.Visit, of
 		live := k.Live(p.Now())
 		page.Keys = append(page.Keys, keyCard{k.ID, k.Name, keyText(s, k, live), live})
 	}
-	chosen := otl.Scopes{otl.ScopeAuth, otl.ScopeUsers}.String()
+	chosen := otl.DefaultScopes().String()
 	if wrong != nil {
 		chosen = strings.Join(r.PostForm[scopesField], " ")
 	}
