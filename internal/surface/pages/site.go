@@ -90,22 +90,48 @@ func (s *screen) about(of otl.Site, page, heading string) {
 	}
 }
 
-// change makes a change to a site that its owner read in the version his form carries, and
-// leads back to the page. What he can mend is wrong.
-func (p owners) change(w http.ResponseWriter, r *http.Request, v signin.Visit, of otl.Site, page string, c site.Change) (wrong, err error) {
+// siteForm is a page on which the owner of a site changes what is stored of it; T is what its
+// form holds.
+type siteForm[T any] struct {
+	owners
+	page   string
+	stored func(otl.Site) T                // what it holds before anybody types
+	said   func(*http.Request, otl.Site) T // what was sent; what was not sent stays
+	change func(T, otl.Site) site.Change   // what it asks for
+	lay    func(http.ResponseWriter, *http.Request, signin.Visit, otl.Site, T, error) error
+}
+
+func (f siteForm[T]) look(w http.ResponseWriter, r *http.Request) error {
+	v, of, ok, err := f.owner(w, r, f.page, true)
+	if err != nil || !ok {
+		return err
+	}
+	return f.lay(w, r, v, of, f.stored(of), nil)
+}
+
+// sent changes the site that its owner read in the version the form carries, and leads back to the
+// page, which says what he can mend.
+func (f siteForm[T]) sent(w http.ResponseWriter, r *http.Request) error {
+	v, of, ok, err := f.owner(w, r, f.page, true)
+	if err != nil || !ok {
+		return err
+	}
 	version, err := strconv.Atoi(r.PostForm.Get("version"))
 	if err != nil {
-		return nil, otl.InvalidField("version", "not_a_number", "must be the number the page was made with")
+		return otl.InvalidField("version", "not_a_number", "must be the number the page was made with")
 	}
-	_, err = p.Sites.Update(r.Context(), v.Who.User.ID, of.ID, version, c)
+	said := f.said(r, of)
+	_, err = f.Sites.Update(r.Context(), v.Who.User.ID, of.ID, version, f.change(said, of))
 	switch {
 	case err == nil:
-		p.send(w, r, savedAt(of.ID, page))
-		return nil, nil
-	case mendable(err), errors.Is(err, otl.ErrVersion):
-		return err, nil
+		f.send(w, r, savedAt(of.ID, f.page))
+		return nil
+	case errors.Is(err, otl.ErrVersion):
+		said = f.stored(of) // as it was changed meanwhile
+	case !mendable(err):
+		return err
 	}
-	return nil, err
+	return f.lay(w, r, v, of, said, err)
 }
 
 // present shows a page about a site, with what is wrong on it or that it was saved.

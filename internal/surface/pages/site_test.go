@@ -38,6 +38,24 @@ func fills(b *otltest.Browser, p otltest.Page, id string, change url.Values) otl
 	return b.Send(path, form)
 }
 
+// refusal is what the page says of a form that was sent with some fields changed.
+type refusal struct {
+	change url.Values
+	want   string
+}
+
+// refuses sends forms that make nothing: nothing secret is shown, and what is wrong stands at its field.
+func refuses(t *testing.T, b *otltest.Browser, p otltest.Page, id string, all map[string]refusal) {
+	t.Helper()
+	for name, c := range all {
+		if got := fills(b, p, id, c.change); got.Status != http.StatusBadRequest || shownKey(got).Reveal() != "" {
+			t.Errorf("%s: %d", name, got.Status)
+		} else {
+			holds(t, got, c.want)
+		}
+	}
+}
+
 // stored gives a site as it is.
 func stored(t *testing.T, w *otltest.World, of otl.Site) otl.Site {
 	t.Helper()

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -33,17 +32,10 @@ const (
 )
 
 func (p directions) routes() {
+	f := siteForm[map[string][]string]{p.owners, siteAddresses, addressesOf, saidAddresses, changeAddresses, p.lay}
 	at := ownedAt("{id}", siteAddresses)
-	p.get(at, p.look)
-	p.post(at, p.sent)
-}
-
-func (p directions) look(w http.ResponseWriter, r *http.Request) error {
-	v, of, ok, err := p.owner(w, r, siteAddresses, true)
-	if err != nil || !ok {
-		return err
-	}
-	return p.lay(w, r, v, of, addressesOf(of), nil)
+	p.get(at, f.look)
+	p.post(at, f.sent)
 }
 
 // addressesOf gives the lists that say what is stored.
@@ -61,21 +53,14 @@ func lines(r *http.Request, name string) (all []string) {
 	return all
 }
 
-func (p directions) sent(w http.ResponseWriter, r *http.Request) error {
-	v, of, ok, err := p.owner(w, r, siteAddresses, true)
-	if err != nil || !ok {
-		return err
-	}
-	callbacks, origins := lines(r, callbacksField), lines(r, originsField)
-	wrong, err := p.change(w, r, v, of, siteAddresses, site.Change{Callbacks: &callbacks, Origins: &origins})
-	if err != nil || wrong == nil {
-		return err
-	}
-	said := map[string][]string{callbacksField: callbacks, originsField: origins}
-	if errors.Is(wrong, otl.ErrVersion) {
-		said = addressesOf(of) // as they were changed meanwhile
-	}
-	return p.lay(w, r, v, of, said, wrong)
+// saidAddresses gives the lists as they were sent.
+func saidAddresses(r *http.Request, _ otl.Site) map[string][]string {
+	return map[string][]string{callbacksField: lines(r, callbacksField), originsField: lines(r, originsField)}
+}
+
+func changeAddresses(said map[string][]string, _ otl.Site) site.Change {
+	callbacks, origins := said[callbacksField], said[originsField]
+	return site.Change{Callbacks: &callbacks, Origins: &origins}
 }
 
 func (p directions) lay(w http.ResponseWriter, r *http.Request, v signin.Visit, of otl.Site, said map[string][]string, wrong error) error {

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 
@@ -42,17 +41,10 @@ type fieldAsk struct {
 }
 
 func (p descriptions) routes() {
+	f := siteForm[detailsForm]{p.owners, siteDetails, detailsOf, saidDetails, detailsForm.change, p.lay}
 	at := ownedAt("{id}", siteDetails)
-	p.get(at, p.look)
-	p.post(at, p.sent)
-}
-
-func (p descriptions) look(w http.ResponseWriter, r *http.Request) error {
-	v, of, ok, err := p.owner(w, r, siteDetails, true)
-	if err != nil || !ok {
-		return err
-	}
-	return p.lay(w, r, v, of, detailsOf(of), nil)
+	p.get(at, f.look)
+	p.post(at, f.sent)
 }
 
 // detailsOf gives the form that says what is stored.
@@ -67,8 +59,9 @@ func detailsOf(of otl.Site) detailsForm {
 	return f
 }
 
-// fill gives the form as it was sent; what was not sent stays.
-func (f detailsForm) fill(r *http.Request) detailsForm {
+// saidDetails gives the form as it was sent; what was not sent stays.
+func saidDetails(r *http.Request, of otl.Site) detailsForm {
+	f := detailsOf(of)
 	f.name, f.domain = r.PostForm.Get("name"), strings.TrimSpace(r.PostForm.Get("domain"))
 	for _, field := range otl.AllFields() {
 		if said, sent := r.PostForm[askName(field)]; sent {
@@ -101,22 +94,6 @@ func (f detailsForm) change(of otl.Site) site.Change {
 	}
 	c.Requested, c.Required = &requested, &required
 	return c
-}
-
-func (p descriptions) sent(w http.ResponseWriter, r *http.Request) error {
-	v, of, ok, err := p.owner(w, r, siteDetails, true)
-	if err != nil || !ok {
-		return err
-	}
-	f := detailsOf(of).fill(r)
-	wrong, err := p.change(w, r, v, of, siteDetails, f.change(of))
-	if err != nil || wrong == nil {
-		return err
-	}
-	if errors.Is(wrong, otl.ErrVersion) {
-		f = detailsOf(of) // as it was changed meanwhile
-	}
-	return p.lay(w, r, v, of, f, wrong)
 }
 
 func (p descriptions) lay(w http.ResponseWriter, r *http.Request, v signin.Visit, of otl.Site, f detailsForm, wrong error) error {

@@ -81,21 +81,12 @@ func TestNoKeyIsMadeOfNothing(t *testing.T) {
 	b, mine := keeper(t, w)
 	at := ownAt(mine, "keys")
 	p := b.Get(at)
-	for name, c := range map[string]struct {
-		change url.Values
-		want   string
-	}{
+	refuses(t, b, p, "new", map[string]refusal{
 		"no name":  {url.Values{"name": {" "}}, `id="name-wrong">Enter a name.`},
 		"nothing":  {url.Values{"name": {"x"}, "scopes": nil}, `id="scopes-wrong">Tick at least one.`},
 		"all":      {url.Values{"name": {"x"}, "scopes": {"everything"}}, `id="scopes-wrong"`},
 		"too long": {url.Values{"name": {strings.Repeat("x", 101)}, "scopes": {"admin"}}, `value="admin" checked`},
-	} {
-		if got := fills(b, p, "new", c.change); got.Status != http.StatusBadRequest || shownKey(got).Reveal() != "" {
-			t.Errorf("%s: %d", name, got.Status)
-		} else {
-			holds(t, got, c.want)
-		}
-	}
+	})
 	form := p.Fields("new")
 	for _, do := range []string{"roll", "revoke", "x", ""} {
 		for _, sure := range []string{"", "yes"} {

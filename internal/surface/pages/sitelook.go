@@ -2,7 +2,6 @@ package pages
 
 import (
 	"encoding/base64"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -26,17 +25,10 @@ type siteLookPage struct {
 }
 
 func (p looks) routes() {
+	f := siteForm[otl.Brand]{p.owners, siteLook, func(of otl.Site) otl.Brand { return of.Brand }, worn, rebrand, p.lay}
 	at := ownedAt("{id}", siteLook)
-	p.get(at, p.look)
-	forms{p.Pages}.upload(at, p.sent)
-}
-
-func (p looks) look(w http.ResponseWriter, r *http.Request) error {
-	v, of, ok, err := p.owner(w, r, siteLook, true)
-	if err != nil || !ok {
-		return err
-	}
-	return p.lay(w, r, v, of, of.Brand, nil)
+	p.get(at, f.look)
+	forms{p.Pages}.upload(at, f.sent)
 }
 
 // worn gives the brand that was sent. Without a file the logo stays, unless it is to go.
@@ -58,21 +50,7 @@ func worn(r *http.Request, of otl.Site) otl.Brand {
 	return b
 }
 
-func (p looks) sent(w http.ResponseWriter, r *http.Request) error {
-	v, of, ok, err := p.owner(w, r, siteLook, true)
-	if err != nil || !ok {
-		return err
-	}
-	b := worn(r, of)
-	wrong, err := p.change(w, r, v, of, siteLook, site.Change{Brand: &b})
-	if err != nil || wrong == nil {
-		return err
-	}
-	if errors.Is(wrong, otl.ErrVersion) {
-		b = of.Brand // as it was changed meanwhile
-	}
-	return p.lay(w, r, v, of, b, wrong)
-}
+func rebrand(b otl.Brand, _ otl.Site) site.Change { return site.Change{Brand: &b} }
 
 func (p looks) lay(w http.ResponseWriter, r *http.Request, v signin.Visit, of otl.Site, b otl.Brand, wrong error) error {
 	s := p.screen(w, r, v, nil)

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -30,9 +29,10 @@ type siteWaysPage struct {
 }
 
 func (p entrances) routes() {
+	f := siteForm[waysForm]{p.owners, siteWays, formOf, p.filled, waysForm.change, p.lay}
 	at := ownedAt("{id}", siteWays)
-	p.get(at, p.look)
-	p.post(at, p.sent)
+	p.get(at, f.look)
+	p.post(at, f.sent)
 }
 
 // absent reports whether there is a way of this name that does not work at this server. It is
@@ -40,14 +40,6 @@ func (p entrances) routes() {
 func (p entrances) absent(way string) bool {
 	w := otl.Way(way)
 	return otl.AllWays().Has(w) && !signin.Ways{Codes: p.Codes}.Offered(otl.Site{}, w)
-}
-
-func (p entrances) look(w http.ResponseWriter, r *http.Request) error {
-	v, of, ok, err := p.owner(w, r, siteWays, true)
-	if err != nil || !ok {
-		return err
-	}
-	return p.lay(w, r, v, of, formOf(of), nil)
 }
 
 // formOf gives the form that says what is stored.
@@ -66,28 +58,12 @@ func (p entrances) filled(r *http.Request, of otl.Site) waysForm {
 }
 
 // change gives what the form asks for.
-func (f waysForm) change() site.Change {
+func (f waysForm) change(otl.Site) site.Change {
 	days, err := strconv.Atoi(f.days)
 	if err != nil {
 		days = -1 // which is refused
 	}
 	return site.Change{Ways: &f.ways, MFA: &f.policy, MFARoles: &f.roles, TrustDays: &days}
-}
-
-func (p entrances) sent(w http.ResponseWriter, r *http.Request) error {
-	v, of, ok, err := p.owner(w, r, siteWays, true)
-	if err != nil || !ok {
-		return err
-	}
-	f := p.filled(r, of)
-	wrong, err := p.change(w, r, v, of, siteWays, f.change())
-	if err != nil || wrong == nil {
-		return err
-	}
-	if errors.Is(wrong, otl.ErrVersion) {
-		f = formOf(of) // as it was changed meanwhile
-	}
-	return p.lay(w, r, v, of, f, wrong)
 }
 
 // wayWords names the words for a way.
