@@ -62,7 +62,7 @@ func clientsCommand(a *app) *cobra.Command {
 			return do(ctx, n, s.ID)
 		})
 	}
-	c.AddCommand(clientsCreate(a, on), clientsList(a, on), clientsRevoke(a, on))
+	c.AddCommand(clientsCreate(a, on), clientsList(a, on), clientsUpdate(a, on), clientsRevoke(a, on))
 	return c
 }
 
@@ -169,6 +169,46 @@ func clientsList(a *app, on onClients) *cobra.Command {
 			})
 		},
 	}
+}
+
+func clientsUpdate(a *app, on onClients) *cobra.Command {
+	var name, confirm string
+	var scopes, redirects, landings []string
+	c := &cobra.Command{
+		Use: "update CLIENT_ID", Short: "Change the name, scopes and addresses of a client", Args: cobra.ExactArgs(1),
+		Long: "Changes what is named of a client, and leaves the rest as it is. How it proves itself stays: another way is another client.\n" +
+			"What it may do no more is refused from the next call on.",
+		Example: "  otl clients update --site notes 01HKZ3M5Q8J9X2V7C4B6N1D0FG --scopes auth --link-confirm always",
+		RunE: func(c *cobra.Command, args []string) error {
+			var change site.ClientChange
+			flags := c.Flags()
+			for flag, set := range map[string]func(){
+				"name": func() { change.Name = &name }, "link-confirm": func() { change.LinkConfirm = &confirm }, "scopes": func() { change.Scopes = &scopes },
+				"redirect-uri": func() { change.RedirectURIs = &redirects }, "post-logout-uri": func() { change.PostLogout = &landings },
+			} {
+				if flags.Changed(flag) {
+					set()
+				}
+			}
+			if change == (site.ClientChange{}) {
+				return wrongUse(c, "nothing to change: name what is to be different")
+			}
+			return on(c, func(ctx context.Context, n *node.Node, id string) error {
+				changed, err := n.Clients.Update(ctx, id, args[0], change)
+				if err != nil {
+					return err
+				}
+				return a.print(newClientJSON(changed), func() { fmt.Fprintln(a.stdout, "set") })
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&name, "name", "", "what the program is")
+	f.StringVar(&confirm, "link-confirm", "", "whether the page of a one-time link asks for a press: auto, always or never")
+	f.StringSliceVar(&scopes, "scopes", nil, "what it may do, all of it: auth, users, admin, otp:direct")
+	f.StringSliceVar(&redirects, "redirect-uri", nil, "where people may be sent back to, all of them; empty for none")
+	f.StringSliceVar(&landings, "post-logout-uri", nil, "where people may be sent who signed out, besides those, all of them; empty for none")
+	return c
 }
 
 func clientsRevoke(a *app, on onClients) *cobra.Command {

@@ -14,9 +14,9 @@ import (
 
 func sitesUpdate(a *app) *cobra.Command {
 	var name, domain, region string
-	var fields, required []string
+	var fields, required, origins []string
 	c := &cobra.Command{
-		Use: "update SITE", Short: "Change the name, domain, region and fields of a site", Args: cobra.ExactArgs(1),
+		Use: "update SITE", Short: "Change the name, domain, region, fields and origins of a site", Args: cobra.ExactArgs(1),
 		Long: "Changes what is named of a site, and leaves the rest as it is. Its short name stays: it stands in addresses.\n" +
 			"Who signs in next is asked for fields that are new.",
 		Example: "  otl sites update notes --name 'Acme Notes' --fields email,name,phone --require email",
@@ -25,7 +25,7 @@ func sitesUpdate(a *app) *cobra.Command {
 			flags := c.Flags()
 			for flag, set := range map[string]func(){
 				"name": func() { change.Name = &name }, "domain": func() { change.Domain = &domain }, "region": func() { change.Region = &region },
-				"fields": func() { change.Requested = &fields }, "require": func() { change.Required = &required },
+				"fields": func() { change.Requested = &fields }, "require": func() { change.Required = &required }, "origins": func() { change.Origins = &origins },
 			} {
 				if flags.Changed(flag) {
 					set()
@@ -51,6 +51,7 @@ func sitesUpdate(a *app) *cobra.Command {
 	f.StringVar(&domain, "domain", "", "host name of the site; empty for none")
 	f.StringVar(&region, "region", "", "eu or us; empty for none")
 	f.StringSliceVar(&fields, "fields", nil, "profile fields the site asks for, all of them; empty for none")
+	f.StringSliceVar(&origins, "origins", nil, "origins of pages whose scripts may call, such as https://shop.example.com, all of them; empty for none")
 	f.StringSliceVar(&required, "require", nil, "those of them without which nobody is signed in; empty for none")
 	return c
 }

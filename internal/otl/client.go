@@ -33,6 +33,10 @@ type Client struct {
 	RevokedAt    time.Time
 }
 
+// Empowered reports whether a client may have scopes beyond auth: it proves itself, and knows people by the ids that
+// the calls of the others are about.
+func (c Client) Empowered() bool { return c.Auth != AuthNone && c.SubjectType != SubjectPairwise }
+
 // Confirm says whether the page of a one-time link asks for a press (decision D4).
 type Confirm string
 

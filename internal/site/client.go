@@ -156,15 +156,14 @@ func (n *NewClient) check(reads func(string) error) error {
 	if len(n.Scopes) == 0 {
 		n.Scopes = otl.DefaultScopes()
 	}
-	if subject == otl.SubjectPairwise && (len(n.Scopes) != 1 || n.Scopes[0] != otl.ScopeAuth) {
-		bad.note(otl.InvalidField("scopes", "not_allowed", "must be auth for a client of pairwise subjects: the calls of the others are about people by their own ids"))
-	}
+	bad.powers(otl.Client{Auth: auth, SubjectType: subject, Scopes: n.Scopes})
 	n.checkAuth(&bad, reads)
 	n.checkFAPI(&bad)
 	if n.LogoutURI != "" && (reads == nil || len(n.LogoutURI) > otl.MaxURL || reads(n.LogoutURI) != nil) {
 		bad.note(otl.InvalidField("logout_uri", "bad_url", "must be an https URL that this server may call"))
 	}
-	bad.addresses(auth, n.FAPI, &n.RedirectURIs, &n.PostLogout)
+	is := otl.Client{Auth: auth, FAPI: n.FAPI}
+	n.RedirectURIs, n.PostLogout = bad.addresses(is, "redirect_uris", n.RedirectURIs), bad.addresses(is, "post_logout_redirect_uris", n.PostLogout)
 	if len(n.Resources) > maxResources {
 		bad.note(otl.InvalidField("resources", "too_many", "must be at most "+strconv.Itoa(maxResources)))
 	}
@@ -178,68 +177,6 @@ func (n *NewClient) check(reads func(string) error) error {
 		bad.note(otl.CheckResource("resources", r))
 	}
 	return bad.err()
-}
-
-// addresses checks where a client may have people sent; an app may be reached at a scheme
-// of its own, which nothing keeps another app from claiming: it has to be public, and to
-// be told apart by PKCE. By the profile FAPI they are https.
-func (f *faults) addresses(auth otl.ClientAuth, fapi bool, redirects, postLogout *[]string) {
-	check := otl.CheckCallbackURL
-	if auth == otl.AuthNone {
-		check = otl.CheckAppURL
-	}
-	for _, one := range []struct {
-		field string
-		uris  *[]string
-	}{{"redirect_uris", redirects}, {"post_logout_redirect_uris", postLogout}} {
-		if fapi && slices.ContainsFunc(*one.uris, func(uri string) bool { return !strings.HasPrefix(uri, "https://") }) {
-			f.note(otl.InvalidField(one.field, "not_allowed", "must be https by the profile FAPI"))
-		}
-		*one.uris = f.list(one.field, *one.uris, maxRedirects, check)
-	}
-}
-
-// AddRedirect registers one more redirect URI of a client; twice is once. It fails with
-// NotFound where the site has no such client.
-func (s *Clients) AddRedirect(ctx context.Context, siteID, id, uri string) error {
-	return s.readdress(ctx, siteID, id, func(c *otl.Client) { c.RedirectURIs = append(c.RedirectURIs, uri) })
-}
-
-// AddPostLogout registers one more address that a client may have people sent to who
-// signed out, as AddRedirect does.
-func (s *Clients) AddPostLogout(ctx context.Context, siteID, id, uri string) error {
-	return s.readdress(ctx, siteID, id, func(c *otl.Client) { c.PostLogout = append(c.PostLogout, uri) })
-}
-
-// readdress changes where a client may have people sent.
-func (s *Clients) readdress(ctx context.Context, siteID, id string, change func(*otl.Client)) error {
-	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		was, of, _, err := tx.Clients.ByID(ctx, clean(id))
-		if errors.Is(err, store.ErrNotFound) || err == nil && of.ID != siteID {
-			return otl.NoSuch("client")
-		}
-		if err != nil {
-			return err
-		}
-		c := was
-		c.RedirectURIs, c.PostLogout = slices.Clone(was.RedirectURIs), slices.Clone(was.PostLogout)
-		change(&c)
-		bad := faults{}
-		if bad.addresses(c.Auth, c.FAPI, &c.RedirectURIs, &c.PostLogout); bad.err() != nil {
-			return bad.err()
-		}
-		changes := otl.Changes(clientState(was), clientState(c))
-		if len(changes) == 0 {
-			return nil
-		}
-		if same, err := tx.Clients.SetAddresses(ctx, was, c); err != nil || !same {
-			if err == nil {
-				err = otl.Busy(time.Second) // somebody else changed them in this moment
-			}
-			return err
-		}
-		return appendEvent(ctx, tx, otl.EventClientUpdated, siteID, s.Now(), map[string]string{"client_id": id, otl.DataChanged: fieldsOf(changes)}, changes...)
-	})
 }
 
 // checkAuth checks what goes with how a client proves itself: keys for one that signs,
@@ -267,9 +204,6 @@ func (n *NewClient) checkAuth(bad *faults, reads func(string) error) {
 	}
 	if n.NoPKCE {
 		bad.note(otl.InvalidField("no_pkce", "not_allowed", "is not for public clients"))
-	}
-	if len(n.Scopes) != 1 || n.Scopes[0] != otl.ScopeAuth {
-		bad.note(otl.InvalidField("scopes", "not_allowed", "must be auth for a public client"))
 	}
 }
 

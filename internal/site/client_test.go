@@ -3,6 +3,7 @@ package site_test
 import (
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
@@ -102,4 +103,69 @@ func TestTE04_NoClientSpeaksForTheServer(t *testing.T) {
 			t.Errorf("%s: %v", resource, err)
 		}
 	}
+}
+
+// TestAU01_AClientIsChanged as far as its kind allows, all of a change or nothing, and each is an entry of the log with
+// what was before; another site's client is none (TE-01).
+func TestAU01_AClientIsChanged(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		notes := w.Notes.Site.ID
+		made := func(n site.NewClient) otl.Client {
+			n.Name = "program"
+			c, err := w.Clients.Create(t.Context(), notes, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c.Client
+		}
+		web := made(site.NewClient{Scopes: otl.AllScopes(), RedirectURIs: []string{"https://notes.test/a"}, PostLogout: []string{"https://notes.test/bye"}})
+		app, pairwise := made(site.NewClient{Auth: "none"}), made(site.NewClient{SubjectType: "pairwise"})
+		name, never, some, none := "till", "never", []string{"users", "auth"}, []string{}
+		last := func() otl.Event {
+			all, err := w.Store.Read.Events.List(t.Context(), "", notes, "", 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return all[0]
+		}
+		w.Clock.Advance(time.Second) // of one moment none is the last
+		got, err := w.Clients.Update(t.Context(), notes, web.ID, site.ClientChange{Name: &name, LinkConfirm: &never, Scopes: &some, PostLogout: &none, Of: site.ClientMark(web)})
+		if err != nil || got.Name != name || got.LinkConfirm != otl.ConfirmNever || got.Scopes.String() != "auth users" || !got.Redirects("https://notes.test/a") || len(got.PostLogout) != 0 {
+			t.Errorf("%+v %v", got, err)
+		}
+		if kept, _, err := w.Clients.Find(t.Context(), web.ID); err != nil || site.ClientMark(kept) != site.ClientMark(got) {
+			t.Errorf("%+v %v", kept, err)
+		}
+		said := last()
+		if said.Type != otl.EventClientUpdated || said.Data["client_id"] != web.ID || said.Data[otl.DataChanged] != "link_confirm name post_logout_redirect_uris scopes" || said.Changes[0] != (otl.Change{Field: "link_confirm", Before: "auto", After: "never"}) {
+			t.Errorf("%+v", said)
+		}
+		bad, elsewhere := []string{"everything"}, []string{"com.example.app:/back"}
+		for what, no := range map[string]struct {
+			site, client, code string
+			change             site.ClientChange
+		}{
+			"another site's":         {w.Shop.Site.ID, web.ID, "not_found", site.ClientChange{Name: &name}},
+			"none":                   {notes, secret.NewID(w.Clock.Now()), "not_found", site.ClientChange{Name: &name}},
+			"no id":                  {notes, "\x00", "not_found", site.ClientChange{Name: &name}},
+			"of before":              {notes, web.ID, otl.ErrVersion.Code, site.ClientChange{Name: &never, Of: site.ClientMark(web)}},
+			"no scopes":              {notes, web.ID, "validation_failed", site.ClientChange{Name: &never, Scopes: &none}},
+			"no such scope":          {notes, web.ID, "validation_failed", site.ClientChange{Name: &never, Scopes: &bad}},
+			"no such page":           {notes, web.ID, "validation_failed", site.ClientChange{Scopes: &some, LinkConfirm: &name}},
+			"an app's address":       {notes, web.ID, "validation_failed", site.ClientChange{Name: &never, RedirectURIs: &elsewhere}},
+			"an app with power":      {notes, app.ID, "validation_failed", site.ClientChange{Scopes: &some}},
+			"a pairwise one with it": {notes, pairwise.ID, "validation_failed", site.ClientChange{Scopes: &some}},
+		} {
+			if _, err := w.Clients.Update(t.Context(), no.site, no.client, no.change); !otl.Is(err, no.code) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if _, err := w.Clients.Update(t.Context(), notes, web.ID, site.ClientChange{Name: &name}); err != nil || last().ID != said.ID {
+			t.Errorf("what changes nothing, or is refused, has an entry: %+v %v", last(), err)
+		}
+		if got, err := w.Clients.Update(t.Context(), notes, app.ID, site.ClientChange{RedirectURIs: &elsewhere}); err != nil || !got.Redirects(elsewhere[0]) {
+			t.Errorf("an app: %+v %v", got, err)
+		}
+	})
 }

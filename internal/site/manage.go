@@ -136,8 +136,7 @@ func (c Change) policy(site *otl.Site, bad *faults) {
 	}
 }
 
-// Set changes a site on behalf of an operator, but not its callback URLs and origins. It waits
-// for whoever changes the site at that moment, so that the change of neither is lost.
+// Set changes a site on behalf of an operator. It waits for whoever changes the site at that moment, so that the change of neither is lost.
 func (s *Sites) Set(ctx context.Context, id string, c Change) (otl.Site, error) {
 	var out otl.Site
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -158,17 +157,7 @@ func (s *Sites) Set(ctx context.Context, id string, c Change) (otl.Site, error) 
 		if err := c.apply(&out); err != nil {
 			return err
 		}
-		now := s.Now()
-		out.UpdatedAt = now
-		if ok, err := tx.Sites.Update(ctx, out); err != nil || !ok {
-			return cmp.Or(err, error(otl.ErrVersion))
-		}
-		if err := c.brand(ctx, tx, out); err != nil {
-			return err
-		}
-		out.Version++
-		changes := otl.Changes(siteState(was), siteState(out))
-		return appendEvent(ctx, tx, otl.EventSiteUpdated, id, now, map[string]string{otl.DataBy: operator, otl.DataChanged: fieldsOf(changes)}, changes...)
+		return s.write(ctx, tx, was, &out, c, operator)
 	})
 	return out, err
 }
@@ -186,33 +175,35 @@ func (s *Sites) Update(ctx context.Context, owner, id string, version int, c Cha
 		if err := c.apply(&out); err != nil {
 			return err
 		}
-		now := s.Now()
-		out.Version, out.UpdatedAt = version, now
-		ok, err := tx.Sites.Update(ctx, out)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			return otl.ErrVersion
-		}
-		out.Version++
-		if err := c.brand(ctx, tx, out); err != nil {
-			return err
-		}
-		if err := replace(was.CallbackURLs, out.CallbackURLs,
-			func(u string) error { _, err := tx.Sites.AddCallback(ctx, id, u, now); return err },
-			func(u string) error { _, err := tx.Sites.RemoveCallback(ctx, id, u); return err }); err != nil {
-			return err
-		}
-		if err := replace(was.Origins, out.Origins,
-			func(o string) error { return tx.Origins.Add(ctx, id, o) },
-			func(o string) error { return tx.Origins.Remove(ctx, id, o) }); err != nil {
-			return err
-		}
-		changes := otl.Changes(siteState(was), siteState(out))
-		return appendEvent(ctx, tx, otl.EventSiteUpdated, id, now, map[string]string{otl.DataBy: owner, otl.DataChanged: fieldsOf(changes)}, changes...)
+		out.Version = version
+		return s.write(ctx, tx, was, &out, c, owner)
 	})
 	return out, err
+}
+
+// write writes what a change has made of a site, in the version it was read with, and what changed.
+func (s *Sites) write(ctx context.Context, tx *store.Tx, was otl.Site, out *otl.Site, c Change, by string) error {
+	now := s.Now()
+	out.UpdatedAt = now
+	if ok, err := tx.Sites.Update(ctx, *out); err != nil || !ok {
+		return cmp.Or(err, error(otl.ErrVersion))
+	}
+	out.Version++
+	if err := c.brand(ctx, tx, *out); err != nil {
+		return err
+	}
+	if err := replace(was.CallbackURLs, out.CallbackURLs,
+		func(u string) error { _, err := tx.Sites.AddCallback(ctx, out.ID, u, now); return err },
+		func(u string) error { _, err := tx.Sites.RemoveCallback(ctx, out.ID, u); return err }); err != nil {
+		return err
+	}
+	if err := replace(was.Origins, out.Origins,
+		func(o string) error { return tx.Origins.Add(ctx, out.ID, o) },
+		func(o string) error { return tx.Origins.Remove(ctx, out.ID, o) }); err != nil {
+		return err
+	}
+	changes := otl.Changes(siteState(was), siteState(*out))
+	return appendEvent(ctx, tx, otl.EventSiteUpdated, out.ID, now, map[string]string{otl.DataBy: by, otl.DataChanged: fieldsOf(changes)}, changes...)
 }
 
 // replace adds what is new in a list and removes what is gone.

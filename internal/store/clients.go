@@ -35,16 +35,15 @@ func (g Clients) Insert(ctx context.Context, c otl.Client, digest []byte) error 
 	return g.setOrigins(ctx, c)
 }
 
-// SetAddresses writes where a client has people sent, and reports whether it did: the
-// client is not revoked, and its addresses are still what they were.
-func (g Clients) SetAddresses(ctx context.Context, was, c otl.Client) (bool, error) {
-	n, err := g.exec(ctx, `UPDATE clients SET redirect_uris = $1, post_logout_uris = $2
-		WHERE id = $3 AND redirect_uris = $4 AND post_logout_uris = $5 AND revoked_at IS NULL`,
-		strings.Join(c.RedirectURIs, " "), strings.Join(c.PostLogout, " "), c.ID, strings.Join(was.RedirectURIs, " "), strings.Join(was.PostLogout, " "))
-	if err != nil || n == 0 {
-		return false, err
+// Update writes what of a client can be changed: its name, scopes and addresses, and what the page of
+// its links does.
+func (g Clients) Update(ctx context.Context, c otl.Client) error {
+	_, err := g.exec(ctx, `UPDATE clients SET name = $1, scopes = $2, redirect_uris = $3, post_logout_uris = $4, link_confirm = $5 WHERE id = $6 AND revoked_at IS NULL`,
+		c.Name, c.Scopes.String(), strings.Join(c.RedirectURIs, " "), strings.Join(c.PostLogout, " "), string(c.LinkConfirm), c.ID)
+	if err != nil {
+		return err
 	}
-	return true, g.setOrigins(ctx, c)
+	return g.setOrigins(ctx, c)
 }
 
 // Claim makes a resource a site's, and reports whether it is: it belongs to the first

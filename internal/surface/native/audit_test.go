@@ -235,6 +235,9 @@ func (d *doer) sites() map[string]func() act {
 		"createClient": func() act {
 			return d.owned(http.MethodPost, "/"+d.mine+"/clients", object{"name": "c"}, otl.EventClientCreated)
 		},
+		"updateClient": func() act {
+			return d.owned(http.MethodPatch, "/"+d.mine+"/clients/"+d.thing("clients"), object{"name": "other"}, otl.EventClientUpdated)
+		},
 		"revokeClient": func() act {
 			return d.owned(http.MethodDelete, "/"+d.mine+"/clients/"+d.thing("clients"), nil, otl.EventClientRevoked)
 		},

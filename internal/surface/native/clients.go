@@ -121,6 +121,24 @@ type clientIn struct {
 	ClientID string `path:"client_id" json:"-" doc:"Client id."`
 }
 
+type updateClientIn struct {
+	ID           string    `path:"id" json:"-" doc:"Site id."`
+	ClientID     string    `path:"client_id" json:"-" doc:"Client id."`
+	Name         *string   `json:"name,omitempty" minLength:"1" maxLength:"100"`
+	Scopes       *[]string `json:"scopes,omitempty" maxItems:"8" doc:"All of them, at least one of auth, users, admin and otp:direct."`
+	RedirectURIs *[]string `json:"redirect_uris,omitempty" maxItems:"50" doc:"All of them: those left out are removed."`
+	PostLogout   *[]string `json:"post_logout_redirect_uris,omitempty" maxItems:"50" doc:"All of them: those left out are removed."`
+	LinkConfirm  *string   `json:"link_confirm,omitempty" enum:"auto,always,never"`
+}
+
+func (s clients) update(c *call, in *updateClientIn) (*ClientOut, error) {
+	if _, err := s.Sites.Owned(c.ctx, c.bearer.User.ID, in.ID); err != nil {
+		return nil, err
+	}
+	changed, err := s.Clients.Update(c.ctx, in.ID, in.ClientID, site.ClientChange{Name: in.Name, Scopes: in.Scopes, RedirectURIs: in.RedirectURIs, PostLogout: in.PostLogout, LinkConfirm: in.LinkConfirm})
+	return ptr(newClientOut(changed)), err
+}
+
 func (s clients) revoke(c *call, in *clientIn) (*deletedOut, error) {
 	if _, err := s.Sites.Owned(c.ctx, c.bearer.User.ID, in.ID); err != nil {
 		return nil, err
@@ -145,6 +163,12 @@ func (s clients) routes() {
 		request: map[string]any{"name": "web backend", "redirect_uris": []string{"https://notes.example.com/auth/callback"}},
 		answer:  newClientShown{sample, ptr(text("otc_2f8Kq0ZpV7sXc4TtY9wB3nLr6mJdH1gAeUi5C0Qk"))},
 	}, s.create)
+	route(s.Surface, operation{
+		id: "updateClient", method: http.MethodPatch, path: "/sites/{id}/clients/{client_id}", tag: tagSites,
+		summary: "Change a client", text: "Sets the members given and leaves the others; a list is set as a whole. How the client proves itself stays. What it may do no more is refused from the answer on.",
+		access: byOwner, success: http.StatusOK, errors: []int{404},
+		request: map[string]any{"scopes": []string{"auth"}, "link_confirm": "always"}, answer: sample,
+	}, s.update)
 	route(s.Surface, operation{
 		id: "revokeClient", method: http.MethodDelete, path: "/sites/{id}/clients/{client_id}", tag: tagSites,
 		summary: "Revoke a client", text: "The client and its tokens are refused from the answer on.",

@@ -120,6 +120,7 @@ func goodCalls(t *testing.T, w *otltest.World) map[string]otltest.Call {
 	w.Login(t, w.Notes, "owner@dev.test") // and lets Notes in
 	site := "/sites/" + ownSite(t, w, own).Text("id")
 	key := w.Do(t, otltest.Call{Path: "/api" + site + "/keys", Bearer: own}).Items(t)[0]["id"].(string)
+	client := w.Do(t, otltest.Call{Path: "/api" + site + "/clients", Bearer: own, Body: object{"name": "program"}}).Want(t, http.StatusCreated).Text("id")
 	hook := "/webhooks/" + call(t, w, w.Notes, http.MethodPost, "/webhooks", object{"url": "https://notes.test/hook"}).Want(t, http.StatusCreated).Text("id")
 	return map[string]otltest.Call{
 		"createWebhook": {Key: w.Notes.Key}, "updateWebhook": {Key: w.Notes.Key, Path: hook}, "testWebhook": {Key: w.Notes.Key, Path: hook + "/test"},
@@ -134,6 +135,7 @@ func goodCalls(t *testing.T, w *otltest.World) map[string]otltest.Call {
 		"updateUser": {Key: w.Notes.Key, Path: "/users/" + jane.ID}, "replaceUser": {Key: w.Notes.Key, Path: "/users/" + jane.ID},
 		"updateRole": {Key: w.Notes.Key, Path: "/roles/editor"}, "assignRole": {Key: w.Notes.Key},
 		"updateSite": {Bearer: own, Path: site}, "replaceSite": {Bearer: own, Path: site}, "createSiteKey": {Bearer: own, Path: site + "/keys"}, "createClient": {Bearer: own, Path: site + "/clients"},
+		"updateClient": {Bearer: own, Path: site + "/clients/" + client},
 		"rollSiteKey":  {Bearer: own, Path: site + "/keys/" + key + "/roll"},
 		"assignRoleTo": {Key: w.Notes.Key, Path: "/users/" + jane.ID + "/roles"},
 	}

@@ -1,6 +1,7 @@
 package native_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -194,6 +195,29 @@ func TestSR10_KeysAreMadeRolledAndRevoked(t *testing.T) {
 		for _, at := range []string{"tomorrow", "2020-01-02T03:04:05Z", w.Clock.Now().Format(time.RFC3339)} {
 			do(http.MethodPost, path, object{"name": "x", "expires_at": at}).Want(t, http.StatusUnprocessableEntity, "validation_failed")
 		}
+	})
+}
+
+// TestAU01_AClientIsChangedByItsOwner: the members given, and no others; what is wrong is named.
+func TestAU01_AClientIsChangedByItsOwner(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		bearer := owner(t, w, "owner@dev.test")
+		do := as(t, w, bearer)
+		path := "/sites/" + ownSite(t, w, bearer).Text("id") + "/clients"
+		made := do(http.MethodPost, path, object{"name": "web", "redirect_uris": []string{"https://acme.test/a"}}).Want(t, http.StatusCreated)
+		its := path + "/" + made.Text("id")
+		got := do(http.MethodPatch, its, object{"scopes": []string{"auth", "users"}, "link_confirm": "always"}).Want(t, http.StatusOK)
+		if got.Text("name") != "web" || fmt.Sprintf("%v %v %v", got.JSON["scopes"], got.JSON["redirect_uris"], got.JSON["link_confirm"]) != "[auth users] [https://acme.test/a] always" || got.JSON["client_secret"] != nil {
+			t.Errorf("%s", got.Raw)
+		}
+		if all := do(http.MethodGet, path, nil).Items(t); fmt.Sprint(all[0]["scopes"]) != "[auth users]" {
+			t.Errorf("%v", all)
+		}
+		do(http.MethodPatch, its, object{"redirect_uris": []string{"https://acme.test/b", "acme.test"}}).Want(t, http.StatusUnprocessableEntity, "validation_failed")
+		do(http.MethodPatch, its, object{"auth": "none"}).Want(t, http.StatusUnprocessableEntity, "validation_failed")
+		do(http.MethodPatch, its, object{"redirect_uris": []string{}}).Want(t, http.StatusOK)
+		as(t, w, owner(t, w, "other@dev.test"))(http.MethodPatch, its, object{"name": "mine"}).Want(t, http.StatusNotFound)
 	})
 }
 

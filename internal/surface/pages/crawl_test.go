@@ -85,7 +85,7 @@ func TestAD03_AD10_AD12_AD13_EveryPageSaysWhatABrowserMayDo(t *testing.T) {
 func autocompletes() []string {
 	return []string{
 		"code text: one-time-code", "color text: off", "display_name text: nickname", "domain text: off", "email email: email", "email email: username", "footer text: off", "identifier text: username webauthn", "label text: off",
-		"link_text_0 text: off", "link_url_0 url: off", "name text: name", "name text: off", "password password: current-password", "password password: new-password", "phone tel: tel", "picture url: photo", "redirect_uri text: off", "sender text: off", "url url: off", "user text: off", "user_code text: off",
+		"link_text_0 text: off", "link_url_0 url: off", "name text: name", "name text: off", "password password: current-password", "password password: new-password", "phone tel: tel", "picture url: photo", "sender text: off", "url url: off", "user text: off", "user_code text: off",
 		"username text: username",
 	}
 }

@@ -324,7 +324,7 @@ func (c *crawler) sites() {
 	b := c.signedIn()
 	keys, clients := b.Get(ownAt(own, "keys")), b.Get(ownAt(own, "clients"))
 	for _, p := range []otltest.Page{keys, clients} {
-		b.Submit(p, "new", map[string]string{"name": "", "redirect_uri": `"><svg onload=alert(1)>`, "scopes": `"><script>`})
+		b.Submit(p, "new", map[string]string{"name": "", "redirect_uris": `</textarea><svg/onload=alert(1)>`, "scopes": `"><script>`})
 		made := b.Submit(p, "new", map[string]string{"name": c.s.Site.Name})
 		for _, action := range made.Actions() {
 			if action != p.Path {
@@ -332,6 +332,13 @@ func (c *crawler) sites() {
 			}
 		}
 	}
+	program, err := c.w.Clients.Create(c.Context(), own.ID, site.NewClient{Name: c.s.Site.Name})
+	if err != nil {
+		c.Fatal(err)
+	}
+	p := b.Get(ownAt(own, "clients") + "/" + program.ID)
+	b.Submit(p, "client", map[string]string{"redirect_uris": `</textarea><script>alert(1)</script>`})
+	b.Submit(p, "client", nil)
 	for page, change := range map[string]map[string]string{
 		"ways": {"trust_days": `"><script>alert(1)</script>`, "ways": "x"}, "details": {"domain": `"><img src=x onerror=alert(1)>`}, "look": {"color": `"/><svg onload=alert(1)>`},
 		"addresses": {"callback_urls": `</textarea><script>alert(1)</script>`},

@@ -68,14 +68,14 @@ func (p directions) lay(w http.ResponseWriter, r *http.Request, v signin.Visit, 
 	s.about(of, siteAddresses, "own_addresses_heading")
 	page := siteAddressesPage{At: ownedAt(of.ID, siteAddresses), Version: of.Version}
 	for _, name := range []string{callbacksField, originsField} {
-		page.Lists = append(page.Lists, addressList{name, s.Say("own_" + name), s.Say("own_" + name + "_hint"), strings.Join(said[name], "\n"), astray(s, name, said[name], wrong)})
+		page.Lists = append(page.Lists, addressList{name, s.Say("own_" + name), s.Say("own_" + name + "_hint"), strings.Join(said[name], "\n"), astray(s, name, "bad_"+name, said[name], wrong)})
 	}
 	s.Data = page
 	return p.present(w, r, s, "siteaddresses.html", wrong)
 }
 
-// astray says which line of a list is wrong, "" for none.
-func astray(s screen, name string, said []string, wrong error) string {
+// astray says in words for that which line of a list is wrong, "" for none.
+func astray(s screen, name, words string, said []string, wrong error) string {
 	if wrong == nil {
 		return ""
 	}
@@ -88,5 +88,5 @@ func astray(s screen, name string, said []string, wrong error) string {
 	if err != nil || n >= len(said) { // it is too long
 		return s.Say("bad_field")
 	}
-	return s.With("address", isolate(said[n])).Say("bad_" + name)
+	return s.With("address", isolate(said[n])).Say(words)
 }

@@ -61,14 +61,11 @@ func (p keyrings) lay(w http.ResponseWriter, r *http.Request, v signin.Visit, of
 		live := k.Live(p.Now())
 		page.Keys = append(page.Keys, keyCard{k.ID, k.Name, keyText(s, k, live), live})
 	}
-	chosen := otl.DefaultScopes().String()
+	chosen := otl.DefaultScopes().Strings()
 	if wrong != nil {
-		chosen = strings.Join(r.PostForm[scopesField], " ")
+		chosen = r.PostForm[scopesField]
 	}
-	for _, scope := range otl.AllScopes() {
-		words := "own_scope_" + strings.ReplaceAll(string(scope), ":", "_")
-		page.Scopes = append(page.Scopes, option{Value: string(scope), Text: s.Say(words), On: slices.Contains(strings.Fields(chosen), string(scope))})
-	}
+	page.Scopes = scopeOptions(s, chosen)
 	s.Data = page
 	code := p.wrong(&s, wrong)
 	if otl.Is(wrong, "too_many_keys") {
@@ -81,10 +78,18 @@ func (p keyrings) lay(w http.ResponseWriter, r *http.Request, v signin.Visit, of
 	return nil
 }
 
+// scopeOptions gives what a key or a client may do, and what of that is chosen.
+func scopeOptions(s screen, chosen []string) (all []option) {
+	for _, scope := range otl.AllScopes().Strings() {
+		all = append(all, option{Value: scope, Text: s.Say("own_scope_" + strings.ReplaceAll(scope, ":", "_")), On: slices.Contains(chosen, scope)})
+	}
+	return all
+}
+
 // keyText says of a key how it begins, what it may do, and its times.
 func keyText(s screen, k otl.SiteKey, live bool) string {
 	date := func(words string, at time.Time) string { return s.With("date", s.day(at)).Say(words) }
-	about := []string{isolate(site.KeyPrefix + k.Prefix + "…"), isolate(strings.Join(strings.Fields(k.Scopes.String()), ", ")), date("factor_since", k.CreatedAt), s.Say("own_key_unused")}
+	about := []string{isolate(site.KeyPrefix + k.Prefix + "…"), isolate(strings.Join(k.Scopes.Strings(), ", ")), date("factor_since", k.CreatedAt), s.Say("own_key_unused")}
 	if !k.LastUsedAt.IsZero() {
 		about[3] = date("factor_used", k.LastUsedAt)
 	}

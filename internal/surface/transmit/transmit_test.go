@@ -389,6 +389,11 @@ func TestAClientThatMayNotSignPeopleIn(t *testing.T) {
 		failed(t, x.post(t, "/v1/auth/otp/send", object{}), http.StatusForbidden, `{"error_code":"auth_login_preferences_missing",`+text)
 		failed(t, x.post(t, "/v1/auth/link/email/send", object{}), http.StatusForbidden, `{"error_code":"403",`+text)
 		x.Do(t, otltest.Call{Path: "/v1/users/" + x.jane.ID, Bearer: x.bearer}).Want(t, http.StatusOK)
+		only := []string{"auth"}
+		if _, err := x.Clients.Update(t.Context(), x.Notes.Site.ID, made.ID, site.ClientChange{Scopes: &only}); err != nil {
+			t.Fatal(err)
+		}
+		x.Do(t, otltest.Call{Path: "/v1/users/" + x.jane.ID, Bearer: x.bearer}).Want(t, http.StatusForbidden) // its token is of before
 	})
 }
 
