@@ -53,7 +53,7 @@ func (c *Config) keys() []Key {
 		key("mail.reply_to", "", "Address answers to mails go to; empty for none.", unlessEmpty(&c.MailReplyTo, address)),
 		key("mail.minute_cap", "600", "Mails in a minute for one site that somebody asks for by an address alone: codes, links, new passwords, invitations.", number(&c.MailMinute, 1, 60000)),
 		key("mail.daily_cap", "20000", "The same in 24 hours.", number(&c.MailDaily, 1, 80000000)),
-		key("mail.provider_caps", "", "Mails in a day (UTC) that each provider of mail.url is handed, comma-separated in their order, counted over all nodes; 0 or none for no bound. The next one takes what is beyond; together they bound the installation.", counts(&c.MailCaps)),
+		key("mail.provider_caps", "", "Mails in a day (UTC) that each provider of mail.url is handed, comma-separated in their order, counted over all nodes; 0 or none for no bound. The next one takes what is beyond; together they bound the installation. A provider keeps its count wherever it stands, until its URL is another but for the password.", counts(&c.MailCaps)),
 		key("mail.operator", "", "Address that hears of what an operator should look at, such as SMS that were stopped; empty for none.", unlessEmpty(&c.Operator, address)),
 		concealed(key("mail.webhook_secret", "", "Signs what webhook: providers of mail and SMS are sent, by Standard Webhooks: whsec_ and base64 of 24 to 64 bytes; empty for no signature.", hiddenText(&c.HookSecret))),
 		concealed(key("sms.url", "", "Who delivers SMS: twilio://SID:TOKEN@?from=NUMBER, vonage://KEY:SECRET@?from=SENDER, webhook:https://…, dir:/path or log:; empty for nobody.", hiddenText(&c.SMSURL))),

@@ -2,8 +2,10 @@ package outbox
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -17,6 +19,21 @@ type capped struct {
 	Sender
 	most    int
 	counter string // in the database: nodes count together
+}
+
+// accounted is a provider that a URL names, with what tells it from others of its name.
+type accounted struct {
+	Sender
+	account string
+}
+
+// account tells URLs apart by everything but their passwords, which are changed now and then.
+func account(u *url.URL) string {
+	plain := *u
+	if u.User != nil {
+		plain.User = url.User(u.User.Username())
+	}
+	return hex.EncodeToString(secret.Digest(plain.String())[:8])
 }
 
 const (
@@ -42,9 +59,13 @@ func Cap(c otl.Channel, all []Sender, caps []int) ([]Sender, error) {
 	out, same := make([]Sender, len(all)), map[string]int{}
 	for i, s := range all {
 		out[i] = s
-		same[s.Name()]++ // two may be of one kind
+		name := s.Name()
+		if a, is := s.(accounted); is {
+			name += " " + a.account // wherever it stands in the list
+		}
+		same[name]++ // one may be named twice
 		if i < len(caps) && caps[i] > 0 {
-			out[i] = capped{s, caps[i], "provider:" + string(c) + ":" + s.Name() + " " + strconv.Itoa(same[s.Name()])}
+			out[i] = capped{s, caps[i], "provider:" + string(c) + ":" + name + " " + strconv.Itoa(same[name])}
 		}
 	}
 	return out, nil

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -176,6 +180,40 @@ func TestCap(t *testing.T) {
 		d.sends(t)
 		if m := d.sends(t); m.State != otl.MessageSent || d.second.asks != 1 {
 			t.Errorf("%+v", m.Message)
+		}
+	})
+}
+
+// TestOT20_ACapIsItsProvidersWhereverItStands: providers of one name that change places in the configuration keep what
+// they were handed by then, a new password too.
+func TestOT20_ACapIsItsProvidersWhereverItStands(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		var asked sync.Map
+		srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			n, _ := asked.LoadOrStore(r.URL.Path, new(atomic.Int32))
+			n.(*atomic.Int32).Add(1)
+		}))
+		t.Cleanup(srv.Close)
+		d := newDesk(st)
+		for i, list := range []string{"/a /b", "/b /a", "/a /b"} {
+			list = "webhook:" + srv.URL + strings.Replace(list, " /", " webhook:"+srv.URL+"/", 1)
+			all, err := outbox.NewMail(list, outbox.Post{From: "login@notes.test", Now: d.clock.Now}, nil)
+			if err == nil {
+				all, err = outbox.Cap(otl.ChannelMail, all, []int{1, 1})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.Senders[otl.ChannelMail] = all
+			if m := d.sends(t); (m.State == otl.MessageSent) != (i < 2) {
+				t.Errorf("message %d: %s by %q: %s", i, m.State, m.Provider, m.Problem)
+			}
+		}
+		for _, path := range []string{"/a", "/b"} {
+			if n, is := asked.Load(path); !is || n.(*atomic.Int32).Load() != 1 {
+				t.Errorf("%s was handed %v", path, n)
+			}
 		}
 	})
 }

@@ -33,7 +33,7 @@ func senders(list string, make func(*url.URL) (Sender, error)) ([]Sender, error)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, s)
+		out = append(out, accounted{s, account(u)})
 	}
 	return out, nil
 }

@@ -9,12 +9,12 @@ import (
 )
 
 // maxOff is how many of his sites that are turned off somebody is shown.
-const maxOff = 50
+const maxOff = 1000
 
 // Off looks after sites that are turned off and can still be restored.
 type Off struct{ *Sites }
 
-// List gives those of the businesses a person owns, oldest first, at most 50, without what
+// List gives those of the businesses a person owns, oldest first, at most 1000, without what
 // they have several of.
 func (s Off) List(ctx context.Context, owner string) ([]otl.OffSite, error) {
 	return s.Store.Read.Sites.Off(ctx, owner, "", "", s.Now().Add(-Grace), maxOff)
