@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -106,8 +107,8 @@ func (s *Clients) change(ctx context.Context, siteID, id string, change func(*ot
 		if len(changes) == 0 {
 			return nil
 		}
-		if err := tx.Clients.Update(ctx, c); err != nil {
-			return err
+		if live, err := tx.Clients.Update(ctx, c); err != nil || !live {
+			return cmp.Or(err, error(otl.NoSuch("client"))) // it was revoked in this moment
 		}
 		return appendEvent(ctx, tx, otl.EventClientUpdated, siteID, s.Now(), map[string]string{"client_id": c.ID, otl.DataChanged: fieldsOf(changes)}, changes...)
 	})

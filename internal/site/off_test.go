@@ -40,10 +40,13 @@ func TestSE13_SitesThatAreOff(t *testing.T) {
 		if err != nil || len(all) != 2 || all[0].Name != "Mine" || all[0].Held || all[1].Name != "Held" || !all[1].Held || !all[0].DeletedAt.Equal(w.Clock.Now()) {
 			t.Fatalf("%+v %v", all, err)
 		}
+		if all, err := off.List(t.Context(), ""); err != nil || len(all) != 0 {
+			t.Errorf("nobody's: %+v %v", all, err)
+		}
 		if one, err := off.Owned(t.Context(), owner, held.ID); err != nil || !one.Held {
 			t.Errorf("%+v %v", one, err)
 		}
-		for who, ids := range map[string][]string{owner: {on.ID, w.Shop.Site.ID, "x", ""}, other: {mine.ID, held.ID}} {
+		for who, ids := range map[string][]string{owner: {on.ID, w.Shop.Site.ID, "x", ""}, other: {mine.ID, held.ID}, "": {mine.ID, held.ID}} {
 			for _, id := range ids {
 				if one, err := off.Owned(t.Context(), who, id); err == nil {
 					t.Errorf("%q: %+v", id, one)

@@ -36,14 +36,14 @@ func (g Clients) Insert(ctx context.Context, c otl.Client, digest []byte) error 
 }
 
 // Update writes what of a client can be changed: its name, scopes and addresses, and what the page of
-// its links does.
-func (g Clients) Update(ctx context.Context, c otl.Client) error {
-	_, err := g.exec(ctx, `UPDATE clients SET name = $1, scopes = $2, redirect_uris = $3, post_logout_uris = $4, link_confirm = $5 WHERE id = $6 AND revoked_at IS NULL`,
+// its links does, and reports whether it did: the client is not revoked.
+func (g Clients) Update(ctx context.Context, c otl.Client) (bool, error) {
+	n, err := g.exec(ctx, `UPDATE clients SET name = $1, scopes = $2, redirect_uris = $3, post_logout_uris = $4, link_confirm = $5 WHERE id = $6 AND revoked_at IS NULL`,
 		c.Name, c.Scopes.String(), strings.Join(c.RedirectURIs, " "), strings.Join(c.PostLogout, " "), string(c.LinkConfirm), c.ID)
-	if err != nil {
-		return err
+	if err != nil || n == 0 {
+		return false, err
 	}
-	return g.setOrigins(ctx, c)
+	return true, g.setOrigins(ctx, c)
 }
 
 // Claim makes a resource a site's, and reports whether it is: it belongs to the first
