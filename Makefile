@@ -10,9 +10,9 @@ PYTHON    := $(CURDIR)/.cache/python
 export CGO_ENABLED := 0
 export GOFLAGS := $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath
 
-# Tests wait for processes and disks half of their time, so that more run at once than there are cores.
-# The longest ones begin. vet is a part of lint.
-AT_ONCE   ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
+# Tests wait for processes and disks some of their time, so that one more package runs at once than there
+# are cores. The longest ones begin. vet is a part of lint.
+AT_ONCE   ?= $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
 
 # The collector runs less often: tests are over soon.
 TEST       = e2e/with-postgres env GOGC=400 PATH="$(PYTHON)/bin:$$PATH" $(GO) test

@@ -32,7 +32,7 @@ func run(m *testing.M) int {
 	scratch = dir
 	defer shared.stop()
 	// Tests here wait for other processes most of their time; whoever gives -parallel decides himself.
-	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+	if err := flag.Set("test.parallel", strconv.Itoa(1+runtime.GOMAXPROCS(0))); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
