@@ -155,6 +155,7 @@ func (s stations) link(t *testing.T) {
 	l.fill("identifier", who)
 	l.press(`button[value=code]`)
 	l.at("/signin/code")
+	l.do(chromedp.WaitVisible(chromedp.CSS("#code")))
 	ask(l.tab, chromedp.Evaluate[bool](`document.querySelector("#code").value = "000000"; document.querySelector("#code-form").submit(); true`))
 	l.do(chromedp.WaitVisible(chromedp.CSS(".banner, .wrong")))
 	s.at(l, "code-wrong")
