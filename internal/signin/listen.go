@@ -57,7 +57,7 @@ func (l *Listeners) Await(ctx context.Context, stop <-chan struct{}, id string) 
 	for {
 		f, err := l.Flows.live(ctx, id)
 		if err != nil && ctx.Err() != nil {
-			return false, nil //nolint:nilerr // the wait is over
+			return false, nil // the wait is over
 		}
 		if ready := (Visit{Flow: f}).Ready(); err != nil || ready {
 			return ready, err

@@ -364,7 +364,7 @@ func (x changes) change(at int, f *folk) {
 		}
 	case 2:
 		if x.once(2) {
-			passwords{x.walker}.change(f)
+			passwords(x).change(f)
 		}
 	default:
 		x.equip(f)

@@ -49,7 +49,7 @@ func (p sending) listen(w http.ResponseWriter, r *http.Request) error {
 	flush := http.NewResponseController(w)
 	for said := heardFirst; ctx.Err() == nil; said = heardQuiet {
 		if _, err := w.Write([]byte(said)); err != nil || flush.Flush() != nil {
-			return nil //nolint:nilerr // the browser has gone
+			return nil // the browser has gone
 		}
 		part, done := context.WithTimeout(ctx, listenQuiet)
 		ready, err := p.Listeners.Await(part, req.Stopping, v.ID)
@@ -58,7 +58,7 @@ func (p sending) listen(w http.ResponseWriter, r *http.Request) error {
 			_, err = w.Write([]byte(heardReady))
 		}
 		if ready || err != nil {
-			return nil //nolint:nilerr // the head has gone out: of a visit that is over the browser hears when it asks again
+			return nil // the head has gone out: of a visit that is over the browser hears when it asks again
 		}
 		select {
 		case <-req.Stopping:
