@@ -181,15 +181,10 @@ func clientsUpdate(a *app, on onClients) *cobra.Command {
 		Example: "  otl clients update --site notes 01HKZ3M5Q8J9X2V7C4B6N1D0FG --scopes auth --link-confirm always",
 		RunE: func(c *cobra.Command, args []string) error {
 			var change site.ClientChange
-			flags := c.Flags()
-			for flag, set := range map[string]func(){
+			given(c, map[string]func(){
 				"name": func() { change.Name = &name }, "link-confirm": func() { change.LinkConfirm = &confirm }, "scopes": func() { change.Scopes = &scopes },
 				"redirect-uri": func() { change.RedirectURIs = &redirects }, "post-logout-uri": func() { change.PostLogout = &landings },
-			} {
-				if flags.Changed(flag) {
-					set()
-				}
-			}
+			})
 			if change == (site.ClientChange{}) {
 				return wrongUse(c, "nothing to change: name what is to be different")
 			}

@@ -12,6 +12,15 @@ import (
 	"github.com/onetimelogin/otl/internal/site"
 )
 
+// given runs what goes with each flag that was given to a command: one that was not leaves things as they are.
+func given(c *cobra.Command, all map[string]func()) {
+	for flag, set := range all {
+		if c.Flags().Changed(flag) {
+			set()
+		}
+	}
+}
+
 func sitesUpdate(a *app) *cobra.Command {
 	var name, domain, region string
 	var fields, required, origins []string
@@ -22,15 +31,10 @@ func sitesUpdate(a *app) *cobra.Command {
 		Example: "  otl sites update notes --name 'Acme Notes' --fields email,name,phone --require email",
 		RunE: func(c *cobra.Command, args []string) error {
 			var change site.Change
-			flags := c.Flags()
-			for flag, set := range map[string]func(){
+			given(c, map[string]func(){
 				"name": func() { change.Name = &name }, "domain": func() { change.Domain = &domain }, "region": func() { change.Region = &region },
 				"fields": func() { change.Requested = &fields }, "require": func() { change.Required = &required }, "origins": func() { change.Origins = &origins },
-			} {
-				if flags.Changed(flag) {
-					set()
-				}
-			}
+			})
 			if change == (site.Change{}) {
 				return wrongUse(c, "nothing to change: name what is to be different")
 			}
