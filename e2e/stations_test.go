@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -36,7 +35,7 @@ func TestEveryTemplateHasAStation(t *testing.T) {
 		t.Fatal(templates, err)
 	}
 	var looks strings.Builder
-	for _, name := range []string{"axe_test.go", "portal_test.go", "looks_test.go", "stations_test.go"} {
+	for _, name := range []string{"axe_test.go", "portal_test.go", "looks_test.go", "stations_test.go", "settings_test.go"} {
 		raw, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -172,48 +171,6 @@ func (s stations) hooks(t *testing.T) {
 	})
 	l.turn("main a[href*=deliveries]")
 	s.at(l, "hooks-delivery")
-}
-
-// settings are what the owner of a site sets on its pages, who is on that of his account.
-func (s stations) settings(l *looker) {
-	at := "/account/sites/" + s.vars["OTL_SITE_ID"] + "/"
-	turn := func(page string) { l.turn(`nav a[href="` + at + page + `"]`) }
-	s.at(l, "account-owner")
-	l.turn(`main .item a[href="` + at + `ways"]`)
-	s.at(l, "site-ways")
-	ask(l.tab, chromedp.Evaluate[bool](`document.querySelectorAll("#ways input[type=checkbox]").forEach((e) => (e.checked = false)); true`))
-	l.turn("#ways button")
-	l.do(chromedp.WaitVisible(chromedp.CSS("#ways-wrong")))
-	s.at(l, "site-ways-wrong")
-	turn("details")
-	s.at(l, "site-details")
-	turn("addresses")
-	s.at(l, "site-addresses")
-	turn("keys")
-	s.at(l, "site-keys")
-	turn("clients")
-	l.fill("name", "Cash desk")
-	l.turn("#new button")
-	l.do(chromedp.WaitVisible(chromedp.CSS("#secret")))
-	s.at(l, "site-clients")
-	turn("look")
-	logo := filepath.Join(l.t.TempDir(), "logo.png")
-	raw, err := base64.StdEncoding.DecodeString("iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAIAAAD8GO2jAAAAKklEQVR42mOQ979BU8QwasGoBaMWjFowasGoBaMWjFowasGoBaMWDBULAHdAGEzTcE27AAAAAElFTkSuQmCC")
-	if err == nil {
-		err = os.WriteFile(logo, raw, 0o600)
-	}
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.do(chromedp.SetUploadFiles(chromedp.CSS("#logo"), []string{logo}))
-	l.fill("color", "#1f4fd8")
-	l.fill("link_text_0", "Help")
-	l.fill("link_url_0", "https://notes.example.com/help")
-	l.turn("#look button")
-	l.do(chromedp.WaitVisible(chromedp.CSS("main img.logo")))
-	s.at(l, "site-look")
-	l.visit(s.url + at + "off")
-	s.at(l, "site-off")
 }
 
 // overdue is a visit that took too long, and can be begun anew.

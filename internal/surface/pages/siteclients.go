@@ -110,7 +110,7 @@ func (p programs) lay(w http.ResponseWriter, r *http.Request, v signin.Visit, of
 	s.about(of, siteClients, "own_clients_heading")
 	page := siteClientsPage{At: ownedAt(of.ID, siteClients), Made: made.ID, Secret: made.Secret.Reveal()}
 	for _, c := range all {
-		about := []string{isolate(c.ID), isolate(strings.Join(c.Scopes.Strings(), ", ")), s.With("date", s.day(c.CreatedAt)).Say("factor_since"), s.Say("own_client_" + string(c.Auth)), s.Say("own_confirm_" + string(c.LinkConfirm))}
+		about := []string{isolate(strings.Join(c.Scopes.Strings(), ", ")), s.With("date", s.day(c.CreatedAt)).Say("factor_since"), s.Say("own_client_" + string(c.Auth)), s.Say("own_confirm_" + string(c.LinkConfirm))}
 		page.Clients = append(page.Clients, clientCard{c.ID, c.Name, strings.Join(about, " · "), c.RedirectURIs})
 	}
 	page.clientForm = f.form(s, page.At, otl.Client{}, wrong)
