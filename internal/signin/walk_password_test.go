@@ -41,28 +41,10 @@ func (x passwords) fresh() string { return fmt.Sprintf("staple-battery-%d", x.di
 // devices with them, and so do mails to choose one.
 func (x passwords) became(f *folk, next, but string) {
 	f.past, f.pass = kept(f.past, f.pass), next
-	for id, by := range x.whose {
-		if by == f && id != but {
-			x.ended[id] = true
-			delete(x.whose, id)
-		}
-	}
-	steps := slices.Clone(x.begun)
-	for _, b := range x.seats {
-		if b.step != nil {
-			steps = append(steps, b.step)
-		}
-	}
-	for _, b := range steps {
-		b.gone = b.gone || b.by == f
-	}
-	for _, h := range x.handed {
-		h.used = h.used || h.is.by == f
-	}
+	x.ends(f, "", but)
 	for _, r := range x.resets {
 		r.gone = r.gone || r.by == f
 	}
-	x.forget(f, "")
 }
 
 // replace has somebody who is signed in by tokens replace his password.
@@ -97,6 +79,9 @@ func (x passwords) renew(ctx context.Context, b *seat) {
 
 // change has somebody forget his password: a mail comes, by which he chooses another, or tries to by one that is good no more.
 func (x passwords) change(f *folk) {
+	if x.out(f) {
+		return
+	}
 	at := one(x.walker, x.sites).Site
 	if len(x.resets) == 0 || x.once(2) {
 		if err := x.w.Accounts.Forgot(x.Context(), at.ID, f.Email.Address); err != nil {

@@ -267,8 +267,8 @@ func (x proofs) fromCode(f *folk, asked *prompt) shown {
 	if x.once(5) && x.stray.code != "" {
 		code = x.stray.code
 	}
-	if x.once(8) {
-		k = one(x.walker, []otl.FactorKind{otl.FactorMail, otl.FactorSMS})
+	if other := map[otl.FactorKind]otl.FactorKind{otl.FactorMail: otl.FactorSMS, otl.FactorSMS: otl.FactorMail}; x.once(4) {
+		k = other[k]
 	}
 	return shown{k, secret.NewText(code), f.has(k) && k == asked.sent && code == asked.code, func() { asked.code = "" }}
 }
@@ -324,24 +324,37 @@ func somebody(x *walker, d *trusted) *folk {
 	return d.by
 }
 
-// trust keeps the token of a device that is trusted from now on, if one is.
-func (x *walker) trust(token secret.Text, f *folk, at otl.Site, ttl time.Duration) {
+// trust keeps the token of a device that is trusted from now on, if one is, and gives it.
+func (x *walker) trust(token secret.Text, f *folk, at otl.Site, ttl time.Duration) *trusted {
 	if token.Empty() {
-		return
+		return nil
 	}
 	now := x.w.Clock.Now()
 	t, err := x.w.Store.Read.Tickets.Live(x.Context(), otl.PurposeDevice, factor.DeviceDigest(token), now)
 	if err != nil {
 		x.Fatal(err)
 	}
-	x.devices = kept(x.devices, &trusted{token, t.ID, f, at.ID, now, now.Add(ttl), false})
+	d := &trusted{token, t.ID, f, at.ID, now, now.Add(ttl), false}
+	x.devices = kept(x.devices, d)
+	return d
 }
 
 // forget notes that somebody trusts no device any more at a site or, for "", anywhere.
 func (x *walker) forget(f *folk, at string) {
-	for _, d := range x.devices {
+	for _, d := range x.known() {
 		d.gone = d.gone || d.by == f && (at == "" || d.at == at)
 	}
+}
+
+// known gives the devices of the walk.
+func (x *walker) known() []*trusted {
+	all := slices.Clone(x.devices)
+	for _, b := range x.seats {
+		if b.device != nil {
+			all = append(all, b.device)
+		}
+	}
+	return all
 }
 
 // changes change what a walk goes by.
@@ -349,7 +362,10 @@ type changes struct{ *walker }
 
 // change changes what a site asks for, or what somebody has.
 func (x changes) change(at int, f *folk) {
-	switch x.dice.IntN(5) {
+	if x.out(f) {
+		return
+	}
+	switch x.dice.IntN(6) {
 	case 0:
 		policies := []otl.MFAPolicy{otl.MFAOff, otl.MFAOptional, otl.MFAOptional, otl.MFAOptional, otl.MFARequired, otl.MFARequired, otl.MFARoles}
 		x.sites[at] = demand(x.T, x.w, x.sites[at], one(x.walker, policies), "editor")
@@ -362,6 +378,8 @@ func (x changes) change(at int, f *folk) {
 		if f.enrolled() {
 			x.strip(f)
 		}
+	case 3:
+		x.shut(f, at)
 	case 2:
 		if x.once(2) {
 			passwords(x).change(f)
@@ -546,8 +564,8 @@ func (x post) send(f *folk, at int) {
 			return
 		}
 	}
-	if err != nil {
-		x.Fatal(err)
+	if x.refused(f, err) {
+		return
 	}
 	if m.code == "" {
 		l := x.letter(to, otl.MessageSignIn)

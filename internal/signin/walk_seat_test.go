@@ -26,7 +26,8 @@ type seat struct {
 	held     []secret.Text
 	step     *begun // nil for none
 	enrolled factor.Enrolment
-	code     string // that was sent for it
+	code     string   // that was sent for it
+	device   *trusted // that it is, nil for none
 }
 
 // leave signs the browser out.
@@ -40,7 +41,7 @@ func (b *seat) leave(x *walker) {
 		x.Fatal(err)
 	}
 	if everywhere && len(all) > 0 {
-		x.forget(x.who(all[0].User.ID), "")
+		x.ends(x.who(all[0].User.ID), "", "")
 	}
 }
 
@@ -63,6 +64,7 @@ func (b *seat) begin(ctx context.Context, x *walker, s signin.SetUps) {
 
 // act takes one step of a visit: what is next, or what is not.
 func (b *seat) act(ctx context.Context, x *walker, d *trusted) {
+	ctx, d = b.from(ctx, x, d)
 	s := signin.SetUps{Arrivals: signin.Arrivals{Flows: x.w.Flows}}
 	v, err := s.Visit(ctx, b.flow, b.browser, b.held)
 	if err == nil && v.Known() {
@@ -116,7 +118,9 @@ func (b *seat) came(x *walker, way string, is *begun, d *trusted, a signin.Arriv
 		if !a.Device.Empty() && d != nil && d.by == is.by && d.at == x.home.ID {
 			d.gone = true // it makes room
 		}
-		x.trust(a.Device, is.by, x.home, a.Trusts)
+		if t := x.trust(a.Device, is.by, x.home, a.Trusts); t != nil {
+			b.device = t
+		}
 	}
 }
 
@@ -145,8 +149,8 @@ func (b *seat) signIn(ctx context.Context, x *walker, s signin.SetUps, v signin.
 // mailed has a link and a code sent for the visit.
 func (b *seat) mailed(ctx context.Context, x *walker, s signin.SetUps, v signin.Visit) {
 	f := one(x, x.people)
-	if err := s.SendCode(ctx, v, f.Email.Address); err != nil {
-		x.Fatal(err)
+	if x.refused(f, s.SendCode(ctx, v, f.Email.Address)) || x.out(f) {
+		return
 	}
 	l := post{x}.letter(f.Email.Address, otl.MessageSignIn)
 	m := &posted{by: f, site: v.Site.ID, flow: v.ID, method: otl.MethodMailCode, code: l.Code, link: tokenOf(l.Link)}

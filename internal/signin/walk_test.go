@@ -58,7 +58,9 @@ type walker struct {
 	seats   []*seat
 	proven  map[string]otl.Methods // what was proven for each session
 	whose   map[string]*folk       // whose each is
-	ended   map[string]bool        // those that a new password has ended
+	where   map[string]string      // at which site
+	ended   map[string]bool        // those that ended with all of his
+	bar     *bar                   // nil where nobody is kept out
 	resets  []*reset
 	waiting []*wait
 	clients []string       // that devices of each site ask for
@@ -74,7 +76,7 @@ type begun struct {
 	door    signin.Door
 	methods otl.Methods
 	prompt  prompt
-	gone    bool // a new password has ended it
+	gone    bool // it ended with all sessions of his
 }
 
 // with gives it with one proof more, where it comes to something further.
@@ -142,6 +144,9 @@ func (x *walker) in(way string, s otl.Session, is *begun, d *trusted) {
 			x.Errorf("%s gave a session by %q at %s to %s", way, s.Methods, s.SiteID, s.UserID)
 		}
 	}
+	if x.at(s.SiteID).Opens(is.methods.Way()) != nil {
+		x.Errorf("%s gave a session by %q at %s, which does not take that", way, s.Methods, s.SiteID)
+	}
 	x.says(way, s, is)
 }
 
@@ -159,8 +164,11 @@ func (x *walker) says(way string, s otl.Session, is *begun) {
 	if s.UserID != is.by.ID || s.Methods.String() != is.methods.String() {
 		x.Errorf("%s gave a session of %s by %q: it was %s, by %q", way, s.UserID, s.Methods, is.by.ID, is.methods)
 	}
+	if x.bar.keeps(is.by, s.SiteID) {
+		x.Errorf("%s let %s in at %s, who is kept out", way, s.UserID, s.SiteID)
+	}
 	if s.ID != "" {
-		x.proven[s.ID], x.whose[s.ID] = is.methods, is.by
+		x.proven[s.ID], x.whose[s.ID], x.where[s.ID] = is.methods, is.by, s.SiteID
 	}
 }
 
@@ -302,7 +310,7 @@ func (x *walker) renew(ctx context.Context) {
 		return
 	}
 	b, err := x.w.SignIn.Authenticate(ctx, one(x, x.access).token)
-	if x.took("authenticated", !x.ended[b.Session.ID], err); err != nil {
+	if x.took("authenticated", !x.ended[b.Session.ID] && (err != nil || !x.bar.keeps(x.who(b.User.ID), b.Site.ID)), err); err != nil {
 		return
 	}
 	if x.once(4) {
@@ -320,12 +328,14 @@ func (x *walker) renew(ctx context.Context) {
 		})
 	}
 	p := proofs{x}.prove(is.by, asked)
-	t, err := x.w.SignIn.Second.Raise(ctx, signin.StepUp{Bearer: b, Kind: p.kind, Proof: p.proof})
+	up := signin.StepUp{Bearer: b, Kind: p.kind, Proof: p.proof}
+	t, err := x.w.SignIn.Second.Raise(ctx, up)
 	right := p.right && (is.methods.Factors() > 1 || is.methods.Adds(p.kind.Method()))
 	if x.took("raised by "+string(p.kind), right, err); err == nil {
 		x.note(p)
 		x.stays("raised", t.Session, is.with(p.kind.Method()))
 		x.holds(is.by, t.Session.ID, t.Access, t.Refresh)
+		x.again(ctx, up)
 	}
 }
 
@@ -336,18 +346,18 @@ func (x *walker) leave() {
 	case 0:
 		r, everywhere := one(x, x.refresh), x.once(2)
 		if _, err := x.w.SignIn.Logout(x.Context(), signin.Logout{Site: at, Refresh: r.token, Everywhere: everywhere}); err == nil && everywhere {
-			x.forget(r.by, at.ID)
+			x.ends(r.by, at.ID, "")
 		}
 	case 1:
 		if err := x.w.SignIn.Second.LogOut(x.Context(), at.ID, f.ID); err != nil {
 			x.Fatal(err)
 		}
-		x.forget(f, at.ID)
+		x.ends(f, at.ID, "")
 	case 2:
 		if _, err := x.w.SignIn.RevokeAll(x.Context(), f.ID); err != nil {
 			x.Fatal(err)
 		}
-		x.forget(f, "")
+		x.ends(f, "", "")
 	case 3:
 		one(x, x.seats).leave(x)
 	case 4:
@@ -373,6 +383,9 @@ func (x *walker) pass() {
 
 // act takes one step of the walk.
 func (x *walker) act() {
+	if x.bar != nil && x.once(4) {
+		x.open()
+	}
 	ctx, d := x.from()
 	switch x.dice.IntN(21) {
 	case 0, 1:
@@ -440,7 +453,7 @@ func newWalker(t *testing.T) *walker {
 	x := &walker{
 		T: t, w: w, dice: rand.New(rand.NewPCG(1, 2)), sites: []site.Registered{notes, shop}, home: home, doors: []signin.Door{{Name: "a"}, {Name: "b"}, {Name: "a", Client: "c"}},
 		people: []*folk{{holder: jane}, {holder: john}, {holder: ann}}, prompts: map[string]*prompt{}, signed: map[string]bool{}, ready: map[string]*folk{}, proven: map[string]otl.Methods{}, ways: map[string]int{},
-		whose: map[string]*folk{}, ended: map[string]bool{}, clients: []string{listens(t, w, notes.Site), listens(t, w, shop.Site)},
+		whose: map[string]*folk{}, where: map[string]string{}, ended: map[string]bool{}, clients: []string{listens(t, w, notes.Site), listens(t, w, shop.Site)},
 		seats: []*seat{{browser: signin.NewBrowser()}, {browser: signin.NewBrowser()}, {browser: signin.NewBrowser()}},
 	}
 	for _, f := range x.people {
