@@ -7,6 +7,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
 	"github.com/onetimelogin/otl/internal/store"
@@ -137,6 +138,26 @@ func (b *seat) from(ctx context.Context, x *walker, d *trusted) (context.Context
 		return ctx, d
 	}
 	return otl.WithRequest(x.Context(), &otl.Request{Device: factor.DeviceDigest(b.device.token)}), b.device
+}
+
+// anew has the browser closed, so that only the device stays trusted, and whoever trusts it sign in by his password and go
+// where that leads him: to a site, or to let a device in.
+func (b *seat) anew(ctx context.Context, x *walker, s signin.SetUps, d *trusted) {
+	b.held = nil
+	if b.begin(ctx, x, s); x.once(3) {
+		waits{x}.begin(ctx)
+		waits{x}.enter(ctx, b)
+	}
+	v, err := s.Visit(ctx, b.flow, b.browser, b.held)
+	if err != nil {
+		return
+	}
+	f := b.device.by
+	a, err := s.Password(ctx, v, f.Email.Address, secret.NewText(f.pass))
+	b.came(x, "a visit", &begun{by: f, methods: otl.Methods{otl.MethodPassword}}, d, a, err)
+	if v, err = s.Visit(ctx, b.flow, b.browser, b.held); err == nil && v.Known() {
+		b.finish(ctx, x, v, d)
+	}
 }
 
 // again has a proof that has just raised a session raise it once more.

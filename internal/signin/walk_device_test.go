@@ -45,6 +45,11 @@ func (x waits) act(ctx context.Context) {
 		x.fetch(ctx, one(x.walker, x.waiting))
 		return
 	}
+	x.begin(ctx)
+}
+
+// begin has a device begin to wait.
+func (x waits) begin(ctx context.Context) {
 	at := x.dice.IntN(len(x.sites))
 	shown, err := x.devices().Begin(ctx, x.sites[at].Site, x.clients[at], "openid")
 	if err != nil {
@@ -58,7 +63,10 @@ func (x waits) enter(ctx context.Context, b *seat) {
 	if len(x.waiting) == 0 {
 		return
 	}
-	d := one(x.walker, x.waiting)
+	d := x.waiting[len(x.waiting)-1]
+	if x.once(2) {
+		d = one(x.walker, x.waiting)
+	}
 	code, right := d.User, d.is == nil && !d.over && x.w.Clock.Now().Before(d.until)
 	if x.once(8) {
 		code, right = "BBBB-BBBB", false

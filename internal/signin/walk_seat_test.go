@@ -71,13 +71,16 @@ func (b *seat) act(ctx context.Context, x *walker, d *trusted) {
 		x.took("a cookie", !x.ended[v.Who.Session.ID], nil)
 	}
 	switch {
+	case b.device != nil && !b.device.gone && x.once(3):
+		b.anew(ctx, x, s, d)
+		return
 	case len(b.held) > 0 && x.once(10):
 		b.straight(ctx, x, d)
 		return
 	case len(b.held) > 0 && x.once(20):
 		passwords{x}.renew(ctx, b)
 		return
-	case x.once(16):
+	case x.once(12):
 		waits{x}.enter(ctx, b)
 		return
 	case err != nil || x.once(12):
