@@ -3,6 +3,7 @@ package signin_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/factor"
@@ -29,12 +30,15 @@ func (b *bar) keeps(f *folk, siteID string) bool {
 	return b != nil && b.by == f && (b.at == "" || b.at == siteID) && b.no != siteID
 }
 
+// gates are what keeps the people of a walk out, and what ends with their sessions.
+type gates struct{ *walker }
+
 // out reports whether somebody is kept out of any site.
-func (x *walker) out(f *folk) bool { return x.bar != nil && x.bar.by == f }
+func (x gates) out(f *folk) bool { return x.bar != nil && x.bar.by == f }
 
 // shut bars somebody: he is disabled, leaves, or a site suspends him; or has the site take what people sign in with but
 // for one way.
-func (x *walker) shut(f *folk, at int) {
+func (x gates) shut(f *folk, at int) {
 	x.open()
 	x.bar = &bar{by: f, of: at}
 	switch x.dice.IntN(4) {
@@ -43,13 +47,13 @@ func (x *walker) shut(f *folk, at int) {
 	case 1:
 		x.bar.no = x.home.ID
 	case 2:
-		x.bar.by, x.bar.on = nil, one(x, otl.AllWays())
+		x.bar.by, x.bar.on = nil, one(x.walker, otl.AllWays())
 	}
 	x.bars(x.w.Clock.Now())
 }
 
 // open takes back what there is of it.
-func (x *walker) open() {
+func (x gates) open() {
 	if x.bar != nil {
 		x.bars(time.Time{})
 		x.bar = nil
@@ -57,7 +61,7 @@ func (x *walker) open() {
 }
 
 // bars writes since when it holds, the zero time for not any more.
-func (x *walker) bars(since time.Time) {
+func (x gates) bars(since time.Time) {
 	b := x.bar
 	if b.by == nil {
 		x.takes(b.of, since)
@@ -80,7 +84,7 @@ func (x *walker) bars(since time.Time) {
 }
 
 // takes has a site take every way to sign in, but for that of the bar since a time that is not zero.
-func (x *walker) takes(at int, since time.Time) {
+func (x gates) takes(at int, since time.Time) {
 	off := otl.Ways{}
 	if !since.IsZero() {
 		off = otl.Ways{x.bar.on}
@@ -94,7 +98,7 @@ func (x *walker) takes(at int, since time.Time) {
 
 // refused reports whether what was to be sent was refused as it may be, to somebody who is kept out or in a way
 // that is switched off.
-func (x *walker) refused(f *folk, err error) bool {
+func (x gates) refused(f *folk, err error) bool {
 	if err != nil && !x.out(f) && !errors.Is(err, otl.ErrWay) {
 		x.Fatal(err)
 	}
@@ -103,7 +107,7 @@ func (x *walker) refused(f *folk, err error) bool {
 
 // ends notes that the sessions of somebody ended at a site or, for "", everywhere, but for one, and with
 // them whatever keeps a proof of his for later.
-func (x *walker) ends(f *folk, at, but string) {
+func (x gates) ends(f *folk, at, but string) {
 	for id, by := range x.whose {
 		if by == f && id != but && (at == "" || x.where[id] == at) {
 			x.ended[id] = true
@@ -130,6 +134,17 @@ func (x *walker) ends(f *folk, at, but string) {
 			delete(x.ready, flow)
 		}
 	}
+}
+
+// known gives the devices of the walk.
+func (x gates) known() []*trusted {
+	all := slices.Clone(x.devices)
+	for _, b := range x.seats {
+		if b.device != nil {
+			all = append(all, b.device)
+		}
+	}
+	return all
 }
 
 // from gives a request from the device that this browser trusts, as a rule, else as any has it.
@@ -161,7 +176,7 @@ func (b *seat) anew(ctx context.Context, x *walker, s signin.SetUps, d *trusted)
 }
 
 // again has a proof that has just raised a session raise it once more.
-func (x *walker) again(ctx context.Context, u signin.StepUp) {
+func (x gates) again(ctx context.Context, u signin.StepUp) {
 	if x.once(3) {
 		_, err := x.w.SignIn.Second.Raise(ctx, u)
 		x.took("raised again by "+string(u.Kind), false, err)

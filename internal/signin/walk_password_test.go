@@ -41,7 +41,7 @@ func (x passwords) fresh() string { return fmt.Sprintf("staple-battery-%d", x.di
 // devices with them, and so do mails to choose one.
 func (x passwords) became(f *folk, next, but string) {
 	f.past, f.pass = kept(f.past, f.pass), next
-	x.ends(f, "", but)
+	gates(x).ends(f, "", but)
 	for _, r := range x.resets {
 		r.gone = r.gone || r.by == f
 	}
@@ -79,7 +79,7 @@ func (x passwords) renew(ctx context.Context, b *seat) {
 
 // change has somebody forget his password: a mail comes, by which he chooses another, or tries to by one that is good no more.
 func (x passwords) change(f *folk) {
-	if x.out(f) {
+	if gates(x).out(f) {
 		return
 	}
 	at := one(x.walker, x.sites).Site

@@ -341,20 +341,9 @@ func (x *walker) trust(token secret.Text, f *folk, at otl.Site, ttl time.Duratio
 
 // forget notes that somebody trusts no device any more at a site or, for "", anywhere.
 func (x *walker) forget(f *folk, at string) {
-	for _, d := range x.known() {
+	for _, d := range (gates{x}).known() {
 		d.gone = d.gone || d.by == f && (at == "" || d.at == at)
 	}
-}
-
-// known gives the devices of the walk.
-func (x *walker) known() []*trusted {
-	all := slices.Clone(x.devices)
-	for _, b := range x.seats {
-		if b.device != nil {
-			all = append(all, b.device)
-		}
-	}
-	return all
 }
 
 // changes change what a walk goes by.
@@ -362,7 +351,7 @@ type changes struct{ *walker }
 
 // change changes what a site asks for, or what somebody has.
 func (x changes) change(at int, f *folk) {
-	if x.out(f) {
+	if gates(x).out(f) {
 		return
 	}
 	switch x.dice.IntN(6) {
@@ -379,7 +368,7 @@ func (x changes) change(at int, f *folk) {
 			x.strip(f)
 		}
 	case 3:
-		x.shut(f, at)
+		gates(x).shut(f, at)
 	case 2:
 		if x.once(2) {
 			passwords(x).change(f)
@@ -564,7 +553,7 @@ func (x post) send(f *folk, at int) {
 			return
 		}
 	}
-	if x.refused(f, err) {
+	if gates(x).refused(f, err) {
 		return
 	}
 	if m.code == "" {

@@ -41,7 +41,7 @@ func (b *seat) leave(x *walker) {
 		x.Fatal(err)
 	}
 	if everywhere && len(all) > 0 {
-		x.ends(x.who(all[0].User.ID), "", "")
+		gates{x}.ends(x.who(all[0].User.ID), "", "")
 	}
 }
 
@@ -152,7 +152,7 @@ func (b *seat) signIn(ctx context.Context, x *walker, s signin.SetUps, v signin.
 // mailed has a link and a code sent for the visit.
 func (b *seat) mailed(ctx context.Context, x *walker, s signin.SetUps, v signin.Visit) {
 	f := one(x, x.people)
-	if x.refused(f, s.SendCode(ctx, v, f.Email.Address)) || x.out(f) {
+	if (gates{x}).refused(f, s.SendCode(ctx, v, f.Email.Address)) || (gates{x}).out(f) {
 		return
 	}
 	l := post{x}.letter(f.Email.Address, otl.MessageSignIn)

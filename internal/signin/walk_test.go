@@ -335,7 +335,7 @@ func (x *walker) renew(ctx context.Context) {
 		x.note(p)
 		x.stays("raised", t.Session, is.with(p.kind.Method()))
 		x.holds(is.by, t.Session.ID, t.Access, t.Refresh)
-		x.again(ctx, up)
+		gates{x}.again(ctx, up)
 	}
 }
 
@@ -346,18 +346,18 @@ func (x *walker) leave() {
 	case 0:
 		r, everywhere := one(x, x.refresh), x.once(2)
 		if _, err := x.w.SignIn.Logout(x.Context(), signin.Logout{Site: at, Refresh: r.token, Everywhere: everywhere}); err == nil && everywhere {
-			x.ends(r.by, at.ID, "")
+			gates{x}.ends(r.by, at.ID, "")
 		}
 	case 1:
 		if err := x.w.SignIn.Second.LogOut(x.Context(), at.ID, f.ID); err != nil {
 			x.Fatal(err)
 		}
-		x.ends(f, at.ID, "")
+		gates{x}.ends(f, at.ID, "")
 	case 2:
 		if _, err := x.w.SignIn.RevokeAll(x.Context(), f.ID); err != nil {
 			x.Fatal(err)
 		}
-		x.ends(f, "", "")
+		gates{x}.ends(f, "", "")
 	case 3:
 		one(x, x.seats).leave(x)
 	case 4:
@@ -384,7 +384,7 @@ func (x *walker) pass() {
 // act takes one step of the walk.
 func (x *walker) act() {
 	if x.bar != nil && x.once(4) {
-		x.open()
+		gates{x}.open()
 	}
 	ctx, d := x.from()
 	switch x.dice.IntN(21) {
@@ -471,7 +471,8 @@ func newWalker(t *testing.T) *walker {
 // password, mail, SMS and passkey, beginning, challenging, verifying by all kinds of factors, entering,
 // handing over, arriving, raising, refreshing, visits of browsers and their ends, letting devices in, with right and
 // wrong tokens, proofs, doors, sites, people and trusted devices, while sites change what they ask
-// for, factors, recovery codes, passwords and devices come and go and people sign out; and holds
+// for, factors, recovery codes, passwords and devices come and go, people sign out, and somebody is
+// disabled, leaves or is suspended, or a way to sign in is switched off, for a while; and holds
 // every session, at the moment it is opened or kept, and every proof that is taken against the
 // rule. It says how long each tenth of it took.
 func TestSE15_NoOrderOfStepsOpensASessionWithOneFactor(t *testing.T) {
