@@ -20,15 +20,15 @@ func (a *Members) ByEmail(ctx context.Context, siteID, address string) (Member, 
 	return a.known(ctx, siteID, u, otl.FieldEmail, err)
 }
 
-// ByPhone gives the one of a site's people who granted it this number. It is NotFound
-// where nobody did, or several.
+// ByPhone gives the one of a site's people who granted it this number: whoever has proven it before all who
+// only wrote it. It is NotFound where nobody did, or several who are as good as each other.
 func (a *Members) ByPhone(ctx context.Context, siteID, number string) (Member, error) {
 	number, err := otl.ParsePhone(number)
 	if err != nil {
 		return Member{}, otl.NoSuch("user")
 	}
-	u, err := a.Store.Read.Users.ByPhone(ctx, number, siteID)
-	return a.known(ctx, siteID, u, otl.FieldPhone, err)
+	m, err := a.Store.Read.Grants.MemberByPhone(ctx, siteID, number)
+	return a.known(ctx, siteID, m.User, otl.FieldPhone, err)
 }
 
 // ByUsername gives the one of a site's people who granted it this username, or NotFound.

@@ -31,7 +31,8 @@ type Members struct {
 
 // Welcome adds a person with an address or a number whom nobody knows yet, on behalf of
 // a site whose visitor he seems to be, and reports whether it did: an address is looked
-// for in the whole network, a number among the site's people. He has proven nothing.
+// for in the whole network, a number among the site's people who let it see theirs: it would learn whose
+// it is of the others. He has proven nothing.
 func (a *Members) Welcome(ctx context.Context, site otl.Site, address, number string) (bool, error) {
 	c := Creation{Email: address, Site: &site}
 	var err error
@@ -45,7 +46,10 @@ func (a *Members) Welcome(ctx context.Context, site otl.Site, address, number st
 		if c.Profile.Phone = &number; number == "" {
 			return false, otl.InvalidField("phone_number", "required", "is required")
 		}
-		_, err = a.Store.Read.Users.ByPhone(ctx, number, site.ID)
+		_, err = a.Store.Read.Grants.MemberByPhone(ctx, site.ID, number)
+	}
+	if errors.Is(err, store.ErrSeveral) {
+		return false, otl.NoSuch("user").Because(err) // one more would be named by it no more than they are
 	}
 	if !errors.Is(err, store.ErrNotFound) {
 		return false, err

@@ -96,6 +96,7 @@ func (d *doors) person(has enrolment, role string) person {
 	}); err != nil {
 		d.Fatal(err)
 	}
+	d.w.Sees(d.T, p.User, d.w.Notes.Site, otl.MinimalFields().With(otl.FieldPhone)...)
 	give(d, p, role)
 	d.enrol(&p)
 	return p

@@ -2,6 +2,7 @@ package otltest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -105,9 +106,24 @@ func (w *World) Phone(t testing.TB, u otl.User, number string, proven bool) {
 	}
 }
 
+// Sees has a person let a site see these fields of his and no others.
+func (w *World) Sees(t testing.TB, u otl.User, site otl.Site, fields ...otl.Field) {
+	t.Helper()
+	if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		g, err := tx.Grants.Of(ctx, u.ID, site.ID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		g.UserID, g.SiteID, g.Fields, g.CreatedAt, g.UpdatedAt = u.ID, site.ID, otl.Fields{}.With(fields...), w.Clock.Now(), w.Clock.Now()
+		return tx.Grants.Put(ctx, g)
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Kinds adds a person of each kind that pages and APIs must not tell from nobody, whose addresses
 // begin with the kind and end as said: a member of Notes, one of Shop, and one who is disabled, each with a
-// proven number, and one whose number is not proven.
+// proven number that the site sees, and one whose number is not proven.
 func (w *World) Kinds(t testing.TB, end, number string) {
 	t.Helper()
 	for i, kind := range []string{"member", "elsewhere", "disabled", "unproven"} {
@@ -117,6 +133,7 @@ func (w *World) Kinds(t testing.TB, end, number string) {
 		}
 		u := w.Person(t, kind+end, at)
 		w.Phone(t, u, number+strconv.Itoa(i), kind != "unproven")
+		w.Sees(t, u, at, otl.MinimalFields().With(otl.FieldPhone)...)
 		if kind != "disabled" {
 			continue
 		}

@@ -236,8 +236,8 @@ func (i *Identifier) check() error {
 
 // find gives the person an identifier names: anybody of the network, or one of the
 // site's people for members. An id or a number names people of the site only: the
-// one is known to nobody else, the other is not unique. A username names only those
-// of its people who let it see that.
+// one is known to nobody else, the other is not unique. A username or a number names only those
+// of its people who let it see that: it would learn whose it is of the others.
 func (s *Codes) find(ctx context.Context, site otl.Site, who Identifier, members bool) (otl.User, error) {
 	var u otl.User
 	var err error

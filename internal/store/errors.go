@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"time"
@@ -20,6 +21,9 @@ import (
 var (
 	// ErrNotFound means that no row matched.
 	ErrNotFound = errors.New("no such row")
+	// ErrSeveral means that what was looked for is no one person's: nobody is named by it. It is ErrNotFound
+	// to whoever does not ask.
+	ErrSeveral = fmt.Errorf("several have it: %w", ErrNotFound)
 	// ErrTaken means that another row has the value that only one may have.
 	ErrTaken = errors.New("the value is taken")
 	// ErrLocked means that another server has this SQLite file open.

@@ -177,28 +177,33 @@ func (g Grants) MemberByEmail(ctx context.Context, siteID, key string) (Member, 
 	return m, err
 }
 
-// MemberByPhone gives the person with this number who has joined a site and not left it, without
-// what the site keeps of him.
-// Numbers are not unique: it is ErrNotFound where several of the site have it. Where fewer than
-// two have, it reads whoever comes first and forgets them, so that it takes as long (OT-10).
+// MemberByPhone gives the person with this number who has joined a site, not left it and lets it see his number,
+// without what the site keeps of him: of others it would tell whose number it is (D1). Numbers are not unique, and
+// anybody may write one: whoever has proven it comes before all who have not. Where two are as good as each other it
+// is ErrSeveral. It reads whoever comes first where fewer than two have it, and forgets them, so that it
+// takes as long (OT-10).
 func (g Grants) MemberByPhone(ctx context.Context, siteID, phone string) (Member, error) {
 	const columns = userColumns + `, ` + grantColumns
+	having := columns + ` FROM users u CROSS JOIN grants g
+		WHERE u.phone = $2 AND u.phone <> '' AND g.user_id = u.id AND g.site_id = $1 AND g.revoked_at IS NULL AND ` + granted(otl.FieldPhone)
 	type row struct {
 		Member
-		found bool
+		rank int
 	}
-	rows, err := all(ctx, g.group, `SELECT true, `+columns+` FROM users u CROSS JOIN grants g
-			WHERE u.phone = $2 AND u.phone <> '' AND g.user_id = u.id AND g.site_id = $1 AND g.revoked_at IS NULL
-		UNION ALL SELECT false, `+columns+` FROM grants g JOIN users u ON u.id = g.user_id WHERE g.site_id = $1 AND g.user_id > '' LIMIT 2`,
+	const nobody = 2 // rank of whoever is read and forgotten
+	rows, err := all(ctx, g.group, `SELECT 0, `+having+` AND u.phone_verified_at IS NOT NULL
+		UNION ALL SELECT 1, `+having+` AND u.phone_verified_at IS NULL
+		UNION ALL SELECT 2, `+columns+` FROM grants g JOIN users u ON u.id = g.user_id WHERE g.site_id = $1 AND g.user_id > '' LIMIT 2`,
 		[]any{siteID, phone}, func(r *row) []any {
-			return append(append([]any{&r.found}, userDest(&r.User)...), grantDest(&r.Grant)...)
+			return append(append([]any{&r.rank}, userDest(&r.User)...), grantDest(&r.Grant)...)
 		})
-	rows = slices.DeleteFunc(rows, func(r row) bool { return !r.found })
-	if err == nil && len(rows) != 1 {
-		err = ErrNotFound
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return Member{}, err
+	case len(rows) == 0 || rows[0].rank == nobody:
+		return Member{}, ErrNotFound
+	case len(rows) == 2 && rows[1].rank == rows[0].rank:
+		return Member{}, ErrSeveral
 	}
 	return rows[0].Member, nil
 }

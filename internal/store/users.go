@@ -87,20 +87,6 @@ func (g Users) ByUsername(ctx context.Context, key string) (otl.User, error) {
 	return u, err
 }
 
-// ByPhone gives the person of a site with this number. Numbers are not unique: it
-// is ErrNotFound where several people of the site have it.
-func (g Users) ByPhone(ctx context.Context, phone, siteID string) (otl.User, error) {
-	found, err := all(ctx, g.group, `SELECT `+userColumns+` FROM users u JOIN grants g ON g.user_id = u.id AND g.site_id = $1 AND g.revoked_at IS NULL
-		WHERE u.phone = $2 AND u.phone <> '' LIMIT 2`, []any{siteID, phone}, userDest)
-	if err != nil {
-		return otl.User{}, err
-	}
-	if len(found) != 1 {
-		return otl.User{}, ErrNotFound
-	}
-	return found[0], nil
-}
-
 // List gives people after the given id, oldest first.
 func (g Users) List(ctx context.Context, after string, limit int) ([]otl.User, error) {
 	return all(ctx, g.group, `SELECT `+userColumns+` FROM users u WHERE u.id > $1 ORDER BY u.id LIMIT $2`,

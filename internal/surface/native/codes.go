@@ -16,7 +16,7 @@ type codes struct{ *Surface }
 // schemas pass over embedded types that are not.
 type Who struct {
 	Email  string `json:"email,omitempty" maxLength:"254" doc:"The person's address; case does not matter."`
-	Phone  string `json:"phone,omitempty" maxLength:"16" doc:"The number of one of the site's people, in E.164 form."`
+	Phone  string `json:"phone,omitempty" maxLength:"16" doc:"The number of one of the people who let the site see theirs, in E.164 form: who has proven it comes first."`
 	UserID string `json:"user_id,omitempty" maxLength:"64" doc:"One of the site's people."`
 }
 

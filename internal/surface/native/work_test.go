@@ -96,16 +96,18 @@ func TestOT10_NobodysRowsStandInAsManyIndexes(t *testing.T) {
 }
 
 // TestOT10_AnSMSIsTheSameWorkWhoeverItIs: as many transactions and rows of counters, tickets and messages are written,
-// and the answer is the same, whether a number is that of somebody of the site, of somebody elsewhere or disabled,
-// or nobody's, and whether or not whoever has an address has a number; also where the SMS of a day are used up.
+// and the answer is the same, whether a number is that of somebody of the site, proven beside a stranger who wrote it too
+// or not, of several, of somebody elsewhere or disabled or who does not let the site see it, or nobody's, and whether or not whoever
+// has an address has a number; also where the SMS of a day are used up.
 func TestOT10_AnSMSIsTheSameWorkWhoeverItIs(t *testing.T) {
 	t.Parallel()
 	var file string
-	w := otltest.New(t, otltest.SQLite, func(o *node.Options) { file, o.Limits, o.SMSDailyCap = o.Store.URL, true, 3 })
+	w := otltest.New(t, otltest.SQLite, func(o *node.Options) { file, o.Limits, o.SMSDailyCap = o.Store.URL, true, 4 })
 	number := func(n int) string { return fmt.Sprintf("+49170%03d0000", n) } // none is a neighbour of another
 	person := func(name string, n int, at otl.Site) otl.User {
 		u := w.Person(t, name+"@dev.test", at)
-		w.Phone(t, u, number(n), false)
+		w.Phone(t, u, number(n), name == "holder")
+		w.Sees(t, u, at, otl.FieldEmail, otl.FieldPhone)
 		return u
 	}
 	for i, name := range []string{"first", "member", "other", "late", "last"} {
@@ -118,6 +120,11 @@ func TestOT10_AnSMSIsTheSameWorkWhoeverItIs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for i, name := range []string{"holder", "stranger", "one", "two"} {
+		person(name, 40+i/2, w.Notes.Site)
+	}
+	hides := w.Person(t, "hides@dev.test", w.Notes.Site)
+	w.Phone(t, hides, number(42), true)
 	db, err := sql.Open("sqlite", file)
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +153,7 @@ func TestOT10_AnSMSIsTheSameWorkWhoeverItIs(t *testing.T) {
 	send(0) // what counts all that is sent is there afterwards
 	send(90)
 	for _, alike := range [][]any{
-		{1, 10, 20, 91},
+		{1, 10, 20, 40, 41, 42, 91},
 		{"other@dev.test", "without@dev.test", "off@dev.test", "nobody@dev.test"},
 		{3, 92}, // those of the day are used up
 		{"last@dev.test", "none@dev.test"},
@@ -158,7 +165,7 @@ func TestOT10_AnSMSIsTheSameWorkWhoeverItIs(t *testing.T) {
 			}
 		}
 	}
-	if n := len(w.Letters(t, "")); n != 3 {
+	if n := len(w.Letters(t, "")); n != 4 {
 		t.Errorf("%d SMS", n)
 	}
 }

@@ -261,7 +261,7 @@ func TestNobodyIsCreatedForWhatIsNotSent(t *testing.T) {
 		x.welcoming(t)
 		known := func(number string) bool {
 			t.Helper()
-			_, err := x.Store.Read.Users.ByPhone(t.Context(), number, x.Notes.Site.ID)
+			_, err := x.Store.Read.Grants.MemberByPhone(t.Context(), x.Notes.Site.ID, number)
 			if err != nil && !errors.Is(err, store.ErrNotFound) {
 				t.Fatal(err)
 			}
