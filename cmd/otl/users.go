@@ -17,7 +17,6 @@ import (
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
-	"github.com/onetimelogin/otl/internal/signin"
 )
 
 // userJSON is a person as commands print him.
@@ -237,81 +236,4 @@ func usersUnlock(a *app) *cobra.Command {
 			})
 		},
 	}
-}
-
-// sessionJSON is a session as commands print it.
-type sessionJSON struct {
-	ID         string    `json:"id"`
-	UserID     string    `json:"user_id"`
-	SiteID     string    `json:"site_id"`
-	AMR        []string  `json:"amr"`
-	CreatedAt  time.Time `json:"created_at"`
-	LastSeenAt time.Time `json:"last_seen_at"`
-	ExpiresAt  time.Time `json:"expires_at"`
-	IP         string    `json:"ip"`
-	UserAgent  string    `json:"user_agent"`
-}
-
-func sessionsCommand(a *app) *cobra.Command {
-	c := &cobra.Command{Use: "sessions", Short: "Show and end sessions"}
-	var user string
-	list := &cobra.Command{
-		Use: "list", Short: "List the live sessions of a person", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			return a.onNode(c, func(ctx context.Context, n *node.Node) error { return a.listSessions(ctx, n, user) })
-		},
-	}
-	list.Flags().StringVar(&user, "user", "", "user id or e-mail address")
-	require(list, "user")
-	revoke := &cobra.Command{
-		Use: "revoke ID", Short: "End one session and void the person's access tokens", Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
-				version, err := n.SignIn.Revoke(ctx, signin.Scope{}, args[0], otl.EndAdmin)
-				return a.printRevoked(version, err)
-			})
-		},
-	}
-	all := &cobra.Command{
-		Use: "revoke-all USER", Short: "End every session of a person", Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.onNode(c, func(ctx context.Context, n *node.Node) error {
-				u, err := n.Accounts.Find(ctx, args[0])
-				if err != nil {
-					return err
-				}
-				version, err := n.SignIn.RevokeAll(ctx, u.ID)
-				return a.printRevoked(version, err)
-			})
-		},
-	}
-	c.AddCommand(list, revoke, all)
-	return c
-}
-
-func (a *app) listSessions(ctx context.Context, n *node.Node, user string) error {
-	u, err := n.Accounts.Find(ctx, user)
-	if err != nil {
-		return err
-	}
-	found, err := n.SignIn.List(ctx, signin.Scope{UserID: u.ID}, "", 1000)
-	if err != nil {
-		return err
-	}
-	out := []sessionJSON{}
-	for _, s := range found {
-		out = append(out, sessionJSON{s.ID, s.UserID, s.SiteID, s.Methods.Strings(), s.CreatedAt, s.LastSeenAt, s.RefreshBy, s.IP, s.UserAgent})
-	}
-	return a.print(map[string]any{"data": out}, func() {
-		table(a.stdout, []string{"ID", "SITE", "SINCE", "LAST SEEN", "IP", "USER AGENT"}, out, func(s sessionJSON) []string {
-			return []string{s.ID, s.SiteID, moment(s.CreatedAt), moment(s.LastSeenAt), s.IP, s.UserAgent}
-		})
-	})
-}
-
-func (a *app) printRevoked(version int, err error) error {
-	if err != nil {
-		return err
-	}
-	return a.print(map[string]any{"revoked": true, "session_version": version}, func() { fmt.Fprintln(a.stdout, "revoked") })
 }

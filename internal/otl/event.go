@@ -20,8 +20,9 @@ const (
 	EventPasswordChanged EventType = "user.password_changed"
 	EventSessionCreated  EventType = "session.created"
 	EventSessionRevoked  EventType = "session.revoked"
-	EventSignInFailed    EventType = "signin.failed"  // once or often
-	EventAccessRefused   EventType = "access.refused" // to a program, once or often
+	EventAllSignedOut    EventType = "everybody.signed_out" // by whoever runs the server; each session has an entry besides
+	EventSignInFailed    EventType = "signin.failed"        // once or often
+	EventAccessRefused   EventType = "access.refused"       // to a program, once or often
 	EventSiteCreated     EventType = "site.created"
 	EventSiteUpdated     EventType = "site.updated"
 	EventSiteDeleted     EventType = "site.deleted"
@@ -161,6 +162,8 @@ const (
 	DataIP             = "ip"
 	DataUserAgent      = "user_agent"
 	DataDevices        = "devices" // how many are trusted no more, where they are several
+	DataPeople         = "people"  // how many were signed out
+	DataSessions       = "sessions"
 	DataRole           = "role"
 	DataBy             = "by"       // who did it: a site key or a person by id, or in words
 	DataFactor         = "factor"   // id

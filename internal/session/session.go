@@ -249,38 +249,46 @@ func (s *Sessions) EndBrowser(ctx context.Context, tx *store.Tx, userID, id stri
 // version even where no session was left, and gives it. It fails with
 // store.ErrNotFound where there is no such person.
 func (s *Sessions) EndAll(ctx context.Context, tx *store.Tx, userID, siteID, keep string, reason otl.EndReason) (version int, err error) {
-	if version, err = raise(ctx, tx, userID, reason); err != nil {
-		return 0, err
-	}
-	ended, err := tx.Sessions.EndAll(ctx, userID, siteID, keep, reason, s.Now())
+	version, ended, err := s.endAll(ctx, tx, userID, siteID, keep, reason)
 	if err != nil {
 		return 0, err
 	}
+	return version, s.tell(ctx, tx, userID, ended, version)
+}
+
+// endAll is EndAll but for the telling, which names what ended.
+func (s *Sessions) endAll(ctx context.Context, tx *store.Tx, userID, siteID, keep string, reason otl.EndReason) (version int, ended []store.Ended, err error) {
+	if version, err = raise(ctx, tx, userID, reason); err != nil {
+		return 0, nil, err
+	}
+	if ended, err = tx.Sessions.EndAll(ctx, userID, siteID, keep, reason, s.Now()); err != nil {
+		return 0, nil, err
+	}
 	// Whoever asked for another address may be whom the sessions are ended for (OT-17).
 	if err := tx.Tickets.VoidChanges(ctx, userID, s.Now()); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	// And he may have had his device trusted (MF-13), or be on the way in (SE-05, MF-02).
 	if err := factor.Forgotten(ctx, tx, userID, siteID, s.Now()); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	if err := tx.Tickets.VoidProofs(ctx, userID, siteID, s.Now()); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	if siteID == "" && reason != otl.EndUserDisabled { // no browser offers him any more (H14); who is disabled may be enabled
 		if err := tx.Sessions.Overrule(ctx, userID, reason); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 	}
 	if siteID == "" {
 		if err := tx.Flows.Forget(ctx, userID); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		if err := tx.SeenPlaces.Forget(ctx, userID); err != nil { // where he came from is news again
-			return 0, err
+			return 0, nil, err
 		}
 	}
-	return version, s.tell(ctx, tx, userID, ended, version)
+	return version, ended, nil
 }
 
 // raise comes before sessions end, because it locks the row of the person, as a
@@ -295,6 +303,14 @@ func raise(ctx context.Context, tx *store.Tx, userID string, reason otl.EndReaso
 
 // tell appends what ended to the log of events and to the feed of revocations.
 func (s *Sessions) tell(ctx context.Context, tx *store.Tx, userID string, ended []store.Ended, version int) error {
+	if err := s.log(ctx, tx, ended, version); err != nil {
+		return err
+	}
+	return tx.Revocations.Append(ctx, s.revocations(userID, ended, version))
+}
+
+// log appends what ended to the log of events.
+func (s *Sessions) log(ctx context.Context, tx *store.Tx, ended []store.Ended, version int) error {
 	for _, e := range ended {
 		data := map[string]string{otl.DataReason: string(e.Reason), otl.DataSessionVersion: strconv.Itoa(version)}
 		if e.Client != "" {
@@ -304,7 +320,7 @@ func (s *Sessions) tell(ctx context.Context, tx *store.Tx, userID string, ended 
 			return err
 		}
 	}
-	return tx.Revocations.Append(ctx, s.revocations(userID, ended, version))
+	return nil
 }
 
 // revocations gives what the feed says of sessions that ended, and of a version
