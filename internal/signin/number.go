@@ -54,6 +54,15 @@ func proveNumber(ctx context.Context, tx *store.Tx, s *Codes, u otl.User, e entr
 	return tx.Users.ByID(ctx, u.ID)
 }
 
+// shows gives what the code of an entry shows of its person after it was proven: one that went to a number
+// which was proven to nobody, or is another one by now, no more than a code he was handed (MF-06).
+func (e entry) shows(u otl.User) otl.Method {
+	if texted(e.ticket) && (u.PhoneVerifiedAt.IsZero() || u.Phone != e.ticket.Data[dataProves]) {
+		return otl.MethodDirect
+	}
+	return e.method
+}
+
 // proveBeside is prove for a number of somebody who is not the site's own, by a code that the site adds to
 // a session there. It may have written the number and hold it: that opens the site alone for a time, as one
 // that a site changes does, and its person is told by mail and can take it back (D1, ADR 20). While

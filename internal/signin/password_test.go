@@ -287,7 +287,7 @@ func TestSE13_AGrantThatEndsDuringASignIn(t *testing.T) {
 		if err := w.Accounts.Leave(t.Context(), site.ID, u.ID); err != nil {
 			t.Fatal(err)
 		}
-		if err := enters(p); !otl.Is(err, "overloaded") {
+		if err := enters(p); !errors.Is(err, signin.ErrOvertaken) {
 			t.Errorf("he left: %v", err)
 		}
 		if err := enters(proves()); err != nil {
@@ -297,7 +297,7 @@ func TestSE13_AGrantThatEndsDuringASignIn(t *testing.T) {
 		if _, err := w.Members.Change(t.Context(), site, u.ID, account.MemberChange{Suspended: &barred}); err != nil {
 			t.Fatal(err)
 		}
-		if err := enters(p); !otl.Is(err, "overloaded") {
+		if err := enters(p); !errors.Is(err, signin.ErrOvertaken) {
 			t.Errorf("he was barred: %v", err)
 		}
 		if _, err := password(t, w, w.Notes, "jane@dev.test", otltest.Password); err == nil {

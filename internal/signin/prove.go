@@ -74,7 +74,7 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 	if err != nil {
 		return entrance{}, err
 	}
-	p := Proved{Standing: store.Standing{User: u, Site: e.site, Grant: grant}, Methods: otl.Methods{e.method}}
+	p := Proved{Standing: store.Standing{User: u, Site: e.site, Grant: grant}, Methods: otl.Methods{e.shows(u)}}
 	if e.join != "" {
 		if err := s.Second.settle(ctx, tx, p); err != nil {
 			return entrance{}, err
@@ -82,7 +82,7 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 		if _, err := tx.Users.Came(ctx, u, s.Now()); err != nil {
 			return entrance{}, err
 		}
-		opened, err := s.Sessions.Resume(ctx, tx, session.Holder{Client: e.by}, e.site.ID, u.ID, e.join, e.method)
+		opened, err := s.Sessions.Resume(ctx, tx, session.Holder{Client: e.by}, e.site.ID, u.ID, e.join, e.shows(u))
 		return entrance{opened: opened}, err
 	}
 	return s.Second.admit(ctx, tx, p, e.door, from)

@@ -166,7 +166,7 @@ func (s *SignIn) try(ctx context.Context, site otl.Site, key string, u otl.User)
 
 // firstGrant lets the site see the minimal fields if the person has not
 // decided otherwise before. The first-party site needs no grant. It is ErrDisabled
-// for somebody whom the site has barred, and otl.Busy where a grant ends that was live
+// for somebody whom the site has barred, and ErrOvertaken where a grant ends that was live
 // when it was read.
 func firstGrant(ctx context.Context, tx *store.Tx, s *session.Sessions, st store.Standing, now time.Time) (otl.Grant, error) {
 	if st.Site.FirstParty {
@@ -175,7 +175,7 @@ func firstGrant(ctx context.Context, tx *store.Tx, s *session.Sessions, st store
 	if st.Grant.Live() {
 		g, err := tx.Grants.SignedIn(ctx, st.Grant, now)
 		if errors.Is(err, store.ErrNotFound) {
-			err = otl.Busy(time.Second) // he left the site, or was barred, in this moment: it is read again
+			err = ErrOvertaken // he left the site, or was barred, in this moment: whoever tries again has it read again
 		}
 		return g, err
 	}
@@ -185,6 +185,9 @@ func firstGrant(ctx context.Context, tx *store.Tx, s *session.Sessions, st store
 	g := otl.Grant{UserID: st.User.ID, SiteID: st.Site.ID, Fields: otl.MinimalFields(), CreatedAt: now, UpdatedAt: now, LastLoginAt: now}
 	return s.Join(ctx, tx, g)
 }
+
+// ErrOvertaken is the answer to a sign-in during which its person left the site, or was barred from it.
+var ErrOvertaken = &otl.Error{Kind: otl.Conflict, Code: "signin_overtaken", Text: "What this site may know of the person changed during the sign-in. Sign in again."}
 
 // ErrConsent is the answer where somebody has not granted the site what it requires: he
 // decides on it at the pages (contract 1.4). Its Field is the first one missing.

@@ -17,9 +17,27 @@ const description = "One identity, many partner sites. Sign people in, keep thei
 	"Every path is also served without the version, as /api/…. Calls that act for a site carry its key in X-OTL-Site-Key, which must never reach " +
 	"a browser; calls that act for a person carry his access token as Authorization: Bearer. Every error has the shape of the schema Failure."
 
+// newRegistry gives a place for the schemas of types.
+func newRegistry() huma.Registry {
+	return huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+}
+
+// neverNull has no list of a registry be null, in no direction, which is huma's default.
+func neverNull(r huma.Registry) {
+	for _, schema := range r.Map() {
+		for _, p := range schema.Properties {
+			if p.Type == huma.TypeArray {
+				p.Nullable = false
+			}
+		}
+	}
+}
+
 // describe makes the OpenAPI 3.1 document of the operations. It is made from
-// the same table and the same types the requests are held to.
+// the same table and the same types the requests are held to, with schemas of its own:
+// requests read theirs meanwhile.
 func (s *Surface) describe() []byte {
+	s = &Surface{Options: s.Options, operations: s.operations, registry: newRegistry()}
 	doc := &huma.OpenAPI{
 		OpenAPI: "3.1.0",
 		Info: &huma.Info{
@@ -43,13 +61,7 @@ func (s *Surface) describe() []byte {
 	for _, o := range s.operations {
 		doc.AddOperation(s.describeOne(o, failed))
 	}
-	for _, schema := range s.registry.Map() {
-		for _, p := range schema.Properties {
-			if p.Type == huma.TypeArray {
-				p.Nullable = false // huma's default; a list here is never null, in no direction
-			}
-		}
-	}
+	neverNull(s.registry)
 	b, err := json.MarshalIndent(doc, "", "  ")
 	if err != nil { // types of ours
 		panic(err)

@@ -230,3 +230,27 @@ func TestFailSaysNothingOfTheCause(t *testing.T) {
 		t.Errorf("%d %s", rec.Code, rec.Body)
 	}
 }
+
+// TestRequestsAreHeldToSchemasOfTheirOwn: the document is made while they are read, and adds nothing to
+// them; no list is null before it is made, nor thereafter.
+func TestRequestsAreHeldToSchemasOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	s := New(Options{})
+	lists, before := 0, len(s.registry.Map())
+	for name, schema := range s.registry.Map() {
+		for member, p := range schema.Properties {
+			if p.Type != huma.TypeArray {
+				continue
+			}
+			if lists++; p.Nullable {
+				t.Errorf("%s of %s may be null", member, name)
+			}
+		}
+	}
+	if lists == 0 {
+		t.Error("no list of any")
+	}
+	if n := len(s.OpenAPI()); n < 100<<10 || len(s.registry.Map()) != before {
+		t.Errorf("a document of %d bytes; %d schemas, %d before", n, len(s.registry.Map()), before)
+	}
+}

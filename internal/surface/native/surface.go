@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -58,20 +59,21 @@ type Surface struct {
 	registry   huma.Registry
 	operations []*operation
 	*wire.Mux
-	document []byte
+	document func() []byte // made when somebody asks for it first
 }
 
 // New builds the surface. It panics when an operation is not declared in full.
 func New(o Options) *Surface {
-	s := &Surface{Options: o, registry: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer), Mux: wire.NewMux(Fail)}
+	s := &Surface{Options: o, registry: newRegistry(), Mux: wire.NewMux(Fail)}
 	s.routes()
-	s.document = s.describe()
+	neverNull(s.registry)
+	s.document = sync.OnceValue(s.describe)
 	s.mount()
 	return s
 }
 
 // OpenAPI gives the document of this wire as JSON.
-func (s *Surface) OpenAPI() []byte { return s.document }
+func (s *Surface) OpenAPI() []byte { return s.document() }
 
 // mount serves every operation under both path forms (contract 5 A1).
 func (s *Surface) mount() {
@@ -87,7 +89,7 @@ func (s *Surface) mount() {
 	for path, methods := range scripts {
 		s.Mux.HandleFunc("OPTIONS "+path, s.preflight(methods))
 	}
-	s.static("/openapi.json", "public, max-age=300", func() []byte { return s.document })
+	s.static("/openapi.json", "public, max-age=300", s.document)
 	s.static("/.well-known/jwks.json", "public, max-age="+seconds(s.JWKSMaxAge), s.JWKS)
 }
 
