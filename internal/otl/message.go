@@ -37,6 +37,10 @@ const (
 	MessageTest            MessageKind = "test"              // to whoever the operator names, past the queue
 )
 
+// Last reports whether a message holds all that is left of somebody (PR-05): it expires although it is no
+// code, and nothing of it is kept once it was sent or given up.
+func (k MessageKind) Last() bool { return k == MessageDeleteDone }
+
 // Channel is the way a message takes.
 type Channel string
 

@@ -73,7 +73,7 @@ func Cap(c otl.Channel, all []Sender, caps []int) ([]Sender, error) {
 
 // allows gives how many letters like a message a provider is handed in a day.
 func (c capped) allows(m otl.Message) int {
-	if m.ExpiresAt.IsZero() || m.Kind == otl.MessageDeleteDone { // which expires because nothing of somebody is to be left
+	if m.ExpiresAt.IsZero() || m.Kind.Last() { // which is no code, though it expires
 		return c.most
 	}
 	return c.most - c.most/spared

@@ -172,7 +172,7 @@ func (q *Queue) deliver(ctx context.Context, stored store.StoredMessage) error {
 		settled.Sealed = stored.Sealed // somebody may mend what was wrong and have it tried again
 	}
 	return q.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if m.Kind == otl.MessageDeleteDone { // it holds all that is left of somebody (PR-05)
+		if m.Kind.Last() {
 			return tx.Messages.Drop(ctx, m)
 		}
 		_, err := tx.Messages.Settle(ctx, settled)
@@ -210,9 +210,17 @@ func problem(err error) string {
 	if err == nil {
 		return ""
 	}
-	s := strings.ToValidUTF8(strings.ReplaceAll(err.Error(), "\x00", ""), "")
-	if len(s) > 500 {
-		s = strings.ToValidUTF8(s[:500], "")
+	return cut(err.Error(), maxProblem)
+}
+
+// maxProblem is how much is kept of what went wrong with a message, in bytes.
+const maxProblem = 500
+
+// cut gives the beginning of a text, of at most so many bytes, as every database takes it.
+func cut(s string, most int) string {
+	s = strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "")
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "")
 	}
 	return s
 }
@@ -245,17 +253,18 @@ func (q *Queue) hand(ctx context.Context, stored store.StoredMessage) (m otl.Mes
 	if err != nil {
 		return m, "", fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	err = errNoProvider // somebody who names one has it sent by otl messages retry
+	var all faults
 	for i, s := range q.Senders[m.Channel] {
 		said := q.offer(ctx, q.breaker(place{m.Channel, i}), s, m, l)
 		if said == nil || errors.Is(said, ErrRefused) {
 			return m, s.Name(), said
 		}
-		if i == 0 || !errors.As(said, new(usedUp)) { // what failed is tried again sooner
-			err = fmt.Errorf("%s: %w", s.Name(), said)
-		}
+		all = append(all, fault{s.Name(), said})
 	}
-	return m, "", err
+	if len(all) == 0 {
+		return m, "", errNoProvider // somebody who names one has it sent by otl messages retry
+	}
+	return m, "", all
 }
 
 // errBroken is the error of a provider that failed several times in a row.

@@ -236,6 +236,27 @@ func TestNothingIsLostWhileEveryProviderIsOutOfOrder(t *testing.T) {
 	})
 }
 
+// TestWhatEachProviderSaidIsKept, by its name and in the order they were asked, also where one says much.
+func TestWhatEachProviderSaidIsKept(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		d := newDesk(st)
+		for said, want := range map[string]string{
+			"connection refused":       "first: connection refused; second: timeout",
+			strings.Repeat("é", 1000):  "first: " + strings.Repeat("é", 120) + "; second: timeout",
+			"with \x00 and \xff in it": "first: with  and  in it; second: timeout",
+		} {
+			d.first.fail(errors.New(said))
+			d.second.fail(errors.New("timeout"))
+			id := d.queue(t, message.Note{})
+			d.deliver(t)
+			if m := d.message(t, id); m.Problem != want {
+				t.Errorf("%q", m.Problem)
+			}
+		}
+	})
+}
+
 func TestAMessageIsTriedAgainAndThenGivenUp(t *testing.T) {
 	t.Parallel()
 	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
