@@ -9,6 +9,7 @@ import (
 
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/session"
 	"github.com/onetimelogin/otl/internal/signin"
 )
 
@@ -85,7 +86,7 @@ func (a *app) endEverybody(ctx context.Context, n *node.Node, yes bool) error {
 	if err := confirm(a, yes, "Sign everybody out of everything?"); err != nil {
 		return err
 	}
-	ended, err := n.SignIn.Sessions.EndEverybody(ctx, otl.EndAdmin)
+	ended, err := session.Everybody{Sessions: n.SignIn.Sessions}.End(ctx, otl.EndAdmin)
 	if err != nil {
 		return fmt.Errorf("after %d people, which stands; run it again: %w", ended.People, err)
 	}

@@ -15,11 +15,14 @@ type Counted struct{ People, Sessions int }
 // everybodysStep is how many people are signed out in one transaction: about ten statements each.
 const everybodysStep = 20
 
-// EndEverybody ends every session of everybody, as EndAll does, and makes worthless what was sent
+// Everybody signs all people out.
+type Everybody struct{ *Sessions }
+
+// End ends every session of everybody, as EndAll does of one, and makes worthless what was sent
 // to sign in with: after a restore it may have been used already (DD-10). What takes a change back
 // stays good. It takes as many transactions as it needs, so that nobody else waits long; where it
 // fails those before stand, and it can be called again. That it was done to the end is an entry of the log.
-func (s *Sessions) EndEverybody(ctx context.Context, reason otl.EndReason) (Counted, error) {
+func (s Everybody) End(ctx context.Context, reason otl.EndReason) (Counted, error) {
 	var all Counted
 	for after, more := "", true; more; {
 		if err := ctx.Err(); err != nil {
@@ -28,7 +31,7 @@ func (s *Sessions) EndEverybody(ctx context.Context, reason otl.EndReason) (Coun
 		var step Counted
 		var last string
 		err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-			step, last, err = s.endSome(ctx, tx, after, reason)
+			step, last, err = s.some(ctx, tx, after, reason)
 			if err != nil || last != "" {
 				return err
 			}
@@ -45,16 +48,16 @@ func (s *Sessions) EndEverybody(ctx context.Context, reason otl.EndReason) (Coun
 	return all, nil
 }
 
-// endSome ends the sessions of some people behind an id, and gives the id of the last, "" where there
+// some ends the sessions of some people behind an id, and gives the id of the last, "" where there
 // was nobody. The feed comes last, once for all of them: its counter is what others wait for.
-func (s *Sessions) endSome(ctx context.Context, tx *store.Tx, after string, reason otl.EndReason) (n Counted, last string, err error) {
+func (s Everybody) some(ctx context.Context, tx *store.Tx, after string, reason otl.EndReason) (n Counted, last string, err error) {
 	people, err := tx.Users.List(ctx, after, everybodysStep)
 	if err != nil || len(people) == 0 {
 		return n, "", err
 	}
 	var feed []otl.Revocation
 	for _, u := range people {
-		version, ended, err := s.endAll(ctx, tx, u.ID, "", "", reason)
+		version, ended, err := endAll(ctx, tx, s.Sessions, u.ID, "", "", reason)
 		if errors.Is(err, store.ErrNotFound) { // deleted meanwhile
 			continue
 		}
@@ -66,7 +69,7 @@ func (s *Sessions) endSome(ctx context.Context, tx *store.Tx, after string, reas
 				return n, "", err
 			}
 		}
-		if err := s.log(ctx, tx, ended, version); err != nil {
+		if err := logEnded(ctx, tx, s.Sessions, ended, version); err != nil {
 			return n, "", err
 		}
 		feed = append(feed, s.revocations(u.ID, ended, version)...)

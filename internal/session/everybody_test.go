@@ -38,7 +38,7 @@ func TestDD10_EverybodyIsSignedOut(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		n, err := w.SignIn.Sessions.EndEverybody(t.Context(), otl.EndAdmin)
+		n, err := session.Everybody{Sessions: w.SignIn.Sessions}.End(t.Context(), otl.EndAdmin)
 		if err != nil || n != (session.Counted{People: 42, Sessions: 3}) {
 			t.Fatalf("%+v %v", n, err)
 		}
@@ -80,7 +80,8 @@ func TestDD10_WhoeverGivesUpIsNotAtTheEnd(t *testing.T) {
 		w.Person(t, jane, w.Notes.Site)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if n, err := w.SignIn.Sessions.EndEverybody(ctx, otl.EndAdmin); !errors.Is(err, context.Canceled) || n.People != 0 {
+		n, err := session.Everybody{Sessions: w.SignIn.Sessions}.End(ctx, otl.EndAdmin)
+		if !errors.Is(err, context.Canceled) || n.People != 0 {
 			t.Errorf("%+v %v", n, err)
 		}
 		if all := events(t, w, otl.EventAllSignedOut); len(all) != 0 {

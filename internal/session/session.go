@@ -249,7 +249,7 @@ func (s *Sessions) EndBrowser(ctx context.Context, tx *store.Tx, userID, id stri
 // version even where no session was left, and gives it. It fails with
 // store.ErrNotFound where there is no such person.
 func (s *Sessions) EndAll(ctx context.Context, tx *store.Tx, userID, siteID, keep string, reason otl.EndReason) (version int, err error) {
-	version, ended, err := s.endAll(ctx, tx, userID, siteID, keep, reason)
+	version, ended, err := endAll(ctx, tx, s, userID, siteID, keep, reason)
 	if err != nil {
 		return 0, err
 	}
@@ -257,7 +257,7 @@ func (s *Sessions) EndAll(ctx context.Context, tx *store.Tx, userID, siteID, kee
 }
 
 // endAll is EndAll but for the telling, which names what ended.
-func (s *Sessions) endAll(ctx context.Context, tx *store.Tx, userID, siteID, keep string, reason otl.EndReason) (version int, ended []store.Ended, err error) {
+func endAll(ctx context.Context, tx *store.Tx, s *Sessions, userID, siteID, keep string, reason otl.EndReason) (version int, ended []store.Ended, err error) {
 	if version, err = raise(ctx, tx, userID, reason); err != nil {
 		return 0, nil, err
 	}
@@ -303,14 +303,14 @@ func raise(ctx context.Context, tx *store.Tx, userID string, reason otl.EndReaso
 
 // tell appends what ended to the log of events and to the feed of revocations.
 func (s *Sessions) tell(ctx context.Context, tx *store.Tx, userID string, ended []store.Ended, version int) error {
-	if err := s.log(ctx, tx, ended, version); err != nil {
+	if err := logEnded(ctx, tx, s, ended, version); err != nil {
 		return err
 	}
 	return tx.Revocations.Append(ctx, s.revocations(userID, ended, version))
 }
 
-// log appends what ended to the log of events.
-func (s *Sessions) log(ctx context.Context, tx *store.Tx, ended []store.Ended, version int) error {
+// logEnded appends what ended to the log of events.
+func logEnded(ctx context.Context, tx *store.Tx, s *Sessions, ended []store.Ended, version int) error {
 	for _, e := range ended {
 		data := map[string]string{otl.DataReason: string(e.Reason), otl.DataSessionVersion: strconv.Itoa(version)}
 		if e.Client != "" {
