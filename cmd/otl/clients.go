@@ -84,7 +84,7 @@ func clientsCreate(a *app, on onClients) *cobra.Command {
 				case len(scopes) > 0:
 					n.Scopes, err = otl.ParseScopes(scopes)
 				case !public && n.SubjectType != string(otl.SubjectPairwise): // of these there is one choice
-					n.Scopes = otl.AllScopes()
+					n.Scopes = otl.Scopes{otl.ScopeAuth, otl.ScopeUsers, otl.ScopeAdmin} // to be handed codes is asked for by name (OT-22)
 				}
 				if err != nil {
 					return err
@@ -126,7 +126,7 @@ func clientsCreate(a *app, on onClients) *cobra.Command {
 	f.StringVar(&n.SigningAlg, "signing-alg", "", "how the tokens it reads are signed: RS256, which every library reads, or ES256 (default RS256)")
 	f.BoolVar(&n.FAPI, "fapi", false, "hold it to FAPI 2.0's security profile: --jwks or --jwks-uri, --require-par, --require-dpop, ES256, refresh tokens that stay")
 	f.StringVar(&n.SubjectType, "subject", "", "by which ids it knows people: public, the same at every site, or pairwise, of this site alone, with scope auth only (default public)")
-	f.StringSliceVar(&scopes, "scopes", nil, "auth, which is enough to sign people in, users, admin, otp:direct (default all it may have)")
+	f.StringSliceVar(&scopes, "scopes", nil, "auth, which is enough to sign people in, users, admin, otp:direct (default all but otp:direct, or what it may have)")
 	return c
 }
 

@@ -234,6 +234,10 @@ func (l *Limits) Paid(r Rate, paidTo, now time.Time) (time.Time, error) {
 // kind is closed until another one succeeds or the password is reset.
 const maxFailures = 100
 
+// nobodysClosed is for how long nobody's account stays closed, as somebody's does until he proves himself in
+// another way: whoever comes back would learn by it which is which. Each takes a hundred tries to close.
+const nobodysClosed = 365 * 24 * time.Hour
+
 // freeFailures is how many of them are followed by no pause.
 const freeFailures = 5
 
@@ -404,7 +408,7 @@ func (l *Limits) Prune(ctx context.Context) error {
 		if err != nil {
 			return 0, err
 		}
-		failures, err := tx.Failures.Prune(ctx, unknownPrefix, now.Add(-24*time.Hour), store.Batch)
+		failures, err := tx.Failures.Prune(ctx, unknownPrefix, maxFailures, now.Add(-24*time.Hour), now.Add(-nobodysClosed), store.Batch)
 		return max(rates, failures), err
 	})
 }

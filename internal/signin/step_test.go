@@ -46,9 +46,11 @@ func TestMF01_OneCodeOnThreeNodes(t *testing.T) {
 	nodes := []*otltest.World{w, w.Again(t), w.Again(t)}
 	var in atomic.Int32
 	var wg sync.WaitGroup
+	begin := make(chan struct{})
 	for i := range 100 {
 		sp, n := h.proof(w, due(t, w, h).Token), nodes[i%3]
 		wg.Go(func() {
+			<-begin
 			switch e, err := n.SignIn.Second.Complete(t.Context(), sp); {
 			case err == nil && !e.Access.Empty():
 				in.Add(1)
@@ -57,6 +59,7 @@ func TestMF01_OneCodeOnThreeNodes(t *testing.T) {
 			}
 		})
 	}
+	close(begin)
 	wg.Wait()
 	if n := in.Load(); n != 1 {
 		t.Errorf("one code let %d in", n)

@@ -117,9 +117,9 @@ func (g Failures) Clear(ctx context.Context, names []string) error {
 	return nil
 }
 
-// Prune deletes failures of nobody in particular, whose names begin with prefix,
-// that are older than before; at most limit of them. It says how many.
-func (g Failures) Prune(ctx context.Context, prefix string, before time.Time, limit int) (int, error) {
-	return g.exec(ctx, `DELETE FROM failures WHERE name IN
-		(SELECT name FROM failures WHERE last_at < $1 AND substr(name, 1, $2) = $3 LIMIT $4)`, millis(before), len(prefix), prefix, limit)
+// Prune deletes failures of nobody in particular, whose names begin with prefix, that are older than before,
+// or than closed where there are as many as close the account; at most limit of them. It says how many.
+func (g Failures) Prune(ctx context.Context, prefix string, most int, before, closed time.Time, limit int) (int, error) {
+	return g.exec(ctx, `DELETE FROM failures WHERE name IN (SELECT name FROM failures
+		WHERE last_at < $1 AND substr(name, 1, $2) = $3 AND (tries < $4 OR last_at < $5) LIMIT $6)`, millis(before), len(prefix), prefix, most, millis(closed), limit)
 }

@@ -161,12 +161,16 @@ func TestCountersArePruned(t *testing.T) {
 			try(t, st, fmt.Sprint("unknown:", i), start.Add(time.Duration(i)*time.Minute))
 		}
 		try(t, st, "person:a", start)
+		for range 2 { // as many as close an account
+			try(t, st, "unknown:closed", start)
+		}
+		closed := start
 		prune := func(limit int) (rates, failures int) {
 			write(t, st, func(ctx context.Context, tx *store.Tx) (err error) {
 				if rates, err = tx.Rates.Prune(ctx, start.Add(2*time.Minute), limit); err != nil {
 					return err
 				}
-				failures, err = tx.Failures.Prune(ctx, "unknown:", start.Add(2*time.Minute), limit)
+				failures, err = tx.Failures.Prune(ctx, "unknown:", 2, start.Add(2*time.Minute), closed, limit)
 				return err
 			})
 			return rates, failures
@@ -175,6 +179,10 @@ func TestCountersArePruned(t *testing.T) {
 			if rates, failures := prune(1); rates != want || failures != want {
 				t.Errorf("round %d pruned %d rates and %d failures, want %d", i, rates, failures, want)
 			}
+		}
+		closed = start.Add(time.Millisecond)
+		if _, failures := prune(9); failures != 1 {
+			t.Errorf("%d accounts of nobody that had been closed for long were pruned, want 1", failures)
 		}
 	})
 }

@@ -13,6 +13,7 @@ const (
 	CodeTooLarge  = "body_too_large"
 	CodeMediaType = "unsupported_media_type"
 	CodeMethod    = "method_not_allowed"
+	CodeNoPath    = "no_such_path"
 )
 
 // TooLarge is the error for a body that is longer than limit bytes (HT-03).
@@ -62,7 +63,7 @@ func (m *Mux) unmatched(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if len(methods) == 0 {
-		m.fail(w, r, &otl.Error{Kind: otl.NotFound, Code: "no_such_path", Text: "No such path."})
+		m.fail(w, r, &otl.Error{Kind: otl.NotFound, Code: CodeNoPath, Text: "No such path."})
 		return
 	}
 	allowed := strings.Join(methods, ", ")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -69,7 +70,7 @@ func (s codes) send(c *call, in *sendCodeIn) (*sentOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &sentOut{Sent: true, ExpiresIn: int(sent.ExpiresAt.Sub(s.Now()).Seconds()), RequestID: sent.RequestID}
+	out := &sentOut{Sent: true, ExpiresIn: left(sent.ExpiresAt.Sub(s.Now())), RequestID: sent.RequestID}
 	if !sent.Code.Empty() {
 		out.Code = &shown{sent.Code}
 	}
@@ -117,8 +118,12 @@ func (s codes) sendLink(c *call, in *sendLinkIn) (*sentOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sentOut{Sent: true, ExpiresIn: int(sent.ExpiresAt.Sub(s.Now()).Seconds()), RequestID: sent.RequestID}, nil
+	return &sentOut{Sent: true, ExpiresIn: left(sent.ExpiresAt.Sub(s.Now())), RequestID: sent.RequestID}, nil
 }
+
+// left gives for how long something is good in whole seconds: what is left of the first one counts, or
+// 300 would always be read as 299.
+func left(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
 type verifyLinkIn struct {
 	Code      hidden `json:"code" doc:"The parameter of that name at the callback URL."`

@@ -55,7 +55,7 @@ type stepFailure struct {
 }
 
 func (d *stepDue) body(f failure) stepFailure {
-	out := stepFailure{failure: f, Token: shown{d.step.Token}, ExpiresIn: int(d.step.ExpiresAt.Sub(d.now).Seconds())}
+	out := stepFailure{failure: f, Token: shown{d.step.Token}, ExpiresIn: left(d.step.ExpiresAt.Sub(d.now))}
 	seen := map[otl.FactorKind]bool{}
 	for _, o := range d.step.Factors {
 		out.Factors = append(out.Factors, newOfferOut(o))
@@ -168,8 +168,8 @@ func (s mfa) challenge(c *call, in *challengeIn) (*challengedOut, error) {
 	return newChallengedOut(o, until.Sub(s.Now())), err
 }
 
-func newChallengedOut(o factor.Offer, left time.Duration) *challengedOut {
-	out := &challengedOut{Sent: o.Kind.Sent(), ExpiresIn: int(left.Seconds()), Factor: newOfferOut(o)}
+func newChallengedOut(o factor.Offer, until time.Duration) *challengedOut {
+	out := &challengedOut{Sent: o.Kind.Sent(), ExpiresIn: left(until), Factor: newOfferOut(o)}
 	if o.Options != "" {
 		out.Options = ptr(shownObject(o.Options))
 	}

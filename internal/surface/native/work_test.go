@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
@@ -171,7 +172,7 @@ func TestOT10_AnSMSIsTheSameWorkWhoeverItIs(t *testing.T) {
 }
 
 // TestOT10_WrongCodesOfNobodyAreCountedLikeThoseOfSomebody: the same answers for as long
-// as anybody likes to guess, after five wrong tries, after a hundred, and without a code.
+// as anybody likes to guess, after five wrong tries, after a hundred, without a code, and when what no longer counts has been pruned.
 func TestOT10_WrongCodesOfNobodyAreCountedLikeThoseOfSomebody(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
@@ -206,6 +207,14 @@ func TestOT10_WrongCodesOfNobodyAreCountedLikeThoseOfSomebody(t *testing.T) {
 			if last := answers[who][len(answers[who])-4]; last != "rate_limited" {
 				t.Errorf("%s may guess for ever: %v", who, answers[who])
 			}
+		}
+		w.Clock.Advance(48 * time.Hour)
+		if err := (&limit.Limits{Store: w.Store, Now: w.Clock.Now}).Prune(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for who := range answers {
+			r := w.Do(t, otltest.Call{Path: "/api/v1/auth/otp/verify", Key: w.Notes.Key, Body: map[string]string{"email": who + "@dev.test", "code": "000000"}})
+			answers[who] = append(answers[who], r.Text("code"), r.Header.Get("Retry-After"))
 		}
 		for who, got := range answers {
 			if !slices.Equal(got, answers["member"]) {

@@ -94,6 +94,9 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, otl.ErrIndependent) {
 		err = errIndependent.because(err)
 	}
+	if otl.Is(err, wire.CodeNoPath) { // of a path that no route is looked for, such as /api/1//users
+		err = errRoute.because(err)
+	}
 	e := wire.Failed(w, r, err)
 	if errors.As(err, &own) {
 		write(w, failure(r, own.code, own.text, ""))

@@ -89,23 +89,36 @@ func (s logins) checkLogin(c *call, in *loginIn) error {
 	return s.checkSubdomain(c, *in.Subdomain)
 }
 
-// checkSubdomain holds the subdomain of a request, and the host it was sent to, against
-// the account the credential is of.
-func (s logins) checkSubdomain(c *call, subdomain string) error {
-	errOther := invalid("subdomain", "is not the subdomain of the account this credential is of")
-	if host := s.tenant(c.r); host != "" && host != c.site.Slug {
-		if _, err := s.Sites.Get(c.ctx(), host); err == nil {
-			return errOther
-		} else if otl.As(err).Kind != otl.NotFound {
-			return err
-		}
+// otherSubdomain is the refusal of a subdomain that is another account's.
+func otherSubdomain() error {
+	return invalid("subdomain", "is not the subdomain of the account this credential is of")
+}
+
+// checkHost holds the host that a call was sent to against the account the credential is of: it is
+// not another one's.
+func (s *Surface) checkHost(c *call) error {
+	host := s.tenant(c.r)
+	if host == "" || host == c.site.Slug {
+		return nil
 	}
+	_, err := s.Sites.Get(c.ctx(), host)
+	switch {
+	case err == nil:
+		return otherSubdomain()
+	case otl.As(err).Kind == otl.NotFound: // api.us.…
+		return nil
+	}
+	return err
+}
+
+// checkSubdomain holds the subdomain of a request against the account the credential is of.
+func (s logins) checkSubdomain(c *call, subdomain string) error {
 	if strings.EqualFold(subdomain, c.site.Slug) {
 		return nil
 	}
 	strict, err := s.strict(c)
 	if err == nil && strict {
-		err = errOther
+		err = otherSubdomain()
 	}
 	return err
 }
@@ -121,7 +134,7 @@ func (s logins) strict(c *call) (bool, error) {
 
 // tenant gives the first label of the host a request was sent to, where the rest is
 // the host of this server; "" elsewhere.
-func (s logins) tenant(r *http.Request) string {
+func (s *Surface) tenant(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.Host)
 	if err != nil {
 		host = r.Host

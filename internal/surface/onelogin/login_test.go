@@ -227,6 +227,9 @@ func TestSubdomains(t *testing.T) {
 			host(h).Want(t, http.StatusOK)
 		}
 		refusedSubdomain(t, host("shop.id.test"))
+		for _, path := range []string{"/api/1/login/verify_factor", "/api/1/verify_factor", "/api/1/invites/get_invite_link"} {
+			refusedSubdomain(t, x.Do(t, otltest.Call{Method: http.MethodPost, Path: path, Body: object{}, Headers: map[string]string{"Authorization": "bearer:" + x.bearer, "Host": "shop.id.test"}}))
+		}
 	})
 	strict, lenient := true, false
 	each(t, func(t *testing.T, x *tenant) {

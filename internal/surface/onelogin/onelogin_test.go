@@ -171,6 +171,8 @@ func TestErrorsOfTheTokenCalls(t *testing.T) {
 			{Method: http.MethodPost, Path: "/auth/rate_limit"},
 			{Path: "/api/1/nothing"},
 			{Path: "/api/1/"},
+			{Path: "/api/1//login/auth"},
+			{Method: http.MethodPost, Path: "/auth/oauth2/v2/token//"},
 			{Method: http.MethodDelete, Path: "/auth/oauth2/"},
 		} {
 			failed(t, x.Do(t, c), http.StatusNotFound, "not found", "No Route Exists")

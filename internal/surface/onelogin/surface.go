@@ -171,7 +171,7 @@ func (s *Surface) authorise(w http.ResponseWriter, r *http.Request, scope otl.Sc
 	case !c.client.Scopes.Has(scope):
 		return nil, errPermission.because(&otl.Error{Kind: otl.Forbidden, Code: "scope_missing", Text: "This client lacks the scope " + string(scope) + "."})
 	}
-	return c, nil
+	return c, s.checkHost(c)
 }
 
 // The headers that tell how many calls there may be.

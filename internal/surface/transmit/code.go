@@ -145,9 +145,22 @@ func (c *call) who(kind, value string) (signin.Identifier, error) {
 	case t == signin.ByID && c.client.SubjectType == otl.SubjectPairwise:
 		return signin.Identifier{}, otl.InvalidField("identifier_type", "not_allowed", "must not be user_id for a client of pairwise subjects")
 	case slices.Contains([]signin.IdentifierType{signin.ByEmail, signin.ByPhone, signin.ByUsername, signin.ByID}, t):
-		return signin.Identifier{Type: t, Value: value}, nil
+		return signin.Identifier{Type: t, Value: value}, of("identifier", form(t, value))
 	}
 	return signin.Identifier{Type: signin.ByID}, nil
+}
+
+// form holds what names somebody, or where a code goes, against the form it has.
+func form(t signin.IdentifierType, value string) (err error) {
+	switch t {
+	case signin.ByEmail:
+		_, err = otl.ParseEmail(value)
+	case signin.ByPhone:
+		_, err = otl.ParsePhone(value)
+	case signin.ByUsername:
+		_, err = otl.ParseUsername(value)
+	}
+	return err
 }
 
 type sendCodeIn struct {
@@ -194,6 +207,9 @@ func (s *Surface) sendCode(c *call, in *sendCodeIn) (any, error) {
 	if err := in.fits(); err != nil {
 		return nil, err
 	}
+	if err := in.goes(); err != nil {
+		return nil, err
+	}
 	if (req.Channel == otl.ChannelDirect || req.To != "") && !c.scopes.Has(otl.ScopeOTPDirect) {
 		return nil, &otl.Error{Kind: otl.Forbidden, Code: "scope_missing", Text: "This client lacks the scope otp:direct."}
 	}
@@ -221,6 +237,17 @@ func (s *Surface) sendCode(c *call, in *sendCodeIn) (any, error) {
 
 // errNoWay is what the vendor answers where an app has no login preferences at all: the site takes nothing that is sent.
 var errNoWay = &otl.Error{Kind: otl.NotFound, Code: "no_one_time_login", Text: "People do not sign in to this site by anything that is sent to them: its owner has switched it off."}
+
+// goes holds the destination that a client names against its form, before the code counts as sent.
+func (in *sendCodeIn) goes() error {
+	switch {
+	case in.CustomEmail != "":
+		return of("custom_email", form(signin.ByEmail, in.CustomEmail))
+	case in.CustomPhone != "":
+		return of("custom_phone_number", form(signin.ByPhone, in.CustomPhone))
+	}
+	return nil
+}
 
 // fits refuses what is for another channel than the one that was asked for: it would be
 // passed over, and whoever sent it would not know.

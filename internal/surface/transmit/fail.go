@@ -109,7 +109,26 @@ func said(e *otl.Error) string {
 	if e.Field == "" {
 		return e.Text
 	}
-	return e.Field + ": " + e.Text
+	return named(e.Field) + ": " + e.Text
+}
+
+// named gives the name that a member has on this wire.
+func named(field string) string {
+	switch otl.Field(field) {
+	case otl.FieldPhone:
+		return "phone_number"
+	case otl.FieldLocale:
+		return "language"
+	}
+	return field
+}
+
+// of gives an error about a value as one about the member that it stood in.
+func of(member string, err error) error {
+	if e := otl.As(err); err != nil && e.Kind == otl.Invalid {
+		return otl.InvalidField(member, e.More[0].Code, e.Text)
+	}
+	return err
 }
 
 // status gives the status of an error that no call words in its own way.

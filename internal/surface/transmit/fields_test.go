@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/site"
@@ -157,4 +158,44 @@ func TestContract35_WhatASiteTakesNot(t *testing.T) {
 			t.Errorf("%d letters", n)
 		}
 	})
+}
+
+// TestErrorsNameMembersOfThisWire: whatever is wrong with a value, the error names the member that it stood in. A destination
+// that is none does not count as one message sent (OT-19).
+func TestErrorsNameMembersOfThisWire(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		send := func(more object) object {
+			body := object{"channel": "email", "identifier_type": "email", "identifier": "jane@dev.test"}
+			for member, value := range more {
+				body[member] = value
+			}
+			return body
+		}
+		for _, c := range []struct {
+			path, member string
+			body         object
+		}{
+			{"/v1/auth/otp/send", "identifier", send(object{"identifier": "jane"})},
+			{"/v1/auth/otp/send", "identifier", send(object{"identifier": "0170", "identifier_type": "phone_number"})},
+			{"/v1/auth/otp/send", "identifier", send(object{"identifier": "a b", "identifier_type": "username"})},
+			{"/v1/auth/otp/send", "custom_email", send(object{"custom_email": "nobody"})},
+			{"/v1/auth/otp/send", "custom_phone_number", send(object{"channel": "sms", "custom_phone_number": "0170"})},
+			{"/v1/auth/otp/authenticate", "identifier", send(object{"identifier": "jane", "passcode": "123456"})},
+			{"/v1/auth/link/email/send", "identifier", send(object{"identifier": "jane", "redirect_uri": callback})},
+			{"/v1/auth/link/email/send", "email", object{"email": "jane", "redirect_uri": callback}},
+			{"/v1/auth/otp/sms", "phone_number", object{"phone_number": "0170", "redirect_uri": callback}},
+			{"/v1/auth/otp/email", "email", object{"email": "jane", "redirect_uri": callback}},
+			{"/v1/users", "phone_number", object{"phone_number": "0170"}},
+			{"/v1/users", "language", object{"email": "new@dev.test", "language": "?"}},
+			{"/v1/users", "email", object{"email": 7}},
+			{"/v1/users", "name.first_name", object{"name": object{"first_name": 7}}},
+		} {
+			r := x.post(t, c.path, c.body)
+			if r.Status != http.StatusBadRequest || !strings.Contains(string(r.Raw), `"`+c.member+`: `) {
+				t.Errorf("%s %v: %d %s", c.path, c.body, r.Status, r.Raw)
+			}
+		}
+		x.post(t, "/v1/auth/otp/send", send(object{"custom_email": "other@dev.test"})).Want(t, http.StatusOK)
+	}, func(o *node.Options) { o.Limits = true })
 }

@@ -56,6 +56,9 @@ func (s *Surface) sendLink(c *call, in *sendLinkIn) (any, error) {
 		in.IdentifierType, in.Identifier = string(signin.ByEmail), in.Email
 	}
 	id, err := c.who(in.IdentifierType, in.Identifier)
+	if in.Email != "" {
+		err = of("email", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -169,16 +169,23 @@ func read(w http.ResponseWriter, r *http.Request, in any) error {
 	case !wire.Sends(r, wire.MediaJSON):
 		return &otl.Error{Kind: otl.Malformed, Code: "body_unreadable", Text: "Send the body as Content-Type: application/json."}
 	}
-	err = json.Unmarshal(raw, in)
+	if err := wrongType(json.Unmarshal(raw, in)); err != nil {
+		return err
+	}
+	if strings.Contains(string(raw), `\u0000`) {
+		return &otl.Error{Kind: otl.Malformed, Code: "malformed_json", Text: "The body holds a NUL."}
+	}
+	return nil
+}
+
+// wrongType gives the error of reading a body by name of the member at fault.
+func wrongType(err error) error {
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrong) && wrong.Field != "":
 		return otl.InvalidField(member(wrong.Field), "wrong_type", "must be "+kind(wrong.Type))
 	case err != nil:
 		return &otl.Error{Kind: otl.Malformed, Code: "malformed_json", Text: "The body is not a JSON object."}
-	}
-	if strings.Contains(string(raw), `\u0000`) {
-		return &otl.Error{Kind: otl.Malformed, Code: "malformed_json", Text: "The body holds a NUL."}
 	}
 	return nil
 }

@@ -76,8 +76,8 @@ func readUser(w http.ResponseWriter, r *http.Request, without ...string) (in use
 	if err != nil {
 		return in, nil, err
 	}
-	if err := json.Unmarshal(raw, &in); err != nil {
-		return in, nil, otl.InvalidField("body", "wrong_type", "holds a member of the wrong type")
+	if err := wrongType(json.Unmarshal(raw, &in)); err != nil {
+		return in, nil, err
 	}
 	return in, all, in.check()
 }
@@ -274,7 +274,7 @@ func failPassword(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	otl.RequestOf(r.Context()).Err = err
 	if e.Field != "" {
-		text = e.Field + ": " + text
+		text = said(e)
 	}
 	wire.JSON(w, code, map[string]any{"error_code": word, "message": text})
 }

@@ -304,7 +304,7 @@ func failUsers(w http.ResponseWriter, r *http.Request, err error) {
 	case e.Kind == otl.Invalid || e.Kind == otl.Malformed && e.Code != wire.CodeTooLarge:
 		var all []string
 		for _, one := range e.More {
-			all = append(all, one.Field+": "+one.Text)
+			all = append(all, named(one.Field)+": "+one.Text)
 		}
 		if len(all) == 0 {
 			all = []string{e.Text}
