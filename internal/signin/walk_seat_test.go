@@ -276,7 +276,7 @@ func (b *seat) second(ctx context.Context, x *walker, s signin.SetUps, v signin.
 	}
 	p := proofs{x}.prove(step.by, &step.prompt)
 	a, err := s.Complete(ctx, v, signin.StepProof{Token: step.token, Kind: p.kind, Proof: p.proof, Trust: !x.once(3)})
-	if x.took("a second step", p.right && !step.gone && step.methods.Adds(p.kind.Method()), err); err == nil {
+	if x.took("a second step", p.right && step.stands(x) && step.methods.Adds(p.kind.Method()), err); err == nil {
 		x.note(p)
 	}
 	b.came(x, "a second step", step.with(p.kind.Method()), d, a, err)

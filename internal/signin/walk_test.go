@@ -79,6 +79,9 @@ type begun struct {
 	gone    bool // it ended with all sessions of his
 }
 
+// stands reports whether it did not end and whoever began it is not disabled.
+func (b *begun) stands(x *walker) bool { return !b.gone && !x.bar.keeps(b.by, x.home.ID) }
+
 // with gives it with one proof more, where it comes to something further.
 func (b *begun) with(m otl.Method) *begun {
 	return &begun{site: b.site, by: b.by, door: b.door, methods: b.methods.With(m)}
@@ -228,7 +231,7 @@ func (x *walker) step() (sp signin.StepProof, is *begun, p shown, right bool) {
 		sp.Door = one(x, x.doors)
 	}
 	is.door, sp.Site = sp.Door, x.sites[is.site].Site
-	return sp, is, p, !b.gone && is.site == b.site && is.door.Name == b.door.Name && is.door.Client == b.door.Client && p.right && b.methods.Adds(p.kind.Method())
+	return sp, is, p, b.stands(x) && is.site == b.site && is.door.Name == b.door.Name && is.door.Client == b.door.Client && p.right && b.methods.Adds(p.kind.Method())
 }
 
 // challenge asks for a factor of a step, where it was begun or elsewhere.
@@ -240,7 +243,7 @@ func (x *walker) challenge(ctx context.Context) {
 	}
 	proofs{x}.ask(b.by, &b.prompt, func(k otl.FactorKind) (factor.Offer, error) {
 		o, _, err := x.w.SignIn.Second.Challenge(ctx, signin.StepProof{Token: b.token, Site: x.sites[at].Site, Door: b.door, Kind: k})
-		x.took("challenged", at == b.site && !b.gone, err)
+		x.took("challenged", at == b.site && b.stands(x), err)
 		return o, err
 	})
 }
