@@ -152,7 +152,12 @@ func (b *seat) signIn(ctx context.Context, x *walker, s signin.SetUps, v signin.
 // mailed has a link and a code sent for the visit.
 func (b *seat) mailed(ctx context.Context, x *walker, s signin.SetUps, v signin.Visit) {
 	f := one(x, x.people)
-	if (gates{x}).refused(f, s.SendCode(ctx, v, f.Email.Address)) || (gates{x}).out(f) {
+	if (gates{x}).refused(f, s.SendCode(ctx, v, f.Email.Address)) {
+		return
+	}
+	if (gates{x}).out(f) { // whether it went out depends on why
+		x.w.Letters(x.T, "")
+		x.w.Inbox.Empty()
 		return
 	}
 	l := post{x}.letter(f.Email.Address, otl.MessageSignIn)
