@@ -59,12 +59,24 @@ func (p accounts) told(r *http.Request, s screen, who session.Browser, before st
 		if e.Type == otl.EventLinkOpened && e.Data[otl.DataBy] != "" {
 			continue // by a program that looks ahead, which is no act of anybody's
 		}
+		if replaced(e, who.Site.ID, found) {
+			continue // he is signed in still, by the one that is told of
+		}
 		done = append(done, sentence{tell(s, names, e), aboutEvent(s, e, who.Site.ID)})
 	}
 	if more {
 		older = "?before=" + found[len(found)-1].ID
 	}
 	return done, older, nil
+}
+
+// replaced reports whether an event is that a session with us, whose site is home, ended for a newer one of the same person, which
+// began at that moment: as when he proves a factor in a browser that he is signed in in.
+func replaced(e otl.Event, home string, among []otl.Event) bool {
+	return e.Type == otl.EventSessionRevoked && e.SiteID == home && e.Data[otl.DataReason] == string(otl.EndSuperseded) &&
+		slices.ContainsFunc(among, func(one otl.Event) bool {
+			return one.Type == otl.EventSessionCreated && one.SiteID == home && one.CreatedAt.Equal(e.CreatedAt)
+		})
 }
 
 // names gives the names of the sites that events are about.

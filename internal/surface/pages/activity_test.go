@@ -8,10 +8,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/site"
 )
 
 // types gives every type of event there is, as the source declares them.
@@ -73,5 +77,28 @@ func TestWhoTriedInVainIsInTheActivity(t *testing.T) {
 		said := []string{"Somebody tried to sign in to OneTimeLogin and failed. Tries: 2", "· password ·", "!signin.failed"}
 		holds(t, b.Get("/account/activity"), said...)
 		holds(t, b.Submit(b.Get("/account/data"), "export", map[string]string{"format": "html"}), said...)
+	})
+}
+
+// TestWhoProvesAgainIsNotSignedOut: that a newer session of the same browser took the place of one is no news; that he signed out is.
+func TestWhoProvesAgainIsNotSignedOut(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := verified(t, w)
+		seed, b := secondFactors(t, w, u), w.Browser(t)
+		prove := func(path string) otltest.Page {
+			return b.Submit(password(b, b.Get(path)), "second", map[string]string{"code": secret.TOTP(seed, w.Clock.Now())})
+		}
+		prove("/account")
+		mine := w.Register(t, site.Registration{Name: "Mine", Owner: u.ID, Callbacks: []string{"https://mine.test/callback"}}).Site
+		w.Clock.Advance(signin.Recent + time.Minute)
+		holds(t, prove(ownAt(mine, "ways")), "Signing in to Mine")
+		for _, path := range []string{"/account", "/account/activity"} {
+			holds(t, b.Get(path), "Signed in to OneTimeLogin", "!Signed out of")
+		}
+		b.Submit(b.Get("/signout"), "signout", nil)
+		w.Clock.Advance(time.Minute)
+		prove("/account")
+		holds(t, b.Get("/account/activity"), "Signed out of OneTimeLogin")
 	})
 }
