@@ -24,7 +24,7 @@ func TestAU01_AnOwnerLooksAfterClients(t *testing.T) {
 		holds(t, p, "Programs of Mine", "No program yet.", `value="secret" checked`, `value="auto" checked`)
 		p = fills(b, p, "new", url.Values{"name": {"Web shop"}, "redirect_uris": {"https://mine.test/back"}, "link_confirm": {"always"}})
 		key := shownKey(p)
-		holds(t, p, "Saved.", "The secret is shown this once", "Web shop", "https://mine.test/back", `class="muted">⁨auth⁩ · `, "always asks for a press", `data-copy="secret"`)
+		holds(t, p, "Saved.", "The secret is shown this once", "Web shop", "https://mine.test/back", "class=\"muted\">\u2068auth\u2069 · ", "always asks for a press", `data-copy="secret"`)
 		all, err := w.Clients.List(t.Context(), mine.ID)
 		if err != nil || len(all) != 1 || all[0].LinkConfirm != otl.ConfirmAlways || all[0].Scopes.String() != "auth" || all[0].Auth != otl.AuthSecret {
 			t.Fatalf("%+v %v", all, err)
