@@ -45,7 +45,8 @@ func (p *Pages) post(pattern string, do act) { forms{p}.serve(pattern, p.read, d
 // forms are what browsers send to the pages.
 type forms struct{ *Pages }
 
-// upload serves a form that may bring a file along (RFC 7578).
+// upload serves a form that may bring a file along (RFC 7578). Of whoever is not signed in nothing is read
+// of it: what he sends is as long as he likes (HT-03).
 func (p forms) upload(pattern string, do act) {
 	p.serve(pattern, func(w http.ResponseWriter, r *http.Request) error {
 		if !wire.Sends(r, mediaParts) {
@@ -53,6 +54,14 @@ func (p forms) upload(pattern string, do act) {
 		}
 		if err := p.foreign(r); err != nil {
 			return err
+		}
+		who, err := p.Flows.Who(r.Context(), p.jar.Held(r))
+		if err != nil {
+			return err
+		}
+		if who.Session.ID == "" {
+			r.Body = http.MaxBytesReader(w, r.Body, 0)
+			return nil // and what the form does asks him who he is
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxUpload)
 		if err := readParts(r); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"image"
 	"image/png"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -187,11 +188,35 @@ func TestAD01_AFormInPartsIsHeldAsAnyOther(t *testing.T) {
 	}
 }
 
+// TestHT03_NothingIsReadOfAStrangersFile: whoever is not signed in is asked who he is, whatever he sends.
+func TestHT03_NothingIsReadOfAStrangersFile(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.SQLite)
+	_, mine := keeper(t, w)
+	at := ownAt(mine, "look")
+	_, kind := parts(t, nil, nil)
+	for who, cookies := range map[string]map[string]string{"nobody": {}, "an old cookie": {"otl_session": "otl_bs_x"}} {
+		b := w.Browser(t)
+		maps.Copy(b.Cookies, cookies)
+		if got := posts(t, b, at, "no form at all", kind); got.Status != http.StatusSeeOther || !strings.HasPrefix(got.Header.Get("Location"), "/signin") {
+			t.Errorf("%s: %d %s", who, got.Status, got.Header.Get("Location"))
+		}
+	}
+}
+
 // FuzzAFormInParts: whatever its body and its boundary, it is refused or understood.
 func FuzzAFormInParts(f *testing.F) {
 	w := otltest.New(f, otltest.SQLite)
 	u := w.Person(f, jane)
 	own := w.Register(f, site.Registration{Name: "Mine", Owner: u.ID}).Site
+	b := w.Browser(f) // nothing is read of whoever is not signed in
+	if p := password(b, b.Get("/account")); p.Title != "Your account" {
+		f.Fatal(p.Title)
+	}
+	held := make([]string, 0, len(b.Cookies))
+	for name, v := range b.Cookies {
+		held = append(held, name+"="+v)
+	}
 	body, kind := parts(f, url.Values{"token": {"x"}, "footer": {"y"}}, picture(f, 0))
 	for _, seed := range []string{"", body, body[:len(body)/2], strings.ReplaceAll(body, "\r\n", "\n"), body + body, "--x--", strings.Repeat("--x\r\n\r\n", 100)} {
 		f.Add(seed, kind)
@@ -199,7 +224,7 @@ func FuzzAFormInParts(f *testing.F) {
 	}
 	f.Add(body, "multipart/form-data; boundary=\"\xff\"")
 	f.Fuzz(func(t *testing.T, body, kind string) {
-		rec := serve(w, http.MethodPost, ownAt(own, "look"), body, map[string]string{"Accept": anyPage, "Content-Type": kind})
+		rec := serve(w, http.MethodPost, ownAt(own, "look"), body, map[string]string{"Accept": anyPage, "Content-Type": kind, "Cookie": strings.Join(held, "; ")})
 		if rec.Code >= 500 && rec.Code != http.StatusServiceUnavailable {
 			t.Fatalf("%q %q: %d %s", body, kind, rec.Code, rec.Body)
 		}
