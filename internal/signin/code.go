@@ -125,7 +125,7 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 	if err := takes(ctx, s, r, r.way()); err != nil {
 		return CodeSent{}, err
 	}
-	if err := r.Who.check(); err != nil {
+	if err := r.Who.Check(); err != nil {
 		return CodeSent{}, err
 	}
 	if err := s.Messages.Reaches(r.Channel); err != nil {
@@ -214,8 +214,8 @@ func (r CodeRequest) way() otl.Way {
 	return ""
 }
 
-// check holds an identifier against the form its type has.
-func (i *Identifier) check() error {
+// Check holds an identifier against the form its type has, and gives an address or a username the spelling by which it is compared.
+func (i *Identifier) Check() error {
 	switch i.Type {
 	case ByEmail:
 		e, err := otl.ParseEmail(i.Value)

@@ -14,7 +14,7 @@ import (
 // whose gives the person whose code somebody enters, and nobody where none can be sent
 // to him: what follows is the same work then (OT-10).
 func (a *CodeAttempt) whose(ctx context.Context, s *Codes) (otl.User, error) {
-	if err := a.Who.check(); err != nil {
+	if err := a.Who.Check(); err != nil {
 		return otl.User{}, err
 	}
 	u, err := s.find(ctx, a.Site, a.Who, a.Known)

@@ -63,7 +63,7 @@ func (s *Codes) SendLink(ctx context.Context, r LinkRequest) (LinkSent, error) {
 	if err := takes(ctx, s, r.CodeRequest, r.way()); err != nil {
 		return LinkSent{}, err
 	}
-	if err := r.Who.check(); err != nil {
+	if err := r.Who.Check(); err != nil {
 		return LinkSent{}, err
 	}
 	if r.Channel != otl.ChannelMail && r.Channel != otl.ChannelDirect {

@@ -26,7 +26,7 @@ func takes(ctx context.Context, s *Codes, r CodeRequest, w otl.Way) error {
 	if off == nil || !r.Joins {
 		return off
 	}
-	if err := r.Who.check(); err != nil {
+	if err := r.Who.Check(); err != nil {
 		return err
 	}
 	u, err := s.find(ctx, r.Site, r.Who, true)

@@ -168,8 +168,8 @@ func (s mfa) challenge(c *call, in *challengeIn) (*challengedOut, error) {
 	return newChallengedOut(o, until.Sub(s.Now())), err
 }
 
-func newChallengedOut(o factor.Offer, until time.Duration) *challengedOut {
-	out := &challengedOut{Sent: o.Kind.Sent(), ExpiresIn: left(until), Factor: newOfferOut(o)}
+func newChallengedOut(o factor.Offer, good time.Duration) *challengedOut {
+	out := &challengedOut{Sent: o.Kind.Sent(), ExpiresIn: left(good), Factor: newOfferOut(o)}
 	if o.Options != "" {
 		out.Options = ptr(shownObject(o.Options))
 	}

@@ -151,16 +151,9 @@ func (c *call) who(kind, value string) (signin.Identifier, error) {
 }
 
 // form holds what names somebody, or where a code goes, against the form it has.
-func form(t signin.IdentifierType, value string) (err error) {
-	switch t {
-	case signin.ByEmail:
-		_, err = otl.ParseEmail(value)
-	case signin.ByPhone:
-		_, err = otl.ParsePhone(value)
-	case signin.ByUsername:
-		_, err = otl.ParseUsername(value)
-	}
-	return err
+func form(t signin.IdentifierType, value string) error {
+	i := signin.Identifier{Type: t, Value: value}
+	return i.Check()
 }
 
 type sendCodeIn struct {
