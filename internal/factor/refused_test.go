@@ -1,6 +1,7 @@
 package factor_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -88,6 +89,31 @@ func TestD1_WhatASiteCannotVerify(t *testing.T) {
 			}
 			if _, err = v.Answer(t.Context(), q, one.proof); one.code != "" || err != nil {
 				wantCode(t, "answered "+one.what, err, one.code)
+			}
+		}
+	})
+}
+
+// TestMF13_ATrustedDeviceStandsInWhereNobodyAskedForTwo: it spares its person the second step of a site's rule, and none that was
+// wished for or is demanded.
+func TestMF13_ATrustedDeviceStandsInWhereNobodyAskedForTwo(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := w.Person(t, jane, w.Notes.Site)
+		totp(t, w, u)
+		var token secret.Text
+		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) (err error) {
+			token, err = w.Factors.Trust(ctx, tx, u.ID, w.Notes.Site.ID, time.Hour)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for policy, spares := range map[otl.MFAPolicy]bool{otl.MFAOptional: true, otl.MFAWished: false, otl.MFARequired: false} {
+			s := w.Notes.Site
+			s.MFA, s.TrustDays = policy, 30
+			p, offers, err := w.Factors.Admit(t.Context(), w.Store.Read, store.Standing{User: u, Site: s}, otl.Methods{otl.MethodPassword}, factor.DeviceDigest(token))
+			if err != nil || p.Good(u.ID, s.ID) != spares || (len(offers) == 0) != spares {
+				t.Errorf("%s: %v %v", policy, offers, err)
 			}
 		}
 	})

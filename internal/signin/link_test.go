@@ -130,6 +130,9 @@ func TestOT04_MailsCross(t *testing.T) {
 		if _, err := press(t, w, older); !errors.Is(err, signin.ErrLink) {
 			t.Errorf("a minute later: %v", err)
 		}
+		if _, err := w.Codes.Confirm(t.Context(), older); !errors.Is(err, signin.ErrLink) { // whose page was open before
+			t.Errorf("confirmed a minute later: %v", err)
+		}
 		if _, err := press(t, w, newer); err != nil {
 			t.Error(err)
 		}
