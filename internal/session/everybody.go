@@ -36,7 +36,8 @@ func (s Everybody) End(ctx context.Context, reason otl.EndReason) (Counted, erro
 				return err
 			}
 			return tx.Events.Append(ctx, s.event(otl.EventAllSignedOut, "", "", "", map[string]string{
-				otl.DataReason: string(reason), otl.DataPeople: strconv.Itoa(all.People), otl.DataSessions: strconv.Itoa(all.Sessions)}))
+				otl.DataReason: string(reason), otl.DataPeople: strconv.Itoa(all.People), otl.DataSessions: strconv.Itoa(all.Sessions),
+			}))
 		})
 		if err != nil {
 			return all, err

@@ -105,7 +105,7 @@ func TestSE13_WhatChangesBetweenProofAndSession(t *testing.T) {
 		mailed := signin.Proved{Standing: store.Standing{User: h.User, Site: w.Notes.Site}, Methods: otl.Methods{otl.MethodMailCode}}
 		_, err = w.SignIn.Second.Enter(t.Context(), mailed, &testDoor)
 		wantCode(t, "disabled", err, "user_disabled")
-		if p, err = w.SignIn.Prove(t.Context(), signin.Attempt{Site: w.Notes.Site, Email: "jane@dev.test", Password: secret.NewText("staple-battery-7")}); err == nil {
+		if _, err := w.SignIn.Prove(t.Context(), signin.Attempt{Site: w.Notes.Site, Email: "jane@dev.test", Password: secret.NewText("staple-battery-7")}); err == nil {
 			t.Error("a password of somebody who is disabled")
 		}
 	})
