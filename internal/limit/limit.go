@@ -113,10 +113,36 @@ func SMSADay(n int) Rate { return Rate{"sms-day", n, 24 * time.Hour} }
 func (r Rate) every() time.Duration { return r.Per / time.Duration(r.Uses) }
 func (r Rate) burst() time.Duration { return r.Per - r.every() }
 
+// reach is how far ahead uses can have paid, by whichever part of the rate and whichever node's clock:
+// what is paid for beyond it, was before the clock was set back.
+func (r Rate) reach() time.Duration {
+	if r.Name == Prompts.Name {
+		return Prompts.Per + store.Skew
+	}
+	return r.Per + store.Skew
+}
+
 // Use is one use of a rate by somebody.
 type Use struct {
 	Rate Rate
 	By   []string // what is counted together: a site and an identifier, for example
+}
+
+// take makes the use, and says whether it was within the rate, and if not, when the next one will be.
+func (u Use) take(ctx context.Context, tx *store.Tx, now time.Time) (ok bool, due time.Time, err error) {
+	return tx.Rates.Take(ctx, u.name(), now, u.Rate.every(), u.Rate.burst(), u.Rate.reach())
+}
+
+// paidTo gives up to when each of some uses, at least one, is paid for by those before it.
+func paidTo(ctx context.Context, tx *store.Tx, uses []Use, now time.Time) ([]time.Time, error) {
+	found, err := tx.Rates.PaidTo(ctx, names(uses))
+	out := make([]time.Time, len(uses))
+	for i, u := range uses {
+		if to := found[u.name()]; !to.After(now.Add(u.Rate.reach())) {
+			out[i] = to
+		}
+	}
+	return out, err
 }
 
 // counts reports whether it is a use by somebody.
@@ -173,7 +199,7 @@ func (l *Limits) take(ctx context.Context, tx *store.Tx, uses []Use) error {
 		if !u.counts() {
 			continue
 		}
-		ok, due, err := tx.Rates.Take(ctx, u.name(), now, u.Rate.every(), u.Rate.burst())
+		ok, due, err := u.take(ctx, tx, now)
 		if err != nil {
 			return err
 		}
@@ -190,13 +216,13 @@ func (l *Limits) Look(ctx context.Context, tx *store.Tx, uses ...Use) error {
 	if l == nil {
 		return nil
 	}
-	paid, err := tx.Rates.PaidTo(ctx, names(uses))
+	now := l.Now()
+	paid, err := paidTo(ctx, tx, uses, now)
 	if err != nil {
 		return err
 	}
-	now := l.Now()
-	for _, u := range uses {
-		if due := paid[u.name()].Add(-u.Rate.burst()); u.counts() && due.After(now) {
+	for i, u := range uses {
+		if due := paid[i].Add(-u.Rate.burst()); u.counts() && due.After(now) {
 			return Exceeded(due.Sub(now)).Because(usedUp{u.Rate})
 		}
 	}
@@ -221,11 +247,11 @@ func (l *Limits) Paid(r Rate, paidTo, now time.Time) (time.Time, error) {
 	if l == nil {
 		return paidTo, nil
 	}
-	if paidTo.After(now.Add(r.burst())) {
-		return paidTo, Exceeded(paidTo.Add(-r.burst()).Sub(now))
-	}
-	if paidTo.Before(now) {
+	switch {
+	case paidTo.Before(now), paidTo.After(now.Add(r.reach())):
 		paidTo = now
+	case paidTo.After(now.Add(r.burst())):
+		return paidTo, Exceeded(paidTo.Add(-r.burst()).Sub(now))
 	}
 	return paidTo.Add(r.every()), nil
 }
@@ -268,17 +294,23 @@ func (l *Limits) Try(ctx context.Context, a Account, uses ...Use) error {
 	if l == nil {
 		return nil
 	}
-	return l.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if err := l.take(ctx, tx, uses); err != nil {
+	var turn store.Turn
+	err := l.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		turn = store.Turn{}
+		if err = l.take(ctx, tx, uses); err != nil {
 			return err
 		}
 		now := l.Now()
-		ok, due, err := tx.Failures.Try(ctx, a.name, now, freeFailures, maxFailures)
-		if err != nil || ok {
-			return err
-		}
-		return Exceeded(due.Sub(now))
+		turn, err = tx.Failures.Try(ctx, a.name, now, freeFailures, maxFailures)
+		return early(turn, now, err)
 	})
+	if turn.Back { // what the transaction wrote is undone by its error
+		bad := l.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Failures.Again(ctx, a.name, l.Now()) })
+		if bad != nil {
+			return bad
+		}
+	}
+	return err
 }
 
 // Clear forgets the failures of an account in the transaction of its success.
@@ -329,11 +361,16 @@ func Recovery(userID string) Account { return Account{"recovery:" + userID} }
 // TryFactor counts a guess at one of a person's second factors before it is looked
 // at. After 100 wrong ones in a row the account is closed until it is cleared.
 func TryFactor(ctx context.Context, tx *store.Tx, a Account, now time.Time) error {
-	ok, due, err := tx.Failures.Try(ctx, a.name, now, maxFailures+1, maxFailures)
-	if err != nil || ok {
+	turn, err := tx.Failures.Try(ctx, a.name, now, maxFailures+1, maxFailures)
+	return early(turn, now, err)
+}
+
+// early is Exceeded where it is not a try's turn.
+func early(turn store.Turn, now time.Time, err error) error {
+	if err != nil || turn.OK {
 		return err
 	}
-	return Exceeded(due.Sub(now))
+	return Exceeded(turn.Due.Sub(now))
 }
 
 // ClearFactors forgets wrong guesses at a person's second factors after a right one, and those
@@ -354,11 +391,8 @@ func WrongCode(ctx context.Context, tx *store.Tx, a Account, now time.Time) erro
 
 // RightCode is the error of WrongCode where codes are closed: a right guess is none then.
 func RightCode(ctx context.Context, tx *store.Tx, a Account, now time.Time) error {
-	ok, due, err := tx.Failures.Look(ctx, a.name, now, maxFailures)
-	if err != nil || ok {
-		return err
-	}
-	return closed(Exceeded(due.Sub(now)))
+	turn, err := tx.Failures.Look(ctx, a.name, now, maxFailures)
+	return closed(early(turn, now, err))
 }
 
 func closed(err error) error {
@@ -397,6 +431,9 @@ func Network(a netip.Addr) string {
 	return home.String()
 }
 
+// furthest is further ahead than any rate can be paid for.
+const furthest = 30 * 24 * time.Hour
+
 // Prune deletes counters that no longer count.
 func (l *Limits) Prune(ctx context.Context) error {
 	if l == nil {
@@ -404,7 +441,7 @@ func (l *Limits) Prune(ctx context.Context) error {
 	}
 	return l.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
 		now := l.Now()
-		rates, err := tx.Rates.Prune(ctx, now.Add(-time.Minute), store.Batch)
+		rates, err := tx.Rates.Prune(ctx, now.Add(-time.Minute), now.Add(furthest), store.Batch)
 		if err != nil {
 			return 0, err
 		}

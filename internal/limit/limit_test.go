@@ -202,6 +202,64 @@ func TestPW13_StrangersDoNotLockTheOwnerOut(t *testing.T) {
 	}, limited)
 }
 
+// TestDD07_AClockThatIsSetBackLocksNobodyOut: rates are not used up for as long, and whoever had to wait after
+// failures waits as long as he had to, not a moment less.
+func TestDD07_AClockThatIsSetBackLocksNobodyOut(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		jane := w.Person(t, "jane@dev.test", w.Notes.Site)
+		w.Person(t, "john@dev.test", w.Notes.Site)
+		w.Clock.Advance(96 * time.Hour)
+		for _, back := range []time.Duration{35 * time.Minute, 24 * time.Hour} {
+			for range 10 {
+				login(t, w, w.Notes, "john@dev.test", otltest.Password, "").Want(t, http.StatusOK)
+			}
+			refused(t, login(t, w, w.Notes, "john@dev.test", otltest.Password, ""))
+			for i := range 5 {
+				if i == 4 {
+					w.Clock.Advance(-back)
+				}
+				login(t, w, w.Notes, "jane@dev.test", "wrong-horse-7", "").Want(t, http.StatusUnauthorized)
+			}
+			login(t, w, w.Notes, "john@dev.test", otltest.Password, "").Want(t, http.StatusOK)
+			w.Clock.Advance(time.Second)
+			login(t, w, w.Notes, "jane@dev.test", "wrong-horse-7", "").Want(t, http.StatusUnauthorized)
+			w.Clock.Advance(2 * time.Second)
+			login(t, w, w.Notes, "jane@dev.test", "wrong-horse-7", "").Want(t, http.StatusUnauthorized) // 4 s to wait
+			w.Clock.Advance(-back)
+			if wait := refused(t, login(t, w, w.Notes, "jane@dev.test", otltest.Password, "")); wait != 4*time.Second {
+				t.Errorf("set back by %v she waits %v, want 4 s", back, wait)
+			}
+			w.Clock.Advance(3 * time.Second)
+			refused(t, login(t, w, w.Notes, "jane@dev.test", otltest.Password, ""))
+			w.Clock.Advance(time.Second)
+			login(t, w, w.Notes, "jane@dev.test", otltest.Password, "").Want(t, http.StatusOK)
+			w.Clock.Advance(time.Minute)
+		}
+		// The parts of one rate share what it can reach, and what is read says what is taken.
+		use := func(r limit.Rate) limit.Use { return limit.Use{Rate: r, By: []string{jane.ID}} }
+		look := func(r limit.Rate) error {
+			return w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { return w.Limits.Look(ctx, tx, use(r)) })
+		}
+		for range 3 {
+			if err := w.Limits.Take(t.Context(), use(limit.Prompts)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if look(limit.SitePrompts) == nil || w.Limits.Take(t.Context(), use(limit.SitePrompts)) == nil {
+			t.Error("a site has more of a rate that is used up")
+		}
+		w.Clock.Advance(-35 * time.Minute)
+		if err := look(limit.SitePrompts); err != nil {
+			t.Error(err)
+		}
+		paid, err := w.Limits.Paid(limit.Refresh, w.Clock.Now().Add(35*time.Minute), w.Clock.Now())
+		if want := w.Clock.Now().Add(time.Second); err != nil || !paid.Equal(want) {
+			t.Errorf("what is kept in a row: paid to %v, %v, want %v", paid, err, want)
+		}
+	}, limited)
+}
+
 func TestPW11_ASuccessClearsFailures(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {

@@ -87,7 +87,12 @@ func (l *Limits) full(ctx context.Context, uses ...Use) (bool, error) {
 	if len(uses) == 0 {
 		return false, nil
 	}
-	paid, err := l.Store.Read.Rates.PaidTo(ctx, names(uses))
 	now := l.Now()
-	return slices.ContainsFunc(uses, func(u Use) bool { return paid[u.name()].After(now.Add(u.Rate.burst())) }), err
+	paid, err := paidTo(ctx, l.Store.Read, uses, now)
+	for i, u := range uses {
+		if paid[i].After(now.Add(u.Rate.burst())) {
+			return true, err
+		}
+	}
+	return false, err
 }

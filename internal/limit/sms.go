@@ -109,7 +109,8 @@ var entered = Rate{"sms-entered", 3, 24 * time.Hour}
 // few a day for each number.
 func Entered(ctx context.Context, tx *store.Tx, siteID, number string, sentAt time.Time) error {
 	one := Use{Rate: entered, By: []string{siteID, number}}
-	if ok, _, err := tx.Rates.Take(ctx, one.name(), sentAt, entered.every(), entered.burst()); err != nil || !ok {
+	reach := entered.reach() + brakeDay // codes are not entered in the order in which they were sent
+	if ok, _, err := tx.Rates.Take(ctx, one.name(), sentAt, entered.every(), entered.burst(), reach); err != nil || !ok {
 		return err
 	}
 	return tx.SMSCounts.Add(ctx, siteID, Range(number), sentAt.Truncate(brakeBucket), 0, 1)

@@ -38,10 +38,8 @@ func (l *Limits) Budget(ctx context.Context, tx *store.Tx, siteID string) (Budge
 		return Budget{}, nil
 	}
 	b := Budget{now: l.Now(), uses: []Use{From(ctx, WrongCodesFrom), {WrongCodesAt, []string{siteID}}}}
-	paid, err := tx.Rates.PaidTo(ctx, names(b.uses))
-	for _, u := range b.uses {
-		b.paid = append(b.paid, paid[u.name()])
-	}
+	var err error
+	b.paid, err = paidTo(ctx, tx, b.uses, b.now)
 	return b, err
 }
 
@@ -75,7 +73,7 @@ func (b Budget) Wrong(ctx context.Context, tx *store.Tx) (many bool, err error) 
 		if !u.counts() {
 			continue
 		}
-		if _, _, err := tx.Rates.Take(ctx, u.name(), b.now, u.Rate.every(), u.Rate.burst()); err != nil {
+		if _, _, err := u.take(ctx, tx, b.now); err != nil {
 			return false, err
 		}
 	}
@@ -89,7 +87,7 @@ func (b Budget) Wrong(ctx context.Context, tx *store.Tx) (many bool, err error) 
 // there are more than anybody mistypes.
 func alarm(ctx context.Context, tx *store.Tx, now time.Time) (bool, error) {
 	for _, r := range []Rate{wrongCodesAll, wrongCodesTold} {
-		ok, _, err := tx.Rates.Take(ctx, Use{r, []string{"all"}}.name(), now, r.every(), r.burst())
+		ok, _, err := Use{r, []string{"all"}}.take(ctx, tx, now)
 		if err != nil || ok != (r == wrongCodesTold) {
 			return false, err
 		}
@@ -100,7 +98,7 @@ func alarm(ctx context.Context, tx *store.Tx, now time.Time) (bool, error) {
 // Mails reports, of what Wrong has told, whether the operator is to get a mail of it: once a day.
 func (b Budget) Mails(ctx context.Context, tx *store.Tx) (bool, error) {
 	u := Use{wrongCodesMail, []string{"all"}}
-	ok, _, err := tx.Rates.Take(ctx, u.name(), b.now, u.Rate.every(), u.Rate.burst())
+	ok, _, err := u.take(ctx, tx, b.now)
 	return ok, err
 }
 

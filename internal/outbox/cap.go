@@ -89,13 +89,17 @@ func (q *Queue) count(ctx context.Context, m otl.Message, s Sender) error {
 	var full error
 	now := q.Now()
 	ends := now.UTC().Truncate(day).Add(day)
+	reach := time.Duration(c.most) * one
+	if ends.Sub(now) <= store.Skew {
+		reach += day // another node may be in the next one already
+	}
 	err := q.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		ok, _, err := tx.Rates.Take(ctx, c.counter, ends, one, time.Duration(c.allows(m)-1)*one)
+		ok, _, err := tx.Rates.Take(ctx, c.counter, ends, one, time.Duration(c.allows(m)-1)*one, reach)
 		if full = nil; err != nil || ok {
 			return err
 		}
 		full = usedUp{ends}
-		first, _, err := tx.Rates.Take(ctx, c.counter+" told", ends, one, 0)
+		first, _, err := tx.Rates.Take(ctx, c.counter+" told", ends, one, 0, reach)
 		if err != nil || !first {
 			return err
 		}

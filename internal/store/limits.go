@@ -11,16 +11,17 @@ import (
 // Rates is the group of statements about how often something was used.
 type Rates struct{ group }
 
-// Take uses a rate once more: every is the time one use pays for, and burst how
-// far ahead of now the uses may have paid. One statement decides, so that any
-// number of nodes share the rate. It gives whether the use was within it, and
-// if not, when the next one will be.
-func (g Rates) Take(ctx context.Context, name string, now time.Time, every, burst time.Duration) (ok bool, due time.Time, err error) {
+// Take uses a rate once more: every is the time one use pays for, burst how far ahead
+// of now the uses may have paid, and reach how far they can have, whoever used it:
+// what is paid for beyond that was paid for before the clock was set back, and the rate
+// begins anew. One statement decides, so that any number of nodes share the rate. It
+// gives whether the use was within it, and if not, when the next one will be.
+func (g Rates) Take(ctx context.Context, name string, now time.Time, every, burst, reach time.Duration) (ok bool, due time.Time, err error) {
 	var paid time.Time
 	err = g.one(ctx, `INSERT INTO rates (name, paid_to) VALUES ($1, $2)
-		ON CONFLICT (name) DO UPDATE SET paid_to = CASE WHEN rates.paid_to > $3 THEN rates.paid_to + $4 ELSE $2 END
-		WHERE rates.paid_to <= $5 RETURNING paid_to`,
-		[]any{name, millis(now.Add(every)), millis(now), every.Milliseconds(), millis(now.Add(burst))}, at(&paid))
+		ON CONFLICT (name) DO UPDATE SET paid_to = CASE WHEN rates.paid_to > $3 AND rates.paid_to <= $4 THEN rates.paid_to + $5 ELSE $2 END
+		WHERE rates.paid_to <= $6 OR rates.paid_to > $4 RETURNING paid_to`,
+		[]any{name, millis(now.Add(every)), millis(now), millis(now.Add(reach)), every.Milliseconds(), millis(now.Add(burst))}, at(&paid))
 	if !errors.Is(err, ErrNotFound) {
 		return err == nil, time.Time{}, err
 	}
@@ -54,10 +55,10 @@ func (g Rates) Forgive(ctx context.Context, name string, every time.Duration) er
 	return err
 }
 
-// Prune deletes rates that are as good as unused, at most limit of them, and
-// says how many.
-func (g Rates) Prune(ctx context.Context, now time.Time, limit int) (int, error) {
-	return g.exec(ctx, `DELETE FROM rates WHERE name IN (SELECT name FROM rates WHERE paid_to < $1 LIMIT $2)`, millis(now), limit)
+// Prune deletes rates that are as good as unused, and those that are paid for beyond
+// a moment that none can reach; at most limit of them. It says how many.
+func (g Rates) Prune(ctx context.Context, unused, beyond time.Time, limit int) (int, error) {
+	return g.exec(ctx, `DELETE FROM rates WHERE name IN (SELECT name FROM rates WHERE paid_to < $1 OR paid_to > $2 LIMIT $3)`, millis(unused), millis(beyond), limit)
 }
 
 // Failures is the group of statements about proofs that failed.
@@ -70,34 +71,60 @@ const (
 	longestWait = time.Hour
 )
 
+// Skew is by how much the clocks of nodes may differ: what is further ahead of one of them was written
+// before it was set back.
+const Skew = time.Minute
+
+// Turn says whether it is a try's turn.
+type Turn struct {
+	OK   bool
+	Due  time.Time // when the next one is due
+	Back bool      // the clock was set back since the last one, and the pause has to begin anew
+}
+
 // Try counts a try before it is made, as if it failed, unless it is too early or
 // tries have reached most, and says when the next one is due. One statement
-// decides: of any number of tries at once, on any node, no more are let through
-// than one after the other would be.
-func (g Failures) Try(ctx context.Context, name string, now time.Time, free, most int) (ok bool, due time.Time, err error) {
-	err = g.one(ctx, `INSERT INTO failures (name, tries, last_at, next_at) VALUES ($1, 1, $2, $2)
+// decides: of any number of tries at once, on any node, no more are let through than
+// one after the other would be. Where the clock was set back since the last one, a try
+// that has no pause before it is not too early, any other waits from now on.
+func (g Failures) Try(ctx context.Context, name string, now time.Time, free, most int) (Turn, error) {
+	t := Turn{OK: true}
+	err := g.one(ctx, `INSERT INTO failures (name, tries, last_at, next_at) VALUES ($1, 1, $2, $2)
 		ON CONFLICT (name) DO UPDATE SET tries = failures.tries + 1, last_at = $2, next_at = $2 +
 			CASE WHEN failures.tries + 1 < $3 THEN 0 WHEN failures.tries + 1 - $3 >= $4 THEN $5 ELSE (1000 << (failures.tries + 1 - $3)) END
-		WHERE failures.next_at <= $2 AND failures.tries < $6 RETURNING next_at`,
-		[]any{name, millis(now), free, doublings, longestWait.Milliseconds(), most}, at(&due))
-	if !errors.Is(err, ErrNotFound) {
-		return err == nil, due, err
+		WHERE (failures.next_at <= $2 OR failures.last_at > $6 AND failures.next_at = failures.last_at) AND failures.tries < $7 RETURNING next_at`,
+		[]any{name, millis(now), free, doublings, longestWait.Milliseconds(), millis(now.Add(Skew)), most}, at(&t.Due))
+	if errors.Is(err, ErrNotFound) {
+		return g.Look(ctx, name, now, most)
 	}
-	_, due, err = g.Look(ctx, name, now, most)
-	return false, due, err
+	t.OK = err == nil
+	return t, err
 }
 
 // Look says what Try would, and counts nothing.
-func (g Failures) Look(ctx context.Context, name string, now time.Time, most int) (ok bool, due time.Time, err error) {
+func (g Failures) Look(ctx context.Context, name string, now time.Time, most int) (Turn, error) {
+	var last, due time.Time
 	var tries int
-	err = g.one(ctx, `SELECT next_at, tries FROM failures WHERE name = $1`, []any{name}, at(&due), &tries)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return true, due, nil
-	case tries >= most && due.Before(now.Add(longestWait)):
+	err := g.one(ctx, `SELECT last_at, next_at, tries FROM failures WHERE name = $1`, []any{name}, at(&last), at(&due), &tries)
+	if errors.Is(err, ErrNotFound) {
+		return Turn{OK: true}, nil
+	}
+	back := last.After(now.Add(Skew))
+	if back {
+		due = now.Add(due.Sub(last))
+	}
+	if tries >= most && due.Before(now.Add(longestWait)) {
 		due = now.Add(longestWait)
 	}
-	return err == nil && tries < most && !due.After(now), due, err
+	ok := err == nil && tries < most && !due.After(now)
+	return Turn{ok, due, back && !ok}, err
+}
+
+// Again begins the pause of tries anew, as long as it was, where the clock was set back since the last one.
+func (g Failures) Again(ctx context.Context, name string, now time.Time) error {
+	_, err := g.exec(ctx, `UPDATE failures SET last_at = $1, next_at = next_at - last_at + $1 WHERE name = $2 AND last_at > $3`,
+		millis(now), name, millis(now.Add(Skew)))
+	return err
 }
 
 // clearedAtOnce is of how many accounts one statement forgets failures.

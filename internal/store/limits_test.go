@@ -16,7 +16,7 @@ import (
 func take(t *testing.T, st *store.Store, name string, now time.Time) (ok bool, due time.Time) {
 	t.Helper()
 	write(t, st, func(ctx context.Context, tx *store.Tx) (err error) {
-		ok, due, err = tx.Rates.Take(ctx, name, now, 6*time.Second, 54*time.Second)
+		ok, due, err = tx.Rates.Take(ctx, name, now, 6*time.Second, 54*time.Second, 2*time.Minute)
 		return err
 	})
 	return ok, due
@@ -54,6 +54,41 @@ func TestARateAllowsABurstAndThenItsPace(t *testing.T) {
 	})
 }
 
+// TestDD07_ARateIsNotUsedUpByAClockThatWasSetBack: what was paid for before is further ahead than any use can
+// pay. A clock that is a little behind that of another node gives nobody more.
+func TestDD07_ARateIsNotUsedUpByAClockThatWasSetBack(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		for range 10 {
+			take(t, st, "a", start)
+			take(t, st, "b", start)
+		}
+		if ok, due := take(t, st, "a", start.Add(-time.Minute)); ok || !due.Equal(start.Add(6*time.Second)) {
+			t.Errorf("a node that is a minute behind: %v, due %v", ok, due.Sub(start))
+		}
+		for i, back := range []time.Duration{35 * time.Minute, 365 * 24 * time.Hour} {
+			now := start.Add(-back)
+			for j := range 10 {
+				if ok, _ := take(t, st, "a", now); !ok {
+					t.Fatalf("%d: set back by %v, use %d was refused", i, back, j+1)
+				}
+			}
+			if ok, due := take(t, st, "a", now); ok || !due.Equal(now.Add(6*time.Second)) {
+				t.Errorf("set back by %v, the 11th use: %v, due %v", back, ok, due.Sub(now))
+			}
+		}
+		pruned := 0
+		write(t, st, func(ctx context.Context, tx *store.Tx) (err error) {
+			now := start.Add(-365 * 24 * time.Hour)
+			pruned, err = tx.Rates.Prune(ctx, now, now.Add(time.Hour), 9)
+			return err
+		})
+		if pruned != 1 { // b
+			t.Errorf("%d rates were pruned that nobody used since, want 1", pruned)
+		}
+	})
+}
+
 // TestMN07_ParallelUsesShareARate: nodes have nothing in common but the store,
 // and together get the rate once.
 func TestMN07_ParallelUsesShareARate(t *testing.T) {
@@ -77,8 +112,9 @@ func TestMN07_ParallelUsesShareARate(t *testing.T) {
 
 func try(t *testing.T, st *store.Store, name string, now time.Time) (ok bool, due time.Time) {
 	t.Helper()
-	write(t, st, func(ctx context.Context, tx *store.Tx) (err error) {
-		ok, due, err = tx.Failures.Try(ctx, name, now, 5, 20)
+	write(t, st, func(ctx context.Context, tx *store.Tx) error {
+		turn, err := tx.Failures.Try(ctx, name, now, 5, 20)
+		ok, due = turn.OK, turn.Due
 		return err
 	})
 	return ok, due
@@ -87,14 +123,13 @@ func try(t *testing.T, st *store.Store, name string, now time.Time) (ok bool, du
 // lookAndTry is a try that a look has foretold.
 func lookAndTry(t *testing.T, st *store.Store, name string, now time.Time) (ok bool, due time.Time) {
 	t.Helper()
-	var would bool
-	var when time.Time
+	var would store.Turn
 	write(t, st, func(ctx context.Context, tx *store.Tx) (err error) {
-		would, when, err = tx.Failures.Look(ctx, name, now, 20)
+		would, err = tx.Failures.Look(ctx, name, now, 20)
 		return err
 	})
-	if ok, due = try(t, st, name, now); would != ok || !ok && !when.Equal(due) {
-		t.Errorf("a look says %v, due %v, and a try %v, due %v", would, when, ok, due)
+	if ok, due = try(t, st, name, now); would.OK != ok || !ok && !would.Due.Equal(due) {
+		t.Errorf("a look says %v, due %v, and a try %v, due %v", would.OK, would.Due, ok, due)
 	}
 	return ok, due
 }
@@ -128,6 +163,54 @@ func TestPW11_FailuresSlowDownAndStop(t *testing.T) {
 		write(t, st, func(ctx context.Context, tx *store.Tx) error { return tx.Failures.Clear(ctx, []string{"person:a"}) })
 		if ok, _ := lookAndTry(t, st, "person:a", now); !ok {
 			t.Error("refused after a success")
+		}
+	})
+}
+
+// TestDD07_APauseIsServedAfterAClockWasSetBack: as long as it was, from the moment at which somebody comes, and no
+// longer. Where there was none nobody waits, what was counted stays, and what is closed stays so.
+func TestDD07_APauseIsServedAfterAClockWasSetBack(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		for range 4 {
+			try(t, st, "person:a", start)
+		}
+		now := start.Add(-35 * time.Minute)
+		if ok, due := lookAndTry(t, st, "person:a", now); !ok || !due.Equal(now.Add(time.Second)) {
+			t.Fatalf("the fifth try, before which there is no pause: %v, due %v", ok, due.Sub(now))
+		}
+		for now = now.Add(time.Second); ; { // up to a pause of eight seconds
+			_, due := try(t, st, "person:a", now)
+			wait := due.Sub(now)
+			if now = due; wait == 8*time.Second {
+				break
+			}
+		}
+		if ok, _ := lookAndTry(t, st, "person:a", now.Add(-8*time.Second-store.Skew)); ok {
+			t.Error("a node whose clock is a minute behind let a try through")
+		}
+		for _, back := range []time.Duration{2 * time.Minute, 35 * time.Minute, 365 * 24 * time.Hour} {
+			now = now.Add(-back)
+			for range 3 { // it does not begin anew with each
+				if ok, due := lookAndTry(t, st, "person:a", now); ok || !due.Equal(now.Add(8*time.Second)) {
+					t.Errorf("set back by %v: %v, due %v, want a pause of 8 s", back, ok, due.Sub(now))
+				}
+			}
+			write(t, st, func(ctx context.Context, tx *store.Tx) error { return tx.Failures.Again(ctx, "person:a", now) })
+			later := now.Add(3 * time.Second)
+			write(t, st, func(ctx context.Context, tx *store.Tx) error { return tx.Failures.Again(ctx, "person:a", later) })
+			if ok, due := lookAndTry(t, st, "person:a", later); ok || !due.Equal(now.Add(8*time.Second)) {
+				t.Errorf("set back by %v, 3 s later: %v, due %v", back, ok, due.Sub(now))
+			}
+		}
+		if ok, due := lookAndTry(t, st, "person:a", now.Add(8*time.Second)); !ok || !due.Equal(now.Add(24*time.Second)) {
+			t.Errorf("after the pause: %v, due %v", ok, due.Sub(now))
+		}
+		for i := 0; i < 20; i++ {
+			try(t, st, "person:closed", start.Add(time.Duration(i)*time.Hour))
+		}
+		if ok, due := lookAndTry(t, st, "person:closed", start); ok || due.Before(start.Add(time.Hour)) {
+			t.Errorf("what was closed: %v, due %v", ok, due.Sub(start))
 		}
 	})
 }
@@ -167,7 +250,7 @@ func TestCountersArePruned(t *testing.T) {
 		closed := start
 		prune := func(limit int) (rates, failures int) {
 			write(t, st, func(ctx context.Context, tx *store.Tx) (err error) {
-				if rates, err = tx.Rates.Prune(ctx, start.Add(2*time.Minute), limit); err != nil {
+				if rates, err = tx.Rates.Prune(ctx, start.Add(2*time.Minute), start.Add(time.Hour), limit); err != nil {
 					return err
 				}
 				failures, err = tx.Failures.Prune(ctx, "unknown:", 2, start.Add(2*time.Minute), closed, limit)
