@@ -24,6 +24,9 @@ import (
 // devData is the data directory of `otl dev`, in the working directory.
 const devData = ".otl"
 
+// devClock is the file in it that says how far its clock was moved.
+const devClock = "dev.clock"
+
 // devFlags are the flags of `otl dev`.
 type devFlags struct {
 	listen, envFile string
@@ -125,7 +128,7 @@ func devNode(o *node.Options, dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	clock, err := dev.NewClock(filepath.Join(dir, "dev.clock"))
+	clock, err := dev.NewClock(filepath.Join(dir, devClock))
 	if err != nil {
 		return err
 	}
@@ -145,7 +148,7 @@ func resetWorld(dir string) error {
 	if err := store.Idle(filepath.Join(dir, "otl.db")); err != nil {
 		return err
 	}
-	names := []string{"otl.db", "otl.db-wal", "otl.db-shm", "secret.key", "dev.env", "dev.clock"}
+	names := []string{"otl.db", "otl.db-wal", "otl.db-shm", "secret.key", "dev.env", devClock}
 	copies, err := filepath.Glob(filepath.Join(dir, "otl.db.before-*"))
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net"
 	"os"
@@ -67,6 +68,13 @@ func TestDevWorldCanBeUsed(t *testing.T) {
 			if s := object(t, dir, env, "sites", "list", "--data", ".otl"); len(s["data"].([]any)) != 2 {
 				t.Errorf("got sites %v", s)
 			}
+			// And they go by its clock.
+			call(t, "POST", v["OTL_URL"]+"/dev/clock", `{"advance":"50h"}`, "Content-Type", "application/json").wantStatus(t, 200)
+			minted := object(t, dir, append(env, "OTL_PUBLIC_URL="+v["OTL_URL"]), "token", "mint", "--user", v["OTL_OWNER_EMAIL"], "--data", ".otl")
+			call(t, "GET", v["OTL_URL"]+"/api/v1/users/me", "", "Authorization", "Bearer "+minted["access_token"].(string)).wantStatus(t, 200)
+			key := object(t, dir, env, "site-keys", "create", "--site", v["OTL_SITE_ID"], "--name", "a day's", "--expires-in", "24h", "--data", ".otl")
+			call(t, "POST", v["OTL_URL"]+"/api/v1/auth/login", fmt.Sprintf(`{"email":%q,"password":%q}`, v["OTL_USER_EMAIL"], v["OTL_USER_PASSWORD"]),
+				"X-OTL-Site-Key", key["site_key"].(string)).wantStatus(t, 200)
 			p.signal(t, syscall.SIGINT)
 			if code := p.wait(t); code != exitOK {
 				t.Errorf("Ctrl-C ends it with code %d", code)

@@ -63,7 +63,7 @@ func (a *app) listKeys(ctx context.Context, n *node.Node) error {
 	if err != nil {
 		return err
 	}
-	now := now()
+	now := n.Installation.Now()
 	out := []keyJSON{}
 	for _, k := range keys {
 		one := keyJSON{

@@ -26,6 +26,7 @@ import (
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/server"
 	"github.com/onetimelogin/otl/internal/store"
+	"github.com/onetimelogin/otl/internal/surface/dev"
 )
 
 // load reads the configuration of a command.
@@ -166,6 +167,19 @@ func strictSubdomain(c *config.Config) *bool {
 // made and when it is read.
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
+// clock gives the time by which a command acts: of the server of `otl dev`, which may have been moved, where the
+// database or the key to it is the one of its directory. What is made by another time is of no use there.
+func clock(c *config.Config) (func() time.Time, error) {
+	if !c.DatabaseURL.Empty() && !c.SecretKey.Empty() {
+		return now, nil
+	}
+	moved, err := dev.NewClock(filepath.Join(c.DataDir, devClock))
+	if err != nil {
+		return nil, fmt.Errorf("read how far the clock of otl dev was moved: %w", err)
+	}
+	return moved.Now, nil
+}
+
 // opening says how a command opens the database.
 type opening struct {
 	create  bool // make one where there is none, and bring an older one up to date
@@ -193,6 +207,9 @@ func (a *app) openNode(ctx context.Context, how opening) (*node.Node, error) {
 	}
 	// Who only looks does not change the schema under running servers.
 	opts.Store.Migrate = how.migrate || how.create && c.AutoMigrate
+	if opts.Now, err = clock(c); err != nil {
+		return nil, err
+	}
 	n, err := node.Open(ctx, opts)
 	return n, tried(c, err)
 }

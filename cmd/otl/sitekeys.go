@@ -97,7 +97,7 @@ func siteKeysCreate(a *app, on onSite) *cobra.Command {
 				}
 				n := site.NewKey{Name: name, Scopes: set}
 				if expires > 0 {
-					n.ExpiresAt = now().Add(expires)
+					n.ExpiresAt = s.Now().Add(expires)
 				}
 				made, err := s.CreateKey(ctx, id, n)
 				if err != nil {

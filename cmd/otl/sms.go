@@ -49,7 +49,7 @@ func smsCommand(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				now := time.Now()
+				now := n.SMS.Now()
 				e := otl.Event{ID: "evt_" + secret.NewID(now), Type: otl.EventSMSResumed, SiteID: s.ID, Data: map[string]string{"range": args[1]}, CreatedAt: now}
 				if err := n.SMS.Lift(ctx, s.ID, args[1], e); err != nil {
 					return err
