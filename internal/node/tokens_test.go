@@ -90,22 +90,16 @@ func TestSE18_NoTokenIsTakenFromAnAddress(t *testing.T) {
 	q.Set("client_id", d.client.ID)
 	q.Set("client_secret", d.client.Secret.Reveal())
 	tried := map[string]int{}
-	for _, r := range append(routes(t), described(t, d.w)...) {
+	for _, r := range routes(t, d.w) {
 		path := varies.ReplaceAllString(r.path, p.ID)
-		methods := []string{r.method}
-		if r.method == "" {
-			methods = []string{http.MethodGet, http.MethodPost}
+		c := otltest.Call{Method: r.method, Path: path + "?" + q.Encode()}
+		if r.method != http.MethodGet && r.body != nil {
+			c.Body = r.body
 		}
-		for _, m := range methods {
-			c := otltest.Call{Method: m, Path: path + "?" + q.Encode()}
-			if m != http.MethodGet && r.body != nil {
-				c.Body = r.body
-			}
-			got := d.w.Do(t, c)
-			tried[r.wire]++
-			if got.Status >= 500 && got.Status != http.StatusServiceUnavailable || opens.Match(got.Raw) || strings.Contains(string(got.Raw), p.Email.Address) {
-				t.Errorf("%s %s: %d %.400s", m, path, got.Status, got.Raw)
-			}
+		got := d.w.Do(t, c)
+		tried[r.wire]++
+		if got.Status >= 500 && got.Status != http.StatusServiceUnavailable || r.path != "/openapi.json" && opens.Match(got.Raw) || strings.Contains(string(got.Raw), p.Email.Address) {
+			t.Errorf("%s %s: %d %.400s", r.method, path, got.Status, got.Raw)
 		}
 	}
 	for _, wire := range []string{"native", "onelogin", "transmit", "oidc", "pages"} {
