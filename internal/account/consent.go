@@ -166,13 +166,11 @@ func (a Consents) Activity(ctx context.Context, userID, before string, limit int
 	if err != nil {
 		return nil, false, err
 	}
-	more := len(found) > limit
-	found = found[:min(limit, len(found))]
 	since := a.Now().Add(-shownFor)
-	if i := slices.IndexFunc(found, func(e otl.Event) bool { return e.CreatedAt.Before(since) }); i >= 0 {
-		found, more = found[:i], false
-	}
-	return found, more, nil
+	old := func(e otl.Event) bool { return e.CreatedAt.Before(since) }
+	more := len(found) > limit && !old(found[limit])
+	found = slices.DeleteFunc(found[:min(limit, len(found))], old)
+	return found, more && len(found) > 0, nil
 }
 
 // Names gives the names of sites by id; one that is gone has its id.

@@ -162,7 +162,7 @@ func TestPR05_NobodyIsErasedByHand(t *testing.T) {
 			Headers: map[string]string{"X-OTL-Client-IP": "203.0.113.77"},
 		}).Want(t, http.StatusOK)
 		w.Deliver(t)
-		found, err := w.Store.Read.Events.About(t.Context(), u.ID, "", 10)
+		found, _, err := w.Store.Read.Events.About(t.Context(), u.ID, 0, 10)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,15 +31,10 @@ func (l *Log) Forget(ctx context.Context) error {
 }
 
 func (l *Log) forget(ctx context.Context, userID string) error {
-	for after := ""; ; {
-		page, err := l.Store.Read.Events.About(ctx, userID, after, eraseStep)
-		if err != nil {
+	for after := int64(0); ; {
+		page, waiting, err := l.Store.Read.Events.About(ctx, userID, after, eraseStep)
+		if err != nil || waiting { // what has no place yet is hashed when it gets one
 			return err
-		}
-		for _, e := range page {
-			if e.Seq == 0 {
-				return nil // it has no place yet, and is hashed when it gets one
-			}
 		}
 		done := len(page) < eraseStep
 		if err := l.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -55,7 +50,7 @@ func (l *Log) forget(ctx context.Context, userID string) error {
 		}); err != nil || done {
 			return err
 		}
-		after = page[len(page)-1].ID
+		after = page[len(page)-1].Seq
 	}
 }
 

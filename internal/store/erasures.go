@@ -22,14 +22,18 @@ func (g Events) Forgot(ctx context.Context, userID string) error {
 	return err
 }
 
-// About gives entries about a person behind one, oldest first, as they are stored,
-// whether or not they have a place yet.
-func (g Events) About(ctx context.Context, userID, after string, limit int) ([]Entry, error) {
-	found, err := all(ctx, g.group, `SELECT `+eventColumns+` FROM events WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3`, []any{userID, after, limit}, entryDest)
+// About gives entries about a person behind a place of the log, in its order, as they are stored, and
+// whether there are some that have no place yet: these were looked for before.
+func (g Events) About(ctx context.Context, userID string, after int64, limit int) (found []Entry, waiting bool, err error) {
+	var n int
+	if err := g.one(ctx, `SELECT count(*) FROM events WHERE user_id = $1 AND seq IS NULL`, []any{userID}, &n); err != nil {
+		return nil, false, err
+	}
+	found, err = all(ctx, g.group, `SELECT `+eventColumns+` FROM events WHERE user_id = $1 AND seq > $2 ORDER BY seq LIMIT $3`, []any{userID, after, limit}, entryDest)
 	for i := range found {
 		found[i] = found[i].Read()
 	}
-	return found, err
+	return found, n > 0, err
 }
 
 // Erase takes the address an entry came from, and members of its data, out of it once.

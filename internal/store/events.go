@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -167,7 +169,7 @@ func (g Events) Newest(ctx context.Context) (time.Time, error) {
 	return made, err
 }
 
-// List gives events before the given id ("" for the newest), newest first.
+// List gives events before the one with an id ("" for the newest), newest first.
 // Naming a person or a site, or both, leaves only their events.
 func (g Events) List(ctx context.Context, userID, siteID, before string, limit int) ([]otl.Event, error) {
 	return g.Select(ctx, EventQuery{UserID: userID, SiteID: siteID, Before: before, Limit: limit})
@@ -177,26 +179,76 @@ func (g Events) List(ctx context.Context, userID, siteID, before string, limit i
 type EventQuery struct {
 	UserID, SiteID string
 	Type           otl.EventType
-	From           string // id; "" for the oldest
-	Before         string // id; "" for the newest
+	From           string // the lowest id, which says from when; "" for any
+	Before         string // the event before which they stand in the log; "" for none
 	Limit          int
 }
 
-// Select gives the events a query is for, newest first.
+// Select gives the events a query is for, newest first: in the order of the log, whatever clocks said
+// (AU-07), before all those that have no place in it yet, in the order in which they will get one. There are none
+// before an event that is not in the log.
 func (g Events) Select(ctx context.Context, q EventQuery) ([]otl.Event, error) {
-	if q.Before == "" {
-		q.Before = "evt_~" // after every id
+	from, to, position := int64(0), int64(math.MaxInt64), int64(math.MaxInt64)
+	if q.Before != "" {
+		var seq int64
+		err := g.one(ctx, `SELECT COALESCE(seq, 0), position FROM events WHERE id = $1`, []any{q.Before}, &seq, &position)
+		if errors.Is(err, ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if seq > 0 {
+			to, position = seq, 0
+		}
 	}
+	found, err := g.waiting(ctx, q, position)
+	if err != nil || len(found) > 0 && len(found) == q.Limit {
+		return found, err
+	}
+	if q.From != "" { // by now what was not waiting has its place
+		if from, err = g.Since(ctx, q.From); err != nil || from == 0 {
+			return found, err
+		}
+	}
+	placed, err := g.placed(ctx, q, from, to)
+	for _, e := range placed {
+		if len(found) < q.Limit && !slices.ContainsFunc(found, func(f otl.Event) bool { return f.ID == e.ID }) { // it got its place meanwhile
+			found = append(found, e)
+		}
+	}
+	return found, err
+}
+
+// Since gives the first place in the log that an event with an id or one above it has, 0 where none has one.
+// It looks at all of them, and at none below: what came after a clock was set back can stand anywhere.
+func (g Events) Since(ctx context.Context, id string) (seq int64, err error) {
+	err = g.one(ctx, `SELECT COALESCE(min(seq + 0), 0) FROM events WHERE id >= $1`, []any{id}, &seq) // not the index of places, which is as long as the log
+	return seq, err
+}
+
+// waiting gives the events a query is for that have no place in the log yet, before a position.
+func (g Events) waiting(ctx context.Context, q EventQuery, position int64) ([]otl.Event, error) {
+	if position == 0 {
+		return nil, nil
+	}
+	return all(ctx, g.group, `SELECT `+eventColumns+` FROM events WHERE seq IS NULL AND (position, id) < ($1, $2)
+		AND ($3 = '' OR user_id = $3) AND ($4 = '' OR site_id = $4) AND ($5 = '' OR type = $5) AND id >= $6 ORDER BY position DESC, id DESC LIMIT $7`,
+		[]any{position, q.Before, q.UserID, q.SiteID, string(q.Type), q.From, q.Limit}, eventDest)
+}
+
+// placed gives the events a query is for from a place of the log to another, which is not among them.
+func (g Events) placed(ctx context.Context, q EventQuery, from, to int64) ([]otl.Event, error) {
 	const columns = `SELECT ` + eventColumns + ` FROM events `
-	const order = ` AND id >= $3 AND id < $1 AND ($4 = '' OR type = $4) ORDER BY id DESC LIMIT $2`
-	text, args := columns+`WHERE true`+order, []any{q.Before, q.Limit, q.From, string(q.Type)}
+	const order = `seq >= $1 AND seq < $2 AND id >= $3 AND ($4 = '' OR type = $4) ORDER BY seq DESC LIMIT $5`
+	text, args := columns+`WHERE `+order, []any{from, to, q.From, string(q.Type), q.Limit}
 	switch {
 	case q.UserID != "" && q.SiteID != "":
-		text, args = columns+`WHERE user_id = $5 AND site_id = $6`+order, append(args, q.UserID, q.SiteID)
+		text, args = columns+`WHERE user_id = $6 AND site_id = $7 AND `+order, append(args, q.UserID, q.SiteID)
 	case q.UserID != "":
-		text, args = columns+`WHERE user_id = $5`+order, append(args, q.UserID)
+		text, args = columns+`WHERE user_id = $6 AND `+order, append(args, q.UserID)
 	case q.SiteID != "":
-		text, args = columns+`WHERE site_id = $5`+order, append(args, q.SiteID)
+		text, args = columns+`WHERE site_id = $6 AND `+order, append(args, q.SiteID)
 	}
 	return all(ctx, g.group, text, args, eventDest)
 }

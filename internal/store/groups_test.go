@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -445,6 +446,79 @@ func TestEventsAreListedNewestFirst(t *testing.T) {
 				t.Errorf("%+v: %s %v", one, got, err)
 			}
 		}
+	})
+}
+
+// TestAU07_EventsAreListedByTheirPlaces: by what happened first, not by what a clock said, also where it was set
+// back, with what has no place yet before all others; and a page goes on behind the last one, whatever got its place meanwhile.
+func TestAU07_EventsAreListedByTheirPlaces(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		clocks := []int{5, 6, 1, 7, 2, 3, 8, 4} // in the order in which they happen
+		add := func(n int) {
+			t.Helper()
+			e := otl.Event{ID: fmt.Sprint("evt_", n), Type: []otl.EventType{otl.EventKeyRotated, otl.EventUserUpdated}[n%2], UserID: []string{"jane", "joe"}[n/5], SiteID: []string{"notes", "shop"}[n%2], CreatedAt: start}
+			write(t, st, func(ctx context.Context, tx *store.Tx) error { return tx.Events.Append(ctx, e) })
+		}
+		length := int64(0)
+		place := func(upTo int64) {
+			t.Helper()
+			write(t, st, func(ctx context.Context, tx *store.Tx) error {
+				found, err := tx.Events.Unplaced(ctx, 100)
+				for i := range found {
+					length++
+					found[i].Seq, found[i].Hash = length, []byte("x")
+				}
+				return errors.Join(err, tx.Events.Place(ctx, found))
+			})
+			if length != upTo {
+				t.Fatalf("%d have places, want %d", length, upTo)
+			}
+		}
+		for i, n := range clocks {
+			if add(n); i == 4 {
+				place(5)
+			}
+		}
+		want := func(q store.EventQuery, want string) {
+			t.Helper()
+			got := ""
+			for q.Limit = 3; ; {
+				page, err := st.Read.Events.Select(t.Context(), q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range page {
+					got += strings.TrimPrefix(e.ID, "evt_")
+				}
+				if len(page) < q.Limit {
+					break
+				}
+				q.Before = page[len(page)-1].ID
+			}
+			if got != want {
+				t.Errorf("%+v: %s, want %s", q, got, want)
+			}
+		}
+		all := func() {
+			t.Helper()
+			want(store.EventQuery{}, "48327165")
+			want(store.EventQuery{UserID: "jane"}, "4321")
+			want(store.EventQuery{SiteID: "notes"}, "4826")
+			want(store.EventQuery{UserID: "joe", SiteID: "shop"}, "75")
+			want(store.EventQuery{Type: otl.EventUserUpdated}, "3715")
+			want(store.EventQuery{From: "evt_5"}, "8765")
+			want(store.EventQuery{From: "evt_8"}, "8")
+			want(store.EventQuery{From: "evt_5", Before: "evt_8"}, "765")
+			want(store.EventQuery{From: "evt_9"}, "")
+			want(store.EventQuery{Before: "evt_3"}, "27165")
+			want(store.EventQuery{Before: "evt_7"}, "165")
+			want(store.EventQuery{Before: "evt_5"}, "")
+			want(store.EventQuery{Before: "evt_9"}, "")
+		}
+		all()
+		place(8)
+		all()
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"reflect"
 	"regexp"
@@ -260,6 +261,33 @@ func TestWhatWasUsedUpIsPassedOver(t *testing.T) {
 	}
 	if seen == 0 {
 		t.Errorf("%d statements look for what was not used", seen)
+	}
+}
+
+// TestAU07_TheLogIsListedByIndexes: whoever asks for the newest entries of the log, of a person or of a site has them
+// from the end of an index, however many there are, and nothing is sorted.
+func TestAU07_TheLogIsListedByIndexes(t *testing.T) {
+	t.Parallel()
+	db := database(t, otltest.SQLite)
+	texts, _ := statements(t, db)
+	found := map[string]bool{}
+	for _, text := range texts {
+		if !strings.Contains(text, "FROM events WHERE ") {
+			continue
+		}
+		steps := plan(t, db, text)
+		if slices.ContainsFunc(steps, func(s string) bool { return strings.Contains(s, "TEMP B-TREE") }) {
+			t.Errorf("%q\n\t%s", steps, text)
+		}
+		found[steps[0]] = true
+	}
+	for _, want := range []string{
+		"SEARCH events USING INDEX events_seq (seq>? AND seq<?)", "SEARCH events USING INDEX events_user_seq (user_id=? AND seq>? AND seq<?)",
+		"SEARCH events USING INDEX events_site_seq (site_id=? AND seq>? AND seq<?)", "SEARCH events USING INDEX events_unplaced ((position,id)<(?,?))", "SEARCH events USING INDEX sqlite_autoindex_events_1 (id>?)",
+	} {
+		if !found[want] {
+			t.Errorf("no %s among %q", want, slices.Sorted(maps.Keys(found)))
+		}
 	}
 }
 
