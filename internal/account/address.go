@@ -382,10 +382,14 @@ func (a *Changes) replace(ctx context.Context, tx *store.Tx, u otl.User, t otl.T
 	if err := a.swap(ctx, tx, t, "email", func() (bool, error) { return tx.Users.ChangeEmail(ctx, u, was, now) }); err != nil {
 		return err
 	}
-	if first { // nobody had proven the address before: what was planted goes (OT-16)
-		return a.Sessions.Uproot(ctx, tx, a.Factors, u.ID, t.SiteID, "")
+	if !first {
+		return nil
 	}
-	return nil
+	gone, err := a.Sessions.Uproot(ctx, tx, a.Factors, u.ID, t.SiteID, "") // nobody had proven the address before: what was planted goes (OT-16)
+	if err != nil {
+		return err
+	}
+	return gone.Tell(ctx, tx, a.Messages, u, otl.ChannelMail, t.SiteID)
 }
 
 // swap writes a change and what goes with it: what was sent to the old address opens

@@ -74,7 +74,7 @@ func TestOT17_ANumberIsTakenAwayAndGivenBack(t *testing.T) {
 		if _, err := w.Codes.Send(t.Context(), signin.CodeRequest{Site: w.Notes.Site, Who: who, Channel: otl.ChannelSMS, Known: true}); err != nil {
 			t.Fatal(err)
 		}
-		code := w.Letters(t, number)[0].Code
+		code := w.Newest(t, number).Code
 		in := w.Login(t, w.Notes, "jane@dev.test")
 		if err := w.Members.Changes.RemovePhone(t.Context(), home, u.ID); err != nil {
 			t.Fatal(err)
@@ -244,7 +244,7 @@ func TestD1_OneOfTwoChangesAtOnceComesIntoForce(t *testing.T) {
 			if _, err := w.Codes.Send(t.Context(), signin.CodeRequest{Site: w.Notes.Site, Who: who, Channel: otl.ChannelSMS, Known: true}); err != nil {
 				t.Fatal(err)
 			}
-			code := secret.NewText(w.Letters(t, number)[0].Code)
+			code := secret.NewText(w.Newest(t, number).Code)
 			var both sync.WaitGroup
 			both.Go(func() {
 				if err := w.Members.Changes.Follow(t.Context(), confirm); err != nil && !errors.Is(err, account.ErrChange) {

@@ -221,7 +221,7 @@ func (a *Accounts) Reset(ctx context.Context, site otl.Site, token, chosen secre
 				return err
 			}
 			if first { // what was planted before goes (OT-16)
-				if err := a.Sessions.Uproot(ctx, tx, a.Factors, u.ID, site.ID, ""); err != nil {
+				if _, err := a.Sessions.Uproot(ctx, tx, a.Factors, u.ID, site.ID, ""); err != nil { // changed tells him
 					return err
 				}
 			}

@@ -31,7 +31,7 @@ func TestOT16_AResetThatIsTheFirstProofUproots(t *testing.T) {
 		if err := w.Accounts.Forgot(t.Context(), w.Notes.Site.ID, "jane@dev.test"); err != nil {
 			t.Fatal(err)
 		}
-		link := w.Letters(t, "jane@dev.test")[0].Link
+		link := w.Newest(t, "jane@dev.test").Link
 		token := link[len(otltest.Issuer+"/reset/"):]
 		if err := w.Accounts.Reset(t.Context(), w.Notes.Site, secret.NewText(token), secret.NewText("staple-battery-8")); err != nil {
 			t.Fatal(err)

@@ -40,7 +40,7 @@ func TestMF08_OfTwoFirstFactorsAtOnceOneIsConfirmed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			code := secret.NewText(w.Letters(t, number)[0].Code)
+			code := secret.NewText(w.Newest(t, number).Code)
 			errs := make([]error, 2)
 			var both sync.WaitGroup
 			both.Go(func() { _, errs[0] = w.Setup.Confirm(t.Context(), one, phone.ID, code) })

@@ -100,7 +100,7 @@ func (m *Messages) WriteAs(one otl.Message, siteName string, brand otl.Brand) (L
 		l.Sender = siteName
 	}
 	base := strings.TrimSuffix(m.PublicURL, "/")
-	if to := alarms(one.Kind); to != "" && base != "" && l.Link == "" {
+	if to := alarms(one.Kind, one.Channel); to != "" && base != "" && l.Link == "" {
 		data[DataLink] = base + to // everybody's, so not the Link of the letter
 	}
 	v := Speak(data, one.Locale)
@@ -113,6 +113,11 @@ func (m *Messages) WriteAs(one otl.Message, siteName string, brand otl.Brand) (L
 			l.Text = v.Say("test_body")
 		case otl.MessageChangeAsked:
 			l.Text = v.Say("change_asked_body") + "\n" + v.Say("change_asked_link") + ": " + v.data[DataLink]
+		case otl.MessagePasswordRemoved:
+			l.Text = v.Say("sms_password_removed")
+			if to := v.data[DataLink]; to != "" {
+				l.Text += "\n" + v.Say("reset_link") + ": " + to
+			}
 		}
 		return l, nil
 	}
@@ -145,8 +150,13 @@ func (m *Messages) WriteAs(one otl.Message, siteName string, brand otl.Brand) (L
 // alarms gives the page to which a message leads that tells of what only its person should
 // have done, "" for all others: where he chooses a new password, which ends all sessions, or
 // is led through what to do.
-func alarms(kind otl.MessageKind) string {
+func alarms(kind otl.MessageKind, by otl.Channel) string {
 	switch kind {
+	case otl.MessagePasswordRemoved:
+		if by == otl.ChannelSMS { // no mail may reach whoever has proven a number; he signs in by it, and chooses there
+			return "/account/password"
+		}
+		return "/forgot"
 	case otl.MessagePasswordChanged, otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed, otl.MessageSessionReused, otl.MessageSignedOut:
 		return "/forgot"
 	case otl.MessageNewDevice, otl.MessageSiteConnected, otl.MessageSiteLeft, otl.MessageDataExported:
@@ -203,6 +213,11 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 		s.Info, s.LinkText, s.Footer = "", v.Say("link_deny"), v.Say("password_changed_footer")
 	case otl.MessageSessionReused, otl.MessageSignedOut:
 		s.Info, s.LinkText, s.Footer = "", v.Say("reset_link"), v.Say("password_changed_footer")
+	case otl.MessagePasswordRemoved:
+		for _, also := range strings.Fields(v.data[DataAlso]) {
+			s.Body += " " + v.Say(name+"_"+also)
+		}
+		s.LinkText, s.Footer = v.Say("reset_link"), ""
 	case otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed:
 		s.Info, s.LinkText, s.Footer = "", v.Say("link_deny"), v.Say("factor_footer")
 	case otl.MessageNewDevice, otl.MessageDataExported:

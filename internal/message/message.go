@@ -63,6 +63,7 @@ const (
 	DataAsked    = "asked"   // when, by what device and from where that was made
 	DataName     = "name"    // of the site it is about
 	DataShared   = "shared"  // fields that site sees, as otl.Fields writes them
+	DataAlso     = "also"    // what went with a password: "sessions", "factors" or both, with a space between
 )
 
 // Thread names the conversation about something that has an id, "" for none. The id

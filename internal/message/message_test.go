@@ -248,7 +248,7 @@ func TestASiteWritesItsOwn(t *testing.T) {
 // done; the address is everybody's, so it is no one-time link of the letter.
 func TestPW15_WhatAlarmsLeadsToANewPassword(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []otl.MessageKind{otl.MessagePasswordChanged, otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed, otl.MessageSessionReused, otl.MessageSignedOut, otl.MessageSignIn} {
+	for _, kind := range []otl.MessageKind{otl.MessagePasswordChanged, otl.MessageFactorAdded, otl.MessageFactorRemoved, otl.MessageRecoveryUsed, otl.MessageSessionReused, otl.MessageSignedOut, otl.MessagePasswordRemoved, otl.MessageSignIn} {
 		one := signIn("en", otl.ChannelMail, map[string]string{"code": "123456", "minutes": "5", "label": "Phone", "left": "9"})
 		one.Kind = kind
 		for public, want := range map[string]bool{"https://id.example.com/": kind != otl.MessageSignIn, "": false} {
@@ -257,7 +257,7 @@ func TestPW15_WhatAlarmsLeadsToANewPassword(t *testing.T) {
 				t.Fatal(err)
 			}
 			press := "This wasn't me"
-			if kind == otl.MessageSessionReused || kind == otl.MessageSignedOut { // nobody did that himself
+			if kind == otl.MessageSessionReused || kind == otl.MessageSignedOut || kind == otl.MessagePasswordRemoved { // nobody did that himself
 				press = "Choose a new password"
 			}
 			leads := strings.Contains(l.Text, "\n"+press+":\nhttps://id.example.com/forgot\n") && strings.Contains(l.HTML, `<a href="https://id.example.com/forgot"`) && strings.Contains(l.HTML, ">"+html.EscapeString(press)+"</a>")

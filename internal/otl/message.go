@@ -12,6 +12,7 @@ const (
 	MessageReset           MessageKind = "reset_password"
 	MessageInvite          MessageKind = "invite" // to whom a site added, to choose a password
 	MessagePasswordChanged MessageKind = "password_changed"
+	MessagePasswordRemoved MessageKind = "password_removed" // by the first proof of an address or number, to which it goes
 	MessageVerify          MessageKind = "verify_email"     // to whoever creates an account
 	MessageExisting        MessageKind = "existing_account" // to whoever would and has one
 	MessageFactorAdded     MessageKind = "factor_added"

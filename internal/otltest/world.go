@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -182,6 +183,18 @@ func (w *World) Letters(t testing.TB, to string) []outbox.Received {
 			return w.Inbox.Letters(to)
 		}
 	}
+}
+
+// Newest is the newest of Letters that has a code or a link in it. Those that only tell of something may come at the
+// same moment.
+func (w *World) Newest(t testing.TB, to string) outbox.Received {
+	t.Helper()
+	all := w.Letters(t, to)
+	i := slices.IndexFunc(all, func(l outbox.Received) bool { return l.Code+l.Link != "" })
+	if i < 0 {
+		t.Fatalf("no code or link came to %s", to)
+	}
+	return all[i]
 }
 
 // Deliver gives events their places and delivers to endpoints what is due, until

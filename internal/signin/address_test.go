@@ -39,7 +39,7 @@ func byCode(t *testing.T, w *otltest.World, at otl.Site, who signin.Identifier, 
 	if _, err := w.Codes.Send(t.Context(), signin.CodeRequest{Site: at, Who: who, Channel: channel, Known: true}); err != nil {
 		return signin.Proven{}, err
 	}
-	code := secret.NewText(w.Letters(t, to)[0].Code)
+	code := secret.NewText(w.Newest(t, to).Code)
 	return w.Codes.Verify(t.Context(), signin.CodeAttempt{Site: at, Who: who, Code: code, Known: true, Join: join})
 }
 
@@ -155,7 +155,7 @@ func TestOT16_ACodeToANumberOfBeforeOpensNothing(t *testing.T) {
 		if _, err := w.Codes.Send(t.Context(), signin.CodeRequest{Site: w.Notes.Site, Who: who, Channel: otl.ChannelSMS, Known: true}); err != nil {
 			t.Fatal(err)
 		}
-		code := secret.NewText(w.Letters(t, wrong)[0].Code)
+		code := secret.NewText(w.Newest(t, wrong).Code)
 		if _, err := w.Members.Change(t.Context(), w.Notes.Site, m.User.ID, account.MemberChange{Profile: account.Profile{Phone: &right}}); err != nil {
 			t.Fatal(err)
 		}

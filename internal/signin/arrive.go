@@ -273,7 +273,7 @@ func (s Arrivals) holds(ctx context.Context, tx *store.Tx, f otl.Flow, t otl.Tic
 		return Proved{}, ErrUnproven // somebody has proven the address since it was sent
 	}
 	first := u.EmailVerifiedAt.IsZero()
-	if u, err = s.Codes.prove(ctx, tx, u, entry{site: otl.Site{ID: t.SiteID}, ticket: t}); err != nil {
+	if u, err = s.Codes.prove(ctx, tx, u, entry{site: otl.Site{ID: t.SiteID}, ticket: t, chosen: f.Progress.Hash != ""}); err != nil {
 		return Proved{}, err
 	}
 	if first && f.Progress.Hash != "" && !u.EmailVerifiedAt.IsZero() {

@@ -47,7 +47,7 @@ func sent(t *testing.T, w *otltest.World, channel otl.Channel) string {
 	if channel == otl.ChannelDirect {
 		return s.Code.Reveal()
 	}
-	return w.Letters(t, "jane@dev.test")[0].Code
+	return w.Newest(t, "jane@dev.test").Code
 }
 
 // opened reports whether codes are open to Jane.
@@ -121,7 +121,7 @@ func visits(t *testing.T, w *otltest.World) {
 	if err := s.SendCode(t.Context(), v, "jane@dev.test"); err != nil {
 		t.Fatal(err)
 	}
-	link := strings.TrimPrefix(w.Letters(t, "jane@dev.test")[0].Link, otltest.Issuer+"/l/")
+	link := strings.TrimPrefix(w.Newest(t, "jane@dev.test").Link, otltest.Issuer+"/l/")
 	if _, _, err := s.Press(t.Context(), link, signin.NewBrowser(), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestOT07_AnyOtherProofOpensCodesAgain(t *testing.T) {
 				if err := w.Accounts.Forgot(t.Context(), w.Notes.Site.ID, "jane@dev.test"); err != nil {
 					t.Fatal(err)
 				}
-				_, token, _ := strings.Cut(w.Letters(t, "jane@dev.test")[0].Link, "/reset/")
+				_, token, _ := strings.Cut(w.Newest(t, "jane@dev.test").Link, "/reset/")
 				if err := w.Accounts.Reset(t.Context(), w.Notes.Site, secret.NewText(token), secret.NewText(otltest.Password)); err != nil {
 					t.Fatal(err)
 				}
@@ -204,7 +204,7 @@ func TestOT22_ACodeByDirectClearsNothing(t *testing.T) {
 			if _, err := w.Codes.Send(t.Context(), r); err != nil {
 				t.Fatal(err)
 			}
-			if err := types(t, w, w.Letters(t, "box@dev.test")[0].Code); err != nil {
+			if err := types(t, w, w.Newest(t, "box@dev.test").Code); err != nil {
 				t.Error(err)
 			}
 			w.Inbox.Empty()
@@ -272,7 +272,7 @@ func TestD4_ALinkWithoutAPageIsUsedUpByItsCode(t *testing.T) {
 			if _, err := w.Codes.SendLink(t.Context(), r); err != nil {
 				t.Fatal(err)
 			}
-			return strings.TrimPrefix(w.Letters(t, "jane@dev.test")[0].Link, otltest.Issuer+"/l/")
+			return strings.TrimPrefix(w.Newest(t, "jane@dev.test").Link, otltest.Issuer+"/l/")
 		}
 		follow := func(link string) secret.Text {
 			t.Helper()

@@ -438,7 +438,7 @@ func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
 			}
 			return err
 		}
-		e, err = s.enter(ctx, tx, entry{a.Site, a.Door, a.Join, a.Client, p.Ticket, methodOf(p.Ticket)}, from)
+		e, err = s.enter(ctx, tx, entry{a.Site, a.Door, a.Join, a.Client, p.Ticket, methodOf(p.Ticket), false}, from)
 		return err
 	})
 	if err == nil {

@@ -343,7 +343,7 @@ func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 			method = otl.Method(how)
 		}
 		p.Ticket = t
-		if e, err = s.enter(ctx, tx, entry{a.Site, a.Door, a.Join, a.Client, t, method}, from); err != nil || e.opened.Session.ID == "" {
+		if e, err = s.enter(ctx, tx, entry{a.Site, a.Door, a.Join, a.Client, t, method, false}, from); err != nil || e.opened.Session.ID == "" {
 			return err
 		}
 		t.Data[dataSession] = e.opened.Session.ID

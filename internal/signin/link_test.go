@@ -266,7 +266,7 @@ func TestALinkWithoutAPageIsNotOpenedWithoutBound(t *testing.T) {
 		if _, err := w.Codes.SendLink(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
-		link := strings.TrimPrefix(w.Letters(t, "jane@dev.test")[0].Link, otltest.Issuer+"/l/")
+		link := strings.TrimPrefix(w.Newest(t, "jane@dev.test").Link, otltest.Issuer+"/l/")
 		scanner, person := from(t, "203.0.113.9"), from(t, "198.51.100.7")
 		for i := range 240 {
 			if _, err := w.Codes.Follow(scanner, link); err != nil {

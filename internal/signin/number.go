@@ -45,13 +45,17 @@ func proveNumber(ctx context.Context, tx *store.Tx, s *Codes, u otl.User, e entr
 	case u.PhoneVerifiedAt.IsZero():
 		return u, ErrCode // it went to a number that is another one by now
 	}
-	if err := s.Sessions.Uproot(ctx, tx, s.Second.Factors, u.ID, e.site.ID, ""); err != nil {
+	gone, err := s.Sessions.Uproot(ctx, tx, s.Second.Factors, u.ID, e.site.ID, "")
+	if err != nil {
 		return u, err
 	}
 	if _, err := tx.Users.VerifyPhone(ctx, u.ID, u.Phone, s.Now()); err != nil { // beside an address that went, too
 		return u, err
 	}
-	return tx.Users.ByID(ctx, u.ID)
+	if u, err = tx.Users.ByID(ctx, u.ID); err != nil {
+		return u, err
+	}
+	return u, gone.Tell(ctx, tx, s.Messages, u, otl.ChannelSMS, e.site.ID)
 }
 
 // shows gives what the code of an entry shows of its person after it was proven: one that went to a number

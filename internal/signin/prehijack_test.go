@@ -198,7 +198,7 @@ func TestOT16_UnexpiredChange(t *testing.T) {
 		if _, err := w.Members.Change(t.Context(), w.Notes.Site, s.user.ID, account.MemberChange{Email: &thief}); err != nil {
 			t.Fatal(err)
 		}
-		link := w.Letters(t, thief)[0].Link
+		link := w.Newest(t, thief).Link
 		token := link[strings.LastIndex(link, "/")+1:]
 		if _, err := w.Members.Changes.Look(t.Context(), token, ""); err != nil {
 			t.Fatal(err)
@@ -244,7 +244,7 @@ func provesByLink(t *testing.T, w *otltest.World, email string) {
 	if _, err := w.Codes.SendLink(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	code, err := press(t, w, strings.TrimPrefix(w.Letters(t, email)[0].Link, otltest.Issuer+"/l/"))
+	code, err := press(t, w, strings.TrimPrefix(w.Newest(t, email).Link, otltest.Issuer+"/l/"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +259,7 @@ func provesByCode(t *testing.T, w *otltest.World, email string) {
 	if _, err := w.Codes.Send(t.Context(), signin.CodeRequest{Site: w.Shop.Site, Who: who, Channel: otl.ChannelMail}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Codes.Verify(t.Context(), signin.CodeAttempt{Site: w.Shop.Site, Who: who, Code: secret.NewText(w.Letters(t, email)[0].Code)}); err != nil {
+	if _, err := w.Codes.Verify(t.Context(), signin.CodeAttempt{Site: w.Shop.Site, Who: who, Code: secret.NewText(w.Newest(t, email).Code)}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -270,7 +270,7 @@ func provesBySMS(t *testing.T, w *otltest.World, number string) {
 	if _, err := w.Codes.Send(t.Context(), signin.CodeRequest{Site: w.Notes.Site, Who: who, Channel: otl.ChannelSMS}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Codes.Verify(t.Context(), signin.CodeAttempt{Site: w.Notes.Site, Who: who, Code: secret.NewText(w.Letters(t, number)[0].Code)}); err != nil {
+	if _, err := w.Codes.Verify(t.Context(), signin.CodeAttempt{Site: w.Notes.Site, Who: who, Code: secret.NewText(w.Newest(t, number).Code)}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -280,7 +280,7 @@ func provesByReset(t *testing.T, w *otltest.World, email string) {
 	if err := w.Accounts.Forgot(t.Context(), w.Shop.Site.ID, email); err != nil {
 		t.Fatal(err)
 	}
-	_, token, _ := strings.Cut(w.Letters(t, email)[0].Link, "/reset/")
+	_, token, _ := strings.Cut(w.Newest(t, email).Link, "/reset/")
 	if err := w.Accounts.Reset(t.Context(), w.Shop.Site, secret.NewText(token), secret.NewText("staple-battery-8")); err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +308,7 @@ func provesBySignUp(t *testing.T, w *otltest.World, email string) {
 	if err := s.SignUp(t.Context(), visit(), email, hash, scheme); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Code(t.Context(), visit(), secret.NewText(w.Letters(t, email)[0].Code)); err != nil {
+	if _, err := s.Code(t.Context(), visit(), secret.NewText(w.Newest(t, email).Code)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.SignIn.Password(t.Context(), signin.Attempt{Site: w.Shop.Site, Email: email, Password: secret.NewText("staple-battery-8")}); err != nil {

@@ -17,6 +17,7 @@ type entry struct {
 	by     string // id of the client that joins
 	ticket otl.Ticket
 	method otl.Method
+	chosen bool // a password was chosen that takes the place of the one before
 }
 
 // takes is otl.ErrWay where a site does not let people in by what is asked for, unless that is
@@ -91,11 +92,13 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 // prove notes that a person holds the address or number his ticket was sent to.
 // When nobody had proven the address before, whoever set a password, opened a session
 // or set up a factor did not either: all of them go (OT-16), also what whoever has proven the number
-// has. The session that the proof is added to stays.
+// has. The session that the proof is added to stays. Whoever has proven the address is told of a password that went,
+// unless he has chosen another by the same proof.
 func (s *Codes) prove(ctx context.Context, tx *store.Tx, u otl.User, e entry) (otl.User, error) {
 	t, siteID, now := e.ticket, e.site.ID, s.Now()
 	proven := t.Data[dataProves]
 	var first bool
+	var gone session.Uprooted
 	var err error
 	changed := "email_verified"
 	switch {
@@ -114,14 +117,17 @@ func (s *Codes) prove(ctx context.Context, tx *store.Tx, u otl.User, e entry) (o
 		if first, err = tx.Users.VerifyEmail(ctx, u.ID, address.Key, now); err != nil || !first {
 			return u, err
 		}
-		if err := s.Sessions.Uproot(ctx, tx, s.Second.Factors, u.ID, siteID, e.join); err != nil {
+		if gone, err = s.Sessions.Uproot(ctx, tx, s.Second.Factors, u.ID, siteID, e.join); err != nil {
 			return u, err
 		}
 	}
 	if err := tx.Events.Append(ctx, s.event(otl.EventUserUpdated, u.ID, siteID, map[string]string{otl.DataChanged: changed})); err != nil {
 		return u, err
 	}
-	return tx.Users.ByID(ctx, u.ID)
+	if u, err = tx.Users.ByID(ctx, u.ID); err != nil || e.chosen {
+		return u, err
+	}
+	return u, gone.Tell(ctx, tx, s.Messages, u, otl.ChannelMail, siteID)
 }
 
 // ErrHeld is the answer to a new address or number that opens one site alone by now.

@@ -181,7 +181,7 @@ func TestPW13_WhatIsWithheldEndsNobodysCode(t *testing.T) {
 		if err := asksIn(here, w, "joe@dev.test", "his"); err != nil {
 			t.Fatal(err)
 		}
-		code := w.Letters(t, "joe@dev.test")[0].Code
+		code := w.Newest(t, "joe@dev.test").Code
 		w.Clock.Advance(31 * time.Second)
 		if err := asksIn(elsewhere, w, "joe@dev.test", "theirs"); err != nil {
 			t.Fatal(err)
@@ -224,7 +224,7 @@ func TestPW13_SMSThatAreUsedUpEndNobodysCode(t *testing.T) {
 			if err := asksIn(here, w, email, "his"); err != nil {
 				t.Fatal(err)
 			}
-			code := w.Letters(t, email)[0].Code
+			code := w.Newest(t, email).Code
 			w.Clock.Advance(31 * time.Second)
 			if err := textsIn(elsewhere, w, email, "theirs"); err != nil {
 				t.Fatal(err)
@@ -321,7 +321,7 @@ func TestFollow_NoCodeWhereLinksAreOff(t *testing.T) {
 		if _, err := w.Codes.SendLink(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
-		link := strings.TrimPrefix(w.Letters(t, "jane@dev.test")[0].Link, otltest.Issuer+"/l/")
+		link := strings.TrimPrefix(w.Newest(t, "jane@dev.test").Link, otltest.Issuer+"/l/")
 		ways := func(off otl.Ways) {
 			t.Helper()
 			write(t, w, func(ctx context.Context, tx *store.Tx) error {

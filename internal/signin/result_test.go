@@ -28,7 +28,7 @@ func TestMN01_AResultIsMadeAndRedeemedOnce(t *testing.T) {
 			if _, err := w.Codes.Send(t.Context(), signin.CodeRequest{Site: w.Notes.Site, Who: who, Channel: otl.ChannelMail, Client: "c1", Redirect: to}); err != nil {
 				t.Fatal(err)
 			}
-			return signin.Result{CodeAttempt: signin.CodeAttempt{Site: w.Notes.Site, Who: who, Code: secret.NewText(w.Letters(t, "jane@dev.test")[0].Code)}, Client: "c1", Nonce: "n", Answer: "code"}
+			return signin.Result{CodeAttempt: signin.CodeAttempt{Site: w.Notes.Site, Who: who, Code: secret.NewText(w.Newest(t, "jane@dev.test").Code)}, Client: "c1", Nonce: "n", Answer: "code"}
 		}
 		r := send()
 		var all sync.WaitGroup

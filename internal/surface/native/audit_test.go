@@ -318,12 +318,12 @@ func (d *doer) proofs() map[string]func() act {
 		"verifyCode": func() act {
 			to := d.jane().Email.Address
 			send("/auth/otp/send", object{"email": to})
-			return d.key(http.MethodPost, "/auth/otp/verify", object{"email": to, "code": d.w.Letters(d.T, to)[0].Code}, otl.EventSessionCreated)
+			return d.key(http.MethodPost, "/auth/otp/verify", object{"email": to, "code": d.w.Newest(d.T, to).Code}, otl.EventSessionCreated)
 		},
 		"verifyLink": func() act {
 			to := d.jane().Email.Address
 			send("/auth/link/send", object{"email": to, "callback_url": "https://notes.test/callback", "state": "s"})
-			path := strings.TrimPrefix(d.w.Letters(d.T, to)[0].Link, otltest.Issuer)
+			path := strings.TrimPrefix(d.w.Newest(d.T, to).Link, otltest.Issuer)
 			back, err := url.Parse(d.w.Do(d.T, otltest.Call{Method: http.MethodPost, Path: path}).Want(d.T, http.StatusSeeOther).Header.Get("Location"))
 			if err != nil {
 				d.Fatal(err)

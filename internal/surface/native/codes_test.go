@@ -111,7 +111,7 @@ func TestOT11_ACodeIsOfOneSite(t *testing.T) {
 
 		w.Inbox.Empty()
 		r := call(t, w, w.Notes, http.MethodPost, "/auth/otp/send", object{"email": "jane@dev.test", "generate_request_id": true}).Want(t, http.StatusAccepted)
-		c = w.Letters(t, "jane@dev.test")[0].Code
+		c = w.Newest(t, "jane@dev.test").Code
 		bound := object{"email": "jane@dev.test", "code": c}
 		call(t, w, w.Notes, http.MethodPost, "/auth/otp/verify", bound).Want(t, http.StatusUnauthorized, "code_invalid")
 		bound["request_id"] = "otl_rq_x"
@@ -364,7 +364,7 @@ func forgotten(t *testing.T, w *otltest.World, email string) string {
 	w.Letters(t, "")
 	w.Inbox.Empty()
 	call(t, w, w.Shop, http.MethodPost, "/auth/password/forgot", object{"email": email}).Want(t, http.StatusAccepted)
-	_, token, ok := strings.Cut(w.Letters(t, email)[0].Link, "/reset/")
+	_, token, ok := strings.Cut(w.Newest(t, email).Link, "/reset/")
 	if !ok {
 		t.Fatal("no link in the mail")
 	}
@@ -428,7 +428,7 @@ func TestALinkSignsIn(t *testing.T) {
 		if r := send(good).Want(t, http.StatusAccepted); r.JSON["expires_in"] != 900.0 {
 			t.Errorf("%s", r.Raw)
 		}
-		path := strings.TrimPrefix(w.Letters(t, "jane@dev.test")[0].Link, otltest.Issuer)
+		path := strings.TrimPrefix(w.Newest(t, "jane@dev.test").Link, otltest.Issuer)
 		to, err := url.Parse(w.Do(t, otltest.Call{Method: http.MethodPost, Path: path}).Want(t, http.StatusSeeOther).Header.Get("Location"))
 		if err != nil || to.Query().Get("state") != "s1" {
 			t.Fatalf("%v %v", to, err)
@@ -463,7 +463,7 @@ func TestOT07_AYearOfGuessing(t *testing.T) {
 					break // one a day shows that it stays so
 				}
 				call(t, w, w.Notes, http.MethodPost, "/auth/otp/send", object{"email": "jane@dev.test"}).Want(t, http.StatusAccepted)
-				code := w.Letters(t, "jane@dev.test")[0].Code
+				code := w.Newest(t, "jane@dev.test").Code
 				for range 5 {
 					switch r := verify(t, w, w.Notes, "jane@dev.test", wrong(code)); r.Status {
 					case http.StatusUnauthorized:

@@ -132,7 +132,7 @@ func TestMF08_ATelephoneIsSetUpAndUsed(t *testing.T) {
 		enrol(t, w, bearer, object{"kind": "email_otp"}).Want(t, http.StatusUnprocessableEntity) // nobody has proven the address
 		begun := enrol(t, w, bearer, object{"kind": "sms_otp", "phone": number}).Want(t, http.StatusOK)
 		wantMembers(t, "the answer", begun.JSON, "id", "kind", "label", "expires_at")
-		confirm(t, w, bearer, begun.Text("id"), w.Letters(t, number)[0].Code).Want(t, http.StatusOK)
+		confirm(t, w, bearer, begun.Text("id"), w.Newest(t, number).Code).Want(t, http.StatusOK)
 
 		due := loginWith(t, w, w.Notes, "jane@dev.test", nil).Want(t, http.StatusUnauthorized, "mfa_required")
 		token := due.Text("mfa_token")
@@ -140,10 +140,10 @@ func TestMF08_ATelephoneIsSetUpAndUsed(t *testing.T) {
 		if asked.JSON["sent"] != true || asked.Text("factor", "hint") != "•••• 42" || asked.JSON["expires_in"] != 300.0 {
 			t.Errorf("%s", asked.Raw)
 		}
-		first := w.Letters(t, number)[0].Code
+		first := w.Newest(t, number).Code
 		other := step(t, w, w.Notes, "jane@dev.test")
 		call(t, w, w.Notes, http.MethodPost, "/auth/mfa/challenge", object{"mfa_token": other, "factor_id": begun.Text("id")}).Want(t, http.StatusOK)
-		second := w.Letters(t, number)[0].Code
+		second := w.Newest(t, number).Code
 		// OT-11: a code is of the step it was sent for.
 		verifyFactor(t, w, w.Notes, object{"mfa_token": other, "code": first, "method": "sms_otp"}).Want(t, http.StatusUnauthorized, "mfa_code_invalid")
 		in := verifyFactor(t, w, w.Notes, object{"mfa_token": token, "code": first, "method": "sms_otp"}).Want(t, http.StatusOK)

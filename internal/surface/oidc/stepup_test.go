@@ -111,7 +111,7 @@ func TestMF09_AFreshCodeIsOneFactor(t *testing.T) {
 			x.Clock.Advance(time.Minute)
 			change["max_age"] = "0"
 			p := x.browser.Submit(x.browser.Get(x.ask(x.client, change)), "/signin", map[string]string{"identifier": jane, "way": "code"})
-			return x.browser.Submit(p, "code-form", map[string]string{"code": x.Letters(t, jane)[0].Code})
+			return x.browser.Submit(p, "code-form", map[string]string{"code": x.Newest(t, jane).Code})
 		}
 		if p := byMail(map[string]string{"claims": `{"id_token":{"acr":{"essential":true,"value":"2"}}}`}); p.Left != nil || p.Status != http.StatusOK {
 			t.Errorf("essential: %d %s %v", p.Status, p.Title, p.Left)

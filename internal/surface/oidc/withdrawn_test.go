@@ -71,7 +71,7 @@ func TestPR06_AClientOfOpenIDAloneIsShownNobody(t *testing.T) {
 		named := map[string]any{"identifier_type": "email", "identifier": jane, "channel": "email"}
 		x.call(t, x.client, "/v1/auth/otp/send", named).Want(t, http.StatusOK)
 		delete(named, "channel")
-		named["passcode"] = x.Letters(t, jane)[0].Code
+		named["passcode"] = x.Newest(t, jane).Code
 		x.call(t, x.client, "/v1/auth/otp/authenticate", named).Want(t, http.StatusOK)
 		all, err := x.Ledger.Of(t.Context(), x.jane.ID)
 		if err != nil {

@@ -70,7 +70,7 @@ func TestContract211_TriggerAndVerify(t *testing.T) {
 			d["state_token_expires_at"] != a.Clock.Now().Add(2*time.Minute).UTC().Format("2006-01-02T15:04:05.000Z") {
 			t.Errorf("%s", r.Raw)
 		}
-		code := a.Letters(t, phone)[0].Code
+		code := a.Newest(t, phone).Code
 		verify := func(state any, code string) otltest.Reply {
 			return a.v1(t, a.sms, "verify", object{"state_token": state, "otp_token": code})
 		}
@@ -103,7 +103,7 @@ func TestContract211_TriggerAndVerify(t *testing.T) {
 		verify(own["state_token"], letter.Code).Want(t, http.StatusOK)
 		late := one(t, a.v1(t, a.sms, "trigger", object{"state_token_expires_in": 10}))
 		a.Clock.Advance(10 * time.Second)
-		failed(t, verify(late["state_token"], a.Letters(t, phone)[0].Code), http.StatusBadRequest, "bad request", overState)
+		failed(t, verify(late["state_token"], a.Newest(t, phone).Code), http.StatusBadRequest, "bad request", overState)
 		for _, bad := range []object{{"state_token_expires_in": 901}, {"state_token_expires_in": 0}, {"sms_message": "no code"}, {"sms_message": "{{otp_code}}" + strings.Repeat("x", 160)}} {
 			if r := a.v1(t, a.sms, "trigger", bad); r.Status != http.StatusBadRequest {
 				t.Errorf("%v: %d %s", bad, r.Status, r.Raw)
@@ -133,7 +133,7 @@ func TestContract212_Verifications(t *testing.T) {
 		if r := put(path, object{"otp": ""}); r.Status != http.StatusUnprocessableEntity {
 			t.Errorf("%d %s", r.Status, r.Raw)
 		}
-		code := a.Letters(t, phone)[0].Code
+		code := a.Newest(t, phone).Code
 		if r := put(path, object{"otp": code, "device_id": a.app}); r.Status != http.StatusBadRequest {
 			t.Errorf("another device: %d %s", r.Status, r.Raw)
 		}
@@ -181,7 +181,7 @@ func TestD1_AVerificationClosesNothingElsewhere(t *testing.T) {
 			t.Fatalf("after a hundred wrong ones: %d", got)
 		}
 		state := one(t, a.v1(t, a.sms, "trigger", nil))["state_token"]
-		a.v1(t, a.sms, "verify", object{"state_token": state, "otp_token": a.Letters(t, phone)[0].Code}).Want(t, http.StatusOK)
+		a.v1(t, a.sms, "verify", object{"state_token": state, "otp_token": a.Newest(t, phone).Code}).Want(t, http.StatusOK)
 		x.Do(t, otltest.Call{Path: "/api/v1/auth/mfa/verify", Key: x.Shop.Key, Body: object{
 			"mfa_token": x.Do(t, otltest.Call{Path: "/api/v1/auth/login", Key: x.Shop.Key, Body: object{"email": "jane@dev.test", "password": otltest.Password}}).Text("mfa_token"), "code": a.code(),
 		}}).Want(t, http.StatusOK)
@@ -264,7 +264,7 @@ func TestMN01_AVerificationIsAcceptedOnce(t *testing.T) {
 	each(t, func(t *testing.T, x *tenant) {
 		a := arm(t, x)
 		path := a.begin(t, object{"device_id": a.sms})
-		code := a.Letters(t, phone)[0].Code
+		code := a.Newest(t, phone).Code
 		var won atomic.Int64
 		var all sync.WaitGroup
 		for range 20 {
@@ -356,7 +356,7 @@ func TestRegistrationsAreLookedAt(t *testing.T) {
 			}
 		}
 		look("pending")
-		x.call(t, http.MethodPut, path, fmt.Sprintf(`{"otp":%s}`, strings.TrimLeft(x.Letters(t, phone)[0].Code, "0"))).Want(t, http.StatusOK)
+		x.call(t, http.MethodPut, path, fmt.Sprintf(`{"otp":%s}`, strings.TrimLeft(x.Newest(t, phone).Code, "0"))).Want(t, http.StatusOK)
 		look("accepted")
 		x.call(t, http.MethodGet, base+"/nonsense", nil).Want(t, http.StatusNotFound)
 		late := x.made(t, object{"email": "late@dev.test"})

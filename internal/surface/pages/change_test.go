@@ -25,7 +25,7 @@ func asked(t *testing.T, w *otltest.World, address string) (confirm, undo string
 	if _, err := w.Members.Change(t.Context(), w.Notes.Site, u.ID, account.MemberChange{Email: &address}); err != nil {
 		t.Fatal(err)
 	}
-	path := func(to string) string { return strings.TrimPrefix(w.Letters(t, to)[0].Link, otltest.Issuer) }
+	path := func(to string) string { return strings.TrimPrefix(w.Newest(t, to).Link, otltest.Issuer) }
 	return path(address), path("jane@dev.test")
 }
 

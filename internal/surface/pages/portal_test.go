@@ -146,7 +146,7 @@ func TestOT17_APersonChangesHisAddress(t *testing.T) {
 		if is := mustFind(t, w, u.ID); is.Email.Address != jane {
 			t.Errorf("in force before it was proven: %s", is.Email.Address)
 		}
-		b.Submit(b.Get(pathOf(w.Letters(t, "new@dev.test")[0].Link)), "confirm", nil)
+		b.Submit(b.Get(pathOf(w.Newest(t, "new@dev.test").Link)), "confirm", nil)
 		is := mustFind(t, w, u.ID)
 		if is.Email.Address != "new@dev.test" || is.EmailVerifiedAt.IsZero() || !is.HeldUntil.IsZero() {
 			t.Fatalf("%+v", is)
@@ -156,11 +156,11 @@ func TestOT17_APersonChangesHisAddress(t *testing.T) {
 		}
 		other := w.Browser(t) // by a code to the new address, anywhere
 		p = asks(other, other.Get(request(w.Shop, nil)), "new@dev.test")
-		p = other.Submit(p, "code-form", map[string]string{"code": w.Letters(t, "new@dev.test")[0].Code})
+		p = other.Submit(p, "code-form", map[string]string{"code": w.Newest(t, "new@dev.test").Code})
 		if p.Title != "Shop wants to connect to your account" && !strings.Contains(p.Title, "wants to connect") {
 			t.Errorf("the new address opens nothing: %s\n%s", p.Title, p.Raw)
 		}
-		b.Submit(b.Get(pathOf(w.Letters(t, jane)[0].Link)), "confirm", nil) // the old one's holder refuses
+		b.Submit(b.Get(pathOf(w.Newest(t, jane).Link)), "confirm", nil) // the old one's holder refuses
 		if is := mustFind(t, w, u.ID); is.Email.Address != jane {
 			t.Errorf("not undone: %s", is.Email.Address)
 		}
@@ -246,7 +246,7 @@ func TestOT17_ThePageOfANumberSaysWhyItStays(t *testing.T) {
 	b = w.Browser(t)
 	p := password(b, b.Get("/account/phone"))
 	p = b.Submit(p, "send", nil)
-	p = b.Submit(p, "second", map[string]string{"code": w.Letters(t, "+491705550100")[0].Code})
+	p = b.Submit(p, "second", map[string]string{"code": w.Newest(t, "+491705550100").Code})
 	holds(t, p, "!Remove this number", "Codes for your second step go to this number.", `<a href="/account/security">Ways to sign in</a>`)
 }
 

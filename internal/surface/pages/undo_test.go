@@ -144,8 +144,8 @@ func TestMF08_UndoingAnAddressTakesFactorsSinceAlong(t *testing.T) {
 				if err := w.Members.Changes.AskOwn(t.Context(), thief.Site, u, account.Own{Email: "thief@dev.test"}); err != nil {
 					t.Fatal(err)
 				}
-				undo := pathOf(w.Letters(t, jane)[0].Link)
-				if err := w.Members.Changes.Follow(t.Context(), strings.TrimPrefix(pathOf(w.Letters(t, "thief@dev.test")[0].Link), "/c/")); err != nil {
+				undo := pathOf(w.Newest(t, jane).Link)
+				if err := w.Members.Changes.Follow(t.Context(), strings.TrimPrefix(pathOf(w.Newest(t, "thief@dev.test").Link), "/c/")); err != nil {
 					t.Fatal(err)
 				}
 				thief.User = mustFind(t, w, u.ID)

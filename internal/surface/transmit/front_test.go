@@ -63,7 +63,7 @@ func TestFrontCodes(t *testing.T) {
 			"claims": object{"id_token": object{"email": nil}},
 		}
 		failed(t, x.post(t, "/cis/v1/auth/otp/email", send), http.StatusOK, `{"message":"OTP email sent","approval_data":{"a":"1"}}`)
-		code := x.Letters(t, "jane@dev.test")[0].Code
+		code := x.Newest(t, "jane@dev.test").Code
 		if r := x.post(t, "/v1/auth/otp/email/validation", object{"email": "jane@dev.test", "passcode": wrong(code)}); r.Status != http.StatusBadRequest || fmt.Sprint(r.JSON["message"]) != "[The code is wrong, was used already or has expired.]" {
 			t.Errorf("%d %s", r.Status, r.Raw)
 		}
@@ -110,7 +110,7 @@ func TestFrontIDToken(t *testing.T) {
 	each(t, func(t *testing.T, x *tenant) {
 		x.post(t, "/v1/auth/otp/email", object{"email": "jane@dev.test", "redirect_uri": callback}).Want(t, http.StatusOK)
 		result := x.post(t, "/v1/auth/otp/email/validation", object{
-			"email": "jane@dev.test", "passcode": x.Letters(t, "jane@dev.test")[0].Code, "response_type": "id_token", "nonce": "n-2",
+			"email": "jane@dev.test", "passcode": x.Newest(t, "jane@dev.test").Code, "response_type": "id_token", "nonce": "n-2",
 		}).Want(t, http.StatusOK).Text("result")
 		at := strings.TrimPrefix(result, otltest.Issuer)
 		to := x.Do(t, otltest.Call{Path: at}).Want(t, http.StatusSeeOther).Header.Get("Location")
@@ -149,7 +149,7 @@ func TestFrontSignUp(t *testing.T) {
 		// Somebody the network knows joins the site by it.
 		x.Clock.Advance(time.Minute)
 		x.post(t, "/v1/auth/otp/email", object{"email": "shopper@dev.test", "redirect_uri": callback, "create_new_user": true}).Want(t, http.StatusOK)
-		got := x.enter(t, "/v1/auth/otp/email/validation", object{"email": "shopper@dev.test", "passcode": x.Letters(t, "shopper@dev.test")[0].Code})
+		got := x.enter(t, "/v1/auth/otp/email/validation", object{"email": "shopper@dev.test", "passcode": x.Newest(t, "shopper@dev.test").Code})
 		body["code"] = got.Query().Get("code")
 		if r := x.Do(t, otltest.Call{Path: "/v1/token", Body: body}).Want(t, http.StatusOK); r.JSON["is_user_created"] != false {
 			t.Errorf("%s", r.Raw)
@@ -157,7 +157,7 @@ func TestFrontSignUp(t *testing.T) {
 		// By SMS.
 		sms := object{"phone_number": "+491705550177", "redirect_uri": callback, "create_new_user": true, "custom_message": "{otp} for {app}"}
 		failed(t, x.post(t, "/v1/auth/otp/sms", sms), http.StatusOK, `{"message":"SMS sent"}`)
-		got = x.enter(t, "/v1/auth/otp/sms/validation", object{"phone_number": "+491705550177", "passcode": x.Letters(t, "+491705550177")[0].Code})
+		got = x.enter(t, "/v1/auth/otp/sms/validation", object{"phone_number": "+491705550177", "passcode": x.Newest(t, "+491705550177").Code})
 		if id := x.claims(t, x.grant(t, got.Query().Get("code"), nil).Want(t, http.StatusOK).Text("id_token")); fmt.Sprint(id["amr"]) != "[sms]" {
 			t.Errorf("%v", id)
 		}
@@ -242,7 +242,7 @@ func TestWhoeverIsCreatedIsToldOfUntilHeComes(t *testing.T) {
 			for range 2 {
 				x.Inbox.Empty()
 				x.post(t, "/v1/auth/otp/email", send).Want(t, http.StatusOK)
-				code = x.Letters(t, "new@dev.test")[0].Code
+				code = x.Newest(t, "new@dev.test").Code
 			}
 			to := x.enter(t, "/v1/auth/otp/email/validation", object{"email": "new@dev.test", "passcode": code})
 			r := x.Do(t, otltest.Call{Path: "/v1/token", Body: object{"code": to.Query().Get("code"), "client_id": x.client.ID, "client_secret": x.client.Secret.Reveal()}}).Want(t, http.StatusOK)
@@ -293,7 +293,7 @@ func TestOT14_ResultsAreNotUsedUpAhead(t *testing.T) {
 	each(t, func(t *testing.T, x *tenant) {
 		x.post(t, "/v1/auth/otp/email", object{"email": "jane@dev.test", "redirect_uri": callback}).Want(t, http.StatusOK)
 		result := x.post(t, "/v1/auth/otp/email/validation", object{
-			"email": "jane@dev.test", "passcode": x.Letters(t, "jane@dev.test")[0].Code, "response_type": "id_token",
+			"email": "jane@dev.test", "passcode": x.Newest(t, "jane@dev.test").Code, "response_type": "id_token",
 		}).Want(t, http.StatusOK).Text("result")
 		at := strings.TrimPrefix(result, otltest.Issuer)
 		for _, ahead := range []otltest.Call{

@@ -51,7 +51,7 @@ func TestD1_OT16_ANumberThatASiteWritesTakesNobodysAccount(t *testing.T) {
 		uses := func(more object) otltest.Reply {
 			x.Clock.Advance(time.Minute)
 			x.post(t, "/v1/auth/otp/send", object{"channel": "sms", "identifier_type": "user_id", "identifier": x.jane.ID}).Want(t, http.StatusOK)
-			body := object{"passcode": x.Letters(t, number)[0].Code}
+			body := object{"passcode": x.Newest(t, number).Code}
 			for _, o := range []object{who, more} {
 				for k, v := range o {
 					body[k] = v
