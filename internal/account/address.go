@@ -314,14 +314,19 @@ func purposesOf(token string) []otl.Purpose {
 func (a *Changes) Follow(ctx context.Context, token string) error {
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		for _, p := range purposesOf(token) {
-			t, err := tx.Tickets.Use(ctx, p, secret.Digest(token), a.Now())
+			t, err := tx.Tickets.Live(ctx, p, secret.Digest(token), a.Now())
+			if err == nil {
+				// Or another change could come into force meanwhile. It comes before the ticket: whoever proves the address of before
+				// for the first time has the row of the person, and makes changes worthless next.
+				if err := tx.Users.Lock(ctx, t.UserID); err != nil {
+					return err
+				}
+				t, err = tx.Tickets.Use(ctx, p, secret.Digest(token), a.Now())
+			}
 			if errors.Is(err, store.ErrNotFound) {
 				continue
 			}
 			if err != nil {
-				return err
-			}
-			if err := tx.Users.Lock(ctx, t.UserID); err != nil { // or another change could come into force meanwhile
 				return err
 			}
 			u, err := tx.Users.ByID(ctx, t.UserID)

@@ -266,3 +266,22 @@ func TestD1_OneOfTwoChangesAtOnceComesIntoForce(t *testing.T) {
 		}
 	})
 }
+
+// TestOT17_AChangeBeginsWithItsPerson: whoever proves the address that a change takes the place of has the row of the person when he
+// wants the change. On PostgreSQL they would wait in a circle until one of them is ended.
+func TestOT17_AChangeBeginsWithItsPerson(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.Postgres) // SQLite has one writer
+	u, _ := reached(t, w, "jane@dev.test", true, false)
+	to := "next@dev.test"
+	if _, err := w.Members.Change(t.Context(), w.Notes.Site, u.ID, account.MemberChange{Email: &to}); err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range []string{undoing(t, w, to, otl.MessageConfirmChange), undoing(t, w, "jane@dev.test", otl.MessageChangeAsked)} {
+		w.PersonFirst(t, u.ID, func() {
+			if err := w.Members.Changes.Follow(t.Context(), token); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}

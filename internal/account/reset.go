@@ -190,6 +190,9 @@ func (a *Accounts) Reset(ctx context.Context, site otl.Site, token, chosen secre
 	}
 	otl.RequestOf(ctx).UserID = u.ID
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := tx.Users.Lock(ctx, u.ID); err != nil { // before the ticket, as a change of the address does, which makes it worthless
+			return err
+		}
 		_, err := tx.Tickets.Use(ctx, otl.PurposeReset, digest, a.Now())
 		if errors.Is(err, store.ErrNotFound) {
 			return ErrResetToken // somebody was faster

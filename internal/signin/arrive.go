@@ -225,7 +225,7 @@ func (s Arrivals) Code(ctx context.Context, v Visit, code secret.Text) (Arrival,
 	}
 	var p Proved
 	var refused error
-	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err = inOrder(ctx, s.Codes, func(ctx context.Context, tx *store.Tx, locked string) error {
 		p, refused = Proved{}, nil
 		t, err := s.Codes.guess(ctx, tx, u, a)
 		if err != nil {
@@ -239,7 +239,7 @@ func (s Arrivals) Code(ctx context.Context, v Visit, code secret.Text) (Arrival,
 		if err := v.Site.Opens(methodOf(t).Way()); err != nil {
 			return err // and the code stays good, should the site take it again
 		}
-		p, err = s.holds(ctx, tx, v.Flow, t, methodOf(t)) // by the ticket: a visit may have gone on meanwhile
+		p, err = s.holds(ctx, tx, v.Flow, entry{ticket: t, method: methodOf(t), locked: locked}) // by the ticket: a visit may have gone on meanwhile
 		return err
 	})
 	if err == nil {
@@ -253,11 +253,10 @@ func (s Arrivals) Code(ctx context.Context, v Visit, code secret.Text) (Arrival,
 
 // holds notes that somebody holds the address his ticket was mailed to. A new person's
 // password becomes his by the first proof.
-func (s Arrivals) holds(ctx context.Context, tx *store.Tx, f otl.Flow, t otl.Ticket, how otl.Method) (Proved, error) {
-	if texted(t) {
-		if err := tx.Users.Lock(ctx, t.UserID); err != nil {
-			return Proved{}, err
-		}
+func (s Arrivals) holds(ctx context.Context, tx *store.Tx, f otl.Flow, e entry) (Proved, error) {
+	t := e.ticket
+	if texted(t) && e.locked == "" {
+		return Proved{}, personFirst{t.UserID}
 	}
 	u, err := tx.Users.ByID(ctx, t.UserID)
 	if store.Gone(u, err) {
@@ -273,7 +272,8 @@ func (s Arrivals) holds(ctx context.Context, tx *store.Tx, f otl.Flow, t otl.Tic
 		return Proved{}, ErrUnproven // somebody has proven the address since it was sent
 	}
 	first := u.EmailVerifiedAt.IsZero()
-	if u, err = s.Codes.prove(ctx, tx, u, entry{site: otl.Site{ID: t.SiteID}, ticket: t, chosen: f.Progress.Hash != ""}); err != nil {
+	e.site, e.chosen = otl.Site{ID: t.SiteID}, f.Progress.Hash != ""
+	if u, err = s.Codes.prove(ctx, tx, u, e); err != nil {
 		return Proved{}, err
 	}
 	if first && f.Progress.Hash != "" && !u.EmailVerifiedAt.IsZero() {
@@ -284,7 +284,7 @@ func (s Arrivals) holds(ctx context.Context, tx *store.Tx, f otl.Flow, t otl.Tic
 			return Proved{}, err
 		}
 	}
-	return Proved{Standing: store.Standing{User: u}, Methods: otl.Methods{how}}, nil
+	return Proved{Standing: store.Standing{User: u}, Methods: otl.Methods{e.method}}, nil
 }
 
 // arrived admits somebody who has proven himself to our own site, in a way that the site of
@@ -371,7 +371,7 @@ func (s Arrivals) Linked(ctx context.Context, id string, browser secret.Text) (L
 func (s Arrivals) Press(ctx context.Context, token string, browser secret.Text, held []secret.Text) (Visit, Arrival, error) {
 	var p Proved
 	var f otl.Flow
-	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err := inOrder(ctx, s.Codes, func(ctx context.Context, tx *store.Tx, locked string) error {
 		t, err := s.used(ctx, tx, token, &f)
 		if err != nil {
 			return err
@@ -382,7 +382,7 @@ func (s Arrivals) Press(ctx context.Context, token string, browser secret.Text, 
 		if err := tx.Flows.Move(ctx, f.ID, secret.Digest(browser.Reveal())); err != nil {
 			return err
 		}
-		p, err = s.holds(ctx, tx, f, t, otl.MethodMailLink)
+		p, err = s.holds(ctx, tx, f, entry{ticket: t, method: otl.MethodMailLink, locked: locked})
 		return err
 	})
 	if errors.Is(err, ErrDisabled) {
@@ -423,7 +423,7 @@ func (s Arrivals) used(ctx context.Context, tx *store.Tx, token string, f *otl.F
 // another one nobody gets in, and it reports false (decision D4). The errors are those of Press.
 func (s Arrivals) Approve(ctx context.Context, token, chosen string) (bool, error) {
 	var right bool
-	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err := inOrder(ctx, s.Codes, func(ctx context.Context, tx *store.Tx, locked string) error {
 		var f otl.Flow
 		t, err := s.used(ctx, tx, token, &f)
 		if err != nil {
@@ -432,7 +432,7 @@ func (s Arrivals) Approve(ctx context.Context, token, chosen string) (bool, erro
 		if right = chosen != "" && chosen == f.Progress.Number; !right {
 			return s.Codes.denied(ctx, tx, t, map[string]string{"by": "number"})
 		}
-		p, err := s.holds(ctx, tx, f, t, otl.MethodMailLink)
+		p, err := s.holds(ctx, tx, f, entry{ticket: t, method: otl.MethodMailLink, locked: locked})
 		if err != nil {
 			return err
 		}

@@ -427,7 +427,7 @@ func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
 	var p Proven
 	var e entrance
 	from := otl.RequestOf(ctx)
-	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err = inOrder(ctx, s, func(ctx context.Context, tx *store.Tx, locked string) error {
 		p, refused = Proven{}, nil
 		var err error
 		if p.Ticket, err = s.guess(ctx, tx, u, a); err != nil {
@@ -438,7 +438,7 @@ func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
 			}
 			return err
 		}
-		e, err = s.enter(ctx, tx, entry{a.Site, a.Door, a.Join, a.Client, p.Ticket, methodOf(p.Ticket), false}, from)
+		e, err = s.enter(ctx, tx, entry{site: a.Site, door: a.Door, join: a.Join, by: a.Client, ticket: p.Ticket, method: methodOf(p.Ticket), locked: locked}, from)
 		return err
 	})
 	if err == nil {

@@ -322,7 +322,7 @@ func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 	var e entrance
 	var refused error
 	from, digest := otl.RequestOf(ctx), secret.Digest(a.Code.Reveal())
-	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err := inOrder(ctx, s, func(ctx context.Context, tx *store.Tx, locked string) error {
 		refused = nil
 		t, err := tx.Tickets.Use(ctx, otl.PurposeLinkCode, digest, s.Now())
 		if errors.Is(err, store.ErrNotFound) {
@@ -343,7 +343,8 @@ func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 			method = otl.Method(how)
 		}
 		p.Ticket = t
-		if e, err = s.enter(ctx, tx, entry{a.Site, a.Door, a.Join, a.Client, t, method, false}, from); err != nil || e.opened.Session.ID == "" {
+		way := entry{site: a.Site, door: a.Door, join: a.Join, by: a.Client, ticket: t, method: method, locked: locked}
+		if e, err = s.enter(ctx, tx, way, from); err != nil || e.opened.Session.ID == "" {
 			return err
 		}
 		t.Data[dataSession] = e.opened.Session.ID

@@ -17,7 +17,8 @@ type entry struct {
 	by     string // id of the client that joins
 	ticket otl.Ticket
 	method otl.Method
-	chosen bool // a password was chosen that takes the place of the one before
+	chosen bool   // a password was chosen that takes the place of the one before
+	locked string // id of its person where the row was locked before the ticket; see inOrder
 }
 
 // takes is otl.ErrWay where a site does not let people in by what is asked for, unless that is
@@ -52,10 +53,8 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 			return entrance{}, err // sent before it was switched off
 		}
 	}
-	if texted(e.ticket) {
-		if err := tx.Users.Lock(ctx, e.ticket.UserID); err != nil {
-			return entrance{}, err
-		}
+	if texted(e.ticket) && e.locked == "" {
+		return entrance{}, personFirst{e.ticket.UserID}
 	}
 	u, grant, err := tx.Users.At(ctx, e.ticket.UserID, e.site.ID)
 	if store.Gone(u, err) {
@@ -113,6 +112,9 @@ func (s *Codes) prove(ctx context.Context, tx *store.Tx, u otl.User, e entry) (o
 		address, bad := otl.ParseEmail(proven)
 		if bad != nil {
 			return u, bad
+		}
+		if u.EmailVerifiedAt.IsZero() && e.locked == "" {
+			return u, personFirst{u.ID}
 		}
 		if first, err = tx.Users.VerifyEmail(ctx, u.ID, address.Key, now); err != nil || !first {
 			return u, err
