@@ -151,7 +151,7 @@ func exported() map[string]map[string]string {
 		"messages": {
 			"id": counted, "kind": "messages.kind", "channel": "messages.channel", "user_id": "profile.id", "site_id": "messages.site_id", "recipient": "messages.to",
 			"locale": "profile.locale", "data": secrets, "created_at": "messages.created_at", "state": "messages.state", "tries": counted, "due_at": counted,
-			"expires_at": counted, "settled_at": counted, "provider": counted, "problem": counted,
+			"expires_at": counted, "settled_at": counted, "provider": counted, "problem": counted, "refused_by": counted,
 		},
 		"events": {
 			"id": "activity.id", "type": "activity.type", "user_id": "profile.id", "site_id": "activity.site_id", "session_id": "activity.session_id",

@@ -83,6 +83,7 @@ type Message struct {
 	SettledAt time.Time // when it was sent or given up
 	Provider  string    // that took it
 	Problem   string    // of the latest try that failed
+	RefusedBy []string  // the providers that refused it while others had not, by what tells them apart
 }
 
 // SMSStop is a range of numbers to which one site sends no more SMS, because hardly any

@@ -36,6 +36,20 @@ func account(u *url.URL) string {
 	return hex.EncodeToString(secret.Digest(plain.String())[:8])
 }
 
+// named gives what tells a provider from others, wherever it stands in the list. Two of one account are the same.
+func named(s Sender) string {
+	if c, is := s.(capped); is {
+		s = c.Sender
+	}
+	if a, is := s.(accounted); is {
+		return a.Name() + " " + a.account
+	}
+	return s.Name()
+}
+
+// identity gives the same as a word.
+func identity(s Sender) string { return hex.EncodeToString(secret.Digest(named(s))[:8]) }
+
 const (
 	day = 24 * time.Hour
 	// one is what a letter adds to the counter of a day, which is a rate that nothing fills: its uses are paid
@@ -59,10 +73,7 @@ func Cap(c otl.Channel, all []Sender, caps []int) ([]Sender, error) {
 	out, same := make([]Sender, len(all)), map[string]int{}
 	for i, s := range all {
 		out[i] = s
-		name := s.Name()
-		if a, is := s.(accounted); is {
-			name += " " + a.account // wherever it stands in the list
-		}
+		name := named(s)
 		same[name]++ // one may be named twice
 		if i < len(caps) && caps[i] > 0 {
 			out[i] = capped{s, caps[i], "provider:" + string(c) + ":" + name + " " + strconv.Itoa(same[name])}

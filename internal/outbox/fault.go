@@ -2,8 +2,20 @@ package outbox
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
+
+// ErrRefused is wrapped by what no further try at the same provider can mend: a letter that it does not take.
+// Another one may.
+var ErrRefused = errors.New("refused")
+
+// ErrAddress is wrapped by a refusal of whom a letter is for, such as a mailbox that does not exist: no other
+// provider could do better, and to have several try tells the world that we do not know our people.
+var ErrAddress = fmt.Errorf("address %w", ErrRefused)
+
+// errRefusedBefore is the error of a provider that refused a message at an earlier try.
+var errRefusedBefore = fmt.Errorf("%w at an earlier try", ErrRefused)
 
 // fault is why a provider did not take a message.
 type fault struct {
@@ -24,19 +36,26 @@ func (all faults) Error() string {
 	return strings.Join(said, "; ")
 }
 
-// Unwrap gives what those said that failed, which is tried again soon, or all where none did: they have
-// as many as their caps allow.
+// Unwrap gives what decides over the message: what was said of its address; else what those said that failed, which
+// are tried again soon; else those that have as many as their caps allow; and where there are none of either, the refusals.
 func (all faults) Unwrap() []error {
-	var said, full []error
+	var failed, full, refused []error
 	for _, one := range all {
-		if errors.As(one.err, new(usedUp)) {
+		switch {
+		case errors.Is(one.err, ErrAddress):
+			return []error{one.err}
+		case errors.Is(one.err, ErrRefused):
+			refused = append(refused, one.err)
+		case errors.As(one.err, new(usedUp)):
 			full = append(full, one.err)
-		} else {
-			said = append(said, one.err)
+		default:
+			failed = append(failed, one.err)
 		}
 	}
-	if len(said) == 0 {
-		return full
+	for _, said := range [][]error{failed, full} {
+		if len(said) > 0 {
+			return said
+		}
 	}
-	return said
+	return refused
 }

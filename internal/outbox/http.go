@@ -61,7 +61,7 @@ func (g gateway) sender(l message.Letter) string {
 }
 
 // post sends a form and sorts the answers: what the provider says of the letter
-// itself is final, everything else may get better.
+// itself is final there, everything else may get better.
 func (g gateway) post(ctx context.Context, path string, form url.Values, basic bool) (egress.Answer, error) {
 	h := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 	if basic {
@@ -74,12 +74,15 @@ func (g gateway) post(ctx context.Context, path string, form url.Values, basic b
 	return a, judge(a)
 }
 
+// judge sorts answers by their status: that we are not let in (401, 403) is no refusal of the letter, for whoever runs
+// this may mend it while the letter waits.
 func judge(a egress.Answer) error {
-	switch {
-	case a.Status/100 == 2:
-		return nil
-	case a.Status == http.StatusBadRequest || a.Status == http.StatusUnprocessableEntity:
+	switch a.Status {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 		return fmt.Errorf("%w: %d %.200s", ErrRefused, a.Status, a.Body)
+	}
+	if a.Status/100 == 2 {
+		return nil
 	}
 	return fmt.Errorf("%d %.200s", a.Status, a.Body)
 }
@@ -90,7 +93,16 @@ type Twilio struct{ gateway }
 
 // Send implements Sender.
 func (t Twilio) Send(ctx context.Context, l message.Letter) error {
-	_, err := t.post(ctx, "/2010-04-01/Accounts/"+url.PathEscape(t.user)+"/Messages.json", url.Values{"To": {l.To}, "From": {t.sender(l)}, "Body": {l.Text}}, true)
+	a, err := t.post(ctx, "/2010-04-01/Accounts/"+url.PathEscape(t.user)+"/Messages.json", url.Values{"To": {l.To}, "From": {t.sender(l)}, "Body": {l.Text}}, true)
+	var said struct {
+		Code int `json:"code"`
+	}
+	if errors.Is(err, ErrRefused) && json.Unmarshal(a.Body, &said) == nil {
+		switch said.Code {
+		case 21211, 21610, 21614: // no number, whoever has it wants no messages, no telephone that takes them
+			return fmt.Errorf("%w: %d %.200s", ErrAddress, a.Status, a.Body)
+		}
+	}
 	return err
 }
 
@@ -120,7 +132,9 @@ func (v Vonage) Send(ctx context.Context, l message.Letter) error {
 	for _, m := range said.Messages {
 		switch m.Status {
 		case "0":
-		case "3", "6", "7", "15": // invalid parameters, unroutable, barred, invalid sender
+		case "7", "33": // barred, given up
+			return fmt.Errorf("%w: %s %s", ErrAddress, m.Status, m.Text)
+		case "3", "6", "12", "15": // invalid parameters, unroutable, too long, invalid sender
 			return fmt.Errorf("%w: %s %s", ErrRefused, m.Status, m.Text)
 		default:
 			return fmt.Errorf("%s %s", m.Status, m.Text)

@@ -24,6 +24,24 @@ type postOffice struct {
 	mu           sync.Mutex
 	calls, mails int
 	each         int // mails on one connection before it hangs up, 0 for any number
+	// answers are what it says to a verb in the place of the usual, "." for the end of a mail.
+	answers map[string]string
+}
+
+// answer gives what it was told to say to a line.
+func (p *postOffice) answer(line string) (string, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	verb, _, _ := strings.Cut(line, " ")
+	said, is := p.answers[verb]
+	return said, is
+}
+
+// told has it answer something to a verb from now on.
+func (p *postOffice) told(verb, answer string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answers = map[string]string{verb: answer}
 }
 
 func openPostOffice(t testing.TB, each int) *postOffice {
@@ -62,6 +80,11 @@ func (p *postOffice) serve(c net.Conn) {
 	say("220 post.test")
 	in, data, took := bufio.NewScanner(c), false, 0
 	for in.Scan() {
+		if own, is := p.answer(in.Text()); is && (!data || in.Text() == ".") {
+			data = false
+			say(own)
+			continue
+		}
 		switch verb := strings.ToUpper(in.Text()); {
 		case data && in.Text() == ".":
 			p.mu.Lock()
@@ -73,6 +96,13 @@ func (p *postOffice) serve(c net.Conn) {
 		case strings.HasPrefix(verb, "DATA"):
 			data = true
 			say("354 go on")
+		case strings.HasPrefix(verb, "EHLO"):
+			say("250-post.test")
+			say("250 AUTH CRAM-MD5")
+		case strings.HasPrefix(verb, "AUTH"):
+			if say("334 PDE+"); in.Scan() { // whatever it says
+				say("235 come in")
+			}
 		case strings.HasPrefix(verb, "RCPT") && strings.Contains(verb, "NOBODY"):
 			say("550 no such mailbox")
 		case strings.HasPrefix(verb, "RSET"):

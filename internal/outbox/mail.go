@@ -10,7 +10,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	mail "github.com/wneessen/go-mail"
@@ -34,7 +36,10 @@ type Post struct {
 // for its date, so that a mailbox that gets it twice can tell.
 func (p Post) compose(l message.Letter) (*mail.Msg, error) {
 	m := mail.NewMsg(mail.WithNoDefaultUserAgent()) // what program we are is nobody's business
-	if err := errors.Join(m.FromFormat(l.Sender, p.From), m.To(l.To)); err != nil {
+	if err := m.To(l.To); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrAddress, err)
+	}
+	if err := m.FromFormat(l.Sender, p.From); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	if p.ReplyTo != "" {
@@ -138,18 +143,39 @@ func (s *SMTP) Send(ctx context.Context, l message.Letter) error {
 	if err != nil {
 		return err
 	}
-	err = s.handOver(ctx, m)
-	var failed *mail.SendError
-	if errors.As(err, &failed) && failed.ErrorCode()/100 == 5 && refusal(failed.Reason) {
-		return fmt.Errorf("%w: %w", ErrRefused, err)
-	}
-	return err
+	return sorted(s.handOver(ctx, m))
 }
 
-// refusal tells an answer about the letter from one about us: another try, or
-// another server, may get past the latter.
-func refusal(r mail.SendErrReason) bool {
-	return r == mail.ErrSMTPRcptTo || r == mail.ErrSMTPData || r == mail.ErrSMTPDataClose
+// status is the enhanced status code in an answer that is final (RFC 3463), which many servers give without having
+// announced it (RFC 2034).
+var status = regexp.MustCompile(`\b5\d\d "?5\.(\d{1,3}\.\d{1,3})\b`) // an error quotes what was said
+
+// sorted tells what a mail server refuses for good: a mailbox, which nobody else finds either; the letter, which
+// another server may take; and us, which is no refusal: whoever runs this may mend it while the letter waits.
+// Before it has been told whom a letter is for a server can only mean us.
+func sorted(err error) error {
+	var failed *mail.SendError
+	if !errors.As(err, &failed) || failed.ErrorCode()/100 != 5 {
+		return err
+	}
+	detail := ""
+	if found := status.FindStringSubmatch(err.Error()); found != nil {
+		detail = found[1]
+	}
+	switch failed.Reason {
+	case mail.ErrSMTPRcptTo:
+		if failed.ErrorCode() == 530 || strings.HasPrefix(detail, "7.") { // no relaying, a blocked network, no authentication
+			return err
+		}
+	case mail.ErrSMTPData, mail.ErrSMTPDataClose:
+	default:
+		return err
+	}
+	switch detail {
+	case "1.1", "1.2", "1.3", "1.4", "1.6", "1.10", "2.0", "2.1", "2.2", "2.3": // the others of 5.1 are of senders
+		return fmt.Errorf("%w: %w", ErrAddress, err)
+	}
+	return fmt.Errorf("%w: %w", ErrRefused, err)
 }
 
 // Directory writes mails and SMS into files, for whoever picks them up.

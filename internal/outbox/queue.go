@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,14 +21,10 @@ import (
 type Sender interface {
 	// Name is what the log and the list of messages call it.
 	Name() string
-	// Send hands a letter over. An error that will not go away by trying again is
-	// wrapped in ErrRefused.
+	// Send hands a letter over. The error wraps ErrAddress where nobody can deliver to where
+	// it goes, ErrRefused where this provider will never take it; any other one may go away.
 	Send(ctx context.Context, l message.Letter) error
 }
-
-// ErrRefused is wrapped by what no further try can mend: an address that does not
-// exist, a letter that is not taken.
-var ErrRefused = errors.New("refused")
 
 // Queue sends what is queued.
 type Queue struct {
@@ -230,7 +227,7 @@ var (
 	errNoProvider = fmt.Errorf("%w: no provider is configured for this channel", ErrRefused)
 )
 
-// hand gives a message to the first provider that takes it.
+// hand gives a message to the first provider that takes it, and says which those were that refused it.
 func (q *Queue) hand(ctx context.Context, stored store.StoredMessage) (m otl.Message, provider string, err error) {
 	if m, err = q.Messages.Open(stored); err != nil {
 		return m, "", fmt.Errorf("%w: %w", ErrRefused, err)
@@ -253,18 +250,32 @@ func (q *Queue) hand(ctx context.Context, stored store.StoredMessage) (m otl.Mes
 	if err != nil {
 		return m, "", fmt.Errorf("%w: %w", ErrRefused, err)
 	}
+	provider, err = q.offerAll(ctx, &m, l)
+	return m, provider, err
+}
+
+// offerAll offers the letter of a message to one provider after the other until one takes it, or says that nobody can
+// (ADR 56). Those that refuse it are noted in the message, and are not offered it again.
+func (q *Queue) offerAll(ctx context.Context, m *otl.Message, l message.Letter) (provider string, err error) {
 	var all faults
 	for i, s := range q.Senders[m.Channel] {
-		said := q.offer(ctx, q.breaker(place{m.Channel, i}), s, m, l)
-		if said == nil || errors.Is(said, ErrRefused) {
-			return m, s.Name(), said
+		said := errRefusedBefore
+		if who := identity(s); !slices.Contains(m.RefusedBy, who) {
+			if said = q.offer(ctx, q.breaker(place{m.Channel, i}), s, *m, l); errors.Is(said, ErrRefused) {
+				m.RefusedBy = append(m.RefusedBy, who)
+			}
 		}
-		all = append(all, fault{s.Name(), said})
+		if said == nil {
+			return s.Name(), nil
+		}
+		if all = append(all, fault{s.Name(), said}); errors.Is(said, ErrAddress) {
+			return s.Name(), all
+		}
 	}
 	if len(all) == 0 {
-		return m, "", errNoProvider // somebody who names one has it sent by otl messages retry
+		return "", errNoProvider // somebody who names one has it sent by otl messages retry
 	}
-	return m, "", all
+	return "", all
 }
 
 // errBroken is the error of a provider that failed several times in a row.
@@ -279,15 +290,19 @@ func (q *Queue) offer(ctx context.Context, b *breaker, s Sender, m otl.Message, 
 		return err
 	}
 	err := Give(ctx, s, l)
-	b.note(q.Now(), err == nil || errors.Is(err, ErrRefused))
+	switch {
+	case err == nil, errors.Is(err, ErrAddress):
+		b.note(q.Now(), true)
+	case !errors.Is(err, ErrRefused): // which tells nothing of other letters: one site's words must not hold everybody's
+		b.note(q.Now(), false)
+	}
 	if back := q.uncount(context.WithoutCancel(ctx), s, err); back != nil {
 		q.Log.Error("take back what was counted of a provider", "provider", s.Name(), "err", back)
 	}
 	return err
 }
 
-// Give hands a letter to one provider, which has ten seconds for it. An error that will not
-// go away by trying again is ErrRefused.
+// Give hands a letter to one provider, which has ten seconds for it. Its errors are those of Sender.
 func Give(ctx context.Context, s Sender, l message.Letter) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -17,12 +18,12 @@ type StoredMessage struct {
 }
 
 const messageColumns = `id, kind, channel, user_id, site_id, recipient, locale, data, created_at, expires_at,
-	state, tries, due_at, settled_at, provider, problem`
+	state, tries, due_at, settled_at, provider, problem, refused_by`
 
 func messageDest(m *StoredMessage) []any {
 	return []any{
 		&m.ID, &m.Kind, &m.Channel, text(&m.UserID), &m.SiteID, &m.Recipient, &m.Locale, &m.Sealed, at(&m.CreatedAt), at(&m.ExpiresAt),
-		&m.State, &m.Tries, at(&m.DueAt), at(&m.SettledAt), &m.Provider, &m.Problem,
+		&m.State, &m.Tries, at(&m.DueAt), at(&m.SettledAt), &m.Provider, &m.Problem, words(&m.RefusedBy, strings.Fields),
 	}
 }
 
@@ -81,15 +82,15 @@ func (g Messages) Drop(ctx context.Context, m otl.Message) error {
 
 // Defer has a message tried again later.
 func (g Messages) Defer(ctx context.Context, m otl.Message) error {
-	_, err := g.exec(ctx, `UPDATE messages SET due_at = $1, problem = $2 WHERE id = $3 AND state = 'waiting' AND tries = $4`,
-		millis(m.DueAt), m.Problem, m.ID, m.Tries)
+	_, err := g.exec(ctx, `UPDATE messages SET due_at = $1, problem = $2, refused_by = $3 WHERE id = $4 AND state = 'waiting' AND tries = $5`,
+		millis(m.DueAt), m.Problem, strings.Join(m.RefusedBy, " "), m.ID, m.Tries)
 	return err
 }
 
 // Postpone has a message looked at again later as if it had not been tried: nobody could be handed it.
 func (g Messages) Postpone(ctx context.Context, m otl.Message) error {
-	_, err := g.exec(ctx, `UPDATE messages SET due_at = $1, problem = $2, tries = tries - 1 WHERE id = $3 AND state = 'waiting' AND tries = $4`,
-		millis(m.DueAt), m.Problem, m.ID, m.Tries)
+	_, err := g.exec(ctx, `UPDATE messages SET due_at = $1, problem = $2, refused_by = $3, tries = tries - 1 WHERE id = $4 AND state = 'waiting' AND tries = $5`,
+		millis(m.DueAt), m.Problem, strings.Join(m.RefusedBy, " "), m.ID, m.Tries)
 	return err
 }
 
@@ -101,10 +102,10 @@ func (g Messages) List(ctx context.Context, state otl.MessageState, before strin
 		[]any{string(state), before, limit}, messageDest)
 }
 
-// Retry has a message that was given up tried again, from the first try on. It is
-// false for any other, and for one whose data is gone.
+// Retry has a message that was given up tried again, from the first try on and by every
+// provider. It is false for any other, and for one whose data is gone.
 func (g Messages) Retry(ctx context.Context, id string, now time.Time) (bool, error) {
-	n, err := g.exec(ctx, `UPDATE messages SET state = 'waiting', tries = 0, due_at = $1, settled_at = NULL WHERE id = $2 AND state = 'dead' AND length(data) > 0`,
+	n, err := g.exec(ctx, `UPDATE messages SET state = 'waiting', tries = 0, refused_by = '', due_at = $1, settled_at = NULL WHERE id = $2 AND state = 'dead' AND length(data) > 0`,
 		millis(now), id)
 	return n > 0, err
 }
