@@ -9,12 +9,14 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +35,9 @@ type mail struct {
 	Defects []string
 	Text    string
 	HTML    string
+
+	Failed string // in which way it was not taken, "" if it was
+	ID     string // of one that was not, as far as it came
 }
 
 // mailServer is a real SMTP server with a certificate of its own.
@@ -40,6 +45,7 @@ type mailServer struct {
 	url      string // to configure otl with, user and password included
 	cert     string // file, to be trusted
 	received chan mail
+	failed   chan mail
 }
 
 const (
@@ -47,20 +53,21 @@ const (
 	mailPassword = "p@ss/word"
 )
 
-// startMail starts a server that speaks STARTTLS, or TLS from the first byte, and
-// refuses so many mails for the time being.
-func startMail(t *testing.T, mode string, failures int) *mailServer {
+// startMail starts a server that speaks STARTTLS, or TLS from the first byte, and fails
+// first in each of the ways that smtpd.py knows.
+func startMail(t *testing.T, mode string, failures ...string) *mailServer {
 	t.Helper()
 	need(t, "python3")
 	if exec.CommandContext(t.Context(), "python3", "-c", "import aiosmtpd").Run() != nil {
 		t.Fatal("this python3 lacks aiosmtpd; `make test` brings one that has it")
 	}
-	m := &mailServer{received: make(chan mail, 1000)}
+	m := &mailServer{received: make(chan mail, 1000), failed: make(chan mail, 10)}
 	dir := t.TempDir()
 	m.cert = filepath.Join(dir, "cert.pem")
 	key := filepath.Join(dir, "key.pem")
 	certificate(t, m.cert, key)
-	cmd := exec.CommandContext(t.Context(), "python3", "-W", "ignore", "smtpd.py", m.cert, key, mode, mailUser, mailPassword, fmt.Sprint(failures))
+	args := append([]string{"-W", "ignore", "smtpd.py", m.cert, key, mode, mailUser, mailPassword}, failures...)
+	cmd := exec.CommandContext(t.Context(), "python3", args...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -84,7 +91,11 @@ func startMail(t *testing.T, mode string, failures int) *mailServer {
 	go func() {
 		for lines.Scan() {
 			var one mail
-			if json.Unmarshal(lines.Bytes(), &one) == nil {
+			switch err := json.Unmarshal(lines.Bytes(), &one); {
+			case err != nil:
+			case one.Failed != "":
+				m.failed <- one
+			default:
 				m.received <- one
 			}
 		}
@@ -137,13 +148,13 @@ func (c *client) sendCode(email string) (reply, error) {
 }
 
 // TestMailByARealServer sends codes through a mail server that wants encryption and
-// a password, in both ways of encrypting, and past a first failure.
+// a password, in both ways of encrypting.
 func TestMailByARealServer(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"starttls", "tls"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			m := startMail(t, mode, 0)
+			m := startMail(t, mode)
 			in := newInstallation(t, "")
 			in.settings = append(in.settings, "OTL_MAIL_URL="+m.url, "SSL_CERT_FILE="+m.cert, "OTL_MAIL_FROM=login@notes.test", "OTL_MAIL_REPLY_TO=help@notes.test")
 			key := in.site(t)
@@ -177,6 +188,72 @@ func TestMailByARealServer(t *testing.T) {
 	}
 }
 
+// TestMailPastAFirstFailure sends codes to as many people as there are ways in which a mail server fails for a
+// while. Each try meets one of them as long as there are any; the next is taken, once, and is the same mail.
+func TestMailPastAFirstFailure(t *testing.T) {
+	t.Parallel()
+	for mode, ways := range map[string][]string{"starttls": {"STARTTLS", "RCPT", "DATA", "END"}, "tls": {"RCPT", "DATA", "END"}} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			m := startMail(t, mode, ways...)
+			in := newInstallation(t, "")
+			in.settings = append(in.settings, "OTL_MAIL_URL="+m.url, "SSL_CERT_FILE="+m.cert)
+			key := in.site(t)
+			p := in.serve(t)
+			c := newClient(t, p.url, key)
+			for i := range ways {
+				must(t, http.StatusCreated)(c.register(fmt.Sprintf("p%d@dev.test", i), password, ""))
+			}
+			for i := range ways {
+				must(t, http.StatusAccepted)(c.sendCode(fmt.Sprintf("p%d@dev.test", i)))
+			}
+			got := map[string]string{} // ids by address
+			for range ways {
+				one := m.take(t)
+				got[one.To[0]] = one.Headers["message-id"]
+			}
+			if len(got) != len(ways) {
+				t.Errorf("%v", got)
+			}
+			failed := map[string]bool{}
+			for range ways {
+				one := <-m.failed
+				failed[one.Failed] = true
+				if one.ID != "" && !slices.Contains(slices.Collect(maps.Values(got)), one.ID) {
+					t.Errorf("%s of %s, which never came: %v", one.Failed, one.ID, got)
+				}
+			}
+			if len(failed) != len(ways) {
+				t.Errorf("met %v, want %v", failed, ways)
+			}
+			var out struct {
+				Data []struct {
+					ID, State, To string
+					Tries         int
+				}
+			}
+			eventually(t, "each is sent", func() bool {
+				in.otl(t, &out, "messages", "list", "--state", "sent")
+				return len(out.Data) == len(ways)
+			})
+			tries := 0
+			for _, one := range out.Data {
+				if tries += one.Tries; !strings.HasPrefix(got[one.To], "<"+one.ID+"@") {
+					t.Errorf("%+v came as %s", one, got[one.To])
+				}
+			}
+			if tries != 2*len(ways) {
+				t.Errorf("%d tries of %d mails: %+v", tries, len(ways), out.Data)
+			}
+			p.stop(t)
+			p.clean(t)
+			if len(m.received) != 0 {
+				t.Errorf("came twice: %+v", <-m.received)
+			}
+		})
+	}
+}
+
 // eventually waits until something is so.
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
@@ -197,7 +274,7 @@ func TestNoMailIsLostInACrash(t *testing.T) {
 	for _, e := range otltest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			t.Parallel()
-			m := startMail(t, "starttls", 0)
+			m := startMail(t, "starttls")
 			url := ""
 			if e == otltest.Postgres {
 				url = otltest.EmptyDatabaseURL(t, e)
