@@ -199,7 +199,7 @@ func (f *Setup) Begun(ctx context.Context, userID, id string) (Enrolment, error)
 }
 
 // Usual gives what a factor of a kind is called that its person has given no name, "" for
-// recovery codes. Pages say that in his language.
+// recovery codes. Pages and messages say that in his language.
 func Usual(k otl.FactorKind) string {
 	switch k {
 	case otl.FactorTOTP:
@@ -212,6 +212,18 @@ func Usual(k otl.FactorKind) string {
 		return "Passkey"
 	}
 	return ""
+}
+
+// called gives what a message calls factors: one that has no name but the usual by its kind, in the language of the message.
+func called(all ...otl.Factor) string {
+	out := make([]message.Factor, len(all))
+	for i, one := range all {
+		out[i] = message.Factor{Kind: one.Kind, Name: one.Label}
+		if one.Label == Usual(one.Kind) {
+			out[i].Name = ""
+		}
+	}
+	return message.Factors(out...)
 }
 
 func checkLabel(s string) (string, error) { return otl.CheckText("label", s, otl.MaxLabel) }
@@ -402,7 +414,7 @@ func (f *Setup) changed(ctx context.Context, tx *store.Tx, b store.Standing, e o
 	if err := tx.Events.Append(ctx, f.event(e, b.User.ID, b.Site.ID, facts(one, by))); err != nil {
 		return 0, err
 	}
-	return version, f.Messages.Mail(ctx, tx, kind, b.User, b.Site.ID, map[string]string{message.DataLabel: one.Label, message.DataLink: undo})
+	return version, f.Messages.Mail(ctx, tx, kind, b.User, b.Site.ID, map[string]string{message.DataLabel: called(one), message.DataLink: undo})
 }
 
 // Given is a factor that an operator gives somebody, without a proof.

@@ -88,9 +88,5 @@ func (f Undos) takeAll(ctx context.Context, tx *store.Tx, u otl.User, siteID, by
 
 // tell says to a person what was taken away.
 func (f Undos) tell(ctx context.Context, tx *store.Tx, u otl.User, siteID string, gone []otl.Factor) error {
-	labels := make([]string, len(gone))
-	for i, one := range gone {
-		labels[i] = one.Label
-	}
-	return f.Messages.Mail(ctx, tx, otl.MessageFactorRemoved, u, siteID, map[string]string{message.DataLabel: strings.Join(labels, ", ")})
+	return f.Messages.Mail(ctx, tx, otl.MessageFactorRemoved, u, siteID, map[string]string{message.DataLabel: called(gone...)})
 }

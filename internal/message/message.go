@@ -54,7 +54,7 @@ const (
 	DataAttempts = "attempts"
 	DataTo       = "to"      // a new address or number, masked
 	DataCustom   = "custom"  // Custom, as JSON
-	DataLabel    = "label"   // what somebody calls a factor of his
+	DataLabel    = "label"   // second factors, as Factors writes them
 	DataLeft     = "left"    // how many recovery codes are left
 	DataDate     = "date"    // of what is to come
 	DataRange    = "range"   // the first digits of numbers, with "+"

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"maps"
@@ -118,6 +119,8 @@ func (v Voice) fill(text string) string {
 			value = v.count("attempts", value)
 		case DataShared:
 			value = v.fields(value)
+		case DataLabel:
+			value = v.factors(value)
 		}
 		pairs = append(pairs, "{"+name+"}", value)
 	}
@@ -154,6 +157,34 @@ func (v Voice) fields(stored string) string {
 		out = append(out, v.word("field_"+string(f)))
 	}
 	return strings.Join(out, v.word("comma"))
+}
+
+// Factor is a second factor that a message tells of.
+type Factor struct {
+	Kind otl.FactorKind
+	Name string // what its person calls it; "" for nothing
+}
+
+// Factors writes factors as DataLabel has them: a line each, its kind and its name.
+func Factors(all ...Factor) string {
+	lines := make([]string, len(all))
+	for i, f := range all {
+		lines[i] = strings.TrimSpace(string(f.Kind) + " " + f.Name)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// factors names factors as their person calls them, and those that he calls nothing by their kind.
+// A line that begins with no kind is a name by itself.
+func (v Voice) factors(stored string) string {
+	lines := strings.Split(stored, "\n")
+	for i, line := range lines {
+		kind, name, _ := strings.Cut(line, " ")
+		if word := v.word("way_" + kind); word != "" {
+			lines[i] = cmp.Or(name, word)
+		}
+	}
+	return strings.Join(lines, v.word("comma"))
 }
 
 // Day says a date as people write it, in UTC.

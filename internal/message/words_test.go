@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/otl"
 )
 
 // TestMinutesAreCounted in the forms that a language has for a number: six in Arabic,
@@ -156,3 +157,29 @@ func TestOneFormOfAddress(t *testing.T) {
 
 // impersonal are texts in which such a word is about nobody who reads them.
 var impersonal = map[string]bool{"link_refused_heading": true, "secure_out": true, "device_denied": true, "device_done_heading": true}
+
+// TestMN07_AFactorIsNamedInTheLanguageOfItsMail: as its person calls it, and one that he calls nothing by its kind.
+// What no kind begins is a name by itself.
+func TestMN07_AFactorIsNamedInTheLanguageOfItsMail(t *testing.T) {
+	t.Parallel()
+	m := &message.Messages{Host: "id.example.com", PublicURL: "https://id.example.com/"}
+	for _, tag := range tags(t) {
+		own := words(t, tag)
+		for _, kind := range []otl.MessageKind{otl.MessageFactorAdded, otl.MessageFactorRemoved} {
+			for stored, want := range map[string][]string{
+				message.Factors(message.Factor{Kind: otl.FactorTOTP}): {own["way_totp"]},
+				message.Factors(message.Factor{Kind: otl.FactorKey, Name: "My {site} key"}, message.Factor{Kind: otl.FactorSMS}, message.Factor{Kind: otl.FactorMail}, message.Factor{Kind: otl.FactorRecovery}): {
+					"My {site} key", own["way_sms_otp"], own["way_email_otp"], own["way_recovery_code"],
+				},
+				"Old phone": {"Old phone"},
+			} {
+				one := signIn(tag, otl.ChannelMail, map[string]string{message.DataLabel: stored})
+				one.Kind = kind
+				said := strings.ReplaceAll(own[string(kind)+"_body"], "{label}", strings.Join(want, own["comma"]))
+				if l, err := m.Write(one, "Notes"); err != nil || !strings.Contains(l.Text, "\n"+said+"\n") || slices.Contains(want, "") {
+					t.Errorf("%s: %v, not %q in\n%s", tag, err, said, l.Text)
+				}
+			}
+		}
+	}
+}
