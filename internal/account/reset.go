@@ -314,7 +314,11 @@ func (a *Accounts) changed(ctx context.Context, tx *store.Tx, u otl.User, siteID
 // an hour ago.
 func (a *Accounts) PruneTickets(ctx context.Context) error {
 	return a.Store.Drain(ctx, func(ctx context.Context, tx *store.Tx) (int, error) {
-		n, err := tx.Tickets.Prune(ctx, a.Now().Add(-24*time.Hour), store.Batch)
+		dayAgo := a.Now().Add(-24 * time.Hour)
+		if err := tx.Origins.Prune(ctx, dayAgo); err != nil {
+			return 0, err
+		}
+		n, err := tx.Tickets.Prune(ctx, dayAgo, store.Batch)
 		if err != nil {
 			return n, err
 		}

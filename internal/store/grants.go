@@ -181,19 +181,21 @@ func (g Grants) MemberByEmail(ctx context.Context, siteID, key string) (Member, 
 // without what the site keeps of him: of others it would tell whose number it is (D1). Numbers are not unique, and
 // anybody may write one: whoever has proven it comes before all who have not. Where two are as good as each other it
 // is ErrSeveral. It reads whoever comes first where fewer than two have it, and forgets them, so that it
-// takes as long (OT-10).
+// takes as long (OT-10); of each rank no more than two are put in order.
 func (g Grants) MemberByPhone(ctx context.Context, siteID, phone string) (Member, error) {
-	const columns = userColumns + `, ` + grantColumns
-	having := columns + ` FROM users u CROSS JOIN grants g
+	having := `SELECT u.id FROM users u CROSS JOIN grants g
 		WHERE u.phone = $2 AND u.phone <> '' AND g.user_id = u.id AND g.site_id = $1 AND g.revoked_at IS NULL AND ` + granted(otl.FieldPhone)
 	type row struct {
 		Member
 		rank int
 	}
 	const nobody = 2 // rank of whoever is read and forgotten
-	rows, err := all(ctx, g.group, `SELECT 0, `+having+` AND u.phone_verified_at IS NOT NULL
-		UNION ALL SELECT 1, `+having+` AND u.phone_verified_at IS NULL
-		UNION ALL SELECT 2, `+columns+` FROM grants g JOIN users u ON u.id = g.user_id WHERE g.site_id = $1 AND g.user_id > '' LIMIT 2`,
+	rows, err := all(ctx, g.group, `SELECT first.place, `+userColumns+`, `+grantColumns+` FROM (
+			SELECT 0 AS place, id FROM (`+having+` AND u.phone_verified_at IS NOT NULL LIMIT 2) AS proven
+			UNION ALL SELECT 1, id FROM (`+having+` AND u.phone_verified_at IS NULL LIMIT 2) AS written
+			UNION ALL SELECT 2, user_id FROM (SELECT user_id FROM grants WHERE site_id = $1 AND user_id > '' ORDER BY user_id LIMIT 2) AS others
+			ORDER BY place LIMIT 2) AS first
+		JOIN users u ON u.id = first.id JOIN grants g ON g.user_id = first.id AND g.site_id = $1 ORDER BY first.place`,
 		[]any{siteID, phone}, func(r *row) []any {
 			return append(append([]any{&r.rank}, userDest(&r.User)...), grantDest(&r.Grant)...)
 		})

@@ -53,3 +53,9 @@ func (g Origins) Announced(ctx context.Context, origin string, now time.Time) (b
 	err := g.one(ctx, `SELECT count(*) FROM announced_origins WHERE origin = $1 AND until > $2`, []any{origin, millis(now)}, &n)
 	return n > 0, err
 }
+
+// Prune deletes announcements of tickets that were good until a time.
+func (g Origins) Prune(ctx context.Context, before time.Time) error {
+	_, err := g.exec(ctx, `DELETE FROM announced_origins WHERE until < $1`, millis(before))
+	return err
+}

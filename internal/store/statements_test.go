@@ -10,6 +10,7 @@ import (
 	"go/token"
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -196,12 +197,52 @@ func statements(t *testing.T, db *sql.DB) (texts, bad []string) {
 
 // short are tables that stay short, and what stands for a handful of rows.
 var short = []string{
-	"announced_origins", "businesses", "endpoints", "p", "password_schemes", "signing_keys", "sms_stops", "settled", "placed", "counted", "due", "page", "erasures",
+	"announced_origins", "businesses", "endpoints", "p", "password_schemes", "signing_keys", "sms_stops", "settled", "placed", "counted", "due", "page", "erasures", "proven", "written", "others", "first",
 }
 
 // walks are indexes that hold only what waits, or that are walked from one end to a
 // limit.
 var walks = []string{"events_unplaced", "deliveries_due"}
+
+// TestTicketsHaveOneFile: every statement about one-time secrets is among the others, where whoever changes one sees all.
+func TestTicketsHaveOneFile(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	about := regexp.MustCompile(`\b(FROM|INTO|UPDATE|JOIN) tickets\b`)
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		is := name == "tickets.go"
+		if has := about.Match(text); has != is && !strings.HasSuffix(name, "_test.go") {
+			t.Errorf("%s: statements about tickets: %v", name, has)
+		}
+	}
+}
+
+// TestWhoIsFoundFirstIsSaid: of what several parts of a statement find, no engine promises which comes first.
+func TestWhoIsFoundFirstIsSaid(t *testing.T) {
+	t.Parallel()
+	texts, _ := statements(t, database(t, otltest.SQLite))
+	seen, ordered := 0, regexp.MustCompile(`\)\s+AS \w+\s+ORDER BY `)
+	for _, text := range texts {
+		parts := strings.Split(text, "UNION ALL")
+		if len(parts) == 1 {
+			continue
+		}
+		seen++
+		if !ordered.MatchString(parts[len(parts)-1]) {
+			t.Error(text)
+		}
+	}
+	if seen == 0 {
+		t.Error("no statement has parts")
+	}
+}
 
 // TestNoStatementLooksAtEveryRow has SQLite plan every statement: what many people
 // make long is found by an index. A partial index counts only where the statement

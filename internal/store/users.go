@@ -72,8 +72,9 @@ func Gone(u otl.User, err error) bool {
 func (g Users) ByEmail(ctx context.Context, key string) (otl.User, error) {
 	var u otl.User
 	var found bool
-	err := g.one(ctx, `SELECT true, `+userColumns+` FROM users u WHERE u.email_key = $1 AND u.email_key <> ''
-		UNION ALL SELECT false, `+userColumns+` FROM users u WHERE u.id > '' LIMIT 1`, []any{key}, append([]any{&found}, userDest(&u)...)...)
+	err := g.one(ctx, `SELECT u.email_key = $1 AND u.email_key <> '', `+userColumns+` FROM users u
+		WHERE u.id = COALESCE((SELECT id FROM users WHERE email_key = $1 AND email_key <> ''), (SELECT id FROM users WHERE id > '' ORDER BY id LIMIT 1))`,
+		[]any{key}, append([]any{&found}, userDest(&u)...)...)
 	if err == nil && !found {
 		return otl.User{}, ErrNotFound
 	}
