@@ -224,6 +224,7 @@ type Creation struct {
 	Site     *otl.Site  // joined at once, nil for none
 	Fields   otl.Fields // granted to that site; nil for the minimum and what is filled in
 	Verified bool       // the operator knows that address and number are his
+	Sole     bool       // his number may name nobody else among the site's people (ErrPhoneTaken)
 	// Change says what the site keeps of him, his roles and whether it lets him in.
 	Change MemberChange
 }
@@ -275,6 +276,9 @@ func (a *Accounts) create(ctx context.Context, c Creation) (Member, error) {
 	m, again := Member{User: u}, otl.RequestOf(ctx).Once
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if err := c.Change.lock(ctx, tx, r.Site.ID); err != nil {
+			return err
+		}
+		if err := c.sole(ctx, tx, u); err != nil {
 			return err
 		}
 		if err := a.insert(ctx, tx, u, "admin", r.Site.ID); err != nil {

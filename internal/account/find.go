@@ -16,8 +16,11 @@ func (a *Members) ByEmail(ctx context.Context, siteID, address string) (Member, 
 	if err != nil {
 		return Member{}, otl.NoSuch("user")
 	}
-	u, err := a.Store.Read.Users.ByEmail(ctx, e.Key)
-	return a.known(ctx, siteID, u, otl.FieldEmail, err)
+	m, err := a.Store.Read.Grants.MemberByEmail(ctx, siteID, e.Key)
+	if err == nil && !m.Grant.Fields.Has(otl.FieldEmail) {
+		err = store.ErrNotFound // by as many statements as of nobody, and of somebody elsewhere (ADR 57)
+	}
+	return a.known(ctx, siteID, m.User, otl.FieldEmail, err)
 }
 
 // ByPhone gives the one of a site's people who granted it this number: whoever has proven it before all who

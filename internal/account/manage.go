@@ -34,7 +34,7 @@ type Members struct {
 // for in the whole network, a number among the site's people who let it see theirs: it would learn whose
 // it is of the others. He has proven nothing.
 func (a *Members) Welcome(ctx context.Context, site otl.Site, address, number string) (bool, error) {
-	c := Creation{Email: address, Site: &site}
+	c := Creation{Email: address, Site: &site, Sole: true}
 	var err error
 	if address != "" {
 		var e otl.Email
@@ -58,6 +58,9 @@ func (a *Members) Welcome(ctx context.Context, site otl.Site, address, number st
 		return false, err
 	}
 	_, err = a.Create(ctx, c)
+	if errors.Is(err, ErrPhoneTaken) { // somebody was faster
+		return false, nil
+	}
 	return err == nil, err
 }
 

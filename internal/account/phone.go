@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -21,6 +22,29 @@ var (
 	// along would leave him without one that a site may demand.
 	ErrPhoneFactor = &otl.Error{Kind: otl.Conflict, Code: "phone_is_factor", Text: "Codes of a second factor go to this number. Remove that factor first."}
 )
+
+// ErrPhoneTaken is the answer to a site that adds somebody with the number of one, or of several, of its people
+// who let it see theirs. Of other people, and of other sites', nothing is told (ADR 55).
+var ErrPhoneTaken = &otl.Error{Kind: otl.Conflict, Code: "phone_taken", Text: "Another of the site's people has this number.", Field: "phone"}
+
+// sole holds somebody new against the site's people, where his number is to name him alone. Until the
+// transaction ends nobody else is added so: of two at once the second finds the first.
+func (c Creation) sole(ctx context.Context, tx *store.Tx, u otl.User) error {
+	if !c.Sole || u.Phone == "" {
+		return nil
+	}
+	if err := tx.Roles.Lock(ctx, c.Site.ID); err != nil {
+		return err
+	}
+	switch _, err := tx.Grants.MemberByPhone(ctx, c.Site.ID, u.Phone); {
+	case err == nil, errors.Is(err, store.ErrSeveral): // which is ErrNotFound, too
+		return ErrPhoneTaken
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	default:
+		return err
+	}
+}
 
 // PhoneStays is why a person cannot take his number away: ErrHeld, ErrPhoneAlone or
 // ErrPhoneFactor; nil where he can.

@@ -71,6 +71,7 @@ func TestOT17_ANumberIsTakenAwayAndGivenBack(t *testing.T) {
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		u, home := reached(t, w, "jane@dev.test", true, true)
 		who := signin.Identifier{Type: signin.ByID, Value: u.ID}
+		w.Sees(t, u, w.Notes.Site, otl.MinimalFields().With(otl.FieldPhone)...)
 		if _, err := w.Codes.Send(t.Context(), signin.CodeRequest{Site: w.Notes.Site, Who: who, Channel: otl.ChannelSMS, Known: true}); err != nil {
 			t.Fatal(err)
 		}

@@ -164,10 +164,11 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 func (s *Codes) receiver(ctx context.Context, r *CodeRequest) (otl.User, string, error) {
 	// Whoever is handed somebody's code can be him at the site: only its own people's
 	// codes are, or any site could sign in anybody it knows the address of (D1).
-	u, err := s.find(ctx, r.Site, r.Who, r.Known && r.Welcome == nil || r.Channel == otl.ChannelDirect)
+	m, err := s.find(ctx, r.Site, r.Who, r.Known && r.Welcome == nil || r.Channel == otl.ChannelDirect)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return u, "", err
+		return m.User, "", err
 	}
+	u := m.User
 	if r.Proven && u.PhoneVerifiedAt.IsZero() {
 		u = otl.User{} // nor does what is asked for count as sent to the number
 	}
@@ -180,14 +181,15 @@ func (s *Codes) receiver(ctx context.Context, r *CodeRequest) (otl.User, string,
 		if err := r.Welcome(ctx, u); err != nil {
 			return u, "", err
 		}
-		if u, err = s.find(ctx, r.Site, r.Who, false); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if m, err = s.find(ctx, r.Site, r.Who, false); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return u, "", err
 		}
+		u = m.User
 	}
 	if err != nil && r.Known {
 		return u, "", otl.NoSuch("user")
 	}
-	to, err := r.recipient(u)
+	to, err := r.recipient(u, m.Grant)
 	if err != nil {
 		return u, "", err
 	}
@@ -236,50 +238,54 @@ func (i *Identifier) Check() error {
 
 // find gives the person an identifier names: anybody of the network, or one of the
 // site's people for members. An id or a number names people of the site only: the
-// one is known to nobody else, the other is not unique. A username or a number names only those
-// of its people who let it see that: it would learn whose it is of the others.
-func (s *Codes) find(ctx context.Context, site otl.Site, who Identifier, members bool) (otl.User, error) {
-	var u otl.User
-	var err error
+// one is known to nobody else, the other is not unique. A username, a number or an address names only those
+// of its people who let it see that: it would learn whose it is of the others (ADR 57). Of somebody who was
+// looked for in the network there is no grant.
+func (s *Codes) find(ctx context.Context, site otl.Site, who Identifier, members bool) (m store.Member, err error) {
+	seen := otl.FieldUsername
 	switch who.Type {
 	case ByPhone:
-		m, err := s.Store.Read.Grants.MemberByPhone(ctx, site.ID, who.Value)
+		m, err = s.Store.Read.Grants.MemberByPhone(ctx, site.ID, who.Value)
 		return here(m), err
 	case ByEmail:
-		if members {
-			m, err := s.Store.Read.Grants.MemberByEmail(ctx, site.ID, who.Value)
-			return here(m), err
+		if !members {
+			m.User, err = s.Store.Read.Users.ByEmail(ctx, who.Value)
+			return m, err
 		}
-		return s.Store.Read.Users.ByEmail(ctx, who.Value)
+		m, err = s.Store.Read.Grants.MemberByEmail(ctx, site.ID, who.Value)
+		seen = otl.FieldEmail
 	case ByUsername:
-		if u, err = s.Store.Read.Users.ByUsername(ctx, who.Value); err != nil {
-			return u, err
+		if m.User, err = s.Store.Read.Users.ByUsername(ctx, who.Value); err != nil {
+			return store.Member{}, err
 		}
-		who.Value = u.ID
+		m, err = s.Store.Read.Grants.Member(ctx, site.ID, m.User.ID)
+	default:
+		if !secret.ValidID(who.Value) {
+			return m, store.ErrNotFound
+		}
+		m, err = s.Store.Read.Grants.Member(ctx, site.ID, who.Value)
+		return here(m), err
 	}
-	if !secret.ValidID(who.Value) {
-		return u, store.ErrNotFound
-	}
-	m, err := s.Store.Read.Grants.Member(ctx, site.ID, who.Value)
-	if err == nil && who.Type == ByUsername && !m.Grant.Fields.Has(otl.FieldUsername) {
-		return u, store.ErrNotFound
+	if err == nil && !m.Grant.Fields.Has(seen) {
+		return store.Member{}, store.ErrNotFound
 	}
 	return here(m), err
 }
 
 // here gives a member as his site has him: whom it suspended is disabled there.
-func here(m store.Member) otl.User {
+func here(m store.Member) store.Member {
 	if !m.Grant.SuspendedAt.IsZero() {
 		m.User.DisabledAt = m.Grant.SuspendedAt
 	}
-	return m.User
+	return m
 }
 
 // recipient gives where a code goes: what is on record, unless the caller named
-// something else. It is "" where there is nothing and the caller may not know.
-func (r CodeRequest) recipient(u otl.User) (string, error) {
+// something else. It is "" where there is nothing and the caller may not know. Where he may, as a site of its
+// people, what a person does not let it see is as missing as what he has not: it would learn that he has it.
+func (r CodeRequest) recipient(u otl.User, g otl.Grant) (string, error) {
 	var has string
-	missing := ErrNoAddress
+	seen, missing := otl.FieldEmail, ErrNoAddress
 	switch r.Channel {
 	case otl.ChannelMail:
 		has = u.Email.Address
@@ -288,7 +294,7 @@ func (r CodeRequest) recipient(u otl.User) (string, error) {
 			return e.Address, err
 		}
 	case otl.ChannelSMS:
-		has, missing = u.Phone, ErrNoPhone
+		has, seen, missing = u.Phone, otl.FieldPhone, ErrNoPhone
 		if r.To != "" {
 			return otl.ParsePhone(r.To)
 		}
@@ -297,7 +303,7 @@ func (r CodeRequest) recipient(u otl.User) (string, error) {
 	default:
 		return "", otl.InvalidField("channel", "unknown_value", "must be email, sms or direct")
 	}
-	if has == "" && r.Known {
+	if r.Known && (has == "" || r.Welcome == nil && !g.Fields.Has(seen)) {
 		return "", missing
 	}
 	return has, nil

@@ -17,11 +17,11 @@ func (a *CodeAttempt) whose(ctx context.Context, s *Codes) (otl.User, error) {
 	if err := a.Who.Check(); err != nil {
 		return otl.User{}, err
 	}
-	u, err := s.find(ctx, a.Site, a.Who, a.Known)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !a.Known && !u.DisabledAt.IsZero() {
+	m, err := s.find(ctx, a.Site, a.Who, a.Known)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !a.Known && !m.User.DisabledAt.IsZero() {
 		return otl.User{}, nil
 	}
-	return u, err
+	return m.User, err
 }
 
 // slot gives where the code of somebody who was found by an identifier stands. People

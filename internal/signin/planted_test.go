@@ -87,6 +87,7 @@ func TestD1_ANumberThatASiteProvesOpensThatSiteAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.Phone(t, mail.User, planted, false)
+		w.Sees(t, mail.User, w.Notes.Site, otl.MinimalFields().With(otl.FieldPhone)...)
 		w.Clock.Advance(time.Minute)
 		w.Letters(t, "")
 		w.Inbox.Empty()
@@ -151,6 +152,7 @@ func TestD1_ANumberIsProvenToNobodyWhileAChangeIsHeld(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.Phone(t, mail.User, planted, false)
+		w.Sees(t, mail.User, w.Notes.Site, otl.MinimalFields().With(otl.FieldPhone)...)
 		if u, err = w.Accounts.Find(t.Context(), u.ID); err != nil {
 			t.Fatal(err)
 		}

@@ -31,14 +31,14 @@ func takes(ctx context.Context, s *Codes, r CodeRequest, w otl.Way) error {
 	if err := r.Who.Check(); err != nil {
 		return err
 	}
-	u, err := s.find(ctx, r.Site, r.Who, true)
+	m, err := s.find(ctx, r.Site, r.Who, true)
 	if errors.Is(err, store.ErrNotFound) {
 		return off
 	}
 	if err != nil {
 		return err
 	}
-	live, err := s.Store.Read.Sessions.Live(ctx, u.ID, r.Site.ID, "", s.Now(), 1)
+	live, err := s.Store.Read.Sessions.Live(ctx, m.User.ID, r.Site.ID, "", s.Now(), 1)
 	if err == nil && len(live) == 0 {
 		err = off
 	}

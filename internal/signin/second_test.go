@@ -53,6 +53,9 @@ func hold(t *testing.T, w *otltest.World, email, phone string, app bool, sites .
 		h.User, err = tx.Users.ByID(ctx, h.ID)
 		return err
 	})
+	for _, s := range sites { // they send to the number
+		w.Sees(t, h.User, s, otl.MinimalFields().With(otl.FieldPhone)...)
+	}
 	if app {
 		h.seed = secret.NewTOTPSeed()
 		if _, err := w.Setup.Give(t.Context(), h.User, factor.Given{New: factor.New{Kind: otl.FactorTOTP}, Seed: h.seed}); err != nil {

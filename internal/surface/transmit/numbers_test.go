@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -180,6 +182,84 @@ func TestOT16_AStrangersProfileHidesNobodysNumber(t *testing.T) {
 		}
 		if got := people(); got != had {
 			t.Errorf("%d were added", got-had)
+		}
+	})
+}
+
+// TestContract39_ANumberThatAMemberHas is taken: POST /v1/users answers 409, as of an address, where one of the site's people has
+// it, proven or not, or several. Of people who hide it from the site, or whom other sites know, the call tells nothing: it does as
+// much as for a number that nobody has.
+func TestContract39_ANumberThatAMemberHas(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		const proven, written, several, hidden, elsewhere = "+491705550150", "+491705550151", "+491705550152", "+491705550153", "+491705550154"
+		seen := func(email, number string, fields ...otl.Field) {
+			t.Helper()
+			u := x.Person(t, email, x.Notes.Site)
+			x.Phone(t, u, number, true)
+			x.Sees(t, u, x.Notes.Site, fields...)
+		}
+		seen("proven@dev.test", proven, otl.FieldPhone)
+		wrote(t, x, "written@dev.test", written)
+		seen("one@dev.test", several, otl.FieldPhone)
+		seen("two@dev.test", several, otl.FieldPhone)
+		seen("hidden@dev.test", hidden, otl.FieldEmail)
+		shopper := x.Person(t, "shopper@dev.test", x.Shop.Site)
+		x.Phone(t, shopper, elsewhere, true)
+		x.Sees(t, shopper, x.Shop.Site, otl.FieldPhone)
+		for _, number := range []string{proven, written, several} {
+			for _, body := range []object{{"phone_number": number}, {"phone_number": number, "email": "new@dev.test"}} {
+				failed(t, x.post(t, "/cis/v1/users", body), http.StatusConflict, `{"error_code":409,"message":"A user with this identifier exists already","ts_error_code":"identifier_already_in_use"}`)
+			}
+		}
+		var said []string
+		for i, number := range []string{"+491705550155", "+491705550156", hidden, elsewhere} {
+			before := x.Store.Stats()
+			r := x.post(t, "/v1/users", object{"phone_number": number}).Want(t, http.StatusCreated)
+			after := x.Store.Stats()
+			if i > 0 { // the first of its kind finds fewer rows
+				said = append(said, fmt.Sprintf("%d %v, %d transactions, %d statements", r.Status, len(r.JSON["result"].(object)), after.Writes-before.Writes, after.Statements-before.Statements))
+			}
+			failed(t, x.post(t, "/v1/users", object{"phone_number": number}), http.StatusConflict, `{"error_code":409,"message":"A user with this identifier exists already","ts_error_code":"identifier_already_in_use"}`)
+		}
+		if said[0] != said[1] || said[0] != said[2] {
+			t.Errorf("of nobody, of who hides it, of another site's:\n%s", strings.Join(said, "\n"))
+		}
+	})
+}
+
+// TestContract39_OfManyWithOneNumberOneIsAdded: at once, by POST /v1/users and by create_new_user.
+func TestContract39_OfManyWithOneNumberOneIsAdded(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		x.welcoming(t)
+		var all sync.WaitGroup
+		var made, taken, sent atomic.Int32
+		for i := range 12 {
+			number := fmt.Sprintf("+49170555016%d", i%3)
+			all.Go(func() {
+				if i%4 == 3 {
+					if r := x.post(t, "/v1/auth/otp/sms", object{"phone_number": number, "redirect_uri": callback, "create_new_user": true}); r.Status == http.StatusOK {
+						sent.Add(1)
+					}
+					return
+				}
+				switch r := x.post(t, "/v1/users", object{"phone_number": number, "username": fmt.Sprintf("joe%d", i)}); r.Status {
+				case http.StatusCreated:
+					made.Add(1)
+				case http.StatusConflict:
+					taken.Add(1)
+				default:
+					t.Errorf("%d %s", r.Status, r.Raw)
+				}
+			})
+		}
+		all.Wait()
+		for i := range 3 {
+			x.Do(t, otltest.Call{Path: fmt.Sprintf("/v1/users/phone-number/+49170555016%d", i), Bearer: x.bearer}).Want(t, http.StatusOK)
+		}
+		if sent.Load() != 3 || made.Load()+taken.Load() != 9 || made.Load() > 3 {
+			t.Errorf("%d made, %d refused, %d sent", made.Load(), taken.Load(), sent.Load())
 		}
 	})
 }

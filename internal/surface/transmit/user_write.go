@@ -161,8 +161,8 @@ func (in *userIn) profile() account.Profile {
 	return p
 }
 
-// createUser is POST /v1/users. Whoever is known in the network is a 409: he joins by
-// signing in.
+// createUser is POST /v1/users. Whoever is known in the network by his address or username is a 409: he joins
+// by signing in. So is a number that one of the site's people has, as far as the site sees it.
 func (s users) createUser(c *call, r *http.Request) (any, error) {
 	in, all, err := readUser(c.w, r, "status")
 	if err != nil {
@@ -172,7 +172,7 @@ func (s users) createUser(c *call, r *http.Request) (any, error) {
 	if change.Data, err = in.kept(all); err != nil {
 		return nil, err
 	}
-	cr := account.Creation{Site: &c.site, Profile: in.profile(), Change: change}
+	cr := account.Creation{Site: &c.site, Profile: in.profile(), Change: change, Sole: true}
 	if in.Email != nil {
 		cr.Email = *in.Email
 	}

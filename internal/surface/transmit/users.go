@@ -299,7 +299,7 @@ func failUsers(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case e.Code == otl.NoSuch("").Code:
 		wire.JSON(w, http.StatusNotFound, map[string]any{"message": "User not found", "error_code": http.StatusNotFound})
-	case e.Code == otl.ErrEmailTaken.Code, e.Code == otl.ErrUsernameTaken.Code, e.Code == account.ErrExternalIDTaken.Code:
+	case e.Code == otl.ErrEmailTaken.Code, e.Code == otl.ErrUsernameTaken.Code, e.Code == account.ErrPhoneTaken.Code, e.Code == account.ErrExternalIDTaken.Code:
 		wire.JSON(w, http.StatusConflict, map[string]any{"message": "A user with this identifier exists already", "error_code": http.StatusConflict, "ts_error_code": "identifier_already_in_use"})
 	case e.Kind == otl.Invalid || e.Kind == otl.Malformed && e.Code != wire.CodeTooLarge:
 		var all []string
