@@ -14,6 +14,7 @@ import (
 	"github.com/onetimelogin/otl/internal/bench"
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/node"
+	"github.com/onetimelogin/otl/internal/number"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
@@ -84,19 +85,27 @@ func (w *benchWorld) seed(ctx context.Context, environ []string, o *bench.Option
 // of a load and each processor: a third more than sign in, since a code is good once.
 const secondASecond = 150
 
-// second adds people who have an authenticator app.
+// second adds people who have an authenticator app, and the numbers that they and it have on OneLogin's wire
+// from their first sign-in there on.
 func (w *benchWorld) second(ctx context.Context, n *node.Node, like store.Credential) (people []bench.Person, err error) {
+	numbers := number.Numbers{Store: n.Store}
 	for i := range secondASecond * runtime.GOMAXPROCS(0) * min(w.f.seconds, 30) {
 		p := bench.Person{Email: fmt.Sprintf("second-%07d@bench.test", i), Password: secret.NewText(benchPassword), Seed: secret.NewTOTPSeed()}
 		var u otl.User
 		err := n.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-			u, err = addLike(ctx, tx, like, p.Email)
+			if u, err = addLike(ctx, tx, like, p.Email); err == nil {
+				_, err = tx.Numbers.Give(ctx, string(number.User), u.ID)
+			}
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
-		if _, err := n.Setup.Give(ctx, u, factor.Given{New: factor.New{Kind: otl.FactorTOTP}, Seed: p.Seed}); err != nil {
+		app, err := n.Setup.Give(ctx, u, factor.Given{New: factor.New{Kind: otl.FactorTOTP}, Seed: p.Seed})
+		if err != nil {
+			return nil, err
+		}
+		if _, err := numbers.Of(ctx, number.Device, app.ID); err != nil {
 			return nil, err
 		}
 		people = append(people, p)

@@ -27,25 +27,40 @@ type Numbers struct{ Store *store.Store }
 
 // Of gives the number of a thing: 1 or more, below 2^31, the same for ever. It is
 // given at the first question and never to anything else.
-func (s *Numbers) Of(ctx context.Context, k Kind, ref string) (n int, err error) {
-	if n, err = s.Store.Read.Numbers.Of(ctx, string(k), ref); !errors.Is(err, store.ErrNotFound) {
-		return n, err
+func (s *Numbers) Of(ctx context.Context, k Kind, ref string) (int, error) {
+	all, err := s.All(ctx, k, []string{ref})
+	if err != nil {
+		return 0, err
 	}
-	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		n, err = tx.Numbers.Give(ctx, string(k), ref)
-		return err
-	})
-	return n, err
+	return all[0], nil
 }
 
-// All gives the numbers of several things, in their order.
+// All gives the numbers of several things, in their order. Those that have none yet get theirs in one
+// transaction.
 func (s *Numbers) All(ctx context.Context, k Kind, refs []string) ([]int, error) {
 	out := make([]int, len(refs))
+	var fresh []int // places of those without one
 	for i, ref := range refs {
 		var err error
-		if out[i], err = s.Of(ctx, k, ref); err != nil {
+		if out[i], err = s.Store.Read.Numbers.Of(ctx, string(k), ref); errors.Is(err, store.ErrNotFound) {
+			fresh = append(fresh, i)
+		} else if err != nil {
 			return nil, err
 		}
+	}
+	if len(fresh) == 0 {
+		return out, nil
+	}
+	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		for _, i := range fresh {
+			if out[i], err = tx.Numbers.Give(ctx, string(k), refs[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }

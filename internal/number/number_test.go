@@ -53,6 +53,26 @@ func TestTE08_ANumberIsOneThingsForEver(t *testing.T) {
 	})
 }
 
+// TestSeveralNumbersAreGivenInOneTransaction: and those that are there already take none.
+func TestSeveralNumbersAreGivenInOneTransaction(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		numbers := &number.Numbers{Store: st}
+		for _, one := range []struct {
+			refs   []string
+			writes uint64
+		}{{[]string{"a", "b", "c"}, 1}, {[]string{"d", "a", "e"}, 1}, {[]string{"e", "c"}, 0}, {nil, 0}} {
+			before := st.Stats().Writes
+			if all, err := numbers.All(t.Context(), number.Device, one.refs); err != nil || len(all) != len(one.refs) {
+				t.Fatal(all, err)
+			}
+			if n := st.Stats().Writes - before; n != one.writes {
+				t.Errorf("%v: %d transactions, not %d", one.refs, n, one.writes)
+			}
+		}
+	})
+}
+
 // TestANumberOfOneKindIsNoneOfAnother: nor is one that was never given.
 func TestANumberOfOneKindIsNoneOfAnother(t *testing.T) {
 	t.Parallel()

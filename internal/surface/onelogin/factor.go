@@ -47,15 +47,18 @@ var errNoDevice = literal(http.StatusForbidden, "The second factor of this user 
 // on, such as a passkey, are not offered here.
 func (s logins) stepDue(c *call, step signin.Pending, u userOut) (reply, error) {
 	out := stepOut{step.Token.Reveal(), s.PublicURL + "/api/1/verify_factor", u, []deviceOut{}}
+	var refs []string
 	for _, o := range step.Factors {
-		if factorName(o.Kind) == "" {
-			continue
+		if name := factorName(o.Kind); name != "" {
+			refs, out.Devices = append(refs, o.ID), append(out.Devices, deviceOut{Type: name})
 		}
-		id, err := s.Numbers.Of(c.ctx(), number.Device, o.ID)
-		if err != nil {
-			return reply{}, err
-		}
-		out.Devices = append(out.Devices, deviceOut{id, factorName(o.Kind)})
+	}
+	ids, err := s.Numbers.All(c.ctx(), number.Device, refs)
+	if err != nil {
+		return reply{}, err
+	}
+	for i, id := range ids {
+		out.Devices[i].ID = id
 	}
 	if len(out.Devices) == 0 {
 		return reply{}, errNoDevice
