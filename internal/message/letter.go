@@ -244,19 +244,20 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 // reassure says who asked for what lets somebody in, and leads whoever did not to where he
 // can do something about it.
 func (s *sheet) reassure(v Voice, kind otl.MessageKind, base string) {
+	asked := "asked_for"
 	switch kind {
 	case otl.MessageSignIn:
 		s.Safe, s.SafeText = "/account/secure", v.Say("secure_heading")
 	case otl.MessageFactorCode:
 		s.Safe, s.SafeText = "/forgot", v.Say("reset_link")
 	case otl.MessageSiteConnected, otl.MessageSiteLeft:
-		s.Safe, s.SafeText = "/account", v.Say("connected")
+		s.Safe, s.SafeText, asked = "/account", v.Say("connected"), "asked_done" // it is no request any more
 	case otl.MessageVerify, otl.MessageExisting, otl.MessageReset, otl.MessageDataExported:
 	default:
 		return
 	}
 	if v.data[DataAsked] != "" {
-		s.Asked = v.Say("asked_for")
+		s.Asked = v.Say(asked)
 	}
 	if base == "" {
 		s.Safe = ""

@@ -364,7 +364,7 @@ func TestOT23_ASecondFactorStaysOutOfSight(t *testing.T) {
 		if err != nil || l.Subject != c.subject || l.Request != "r-1" || l.Thread != "t-1" {
 			t.Errorf("%v %+v", err, l)
 		}
-		for _, want := range []string{"\n048291\n", "\nAsked for: 2026-11-26 07:10 UTC, Firefox, Linux, 203.0.113.7\n", "\n" + c.safe + "\n", "It works for 5 minutes, once."} {
+		for _, want := range []string{"\n048291\n", "\nRequested: 2026-11-26 07:10 UTC, Firefox, Linux, 203.0.113.7\n", "\n" + c.safe + "\n", "It works for 5 minutes, once."} {
 			if !strings.Contains(l.Text, want) {
 				t.Errorf("%s lacks %q:\n%s", c.kind, want, l.Text)
 			}
@@ -396,6 +396,24 @@ func TestAnInvitationIsNoResetOfAPassword(t *testing.T) {
 		}
 		if invites.Subject == resets.Subject || !strings.Contains(invites.Subject, "Acme") || strings.Count(invites.Text, "otl_pr_x") != 1 || !strings.Contains(invites.Text, "Acme") {
 			t.Errorf("%s: %q\n%s", tag, invites.Subject, invites.Text)
+		}
+	}
+}
+
+// TestWhoAskedIsSaidByWhatItWas: a request of whoever gets a code or a link, and what was done at a site, each with its time and place.
+func TestWhoAskedIsSaidByWhatItWas(t *testing.T) {
+	t.Parallel()
+	m := &message.Messages{Host: "id.example.com", PublicURL: "https://id.example.com/"}
+	const asked = "2026-11-26 07:10 UTC, Firefox, Linux, 203.0.113.7"
+	for _, tag := range tags(t) {
+		own := words(t, tag)
+		for kind, key := range map[otl.MessageKind]string{otl.MessageSignIn: "asked_for", otl.MessageReset: "asked_for", otl.MessageSiteConnected: "asked_done", otl.MessageSiteLeft: "asked_done"} {
+			one := signIn(tag, otl.ChannelMail, map[string]string{"code": "048291", "minutes": "5", "asked": asked, "name": "Shop"})
+			one.Kind = kind
+			l, err := m.Write(one, "Notes")
+			if want := strings.ReplaceAll(own[key], "{asked}", asked); err != nil || !strings.Contains(l.Text, "\n"+want+"\n") {
+				t.Errorf("%s %s: %v, not %q in\n%s", tag, kind, err, want, l.Text)
+			}
 		}
 	}
 }

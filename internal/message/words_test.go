@@ -144,6 +144,9 @@ func TestOneFormOfAddress(t *testing.T) {
 		"pt-BR": "tu te ti teu tua teus tuas contigo Tu Teu Tua Teus Tuas",
 		"pl": "ty ci cię tobie ciebie twój twoja twoje twojego twojej twoich twoim Pan Pani Państwo " + // and nobody is taken for a man
 			"zalogowany wylogowany zacząłeś prosiłeś zapisałem",
+		"he": "שלך אותך עליך לך ממך אליך עבורך בעצמך אתה היית אשר חשבונך שבניהולך שבשימושך " +
+			"ביקשת התבקשת נכנסת עשית קבעת נותקת שכחת בחר הזן פתח בדוק נסה השתמש",
+		"ar": "أنتم أنتِ لكم عليكم حسابكم كلمتكم اختاروا أدخلوا افتحوا استخدموا حاولوا اختاري أدخلي افتحي استخدمي حاولي",
 	} {
 		for key, text := range words(t, lang) {
 			for _, word := range strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) }) {
