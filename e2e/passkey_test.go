@@ -3,7 +3,9 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os/exec"
 	"strconv"
@@ -18,23 +20,32 @@ import (
 	"github.com/onetimelogin/otl/internal/secret"
 )
 
-// authenticator is the browser's own: it keeps passkeys and verifies who holds it.
+// authenticator keeps passkeys: the browser's own, which verifies who holds it, or a security key.
 type authenticator struct {
 	*tab
 	id webauthn.AuthenticatorID
 }
 
-// authenticator gives the tab one, which nobody touches yet.
+// authenticator gives the tab the browser's own, which nobody touches yet.
 func (b *tab) authenticator() *authenticator {
 	b.t.Helper()
+	return b.keeps(webauthn.VirtualAuthenticatorOptions{Transport: webauthn.AuthenticatorTransportInternal, HasResidentKey: true, HasUserVerification: true, IsUserVerified: true})
+}
+
+// securityKey gives it one that is plugged in and only touched: it cannot tell who does, and keeps nobody's name.
+func (b *tab) securityKey() *authenticator {
+	b.t.Helper()
+	return b.keeps(webauthn.VirtualAuthenticatorOptions{Transport: webauthn.AuthenticatorTransportUsb})
+}
+
+func (b *tab) keeps(o webauthn.VirtualAuthenticatorOptions) *authenticator {
+	b.t.Helper()
+	o.Protocol, o.Ctap2version = webauthn.AuthenticatorProtocolCtap2, webauthn.Ctap2versionCtap21
 	made := ask(b, func(ctx context.Context, target *chromedp.Target) (webauthn.AddVirtualAuthenticatorResult, error) {
 		if _, err := cdp.Call(ctx, target, webauthn.Enable, webauthn.EnableParams{}); err != nil {
 			return webauthn.AddVirtualAuthenticatorResult{}, err
 		}
-		return cdp.Call(ctx, target, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
-			Protocol: webauthn.AuthenticatorProtocolCtap2, Ctap2version: webauthn.Ctap2versionCtap21, Transport: webauthn.AuthenticatorTransportInternal,
-			HasResidentKey: true, HasUserVerification: true, IsUserVerified: true,
-		}})
+		return cdp.Call(ctx, target, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &o})
 	})
 	return &authenticator{b, made.AuthenticatorID}
 }
@@ -52,11 +63,14 @@ func (a *authenticator) verifies(yes bool) {
 }
 
 // kept gives how many passkeys it keeps.
-func (a *authenticator) kept() int {
+func (a *authenticator) kept() int { return len(a.keys()) }
+
+// keys gives them.
+func (a *authenticator) keys() []*webauthn.Credential {
 	a.t.Helper()
-	return len(ask(a.tab, func(ctx context.Context, target *chromedp.Target) (webauthn.GetCredentialsResult, error) {
+	return ask(a.tab, func(ctx context.Context, target *chromedp.Target) (webauthn.GetCredentialsResult, error) {
 		return cdp.Call(ctx, target, webauthn.GetCredentials, webauthn.GetCredentialsParams{AuthenticatorID: a.id})
-	}).Credentials)
+	}).Credentials
 }
 
 // out signs the browser out.
@@ -203,6 +217,79 @@ func TestMF10_APasskeyOfTheAPIInABrowser(t *testing.T) {
 		t.Errorf("without scripts: %s", got)
 	}
 	plain.quiet(w.host())
+}
+
+// unverified has the key sign what the page asks any passkey for, as a browser would that does not care who
+// touches it, and sends that with the page's form, under the name of somebody. It gives the flags that are signed.
+const unverified = `(async (id, holder) => {
+	const form = document.querySelector("#passkey"), o = PublicKeyCredential.parseRequestOptionsFromJSON(JSON.parse(form.dataset.key).publicKey);
+	o.userVerification = "discouraged";
+	o.allowCredentials = [{type: "public-key", id: Uint8Array.from(atob(id), (one) => one.charCodeAt(0))}];
+	const key = await navigator.credentials.get({publicKey: o}), sent = key.toJSON();
+	sent.response.userHandle = btoa(holder).replaceAll("=", "");
+	form.elements.credential.value = JSON.stringify(sent);
+	setTimeout(() => HTMLFormElement.prototype.submit.call(form));
+	return new Uint8Array(key.response.authenticatorData)[32] & 5;
+})`
+
+// TestMF10_ASecurityKeyThatIsOnlyTouched is a second factor, set up on the page and asked for after a password. Alone it
+// lets nobody in: whoever found it could touch it (ADR 24). Neither the browser nor the server takes it for more.
+func TestMF10_ASecurityKeyThatIsOnlyTouched(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "OTL_RATE_LIMITS=off")
+	notes := w.partner(t, "Acme Notes")
+	mia := w.member(t, notes)
+	var changed any
+	w.otl(t, &changed, "sites", "mfa", notes.id, "required")
+	b := profile(t, chromiumAlone(t, t.TempDir()))
+	key := b.securityKey()
+	prove := func() {
+		t.Helper()
+		b.visit(notes.authorize())
+		b.fill("identifier", mia)
+		b.fill("password", password)
+		b.press(`button[value=password]`)
+	}
+
+	prove()
+	b.heading("Protect your account")
+	key.touched(true)
+	b.press("#way-webauthn button")
+	b.press("#confirm button")
+	b.heading("Your recovery codes")
+	b.press(`#saved input[type=checkbox]`)
+	b.press("#saved button")
+	l := notes.arrived(b)
+	if n := key.kept(); n != 1 {
+		t.Errorf("it keeps %d", n)
+	}
+
+	w.out(b)
+	key.touched(false)
+	prove()
+	b.heading("One more step")
+	key.touched(true)
+	b.press("#second button")
+	if got := notes.arrived(b); got.User.ID != l.User.ID {
+		t.Errorf("with it came %s", got.User.ID)
+	}
+
+	w.out(b)
+	b.visit(notes.authorize())
+	b.heading("Sign in")
+	b.press("#passkey button") // the browser asks it to verify, which it cannot
+	b.do(chromedp.WaitVisible(chromedp.CSS("#passkey [data-failed]")))
+	b.visit(notes.authorize())
+	b.heading("Sign in")
+	forged := fmt.Sprintf("%s(%q, %q)", unverified, base64.StdEncoding.EncodeToString(key.keys()[0].CredentialID), l.User.ID)
+	if flags := ask(b, chromedp.Evaluate[int](forged, chromedp.EvalAwaitPromise)); flags != 1 { // it was touched, and verified nobody
+		t.Errorf("it signs with %d", flags)
+	}
+	b.do(chromedp.WaitVisible(chromedp.CSS("#problem")))
+	b.heading("Sign in")
+	b.visit(w.url + "/account/security")
+	b.heading("Sign in")
+	b.quiet(w.host(), notes.host())
 }
 
 // TestAnAppIsSetUpInABrowser: with scripts and without, and the pages of it before axe.
