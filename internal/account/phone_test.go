@@ -228,6 +228,7 @@ func TestD1_OneOfTwoChangesAtOnceComesIntoForce(t *testing.T) {
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		for i := range 4 {
 			u, _ := reached(t, w, fmt.Sprintf("p%d@dev.test", i), true, false)
+			w.Sees(t, u, w.Notes.Site, otl.MinimalFields().With(otl.FieldPhone)...)
 			to, who := fmt.Sprintf("n%d@dev.test", i), signin.Identifier{Type: signin.ByID, Value: u.ID}
 			if _, err := w.Members.Change(t.Context(), w.Notes.Site, u.ID, account.MemberChange{Email: &to}); err != nil {
 				t.Fatal(err)
