@@ -27,7 +27,7 @@ const (
 	Theme    = "theme"    // the light somebody chose to read in
 	Shows    = "shows"    // the code of a device that somebody entered, until he was asked about it
 	Offer    = "offer"    // whether a passkey can be offered: OfferAble, or OfferLater where it was
-	Done     = "done"     // what was just done, until the next page has said so: DoneAlone, DonePassword or DoneAll
+	Done     = "done"     // what was just done, until the next page has said so: DoneSaved, DoneLeft, DoneAlone, DonePassword or DoneAll
 )
 
 // What Offer says.
@@ -101,6 +101,8 @@ func (j Jar) HoldAcross(w http.ResponseWriter, value secret.Text, life time.Dura
 
 // What Done says.
 const (
+	DoneSaved    = "saved"    // something was changed
+	DoneLeft     = "left."    // a site was let go, whose id follows
 	DoneAlone    = "alone"    // everybody else was signed out
 	DonePassword = "password" // so he was, by a new password
 	DoneAll      = "all"      // every session of the person was ended

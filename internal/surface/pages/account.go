@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/factor"
@@ -140,7 +141,7 @@ func (p accounts) account(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// note says what a page was opened for after something was done. That others were signed out no
+// note says what a page was opened for after something was done. What was changed no
 // address says: anybody could have somebody open it.
 func (p accounts) note(w http.ResponseWriter, r *http.Request, s screen) string {
 	q := r.URL.Query()
@@ -149,8 +150,10 @@ func (p accounts) note(w http.ResponseWriter, r *http.Request, s screen) string 
 		return s.Say("saved") + " " + s.Say("others_ended")
 	case done == cookie.DoneAlone:
 		return s.Say("others_ended")
-	case q.Get("saved") == "1":
+	case done == cookie.DoneSaved:
 		return s.Say("saved")
+	case strings.HasPrefix(done, cookie.DoneLeft):
+		return connections{p}.gone(r, s, strings.TrimPrefix(done, cookie.DoneLeft))
 	case q.Get("proven") == "1":
 		return s.Say("proven_press")
 	case q.Get("kept") == "1":

@@ -182,6 +182,9 @@ func (p visiting) lead(w http.ResponseWriter, r *http.Request, v signin.Visit, s
 		if err != nil {
 			return err
 		}
+		if v.Asked.Return == security && !v.Progress.SetUp.IsZero() {
+			p.jar.Note(w, cookie.DoneSaved)
+		}
 		p.Leave(w, r, v.Site, back)
 	}
 	return nil

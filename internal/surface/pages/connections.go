@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/otl"
 )
 
@@ -114,7 +115,7 @@ func (p connections) sent(w http.ResponseWriter, r *http.Request) error {
 	if err := p.Consents.Limit(r.Context(), v.Who.User.ID, c.Site.ID, fields); err != nil {
 		return err
 	}
-	p.send(w, r, "/account?saved=1")
+	done(p.Pages, w, r, cookie.DoneSaved, "/account")
 	return nil
 }
 
@@ -145,6 +146,15 @@ func (p connections) left(w http.ResponseWriter, r *http.Request) error {
 	if err := p.Consents.Disconnect(r.Context(), r.PathValue("id"), v.Who.User.ID); err != nil {
 		return err
 	}
-	p.send(w, r, "/account?saved=1")
+	done(p.Pages, w, r, cookie.DoneLeft+r.PathValue("id"), "/account")
 	return nil
+}
+
+// gone says that a site was let go.
+func (p connections) gone(r *http.Request, s screen, siteID string) string {
+	names, err := p.Consents.Names(r.Context(), []string{siteID})
+	if err != nil { // it is so all the same
+		return s.Say("saved")
+	}
+	return s.With("site", isolate(names[siteID])).Say("act_consent_revoked")
 }

@@ -76,6 +76,26 @@ func TestADisconnectedSiteSaysWhereItIsAsked(t *testing.T) {
 	})
 }
 
+// TestWhatWasDoneIsSaidOnceAndByNoLink: that a site was let go and which one, or that something was saved; whoever opens a page
+// by somebody's link, or again, is told nothing.
+func TestWhatWasDoneIsSaidOnceAndByNoLink(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, jane, w.Notes.Site)
+		b := home(t, w)
+		const gone, saved = `role="status">Notes disconnected`, `role="status">Saved.`
+		p := b.Get("/account/sites/" + w.Notes.Site.ID + "/disconnect")
+		p = b.Submit(p, p.Path, nil)
+		holds(t, p, gone, "!"+saved)
+		holds(t, b.Get("/account"), "!"+gone, "!"+saved)
+		p = b.Submit(b.Get("/account/profile"), "/account/profile", map[string]string{"name": "Jane Doe"})
+		holds(t, p, saved)
+		for _, path := range []string{"/account", "/account/profile", "/account/security", "/account/sessions", "/account/data"} {
+			holds(t, b.Get(path+"?saved=1&changed=name"), "!"+saved, "!"+gone)
+		}
+	})
+}
+
 // TestTheFirstPageOfTheAccount: what keeps the account safe, what happened lately, what he
 // is at each site.
 func TestTheFirstPageOfTheAccount(t *testing.T) {

@@ -153,6 +153,12 @@ func (p sending) follow(w http.ResponseWriter, r *http.Request, link string) err
 	return nil
 }
 
+// done sends a browser on to a page that says what was done, once.
+func done(p *Pages, w http.ResponseWriter, r *http.Request, what, to string) {
+	p.jar.Note(w, what)
+	p.send(w, r, to)
+}
+
 // send sends the browser to a page of ours, or to an address that was checked against
 // those registered; always with 303, so that no form goes there (OA-07).
 func (p *Pages) send(w http.ResponseWriter, r *http.Request, to string) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -77,7 +78,7 @@ func (p accounts) showProfile(w http.ResponseWriter, r *http.Request, v signin.V
 		s.Wrong[string(otl.FieldUsername)] = s.Problem
 	case errors.Is(wrong, otl.ErrVersion):
 		s.Problem = s.Say("changed_meanwhile")
-	case wrong == nil && r.URL.Query().Get("saved") == "1":
+	case wrong == nil && p.jar.Noted(w, r) == cookie.DoneSaved:
 		s.Good = s.Say("saved")
 		if told := tellers(s, sites, otl.StoredFields(r.URL.Query().Get("changed"))); told != "" {
 			s.Good += " " + s.With("sites", told).Say("told")
@@ -146,7 +147,7 @@ func (p accounts) profileSent(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch {
 	case err == nil:
-		p.send(w, r, "/account/profile?"+url.Values{"saved": {"1"}, "changed": {changed.String()}}.Encode())
+		done(p.Pages, w, r, cookie.DoneSaved, "/account/profile?"+url.Values{"changed": {changed.String()}}.Encode())
 		return nil
 	case mendable(err), errors.Is(err, otl.ErrUsernameTaken), errors.Is(err, otl.ErrVersion):
 		return p.showProfile(w, r, v, written, err)
@@ -242,10 +243,10 @@ func (p accounts) phoneRemoved(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || !ok {
 		return err
 	}
-	to := url.Values{"saved": {"1"}, "changed": {string(otl.FieldPhone)}}
+	to := url.Values{"changed": {string(otl.FieldPhone)}}
 	switch err := p.Changes.RemovePhone(r.Context(), v.Who.Site, v.Who.User.ID); {
 	case err == nil:
-		p.send(w, r, "/account/profile?"+to.Encode())
+		done(p.Pages, w, r, cookie.DoneSaved, "/account/profile?"+to.Encode())
 	case otl.As(err).Kind == otl.Conflict || errors.Is(err, account.ErrChange):
 		p.send(w, r, "/account/phone")
 	default:

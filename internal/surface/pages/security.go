@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -113,12 +114,12 @@ func named(s screen, o factor.Offer) string {
 
 // again shows the page anew after a change.
 func (p securities) again(w http.ResponseWriter, r *http.Request) {
-	p.send(w, r, security+"?saved=1")
+	done(p.Pages, w, r, cookie.DoneSaved, security)
 }
 
 // add begins a visit in which a factor is set up.
 func (p securities) add(w http.ResponseWriter, r *http.Request) error {
-	return p.own(w, r, otl.Asked{Return: security + "?saved=1", MaxAge: int(signin.Recent.Seconds()), Factors: 2, SetUp: true})
+	return p.own(w, r, otl.Asked{Return: security, MaxAge: int(signin.Recent.Seconds()), Factors: 2, SetUp: true})
 }
 
 func (p securities) rename(w http.ResponseWriter, r *http.Request) error {

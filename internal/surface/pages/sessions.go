@@ -115,7 +115,7 @@ func (p attendances) ended(w http.ResponseWriter, r *http.Request) error {
 	if _, err := p.SignIn.Revoke(r.Context(), signin.Scope{UserID: v.Who.User.ID}, r.PathValue("id"), otl.EndLogout); err != nil {
 		return err
 	}
-	p.send(w, r, attended+"?saved=1")
+	done(p.Pages, w, r, cookie.DoneSaved, attended)
 	return nil
 }
 
@@ -133,8 +133,7 @@ func (p attendances) othersEnded(w http.ResponseWriter, r *http.Request) error {
 	if err := p.SignIn.Alone(r.Context(), v.Who.Standing); err != nil {
 		return err
 	}
-	p.jar.Note(w, cookie.DoneAlone)
-	p.send(w, r, back)
+	done(p.Pages, w, r, cookie.DoneAlone, back)
 	return nil
 }
 

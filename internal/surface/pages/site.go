@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -38,9 +39,6 @@ type option struct {
 // ownedAt gives the path of a page about a site.
 func ownedAt(siteID, page string) string { return "/account/sites/" + siteID + "/" + page }
 
-// savedAt is ownedAt for who just saved something there, and is not asked again who he is.
-func savedAt(siteID, page string) string { return ownedAt(siteID, page) + "?saved=1" }
-
 // owner gives who opens or sends a page about a site of his own; any other is as unknown as
 // one that never was (TE-01). Who changes something has just proven who he is, by two factors
 // (decision D2), and comes back to the page; who opens a page of a form proves it half as long
@@ -69,7 +67,7 @@ func (p owners) of(w http.ResponseWriter, r *http.Request, page string, changes 
 	if of, err = find(r.Context(), v.Who.User.ID, id); err != nil {
 		return v, of, false, err
 	}
-	if changes && r.Method == http.MethodGet && r.URL.Query().Get("saved") != "1" && p.Now().Sub(v.Who.Session.AuthAt) > signin.Recent/2 { // so that there is time for the form
+	if changes && r.Method == http.MethodGet && p.jar.Get(r, cookie.Done).Empty() && p.Now().Sub(v.Who.Session.AuthAt) > signin.Recent/2 { // so that there is time for the form
 		return v, of, false, p.own(w, r, otl.Asked{Return: at, MaxAge: int(signin.Recent.Seconds()) / 2, Factors: 2})
 	}
 	if changes && !v.Who.Session.Methods.Strong() { // he has no second factor yet
@@ -124,7 +122,7 @@ func (f siteForm[T]) sent(w http.ResponseWriter, r *http.Request) error {
 	_, err = f.Sites.Update(r.Context(), v.Who.User.ID, of.ID, version, f.change(said, of))
 	switch {
 	case err == nil:
-		f.send(w, r, savedAt(of.ID, f.page))
+		done(f.Pages, w, r, cookie.DoneSaved, ownedAt(of.ID, f.page))
 		return nil
 	case errors.Is(err, otl.ErrVersion):
 		said = f.stored(of) // as it was changed meanwhile
@@ -140,7 +138,7 @@ func (p owners) present(w http.ResponseWriter, r *http.Request, s screen, name s
 	switch {
 	case errors.Is(wrong, otl.ErrVersion):
 		s.Problem = s.Say("changed_meanwhile")
-	case wrong == nil && r.URL.Query().Get("saved") == "1":
+	case wrong == nil && p.jar.Noted(w, r) == cookie.DoneSaved:
 		s.Good = s.Say("saved")
 	}
 	p.show(w, code, name, "", s)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -122,7 +123,7 @@ func (p programs) lay(w http.ResponseWriter, r *http.Request, v signin.Visit, of
 	switch {
 	case page.Made != "":
 		s.Good, s.Here = s.Say("saved"), nil // a secret is not shown again
-	case wrong == nil && r.URL.Query().Get("saved") == "1":
+	case wrong == nil && p.jar.Noted(w, r) == cookie.DoneSaved:
 		s.Good = s.Say("saved")
 	}
 	p.show(w, code, "siteclients.html", "", s)
@@ -193,7 +194,7 @@ func (p programs) sent(w http.ResponseWriter, r *http.Request) error {
 	_, err = p.Clients.Update(r.Context(), of.ID, c.ID, change)
 	switch {
 	case err == nil:
-		p.send(w, r, savedAt(of.ID, siteClients))
+		done(p.Pages, w, r, cookie.DoneSaved, ownedAt(of.ID, siteClients))
 		return nil
 	case errors.Is(err, otl.ErrVersion):
 		f = saidOf(c) // as it was changed meanwhile
@@ -219,7 +220,7 @@ func (p programs) revoke(w http.ResponseWriter, r *http.Request) error {
 	}
 	if r.PostForm.Get("sure") == "yes" {
 		if err = p.Clients.Revoke(r.Context(), of.ID, c.ID); err == nil {
-			p.send(w, r, savedAt(of.ID, siteClients))
+			done(p.Pages, w, r, cookie.DoneSaved, ownedAt(of.ID, siteClients))
 		}
 		return err
 	}

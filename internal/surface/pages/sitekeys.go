@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
@@ -71,8 +72,11 @@ func (p keyrings) lay(w http.ResponseWriter, r *http.Request, v signin.Visit, of
 	if otl.Is(wrong, "too_many_keys") {
 		s.Problem = s.Say("own_keys_full")
 	}
-	if page.Key != "" {
+	switch {
+	case page.Key != "":
 		s.Good, s.Here = s.Say("saved"), nil // a key is not shown again
+	case wrong == nil && p.jar.Noted(w, r) == cookie.DoneSaved:
+		s.Good = s.Say("saved")
 	}
 	p.show(w, code, "sitekeys.html", "", s)
 	return nil
@@ -150,7 +154,7 @@ func (p keyrings) act(w http.ResponseWriter, r *http.Request) error {
 		return p.lay(w, r, v, of, siteKeysPage{Key: made.Key.Reveal()}, nil)
 	}
 	if err = p.Sites.RevokeKey(r.Context(), of.ID, id); err == nil {
-		p.send(w, r, savedAt(of.ID, siteKeys))
+		done(p.Pages, w, r, cookie.DoneSaved, ownedAt(of.ID, siteKeys))
 	}
 	return err
 }

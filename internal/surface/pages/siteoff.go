@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/signin"
 	"github.com/onetimelogin/otl/internal/site"
@@ -36,6 +37,7 @@ func (p switches) look(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || !ok {
 		return err
 	}
+	p.jar.Noted(w, r) // that the site is off the page says itself
 	return p.lay(w, r, v, of, http.StatusOK)
 }
 
@@ -81,7 +83,7 @@ func (p switches) sent(w http.ResponseWriter, r *http.Request) error {
 		return errNoPath
 	}
 	if err == nil {
-		p.send(w, r, savedAt(of.ID, then))
+		done(p.Pages, w, r, cookie.DoneSaved, ownedAt(of.ID, then))
 	}
 	return err
 }
