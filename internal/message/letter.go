@@ -38,6 +38,15 @@ type Letter struct {
 	From string
 }
 
+// Bounds of Custom, in characters: at all of them a mail is shorter than what mailboxes cut (102 kB of HTML).
+const (
+	MaxText = 2_000  // of each text but
+	MaxLine = 400    // subject and sender, which stand in headers: a line has 998 bytes at most (RFC 5322), and where there is no blank it is not folded
+	MaxLogo = 20_000 // of the logo, in base64
+	MaxSMS  = 140
+	MaxApp  = 2 // how often the name of a site, which may be long, stands in an SMS
+)
+
 // Custom is what a site may put into its messages in place of ours (contract 3.3
 // and 3.5). Whatever is empty stays as it is.
 type Custom struct {
@@ -387,7 +396,8 @@ func (l Letter) Image() (kind string, image []byte) {
 func (m *Messages) sms(v Voice, c Custom) string {
 	said := v.Say("sms")
 	if c.SMS != "" {
-		said = strings.NewReplacer("{otp}", v.data[DataCode], "{app}", v.data["site"]).Replace(c.SMS)
+		said = strings.ReplaceAll(c.SMS, "{otp}", v.data[DataCode])
+		said = strings.Replace(said, "{app}", v.data["site"], MaxApp)
 	}
 	if code := v.data[DataCode]; code != "" && m.Host != "" {
 		said += "\n\n@" + m.Host + " #" + code

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -75,19 +76,23 @@ func Thread(id string) string {
 	return hex.EncodeToString(secret.Digest(id))[:20]
 }
 
-// withRequest adds to the data of a message which request it follows from and, where
-// that is known, who made it.
+// withRequest adds to the data of a message which request it follows from, when that was made and, as far as
+// it is known, by what device and from where: where a site's server asks, what the site says of the person.
 func withRequest(ctx context.Context, data map[string]string, now time.Time) map[string]string {
 	out, from := map[string]string{}, otl.RequestOf(ctx)
 	maps.Copy(out, data)
 	out[DataRequest] = from.ID
-	if from.Client.IsValid() {
-		out[DataAsked] = now.UTC().Format("2006-01-02 15:04 UTC") + ", "
-		if device := otl.Agent(from.UserAgent); device != "" {
-			out[DataAsked] += device + ", "
-		}
-		out[DataAsked] += from.Client.String()
+	if from.ID == "" {
+		return out
 	}
+	asked := []string{now.UTC().Format("2006-01-02 15:04 UTC")}
+	if device := otl.Agent(from.UserAgent); device != "" {
+		asked = append(asked, device)
+	}
+	if from.Client.IsValid() {
+		asked = append(asked, from.Client.String())
+	}
+	out[DataAsked] = strings.Join(asked, ", ")
 	return out
 }
 

@@ -121,9 +121,36 @@ func TestASecondMailOfAVisitFollowsTheFirst(t *testing.T) {
 		if strings.Contains(p.Path, first.Thread) || !strings.Contains(first.Text, ", Firefox, Linux, 127.0.0.1\n") || !strings.Contains(first.Text, "Secure your account: "+otltest.Issuer+"/account/secure") {
 			t.Errorf("%s", first.Text)
 		}
-		w.Do(t, otltest.Call{Path: "/api/v1/auth/otp/send", Key: w.Notes.Key, Body: map[string]string{"email": jane}}).Want(t, http.StatusAccepted)
-		if got := letter(t, w, jane); strings.Contains(got.Text, "Asked for") {
-			t.Errorf("a site's own address is given for the person's:\n%s", got.Text)
+	})
+}
+
+// TestAMailThatASiteAsksForSaysWhatTheSiteSays: when it was asked for is known, by what device and from where only if the
+// site passes it on; its own address and program are nobody's.
+func TestAMailThatASiteAsksForSaysWhatTheSiteSays(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, jane, w.Notes.Site)
+		const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
+		for _, c := range []struct {
+			agent, ip, says string
+		}{
+			{"", "", ""},
+			{firefox, "", ", Firefox, Linux"},
+			{"", "203.0.113.7", ", 203.0.113.7"},
+			{firefox, "203.0.113.7", ", Firefox, Linux, 203.0.113.7"},
+		} {
+			for _, call := range []otltest.Call{
+				{Path: "/api/v1/auth/otp/send", Key: w.Notes.Key, Body: map[string]string{"email": jane}},
+				{Path: "/api/v1/auth/link/send", Key: w.Notes.Key, Body: map[string]string{"email": jane, "callback_url": "https://notes.test/callback"}},
+			} {
+				call.Headers = map[string]string{"X-OTL-Client-User-Agent": c.agent, "X-OTL-Client-IP": c.ip, "User-Agent": "curl/8"}
+				want := "\nRequested: " + w.Clock.Now().UTC().Format("2006-01-02 15:04 UTC") + c.says + "\n"
+				w.Do(t, call).Want(t, http.StatusAccepted)
+				if got := letter(t, w, jane); !strings.Contains(got.Text, want) || strings.Contains(got.Text, "127.0.0.1") {
+					t.Errorf("%s: want %q in\n%s", call.Path, want, got.Text)
+				}
+				w.Clock.Advance(3 * time.Hour)
+			}
 		}
 	})
 }

@@ -31,10 +31,9 @@ type emailContent struct {
 
 // Bounds of what a client puts into messages.
 const (
-	maxLogo   = 20_000
-	maxText   = 2_000
-	maxSMS    = 140
-	maxSender = 11
+	maxLogo = message.MaxLogo
+	maxText = message.MaxText
+	maxSMS  = message.MaxSMS
 )
 
 var hexColor = regexp.MustCompile(`^#?([0-9A-Fa-f]{3}){1,2}$`)
@@ -50,8 +49,11 @@ func (e *emailContent) check() error {
 		"subject": e.Subject, "headerText": e.HeaderText, "bodyText": e.BodyText, "linkText": e.LinkText, "infoText": e.InfoText,
 		"footerText": e.FooterText, "senderName": e.SenderName,
 	} {
-		if utf8.RuneCountInString(value) > maxText || strings.ContainsAny(value, "\r\n") && (field == "subject" || field == "senderName") {
-			return otl.InvalidField("email_content."+field, "invalid", "must be at most 2000 characters, subject and senderName on one line")
+		if (field == "subject" || field == "senderName") && (utf8.RuneCountInString(value) > message.MaxLine || strings.ContainsAny(value, "\r\n")) {
+			return otl.InvalidField("email_content."+field, "invalid", "must be one line of at most 400 characters")
+		}
+		if utf8.RuneCountInString(value) > maxText {
+			return otl.InvalidField("email_content."+field, "invalid", "must be at most 2000 characters")
 		}
 	}
 	if e.PrimaryColor != "" && !hexColor.MatchString(e.PrimaryColor) {
@@ -101,6 +103,8 @@ func (i *smsInput) check() error {
 		return nil
 	case i.Message != "" && (!strings.Contains(i.Message, "{otp}") || !strings.Contains(i.Message, "{app}") || utf8.RuneCountInString(i.Message) > maxSMS):
 		return otl.InvalidField("custom_sms_input.custom_message", "invalid", "must hold {otp} and {app} and be at most 140 characters")
+	case strings.Count(i.Message, "{app}") > message.MaxApp:
+		return otl.InvalidField("custom_sms_input.custom_message", "invalid", "must hold {app} at most twice")
 	case i.Sender != "" && !sender.MatchString(i.Sender):
 		return otl.InvalidField("custom_sms_input.sender_id", "invalid", "must be 1 to 11 letters and digits")
 	}
