@@ -82,7 +82,7 @@ func withRequest(ctx context.Context, data map[string]string, now time.Time) map
 	out, from := map[string]string{}, otl.RequestOf(ctx)
 	maps.Copy(out, data)
 	out[DataRequest] = from.ID
-	if from.ID == "" {
+	if from.ID == "" && !from.Client.IsValid() { // nobody asked
 		return out
 	}
 	asked := []string{now.UTC().Format("2006-01-02 15:04 UTC")}
