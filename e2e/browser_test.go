@@ -263,9 +263,14 @@ func (b *tab) heading(want string) {
 }
 
 // text gives what a visible element says.
-func (b *tab) text(selector string) string {
+func (b *tab) text(selector string) (said string) {
 	b.t.Helper()
-	return plain(ask(b, chromedp.Text(chromedp.CSS(selector))))
+	b.until("words in "+selector, func() (bool, string, error) {
+		var err error
+		said, err = look(b, chromedp.Text(chromedp.CSS(selector)))
+		return err == nil, "none", err
+	})
+	return plain(said)
 }
 
 // plain takes away what keeps names from changing the direction of a text.

@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/onetimelogin/otl/internal/account"
@@ -53,4 +54,28 @@ func passwordVersion(t *testing.T, w *otltest.World, u otl.User) int {
 		t.Fatal(err)
 	}
 	return c.PasswordVersion
+}
+
+// TestOT16_APasswordThatIsBeingChangedIsNotPlanted: the first proof of the address takes the password away while its change is
+// under way, which then changes nothing.
+func TestOT16_APasswordThatIsBeingChangedIsNotPlanted(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.Postgres) // SQLite has one writer
+	u := w.Person(t, "jane@dev.test")
+	by := w.Strong(t, u)
+	w.Between(t, func(ctx context.Context, tx *store.Tx) error {
+		if err := tx.Users.Lock(ctx, u.ID); err != nil {
+			return err
+		}
+		_, err := tx.Passwords.Remove(ctx, u.ID)
+		return err
+	}, func() {
+		_, err := w.Accounts.Change(t.Context(), account.Change{Bearer: by, Current: secret.NewText(otltest.Password), New: secret.NewText("staple-battery-8")})
+		if !errors.Is(err, otl.ErrVersion) && !errors.Is(err, store.ErrNotFound) {
+			t.Error(err)
+		}
+	})
+	if c, err := w.Store.Read.Users.Credential(t.Context(), u.Email.Key, ""); err == nil && c.Hash != "" {
+		t.Error("there is a password")
+	}
 }

@@ -261,6 +261,9 @@ func (a *Accounts) Change(ctx context.Context, c Change) (version int, err error
 		return 0, err
 	}
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := tx.Users.Lock(ctx, u.ID); err != nil { // or the first proof of his address could come between what is read here and what is written (OT-16)
+			return err
+		}
 		now, err := tx.Users.Credential(ctx, cmp.Or(u.Email.Key, u.Username.Key), c.Bearer.Site.ID)
 		if err != nil {
 			return err

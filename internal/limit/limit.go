@@ -113,13 +113,15 @@ func SMSADay(n int) Rate { return Rate{"sms-day", n, 24 * time.Hour} }
 func (r Rate) every() time.Duration { return r.Per / time.Duration(r.Uses) }
 func (r Rate) burst() time.Duration { return r.Per - r.every() }
 
-// reach is how far ahead uses can have paid, by whichever part of the rate and whichever node's clock:
-// what is paid for beyond it, was before the clock was set back.
+// reach is how far ahead uses can have paid, by whichever part of the rate and whichever node's clock: what is paid
+// for beyond it was before the clock was set back. Clocks may differ by more where a rate is long, as that of a day's SMS,
+// which would begin anew with each of two nodes that use it by turns.
 func (r Rate) reach() time.Duration {
+	per := r.Per
 	if r.Name == Prompts.Name {
-		return Prompts.Per + store.Skew
+		per = Prompts.Per
 	}
-	return r.Per + store.Skew
+	return per + max(store.Skew, per/24)
 }
 
 // Use is one use of a rate by somebody.

@@ -217,3 +217,26 @@ func TestOT20_ACapIsItsProvidersWhereverItStands(t *testing.T) {
 		}
 	})
 }
+
+// TestOT20_ACapThatIsLoweredIsInForce for the day in which it is: what was handed over counts.
+func TestOT20_ACapThatIsLoweredIsInForce(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		t.Cleanup(srv.Close)
+		d := newDesk(st)
+		for i, most := range []int{10, 10, 10, 10, 2, 10} {
+			all, err := outbox.NewMail("webhook:"+srv.URL, outbox.Post{From: "login@notes.test", Now: d.clock.Now}, nil)
+			if err == nil {
+				all, err = outbox.Cap(otl.ChannelMail, all, []int{most})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.Senders[otl.ChannelMail] = all
+			if m := d.sends(t); (m.State == otl.MessageSent) != (most == 10) {
+				t.Errorf("message %d: %s: %s", i, m.State, m.Problem)
+			}
+		}
+	})
+}

@@ -206,7 +206,7 @@ func TestWhatAMailServerRefuses(t *testing.T) {
 			"AUTH 535 5.7.8 wrong password":                         {true, true},
 			"MAIL 550 5.7.1 you may not write as that":              {true, true},
 			"MAIL 553 5.1.8 no such sender":                         {true, true},
-			"RCPT 554 5.7.1 relay access denied":                    {true, true},
+			"RCPT 554 5.7.1 relay access denied":                    {true, false}, // anybody types addresses that it does not serve
 			"RCPT 530 authentication required":                      {true, true},
 			"RCPT 421 4.7.0 too many connections":                   {true, true},
 			"RCPT 550 no":                                           {true, false}, // who knows whom it means
@@ -227,6 +227,12 @@ func TestWhatAMailServerRefuses(t *testing.T) {
 			}
 			return calls, len(hook.calls)
 		})
+		post.told("RCPT", "554 5.7.1 relay access denied")
+		d := newDesk(st)
+		d.Senders[otl.ChannelMail] = mails[:1]
+		if m := d.sends(t); m.State != otl.MessageWaiting {
+			t.Errorf("what is not relayed: %+v", m)
+		}
 	})
 }
 
@@ -279,6 +285,7 @@ func TestWhatAProviderOverHTTPRefuses(t *testing.T) {
 			`200 {"messages":[{"status":"12","error-text":"too long"}]}`:   {true, false},
 			`200 {"messages":[{"status":"7","error-text":"barred"}]}`:      {false, false},
 			`200 {"messages":[{"status":"33","error-text":"given up"}]}`:   {false, false},
+			`200 {"messages":[{"status":"0"},{"status":"6"}]}`:             {false, false}, // a part of it is on its way
 		}.try(t, st, otl.ChannelSMS, "+491705550100", says(vonage), second, first, counts(vonage, twilio))
 	})
 }

@@ -14,6 +14,9 @@ var ErrRefused = errors.New("refused")
 // provider could do better, and to have several try tells the world that we do not know our people.
 var ErrAddress = fmt.Errorf("address %w", ErrRefused)
 
+// errRelay is wrapped by a refusal to relay to an address, which is ours to mend, or of this one address alone.
+var errRelay = errors.New("not relayed")
+
 // errRefusedBefore is the error of a provider that refused a message at an earlier try.
 var errRefusedBefore = fmt.Errorf("%w at an earlier try", ErrRefused)
 

@@ -129,7 +129,10 @@ func (v Vonage) Send(ctx context.Context, l message.Letter) error {
 	if err := json.Unmarshal(a.Body, &said); err != nil || len(said.Messages) == 0 {
 		return fmt.Errorf("an answer that says nothing: %.200s", a.Body)
 	}
-	for _, m := range said.Messages {
+	for i, m := range said.Messages {
+		if i > 0 && m.Status != "0" { // a part is on its way already, and would come twice
+			return fmt.Errorf("%w: a later part: %s %s", ErrAddress, m.Status, m.Text)
+		}
 		switch m.Status {
 		case "0":
 		case "7", "33": // barred, given up

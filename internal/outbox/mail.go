@@ -164,8 +164,11 @@ func sorted(err error) error {
 	}
 	switch failed.Reason {
 	case mail.ErrSMTPRcptTo:
-		if failed.ErrorCode() == 530 || strings.HasPrefix(detail, "7.") { // no relaying, a blocked network, no authentication
+		if failed.ErrorCode() == 530 { // no authentication
 			return err
+		}
+		if strings.HasPrefix(detail, "7.") { // no relaying, a blocked network, an address that is not served
+			return fmt.Errorf("%w: %w", errRelay, err)
 		}
 	case mail.ErrSMTPData, mail.ErrSMTPDataClose:
 	default:

@@ -293,7 +293,7 @@ func (q *Queue) offer(ctx context.Context, b *breaker, s Sender, m otl.Message, 
 	switch {
 	case err == nil, errors.Is(err, ErrAddress):
 		b.note(q.Now(), true)
-	case !errors.Is(err, ErrRefused): // which tells nothing of other letters: one site's words must not hold everybody's
+	case !errors.Is(err, ErrRefused) && !errors.Is(err, errRelay): // which tell nothing of other letters: neither one site's words nor the address a stranger types must hold everybody's
 		b.note(q.Now(), false)
 	}
 	if back := q.uncount(context.WithoutCancel(ctx), s, err); back != nil {

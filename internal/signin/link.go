@@ -323,7 +323,7 @@ func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 	var refused error
 	from, digest := otl.RequestOf(ctx), secret.Digest(a.Code.Reveal())
 	err := inOrder(ctx, s, func(ctx context.Context, tx *store.Tx, locked string) error {
-		refused = nil
+		p, refused = Proven{}, nil
 		t, err := tx.Tickets.Use(ctx, otl.PurposeLinkCode, digest, s.Now())
 		if errors.Is(err, store.ErrNotFound) {
 			refused = ErrLink
