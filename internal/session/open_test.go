@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -216,4 +217,18 @@ func TestIssue_FailsWithoutASigningKey(t *testing.T) {
 	if _, err := w.SignIn.Sessions.Renew(t.Context(), tokens.Refresh, w.Notes.Site.ID); err == nil || otl.As(err).Kind != otl.Internal {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestDD07_SomebodySignsInAfterTheClockWasSetBack to before the first signing key, as that of a world to try things
+// in is: the oldest key signs, and no sign-in is an error of ours.
+func TestDD07_SomebodySignsInAfterTheClockWasSetBack(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, jane, w.Notes.Site)
+		w.Clock.Advance(-50 * time.Hour)
+		in := w.Login(t, w.Notes, jane)
+		again := w.Refresh(t, w.Notes, in.Text("refresh_token")).Want(t, http.StatusOK)
+		w.Do(t, otltest.Call{Path: "/api/v1/users/me", Bearer: again.Text("access_token")}).Want(t, http.StatusOK)
+		w.Do(t, otltest.Call{Path: "/readyz"}).Want(t, http.StatusOK)
+	})
 }

@@ -94,13 +94,17 @@ func (r *Ring) Ready(now time.Time) bool {
 
 var errNoKey = errors.New("no signing key is in force")
 
-// signer gives the newest key that signs at the given time.
+// signer gives the newest key that signs at the given time. Before all of them it is the oldest: the clock
+// was set back, and nobody could sign in until it is there again. Verifiers have known that key longest.
 func (r *Ring) signer(at time.Time) (ready, error) {
 	keys := r.keys.Load().ordered
 	for i := len(keys) - 1; i >= 0; i-- {
 		if !keys[i].SignFrom.After(at) {
 			return keys[i], nil
 		}
+	}
+	if len(keys) > 0 {
+		return keys[0], nil
 	}
 	return ready{}, errNoKey
 }
