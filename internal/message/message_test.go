@@ -120,6 +120,9 @@ func signIn(locale string, channel otl.Channel, data map[string]string) otl.Mess
 	}
 }
 
+// emptyCell is a row of a mail with nothing in it.
+var emptyCell = regexp.MustCompile(`<td[^>]*>\s*</td>`)
+
 // TestEveryMessageInEveryLanguage writes all of them: nothing is left unfilled, no
 // mail is so long that mailboxes cut it, and what must be in it is.
 func TestEveryMessageInEveryLanguage(t *testing.T) {
@@ -143,6 +146,9 @@ func TestEveryMessageInEveryLanguage(t *testing.T) {
 			}
 			if len(l.HTML) > 60_000 || strings.Contains(l.HTML, "<b>") || strings.Contains(l.HTML, "http://") || strings.Contains(l.HTML, "<img") {
 				t.Errorf("%s %s: %s", tag, kind, l.HTML)
+			}
+			if emptyCell.MatchString(l.HTML) {
+				t.Errorf("%s %s has a row of nothing: %s", tag, kind, l.HTML)
 			}
 			if secret := strings.Contains(l.Subject, "048291"); secret != (kind == otl.MessageSignIn) || strings.Contains(glance(l), "048291") || len([]rune(preview(l))) > 90 || preview(l) == "" {
 				t.Errorf("%s %s: %q, %.100q", tag, kind, l.Subject, glance(l))
