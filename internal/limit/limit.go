@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -206,7 +208,7 @@ func (l *Limits) take(ctx context.Context, tx *store.Tx, uses []Use) error {
 			return err
 		}
 		if !ok {
-			return Exceeded(due.Sub(now)).Because(usedUp{u.Rate})
+			return u.exceeded(due.Sub(now))
 		}
 	}
 	return nil
@@ -225,7 +227,7 @@ func (l *Limits) Look(ctx context.Context, tx *store.Tx, uses ...Use) error {
 	}
 	for i, u := range uses {
 		if due := paid[i].Add(-u.Rate.burst()); u.counts() && due.After(now) {
-			return Exceeded(due.Sub(now)).Because(usedUp{u.Rate})
+			return u.exceeded(due.Sub(now))
 		}
 	}
 	return nil
@@ -233,6 +235,19 @@ func (l *Limits) Look(ctx context.Context, tx *store.Tx, uses ...Use) error {
 
 // usedUp is the cause of Exceeded: which rate it was.
 type usedUp struct{ Rate }
+
+// exceeded is Exceeded because of a use. Of a message that follows another one too soon it says that: whoever has just
+// signed up, and was sent one, has tried nothing too often. It is the same for nobody, who was sent none (OT-10).
+func (u Use) exceeded(wait time.Duration) *otl.Error {
+	e := Exceeded(wait).Because(usedUp{u.Rate})
+	if JustAsked(e) {
+		e.Text = fmt.Sprintf("A message was asked for a moment ago. Another can be asked for in %.0f s.", math.Ceil(e.RetryAfter.Seconds()))
+	}
+	return e
+}
+
+// JustAsked reports whether an error is Exceeded because a message would follow another one too soon.
+func JustAsked(err error) bool { return Use{Rate: Sends[0]}.Over(err) }
 
 // Over reports whether an error is Exceeded because the rate of a use is used up.
 func (u Use) Over(err error) bool {

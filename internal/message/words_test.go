@@ -40,7 +40,9 @@ func TestMinutesAreCounted(t *testing.T) {
 	}
 	for _, l := range message.Languages() {
 		for n := range 121 {
-			counted(t, message.Speak(map[string]string{message.DataMinutes: strconv.Itoa(n)}, l.Tag), message.DataMinutes, "too_many", n)
+			for _, key := range []string{"too_many", "just_asked"} {
+				counted(t, message.Speak(map[string]string{message.DataMinutes: strconv.Itoa(n)}, l.Tag), message.DataMinutes, key, n)
+			}
 		}
 	}
 }

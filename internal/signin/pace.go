@@ -42,6 +42,9 @@ func (s *Codes) pace(ctx context.Context, r CodeRequest, u otl.User) error {
 	return s.Limits.Keep(ctx, s.Limits.Take(ctx, uses...), known, uses...)
 }
 
+// JustAsked reports whether an error says that a message was asked for a moment ago and another can be shortly.
+func JustAsked(err error) bool { return limit.JustAsked(err) }
+
 // places are where people are known.
 func places(s *SecondStep) factor.Places { return factor.Places{Factors: s.Factors} }
 

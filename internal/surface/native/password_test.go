@@ -192,6 +192,37 @@ func TestD15_MailsAreAskedForAtARate(t *testing.T) {
 	}, func(o *node.Options) { o.Limits = true })
 }
 
+// TestOT10_WhoAsksTooSoonIsToldWhen: somebody who has just registered and nobody, in the same words. What is used up for longer
+// is told as before.
+func TestOT10_WhoAsksTooSoonIsToldWhen(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		ask := func(path, email string) otltest.Reply {
+			return call(t, w, w.Notes, http.MethodPost, path, object{"email": email})
+		}
+		call(t, w, w.Notes, http.MethodPost, "/auth/register", object{"email": "jane@dev.test", "password": otltest.Password}).Want(t, http.StatusCreated)
+		ask("/auth/otp/send", "jane@dev.test").Want(t, http.StatusAccepted)
+		ask("/auth/otp/send", "nobody@dev.test").Want(t, http.StatusAccepted)
+		w.Clock.Advance(3500 * time.Millisecond)
+		for _, email := range []string{"jane@dev.test", "nobody@dev.test"} {
+			for _, path := range []string{"/auth/otp/send", "/auth/password/forgot"} {
+				r := ask(path, email).Want(t, http.StatusTooManyRequests, "rate_limited")
+				if r.Text("detail") != "A message was asked for a moment ago. Another can be asked for in 27 s." || r.Header.Get("Retry-After") != "27" {
+					t.Errorf("%s %s: %s, Retry-After %s", path, email, r.Raw, r.Header.Get("Retry-After"))
+				}
+			}
+		}
+		for range 4 {
+			w.Clock.Advance(30 * time.Second)
+			ask("/auth/otp/send", "jane@dev.test").Want(t, http.StatusAccepted)
+		}
+		w.Clock.Advance(30 * time.Second)
+		if r := ask("/auth/otp/send", "jane@dev.test").Want(t, http.StatusTooManyRequests, "rate_limited"); r.Text("detail") != "Too many requests. Wait as long as Retry-After says." {
+			t.Errorf("%s", r.Raw)
+		}
+	}, func(o *node.Options) { o.Limits = true })
+}
+
 func TestPW14_ChangingThePassword(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {

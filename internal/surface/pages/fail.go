@@ -91,7 +91,7 @@ func (p *Pages) problem(w http.ResponseWriter, r *http.Request, e *otl.Error, si
 		title, words, about.Otherwise, about.Words = v.Say("missing_heading"), "", "/account", v.Say("account")
 		about.Body, about.Aside = v.Say("missing_body"), true
 	case e.Kind == otl.Limited:
-		words = "too_many"
+		words = limited(e)
 	case e.Kind == otl.Unavailable:
 		words = unavailable(e)
 	case e.Code == wire.CodeTooLarge:

@@ -52,6 +52,26 @@ func TestOT10_ForgotSaysWhenAnotherCanBeAsked(t *testing.T) {
 	}, func(o *node.Options) { o.Limits = true })
 }
 
+// TestOT10_WhoHasJustSignedUpIsToldOfThatMessage: a code that is asked for within 30 seconds of the mail of the sign-up is no try
+// too many. The page says that a message was asked for and when another can be, in the same words for nobody.
+func TestOT10_WhoHasJustSignedUpIsToldOfThatMessage(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		signUp(w.Browser(t), "nia@dev.test", "a-long-enough-1")
+		first := w.Browser(t)
+		asks(first, first.Get(request(w.Notes, nil)), "nobody@dev.test")
+		w.Clock.Advance(3 * time.Second)
+		for _, who := range []string{"nia@dev.test", "nobody@dev.test"} {
+			b := w.Browser(t)
+			p := asks(b, b.Get(request(w.Notes, nil)), who)
+			if p.Status != http.StatusTooManyRequests || p.Header.Get("Retry-After") != "27" {
+				t.Errorf("%s: %d, Retry-After %q", who, p.Status, p.Header.Get("Retry-After"))
+			}
+			holds(t, p, "A message was asked for a moment ago. Look for it, or ask for another in 27 seconds.", "!Too many tries")
+		}
+	}, func(o *node.Options) { o.Limits = true })
+}
+
 // TestMF11_ASecondStepThatIsOverSaysSo: few tries are told, an empty code is none, and whoever has
 // none left is told why he signs in anew.
 func TestMF11_ASecondStepThatIsOverSaysSo(t *testing.T) {

@@ -215,7 +215,7 @@ func (p *Pages) wrong(s *screen, err error) int {
 	case errors.Is(err, signin.ErrStep):
 		s.Problem = s.Say("mfa_over")
 	case e.Kind == otl.Limited:
-		s.Problem = s.With(message.DataMinutes, s.Voice.Wait(e.RetryAfter)).Say("too_many")
+		s.Problem = s.With(message.DataMinutes, s.Voice.Wait(e.RetryAfter)).Say(limited(err))
 	case e.Kind == otl.Unavailable:
 		s.Problem = s.Say(unavailable(e))
 	case len(e.More) > 0:
@@ -225,6 +225,14 @@ func (p *Pages) wrong(s *screen, err error) int {
 		s.Problem = s.Wrong[e.More[0].Field]
 	}
 	return status(e)
+}
+
+// limited names the words for what is done too often, or follows the time before too soon.
+func limited(err error) string {
+	if signin.JustAsked(err) {
+		return "just_asked"
+	}
+	return "too_many"
 }
 
 // unavailable names the words for a part of us that is not there.
