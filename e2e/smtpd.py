@@ -1,8 +1,8 @@
 """A mail server for the tests: STARTTLS or TLS from the first byte, AUTH, and one JSON line on
 standard output for each mail it takes, and for each that it fails. Arguments: certificate, key,
 "starttls" or "tls", user, password, and in which ways it fails first, each once:
-STARTTLS (there is no encryption for now), RCPT (whoever comes first has to come again), DATA (it
-hangs up in the middle of the mail) and END (it does not take the mail for now)."""
+STARTTLS (454, as a server without its certificate says), RCPT (whoever comes first has to come again), DATA (it
+hangs up in the middle of the mail) and END (451, once it has all of the mail)."""
 
 import asyncio
 import json

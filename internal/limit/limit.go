@@ -43,9 +43,12 @@ var (
 	DeviceCodes        = Rate{"device-codes", 5, time.Minute}
 )
 
+// soon is the first of Sends: one message does not follow another at once.
+var soon = Rate{"send", 1, 30 * time.Second}
+
 // Sends are the rates of messages that were asked for by an address alone, each
 // by that address.
-var Sends = []Rate{{"send", 1, 30 * time.Second}, {"send-quarter", 5, 15 * time.Minute}, {"send-day", 10, 24 * time.Hour}}
+var Sends = []Rate{soon, {"send-quarter", 5, 15 * time.Minute}, {"send-day", 10, 24 * time.Hour}}
 
 // SendsFrom is the rate of messages that one household asks for, whoever is to get them.
 var SendsFrom = Rate{"send-from", 60, 15 * time.Minute}
@@ -247,7 +250,7 @@ func (u Use) exceeded(wait time.Duration) *otl.Error {
 }
 
 // JustAsked reports whether an error is Exceeded because a message would follow another one too soon.
-func JustAsked(err error) bool { return Use{Rate: Sends[0]}.Over(err) }
+func JustAsked(err error) bool { return Use{Rate: soon}.Over(err) }
 
 // Over reports whether an error is Exceeded because the rate of a use is used up.
 func (u Use) Over(err error) bool {

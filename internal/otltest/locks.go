@@ -54,7 +54,7 @@ func free(ctx context.Context, db *sql.DB, tx *sql.Tx, userID string) error {
 func waited(ctx context.Context, db *sql.DB) error {
 	for waiting := 0; waiting == 0; {
 		if ctx.Err() != nil {
-			return errors.New("nobody waited for the row of the person")
+			return errors.New("nobody waited for a lock")
 		}
 		if err := db.QueryRow(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting); err != nil {
 			return err

@@ -29,13 +29,6 @@ type emailContent struct {
 	SenderName   string `json:"senderName"`
 }
 
-// Bounds of what a client puts into messages.
-const (
-	maxLogo = message.MaxLogo
-	maxText = message.MaxText
-	maxSMS  = message.MaxSMS
-)
-
 var hexColor = regexp.MustCompile(`^#?([0-9A-Fa-f]{3}){1,2}$`)
 
 func (e *emailContent) check() error {
@@ -52,7 +45,7 @@ func (e *emailContent) check() error {
 		if (field == "subject" || field == "senderName") && (utf8.RuneCountInString(value) > message.MaxLine || strings.ContainsAny(value, "\r\n")) {
 			return otl.InvalidField("email_content."+field, "invalid", "must be one line of at most 400 characters")
 		}
-		if utf8.RuneCountInString(value) > maxText {
+		if utf8.RuneCountInString(value) > message.MaxText {
 			return otl.InvalidField("email_content."+field, "invalid", "must be at most 2000 characters")
 		}
 	}
@@ -63,7 +56,7 @@ func (e *emailContent) check() error {
 		return nil
 	}
 	raw, err := base64.StdEncoding.DecodeString(e.image())
-	if err != nil || len(e.Logo) > maxLogo || !strings.HasPrefix(string(raw), "\x89PNG") && !strings.HasPrefix(string(raw), "\xff\xd8\xff") {
+	if err != nil || len(e.Logo) > message.MaxLogo || !strings.HasPrefix(string(raw), "\x89PNG") && !strings.HasPrefix(string(raw), "\xff\xd8\xff") {
 		return otl.InvalidField("email_content.base64logo", "invalid", "must be a PNG or JPEG in base64, at most 20000 characters")
 	}
 	return nil
@@ -101,7 +94,7 @@ func (i *smsInput) check() error {
 	switch {
 	case i == nil:
 		return nil
-	case i.Message != "" && (!strings.Contains(i.Message, "{otp}") || !strings.Contains(i.Message, "{app}") || utf8.RuneCountInString(i.Message) > maxSMS):
+	case i.Message != "" && (!strings.Contains(i.Message, "{otp}") || !strings.Contains(i.Message, "{app}") || utf8.RuneCountInString(i.Message) > message.MaxSMS):
 		return otl.InvalidField("custom_sms_input.custom_message", "invalid", "must hold {otp} and {app} and be at most 140 characters")
 	case strings.Count(i.Message, "{app}") > message.MaxApp:
 		return otl.InvalidField("custom_sms_input.custom_message", "invalid", "must hold {app} at most twice")

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 )
 
@@ -36,7 +37,7 @@ func FuzzBodies(f *testing.F) {
 		if ttl, err := life(in.ExpiresIn, otl.Channel(in.Channel)); err == nil && (ttl < 0 || ttl.Minutes() > 1440) {
 			t.Errorf("%v lives %s", in.ExpiresIn, ttl)
 		}
-		if c, err := custom(in.Mail, in.SMS); err == nil && in.SMS != nil && utf8.RuneCountInString(in.SMS.Message) > maxSMS {
+		if c, err := custom(in.Mail, in.SMS); err == nil && in.SMS != nil && utf8.RuneCountInString(in.SMS.Message) > message.MaxSMS {
 			t.Errorf("%s was let through", c)
 		}
 		var link sendLinkIn
