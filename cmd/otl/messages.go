@@ -87,7 +87,7 @@ func (a *app) printMessages(all []messageJSON) {
 	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ID\tKIND\tCHANNEL\tTO\tSTATE\tTRIES\tPROVIDER\tPROBLEM")
 	for _, m := range all {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", m.ID, m.Kind, m.Channel, m.To, m.State, m.Tries, m.Provider, m.Problem)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", m.ID, m.Kind, m.Channel, m.To, m.State, m.Tries, m.Provider, oneLine(m.Problem))
 	}
 	_ = t.Flush() // what follows says whether the output is gone
 }

@@ -83,7 +83,13 @@ type Message struct {
 	SettledAt time.Time // when it was sent or given up
 	Provider  string    // that took it
 	Problem   string    // of the latest try that failed
-	RefusedBy []string  // the providers that refused it while others had not, by what tells them apart
+	RefusedBy []Refusal // by providers while others had not
+}
+
+// Refusal is that of a provider that will never take a message.
+type Refusal struct {
+	By   string // what tells it from others, one word
+	Said string // why; "" where it was not kept
 }
 
 // SMSStop is a range of numbers to which one site sends no more SMS, because hardly any

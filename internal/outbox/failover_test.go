@@ -1,6 +1,7 @@
 package outbox_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -83,7 +84,7 @@ func TestWhoRefusedAMessageIsNotAskedAgain(t *testing.T) {
 		if m.State != otl.MessageDead || m.Tries != 6 || d.first.asks != 1 || node.first.asks != 0 || d.second.asks+node.second.asks != 6 {
 			t.Errorf("asked %d and %d, %d and %d times: %+v", d.first.asks, node.first.asks, d.second.asks, node.second.asks, m.Message)
 		}
-		if want := "first: refused at an earlier try; second: connection refused"; m.Problem != want {
+		if want := "first: refused at an earlier try: looks like spam; second: connection refused"; m.Problem != want {
 			t.Errorf("%q, want %q", m.Problem, want)
 		}
 		d.first.fail(nil)
@@ -99,6 +100,56 @@ func TestWhoRefusedAMessageIsNotAskedAgain(t *testing.T) {
 		d.clock.Advance(time.Minute)
 		if d.deliver(t); d.message(t, id).State != otl.MessageDead {
 			t.Errorf("nobody is left: %+v", d.message(t, id).Message)
+		}
+	})
+}
+
+// TestWhyAProviderRefusedAMessageIsReadToTheEnd: in every later try and where it is given up, of each provider, with a bound; where an
+// older program kept none, that it did. Of what was sent nothing is left.
+func TestWhyAProviderRefusedAMessageIsReadToTheEnd(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		d := newDesk(st)
+		third := &faulty{name: "third", err: errDown}
+		d.Senders[otl.ChannelMail] = append(d.Senders[otl.ChannelMail], third)
+		d.first.fail(fmt.Errorf("%w: 550 = \r\n 5 %% +\x00 „Spam“", outbox.ErrRefused))
+		d.second.fail(fmt.Errorf("%w: %s", outbox.ErrRefused, strings.Repeat("ö", 1000)))
+		id := d.queue(t, message.Note{Kind: otl.MessageSignIn, Channel: otl.ChannelMail, To: "jane@dev.test", Expires: d.clock.Now().Add(time.Hour)})
+		d.deliver(t)
+		for _, pause := range []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, time.Hour} {
+			d.clock.Advance(pause)
+			d.deliver(t)
+			m, want := d.message(t, id), "first: refused at an earlier try: 550 = \r\n 5 % + „Spam“; second: refused at an earlier try: öö"
+			if pause == time.Hour {
+				want = "refused: it is of no use any more; the try before: " + want
+			}
+			if !strings.HasPrefix(m.Problem, want) || !strings.HasSuffix(m.Problem, "ö; third: connection refused") || len(m.Problem) > 500 {
+				t.Errorf("%s: %q", m.State, m.Problem)
+			}
+		}
+		if m := d.message(t, id); m.State != otl.MessageDead || d.first.asks != 1 || d.second.asks != 1 {
+			t.Errorf("asked %d and %d times: %+v", d.first.asks, d.second.asks, m.Message)
+		}
+
+		id = d.queue(t, message.Note{})
+		d.deliver(t)
+		m := d.message(t, id).Message
+		for i := range m.RefusedBy {
+			m.RefusedBy[i].Said = ""
+		}
+		if err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.Messages.Defer(ctx, m) }); err != nil {
+			t.Fatal(err)
+		}
+		d.clock.Advance(time.Minute)
+		d.deliver(t)
+		if m := d.message(t, id); m.Problem != "first: refused at an earlier try; second: refused at an earlier try; third: connection refused" {
+			t.Errorf("%q", m.Problem)
+		}
+		third.fail(nil)
+		d.clock.Advance(time.Hour)
+		d.deliver(t)
+		if m := d.message(t, id); m.Provider != "third" || m.Problem != "" || m.RefusedBy != nil || d.first.asks != 2 || d.second.asks != 2 {
+			t.Errorf("asked %d and %d times: %+v", d.first.asks, d.second.asks, m)
 		}
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/onetimelogin/otl/internal/otl"
 )
 
 // ErrRefused is wrapped by what no further try at the same provider can mend: a letter that it does not take.
@@ -17,8 +19,25 @@ var ErrAddress = fmt.Errorf("address %w", ErrRefused)
 // errRelay is wrapped by a refusal to relay to an address, which is ours to mend, or of this one address alone.
 var errRelay = errors.New("not relayed")
 
-// errRefusedBefore is the error of a provider that refused a message at an earlier try.
-var errRefusedBefore = fmt.Errorf("%w at an earlier try", ErrRefused)
+// refuse notes in a message that a provider refused it, with so many bytes of what it said.
+func refuse(m *otl.Message, who string, err error, most int) {
+	said := strings.TrimPrefix(err.Error(), ErrRefused.Error()+": ")
+	m.RefusedBy = append(m.RefusedBy, otl.Refusal{By: who, Said: cut(said, most)})
+}
+
+// refusedBefore is the error of a provider that refused a message at an earlier try, and nil of any other.
+func refusedBefore(m otl.Message, who string) error {
+	for _, before := range m.RefusedBy {
+		switch {
+		case before.By != who:
+		case before.Said == "":
+			return fmt.Errorf("%w at an earlier try", ErrRefused)
+		default:
+			return fmt.Errorf("%w at an earlier try: %s", ErrRefused, before.Said)
+		}
+	}
+	return nil
+}
 
 // fault is why a provider did not take a message.
 type fault struct {

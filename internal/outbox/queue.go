@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -222,10 +221,15 @@ func cut(s string, most int) string {
 	return s
 }
 
-var (
-	errExpired    = fmt.Errorf("%w: it is of no use any more", ErrRefused)
-	errNoProvider = fmt.Errorf("%w: no provider is configured for this channel", ErrRefused)
-)
+var errNoProvider = fmt.Errorf("%w: no provider is configured for this channel", ErrRefused)
+
+// expired is the error of a message that is of no use any more; why it was not sent in time the try before it says.
+func expired(m otl.Message) error {
+	if m.Problem == "" {
+		return fmt.Errorf("%w: it is of no use any more", ErrRefused)
+	}
+	return fmt.Errorf("%w: it is of no use any more; the try before: %s", ErrRefused, m.Problem)
+}
 
 // hand gives a message to the first provider that takes it, and says which those were that refused it.
 func (q *Queue) hand(ctx context.Context, stored store.StoredMessage) (m otl.Message, provider string, err error) {
@@ -233,7 +237,7 @@ func (q *Queue) hand(ctx context.Context, stored store.StoredMessage) (m otl.Mes
 		return m, "", fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	if !m.ExpiresAt.IsZero() && !q.Now().Before(m.ExpiresAt) {
-		return m, "", errExpired
+		return m, "", expired(m)
 	}
 	site, err := q.Store.Read.Sites.ByID(ctx, m.SiteID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -255,18 +259,19 @@ func (q *Queue) hand(ctx context.Context, stored store.StoredMessage) (m otl.Mes
 }
 
 // offerAll offers the letter of a message to one provider after the other until one takes it, or says that nobody can
-// (ADR 56). Those that refuse it are noted in the message, and are not offered it again.
+// (ADR 56). Those that refuse it are noted in the message with what they said, and are not offered it again.
 func (q *Queue) offerAll(ctx context.Context, m *otl.Message, l message.Letter) (provider string, err error) {
 	var all faults
 	for i, s := range q.Senders[m.Channel] {
-		said := errRefusedBefore
-		if who := identity(s); !slices.Contains(m.RefusedBy, who) {
-			if said = q.offer(ctx, q.breaker(place{m.Channel, i}), s, *m, l); errors.Is(said, ErrRefused) {
-				m.RefusedBy = append(m.RefusedBy, who)
-			}
-		}
+		who := identity(s)
+		said := refusedBefore(*m, who)
 		if said == nil {
-			return s.Name(), nil
+			if said = q.offer(ctx, q.breaker(place{m.Channel, i}), s, *m, l); said == nil {
+				return s.Name(), nil
+			}
+			if errors.Is(said, ErrRefused) {
+				refuse(m, who, said, maxProblem/len(q.Senders[m.Channel]))
+			}
 		}
 		if all = append(all, fault{s.Name(), said}); errors.Is(said, ErrAddress) {
 			return s.Name(), all

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"net/url"
 	"strings"
 	"time"
 
@@ -23,8 +24,34 @@ const messageColumns = `id, kind, channel, user_id, site_id, recipient, locale, 
 func messageDest(m *StoredMessage) []any {
 	return []any{
 		&m.ID, &m.Kind, &m.Channel, text(&m.UserID), &m.SiteID, &m.Recipient, &m.Locale, &m.Sealed, at(&m.CreatedAt), at(&m.ExpiresAt),
-		&m.State, &m.Tries, at(&m.DueAt), at(&m.SettledAt), &m.Provider, &m.Problem, words(&m.RefusedBy, strings.Fields),
+		&m.State, &m.Tries, at(&m.DueAt), at(&m.SettledAt), &m.Provider, &m.Problem, words(&m.RefusedBy, refusals),
 	}
+}
+
+// refusedBy writes refusals as a column holds them: a word says by whom, and the next one, after "=", what was said. A node
+// of a program that knows the first ones alone keeps both as words.
+func refusedBy(all []otl.Refusal) string {
+	var out []string
+	for _, one := range all {
+		if out = append(out, one.By); one.Said != "" {
+			out = append(out, "="+url.QueryEscape(one.Said))
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// refusals reads what refusedBy writes.
+func refusals(s string) (all []otl.Refusal) {
+	for _, word := range strings.Fields(s) {
+		said, is := strings.CutPrefix(word, "=")
+		switch {
+		case !is:
+			all = append(all, otl.Refusal{By: word})
+		case len(all) > 0:
+			all[len(all)-1].Said, _ = url.QueryUnescape(said) // "" of what nobody wrote
+		}
+	}
+	return all
 }
 
 // Insert queues a message, or writes one that is settled already.
@@ -66,9 +93,9 @@ func (g Messages) Claim(ctx context.Context, channel otl.Channel, now time.Time,
 }
 
 // Settle ends a message if this is still the try it was claimed for. Its data is
-// replaced by what Sealed holds by then.
+// replaced by what Sealed holds by then, and who refused it is forgotten: Problem says what is of use.
 func (g Messages) Settle(ctx context.Context, m StoredMessage) (bool, error) {
-	n, err := g.exec(ctx, `UPDATE messages SET state = $1, settled_at = $2, provider = $3, problem = $4, data = $5
+	n, err := g.exec(ctx, `UPDATE messages SET state = $1, settled_at = $2, provider = $3, problem = $4, data = $5, refused_by = ''
 		WHERE id = $6 AND state = 'waiting' AND tries = $7`,
 		string(m.State), millis(m.SettledAt), m.Provider, m.Problem, m.Sealed, m.ID, m.Tries)
 	return n > 0, err
@@ -83,14 +110,14 @@ func (g Messages) Drop(ctx context.Context, m otl.Message) error {
 // Defer has a message tried again later.
 func (g Messages) Defer(ctx context.Context, m otl.Message) error {
 	_, err := g.exec(ctx, `UPDATE messages SET due_at = $1, problem = $2, refused_by = $3 WHERE id = $4 AND state = 'waiting' AND tries = $5`,
-		millis(m.DueAt), m.Problem, strings.Join(m.RefusedBy, " "), m.ID, m.Tries)
+		millis(m.DueAt), m.Problem, refusedBy(m.RefusedBy), m.ID, m.Tries)
 	return err
 }
 
 // Postpone has a message looked at again later as if it had not been tried: nobody could be handed it.
 func (g Messages) Postpone(ctx context.Context, m otl.Message) error {
 	_, err := g.exec(ctx, `UPDATE messages SET due_at = $1, problem = $2, refused_by = $3, tries = tries - 1 WHERE id = $4 AND state = 'waiting' AND tries = $5`,
-		millis(m.DueAt), m.Problem, strings.Join(m.RefusedBy, " "), m.ID, m.Tries)
+		millis(m.DueAt), m.Problem, refusedBy(m.RefusedBy), m.ID, m.Tries)
 	return err
 }
 
