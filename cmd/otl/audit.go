@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -74,7 +75,7 @@ func auditListCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "list", Short: "List entries, newest first", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := checkLimit(c, limit); err != nil {
+			if err := cmp.Or(checkLimit(c, limit), checkPlace(c, "before", "evt_", before)); err != nil {
 				return err
 			}
 			return a.onLog(c, func(ctx context.Context, n *node.Node) error {
@@ -140,6 +141,11 @@ func find(ctx context.Context, n *node.Node, user, siteID string, q store.EventQ
 		}
 		siteID = s.ID
 	}
+	if q.Before != "" {
+		if known, err := n.Store.Read.Events.Known(ctx, q.Before); err != nil || !known {
+			return nil, cmp.Or(err, error(otl.NoSuch("entry of the log, behind which --before goes on: "+q.Before)))
+		}
+	}
 	q.UserID, q.SiteID = user, siteID
 	found, err := n.Store.Read.Events.Select(ctx, q)
 	if err != nil {
@@ -178,7 +184,7 @@ func auditExportCommand(a *app) *cobra.Command {
 					}
 					siteID = s.ID
 				}
-				return export(ctx, n, a.stdout, siteID, after)
+				return export(ctx, c, n, a.stdout, siteID, after)
 			})
 		},
 	}
@@ -189,10 +195,13 @@ func auditExportCommand(a *app) *cobra.Command {
 
 // export writes a log as far as it goes now. That it is exported is noted before the
 // first line, so that an export that is broken off is in the log too (AU-05).
-func export(ctx context.Context, n *node.Node, out io.Writer, siteID string, after int64) error {
+func export(ctx context.Context, c *cobra.Command, n *node.Node, out io.Writer, siteID string, after int64) error {
 	span, err := n.Store.Read.Logs.Span(ctx, siteID)
 	if err != nil {
 		return err
+	}
+	if after < 0 || after > span.Head.Length {
+		return wrongUse(c, fmt.Sprintf("--after must be a seq of the log, of which the newest is %d, or 0", span.Head.Length))
 	}
 	after = max(after, span.Pruned.Length)
 	if err := n.Events.Note(ctx, otl.EventAuditExported, siteID, after+1, span.Head.Length); err != nil {

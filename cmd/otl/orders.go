@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -140,7 +141,7 @@ func ordersList(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "list", Short: "List orders, newest first", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := checkLimit(c, limit); err != nil {
+			if err := cmp.Or(checkLimit(c, limit), checkPlace(c, "before", "", before)); err != nil {
 				return err
 			}
 			return a.onNode(c, func(ctx context.Context, n *node.Node) error {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/onetimelogin/otl/internal/secret"
 )
 
 // markUsage makes wrong arguments and missing flags of any command a usage
@@ -48,6 +50,14 @@ func badFlag(c *cobra.Command, err error) error {
 
 func wrongUse(c *cobra.Command, text string) error {
 	return usageError{errors.New(text), c.CommandPath() + " --help"}
+}
+
+// checkPlace checks the id behind which a list goes on, where one is given: a mistyped one would be an empty list.
+func checkPlace(c *cobra.Command, flag, prefix, id string) error {
+	if bare, is := strings.CutPrefix(id, prefix); id != "" && (!is || !secret.ValidID(bare)) {
+		return wrongUse(c, "--"+flag+" must be an id of the list, such as "+prefix+"01HKZ5D2C4E6G8J1K3N5Q7S9TV")
+	}
+	return nil
 }
 
 func unknownCommand(c *cobra.Command, args []string) error {

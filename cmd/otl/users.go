@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,7 +55,7 @@ func usersList(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "list", Short: "List people, oldest first", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := checkLimit(c, limit); err != nil {
+			if err := cmp.Or(checkLimit(c, limit), checkPlace(c, "after", "", after)); err != nil {
 				return err
 			}
 			return a.onNode(c, func(ctx context.Context, n *node.Node) error {

@@ -220,6 +220,13 @@ func (g Events) Select(ctx context.Context, q EventQuery) ([]otl.Event, error) {
 	return found, err
 }
 
+// Known reports whether there is an event with an id.
+func (g Events) Known(ctx context.Context, id string) (bool, error) {
+	var n int
+	err := g.one(ctx, `SELECT count(*) FROM events WHERE id = $1`, []any{id}, &n)
+	return n > 0, err
+}
+
 // Since gives the first place in the log that an event with an id or one above it has, 0 where none has one.
 // It looks at all of them, and at none below: what came after a clock was set back can stand anywhere.
 func (g Events) Since(ctx context.Context, id string) (seq int64, err error) {
