@@ -139,7 +139,6 @@ func TestWH03_WhatCountsAsDelivered(t *testing.T) {
 			_, _ = w.Write([]byte("half"))
 		}, otl.DeliveryWaiting, "broke off"},
 		"nothing": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, otl.DeliveryWaiting, "connection"},
-		"slow":    {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, otl.DeliveryWaiting, "in time"},
 	}
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		made := map[string]webhook.Made{}
@@ -166,6 +165,20 @@ func TestWH03_WhatCountsAsDelivered(t *testing.T) {
 		w.Deliver(t)
 		if n := len(deliveries(t, w, made["410"])); n != 1 {
 			t.Errorf("%d deliveries for an endpoint that is gone", n)
+		}
+	})
+}
+
+// TestWH03_WhoDoesNotAnswerInTimeIsAskedAgain.
+func TestWH03_WhoDoesNotAnswerInTimeIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		h, made := w.Hook(t, w.Notes)
+		h.Answer(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		happen(t, w, w.Notes, 1)
+		w.Deliver(t)
+		if d := deliveries(t, w, made)[0]; d.State != otl.DeliveryWaiting || d.Attempts != 1 || !strings.Contains(d.Problem, "in time") {
+			t.Errorf("%+v", d.Delivery)
 		}
 	}, func(o *node.Options) { o.Egress = egress.Policy{Loopback: true, Timeout: 500 * time.Millisecond} })
 }
