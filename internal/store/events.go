@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math"
-	"slices"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -15,6 +13,9 @@ import (
 type Events struct{ group }
 
 const eventColumns = `id, type, user_id, site_id, session_id, data, created_at, actor_kind, actor_id, via, address, request_id, changes, COALESCE(seq, 0), hash, erased`
+
+// eventPlaces are the same columns as they are stored, and what orders those without a place.
+const eventPlaces = `id, type, user_id, site_id, session_id, data, created_at, actor_kind, actor_id, via, address, request_id, changes, seq, hash, erased, position`
 
 func eventDest(e *otl.Event) []any {
 	return rawDest(e, words(&e.Data, storedData), words(&e.Changes, storedChanges))
@@ -186,38 +187,28 @@ type EventQuery struct {
 
 // Select gives the events a query is for, newest first: in the order of the log, whatever clocks said
 // (AU-07), before all those that have no place in it yet, in the order in which they will get one. There are none
-// before an event that is not in the log.
+// before an event that is not in the log. It is one statement, so that what gets its place meanwhile is neither left out nor
+// given twice. From where on it reads the log, where From says so, all events from there on say, and none before: what came
+// after a clock was set back can stand anywhere; not the index of places, which is as long as the log.
 func (g Events) Select(ctx context.Context, q EventQuery) ([]otl.Event, error) {
-	from, to, position := int64(0), int64(math.MaxInt64), int64(math.MaxInt64)
-	if q.Before != "" {
-		var seq int64
-		err := g.one(ctx, `SELECT COALESCE(seq, 0), position FROM events WHERE id = $1`, []any{q.Before}, &seq, &position)
-		if errors.Is(err, ErrNotFound) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if seq > 0 {
-			to, position = seq, 0
-		}
+	whose := ""
+	switch {
+	case q.UserID != "" && q.SiteID != "":
+		whose = `user_id = $4 AND site_id = $5 AND `
+	case q.UserID != "":
+		whose = `user_id = $4 AND `
+	case q.SiteID != "":
+		whose = `site_id = $5 AND `
 	}
-	found, err := g.waiting(ctx, q, position)
-	if err != nil || len(found) > 0 && len(found) == q.Limit {
-		return found, err
-	}
-	if q.From != "" { // by now what was not waiting has its place
-		if from, err = g.Since(ctx, q.From); err != nil || from == 0 {
-			return found, err
-		}
-	}
-	placed, err := g.placed(ctx, q, from, to)
-	for _, e := range placed {
-		if len(found) < q.Limit && !slices.ContainsFunc(found, func(f otl.Event) bool { return f.ID == e.ID }) { // it got its place meanwhile
-			found = append(found, e)
-		}
-	}
-	return found, err
+	return all(ctx, g.group, `SELECT `+eventColumns+` FROM (
+		SELECT `+eventPlaces+` FROM (SELECT `+eventPlaces+` FROM events WHERE seq IS NULL
+			AND (position, id) < (CASE WHEN $1 = '' THEN 9223372036854775807 ELSE (SELECT b.position FROM events b WHERE b.id = $1 AND b.seq IS NULL) END, $1)
+			AND id >= $2 AND ($3 = '' OR type = $3) AND ($4 = '' OR user_id = $4) AND ($5 = '' OR site_id = $5) ORDER BY position DESC, id DESC LIMIT $6) AS first
+		UNION ALL SELECT `+eventPlaces+` FROM (SELECT `+eventPlaces+` FROM events WHERE `+whose+`seq >= CASE WHEN $2 = '' THEN 0 ELSE (SELECT min(b.seq + 0) FROM events b WHERE b.id >= $2) END
+			AND seq < CASE WHEN $1 = '' THEN 9223372036854775807 ELSE (SELECT COALESCE(b.seq, 9223372036854775807) FROM events b WHERE b.id = $1) END
+			AND id >= $2 AND ($3 = '' OR type = $3) ORDER BY seq DESC LIMIT $6) AS placed) AS page
+		ORDER BY seq IS NULL DESC, seq DESC, position DESC, id DESC LIMIT $6`,
+		[]any{q.Before, q.From, string(q.Type), q.UserID, q.SiteID, q.Limit}, eventDest)
 }
 
 // Known reports whether there is an event with an id.
@@ -225,39 +216,6 @@ func (g Events) Known(ctx context.Context, id string) (bool, error) {
 	var n int
 	err := g.one(ctx, `SELECT count(*) FROM events WHERE id = $1`, []any{id}, &n)
 	return n > 0, err
-}
-
-// Since gives the first place in the log that an event with an id or one above it has, 0 where none has one.
-// It looks at all of them, and at none below: what came after a clock was set back can stand anywhere.
-func (g Events) Since(ctx context.Context, id string) (seq int64, err error) {
-	err = g.one(ctx, `SELECT COALESCE(min(seq + 0), 0) FROM events WHERE id >= $1`, []any{id}, &seq) // not the index of places, which is as long as the log
-	return seq, err
-}
-
-// waiting gives the events a query is for that have no place in the log yet, before a position.
-func (g Events) waiting(ctx context.Context, q EventQuery, position int64) ([]otl.Event, error) {
-	if position == 0 {
-		return nil, nil
-	}
-	return all(ctx, g.group, `SELECT `+eventColumns+` FROM events WHERE seq IS NULL AND (position, id) < ($1, $2)
-		AND ($3 = '' OR user_id = $3) AND ($4 = '' OR site_id = $4) AND ($5 = '' OR type = $5) AND id >= $6 ORDER BY position DESC, id DESC LIMIT $7`,
-		[]any{position, q.Before, q.UserID, q.SiteID, string(q.Type), q.From, q.Limit}, eventDest)
-}
-
-// placed gives the events a query is for from a place of the log to another, which is not among them.
-func (g Events) placed(ctx context.Context, q EventQuery, from, to int64) ([]otl.Event, error) {
-	const columns = `SELECT ` + eventColumns + ` FROM events `
-	const order = `seq >= $1 AND seq < $2 AND id >= $3 AND ($4 = '' OR type = $4) ORDER BY seq DESC LIMIT $5`
-	text, args := columns+`WHERE `+order, []any{from, to, q.From, string(q.Type), q.Limit}
-	switch {
-	case q.UserID != "" && q.SiteID != "":
-		text, args = columns+`WHERE user_id = $6 AND site_id = $7 AND `+order, append(args, q.UserID, q.SiteID)
-	case q.UserID != "":
-		text, args = columns+`WHERE user_id = $6 AND `+order, append(args, q.UserID)
-	case q.SiteID != "":
-		text, args = columns+`WHERE site_id = $6 AND `+order, append(args, q.SiteID)
-	}
-	return all(ctx, g.group, text, args, eventDest)
 }
 
 func storedData(s string) map[string]string {

@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"reflect"
@@ -520,6 +522,70 @@ func TestAU07_EventsAreListedByTheirPlaces(t *testing.T) {
 		place(8)
 		all()
 	})
+}
+
+// meanwhile does something between the statements of a reader.
+type meanwhile struct {
+	store.Conn
+	do func()
+	n  int
+}
+
+func (m *meanwhile) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	if m.n++; m.n > 1 {
+		m.do()
+	}
+	return m.Conn.QueryContext(ctx, text, args...)
+}
+
+// TestAU07_APageIsOfOneMoment: what is appended and gets its place while a page is read is neither left out nor given twice, nor
+// does it come before what happened later.
+func TestAU07_APageIsOfOneMoment(t *testing.T) {
+	t.Parallel()
+	for _, e := range otltest.Engines() {
+		t.Run(string(e), func(t *testing.T) {
+			t.Parallel()
+			for want, q := range map[string]store.EventQuery{
+				"54321": {}, "5432": {Limit: 4}, "21": {Before: "evt_3"}, "2": {Before: "evt_3", Limit: 1}, "543": {From: "evt_3"}, "1": {UserID: "jane", Before: "evt_2"},
+			} {
+				db := database(t, e)
+				tx := store.NewTx(db)
+				n, length := 0, int64(0)
+				add := func() {
+					n++
+					if err := tx.Events.Append(t.Context(), otl.Event{ID: fmt.Sprint("evt_", n), Type: otl.EventUserUpdated, UserID: "jane", CreatedAt: start}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for range 5 {
+					add()
+				}
+				place := func() {
+					add()
+					found, err := tx.Events.Unplaced(t.Context(), 100)
+					for i := range found {
+						length++
+						found[i].Seq, found[i].Hash = length, []byte("x")
+					}
+					if err = errors.Join(err, tx.Events.Place(t.Context(), found)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				q.Limit = cmp.Or(q.Limit, 10)
+				page, err := store.NewTx(&meanwhile{Conn: db, do: place}).Events.Select(t.Context(), q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := ""
+				for _, e := range page {
+					got += strings.TrimPrefix(e.ID, "evt_")
+				}
+				if got != want {
+					t.Errorf("%+v: %s, want %s", q, got, want)
+				}
+			}
+		})
+	}
 }
 
 func TestTheStateOfTheKeysChangesWithThem(t *testing.T) {

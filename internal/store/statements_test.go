@@ -306,7 +306,7 @@ func TestWhatWasUsedUpIsPassedOver(t *testing.T) {
 }
 
 // TestAU07_TheLogIsListedByIndexes: whoever asks for the newest entries of the log, of a person or of a site has them
-// from the end of an index, however many there are, and nothing is sorted.
+// from the end of an index, however many there are, and nothing is sorted but the page.
 func TestAU07_TheLogIsListedByIndexes(t *testing.T) {
 	t.Parallel()
 	db := database(t, otltest.SQLite)
@@ -317,14 +317,15 @@ func TestAU07_TheLogIsListedByIndexes(t *testing.T) {
 			continue
 		}
 		steps := plan(t, db, text)
-		if slices.ContainsFunc(steps, func(s string) bool { return strings.Contains(s, "TEMP B-TREE") }) {
-			t.Errorf("%q\n\t%s", steps, text)
+		for i, step := range steps {
+			if found[step] = true; strings.Contains(step, "TEMP B-TREE") && steps[i-1] != "SCAN page" {
+				t.Errorf("%q\n\t%s", steps, text)
+			}
 		}
-		found[steps[0]] = true
 	}
 	for _, want := range []string{
 		"SEARCH events USING INDEX events_seq (seq>? AND seq<?)", "SEARCH events USING INDEX events_user_seq (user_id=? AND seq>? AND seq<?)",
-		"SEARCH events USING INDEX events_site_seq (site_id=? AND seq>? AND seq<?)", "SEARCH events USING INDEX events_unplaced ((position,id)<(?,?))", "SEARCH events USING INDEX sqlite_autoindex_events_1 (id>?)",
+		"SEARCH events USING INDEX events_site_seq (site_id=? AND seq>? AND seq<?)", "SEARCH events USING INDEX events_unplaced ((position,id)<(?,?))", "SEARCH b USING INDEX sqlite_autoindex_events_1 (id>?)",
 	} {
 		if !found[want] {
 			t.Errorf("no %s among %q", want, slices.Sorted(maps.Keys(found)))
