@@ -26,6 +26,7 @@ type clientJSON struct {
 	Resources    []string  `json:"resources"`
 	LinkConfirm  string    `json:"link_confirm"`
 	SignUp       bool      `json:"allow_signup"`
+	AutoCreate   bool      `json:"auto_create"`
 	NoPKCE       bool      `json:"no_pkce"`
 	Auth         string    `json:"auth"`
 	JWKSURI      string    `json:"jwks_uri"`
@@ -41,9 +42,20 @@ type clientJSON struct {
 func newClientJSON(c otl.Client) clientJSON {
 	return clientJSON{
 		ID: c.ID, SiteID: c.SiteID, Name: c.Name, Scopes: strings.Fields(c.Scopes.String()), RedirectURIs: append([]string{}, c.RedirectURIs...), PostLogout: append([]string{}, c.PostLogout...),
-		Resources: append([]string{}, c.Resources...), LinkConfirm: string(c.LinkConfirm), SignUp: c.SignUp, NoPKCE: c.NoPKCE,
+		Resources: append([]string{}, c.Resources...), LinkConfirm: string(c.LinkConfirm), SignUp: c.SignUp, AutoCreate: c.AutoCreate, NoPKCE: c.NoPKCE,
 		Auth: string(c.Auth), JWKSURI: c.JWKSURI, RequirePAR: c.RequirePAR, RequireDPoP: c.RequireDPoP, Device: c.Device, SigningAlg: string(c.SigningAlg), FAPI: c.FAPI, SubjectType: string(c.SubjectType), CreatedAt: c.CreatedAt,
 	}
+}
+
+// signUps says when a client has people created.
+func (c clientJSON) signUps() string {
+	switch {
+	case !c.SignUp:
+		return "no"
+	case c.AutoCreate:
+		return "by links"
+	}
+	return "asked for"
 }
 
 func clientsCommand(a *app) *cobra.Command {
@@ -115,6 +127,7 @@ func clientsCreate(a *app, on onClients) *cobra.Command {
 	f.StringArrayVar(&n.Resources, "resource", nil, "audience it may ask tokens for; may be repeated")
 	f.StringVar(&n.LinkConfirm, "link-confirm", "", "whether the page of a one-time link asks for a press: auto, always or never (default auto)")
 	f.BoolVar(&n.SignUp, "allow-signup", false, "let it have people created whom nobody knows")
+	f.BoolVar(&n.AutoCreate, "auto-create", false, autoCreateText)
 	f.BoolVar(&n.NoPKCE, "no-pkce", false, "let it do without PKCE at /oidc/authorize; for programs that know none")
 	f.BoolVar(&public, "public", false, "it keeps no secret: an app that people hold in their hands; PKCE only")
 	f.StringVar(&keys, "jwks", "", "file with its public keys, a JWK set: it proves itself by private_key_jwt")
@@ -162,8 +175,8 @@ func clientsList(a *app, on onClients) *cobra.Command {
 					out = append(out, newClientJSON(one))
 				}
 				return a.print(map[string]any{"data": out}, func() {
-					table(a.stdout, []string{"ID", "NAME", "SCOPES", "REDIRECT URIS"}, out, func(c clientJSON) []string {
-						return []string{c.ID, c.Name, strings.Join(c.Scopes, " "), strings.Join(c.RedirectURIs, " ")}
+					table(a.stdout, []string{"ID", "NAME", "SCOPES", "SIGN-UPS", "REDIRECT URIS"}, out, func(c clientJSON) []string {
+						return []string{c.ID, c.Name, strings.Join(c.Scopes, " "), c.signUps(), strings.Join(c.RedirectURIs, " ")}
 					})
 				})
 			})
@@ -174,8 +187,9 @@ func clientsList(a *app, on onClients) *cobra.Command {
 func clientsUpdate(a *app, on onClients) *cobra.Command {
 	var name, confirm string
 	var scopes, redirects, landings []string
+	var signUp, autoCreate bool
 	c := &cobra.Command{
-		Use: "update CLIENT_ID", Short: "Change the name, scopes and addresses of a client", Args: cobra.ExactArgs(1),
+		Use: "update CLIENT_ID", Short: "Change the name, scopes, addresses and switches of a client", Args: cobra.ExactArgs(1),
 		Long: "Changes what is named of a client, and leaves the rest as it is. How it proves itself stays: another way is another client.\n" +
 			"What it may do no more is refused from the next call on.",
 		Example: "  otl clients update --site notes 01HKZ3M5Q8J9X2V7C4B6N1D0FG --scopes auth --link-confirm always",
@@ -184,6 +198,7 @@ func clientsUpdate(a *app, on onClients) *cobra.Command {
 			given(c, map[string]func(){
 				"name": func() { change.Name = &name }, "link-confirm": func() { change.LinkConfirm = &confirm }, "scopes": func() { change.Scopes = &scopes },
 				"redirect-uri": func() { change.RedirectURIs = &redirects }, "post-logout-uri": func() { change.PostLogout = &landings },
+				"allow-signup": func() { change.SignUp = &signUp }, "auto-create": func() { change.AutoCreate = &autoCreate },
 			})
 			if change == (site.ClientChange{}) {
 				return wrongUse(c, "nothing to change: name what is to be different")
@@ -203,8 +218,13 @@ func clientsUpdate(a *app, on onClients) *cobra.Command {
 	f.StringSliceVar(&scopes, "scopes", nil, "what it may do, all of it: auth, users, admin, otp:direct")
 	f.StringSliceVar(&redirects, "redirect-uri", nil, "where people may be sent back to, all of them; empty for none")
 	f.StringSliceVar(&landings, "post-logout-uri", nil, "where people may be sent who signed out, besides those, all of them; empty for none")
+	f.BoolVar(&signUp, "allow-signup", false, "let it have people created whom nobody knows; =false for no longer")
+	f.BoolVar(&autoCreate, "auto-create", false, autoCreateText+"; =false for no longer")
 	return c
 }
+
+// autoCreateText says what --auto-create does.
+const autoCreateText = "with --allow-signup: a link that it sends to an address of none of the site's people adds whoever opens it (Transmit's link/email/send)"
 
 func clientsRevoke(a *app, on onClients) *cobra.Command {
 	return &cobra.Command{

@@ -19,6 +19,7 @@ type Client struct {
 	Resources    []string // audiences it may ask tokens for, besides the usual one
 	LinkConfirm  Confirm
 	SignUp       bool // it may have people created whom nobody knows
+	AutoCreate   bool // a link it sends to an address of none of the site's people is a sign-up, where it may have people created
 	NoPKCE       bool // it may do without PKCE (decision D13)
 	Auth         ClientAuth
 	JWKS         string // its public keys, a JWK set; "" where JWKSURI says where they are, or it has none
@@ -36,6 +37,9 @@ type Client struct {
 // Empowered reports whether a client may have scopes beyond auth: it proves itself, and knows people by the ids that
 // the calls of the others are about.
 func (c Client) Empowered() bool { return c.Auth != AuthNone && c.SubjectType != SubjectPairwise }
+
+// Welcomes reports whether the links that a client sends add people to its site.
+func (c Client) Welcomes() bool { return c.SignUp && c.AutoCreate }
 
 // Confirm says whether the page of a one-time link asks for a press (decision D4).
 type Confirm string

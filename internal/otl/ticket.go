@@ -53,6 +53,7 @@ type Ticket struct {
 	ID        string
 	Purpose   Purpose
 	UserID    string // "" for one that stands for nobody
+	Newcomer  bool   // with nobody: it is for whoever holds the address it was mailed to, who is looked for when it is used
 	SiteID    string // where it was asked for
 	Slot      string // a ticket takes the place of the one in its slot; its own id where there may be many
 	Channel   Channel

@@ -78,7 +78,10 @@ type CodeRequest struct {
 	// called with who was found once nothing but that keeps the message from being sent,
 	// and adds him where that was nobody; nil for people of the site alone.
 	Welcome func(context.Context, otl.User) error
-	Opens   bool // the person is creating an account: the message says so
+	// Newcomer, with Known, is the address of Who as it was written: a link goes there though it is that of none of
+	// the site's people, and its code finds who holds it, or adds him (LinkAttempt.Welcome). "" for people of the site alone.
+	Newcomer string
+	Opens    bool // the person is creating an account: the message says so
 	// Quiet has it seem to be sent where only whoever is known where he is gets one: pages
 	// would tell a neighbour who is signed in behind the same address (OT-10). Not with Known.
 	Quiet bool
@@ -88,6 +91,7 @@ type CodeRequest struct {
 
 	crosses  time.Time // until when a link sent before it for the same can be used
 	withheld bool      // it only seems to be sent, as to everybody who is not known: Quiet, or the SMS of the day are used up
+	invites  bool      // it goes to the address of a newcomer
 }
 
 // CodeSent is what became of a request.
@@ -185,6 +189,10 @@ func (s *Codes) receiver(ctx context.Context, r *CodeRequest) (otl.User, string,
 			return u, "", err
 		}
 		u = m.User
+	}
+	if r.invites = r.newcomer(u, err); r.invites {
+		at, err := otl.ParseEmail(r.Newcomer)
+		return u, at.Address, err
 	}
 	if err != nil && r.Known {
 		return u, "", otl.NoSuch("user")
@@ -313,11 +321,11 @@ func (r CodeRequest) recipient(u otl.User, g otl.Grant) (string, error) {
 // code, and the message that carries the code and the link, if there is one.
 func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string, digest []byte, link string) (CodeSent, error) {
 	now := s.Now()
-	if u.ID == "" {
+	if u.ID == "" && !r.invites {
 		to = ""
 	}
 	t := otl.Ticket{
-		ID: secret.NewID(now), Purpose: otl.PurposeSignIn, UserID: u.ID, SiteID: r.Site.ID, Slot: r.slot(u), Channel: r.Channel,
+		ID: secret.NewID(now), Purpose: otl.PurposeSignIn, UserID: u.ID, Newcomer: r.invites, SiteID: r.Site.ID, Slot: r.slot(u), Channel: r.Channel,
 		CreatedAt: now, ExpiresAt: now.Add(r.TTL), Data: map[string]string{},
 	}
 	for k, v := range r.Data {
@@ -341,7 +349,7 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 	}
 	code := secret.NewCode(s.Length)
 	shown := code
-	if link != "" && !r.Site.Offers(otl.WayCode) {
+	if link != "" && (!r.Site.Offers(otl.WayCode) || r.invites) {
 		shown = "" // nobody knows the code beside the link
 	}
 	key := otl.RequestOf(ctx).SiteKeyID
@@ -418,6 +426,7 @@ type CodeAttempt struct {
 type Proven struct {
 	Entered
 	Ticket otl.Ticket
+	Added  bool // the person was not there before
 }
 
 // Verify signs a person in with a one-time code. Each guess is counted before it is

@@ -79,6 +79,9 @@ func (s *Codes) SendLink(ctx context.Context, r LinkRequest) (LinkSent, error) {
 	if r.TTL == 0 {
 		r.TTL = s.LinkTTL
 	}
+	if r.invites && r.Confirm == otl.ConfirmNever {
+		r.Confirm = otl.ConfirmAuto // what scanners of mails open adds nobody, and shows no site who somebody is (D1)
+	}
 	r.Data = withData(r.Data, map[string]string{dataRedirect: r.Redirect, dataState: r.State, dataClient: r.Client, dataConfirm: string(r.Confirm), dataLocale: u.Locale, dataFlow: r.Flow})
 	if r.Channel == otl.ChannelMail {
 		r.crosses = s.Now().Add(crossing)
@@ -311,10 +314,13 @@ type LinkAttempt struct {
 	RequestID string
 	Join      string // as in CodeAttempt
 	Door      *Door  // as in CodeAttempt
+	// Welcome adds whoever holds an address that nobody has, where the link was a newcomer's (CodeRequest.Newcomer);
+	// nil where the site takes nobody new.
+	Welcome func(ctx context.Context, tx *store.Tx, address string) (otl.User, error)
 }
 
 // Redeem signs a person in with the code of a link he opened. The error is ErrLink,
-// ErrDisabled, or session.ErrNone for Join; the code stays good where it was presented
+// ErrDisabled, ErrNewcomer, or session.ErrNone for Join; the code stays good where it was presented
 // by somebody it is not for. One that is presented again was stolen, or its answer was:
 // the session it opened ends (OA-05).
 func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
@@ -341,6 +347,11 @@ func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 		method := linkMethod(t)
 		if how := t.Data[dataHow]; how != "" {
 			method = otl.Method(how)
+		}
+		if t.Newcomer {
+			if t.UserID, locked, p.Added, err = a.joins(ctx, tx, t, locked); err != nil {
+				return err
+			}
 		}
 		p.Ticket = t
 		way := entry{site: a.Site, door: a.Door, join: a.Join, by: a.Client, ticket: t, method: method, locked: locked}

@@ -105,6 +105,9 @@ func (r CodeRequest) nobodys(t otl.Ticket) otl.Ticket {
 
 // slot gives where the code of whoever was found stands.
 func (r CodeRequest) slot(u otl.User) string {
+	if r.invites {
+		return r.Who.newcomers()
+	}
 	if r.withheld {
 		return r.Who.withheld(r.Data[dataFlow])
 	}

@@ -48,6 +48,7 @@ type NewClient struct {
 	Resources    []string
 	LinkConfirm  string // auto if empty
 	SignUp       bool
+	AutoCreate   bool // links to addresses of nobody are sign-ups; SignUp says whether it may
 	NoPKCE       bool
 	Auth         string // secret if empty
 	JWKS         string // for private_key_jwt: a JWK set, or
@@ -87,7 +88,7 @@ func (s *Clients) Create(ctx context.Context, siteID string, n NewClient) (MadeC
 	}
 	now := s.Now()
 	made := MadeClient{Secret: n.Secret, Client: otl.Client{
-		ID: n.ID, SiteID: siteID, Name: n.Name, Scopes: n.Scopes, RedirectURIs: n.RedirectURIs, PostLogout: n.PostLogout, Resources: n.Resources, LinkConfirm: otl.Confirm(n.LinkConfirm), SignUp: n.SignUp, NoPKCE: n.NoPKCE, CreatedAt: now,
+		ID: n.ID, SiteID: siteID, Name: n.Name, Scopes: n.Scopes, RedirectURIs: n.RedirectURIs, PostLogout: n.PostLogout, Resources: n.Resources, LinkConfirm: otl.Confirm(n.LinkConfirm), SignUp: n.SignUp, AutoCreate: n.AutoCreate, NoPKCE: n.NoPKCE, CreatedAt: now,
 		Auth: otl.ClientAuth(n.Auth), JWKS: n.JWKS, JWKSURI: n.JWKSURI, RequirePAR: n.RequirePAR, RequireDPoP: n.RequireDPoP, FAPI: n.FAPI, Device: n.Device, SigningAlg: otl.SigningAlg(n.SigningAlg), SubjectType: otl.SubjectType(n.SubjectType),
 	}}
 	if made.ID == "" {

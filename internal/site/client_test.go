@@ -169,3 +169,44 @@ func TestAU01_AClientIsChanged(t *testing.T) {
 		}
 	})
 }
+
+// TestAU01_WhoAClientHasCreatedIsChanged by two switches, each an entry of the log; a form of before the change is of another client.
+func TestAU01_WhoAClientHasCreatedIsChanged(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		notes, on, off := w.Notes.Site.ID, true, false
+		made, err := w.Clients.Create(t.Context(), notes, site.NewClient{Name: "web", AutoCreate: true})
+		if err != nil || made.Welcomes() || !made.AutoCreate {
+			t.Fatalf("%+v %v", made, err)
+		}
+		for _, c := range []struct {
+			change  site.ClientChange
+			changed string
+			signs   bool
+		}{
+			{site.ClientChange{SignUp: &on}, "allow_signup", true},
+			{site.ClientChange{AutoCreate: &off}, "auto_create", false},
+			{site.ClientChange{AutoCreate: &on, SignUp: &off}, "allow_signup auto_create", false},
+		} {
+			w.Clock.Advance(time.Second) // of one moment none is the last
+			was, _, err := w.Clients.Find(t.Context(), made.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.change.Of = site.ClientMark(was)
+			if _, err := w.Clients.Update(t.Context(), notes, made.ID, c.change); err != nil {
+				t.Fatal(err)
+			}
+			got, _, err := w.Clients.Find(t.Context(), made.ID)
+			if err != nil || got.Welcomes() != c.signs || site.ClientMark(got) == c.change.Of {
+				t.Errorf("%s: %+v %v", c.changed, got, err)
+			}
+			if all, err := w.Store.Read.Events.List(t.Context(), "", notes, "", 1); err != nil || all[0].Type != otl.EventClientUpdated || all[0].Data[otl.DataChanged] != c.changed {
+				t.Errorf("%s: %+v %v", c.changed, all, err)
+			}
+			if _, err := w.Clients.Update(t.Context(), notes, made.ID, c.change); !otl.Is(err, otl.ErrVersion.Code) {
+				t.Errorf("%s, once more: %v", c.changed, err)
+			}
+		}
+	})
+}

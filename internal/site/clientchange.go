@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -19,6 +20,7 @@ type ClientChange struct {
 	Name, LinkConfirm        *string
 	Scopes                   *[]string
 	RedirectURIs, PostLogout *[]string
+	SignUp, AutoCreate       *bool
 	Of                       string // ClientMark of the client it was made from; "" for whatever it is by now
 }
 
@@ -45,12 +47,18 @@ func (c ClientChange) apply(to *otl.Client) error {
 	if c.PostLogout != nil {
 		to.PostLogout = bad.addresses(*to, "post_logout_redirect_uris", *c.PostLogout)
 	}
+	if c.SignUp != nil {
+		to.SignUp = *c.SignUp
+	}
+	if c.AutoCreate != nil {
+		to.AutoCreate = *c.AutoCreate
+	}
 	return bad.err()
 }
 
 // ClientMark tells states of a client apart, as far as they can be changed.
 func ClientMark(c otl.Client) string {
-	state := []string{c.Name, c.Scopes.String(), strings.Join(c.RedirectURIs, " "), strings.Join(c.PostLogout, " "), string(c.LinkConfirm)}
+	state := []string{c.Name, c.Scopes.String(), strings.Join(c.RedirectURIs, " "), strings.Join(c.PostLogout, " "), string(c.LinkConfirm), strconv.FormatBool(c.SignUp), strconv.FormatBool(c.AutoCreate)}
 	return hex.EncodeToString(secret.Digest(strings.Join(state, "\n"))[:8])
 }
 

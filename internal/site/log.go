@@ -34,7 +34,7 @@ func keyState(k otl.SiteKey) map[string]string {
 func clientState(c otl.Client) map[string]string {
 	return map[string]string{
 		"name": c.Name, "scopes": c.Scopes.String(), "redirect_uris": strings.Join(c.RedirectURIs, " "), "post_logout_redirect_uris": strings.Join(c.PostLogout, " "), "resources": strings.Join(c.Resources, " "),
-		"link_confirm": string(c.LinkConfirm), "allow_signup": strconv.FormatBool(c.SignUp), "no_pkce": strconv.FormatBool(c.NoPKCE),
+		"link_confirm": string(c.LinkConfirm), "allow_signup": strconv.FormatBool(c.SignUp), "auto_create": strconv.FormatBool(c.AutoCreate), "no_pkce": strconv.FormatBool(c.NoPKCE),
 		"auth": string(c.Auth), "jwks_uri": c.JWKSURI, "require_par": strconv.FormatBool(c.RequirePAR), "require_dpop": strconv.FormatBool(c.RequireDPoP), "fapi": strconv.FormatBool(c.FAPI), "device": strconv.FormatBool(c.Device), "signing_alg": string(c.SigningAlg), "subject_type": string(c.SubjectType),
 	}
 }

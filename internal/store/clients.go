@@ -12,34 +12,34 @@ import (
 type Clients struct{ group }
 
 const clientColumns = `c.id, c.site_id, c.name, c.scopes, c.redirect_uris, c.resources, c.link_confirm, c.created_at, c.revoked_at, c.signup, c.no_pkce,
-	c.auth, c.jwks, c.jwks_uri, c.require_par, c.require_dpop, c.device, c.post_logout_uris, c.signing_alg, c.subject_type, c.fapi`
+	c.auth, c.jwks, c.jwks_uri, c.require_par, c.require_dpop, c.device, c.post_logout_uris, c.signing_alg, c.subject_type, c.fapi, c.auto_create`
 
 func clientDest(c *otl.Client) []any {
 	return []any{
 		&c.ID, &c.SiteID, &c.Name, words(&c.Scopes, storedScopes), words(&c.RedirectURIs, strings.Fields), words(&c.Resources, strings.Fields),
 		&c.LinkConfirm, at(&c.CreatedAt), at(&c.RevokedAt), &c.SignUp, &c.NoPKCE,
-		&c.Auth, &c.JWKS, &c.JWKSURI, &c.RequirePAR, &c.RequireDPoP, &c.Device, words(&c.PostLogout, strings.Fields), &c.SigningAlg, &c.SubjectType, &c.FAPI,
+		&c.Auth, &c.JWKS, &c.JWKSURI, &c.RequirePAR, &c.RequireDPoP, &c.Device, words(&c.PostLogout, strings.Fields), &c.SigningAlg, &c.SubjectType, &c.FAPI, &c.AutoCreate,
 	}
 }
 
 // Insert adds a client, known by the digest of its secret. URIs hold no blanks.
 func (g Clients) Insert(ctx context.Context, c otl.Client, digest []byte) error {
 	_, err := g.exec(ctx, `INSERT INTO clients (id, site_id, name, digest, scopes, redirect_uris, resources, created_at, link_confirm, signup, no_pkce,
-			auth, jwks, jwks_uri, require_par, require_dpop, device, post_logout_uris, signing_alg, subject_type, fapi)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
+			auth, jwks, jwks_uri, require_par, require_dpop, device, post_logout_uris, signing_alg, subject_type, fapi, auto_create)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
 		c.ID, c.SiteID, c.Name, digest, c.Scopes.String(), strings.Join(c.RedirectURIs, " "), strings.Join(c.Resources, " "), millis(c.CreatedAt), string(c.LinkConfirm), c.SignUp, c.NoPKCE,
-		string(c.Auth), c.JWKS, c.JWKSURI, c.RequirePAR, c.RequireDPoP, c.Device, strings.Join(c.PostLogout, " "), string(c.SigningAlg), string(c.SubjectType), c.FAPI)
+		string(c.Auth), c.JWKS, c.JWKSURI, c.RequirePAR, c.RequireDPoP, c.Device, strings.Join(c.PostLogout, " "), string(c.SigningAlg), string(c.SubjectType), c.FAPI, c.AutoCreate)
 	if err != nil {
 		return err
 	}
 	return g.setOrigins(ctx, c)
 }
 
-// Update writes what of a client can be changed: its name, scopes and addresses, and what the page of
-// its links does, and reports whether it did: the client is not revoked.
+// Update writes what of a client can be changed: its name, scopes and addresses, what the page of
+// its links does, and whether it may have people created, and reports whether it did: the client is not revoked.
 func (g Clients) Update(ctx context.Context, c otl.Client) (bool, error) {
-	n, err := g.exec(ctx, `UPDATE clients SET name = $1, scopes = $2, redirect_uris = $3, post_logout_uris = $4, link_confirm = $5 WHERE id = $6 AND revoked_at IS NULL`,
-		c.Name, c.Scopes.String(), strings.Join(c.RedirectURIs, " "), strings.Join(c.PostLogout, " "), string(c.LinkConfirm), c.ID)
+	n, err := g.exec(ctx, `UPDATE clients SET name = $1, scopes = $2, redirect_uris = $3, post_logout_uris = $4, link_confirm = $5, signup = $6, auto_create = $7 WHERE id = $8 AND revoked_at IS NULL`,
+		c.Name, c.Scopes.String(), strings.Join(c.RedirectURIs, " "), strings.Join(c.PostLogout, " "), string(c.LinkConfirm), c.SignUp, c.AutoCreate, c.ID)
 	if err != nil || n == 0 {
 		return false, err
 	}

@@ -13,11 +13,14 @@ import (
 // table and no other place for them.
 type Tickets struct{ group }
 
-const ticketColumns = `id, purpose, user_id, site_id, slot, channel, tries, data, created_at, expires_at, used_at`
+const ticketColumns = `id, purpose, user_id, site_id, slot, channel, tries, data, created_at, expires_at, used_at, newcomer`
+
+// opens leaves out what stands for nobody and opens nothing.
+const opens = `(user_id IS NOT NULL OR newcomer)`
 
 func ticketDest(t *otl.Ticket, data *string) []any {
 	return []any{
-		&t.ID, &t.Purpose, text(&t.UserID), &t.SiteID, &t.Slot, &t.Channel, &t.Tries, data, at(&t.CreatedAt), at(&t.ExpiresAt), at(&t.UsedAt),
+		&t.ID, &t.Purpose, text(&t.UserID), &t.SiteID, &t.Slot, &t.Channel, &t.Tries, data, at(&t.CreatedAt), at(&t.ExpiresAt), at(&t.UsedAt), &t.Newcomer,
 	}
 }
 
@@ -35,7 +38,7 @@ func (g Tickets) ticket(ctx context.Context, statement string, args []any, more 
 // It takes the place of the one that the person has for the same purpose
 // at the same site in the same slot (OT-04), in one statement; the secret of that one can be
 // used until CrossedUntil if what goes with both is the same. One without a person opens
-// nothing: it is written where nobody was found, so that it takes as long, and in a slot
+// nothing, but for a newcomer's: it is written where nobody was found, so that it takes as long, and in a slot
 // takes the place of nobody's before it.
 func (g Tickets) Insert(ctx context.Context, t otl.Ticket, digest, code []byte) error {
 	data, err := json.Marshal(t.Data)
@@ -50,13 +53,13 @@ func (g Tickets) Insert(ctx context.Context, t otl.Ticket, digest, code []byte) 
 		place = `(slot, purpose, site_id) WHERE user_id IS NULL AND used_at IS NULL AND slot <> ''`
 	}
 	user, id := owner(3, t.UserID, t.ID)
-	_, err = g.exec(ctx, `INSERT INTO tickets (id, purpose, user_id, site_id, channel, digest, code, data, created_at, expires_at, slot, code_until)
-		VALUES ($1, $2, `+user+`, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+	_, err = g.exec(ctx, `INSERT INTO tickets (id, purpose, user_id, site_id, channel, digest, code, data, created_at, expires_at, slot, code_until, newcomer)
+		VALUES ($1, $2, `+user+`, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14)
 		ON CONFLICT `+place+` DO UPDATE
-		SET id = $1, channel = $5, digest = $6, code = $7, data = $8, created_at = $9, expires_at = $10, tries = 0, code_until = $12,
+		SET id = $1, channel = $5, digest = $6, code = $7, data = $8, created_at = $9, expires_at = $10, tries = 0, code_until = $12, newcomer = $14,
 			crossed = CASE WHEN tickets.created_at < $13 AND tickets.data = $8 THEN tickets.digest END, crossed_until = CASE WHEN tickets.expires_at < $13 THEN tickets.expires_at ELSE $13 END`,
 		t.ID, string(t.Purpose), id, t.SiteID, string(t.Channel), digest, orNone(code), string(data), millis(t.CreatedAt), millis(t.ExpiresAt), t.Slot,
-		millis(t.CodeUntil), millis(t.CrossedUntil))
+		millis(t.CodeUntil), millis(t.CrossedUntil), t.Newcomer)
 	return err
 }
 
@@ -82,7 +85,7 @@ func orNone(b []byte) any {
 // Live gives a ticket that can be used at the given time, or ErrNotFound.
 func (g Tickets) Live(ctx context.Context, p otl.Purpose, digest []byte, now time.Time) (otl.Ticket, error) {
 	return g.ticket(ctx, `SELECT `+ticketColumns+` FROM tickets
-		WHERE digest = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3 AND user_id IS NOT NULL`,
+		WHERE digest = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3 AND `+opens,
 		[]any{digest, string(p), millis(now)})
 }
 
@@ -90,7 +93,7 @@ func (g Tickets) Live(ctx context.Context, p otl.Purpose, digest []byte, now tim
 // one secret exactly one succeeds (MN-01).
 func (g Tickets) Use(ctx context.Context, p otl.Purpose, digest []byte, now time.Time) (otl.Ticket, error) {
 	return g.ticket(ctx, `UPDATE tickets SET used_at = $1
-		WHERE digest = $2 AND purpose = $3 AND used_at IS NULL AND expires_at > $1 AND user_id IS NOT NULL
+		WHERE digest = $2 AND purpose = $3 AND used_at IS NULL AND expires_at > $1 AND `+opens+`
 		RETURNING `+ticketColumns, []any{millis(now), digest, string(p)})
 }
 
@@ -98,21 +101,21 @@ func (g Tickets) Use(ctx context.Context, p otl.Purpose, digest []byte, now time
 // that one can be used in its stead, or ErrNotFound.
 func (g Tickets) Crossed(ctx context.Context, p otl.Purpose, digest []byte, now time.Time) (otl.Ticket, error) {
 	return g.ticket(ctx, `SELECT `+ticketColumns+` FROM tickets
-		WHERE crossed = $1 AND purpose = $2 AND used_at IS NULL AND crossed_until > $3 AND user_id IS NOT NULL`,
+		WHERE crossed = $1 AND purpose = $2 AND used_at IS NULL AND crossed_until > $3 AND `+opens,
 		[]any{digest, string(p), millis(now)})
 }
 
 // Replacing gives the ticket that took the place of the one with a secret, whatever became
 // of it, or ErrNotFound.
 func (g Tickets) Replacing(ctx context.Context, p otl.Purpose, digest []byte) (otl.Ticket, error) {
-	return g.ticket(ctx, `SELECT `+ticketColumns+` FROM tickets WHERE crossed = $1 AND purpose = $2 AND user_id IS NOT NULL`, []any{digest, string(p)})
+	return g.ticket(ctx, `SELECT `+ticketColumns+` FROM tickets WHERE crossed = $1 AND purpose = $2 AND `+opens, []any{digest, string(p)})
 }
 
 // UseCrossed uses such a ticket up: of any number of calls with either secret exactly
 // one succeeds.
 func (g Tickets) UseCrossed(ctx context.Context, p otl.Purpose, digest []byte, now time.Time) (otl.Ticket, error) {
 	return g.ticket(ctx, `UPDATE tickets SET used_at = $1
-		WHERE crossed = $2 AND purpose = $3 AND used_at IS NULL AND crossed_until > $1 AND user_id IS NOT NULL
+		WHERE crossed = $2 AND purpose = $3 AND used_at IS NULL AND crossed_until > $1 AND `+opens+`
 		RETURNING `+ticketColumns, []any{millis(now), digest, string(p)})
 }
 
@@ -167,7 +170,7 @@ func (g Tickets) Spent(ctx context.Context, p otl.Purpose, digest []byte) (otl.T
 
 // Any gives a ticket in whatever state, or ErrNotFound.
 func (g Tickets) Any(ctx context.Context, p otl.Purpose, digest []byte) (otl.Ticket, error) {
-	return g.ticket(ctx, `SELECT `+ticketColumns+` FROM tickets WHERE digest = $1 AND purpose = $2 AND user_id IS NOT NULL`, []any{digest, string(p)})
+	return g.ticket(ctx, `SELECT `+ticketColumns+` FROM tickets WHERE digest = $1 AND purpose = $2 AND `+opens, []any{digest, string(p)})
 }
 
 // Note writes what goes with a ticket anew.

@@ -23,6 +23,7 @@ type ClientOut struct {
 	Resources    []string  `json:"resources" doc:"Audiences it may ask tokens for."`
 	LinkConfirm  string    `json:"link_confirm" doc:"Whether the page of a one-time link asks for a press: auto, always or never."`
 	SignUp       bool      `json:"allow_signup" doc:"Whether it may have people created whom nobody knows."`
+	AutoCreate   bool      `json:"auto_create" doc:"Whether a link that it has sent by Transmit's link/email/send to an address of none of the site's people is a sign-up, where allow_signup is on."`
 	NoPKCE       bool      `json:"no_pkce" doc:"Whether it may do without PKCE at /oidc/authorize."`
 	Auth         string    `json:"auth" doc:"How it proves itself: secret, private_key_jwt or none."`
 	JWKSURI      string    `json:"jwks_uri" doc:"Where its keys are read; empty where it gave them, or has none."`
@@ -36,7 +37,7 @@ type ClientOut struct {
 }
 
 func newClientOut(c otl.Client) ClientOut {
-	return ClientOut{c.ID, c.Name, c.Scopes.Strings(), orEmpty(c.RedirectURIs), orEmpty(c.PostLogout), orEmpty(c.Resources), string(c.LinkConfirm), c.SignUp, c.NoPKCE, string(c.Auth), c.JWKSURI, c.RequirePAR, c.Device, c.RequireDPoP, string(c.SigningAlg), c.FAPI, string(c.SubjectType), c.CreatedAt}
+	return ClientOut{c.ID, c.Name, c.Scopes.Strings(), orEmpty(c.RedirectURIs), orEmpty(c.PostLogout), orEmpty(c.Resources), string(c.LinkConfirm), c.SignUp, c.AutoCreate, c.NoPKCE, string(c.Auth), c.JWKSURI, c.RequirePAR, c.Device, c.RequireDPoP, string(c.SigningAlg), c.FAPI, string(c.SubjectType), c.CreatedAt}
 }
 
 func orEmpty(all []string) []string {
@@ -74,6 +75,7 @@ type createClientIn struct {
 	PostLogout   []string `json:"post_logout_redirect_uris,omitempty" maxItems:"50" doc:"Where people may be sent who signed out, besides the redirect URIs."`
 	Resources    []string `json:"resources,omitempty" maxItems:"20" doc:"Audiences it may ask tokens for: URIs."`
 	SignUp       bool     `json:"allow_signup,omitempty" doc:"Let it have people created whom nobody knows."`
+	AutoCreate   bool     `json:"auto_create,omitempty" doc:"Make a link that it has sent by Transmit's link/email/send to an address of none of the site's people a sign-up, where allow_signup is on."`
 	NoPKCE       bool     `json:"no_pkce,omitempty" doc:"Let it do without PKCE at /oidc/authorize; for programs that know none."`
 	Auth         string   `json:"auth,omitempty" enum:"secret,private_key_jwt,none" doc:"secret if left out. none is for programs that people hold in their hands: no secret, PKCE only, scope auth."`
 	JWKS         object   `json:"jwks,omitempty" doc:"Its public keys, for private_key_jwt."`
@@ -106,7 +108,7 @@ func (s clients) create(c *call, in *createClientIn) (*newClientShown, error) {
 	if _, err := s.Sites.Owned(c.ctx, c.bearer.User.ID, in.ID); err != nil {
 		return nil, err
 	}
-	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, PostLogout: in.PostLogout, Resources: in.Resources, LinkConfirm: in.LinkConfirm, SignUp: in.SignUp, NoPKCE: in.NoPKCE, Auth: in.Auth, JWKS: string(in.JWKS), JWKSURI: in.JWKSURI, RequirePAR: in.RequirePAR, RequireDPoP: in.RequireDPoP, LogoutURI: in.LogoutURI, SigningAlg: in.SigningAlg, SubjectType: in.SubjectType, FAPI: in.FAPI, Device: in.Device}
+	n := site.NewClient{Name: in.Name, RedirectURIs: in.RedirectURIs, PostLogout: in.PostLogout, Resources: in.Resources, LinkConfirm: in.LinkConfirm, SignUp: in.SignUp, AutoCreate: in.AutoCreate, NoPKCE: in.NoPKCE, Auth: in.Auth, JWKS: string(in.JWKS), JWKSURI: in.JWKSURI, RequirePAR: in.RequirePAR, RequireDPoP: in.RequireDPoP, LogoutURI: in.LogoutURI, SigningAlg: in.SigningAlg, SubjectType: in.SubjectType, FAPI: in.FAPI, Device: in.Device}
 	if in.Scopes != nil {
 		var err error
 		if n.Scopes, err = otl.ParseScopes(in.Scopes); err != nil {
@@ -129,13 +131,15 @@ type updateClientIn struct {
 	RedirectURIs *[]string `json:"redirect_uris,omitempty" maxItems:"50" doc:"All of them: those left out are removed."`
 	PostLogout   *[]string `json:"post_logout_redirect_uris,omitempty" maxItems:"50" doc:"All of them: those left out are removed."`
 	LinkConfirm  *string   `json:"link_confirm,omitempty" enum:"auto,always,never"`
+	SignUp       *bool     `json:"allow_signup,omitempty" doc:"Let it have people created whom nobody knows."`
+	AutoCreate   *bool     `json:"auto_create,omitempty" doc:"Make a link that it has sent by Transmit's link/email/send to an address of none of the site's people a sign-up, where allow_signup is on."`
 }
 
 func (s clients) update(c *call, in *updateClientIn) (*ClientOut, error) {
 	if _, err := s.Sites.Owned(c.ctx, c.bearer.User.ID, in.ID); err != nil {
 		return nil, err
 	}
-	changed, err := s.Clients.Update(c.ctx, in.ID, in.ClientID, site.ClientChange{Name: in.Name, Scopes: in.Scopes, RedirectURIs: in.RedirectURIs, PostLogout: in.PostLogout, LinkConfirm: in.LinkConfirm})
+	changed, err := s.Clients.Update(c.ctx, in.ID, in.ClientID, site.ClientChange{Name: in.Name, Scopes: in.Scopes, RedirectURIs: in.RedirectURIs, PostLogout: in.PostLogout, LinkConfirm: in.LinkConfirm, SignUp: in.SignUp, AutoCreate: in.AutoCreate})
 	return ptr(newClientOut(changed)), err
 }
 

@@ -214,6 +214,11 @@ func TestAU01_AClientIsChangedByItsOwner(t *testing.T) {
 		if all := do(http.MethodGet, path, nil).Items(t); fmt.Sprint(all[0]["scopes"]) != "[auth users]" {
 			t.Errorf("%v", all)
 		}
+		for _, on := range []bool{true, false} {
+			if got := do(http.MethodPatch, its, object{"allow_signup": on, "auto_create": !on}).Want(t, http.StatusOK); got.JSON["allow_signup"] != on || got.JSON["auto_create"] == on {
+				t.Errorf("%s", got.Raw)
+			}
+		}
 		do(http.MethodPatch, its, object{"redirect_uris": []string{"https://acme.test/b", "acme.test"}}).Want(t, http.StatusUnprocessableEntity, "validation_failed")
 		do(http.MethodPatch, its, object{"auth": "none"}).Want(t, http.StatusUnprocessableEntity, "validation_failed")
 		do(http.MethodPatch, its, object{"redirect_uris": []string{}}).Want(t, http.StatusOK)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -38,6 +39,9 @@ var errRedirect = &otl.Error{
 // errGone is how the call that redeems a link words that its person is none any more.
 var errGone = &otl.Error{Kind: otl.Malformed, Code: otl.NoSuch("").Code, Text: "User not found"}
 
+// errSignUp is worded as the vendor does.
+var errSignUp = &otl.Error{Kind: otl.Forbidden, Code: "signup_not_allowed", Text: "Public signup is not allowed for this application"}
+
 // maxState is the longest state in bytes.
 const maxState = 2048
 
@@ -49,16 +53,7 @@ func (s *Surface) sendLink(c *call, in *sendLinkIn) (any, error) {
 	if !c.client.Redirects(in.Redirect) {
 		return nil, errRedirect
 	}
-	switch {
-	case in.Email != "" && (in.Identifier != "" || in.IdentifierType != ""):
-		return nil, otl.InvalidField("email", "ambiguous", "must not stand beside identifier and identifier_type")
-	case in.Email != "":
-		in.IdentifierType, in.Identifier = string(signin.ByEmail), in.Email
-	}
-	id, err := c.who(in.IdentifierType, in.Identifier)
-	if in.Email != "" {
-		err = of("email", err)
-	}
+	id, err := in.who(c)
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +66,9 @@ func (s *Surface) sendLink(c *call, in *sendLinkIn) (any, error) {
 		r.Channel = otl.ChannelMail
 	case r.Channel == otl.ChannelDirect && !c.scopes.Has(otl.ScopeOTPDirect):
 		return nil, &otl.Error{Kind: otl.Forbidden, Code: "scope_missing", Text: "This client lacks the scope otp:direct."}
+	}
+	if c.client.Welcomes() {
+		r.Newcomer = id.Value
 	}
 	if in.Expiration != nil {
 		if *in.Expiration < 1 || *in.Expiration > 1440 {
@@ -88,10 +86,25 @@ func (s *Surface) sendLink(c *call, in *sendLinkIn) (any, error) {
 		return nil, err
 	}
 	sent, err := s.Codes.SendLink(c.r.Context(), r)
+	if otl.Is(err, otl.NoSuch("").Code) && c.client.AutoCreate && in.Email != "" && r.Channel == otl.ChannelMail {
+		err = errSignUp.Because(err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return linkSentOut{"Email sent successfully", sent.Link.Reveal(), sent.Code.Reveal(), sent.RequestID}, nil
+}
+
+// who reads whom a link is for, by either of the two ways to name him (contract 3.3).
+func (in *sendLinkIn) who(c *call) (signin.Identifier, error) {
+	if in.Email == "" {
+		return c.who(in.IdentifierType, in.Identifier)
+	}
+	if in.Identifier != "" || in.IdentifierType != "" {
+		return signin.Identifier{}, otl.InvalidField("email", "ambiguous", "must not stand beside identifier and identifier_type")
+	}
+	id, err := c.who(string(signin.ByEmail), in.Email)
+	return id, of("email", err)
 }
 
 type redeemLinkIn struct {
@@ -110,14 +123,22 @@ func (s *Surface) redeemLink(c *call, in *redeemLinkIn) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.Codes.Redeem(c.r.Context(), signin.LinkAttempt{
+	p, err := s.Codes.Redeem(c.r.Context(), s.welcoming(c.client, signin.LinkAttempt{
 		Site: c.site, Client: c.client.ID, Code: secret.NewText(in.Code), RequestID: in.RequestID, Join: in.Session,
-	})
-	if errors.Is(err, signin.ErrDisabled) { // since the link was sent
+	}))
+	if errors.Is(err, signin.ErrDisabled) || errors.Is(err, signin.ErrNewcomer) { // since the link was sent
 		err = errGone.Because(err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return s.answer(p.Tokens, a)
+}
+
+// welcoming has a code add whoever comes by it, where its client may have people created this way at this moment.
+func (s *Surface) welcoming(c otl.Client, a signin.LinkAttempt) signin.LinkAttempt {
+	if c.Welcomes() {
+		a.Welcome = account.Newcomers{Accounts: s.Members.Accounts}.Of(a.Site)
+	}
+	return a
 }
