@@ -16,10 +16,7 @@ func (a *Members) ByEmail(ctx context.Context, siteID, address string) (Member, 
 	if err != nil {
 		return Member{}, otl.NoSuch("user")
 	}
-	m, err := a.Store.Read.Grants.MemberByEmail(ctx, siteID, e.Key)
-	if err == nil && !m.Grant.Fields.Has(otl.FieldEmail) {
-		err = store.ErrNotFound // by as many statements as of nobody, and of somebody elsewhere (ADR 57)
-	}
+	m, err := a.Store.Read.Grants.MemberByEmail(ctx, siteID, e.Key) // by one statement of whoever is none of them (ADR 57)
 	return a.known(ctx, siteID, m.User, otl.FieldEmail, err)
 }
 
@@ -40,8 +37,8 @@ func (a *Members) ByUsername(ctx context.Context, siteID, name string) (Member, 
 	if err != nil {
 		return Member{}, otl.NoSuch("user")
 	}
-	u, err := a.Store.Read.Users.ByUsername(ctx, n.Key)
-	return a.known(ctx, siteID, u, otl.FieldUsername, err)
+	m, err := a.Store.Read.Grants.MemberByUsername(ctx, siteID, n.Key)
+	return a.known(ctx, siteID, m.User, otl.FieldUsername, err)
 }
 
 // ByExternalID gives the one of a site's people whom it calls this, or NotFound.

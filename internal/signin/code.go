@@ -248,34 +248,23 @@ func (i *Identifier) Check() error {
 // site's people for members. An id or a number names people of the site only: the
 // one is known to nobody else, the other is not unique. A username, a number or an address names only those
 // of its people who let it see that: it would learn whose it is of the others (ADR 57). Of somebody who was
-// looked for in the network there is no grant.
+// looked for in the network there is no grant. Whoever it is, it is one statement (OT-10).
 func (s *Codes) find(ctx context.Context, site otl.Site, who Identifier, members bool) (m store.Member, err error) {
-	seen := otl.FieldUsername
-	switch who.Type {
-	case ByPhone:
-		m, err = s.Store.Read.Grants.MemberByPhone(ctx, site.ID, who.Value)
-		return here(m), err
-	case ByEmail:
-		if !members {
-			m.User, err = s.Store.Read.Users.ByEmail(ctx, who.Value)
-			return m, err
-		}
-		m, err = s.Store.Read.Grants.MemberByEmail(ctx, site.ID, who.Value)
-		seen = otl.FieldEmail
-	case ByUsername:
-		if m.User, err = s.Store.Read.Users.ByUsername(ctx, who.Value); err != nil {
-			return store.Member{}, err
-		}
-		m, err = s.Store.Read.Grants.Member(ctx, site.ID, m.User.ID)
+	read := s.Store.Read
+	switch {
+	case who.Type == ByPhone:
+		m, err = read.Grants.MemberByPhone(ctx, site.ID, who.Value)
+	case who.Type == ByUsername:
+		m, err = read.Grants.MemberByUsername(ctx, site.ID, who.Value)
+	case who.Type == ByEmail && members:
+		m, err = read.Grants.MemberByEmail(ctx, site.ID, who.Value)
+	case who.Type == ByEmail:
+		m.User, err = read.Users.ByEmail(ctx, who.Value)
+		return m, err
+	case !secret.ValidID(who.Value):
+		return m, store.ErrNotFound
 	default:
-		if !secret.ValidID(who.Value) {
-			return m, store.ErrNotFound
-		}
-		m, err = s.Store.Read.Grants.Member(ctx, site.ID, who.Value)
-		return here(m), err
-	}
-	if err == nil && !m.Grant.Fields.Has(seen) {
-		return store.Member{}, store.ErrNotFound
+		m, err = read.Grants.MemberByID(ctx, site.ID, who.Value)
 	}
 	return here(m), err
 }

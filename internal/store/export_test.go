@@ -1,12 +1,10 @@
 package store
 
-import "sync/atomic"
-
 // Conn is conn, for tests.
 type Conn = conn
 
 // NewTx gives the groups of statements on a connection of the test's own.
-func NewTx(c Conn) *Tx { return newTx(c, nil, new(atomic.Uint64)) }
+func NewTx(c Conn) *Tx { return newTx(c, nil, new(counter)) }
 
 // Steady is steady, for tests.
 func Steady(text string) string { return steady(text) }

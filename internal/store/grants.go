@@ -168,12 +168,37 @@ func (g Grants) Member(ctx context.Context, siteID, userID string) (Member, erro
 	return m, err
 }
 
-// MemberByEmail gives the person with this key of an address who has joined a site and not
-// left it, without what the site keeps of him.
+// MemberByID gives the person with this id who has joined a site and not left it, MemberByEmail and MemberByUsername
+// one who lets it see what he is named by, without what the site keeps of him. It is one statement and one row whoever has
+// that: where it is none of the site's people, whoever comes first is read and forgotten (OT-10).
+func (g Grants) MemberByID(ctx context.Context, siteID, userID string) (Member, error) {
+	return g.named(ctx, siteID, userID, `$2`, `u.id = $2`)
+}
+
+// MemberByEmail is MemberByID by the key of an address.
 func (g Grants) MemberByEmail(ctx context.Context, siteID, key string) (Member, error) {
+	return g.named(ctx, siteID, key, `COALESCE((SELECT id FROM users WHERE email_key = $2 AND email_key <> ''), '')`,
+		`u.email_key = $2 AND u.email_key <> '' AND `+granted(otl.FieldEmail))
+}
+
+// MemberByUsername is MemberByID by the key of a username.
+func (g Grants) MemberByUsername(ctx context.Context, siteID, key string) (Member, error) {
+	return g.named(ctx, siteID, key, `COALESCE((SELECT id FROM users WHERE username_key = $2 AND username_key <> ''), '')`,
+		`u.username_key = $2 AND u.username_key <> '' AND `+granted(otl.FieldUsername))
+}
+
+// named gives the one of a site's people whom a name stands for: id gives whom it stands for anywhere, and is says whether that is
+// he. His grant is looked for wherever he is, and whoever comes first at the site is read where he is not one of its people.
+func (g Grants) named(ctx context.Context, siteID, name, id, is string) (Member, error) {
 	var m Member
-	err := g.one(ctx, `SELECT `+userColumns+`, `+grantColumns+` FROM users u JOIN grants g ON g.user_id = u.id AND g.site_id = $1
-		WHERE u.email_key = $2 AND u.email_key <> '' AND g.revoked_at IS NULL`, []any{siteID, key}, append(userDest(&m.User), grantDest(&m.Grant)...)...)
+	var found bool
+	err := g.one(ctx, `SELECT `+is+` AND g.revoked_at IS NULL, `+userColumns+`, `+grantColumns+` FROM grants g JOIN users u ON u.id = g.user_id
+		WHERE g.site_id = $1 AND g.user_id = COALESCE((SELECT user_id FROM grants WHERE site_id = $1 AND user_id = `+id+`),
+			(SELECT user_id FROM grants WHERE site_id = $1 AND user_id > '' ORDER BY user_id LIMIT 1))`,
+		[]any{siteID, name}, append(append([]any{&found}, userDest(&m.User)...), grantDest(&m.Grant)...)...)
+	if err == nil && !found {
+		return Member{}, ErrNotFound
+	}
 	return m, err
 }
 

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -13,7 +12,7 @@ import (
 type group struct {
 	c       conn
 	changes *changes // nil where nothing is remembered
-	ran     *atomic.Uint64
+	ran     *counter
 }
 
 // query runs a statement that gives rows.
@@ -31,6 +30,7 @@ func (g group) exec(ctx context.Context, text string, args ...any) (int, error) 
 		return 0, translate(err)
 	}
 	n, err := res.RowsAffected()
+	g.ran.heard(ctx, text, int(n))
 	return int(n), translate(err)
 }
 
@@ -46,11 +46,13 @@ func (g group) one(ctx context.Context, text string, args []any, dest ...any) er
 		if err := rows.Err(); err != nil {
 			return translate(err)
 		}
+		g.ran.heard(ctx, text, 0)
 		return ErrNotFound
 	}
 	if err := rows.Scan(dest...); err != nil {
 		return translate(err)
 	}
+	g.ran.heard(ctx, text, 1)
 	return translate(rows.Close())
 }
 
@@ -69,6 +71,7 @@ func all[T any](ctx context.Context, g group, text string, args []any, dest func
 		}
 		out = append(out, one)
 	}
+	g.ran.heard(ctx, text, len(out))
 	return out, translate(rows.Err())
 }
 
@@ -81,11 +84,14 @@ func each[T any](ctx context.Context, g group, text string, args []any, dest fun
 	}
 	defer rows.Close()
 	var one T
+	n := 0
 	for to := dest(&one); rows.Next(); do(&one) {
 		if err := rows.Scan(to...); err != nil {
 			return translate(err)
 		}
+		n++
 	}
+	g.ran.heard(ctx, text, n)
 	return translate(rows.Err())
 }
 

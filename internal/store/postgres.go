@@ -24,7 +24,7 @@ type postgres struct {
 	log             *slog.Logger
 	told            nudge
 	commits, writes atomic.Uint64
-	ran             atomic.Uint64 // statements
+	ran             counter // statements
 }
 
 // leastPostgres is the oldest release the tests run on.

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -35,7 +34,7 @@ type Store struct {
 
 	engine   engine
 	recall   *recall // nil where other nodes write too
-	ran      *atomic.Uint64
+	ran      *counter
 	appended nudge
 }
 
@@ -105,7 +104,7 @@ type conn interface {
 	QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error)
 }
 
-func newTx(c conn, changed *changes, ran *atomic.Uint64) *Tx {
+func newTx(c conn, changed *changes, ran *counter) *Tx {
 	g := group{c, changed, ran}
 	return &Tx{
 		Installation{g},

@@ -81,13 +81,6 @@ func (g Users) ByEmail(ctx context.Context, key string) (otl.User, error) {
 	return u, err
 }
 
-// ByUsername gives the person with this key of a username.
-func (g Users) ByUsername(ctx context.Context, key string) (otl.User, error) {
-	var u otl.User
-	err := g.one(ctx, `SELECT `+userColumns+` FROM users u WHERE u.username_key = $1 AND u.username_key <> ''`, []any{key}, userDest(&u)...)
-	return u, err
-}
-
 // List gives people after the given id, oldest first.
 func (g Users) List(ctx context.Context, after string, limit int) ([]otl.User, error) {
 	return all(ctx, g.group, `SELECT `+userColumns+` FROM users u WHERE u.id > $1 ORDER BY u.id LIMIT $2`,
@@ -106,17 +99,24 @@ type Credential struct {
 
 // Credential gives the person with this key of an address or a username, his
 // password hash and his grant to one site, in one read. The two kinds of keys never
-// meet: an address has an "@", a username none.
+// meet: an address has an "@", a username none. Where there is nobody it reads whoever comes
+// first and forgets him, so that it takes as long (PW-09).
 func (g Users) Credential(ctx context.Context, key, siteID string) (Credential, error) {
 	var c Credential
+	var found bool
 	var hash nullable[string]
 	var imported, temporary nullable[bool]
-	dest := append(userDest(&c.User), &c.PasswordVersion, &hash, &imported, &temporary)
-	err := g.one(ctx, `SELECT `+userColumns+`, u.password_version, p.hash, p.imported, p.temporary, `+grantColumns+`
+	dest := append(append([]any{&found}, userDest(&c.User)...), &c.PasswordVersion, &hash, &imported, &temporary)
+	err := g.one(ctx, `SELECT u.email_key = $1 AND u.email_key <> '' OR u.username_key = $1 AND u.username_key <> '',
+			`+userColumns+`, u.password_version, p.hash, p.imported, p.temporary, `+grantColumns+`
 		FROM users u
 		LEFT JOIN passwords p ON p.user_id = u.id
 		LEFT JOIN grants g ON g.user_id = u.id AND g.site_id = $2
-		WHERE u.email_key = $1 AND u.email_key <> '' OR u.username_key = $1 AND u.username_key <> ''`, []any{key, siteID}, append(dest, grantDest(&c.Grant)...)...)
+		WHERE u.id = COALESCE((SELECT id FROM users WHERE email_key = $1 AND email_key <> '' OR username_key = $1 AND username_key <> ''),
+			(SELECT id FROM users WHERE id > '' ORDER BY id LIMIT 1))`, []any{key, siteID}, append(dest, grantDest(&c.Grant)...)...)
+	if err == nil && !found {
+		return Credential{}, ErrNotFound
+	}
 	c.Hash, c.Imported, c.Temporary = hash.V, imported.V, temporary.V
 	return c, err
 }

@@ -38,7 +38,7 @@ type writer struct {
 	once    sync.Once
 
 	commits, writes atomic.Uint64
-	ran             atomic.Uint64 // statements, of readers too
+	ran             counter // statements, of readers too
 }
 
 // job is one caller's transaction.

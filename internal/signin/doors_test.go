@@ -1,0 +1,200 @@
+package signin_test
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/signin"
+)
+
+var (
+	byEmail    = []signin.IdentifierType{signin.ByEmail}
+	byPhone    = []signin.IdentifierType{signin.ByPhone}
+	byUsername = []signin.IdentifierType{signin.ByUsername}
+	byID       = []signin.IdentifierType{signin.ByID}
+	byName     = []signin.IdentifierType{signin.ByEmail, signin.ByUsername}
+	byAny      = []signin.IdentifierType{signin.ByEmail, signin.ByPhone, signin.ByUsername, signin.ByID}
+)
+
+type body = map[string]any
+
+// with gives a body with more in it.
+func with(b, more body) body {
+	for k, v := range more {
+		b[k] = v
+	}
+	return b
+}
+
+func nativeDoors() []door {
+	types := []signin.IdentifierType{signin.ByEmail, signin.ByPhone, signin.ByID}
+	fields := map[signin.IdentifierType]string{signin.ByEmail: "email", signin.ByPhone: "phone", signin.ByID: "user_id"}
+	post := func(path string, more body) func(x *doors, as asked) otltest.Reply {
+		return func(x *doors, as asked) otltest.Reply {
+			return x.Do(x.t, otltest.Call{Path: "/api/v1" + path, Key: x.handed, Body: with(body{fields[as.by]: as.name}, more)})
+		}
+	}
+	of := func(method, rest string, b any) func(x *doors, as asked) otltest.Reply {
+		return func(x *doors, as asked) otltest.Reply {
+			return x.Do(x.t, otltest.Call{Method: method, Path: "/api/v1/users/" + as.UID + rest, Key: x.handed, Body: b})
+		}
+	}
+	const send, back = "/auth/otp/send", "https://notes.test/callback"
+	wrong := post("/auth/otp/verify", body{"code": "12345x"})
+	return []door{
+		{name: "send by mail", by: types, call: post(send, body{"channel": "email"})},
+		{name: "send by SMS", by: types, call: post(send, body{"channel": "sms"})},
+		{name: "send bound", by: types, call: post(send, body{"generate_request_id": true})},
+		{name: "send direct", by: types[:2], apart: []string{"member", "unproven"}, call: post(send, body{"channel": "direct"})}, // a code that is good tells anyway
+		{name: "send direct", by: byID, apart: []string{"member", "unproven", "hidden"}, call: post(send, body{"channel": "direct"})},
+		{name: "verify without a code", by: types, call: wrong},
+		{name: "verify", by: types, first: func(x *doors, as asked) { post(send, nil)(x, as) }, call: wrong},
+		{name: "link", by: types, call: post("/auth/link/send", body{"callback_url": back})},
+		{name: "forgot", by: byEmail, call: post("/auth/password/forgot", nil)},
+		{name: "login", by: byEmail, call: post("/auth/login", body{"password": "wrong-horse-7"})},
+		{name: "login with the right password", by: byEmail, apart: []string{"member", "unproven", "hidden", "left", "elsewhere"}, call: post("/auth/login", body{"password": otltest.Password})},
+		{name: "register", by: byEmail, apart: append(slices.Clone(theirs), otltest.Nobody), call: post("/auth/register", body{"password": "staple-battery-9", "name": "Nia New"})},
+		{name: "list by address", by: byEmail, apart: its, call: func(x *doors, as asked) otltest.Reply {
+			return x.Do(x.t, otltest.Call{Path: "/api/v1/users?email=" + url.QueryEscape(as.name), Key: x.handed})
+		}},
+		{name: "read", by: byID, apart: itsIDs, call: of(http.MethodGet, "", nil)},
+		{name: "change", by: byID, apart: itsIDs, call: of(http.MethodPatch, "", body{"name": "Nia New", "version": 1})},
+		{name: "give a role", by: byID, apart: itsIDs, call: of(http.MethodPost, "/roles", body{"role": "editor"})},
+		{name: "remove", by: byID, apart: itsIDs, call: of(http.MethodDelete, "", nil)},
+	}
+}
+
+func transmitDoors() []door {
+	post := func(path, kind string, more body) func(x *doors, as asked) otltest.Reply {
+		return func(x *doors, as asked) otltest.Reply {
+			b := body{kind: as.name}
+			if kind == "" {
+				b = body{"identifier_type": string(as.by), "identifier": as.name}
+			}
+			return x.Do(x.t, otltest.Call{Path: "/v1" + path, Bearer: x.transmit, Body: with(b, more)})
+		}
+	}
+	get := func(path string) func(x *doors, as asked) otltest.Reply {
+		return func(x *doors, as asked) otltest.Reply {
+			return x.Do(x.t, otltest.Call{Path: "/v1/users" + path + url.PathEscape(as.name), Bearer: x.transmit})
+		}
+	}
+	const send, link, back = "/auth/otp/send", "/auth/link/email/send", "https://notes.test/callback"
+	all := []door{
+		{name: "send by mail", by: byAny, call: post(send, "", body{"channel": "email"})},
+		{name: "send by SMS", by: byAny, call: post(send, "", body{"channel": "sms"})},
+		{name: "send direct", by: byAny, call: post(send, "", body{"channel": "direct"})},
+		{name: "send to another address", by: byAny, call: post(send, "", body{"channel": "email", "custom_email": "other@dev.test"})},
+		{name: "authenticate", by: byAny, call: post("/auth/otp/authenticate", "", body{"passcode": "123456"})},
+		{name: "link", by: byAny, call: post(link, "", body{"redirect_uri": back})},
+		{name: "link direct", by: byAny, call: post(link, "", body{"redirect_uri": back, "channel": "direct"})},
+		{name: "front link", by: byEmail, call: post("/auth/links/email", "email", body{"redirect_uri": back})},
+		{name: "front mail", by: byEmail, call: post("/auth/otp/email", "email", body{"redirect_uri": back})},
+		{name: "front SMS", by: byPhone, call: post("/auth/otp/sms", "phone_number", body{"redirect_uri": back})},
+		{name: "front mail code", by: byEmail, call: post("/auth/otp/email/validation", "email", body{"passcode": "123456"})},
+		{name: "front SMS code", by: byPhone, call: post("/auth/otp/sms/validation", "phone_number", body{"passcode": "123456"})},
+		{name: "person by address", by: byEmail, call: get("/email/")},
+		{name: "person by number", by: byPhone, call: get("/phone-number/")},
+		{name: "person by username", by: byUsername, call: get("/username/")},
+		{name: "person by identifier", by: byUsername, call: get("/identifier?identifier_name=username&identifier_value=")},
+		{name: "person", by: byID, call: get("/")},
+	}
+	var split []door // an id names one kind more
+	for _, d := range all {
+		for _, by := range d.by {
+			if d.by, d.apart = []signin.IdentifierType{by}, its; by == signin.ByID {
+				d.apart = itsIDs
+			}
+			split = append(split, d)
+		}
+	}
+	password := func(is string) func(x *doors, as asked) otltest.Reply {
+		return post("/auth/password/authenticate", "username", body{"password": is})
+	}
+	return append(split,
+		door{name: "password", by: byName, call: password("wrong-horse-7")},
+		door{name: "right password", by: byName, apart: []string{"member", "unproven", "hidden", "left", "elsewhere"}, call: password(otltest.Password)},
+		door{name: "add", by: byName, apart: append(slices.Clone(theirs), otltest.Nobody), call: func(x *doors, as asked) otltest.Reply {
+			return post("/users", string(as.by), nil)(x, as)
+		}},
+	)
+}
+
+func oneloginDoors() []door {
+	post := func(path, kind string, more body) func(x *doors, as asked) otltest.Reply {
+		return func(x *doors, as asked) otltest.Reply {
+			return x.Do(x.t, otltest.Call{Path: path, Headers: map[string]string{"Authorization": "bearer:" + x.onelogin}, Body: with(body{kind: as.name}, more)})
+		}
+	}
+	login := func(is string) func(x *doors, as asked) otltest.Reply {
+		return func(x *doors, as asked) otltest.Reply {
+			return post("/api/1/login/auth", "username_or_email", body{"password": is, "subdomain": x.Notes.Site.Slug})(x, as)
+		}
+	}
+	find := func(path string) func(x *doors, as asked) otltest.Reply {
+		return func(x *doors, as asked) otltest.Reply {
+			return x.Do(x.t, otltest.Call{Path: path + url.QueryEscape(as.name), Headers: map[string]string{"Authorization": "bearer:" + x.onelogin}})
+		}
+	}
+	return []door{
+		{name: "login", by: byName, call: login("wrong-horse-7")},
+		{name: "login with the right password", by: byName, apart: []string{"member", "unproven", "hidden", "left", "elsewhere"}, call: login(otltest.Password)},
+		{name: "invite link", by: byEmail, apart: its, call: post("/api/1/invites/get_invite_link", "email", nil)},
+		{name: "invitation", by: byEmail, apart: its, call: post("/api/1/invites/send_invite_link", "email", nil)},
+		{name: "find by address", by: byEmail, apart: its, call: find("/api/2/users?email=")},
+		{name: "find by username", by: byUsername, apart: its, call: find("/api/1/users?username=")},
+	}
+}
+
+func pageDoors() []door {
+	authorize := func(x *doors) string {
+		return "/authorize?" + url.Values{
+			"site": {x.Notes.Site.ID}, "redirect_uri": {"https://notes.test/callback"}, "state": {"s"},
+			"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
+		}.Encode()
+	}
+	sent := func(fields map[string]string) func(x *doors, as asked) (otltest.Page, string, map[string]string) {
+		return func(x *doors, as asked) (otltest.Page, string, map[string]string) {
+			all := map[string]string{"identifier": as.name}
+			for k, v := range fields {
+				all[k] = v
+			}
+			x.browsers[as.Username] = x.Browser(x.t) // or whoever was let in before is
+			return x.browser(as).Get(authorize(x)), "/signin", all
+		}
+	}
+	// waits has somebody wait for a code, and gives a form of the page on which he does.
+	waits := func(way string) func(x *doors, as asked) {
+		return func(x *doors, as asked) {
+			b := x.browser(as)
+			x.pages[as.Username] = b.Submit(b.Get(authorize(x)), "/signin", map[string]string{"identifier": as.name, "way": way})
+		}
+	}
+	there := func(form string, fields map[string]string) func(x *doors, as asked) (otltest.Page, string, map[string]string) {
+		return func(x *doors, as asked) (otltest.Page, string, map[string]string) {
+			return x.pages[as.Username], form, fields
+		}
+	}
+	wrong := map[string]string{"code": "12345x"}
+	return []door{
+		{name: "a code by mail", by: byEmail, page: sent(map[string]string{"way": "code"})},
+		{name: "a code by SMS", by: byEmail, page: sent(map[string]string{"way": "sms"})},
+		{name: "a password", by: byName, page: sent(map[string]string{"password": "wrong-horse-7"})},
+		{name: "the right password", by: byName, apart: []string{"member", "unproven", "hidden", "left", "elsewhere", "barred"}, page: sent(map[string]string{"password": otltest.Password})},
+		{name: "a wrong code", by: byEmail, first: waits("code"), page: there("code-form", wrong)},
+		{name: "a wrong code by SMS", by: byEmail, first: waits("sms"), page: there("code-form", wrong)},
+		{name: "another code", by: byEmail, first: waits("code"), page: there("again", nil)},
+		{name: "another code by SMS", by: byEmail, first: waits("sms"), page: there("again", nil)},
+		{name: "a forgotten password", by: byEmail, page: func(x *doors, as asked) (otltest.Page, string, map[string]string) {
+			return x.browser(as).Get("/forgot"), "/forgot", map[string]string{"email": as.name}
+		}},
+		{name: "an account", by: byEmail, page: func(x *doors, as asked) (otltest.Page, string, map[string]string) {
+			b := x.Browser(x.t)
+			x.browsers[as.Username] = b
+			p := b.Get("/signup")
+			return p, "/signup", map[string]string{"email": as.name, "name": "Nia New", "password": "staple-battery-9"}
+		}},
+	}
+}
