@@ -39,16 +39,28 @@ type clientForm struct {
 	Action, Name            string
 	Redirects               addressList
 	Kinds, Scopes, Confirms []option // none where there is no choice
+	SignUps                 []option
 }
 
 // clientSaid is what that form holds, as it was sent.
 type clientSaid struct {
 	name, kind, confirm string
 	redirects, scopes   []string
+	signUp, autoCreate  bool
 }
 
 // redirectsField is the name of the addresses people may be sent back to, as the API has it.
 const redirectsField = "redirect_uris"
+
+// Names of the switches for sign-ups, as the API has them, and what a form sends of one that is on.
+const (
+	allowSignUp = "allow_signup"
+	autoCreate  = "auto_create"
+	boxOn       = "yes"
+)
+
+// signsUp reports whether a client has calls that can have people created; a new one may.
+func signsUp(c otl.Client) bool { return c.Auth != otl.AuthNone }
 
 func (p programs) routes() {
 	at := ownedAt("{id}", siteClients)
@@ -74,11 +86,15 @@ func unsaid() clientSaid {
 
 // saidOf is the form that says what is stored of a client.
 func saidOf(c otl.Client) clientSaid {
-	return clientSaid{c.Name, string(c.Auth), string(c.LinkConfirm), c.RedirectURIs, c.Scopes.Strings()}
+	return clientSaid{c.Name, string(c.Auth), string(c.LinkConfirm), c.RedirectURIs, c.Scopes.Strings(), c.SignUp, c.AutoCreate}
 }
 
 func sentClient(r *http.Request) clientSaid {
-	return clientSaid{strings.TrimSpace(r.PostForm.Get("name")), r.PostForm.Get("auth"), r.PostForm.Get("link_confirm"), lines(r, redirectsField), r.PostForm[scopesField]}
+	ticked := func(name string) bool { return r.PostForm.Get(name) == boxOn }
+	return clientSaid{
+		strings.TrimSpace(r.PostForm.Get("name")), r.PostForm.Get("auth"), r.PostForm.Get("link_confirm"), lines(r, redirectsField), r.PostForm[scopesField],
+		ticked(allowSignUp), ticked(autoCreate),
+	}
 }
 
 // form lays out what was said of a new client, the zero one, or of one that is changed.
@@ -94,6 +110,9 @@ func (f clientSaid) form(s screen, at string, c otl.Client, wrong error) clientF
 	}
 	if c.Empowered() {
 		out.Scopes = scopeOptions(s, f.scopes)
+	}
+	if signsUp(c) {
+		out.SignUps = []option{{Value: allowSignUp, Text: s.Say("own_allow_signup"), On: f.signUp}, {Value: autoCreate, Text: s.Say("own_auto_create"), On: f.autoCreate}}
 	}
 	for _, one := range []otl.Confirm{otl.ConfirmAuto, otl.ConfirmAlways, otl.ConfirmNever} {
 		out.Confirms = append(out.Confirms, option{Value: string(one), Text: s.Say("own_confirm_" + string(one)), On: f.confirm == string(one)})
@@ -137,7 +156,7 @@ func (p programs) create(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	f := sentClient(r)
-	n := site.NewClient{Name: f.name, Auth: f.kind, LinkConfirm: f.confirm, RedirectURIs: f.redirects}
+	n := site.NewClient{Name: f.name, Auth: f.kind, LinkConfirm: f.confirm, RedirectURIs: f.redirects, SignUp: f.signUp, AutoCreate: f.autoCreate}
 	var made site.MadeClient
 	if n.Scopes, err = otl.ParseScopes(f.scopes); err == nil {
 		made, err = p.Clients.Create(r.Context(), of.ID, n)
@@ -190,6 +209,9 @@ func (p programs) sent(w http.ResponseWriter, r *http.Request) error {
 	change := site.ClientChange{Name: &f.name, LinkConfirm: &f.confirm, RedirectURIs: &f.redirects, Of: cmp.Or(r.PostForm.Get("version"), "none")}
 	if c.Empowered() {
 		change.Scopes = &f.scopes
+	}
+	if signsUp(c) {
+		change.SignUp, change.AutoCreate = &f.signUp, &f.autoCreate
 	}
 	_, err = p.Clients.Update(r.Context(), of.ID, c.ID, change)
 	switch {

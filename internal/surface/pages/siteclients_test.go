@@ -165,3 +165,52 @@ func TestAU01_AnOwnerChangesAClient(t *testing.T) {
 		holds(t, b.Submit(p, at+"/"+app.ID+"/change", map[string]string{"redirect_uris": "com.example.app:/back"}), "Saved.", "com.example.app:/back")
 	})
 }
+
+// TestAU01_AnOwnerSaysWhomAClientHasCreated by two boxes, neither of which is ticked at first; an app has none.
+func TestAU01_AnOwnerSaysWhomAClientHasCreated(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		b, mine := keeper(t, w)
+		at := ownAt(mine, "clients")
+		holds(t, b.Get(at), "Sign-ups", `name="allow_signup" value="yes"><`, `name="auto_create" value="yes"><`)
+		holds(t, fills(b, b.Get(at), "new", url.Values{"name": {"Web shop"}, "auto_create": {"yes"}}), "Saved.")
+		only := func() otl.Client {
+			all, err := w.Clients.List(t.Context(), mine.ID)
+			if err != nil || len(all) != 1 {
+				t.Fatalf("%+v %v", all, err)
+			}
+			return all[0]
+		}
+		c := only()
+		if c.SignUp || !c.AutoCreate {
+			t.Errorf("%+v", c)
+		}
+		its := at + "/" + c.ID
+		for _, one := range []struct{ signUp, auto bool }{{true, true}, {true, false}, {false, false}} {
+			w.Clock.Advance(time.Second) // of one moment none is the last
+			form := maps.Clone(b.Get(its).Fields("client"))
+			for name, on := range map[string]bool{"allow_signup": one.signUp, "auto_create": one.auto} {
+				if form.Del(name); on {
+					form.Set(name, "yes")
+				}
+			}
+			holds(t, b.Send(its+"/change", form), "Saved.")
+			if c := only(); c.SignUp != one.signUp || c.AutoCreate != one.auto {
+				t.Errorf("%+v: %+v", one, c)
+			}
+			p := b.Get(its).Fields("client")
+			if (p.Get("allow_signup") != "") != one.signUp || (p.Get("auto_create") != "") != one.auto {
+				t.Errorf("%+v is shown as %v", one, p)
+			}
+			all, err := w.Store.Read.Events.List(t.Context(), "", mine.ID, "", 1)
+			if err != nil || all[0].Type != otl.EventClientUpdated || !strings.Contains("allow_signup auto_create", all[0].Data[otl.DataChanged]) {
+				t.Errorf("%+v %v", all, err)
+			}
+		}
+		app, err := w.Clients.Create(t.Context(), mine.ID, site.NewClient{Name: "App", Auth: "none"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		holds(t, b.Get(at+"/"+app.ID), `!name="allow_signup"`, `!name="auto_create"`)
+	})
+}
