@@ -136,14 +136,14 @@ func (p accounts) account(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.portal(s.Say("account"))
 	s.Data = page
-	s.Good = p.note(w, r, s)
+	s.Good = p.note(w, r, s, v)
 	p.show(w, http.StatusOK, "account.html", "", s)
 	return nil
 }
 
 // note says what a page was opened for after something was done. What was changed no
 // address says: anybody could have somebody open it.
-func (p accounts) note(w http.ResponseWriter, r *http.Request, s screen) string {
+func (p accounts) note(w http.ResponseWriter, r *http.Request, s screen, v signin.Visit) string {
 	q := r.URL.Query()
 	switch done := p.jar.Noted(w, r); {
 	case done == cookie.DonePassword:
@@ -153,7 +153,7 @@ func (p accounts) note(w http.ResponseWriter, r *http.Request, s screen) string 
 	case done == cookie.DoneSaved:
 		return s.Say("saved")
 	case strings.HasPrefix(done, cookie.DoneLeft):
-		return connections{p}.gone(r, s, strings.TrimPrefix(done, cookie.DoneLeft))
+		return connections{p}.gone(r, s, v.Who.User.ID, strings.TrimPrefix(done, cookie.DoneLeft))
 	case q.Get("proven") == "1":
 		return s.Say("proven_press")
 	case q.Get("kept") == "1":

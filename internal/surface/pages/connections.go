@@ -150,10 +150,14 @@ func (p connections) left(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// gone says that a site was let go.
-func (p connections) gone(r *http.Request, s screen, siteID string) string {
-	names, err := p.Consents.Names(r.Context(), []string{siteID})
-	if err != nil { // it is so all the same
+// gone says that a site was let go, which it names to whoever did that: a cookie says no more than which one it was.
+func (p connections) gone(r *http.Request, s screen, userID, siteID string) string {
+	g, err := p.Consents.Granted(r.Context(), userID, siteID)
+	if err == nil && g.RevokedAt.IsZero() {
+		return ""
+	}
+	names, more := p.Consents.Names(r.Context(), []string{siteID})
+	if err != nil || more != nil { // it is so all the same
 		return s.Say("saved")
 	}
 	return s.With("site", isolate(names[siteID])).Say("act_consent_revoked")

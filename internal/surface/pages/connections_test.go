@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/cookie"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/site"
@@ -88,6 +89,10 @@ func TestWhatWasDoneIsSaidOnceAndByNoLink(t *testing.T) {
 		p = b.Submit(p, p.Path, nil)
 		holds(t, p, gone, "!"+saved)
 		holds(t, b.Get("/account"), "!"+gone, "!"+saved)
+		for _, id := range []string{w.Shop.Site.ID, "x"} { // a cookie that he did not get
+			b.Cookies["__Host-otl_done"] = cookie.DoneLeft + id
+			holds(t, b.Get("/account"), `!role="status"`)
+		}
 		p = b.Submit(b.Get("/account/profile"), "/account/profile", map[string]string{"name": "Jane Doe"})
 		holds(t, p, saved)
 		for _, path := range []string{"/account", "/account/profile", "/account/security", "/account/sessions", "/account/data"} {

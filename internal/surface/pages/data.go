@@ -48,7 +48,7 @@ func (p holdings) showData(w http.ResponseWriter, r *http.Request, v signin.Visi
 	s.portal(s.Say("nav_data"))
 	s.Here = placed(dataAt)
 	if wrong == nil {
-		s.Good = p.note(w, r, s)
+		s.Good = p.note(w, r, s, v)
 	}
 	p.show(w, p.wrong(&s, wrong), "data.html", "", s)
 }

@@ -84,7 +84,7 @@ func (p securities) show(w http.ResponseWriter, r *http.Request, v signin.Visit,
 	s.Here = placed(security)
 	code := p.wrong(&s, wrong)
 	if wrong == nil {
-		s.Good = p.note(w, r, s)
+		s.Good = p.note(w, r, s, v)
 	}
 	p.Pages.show(w, code, "security.html", "", s)
 	return nil

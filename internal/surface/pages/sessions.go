@@ -80,7 +80,7 @@ func (p attendances) list(w http.ResponseWriter, r *http.Request) error {
 		page.Sessions = append(page.Sessions, attendance(s, one, names, v.Who))
 	}
 	s.portal(s.Say("sessions"))
-	s.Data, s.Good = page, p.note(w, r, s)
+	s.Data, s.Good = page, p.note(w, r, s, v)
 	p.show(w, http.StatusOK, "sessions.html", "", s)
 	return nil
 }
@@ -147,7 +147,7 @@ func (p attendances) secure(w http.ResponseWriter, r *http.Request) error {
 	}
 	s := p.screen(w, r, v, nil)
 	s.portal(s.Say("secure_heading"))
-	s.Good = p.note(w, r, s)
+	s.Good = p.note(w, r, s, v)
 	p.show(w, http.StatusOK, "secure.html", "", s)
 	return nil
 }
