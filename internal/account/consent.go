@@ -160,17 +160,27 @@ func (a Consents) Ledgered(ctx context.Context, userID string) ([]otl.Consent, e
 const shownFor = 90 * 24 * time.Hour
 
 // Activity gives what happened to a person's account in the last 90 days, newest first,
-// before an event ("" for the newest), and whether there is more.
+// before an event ("" for the newest), and whether there is more. What a clock that was set back says is longer
+// ago is among it, where something of those days happened before.
 func (a Consents) Activity(ctx context.Context, userID, before string, limit int) ([]otl.Event, bool, error) {
 	found, err := a.Store.Read.Events.List(ctx, userID, "", before, limit+1)
 	if err != nil {
 		return nil, false, err
 	}
-	since := a.Now().Add(-shownFor)
-	old := func(e otl.Event) bool { return e.CreatedAt.Before(since) }
-	more := len(found) > limit && !old(found[limit])
-	found = slices.DeleteFunc(found[:min(limit, len(found))], old)
-	return found, more && len(found) > 0, nil
+	since, shown := a.Now().Add(-shownFor), len(found)
+	for shown > 0 && found[shown-1].CreatedAt.Before(since) {
+		shown--
+	}
+	if shown < len(found) && len(found) > limit {
+		next, err := a.Store.Read.Events.Select(ctx, store.EventQuery{UserID: userID, Before: found[limit].ID, Since: since, Limit: 1})
+		if err != nil {
+			return nil, false, err
+		}
+		if len(next) > 0 {
+			shown = len(found)
+		}
+	}
+	return found[:min(limit, shown)], shown > limit, nil
 }
 
 // Names gives the names of sites by id; one that is gone has its id.

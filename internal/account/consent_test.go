@@ -1,8 +1,10 @@
 package account_test
 
 import (
+	"context"
 	"net/http"
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
 // TestTheLedgerSaysWhatWasGrantedWhen: each decision with its beginning and its end.
@@ -209,4 +212,39 @@ func TestAForeignPasswordLeavesNoGrant(t *testing.T) {
 	for _, email := range []string{"jane@dev.test", "nobody@dev.test"} {
 		w.Do(t, otltest.Call{Path: "/api/v1/auth/login", Key: s.Key, Body: map[string]string{"email": email, "password": secret.NewCode(9)}}).Want(t, http.StatusUnauthorized, "invalid_credentials")
 	}
+}
+
+// TestAU07_ActivityIsOfTheLast90DaysWhateverClocksSaid: what a clock that was set back by a year wrote down stands where it happened,
+// and hides nothing that happened before; what is longer ago is not shown.
+func TestAU07_ActivityIsOfTheLast90DaysWhateverClocksSaid(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+		consents := account.Consents{Accounts: &account.Accounts{Store: st, Now: func() time.Time { return now }}}
+		ids := map[string]string{}
+		for _, days := range []int{200, 91, 89, 80, 365, 364, 363, 362, 3, 361, 1} { // ago, in the order in which they happened
+			at := now.AddDate(0, 0, -days)
+			e := otl.Event{ID: "evt_" + secret.NewID(at), Type: otl.EventUserUpdated, UserID: "jane", CreatedAt: at}
+			ids[e.ID] = strconv.Itoa(days)
+			if err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { return tx.Events.Append(ctx, e) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for limit := 1; limit <= 12; limit++ {
+			got, before := "", ""
+			for more := true; more; {
+				found, again, err := consents.Activity(t.Context(), "jane", before, limit)
+				if err != nil || again && len(found) != limit {
+					t.Fatalf("%d of %d, %v", len(found), limit, err)
+				}
+				for _, e := range found {
+					got, before = got+" "+ids[e.ID], e.ID
+				}
+				more = again
+			}
+			if want := " 1 361 3 362 363 364 365 80 89"; got != want {
+				t.Errorf("by %d:%s, want%s", limit, got, want)
+			}
+		}
+	})
 }

@@ -180,8 +180,9 @@ func (g Events) List(ctx context.Context, userID, siteID, before string, limit i
 type EventQuery struct {
 	UserID, SiteID string
 	Type           otl.EventType
-	From           string // the lowest id, which says from when; "" for any
-	Before         string // the event before which they stand in the log; "" for none
+	From           string    // the lowest id, which says from when; "" for any
+	Before         string    // the event before which they stand in the log; "" for none
+	Since          time.Time // by the clock of its time; zero for any
 	Limit          int
 }
 
@@ -191,7 +192,10 @@ type EventQuery struct {
 // given twice. From where on it reads the log, where From says so, all events from there on say, and none before: what came
 // after a clock was set back can stand anywhere; not the index of places, which is as long as the log.
 func (g Events) Select(ctx context.Context, q EventQuery) ([]otl.Event, error) {
-	whose := ""
+	whose, since := "", int64(0)
+	if !q.Since.IsZero() {
+		since = q.Since.UnixMilli()
+	}
 	switch {
 	case q.UserID != "" && q.SiteID != "":
 		whose = `user_id = $4 AND site_id = $5 AND `
@@ -203,12 +207,12 @@ func (g Events) Select(ctx context.Context, q EventQuery) ([]otl.Event, error) {
 	return all(ctx, g.group, `SELECT `+eventColumns+` FROM (
 		SELECT `+eventPlaces+` FROM (SELECT `+eventPlaces+` FROM events WHERE seq IS NULL
 			AND (position, id) < (CASE WHEN $1 = '' THEN 9223372036854775807 ELSE (SELECT b.position FROM events b WHERE b.id = $1 AND b.seq IS NULL) END, $1)
-			AND id >= $2 AND ($3 = '' OR type = $3) AND ($4 = '' OR user_id = $4) AND ($5 = '' OR site_id = $5) ORDER BY position DESC, id DESC LIMIT $6) AS first
+			AND id >= $2 AND ($3 = '' OR type = $3) AND ($4 = '' OR user_id = $4) AND ($5 = '' OR site_id = $5) AND created_at >= $6 ORDER BY position DESC, id DESC LIMIT $7) AS first
 		UNION ALL SELECT `+eventPlaces+` FROM (SELECT `+eventPlaces+` FROM events WHERE `+whose+`seq >= CASE WHEN $2 = '' THEN 0 ELSE (SELECT min(b.seq + 0) FROM events b WHERE b.id >= $2) END
 			AND seq < CASE WHEN $1 = '' THEN 9223372036854775807 ELSE (SELECT COALESCE(b.seq, 9223372036854775807) FROM events b WHERE b.id = $1) END
-			AND id >= $2 AND ($3 = '' OR type = $3) ORDER BY seq DESC LIMIT $6) AS placed) AS page
-		ORDER BY seq IS NULL DESC, seq DESC, position DESC, id DESC LIMIT $6`,
-		[]any{q.Before, q.From, string(q.Type), q.UserID, q.SiteID, q.Limit}, eventDest)
+			AND id >= $2 AND ($3 = '' OR type = $3) AND created_at >= $6 ORDER BY seq DESC LIMIT $7) AS placed) AS page
+		ORDER BY seq IS NULL DESC, seq DESC, position DESC, id DESC LIMIT $7`,
+		[]any{q.Before, q.From, string(q.Type), q.UserID, q.SiteID, since, q.Limit}, eventDest)
 }
 
 // Known reports whether there is an event with an id.
