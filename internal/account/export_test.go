@@ -168,7 +168,7 @@ func silent() map[string]string {
 		"callback_urls": nobody, "chains": nobody, "clients": nobody, "client_origins": nobody, "counters": nobody, "deliveries": nobody, "tallies": nobody, "endpoints": nobody, "installation": nobody,
 		"attribute_labels": nobody, "migration_digests": nobody, "goose_db_version": nobody, "password_schemes": nobody, "roles": nobody, "signing_keys": secrets, "site_keys": secrets,
 		"sites": nobody, "sms_counts": nobody, "sms_stops": nobody, "resources": nobody, "plans": nobody, "orders": nobody, "seen_tokens": brief, "seen_places": secrets, "erasures": counted, "device_grants": brief,
-		"answers": brief, "failures": brief, "flows": brief, "rates": brief, "tickets": brief, "revocations": counted,
+		"answers": brief, "failures": brief, "flows": brief, "rates": brief, "sends": brief, "tickets": brief, "revocations": counted,
 		"numbers": counted, "site_events": counted, "site_people": counted, "nobodies": nobody,
 	}
 }

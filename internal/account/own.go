@@ -22,13 +22,14 @@ type Own struct {
 // limit.Exceeded, ErrHeld, and those of SMS.
 func (a *Changes) AskOwn(ctx context.Context, home otl.Site, u otl.User, o Own) error {
 	k := ask{site: home, user: u, purpose: otl.PurposeEmailChange, was: u.Email.Address}
-	sending := limit.Sending("change " + u.ID + string(k.purpose))
+	var at string
+	var day []limit.Use
 	if o.Email != "" {
 		to, err := otl.ParseEmail(o.Email)
 		if err != nil {
 			return err
 		}
-		if k.to = to.Address; to.Key == u.Email.Key {
+		if k.to, at = to.Address, to.Key; at == u.Email.Key {
 			return nil
 		}
 	} else {
@@ -43,12 +44,12 @@ func (a *Changes) AskOwn(ctx context.Context, home otl.Site, u otl.User, o Own) 
 			return err
 		}
 		k.purpose, k.was, k.to = otl.PurposePhoneChange, u.Phone, to
-		sending = append(limit.Sending("change "+u.ID+string(k.purpose)), a.SMS.Day(home.ID))
+		at, day = to, append(day, a.SMS.Day(home.ID))
 	}
 	if a.Now().Before(u.HeldUntil) {
 		return ErrHeld
 	}
-	if err := a.Limits.Take(ctx, append(limit.Sending(k.to), sending...)...); err != nil {
+	if err := a.Limits.Take(ctx, append(limit.Sending(at, "change "+u.ID+string(k.purpose)), day...)...); err != nil {
 		return err
 	}
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {

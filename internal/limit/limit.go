@@ -43,16 +43,6 @@ var (
 	DeviceCodes        = Rate{"device-codes", 5, time.Minute}
 )
 
-// soon is the first of Sends: one message does not follow another at once.
-var soon = Rate{"send", 1, 30 * time.Second}
-
-// Sends are the rates of messages that were asked for by an address alone, each
-// by that address.
-var Sends = []Rate{soon, {"send-quarter", 5, 15 * time.Minute}, {"send-day", 10, 24 * time.Hour}}
-
-// SendsFrom is the rate of messages that one household asks for, whoever is to get them.
-var SendsFrom = Rate{"send-from", 60, 15 * time.Minute}
-
 // From is one use of a rate by whoever makes a request; by nobody where no address of his
 // is known. Where he sits a site may have said: that counts for the site alone, or it
 // could use up what others have left.
@@ -63,30 +53,6 @@ func From(ctx context.Context, r Rate) Use {
 		site = from.SiteID
 	}
 	return Use{Rate: r, By: []string{site, Network(from.Client)}}
-}
-
-// Sending is one message, counted by all of them for each of whom it is for and where it
-// goes: a person, the key of an address, a number. What is named twice counts once.
-func Sending(to ...string) []Use {
-	var uses []Use
-	for i, one := range to {
-		if slices.Contains(to[:i], one) {
-			continue
-		}
-		for _, r := range Sends {
-			uses = append(uses, Use{Rate: r, By: []string{one}})
-		}
-	}
-	return uses
-}
-
-// To names a person in Sending, whatever he was called: by his address, so that messages
-// sent there for other reasons count too, or by his id where he has none.
-func To(u otl.User) string {
-	if u.Email.Key == "" {
-		return u.ID
-	}
-	return u.Email.Key
 }
 
 // Prompts is the rate of codes sent to somebody as a second step: three at once, and
@@ -133,6 +99,8 @@ func (r Rate) reach() time.Duration {
 type Use struct {
 	Rate Rate
 	By   []string // what is counted together: a site and an identifier, for example
+
+	exact []Rate // of messages: what they are counted by in the place of Rate, at least one
 }
 
 // take makes the use, and says whether it was within the rate, and if not, when the next one will be.
@@ -140,8 +108,11 @@ func (u Use) take(ctx context.Context, tx *store.Tx, now time.Time) (ok bool, du
 	return tx.Rates.Take(ctx, u.name(), now, u.Rate.every(), u.Rate.burst(), u.Rate.reach())
 }
 
-// paidTo gives up to when each of some uses, at least one, is paid for by those before it.
+// paidTo gives up to when each of some uses is paid for by those before it.
 func paidTo(ctx context.Context, tx *store.Tx, uses []Use, now time.Time) ([]time.Time, error) {
+	if len(uses) == 0 {
+		return nil, nil
+	}
 	found, err := tx.Rates.PaidTo(ctx, names(uses))
 	out := make([]time.Time, len(uses))
 	for i, u := range uses {
@@ -206,43 +177,74 @@ func (l *Limits) take(ctx context.Context, tx *store.Tx, uses []Use) error {
 		if !u.counts() {
 			continue
 		}
-		ok, due, err := u.take(ctx, tx, now)
-		if err != nil {
+		if err := u.within(ctx, tx, now); err != nil {
 			return err
-		}
-		if !ok {
-			return u.exceeded(due.Sub(now))
 		}
 	}
 	return nil
 }
 
-// Look is what TakeIn of at least one use would say now, and takes none: for transactions that go on
-// where it refuses. It is one statement, whatever it says.
+// within makes the use, or the error is Exceeded.
+func (u Use) within(ctx context.Context, tx *store.Tx, now time.Time) error {
+	if u.exact != nil {
+		return u.send(ctx, tx, now)
+	}
+	ok, due, err := u.take(ctx, tx, now)
+	if err != nil || ok {
+		return err
+	}
+	return u.exceeded(due.Sub(now))
+}
+
+// Look is what TakeIn would say now, and takes none: for transactions that go on where it refuses. It is
+// one statement for rates and one for messages, whatever it says.
 func (l *Limits) Look(ctx context.Context, tx *store.Tx, uses ...Use) error {
 	if l == nil {
 		return nil
 	}
 	now := l.Now()
-	paid, err := paidTo(ctx, tx, uses, now)
+	var rates, sends []Use
+	for _, u := range uses {
+		if u.exact != nil {
+			sends = append(sends, u)
+		} else {
+			rates = append(rates, u)
+		}
+	}
+	paid, err := paidTo(ctx, tx, rates, now)
 	if err != nil {
 		return err
 	}
-	for i, u := range uses {
+	last, err := lastSent(ctx, tx, sends)
+	if err != nil {
+		return err
+	}
+	for i, u := range rates {
 		if due := paid[i].Add(-u.Rate.burst()); u.counts() && due.After(now) {
 			return u.exceeded(due.Sub(now))
+		}
+	}
+	for _, u := range sends {
+		if err := u.follows(last[u.name()], now); u.counts() && err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 // usedUp is the cause of Exceeded: which rate it was.
-type usedUp struct{ Rate }
+type usedUp struct {
+	Rate
+	pause error // the same because of a pause between messages, where that of a day is over later; nil where none holds
+}
 
-// exceeded is Exceeded because of a use. Of a message that follows another one too soon it says that: whoever has just
+// exceeded is Exceeded because of a use.
+func (u Use) exceeded(wait time.Duration) *otl.Error { return exceeded(usedUp{Rate: u.Rate}, wait) }
+
+// exceeded is Exceeded because of what is used up. Of a message that follows another one too soon it says that: whoever has just
 // signed up, and was sent one, has tried nothing too often. It is the same for nobody, who was sent none (OT-10).
-func (u Use) exceeded(wait time.Duration) *otl.Error {
-	e := Exceeded(wait).Because(usedUp{u.Rate})
+func exceeded(why usedUp, wait time.Duration) *otl.Error {
+	e := Exceeded(wait).Because(why)
 	if JustAsked(e) {
 		e.Text = fmt.Sprintf("A message was asked for a moment ago. Another can be asked for in %.0f s.", math.Ceil(e.RetryAfter.Seconds()))
 	}
@@ -465,7 +467,11 @@ func (l *Limits) Prune(ctx context.Context) error {
 		if err != nil {
 			return 0, err
 		}
+		sends, err := tx.Sends.Prune(ctx, now.Add(-25*time.Hour), now.Add(furthest), store.Batch)
+		if err != nil {
+			return 0, err
+		}
 		failures, err := tx.Failures.Prune(ctx, unknownPrefix, maxFailures, now.Add(-24*time.Hour), now.Add(-nobodysClosed), store.Batch)
-		return max(rates, failures), err
+		return max(rates, sends, failures), err
 	})
 }

@@ -84,7 +84,7 @@ func (p *Pace) Left(by string) int {
 // others of the same caller may take one too.
 func (p *Pace) share(ctx context.Context, c *caller, by string, now time.Time) error {
 	p.mu.Unlock()
-	err := p.Limits.Take(ctx, Use{Rate{p.Rate.Name, shares, p.Rate.Per}, []string{by}})
+	err := p.Limits.Take(ctx, Use{Rate: Rate{p.Rate.Name, shares, p.Rate.Per}, By: []string{by}})
 	p.mu.Lock()
 	if err != nil {
 		return err

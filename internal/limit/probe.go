@@ -40,7 +40,7 @@ func (l *Limits) Told(ctx context.Context, siteID string) error {
 }
 
 func duplicates(ctx context.Context, siteID string) []Use {
-	return []Use{{DuplicatesPerSite, []string{siteID}}, {DuplicatesPerAddress, []string{Network(otl.RequestOf(ctx).Client)}}}
+	return []Use{{Rate: DuplicatesPerSite, By: []string{siteID}}, {Rate: DuplicatesPerAddress, By: []string{Network(otl.RequestOf(ctx).Client)}}}
 }
 
 // forgive takes uses back.

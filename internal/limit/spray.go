@@ -2,11 +2,8 @@ package limit
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"time"
 
-	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/store"
 )
 
@@ -37,7 +34,7 @@ func (l *Limits) Budget(ctx context.Context, tx *store.Tx, siteID string) (Budge
 	if l == nil {
 		return Budget{}, nil
 	}
-	b := Budget{now: l.Now(), uses: []Use{From(ctx, WrongCodesFrom), {WrongCodesAt, []string{siteID}}}}
+	b := Budget{now: l.Now(), uses: []Use{From(ctx, WrongCodesFrom), {Rate: WrongCodesAt, By: []string{siteID}}}}
 	var err error
 	b.paid, err = paidTo(ctx, tx, b.uses, b.now)
 	return b, err
@@ -87,7 +84,7 @@ func (b Budget) Wrong(ctx context.Context, tx *store.Tx) (many bool, err error) 
 // there are more than anybody mistypes.
 func alarm(ctx context.Context, tx *store.Tx, now time.Time) (bool, error) {
 	for _, r := range []Rate{wrongCodesAll, wrongCodesTold} {
-		ok, _, err := Use{r, []string{"all"}}.take(ctx, tx, now)
+		ok, _, err := Use{Rate: r, By: []string{"all"}}.take(ctx, tx, now)
 		if err != nil || ok != (r == wrongCodesTold) {
 			return false, err
 		}
@@ -97,7 +94,7 @@ func alarm(ctx context.Context, tx *store.Tx, now time.Time) (bool, error) {
 
 // Mails reports, of what Wrong has told, whether the operator is to get a mail of it: once a day.
 func (b Budget) Mails(ctx context.Context, tx *store.Tx) (bool, error) {
-	u := Use{wrongCodesMail, []string{"all"}}
+	u := Use{Rate: wrongCodesMail, By: []string{"all"}}
 	ok, _, err := u.take(ctx, tx, b.now)
 	return ok, err
 }
@@ -113,60 +110,4 @@ func (b Budget) Right(ctx context.Context, tx *store.Tx) error {
 		}
 	}
 	return nil
-}
-
-// SendsKept is the rate of messages a day beyond Sends for whoever is known where he is:
-// strangers may have used up the others (PW-13).
-var SendsKept = Rate{"send-kept", 3, 24 * time.Hour}
-
-// ErrWithheld is the cause of Exceeded where whoever is known where he is would have got his
-// message: it tells a neighbour behind the same address who is signed in there.
-var ErrWithheld = errors.New("held back from whoever is not known")
-
-// passed reports whether uses were refused for what whoever is known passes: the messages of a
-// day, or of a site. The pauses between two, and what a household may ask for, are everybody's.
-func passed(refused error) bool {
-	var full usedUp
-	return errors.As(refused, &full) && full.Rate != SendsFrom && !slices.Contains(Sends[:len(Sends)-1], full.Rate)
-}
-
-// Keep gives whoever is known where he is, where uses were refused as an error says, SendsKept in
-// the place of what is used up, with the pauses of Sends, counted apart from what strangers ask
-// for. Everybody else is counted in the same way by his household, so that neither answers nor
-// what follows on them tell who is known; his error, and that beyond SendsKept, is Exceeded
-// because of ErrWithheld. Any other error, also that for a household, stays as it is.
-func (l *Limits) Keep(ctx context.Context, refused error, known func() (bool, error), uses ...Use) error {
-	if !passed(refused) {
-		return refused
-	}
-	is, err := known()
-	if err != nil {
-		return err
-	}
-	apart := []string{"known"}
-	if !is {
-		apart = append([]string{"unknown"}, From(ctx, SendsKept).By...)
-	}
-	var household, own []Use
-	for _, u := range uses {
-		if !slices.Contains(Sends, u.Rate) {
-			household = append(household, u)
-			continue
-		}
-		if u.Rate == Sends[len(Sends)-1] {
-			u.Rate = SendsKept
-		}
-		own = append(own, Use{u.Rate, slices.Concat(apart, u.By)})
-	}
-	if err := l.Take(ctx, household...); err != nil { // counted also where the others refuse
-		return err
-	}
-	err = l.Take(ctx, own...)
-	switch {
-	case err == nil && is:
-		return nil
-	case err != nil && otl.As(err).Kind != otl.Limited:
-		return err
-	}
-	return otl.As(refused).Because(ErrWithheld)
 }

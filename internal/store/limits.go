@@ -35,18 +35,24 @@ func (g Rates) PaidTo(ctx context.Context, names []string) (map[string]time.Time
 		name string
 		paid time.Time
 	}
-	which, args := "$1", make([]any, max(len(names), 1))
-	for i, name := range names {
-		if args[i] = name; i > 0 {
-			which += ", $" + strconv.Itoa(i+1)
-		}
-	}
+	which, args := among(names)
 	rows, err := all(ctx, g.group, `SELECT name, paid_to FROM rates WHERE name IN (`+which+`)`, args, func(r *row) []any { return []any{&r.name, at(&r.paid)} })
 	out := map[string]time.Time{}
 	for _, r := range rows {
 		out[r.name] = r.paid
 	}
 	return out, err
+}
+
+// among gives a few names, at least one, as a list of placeholders and their values.
+func among(names []string) (which string, args []any) {
+	which, args = "$1", make([]any, max(len(names), 1))
+	for i, name := range names {
+		if args[i] = name; i > 0 {
+			which += ", $" + strconv.Itoa(i+1)
+		}
+	}
+	return which, args
 }
 
 // Forgive takes one use of a rate back; every is the time it paid for.

@@ -110,6 +110,28 @@ func TestMN07_ParallelUsesShareARate(t *testing.T) {
 	})
 }
 
+// TestSendsArePruned: whom no message went to since a moment is forgotten, a few at a time, and nobody else.
+func TestSendsArePruned(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		for i := range 5 {
+			write(t, st, func(ctx context.Context, tx *store.Tx) error {
+				_, _, err := tx.Sends.Take(ctx, fmt.Sprint(i), start.Add(time.Duration(i)*time.Hour), store.Pauses{time.Second})
+				return err
+			})
+		}
+		for i, want := range []int{2, 1, 0} { // the first two, and the one that is ahead of what any can be
+			write(t, st, func(ctx context.Context, tx *store.Tx) error {
+				n, err := tx.Sends.Prune(ctx, start.Add(2*time.Hour), start.Add(3*time.Hour), 2)
+				if n != want {
+					t.Errorf("round %d: %d were pruned, want %d", i, n, want)
+				}
+				return err
+			})
+		}
+	})
+}
+
 func try(t *testing.T, st *store.Store, name string, now time.Time) (ok bool, due time.Time) {
 	t.Helper()
 	write(t, st, func(ctx context.Context, tx *store.Tx) error {

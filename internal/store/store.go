@@ -74,6 +74,7 @@ type Tx struct {
 	Endpoints    Endpoints
 	Deliveries   Deliveries
 	Rates        Rates
+	Sends        Sends
 	Failures     Failures
 	Revocations  Revocations
 	Roles        Roles
@@ -122,6 +123,7 @@ func newTx(c conn, changed *changes, ran *counter) *Tx {
 		Endpoints{g},
 		Deliveries{g},
 		Rates{g},
+		Sends{g},
 		Failures{g},
 		Revocations{g},
 		Roles{g},

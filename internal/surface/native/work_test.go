@@ -133,7 +133,7 @@ func TestOT10_AnSMSIsTheSameWorkWhoeverItIs(t *testing.T) {
 	defer db.Close()
 	rows := func() (n int) {
 		t.Helper()
-		err := db.QueryRowContext(t.Context(), `SELECT (SELECT count(*) FROM rates) + (SELECT count(*) FROM sms_counts)
+		err := db.QueryRowContext(t.Context(), `SELECT (SELECT count(*) FROM rates) + (SELECT count(*) FROM sends) + (SELECT count(*) FROM sms_counts)
 			+ (SELECT count(*) FROM tickets) + (SELECT count(*) FROM messages)`).Scan(&n)
 		if err != nil {
 			t.Fatal(err)
