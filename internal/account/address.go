@@ -56,6 +56,7 @@ type ask struct {
 	user    otl.User
 	purpose otl.Purpose
 	was, to string
+	taken   bool // somebody else has it: the link to confirm it goes nowhere
 }
 
 // asks takes from a change what has to be proven first. The error is otl.ErrEmailTaken
@@ -136,15 +137,15 @@ func (a *Changes) answerable(ctx context.Context, siteID string, u otl.User) err
 	return err
 }
 
-// free is otl.ErrEmailTaken for an address that somebody else has, or may have back.
+// free is otl.ErrEmailTaken for an address that somebody else has, or may have back: by the same statements as of any other (OT-10).
 func (a *Changes) free(ctx context.Context, tx *store.Tx, e otl.Email, userID string) error {
-	if u, err := tx.Users.ByEmail(ctx, e.Key); err == nil && u.ID != userID {
-		return otl.ErrEmailTaken
-	} else if err != nil && !errors.Is(err, store.ErrNotFound) {
+	u, err := tx.Users.ByEmail(ctx, e.Key)
+	has := err == nil && u.ID != userID
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	reserved, err := tx.Tickets.Reserved(ctx, e.Key, userID, a.Now())
-	if err == nil && reserved {
+	if err == nil && (has || reserved) {
 		err = otl.ErrEmailTaken
 	}
 	return err
@@ -196,8 +197,12 @@ func (a *Changes) sendOne(ctx context.Context, tx *store.Tx, k ask) error {
 			return err
 		}
 	}
+	to := k.to
+	if k.taken {
+		to = ""
+	}
 	if _, err := a.Messages.Queue(ctx, tx, message.Note{
-		Kind: otl.MessageConfirmChange, Channel: channel, To: k.to, UserID: k.user.ID, SiteID: k.site.ID, Locale: k.user.Locale, Expires: t.ExpiresAt,
+		Kind: otl.MessageConfirmChange, Channel: channel, To: to, UserID: k.user.ID, SiteID: k.site.ID, Locale: k.user.Locale, Expires: t.ExpiresAt,
 		Data: map[string]string{message.DataLink: a.link(confirm), message.DataTo: otl.Masked(k.to)},
 	}); err != nil {
 		return err

@@ -308,6 +308,9 @@ func exportRest(ctx context.Context, tx *store.Tx, out *Export, userID string) e
 	}
 	messages, err := tx.Messages.OfPerson(ctx, userID, most)
 	for _, m := range messages {
+		if m.Kind == otl.MessageConfirmChange && (m.Recipient == "" || m.Recipient != out.Profile.Email && m.Recipient != out.Profile.Phone) {
+			continue // it went to whoever he named, and whether it went tells whether that is somebody's (OT-10)
+		}
 		out.Messages = append(out.Messages, ExportedMessage{m.Kind, m.Channel, m.Recipient, m.SiteID, m.CreatedAt, m.State})
 	}
 	return err

@@ -17,8 +17,9 @@ type Own struct {
 // AskOwn asks on behalf of a person himself, who has just proven who he is, for another
 // address or number. It comes into force once somebody proves to hold it, and can be
 // undone from the address before (OT-17); unlike what a site asks for it opens every
-// site at once. What somebody else has is taken like anything else, and nothing is sent:
-// whether an address has an account shows nowhere. The errors are those of values and
+// site at once. What somebody else has is taken like anything else: the person is told of it by mail
+// and as much is written, but nothing is sent there. Whether an address has an account shows nowhere, neither by his
+// own mails nor by time (OT-10). The errors are those of values and
 // limit.Exceeded, ErrHeld, and those of SMS.
 func (a *Changes) AskOwn(ctx context.Context, home otl.Site, u otl.User, o Own) error {
 	k := ask{site: home, user: u, purpose: otl.PurposeEmailChange, was: u.Email.Address}
@@ -53,15 +54,14 @@ func (a *Changes) AskOwn(ctx context.Context, home otl.Site, u otl.User, o Own) 
 		return err
 	}
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		k := k
 		if k.purpose == otl.PurposeEmailChange {
 			e, err := otl.ParseEmail(k.to)
 			if err != nil {
 				return err
 			}
-			if err := a.free(ctx, tx, e, u.ID); err != nil {
-				if errors.Is(err, otl.ErrEmailTaken) {
-					err = nil
-				}
+			err = a.free(ctx, tx, e, u.ID)
+			if k.taken = errors.Is(err, otl.ErrEmailTaken); err != nil && !k.taken {
 				return err
 			}
 		}

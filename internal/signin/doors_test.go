@@ -196,5 +196,13 @@ func pageDoors() []door {
 			p := b.Get("/signup")
 			return p, "/signup", map[string]string{"email": as.name, "name": "Nia New", "password": "staple-battery-9"}
 		}},
+		{name: "another address", by: byEmail, first: func(x *doors, as asked) {
+			own := "own-" + as.Email
+			x.Person(x.t, own)
+			b := x.browser(as)
+			b.Submit(b.Get("/account/email"), "/signin", map[string]string{"identifier": own, "password": otltest.Password})
+		}, page: func(x *doors, as asked) (otltest.Page, string, map[string]string) {
+			return x.browser(as).Get("/account/email"), "address", map[string]string{"email": as.name}
+		}},
 	}
 }
