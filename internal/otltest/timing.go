@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,9 +122,12 @@ func (w *World) Sees(t testing.TB, u otl.User, site otl.Site, fields ...otl.Fiel
 	}
 }
 
+// Username gives the username that somebody of Kinds has beside an address.
+func Username(address string) string { return strings.ReplaceAll(address, "@", ".") }
+
 // Kinds adds a person of each kind that pages and APIs must not tell from nobody, whose addresses
 // begin with the kind and end as said: a member of Notes, one of Shop, and one who is disabled, each with a
-// proven number that the site sees, and one whose number is not proven.
+// proven number that the site sees, and one whose number is not proven. Each has a username, too.
 func (w *World) Kinds(t testing.TB, end, number string) {
 	t.Helper()
 	for i, kind := range []string{"member", "elsewhere", "disabled", "unproven"} {
@@ -132,6 +136,11 @@ func (w *World) Kinds(t testing.TB, end, number string) {
 			at = w.Shop.Site
 		}
 		u := w.Person(t, kind+end, at)
+		name, err := otl.ParseUsername(Username(kind + end))
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.Username = name
 		w.Phone(t, u, number+strconv.Itoa(i), kind != "unproven")
 		w.Sees(t, u, at, otl.MinimalFields().With(otl.FieldPhone)...)
 		if kind != "disabled" {

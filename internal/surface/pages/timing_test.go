@@ -60,13 +60,15 @@ func TestTiming(t *testing.T) {
 		name, path, form string
 		change           map[string]string
 		code             bool // one was asked for, and a wrong one is entered
+		username         bool // they are named by it
 	}{
-		{"/signin code by mail", request(w.Notes, nil), "/signin", map[string]string{"way": "code"}, false},
-		{"/signin code by SMS", request(w.Notes, nil), "/signin", map[string]string{"way": "sms"}, false},
-		{"/signin password", request(w.Notes, nil), "/signin", map[string]string{"way": "password", "password": "wrong-horse-7"}, false},
-		{"/signin/code wrong", request(w.Notes, nil), "code-form", map[string]string{"code": "123456"}, true},
-		{"/forgot", "/forgot", "/forgot", nil, false},
-		{"/signup without a password", request(mails, nil), "/signup", map[string]string{"name": "Nia New"}, false},
+		{"/signin code by mail", request(w.Notes, nil), "/signin", map[string]string{"way": "code"}, false, false},
+		{"/signin code by SMS", request(w.Notes, nil), "/signin", map[string]string{"way": "sms"}, false, false},
+		{"/signin password", request(w.Notes, nil), "/signin", map[string]string{"way": "password", "password": "wrong-horse-7"}, false, false},
+		{"/signin password by username", request(w.Notes, nil), "/signin", map[string]string{"way": "password", "password": "wrong-horse-7"}, false, true},
+		{"/signin/code wrong", request(w.Notes, nil), "code-form", map[string]string{"code": "123456"}, true, false},
+		{"/forgot", "/forgot", "/forgot", nil, false, false},
+		{"/signup without a password", request(mails, nil), "/signup", map[string]string{"name": "Nia New"}, false, false},
 	} {
 		kinds := []string{"member", "elsewhere", "unproven", "disabled", "nobody"}
 		otltest.Compare(one.name, samples, kinds, func(i int, kind string) time.Duration {
@@ -88,6 +90,9 @@ func TestTiming(t *testing.T) {
 				p = b.Get("/signup?" + visit)
 			}
 			change := map[string]string{"identifier": email, "email": email}
+			if one.username {
+				change["identifier"] = otltest.Username(email)
+			}
 			maps.Copy(change, one.change)
 			p, spent := clocked(b, p, one.form, change)
 			if p.Status != http.StatusOK && p.Status != http.StatusUnauthorized && p.Status != http.StatusBadRequest {
