@@ -523,10 +523,10 @@ func (x post) opens(m *posted) *posted {
 
 // landed is what the link of a site led to.
 type landed struct {
-	code secret.Text
-	by   *folk
-	site int
-	used bool
+	code        secret.Text
+	by          *folk
+	site        int
+	used, tried bool
 }
 
 // send has a code or link sent to somebody by a site, or a code handed to it.
@@ -575,7 +575,7 @@ func tokenOf(link string) string {
 // mail has somebody sent a code or link, or uses one, where it was sent for or elsewhere.
 func (x post) mail(ctx context.Context, d *trusted) {
 	switch {
-	case len(x.landed) > 0 && (!x.landed[len(x.landed)-1].used || x.once(4)):
+	case len(x.landed) > 0 && (!x.landed[len(x.landed)-1].tried || x.once(4)):
 		x.redeem(ctx, d)
 	case len(x.mails) == 0 || x.once(3):
 		x.send(one(x.walker, x.people), x.dice.IntN(len(x.sites)))
@@ -623,13 +623,13 @@ func (x post) press(ctx context.Context) {
 		x.Fatal(err)
 	}
 	at := slices.IndexFunc(x.sites, func(s site.Registered) bool { return s.Site.ID == m.site })
-	x.landed = kept(x.landed, &landed{secret.NewText(u.Query().Get("code")), m.by, at, false})
+	x.landed = kept(x.landed, &landed{secret.NewText(u.Query().Get("code")), m.by, at, false, false})
 }
 
 // redeem redeems what a link led to.
 func (x post) redeem(ctx context.Context, d *trusted) {
 	l := x.landed[len(x.landed)-1]
-	if l.used || x.once(4) {
+	if l.tried || x.once(4) {
 		l = one(x.walker, x.landed)
 	}
 	is := &begun{by: l.by, site: l.site, door: one(x.walker, x.doors), methods: otl.Methods{otl.MethodMailLink}}
@@ -638,6 +638,6 @@ func (x post) redeem(ctx context.Context, d *trusted) {
 	}
 	p, err := x.w.Codes.Redeem(ctx, signin.LinkAttempt{Site: x.sites[is.site].Site, Code: l.code, Door: &is.door})
 	x.took("a link", !l.used && is.site == l.site, err)
-	l.used = l.used || is.site == l.site // or it is too late
+	l.used, l.tried = l.used || err == nil, l.tried || is.site == l.site // who is kept out for a while comes back before it is too late
 	x.entered("a link", is, d, p.Entered, err)
 }
