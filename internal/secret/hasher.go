@@ -26,8 +26,10 @@ type pace struct {
 	measured bool
 }
 
-// NewHasher makes a hasher that writes argon2id hashes of the given cost.
+// NewHasher makes a hasher that writes argon2id hashes of the given cost, as many at once as
+// there are permits.
 func NewHasher(cost Argon2, permits int) *Hasher {
+	reserve(permits, cost)
 	h := &Hasher{Pool: NewPool(permits), cost: cost, schemes: map[string]pace{}}
 	if err := h.Learn(cost.scheme()); err != nil { // the cost was checked when it was configured
 		panic(err)
