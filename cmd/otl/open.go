@@ -170,14 +170,34 @@ func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 // clock gives the time by which a command acts: of the server of `otl dev`, which may have been moved, where the
 // database or the key to it is the one of its directory. What is made by another time is of no use there.
 func clock(c *config.Config) (func() time.Time, error) {
+	moved, err := movedClock(c)
+	if err != nil || moved == nil {
+		return now, err
+	}
+	return moved.Now, nil
+}
+
+// movedClock gives that clock, and nil where the directory is not what counts.
+func movedClock(c *config.Config) (*dev.Clock, error) {
 	if !c.DatabaseURL.Empty() && !c.SecretKey.Empty() {
-		return now, nil
+		return nil, nil //nolint:nilnil // there is none, which is no error
 	}
 	moved, err := dev.NewClock(filepath.Join(c.DataDir, devClock))
 	if err != nil {
 		return nil, fmt.Errorf("read how far the clock of otl dev was moved: %w", err)
 	}
-	return moved.Now, nil
+	return moved, nil
+}
+
+// unmoved refuses what is served by the time it is and was made by a clock that was moved: its sessions and links would be of
+// another time, and commands, which go by that clock, would act at a time that is not the server's.
+func unmoved(c *config.Config) error {
+	moved, err := movedClock(c)
+	if err != nil || moved == nil || moved.Moved() == 0 {
+		return err
+	}
+	return c.Refuse("data_dir", fmt.Sprintf("%s is of otl dev, whose clock is %s ahead there: run otl dev, or remove %s to have the time it is",
+		c.DataDir, moved.Moved(), filepath.Join(c.DataDir, devClock)))
 }
 
 // opening says how a command opens the database.

@@ -76,7 +76,11 @@ func (a *app) serve(ctx context.Context, defaults, flags map[string]string, h ho
 	}
 	cert, exposed := safe(c)
 	opts, wrong := nodeOptions(c, r.log, true)
-	if err := config.Together(exposed, wrong); err != nil {
+	var moved error
+	if h.node == nil { // otl dev goes by its clock
+		moved = unmoved(c)
+	}
+	if err := config.Together(exposed, wrong, moved); err != nil {
 		return err
 	}
 	r.cert = cert

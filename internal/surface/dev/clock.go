@@ -46,6 +46,13 @@ func (c *Clock) Now() time.Time {
 	return time.Now().Add(c.ahead).UTC().Truncate(time.Millisecond)
 }
 
+// Moved says how far the clock was moved.
+func (c *Clock) Moved() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ahead
+}
+
 // Advance moves the clock forward.
 func (c *Clock) Advance(d time.Duration) error {
 	c.mu.Lock()
