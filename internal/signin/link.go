@@ -79,8 +79,10 @@ func (s *Codes) SendLink(ctx context.Context, r LinkRequest) (LinkSent, error) {
 	if r.TTL == 0 {
 		r.TTL = s.LinkTTL
 	}
-	if r.invites && r.Confirm == otl.ConfirmNever {
-		r.Confirm = otl.ConfirmAuto // what scanners of mails open adds nobody, and shows no site who somebody is (D1)
+	if r.Confirm == otl.ConfirmNever && r.Channel == otl.ChannelMail && r.Flow == "" {
+		if r.Confirm, err = unread(ctx, s, r.CodeRequest); err != nil {
+			return LinkSent{}, err
+		}
 	}
 	r.Data = withData(r.Data, map[string]string{dataRedirect: r.Redirect, dataState: r.State, dataClient: r.Client, dataConfirm: string(r.Confirm), dataLocale: u.Locale, dataFlow: r.Flow})
 	if r.Channel == otl.ChannelMail {
@@ -94,6 +96,18 @@ func (s *Codes) SendLink(ctx context.Context, r LinkRequest) (LinkSent, error) {
 		out.Link = secret.NewText(link)
 	}
 	return out, err
+}
+
+// unread gives what the page of a link by mail does whose client wants none: it asks for a press all the same where the link may add
+// somebody to the site, or tell it who somebody is. That is whoever is none of its people, hides what he is named by from
+// it, or was added by the call that sends and has not come yet. What scanners of mails open connects nobody (D1,
+// OT-14). Whoever it is, it is one statement (OT-10).
+func unread(ctx context.Context, s *Codes, r CodeRequest) (otl.Confirm, error) {
+	m, err := s.find(ctx, r.Site, r.Who, true)
+	if errors.Is(err, store.ErrNotFound) || err == nil && r.Welcome != nil && m.User.EmailVerifiedAt.IsZero() {
+		return otl.ConfirmAuto, nil
+	}
+	return otl.ConfirmNever, err
 }
 
 // withData puts members together.

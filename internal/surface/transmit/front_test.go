@@ -17,11 +17,13 @@ import (
 )
 
 // welcoming makes the client one that may have people created.
-func (x *tenant) welcoming(t *testing.T) {
+func (x *tenant) welcoming(t *testing.T, change ...func(*site.NewClient)) {
 	t.Helper()
-	made, err := x.Clients.Create(t.Context(), x.Notes.Site.ID, site.NewClient{
-		Name: "front", Scopes: otl.AllScopes(), RedirectURIs: []string{callback}, Resources: []string{"https://api.notes.test"}, SignUp: true,
-	})
+	n := site.NewClient{Name: "front", Scopes: otl.AllScopes(), RedirectURIs: []string{callback}, Resources: []string{"https://api.notes.test"}, SignUp: true}
+	for _, c := range change {
+		c(&n)
+	}
+	made, err := x.Clients.Create(t.Context(), x.Notes.Site.ID, n)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,6 +162,48 @@ func TestFrontSignUp(t *testing.T) {
 		got = x.enter(t, "/v1/auth/otp/sms/validation", object{"phone_number": "+491705550177", "passcode": x.Newest(t, "+491705550177").Code})
 		if id := x.claims(t, x.grant(t, got.Query().Get("code"), nil).Want(t, http.StatusOK).Text("id_token")); fmt.Sprint(id["amr"]) != "[sms]" {
 			t.Errorf("%v", id)
+		}
+	})
+}
+
+// TestD1_OT14_NoMachineConnectsAnybody: of a client whose links have no page, who creates people, the links to whom it creates or who is
+// known elsewhere have one, also when they are asked for again, and so have those of its people who hide their addresses from it.
+// Scanners of mails follow links, and the site would learn by them who somebody is.
+func TestD1_OT14_NoMachineConnectsAnybody(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		x.welcoming(t, func(n *site.NewClient) { n.LinkConfirm = "never" })
+		shopper := x.Person(t, "shopper@dev.test", x.Shop.Site)
+		hides := x.Person(t, "hides@dev.test", x.Notes.Site)
+		x.Sees(t, hides, x.Notes.Site, otl.FieldName)
+		front := func(address string) string {
+			t.Helper()
+			x.Clock.Advance(time.Minute)
+			x.post(t, "/v1/auth/links/email", object{"email": address, "redirect_uri": callback, "create_new_user": true}).Want(t, http.StatusOK)
+			return strings.TrimPrefix(x.Newest(t, address).Link, otltest.Issuer)
+		}
+		for _, address := range []string{"fresh@dev.test", "shopper@dev.test", "hides@dev.test"} {
+			for range 2 {
+				x.Do(t, otltest.Call{Path: front(address)}).Want(t, http.StatusOK)
+			}
+		}
+		if u, err := x.Accounts.Find(t.Context(), "fresh@dev.test"); err != nil || !u.EmailVerifiedAt.IsZero() {
+			t.Errorf("%+v %v", u, err)
+		}
+		if g, err := x.Store.Read.Grants.Of(t.Context(), shopper.ID, x.Notes.Site.ID); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%+v %v", g, err)
+		}
+		// Whoever pressed is one of the site's people from then on, and needs to no more.
+		for address, sub := range map[string]string{"fresh@dev.test": "", "shopper@dev.test": shopper.ID} {
+			to, err := url.Parse(x.Do(t, otltest.Call{Method: http.MethodPost, Path: front(address)}).Want(t, http.StatusSeeOther).Header.Get("Location"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			id := x.claims(t, x.grant(t, to.Query().Get("code"), nil).Want(t, http.StatusOK).Text("id_token"))
+			if sub != "" && id["sub"] != sub {
+				t.Errorf("%s: %v", address, id)
+			}
+			x.Do(t, otltest.Call{Path: front(address)}).Want(t, http.StatusSeeOther)
 		}
 	})
 }
