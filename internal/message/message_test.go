@@ -71,7 +71,7 @@ func kinds(t *testing.T) []otl.MessageKind {
 
 // plurals reports whether a key is one of the forms of a number of something.
 func plurals(key string) bool {
-	return strings.HasPrefix(key, "minutes_") || strings.HasPrefix(key, "seconds_") || strings.HasPrefix(key, "attempts_")
+	return strings.HasPrefix(key, "hours_") || strings.HasPrefix(key, "minutes_") || strings.HasPrefix(key, "seconds_") || strings.HasPrefix(key, "attempts_")
 }
 
 // TestEveryLanguageSaysEverything: the same keys in every language, with the same

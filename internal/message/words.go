@@ -200,13 +200,16 @@ func (v Voice) Minute(t time.Time) string {
 	return strings.NewReplacer("{date}", v.Day(t), "{time}", t.UTC().Format("15:04\u00a0MST")).Replace(v.own["minute_of"])
 }
 
-// Wait says how long it is until something: in whole seconds below a minute, at least one, and
-// in whole minutes from there on.
+// Wait says how long it is until something, and no less: in whole seconds below a minute, at least one,
+// in whole minutes below two hours, and in whole hours from there on.
 func (v Voice) Wait(d time.Duration) string {
 	if seconds := (d + time.Second - 1) / time.Second; seconds < 60 {
 		return v.count("seconds", strconv.Itoa(max(int(seconds), 1)))
 	}
-	return v.count("minutes", strconv.Itoa(int((d+time.Minute-1)/time.Minute)))
+	if minutes := (d + time.Minute - 1) / time.Minute; minutes < 120 {
+		return v.count("minutes", strconv.Itoa(int(minutes)))
+	}
+	return v.count("hours", strconv.Itoa(int((d+time.Hour-1)/time.Hour)))
 }
 
 // With gives a voice that has one member more.

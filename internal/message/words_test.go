@@ -80,7 +80,7 @@ func TestAttemptsAreCounted(t *testing.T) {
 	}
 }
 
-// TestAWaitIsSaidInSeconds below a minute, and in minutes from there on, rounded up.
+// TestAWaitIsSaidInSeconds below a minute, in minutes below two hours, and in hours from there on, rounded up.
 func TestAWaitIsSaidInSeconds(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -94,7 +94,22 @@ func TestAWaitIsSaidInSeconds(t *testing.T) {
 		{"en", 59 * time.Second, "59 seconds"},
 		{"en", 59*time.Second + 1, "1 minute"},
 		{"en", 61 * time.Second, "2 minutes"},
+		{"en", 119 * time.Minute, "119 minutes"},
+		{"en", 119*time.Minute + 1, "2 hours"},
+		{"en", 2*time.Hour + 1, "3 hours"},
+		{"en", 1386 * time.Minute, "24 hours"},
+		{"de", 23 * time.Hour, "23 Stunden"},
+		{"nl", 23 * time.Hour, "23 uur"},
 		{"pl", 22 * time.Second, "22 sekundy"},
+		{"pl", 22 * time.Hour, "22 godziny"},
+		{"pl", 23*time.Hour + 1, "24 godziny"},
+		{"pl", 15 * time.Hour, "15 godzin"},
+		{"ar", 2 * time.Hour, "ساعتين"},
+		{"ar", 7 * time.Hour, "7 ساعات"},
+		{"ar", 23 * time.Hour, "23 ساعة"},
+		{"he", 2 * time.Hour, "שעתיים"},
+		{"he", 23 * time.Hour, "23 שעות"},
+		{"ja", 23 * time.Hour, "23時間"},
 		{"ar", 2 * time.Second, "ثانيتين"},
 	} {
 		if got := message.Speak(nil, c.lang).Wait(c.wait); got != c.want {
@@ -105,6 +120,9 @@ func TestAWaitIsSaidInSeconds(t *testing.T) {
 		for n := range 60 {
 			if got := message.Speak(nil, l.Tag).Wait(time.Duration(n) * time.Second); len(got) < 4 || strings.Contains(got, "{") {
 				t.Errorf("%s has no words for %d s: %q", l.Tag, n, got)
+			}
+			if got := message.Speak(nil, l.Tag).Wait(time.Duration(n+2) * time.Hour); len(got) < 5 || strings.Contains(got, "{") {
+				t.Errorf("%s has no words for %d h: %q", l.Tag, n+2, got)
 			}
 		}
 	}

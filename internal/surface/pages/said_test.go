@@ -72,6 +72,35 @@ func TestOT10_WhoHasJustSignedUpIsToldOfThatMessage(t *testing.T) {
 	}, func(o *node.Options) { o.Limits = true })
 }
 
+// TestOT07_ALongWaitIsSaidInHours: after ten messages to an address in a day the next one goes when the first of them is a day old.
+// Nobody reads that in minutes.
+func TestOT07_ALongWaitIsSaidInHours(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		verified(t, w, w.Notes.Site)
+		b := home(t, w)
+		asks := func() otltest.Page {
+			p := b.Get("/account/email")
+			if p.Title == "Confirm it's you" { // as it has to be each quarter of an hour
+				p = password(b, p)
+			}
+			return b.Submit(p, "address", map[string]string{"email": "new-jane@dev.test"})
+		}
+		var p otltest.Page
+		for range 11 {
+			if p = asks(); p.Status == http.StatusTooManyRequests {
+				break
+			}
+			w.Clock.Advance(4 * time.Minute)
+		}
+		n, err := strconv.Atoi(p.Header.Get("Retry-After"))
+		if hours := (n + 3599) / 3600; err != nil || hours != 24 {
+			t.Fatalf("%d, Retry-After %q", p.Status, p.Header.Get("Retry-After"))
+		}
+		holds(t, p, "Try again in 24 hours", "!"+strconv.Itoa((n+59)/60)+" minutes")
+	}, func(o *node.Options) { o.Limits = true })
+}
+
 // TestMF11_ASecondStepThatIsOverSaysSo: few tries are told, an empty code is none, and whoever has
 // none left is told why he signs in anew.
 func TestMF11_ASecondStepThatIsOverSaysSo(t *testing.T) {
