@@ -115,7 +115,7 @@ func (s audits) page(c *call, siteID string, w wanted, p paging) (*auditsOut, er
 
 func (s audits) routes() {
 	sample := auditsOut{Cursor: "K7yv…", Data: []auditOut{{
-		Seq: 42, ID: "evt_01HKZ5D2C4E6G8J1L3N5Q7S9TV", Type: "site.updated", By: &actorOut{"person", sampleUser}, IP: "198.51.100.7",
+		Seq: 42, ID: "evt_01HKZ5D2C4E6G8J1K3N5Q7S9TV", Type: "site.updated", By: &actorOut{"person", sampleUser}, IP: "198.51.100.7",
 		RequestID: "7f3c2a54-0c1d-4c7e-9d52-1b0a6c1f2e3d", Data: facts{"by": sampleUser, "changed": "name"}, Changes: []changeOut{{"name", "Notes", "Acme Notes"}},
 		Hash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", CreatedAt: sampleTime(),
 	}}}

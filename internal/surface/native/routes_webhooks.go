@@ -30,7 +30,7 @@ func (s webhooks) routes() {
 		id: "triggerEvent", method: http.MethodPost, path: "/events/test", tag: tagWebhooks,
 		summary: "Play an event", text: "Tells the site of an event that did not happen, with sample data and marked as a test: every endpoint that hears of such events gets it.",
 		access: bySite, scope: otl.ScopeAdmin, success: http.StatusAccepted,
-		request: map[string]any{"type": "user.updated", "set": map[string]any{"user.email": "me@example.com"}}, answer: testedOut{"evt_01HKZ5D2C4E6G8J1L3N5Q7S9TV"},
+		request: map[string]any{"type": "user.updated", "set": map[string]any{"user.email": "me@example.com"}}, answer: testedOut{"evt_01HKZ5D2C4E6G8J1K3N5Q7S9TV"},
 	}, s.trigger)
 	route(s.Surface, operation{
 		id: "replayEvent", method: http.MethodPost, path: "/webhooks/events/{id}/replay", tag: tagWebhooks,
@@ -132,7 +132,7 @@ func (s webhooks) deliveryRoutes() {
 
 func sampleEvent() eventOut {
 	return eventOut{
-		ID: "evt_01HKZ5D2C4E6G8J1L3N5Q7S9TV", Type: "user.updated", CreatedAt: sampleTime(), SiteID: sampleSite,
+		ID: "evt_01HKZ5D2C4E6G8J1K3N5Q7S9TV", Type: "user.updated", CreatedAt: sampleTime(), SiteID: sampleSite,
 		Sequence: 17, UserSeq: ptr(int64(3)),
 		Data:       map[string]any{"user": map[string]any{"id": sampleUser, "name": "Jane Roe"}, "changed": []string{"name"}, "version": 4},
 		Deliveries: []eventDelivery{},
