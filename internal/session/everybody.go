@@ -35,6 +35,9 @@ func (s Everybody) End(ctx context.Context, reason otl.EndReason) (Counted, erro
 			if err != nil || last != "" {
 				return err
 			}
+			if err := tx.Tickets.VoidNewcomers(ctx, s.Now()); err != nil {
+				return err
+			}
 			return tx.Events.Append(ctx, s.event(otl.EventAllSignedOut, "", "", "", map[string]string{
 				otl.DataReason: string(reason), otl.DataPeople: strconv.Itoa(all.People), otl.DataSessions: strconv.Itoa(all.Sessions),
 			}))

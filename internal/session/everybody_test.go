@@ -38,6 +38,13 @@ func TestDD10_EverybodyIsSignedOut(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
+		newcomer := secret.Digest("newcomer")
+		if err := write(t, w, func(ctx context.Context, tx *store.Tx) error {
+			now := w.Clock.Now()
+			return tx.Tickets.Insert(ctx, otl.Ticket{ID: secret.NewID(now), Purpose: otl.PurposeLinkCode, Newcomer: true, SiteID: w.Notes.Site.ID, CreatedAt: now, ExpiresAt: now.Add(1e12)}, newcomer, nil)
+		}); err != nil {
+			t.Fatal(err)
+		}
 		n, err := session.Everybody{Sessions: w.SignIn.Sessions}.End(t.Context(), otl.EndAdmin)
 		if err != nil || n != (session.Counted{People: 42, Sessions: 3}) {
 			t.Fatalf("%+v %v", n, err)
@@ -56,6 +63,9 @@ func TestDD10_EverybodyIsSignedOut(t *testing.T) {
 			if errors.Is(err, store.ErrNotFound) != (p != otl.PurposeUndo) {
 				t.Errorf("%s: %v", p, err)
 			}
+		}
+		if _, err := w.Store.Read.Tickets.Live(t.Context(), otl.PurposeLinkCode, newcomer, w.Clock.Now()); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("a newcomer's: %v", err)
 		}
 		if got := events(t, w, otl.EventSessionRevoked); len(got) != 3 {
 			t.Errorf("%d entries of sessions", len(got))
