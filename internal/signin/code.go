@@ -78,9 +78,9 @@ type CodeRequest struct {
 	// called with who was found once nothing but that keeps the message from being sent,
 	// and adds him where that was nobody; nil for people of the site alone.
 	Welcome func(context.Context, otl.User) error
-	// Newcomer, with Known, is the address of Who as it was written: a link goes there though it is that of none of
-	// the site's people, and its code finds who holds it, or adds him (LinkAttempt.Welcome). "" for people of the site alone.
-	Newcomer string
+	// Newcomer, with Known, has a link go to the address of Who though it is that of none of the site's people, and
+	// its code find who holds it, or add him (LinkAttempt.Welcome).
+	Newcomer bool
 	Opens    bool // the person is creating an account: the message says so
 	// Quiet has it seem to be sent where only whoever is known where he is gets one: pages
 	// would tell a neighbour who is signed in behind the same address (OT-10). Not with Known.
@@ -191,8 +191,7 @@ func (s *Codes) receiver(ctx context.Context, r *CodeRequest) (otl.User, string,
 		u = m.User
 	}
 	if r.invites = r.newcomer(u, err); r.invites {
-		at, err := otl.ParseEmail(r.Newcomer)
-		return u, at.Address, err
+		return u, r.Who.Value, nil // as it is looked up, however it was written (OT-13)
 	}
 	if err != nil && r.Known {
 		return u, "", otl.NoSuch("user")

@@ -3,6 +3,7 @@ package signin
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -17,7 +18,7 @@ var ErrNewcomer = &otl.Error{Kind: otl.Forbidden, Code: "newcomer_refused", Text
 // the network knows the address is not looked at: it is the same work and the same mail for everybody (ADR 59). Only
 // a mail shows who holds the address, and only the address may name him.
 func (r CodeRequest) newcomer(u otl.User, err error) bool {
-	return r.Newcomer != "" && u.ID == "" && errors.Is(err, store.ErrNotFound) && r.Who.Type == ByEmail && r.Channel == otl.ChannelMail
+	return r.Newcomer && u.ID == "" && errors.Is(err, store.ErrNotFound) && r.Who.Type == ByEmail && r.Channel == otl.ChannelMail
 }
 
 // newcomers gives where such a link stands: in a place of its own, where nobody's code takes its place that
@@ -26,9 +27,18 @@ func (i Identifier) newcomers() string {
 	return secret.Slot(string(i.Type) + " " + i.Value + " newcomer")
 }
 
+// reached reports whether what went to an address went where the mail of the person goes who has it, to the letter but for
+// capitals in the domain. One key does not make them one mailbox: its server may tell capitals before the @ apart, and another
+// may read a domain outside ASCII as a different one (OT-13).
+func reached(u otl.User, at otl.Email) bool {
+	has, domain, _ := strings.Cut(u.Email.Address, "@")
+	went, to, _ := strings.Cut(at.Address, "@")
+	return has == went && strings.EqualFold(domain, to)
+}
+
 // joins gives whom the code of a newcomer's link lets in, by the row of a person that is locked, if one is: whoever
 // has the address by now, or somebody who is added with it in the same transaction, so that nobody is there whose
-// address was not proven. The error is ErrNewcomer.
+// address was not proven. The error is ErrNewcomer, also where the address of whoever has it is spelled in another way.
 func (a LinkAttempt) joins(ctx context.Context, tx *store.Tx, t otl.Ticket, locked string) (userID, lock string, added bool, err error) {
 	at, err := otl.ParseEmail(t.Data[dataProves])
 	if err != nil {
@@ -48,6 +58,9 @@ func (a LinkAttempt) joins(ctx context.Context, tx *store.Tx, t otl.Ticket, lock
 		if u, err = tx.Users.ByEmail(ctx, at.Key); errors.Is(err, store.ErrNotFound) {
 			return "", "", false, ErrNewcomer // somebody may still have the address back
 		}
+	}
+	if err == nil && !reached(u, at) {
+		err = ErrNewcomer
 	}
 	if err != nil || a.Welcome != nil {
 		return u.ID, locked, false, err

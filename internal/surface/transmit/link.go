@@ -58,7 +58,7 @@ func (s *Surface) sendLink(c *call, in *sendLinkIn) (any, error) {
 		return nil, err
 	}
 	r := signin.LinkRequest{
-		CodeRequest: signin.CodeRequest{Site: c.site, Who: id, Channel: otl.Channel(in.Channel), Bound: in.RequestID, Known: true, Joins: true, Client: c.client.ID, Redirect: in.Redirect},
+		CodeRequest: signin.CodeRequest{Site: c.site, Who: id, Channel: otl.Channel(in.Channel), Bound: in.RequestID, Known: true, Joins: true, Newcomer: c.client.Welcomes(), Client: c.client.ID, Redirect: in.Redirect},
 		State:       in.State, Confirm: c.client.LinkConfirm,
 	}
 	switch {
@@ -66,9 +66,6 @@ func (s *Surface) sendLink(c *call, in *sendLinkIn) (any, error) {
 		r.Channel = otl.ChannelMail
 	case r.Channel == otl.ChannelDirect && !c.scopes.Has(otl.ScopeOTPDirect):
 		return nil, &otl.Error{Kind: otl.Forbidden, Code: "scope_missing", Text: "This client lacks the scope otp:direct."}
-	}
-	if c.client.Welcomes() {
-		r.Newcomer = id.Value
 	}
 	if in.Expiration != nil {
 		if *in.Expiration < 1 || *in.Expiration > 1440 {

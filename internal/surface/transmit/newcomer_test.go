@@ -149,16 +149,16 @@ func TestContract34_WhoOpensALinkIsCreated(t *testing.T) {
 	newcomers(t, func(t *testing.T, x *inviter) {
 		x.inviting(t)
 		x.invite(t, "Fresh@dev.test", object{"email_content": object{"subject": "Join us", "bodyText": "Your notes wait."}}).Want(t, http.StatusOK)
-		if l := x.Newest(t, "Fresh@dev.test"); l.Subject != "Join us" || !strings.Contains(l.Text, "Your notes wait.") {
+		if l := x.Newest(t, "fresh@dev.test"); l.Subject != "Join us" || !strings.Contains(l.Text, "Your notes wait.") {
 			t.Errorf("%+v", l)
 		}
-		path := x.invited(t, "Fresh@dev.test")
+		path := x.invited(t, "fresh@dev.test")
 		x.Do(t, otltest.Call{Path: path}).Want(t, http.StatusOK)
 		got := x.press(t, path)
 		x.nobody(t, "before the code is redeemed", "fresh@dev.test")
 		r := x.redeem(t, got, object{"claims": object{"id_token": object{"email": nil, "email_verified": nil}}}).Want(t, http.StatusOK)
 		id := x.claims(t, r.Text("id_token"))
-		if fmt.Sprint(id["amr"]) != "[eml]" || id["email"] != "Fresh@dev.test" || id["email_verified"] != true || r.Text("refresh_token") == "" || r.Text("session_id") == "" || r.JSON["status"] != nil {
+		if fmt.Sprint(id["amr"]) != "[eml]" || id["email"] != "fresh@dev.test" || id["email_verified"] != true || r.Text("refresh_token") == "" || r.Text("session_id") == "" || r.JSON["status"] != nil {
 			t.Errorf("%v %s", id, r.Raw)
 		}
 		u, err := x.Accounts.Find(t.Context(), "fresh@dev.test")
@@ -186,7 +186,7 @@ func TestContract34_WhoOpensALinkIsCreated(t *testing.T) {
 		// He is one of the site's people from then on, and his link has a code beside it.
 		x.Clock.Advance(time.Minute)
 		x.invite(t, "fresh@dev.test", nil).Want(t, http.StatusOK)
-		if l := x.Newest(t, "Fresh@dev.test"); l.Code == "" {
+		if l := x.Newest(t, "fresh@dev.test"); l.Code == "" {
 			t.Errorf("%+v", l)
 		}
 		// A code that comes again ends the session that it opened (OA-05).
