@@ -30,7 +30,7 @@ func TestAMailAtAllBoundsIsNotCut(t *testing.T) {
 	for of, letter := range map[string]bool{"x": true, "é": true, "語": true, "🙂": false, "'": false, "+": false, "\x00": false} {
 		text := as(of, message.MaxText)
 		data := map[string]string{
-			"code": "04829173", "link": "https://id.example.com/l/" + as("x", 100), "minutes": "5", "asked": "2026-11-26 07:10 UTC, Samsung Internet, Android, 2001:db8:1111:2222:3333:4444:5555:6666",
+			"code": "04829173", "link": "https://id.example.com/l/" + as("x", 100), "minutes": "5", "asked": "2026-11-26 07:10 UTC, Samsung Internet, Android, 2001:db8:1111:2222:3333:4444:5555:6666", "newcomer": "1",
 			"custom": custom(t, message.Custom{Subject: as(of, message.MaxLine), Color: "#ff0000", Logo: logo, Heading: text, Body: text, LinkText: text, Info: text, Footer: text, Sender: as(of, message.MaxLine)}),
 		}
 		for _, tag := range tags(t) {

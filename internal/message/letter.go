@@ -70,6 +70,7 @@ type sheet struct {
 	LinkText, Token, Info, Warning string
 	Footer, Color                  string
 	Logo                           template.URL
+	Newcomer                       string // what the link may make of whoever follows it; no site writes it
 	Preview                        string // what lists of mails show after the subject
 	Asked                          string // when and by whom it was asked for
 	Safe, SafeText                 string // where to whoever did not ask is led
@@ -198,6 +199,9 @@ func lay(v Voice, kind otl.MessageKind) sheet {
 		}
 	case otl.MessageSignIn:
 		s.LinkText, s.Warning = v.Say("signin_link"), v.Say("never_share")
+		if v.data[DataNewcomer] != "" {
+			s.Newcomer = v.Say("link_newcomer")
+		}
 		switch {
 		case s.Link == "":
 		case s.Code == "":
@@ -256,7 +260,9 @@ func (s *sheet) reassure(v Voice, kind otl.MessageKind, base string) {
 	asked := "asked_for"
 	switch kind {
 	case otl.MessageSignIn:
-		s.Safe, s.SafeText = "/account/secure", v.Say("secure_heading")
+		if s.Newcomer == "" { // else he may have no account to secure
+			s.Safe, s.SafeText = "/account/secure", v.Say("secure_heading")
+		}
 	case otl.MessageFactorCode:
 		s.Safe, s.SafeText = "/forgot", v.Say("reset_link")
 	case otl.MessageSiteConnected, otl.MessageSiteLeft:
@@ -306,7 +312,7 @@ func (s *sheet) plain() string {
 	if s.Safe != "" {
 		safe = s.SafeText + ": " + s.Safe
 	}
-	for _, p := range []string{s.Heading, s.Body, link, s.Code, s.Token, s.Info, s.Warning, s.Asked, s.Footer, safe, s.below(), "-- \n" + s.Site} {
+	for _, p := range []string{s.Heading, s.Body, s.Newcomer, link, s.Code, s.Token, s.Info, s.Warning, s.Asked, s.Footer, safe, s.below(), "-- \n" + s.Site} {
 		if p != "" {
 			parts = append(parts, p)
 		}

@@ -53,18 +53,19 @@ const (
 	DataLinkMinutes = "link_minutes"
 	// DataAttempts is how many attempts there were, of pages.
 	DataAttempts = "attempts"
-	DataTo       = "to"      // a new address or number, masked
-	DataCustom   = "custom"  // Custom, as JSON
-	DataLabel    = "label"   // second factors, as Factors writes them
-	DataLeft     = "left"    // how many recovery codes are left
-	DataDate     = "date"    // of what is to come
-	DataRange    = "range"   // the first digits of numbers, with "+"
-	DataThread   = "thread"  // what messages of one conversation share; see Thread
-	DataRequest  = "request" // id of the request it follows from
-	DataAsked    = "asked"   // when, by what device and from where that was made
-	DataName     = "name"    // of the site it is about
-	DataShared   = "shared"  // fields that site sees, as otl.Fields writes them
-	DataAlso     = "also"    // what went with a password: "sessions", "factors" or both, with a space between
+	DataTo       = "to"       // a new address or number, masked
+	DataCustom   = "custom"   // Custom, as JSON
+	DataLabel    = "label"    // second factors, as Factors writes them
+	DataLeft     = "left"     // how many recovery codes are left
+	DataDate     = "date"     // of what is to come
+	DataRange    = "range"    // the first digits of numbers, with "+"
+	DataThread   = "thread"   // what messages of one conversation share; see Thread
+	DataRequest  = "request"  // id of the request it follows from
+	DataAsked    = "asked"    // when, by what device and from where that was made
+	DataName     = "name"     // of the site it is about
+	DataShared   = "shared"   // fields that site sees, as otl.Fields writes them
+	DataNewcomer = "newcomer" // not "" where the link may make an account, or connect one with the site
+	DataAlso     = "also"     // what went with a password: "sessions", "factors" or both, with a space between
 )
 
 // Thread names the conversation about something that has an id, "" for none. The id

@@ -335,6 +335,10 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 		sent.RequestID = secret.NewKey("otl_rq_").Reveal()
 		t.Data[dataRequest] = hex.EncodeToString(secret.Digest(sent.RequestID))
 	}
+	newcomer := ""
+	if r.invites {
+		newcomer = "1"
+	}
 	code := secret.NewCode(s.Length)
 	shown := code
 	if link != "" && (!r.Site.Offers(otl.WayCode) || r.invites) {
@@ -365,6 +369,7 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 			Kind: r.kind(u), Channel: r.Channel, To: to, UserID: u.ID, SiteID: r.Site.ID, Locale: u.Locale, Expires: t.ExpiresAt,
 			Data: map[string]string{
 				message.DataCode: shown, message.DataLink: link, message.DataMinutes: strconv.Itoa(int(codeTTL.Minutes())), message.DataLinkMinutes: strconv.Itoa(int(r.TTL.Minutes())), message.DataCustom: r.Custom, message.DataThread: message.Thread(t.Data[dataFlow]),
+				message.DataNewcomer: newcomer,
 			},
 		})
 		return err

@@ -127,6 +127,7 @@ type Opened struct {
 	Origin   string // of where the browser goes afterwards
 	Confirm  otl.Confirm
 	Flow     string // id of the visit to the hosted pages it is for; "" for none
+	Newcomer bool   // whoever follows it may be given an account, or connected with the site
 }
 
 // FlowOf gives the id of the visit to the hosted pages that a link is for, "" for none,
@@ -164,7 +165,7 @@ func (s *Codes) Look(ctx context.Context, token, how string) (Opened, error) {
 		return Opened{}, err
 	}
 	err = opened(ctx, s, t, how, "")
-	o := Opened{SiteName: site.Name, Locale: t.Data[dataLocale], Confirm: otl.Confirm(t.Data[dataConfirm]), Flow: t.Data[dataFlow]}
+	o := Opened{SiteName: site.Name, Locale: t.Data[dataLocale], Confirm: otl.Confirm(t.Data[dataConfirm]), Flow: t.Data[dataFlow], Newcomer: t.Newcomer}
 	o.Origin = otl.Origin(t.Data[dataRedirect])
 	return o, err
 }

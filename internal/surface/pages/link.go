@@ -15,14 +15,15 @@ import (
 
 // linkPage is the page of a one-time link, or of one that no longer works.
 type linkPage struct {
-	Link    string // "" where there is nothing to do
-	Body    string
-	Auto    bool     // goes on by itself where scripts run
-	Numbers []string // of which one is shown where the link was asked for
-	Again   string   // the link that a new one can be sent in the place of
-	Doubt   bool     // somebody else may have asked for it
-	Dead    bool     // it no longer works
-	Stray   bool     // the page is open in the browser of an app
+	Link     string // "" where there is nothing to do
+	Body     string
+	Newcomer bool     // whoever presses may be given an account, or connected with the site
+	Auto     bool     // goes on by itself where scripts run
+	Numbers  []string // of which one is shown where the link was asked for
+	Again    string   // the link that a new one can be sent in the place of
+	Doubt    bool     // somebody else may have asked for it
+	Dead     bool     // it no longer works
+	Stray    bool     // the page is open in the browser of an app
 }
 
 // sending are the pages around what is mailed: links and codes.
@@ -66,7 +67,7 @@ func (p sending) link(w http.ResponseWriter, r *http.Request) error {
 	s := screen{Token: token(p.bind(w, r))}
 	s.Voice = p.voice(w, r, map[string]string{"site": isolate(o.SiteName)}, o.Locale)
 	s.Title, s.Site = s.Say("link_page_heading"), o.SiteName
-	page := linkPage{Link: link}
+	page := linkPage{Link: link, Newcomer: o.Newcomer}
 	if o.Flow != "" {
 		l, err := p.Arrivals.Linked(r.Context(), o.Flow, p.jar.Get(r, cookie.Flow))
 		if err != nil {
