@@ -370,7 +370,11 @@ func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 		}
 		p.Ticket = t
 		way := entry{site: a.Site, door: a.Door, join: a.Join, by: a.Client, ticket: t, method: method, locked: locked}
-		if e, err = s.enter(ctx, tx, way, from); err != nil || e.opened.Session.ID == "" {
+		e, err = s.enter(ctx, tx, way, from)
+		if err == nil && p.Added {
+			err = e.refused // nobody is there who was not let in
+		}
+		if err != nil || e.opened.Session.ID == "" {
 			return err
 		}
 		t.Data[dataSession] = e.opened.Session.ID
@@ -380,6 +384,9 @@ func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 		err = refused
 	}
 	failed := failure{site: a.Site.ID, name: p.Ticket.UserID, user: p.Ticket.UserID, method: otl.MethodMailLink}
+	if err != nil && p.Added {
+		failed.name, failed.user = "", "" // whoever was added is not there
+	}
 	if err != nil {
 		return Proven{}, s.Second.Failures.note(ctx, failed, err)
 	}

@@ -58,7 +58,7 @@ func (s *Surface) sendLink(c *call, in *sendLinkIn) (any, error) {
 		return nil, err
 	}
 	r := signin.LinkRequest{
-		CodeRequest: signin.CodeRequest{Site: c.site, Who: id, Channel: otl.Channel(in.Channel), Bound: in.RequestID, Known: true, Joins: true, Newcomer: c.client.Welcomes(), Client: c.client.ID, Redirect: in.Redirect},
+		CodeRequest: signin.CodeRequest{Site: c.site, Who: id, Channel: otl.Channel(in.Channel), Bound: in.RequestID, Known: true, Joins: true, Newcomer: welcomes(c.client, c.site), Client: c.client.ID, Redirect: in.Redirect},
 		State:       in.State, Confirm: c.client.LinkConfirm,
 	}
 	switch {
@@ -132,9 +132,15 @@ func (s *Surface) redeemLink(c *call, in *redeemLinkIn) (any, error) {
 	return s.answer(p.Tokens, a)
 }
 
+// welcomes reports whether the links that a client sends add people: not where its site asks everybody for more than a link
+// shows and the first sign-in grants, for nobody would be let in.
+func welcomes(c otl.Client, of otl.Site) bool {
+	return c.Welcomes() && !of.Demands(nil) && len(of.Lacks(otl.MinimalFields())) == 0
+}
+
 // welcoming has a code add whoever comes by it, where its client may have people created this way at this moment.
 func (s *Surface) welcoming(c otl.Client, a signin.LinkAttempt) signin.LinkAttempt {
-	if c.Welcomes() {
+	if welcomes(c, a.Site) {
 		a.Welcome = account.Newcomers{Accounts: s.Members.Accounts}.Of(a.Site)
 	}
 	return a
