@@ -19,10 +19,10 @@ func (a Newcomers) Of(site otl.Site) func(context.Context, *store.Tx, string) (o
 		if err != nil {
 			return u, err
 		}
-		if err := a.Limits.TakeIn(ctx, tx, limit.Use{Rate: limit.Register, By: []string{site.ID}}); err != nil {
-			return u, err
-		}
 		u.CreatedBy = site.ID
-		return u, a.insert(ctx, tx, u, "register", site.ID)
+		if err := a.insert(ctx, tx, u, "register", site.ID); err != nil {
+			return u, err // and who is there already does not count
+		}
+		return u, a.Limits.TakeIn(ctx, tx, limit.Use{Rate: limit.Register, By: []string{site.ID}})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/node"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -531,4 +532,32 @@ func TestMN01_WhoeverComesFirstIsWhoAllAre(t *testing.T) {
 		failed(t, x.redeem(t, got, nil), http.StatusBadRequest, goneUser)
 		x.nobody(t, "while somebody may have it back", "back@dev.test")
 	})
+}
+
+// TestOT19_WhoIsThereAlreadyDoesNotCount: somebody was faster with the address, and whoever comes by the code is him. It is no
+// registration, and goes on where no more of them may be.
+func TestOT19_WhoIsThereAlreadyDoesNotCount(t *testing.T) {
+	t.Parallel()
+	newcomers(t, func(t *testing.T, x *inviter) {
+		add := func(address string) error {
+			return x.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				_, err := account.Newcomers{Accounts: x.Accounts}.Of(x.Notes.Site)(ctx, tx, address)
+				if otl.Is(err, otl.ErrEmailTaken.Code) {
+					return nil // as where he is looked for again in the same transaction
+				}
+				return err
+			})
+		}
+		for n := range 20 {
+			for _, address := range []string{"jane@dev.test", fmt.Sprintf("fresh%d@dev.test", n)} {
+				if err := add(address); err != nil {
+					t.Fatalf("%s: %v", address, err)
+				}
+			}
+		}
+		if err := add("late@dev.test"); otl.As(err).Kind != otl.Limited {
+			t.Errorf("one more: %v", err)
+		}
+		x.nobody(t, "beyond the rate", "late@dev.test")
+	}, func(o *node.Options) { o.Limits = true })
 }
