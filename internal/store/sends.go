@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -46,15 +47,18 @@ var moveOn = func() string {
 
 // take is the statement that adds $2 to the times of $1, unless one of them keeps it from that: it says the same as Due.
 func (p Pauses) take() string {
-	var passed []string
+	text := `INSERT INTO sends (name, t1) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET t1 = $2` + moveOn +
+		" WHERE sends.t1 > $2 + " + milliseconds(astray) + " OR (1 = 1" // and each pause that there is
 	for i, pause := range p {
 		if pause > 0 {
-			passed = append(passed, fmt.Sprintf("(sends.t%d <= $2 - %d OR sends.t%[1]d > $2 + %[3]d)", i+1, pause.Milliseconds(), Skew.Milliseconds()))
+			at := " sends.t" + strconv.Itoa(i+1)
+			text += " AND (" + at[1:] + " <= $2 - " + milliseconds(pause) + " OR" + at + " > $2 + " + milliseconds(Skew) + ")"
 		}
 	}
-	return fmt.Sprintf("INSERT INTO sends (name, t1) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET t1 = $2%s WHERE sends.t1 > $2 + %d OR (%s)",
-		moveOn, astray.Milliseconds(), strings.Join(passed, " AND "))
+	return text + ")"
 }
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 // Take counts a message that goes now, unless one of the last ones keeps it from going. One statement decides, so that any number of
 // nodes count together. It gives whether it may go, and if not, when the last ones went.

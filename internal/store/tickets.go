@@ -250,7 +250,7 @@ func (g Tickets) Void(ctx context.Context, userID string, p otl.Purpose, left st
 // VoidNewcomers is Void of all links and their codes that name an address and no person.
 func (g Tickets) VoidNewcomers(ctx context.Context, now time.Time) error {
 	_, err := g.exec(ctx, `UPDATE tickets SET used_at = $1, expires_at = CASE WHEN expires_at < $1 THEN expires_at ELSE $1 END
-		WHERE newcomer AND `+unused, millis(now))
+		WHERE user_id IS NULL AND newcomer AND `+unused, millis(now))
 	return err
 }
 
