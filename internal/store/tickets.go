@@ -157,10 +157,10 @@ func (g Tickets) GuessIn(ctx context.Context, id, member, userID string, p otl.P
 }
 
 // Newest gives the latest ticket that a person was given for a purpose at a site in
-// a slot, in whatever state.
+// a slot, in whatever state. One that is unused is the latest, whatever clocks say: it took the place of the others.
 func (g Tickets) Newest(ctx context.Context, userID string, p otl.Purpose, siteID, slot string) (otl.Ticket, error) {
 	return g.ticket(ctx, `SELECT `+ticketColumns+` FROM tickets WHERE user_id = $1 AND purpose = $2 AND site_id = $3 AND slot = $4
-		ORDER BY created_at DESC, id DESC LIMIT 1`, []any{userID, string(p), siteID, slot})
+		ORDER BY used_at IS NOT NULL, created_at DESC, id DESC LIMIT 1`, []any{userID, string(p), siteID, slot})
 }
 
 // Spent gives a ticket that was used, or ErrNotFound.

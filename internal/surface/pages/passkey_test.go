@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/descope/virtualwebauthn"
 
@@ -239,5 +240,24 @@ func TestMF10_APasskeyAsTheSecondStep(t *testing.T) {
 		if got := introspected(t, w, exchange(t, w, w.Notes, back).Want(t, http.StatusOK)); !strings.Contains(got, `"amr":["pwd","webauthn","mfa"]`) {
 			t.Errorf("%s", got)
 		}
+	})
+}
+
+// TestDD07_APasskeyIsAskedForAfterTheClockWasSetBack: a challenge that was used later than it is now is no newer than the one that waits.
+func TestDD07_APasskeyIsAskedForAfterTheClockWasSetBack(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		k := withPasskey(t, w, w.Person(t, jane, w.Notes.Site))
+		b := w.Browser(t)
+		p := password(b, b.Get(request(w.Notes, nil)))
+		ask := func() string {
+			b.Headers["Accept"] = "application/json"
+			defer func() { b.Headers["Accept"] = "text/html" }()
+			return string(b.Send("/mfa/send", p.Fields("second")).Raw)
+		}
+		ask()
+		b.Submit(p, "second", map[string]string{"credential": "{}"})
+		w.Clock.Advance(-time.Second)
+		arrives(t, b.Submit(p, "second", map[string]string{"credential": k.signed(t, ask())}), w.Notes)
 	})
 }
