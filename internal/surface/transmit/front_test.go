@@ -19,7 +19,13 @@ import (
 // welcoming makes the client one that may have people created.
 func (x *tenant) welcoming(t *testing.T, change ...func(*site.NewClient)) {
 	t.Helper()
-	n := site.NewClient{Name: "front", Scopes: otl.AllScopes(), RedirectURIs: []string{callback}, Resources: []string{"https://api.notes.test"}, SignUp: true}
+	calledBy(t, x, site.NewClient{Name: "front", Resources: []string{"https://api.notes.test"}, SignUp: true}, change...)
+}
+
+// calledBy has calls made by a client of its own, with all scopes and the usual address.
+func calledBy(t *testing.T, x *tenant, n site.NewClient, change ...func(*site.NewClient)) {
+	t.Helper()
+	n.Scopes, n.RedirectURIs = otl.AllScopes(), []string{callback}
 	for _, c := range change {
 		c(&n)
 	}

@@ -40,16 +40,7 @@ func newcomers(t *testing.T, test func(*testing.T, *inviter), change ...func(*no
 // inviting makes the client one whose links are sign-ups, or with the switches as they are given.
 func (x *inviter) inviting(t *testing.T, change ...func(*site.NewClient)) {
 	t.Helper()
-	n := site.NewClient{Name: "inviting", Scopes: otl.AllScopes(), RedirectURIs: []string{callback}, SignUp: true, AutoCreate: true}
-	for _, c := range change {
-		c(&n)
-	}
-	made, err := x.Clients.Create(t.Context(), x.Notes.Site.ID, n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	x.client = made
-	x.bearer = x.token(t, nil).Text("access_token")
+	calledBy(t, x.tenant, site.NewClient{Name: "inviting", SignUp: true, AutoCreate: true}, change...)
 }
 
 // invite sends a link to an address and gives it.
