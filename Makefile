@@ -52,8 +52,10 @@ looks: $(PYTHON) ## Take the seldom seen pages before axe, too
 bench: ## Run the Go benchmarks for BENCHTIME each (3s)
 	e2e/with-postgres $(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) ./internal/...
 
+timing: SHELL := bash
+timing: .SHELLFLAGS := -o pipefail -c
 timing: ## Measure whether the time of an answer tells who has an address
-	OTL_TIMING_SAMPLES=2000 $(GO) test -count 1 -run TestTiming -v -p 1 -timeout 60m ./internal/surface/native ./internal/surface/pages | grep median
+	OTL_TIMING_SAMPLES=2000 $(GO) test -count 1 -run TestTiming -v -p 1 -timeout 60m ./internal/surface/native ./internal/surface/pages | grep -e median -e FAIL -e '_test.go'
 
 prepare: $(PYTHON) $(TOOLS)/golangci-lint ## Get what test and lint need; with -j2 one waits for the network while the other compiles
 

@@ -205,34 +205,33 @@ func (g Grants) named(ctx context.Context, siteID, name, id, is string) (Member,
 // MemberByPhone gives the person with this number who has joined a site, not left it and lets it see his number,
 // without what the site keeps of him: of others it would tell whose number it is (D1). Numbers are not unique, and
 // anybody may write one: whoever has proven it comes before all who have not. Where two are as good as each other it
-// is ErrSeveral. It reads whoever comes first where fewer than two have it, and forgets them, so that it
-// takes as long (OT-10); of each rank no more than two are put in order.
+// is ErrSeveral. Of each rank no more than two are looked at, and one is read in full: whoever comes first at the site
+// where that is nobody, who is forgotten, so that it takes as long (OT-10).
 func (g Grants) MemberByPhone(ctx context.Context, siteID, phone string) (Member, error) {
-	having := `SELECT u.id FROM users u CROSS JOIN grants g
-		WHERE u.phone = $2 AND u.phone <> '' AND g.user_id = u.id AND g.site_id = $1 AND g.revoked_at IS NULL AND ` + granted(otl.FieldPhone)
-	type row struct {
-		Member
-		rank int
+	// Whether a site sees a number is asked of each person who has it: a join could begin with all people of the site.
+	having := `SELECT MIN(id) AS id, COUNT(*) AS people FROM (SELECT u.id FROM users u WHERE u.phone = $2 AND u.phone <> '' AND
+		(SELECT ` + granted(otl.FieldPhone) + ` FROM grants g WHERE g.user_id = u.id AND g.site_id = $1 AND g.revoked_at IS NULL)`
+	var m Member
+	var proven, written int
+	err := g.one(ctx, `SELECT proven.people, written.people, `+userColumns+`, `+grantColumns+`
+		FROM (`+having+` AND u.phone_verified_at IS NOT NULL LIMIT 2) AS two) AS proven
+		CROSS JOIN (`+having+` AND u.phone_verified_at IS NULL LIMIT 2) AS two) AS written
+		JOIN grants g ON g.site_id = $1 AND g.user_id = COALESCE(proven.id, written.id,
+			(SELECT user_id FROM grants WHERE site_id = $1 AND user_id > '' ORDER BY user_id LIMIT 1))
+		JOIN users u ON u.id = g.user_id`,
+		[]any{siteID, phone}, append(append([]any{&proven, &written}, userDest(&m.User)...), grantDest(&m.Grant)...)...)
+	if proven == 0 { // nobody has shown that it is his
+		proven = written
 	}
-	const nobody = 2 // rank of whoever is read and forgotten
-	rows, err := all(ctx, g.group, `SELECT first.place, `+userColumns+`, `+grantColumns+` FROM (
-			SELECT 0 AS place, id FROM (`+having+` AND u.phone_verified_at IS NOT NULL LIMIT 2) AS proven
-			UNION ALL SELECT 1, id FROM (`+having+` AND u.phone_verified_at IS NULL LIMIT 2) AS written
-			UNION ALL SELECT 2, user_id FROM (SELECT user_id FROM grants WHERE site_id = $1 AND user_id > '' ORDER BY user_id LIMIT 2) AS others
-			ORDER BY place LIMIT 2) AS first
-		JOIN users u ON u.id = first.id JOIN grants g ON g.user_id = first.id AND g.site_id = $1 ORDER BY first.place`,
-		[]any{siteID, phone}, func(r *row) []any {
-			return append(append([]any{&r.rank}, userDest(&r.User)...), grantDest(&r.Grant)...)
-		})
 	switch {
 	case err != nil:
 		return Member{}, err
-	case len(rows) == 0 || rows[0].rank == nobody:
+	case proven == 0:
 		return Member{}, ErrNotFound
-	case len(rows) == 2 && rows[1].rank == rows[0].rank:
+	case proven > 1:
 		return Member{}, ErrSeveral
 	}
-	return rows[0].Member, nil
+	return m, nil
 }
 
 // Search limits a list of members. Only what the person granted to the site is

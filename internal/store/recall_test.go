@@ -40,7 +40,7 @@ func open(t *testing.T, url string, serve bool) *store.Store {
 }
 
 // write runs a transaction that must succeed.
-func write(t *testing.T, st *store.Store, fn func(context.Context, *store.Tx) error) {
+func write(t testing.TB, st *store.Store, fn func(context.Context, *store.Tx) error) {
 	t.Helper()
 	if err := st.Write(t.Context(), fn); err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func write(t *testing.T, st *store.Store, fn func(context.Context, *store.Tx) er
 }
 
 // signedIn adds a site, a person who joined it, and sessions of his.
-func signedIn(t *testing.T, st *store.Store, person string, sessions ...string) {
+func signedIn(t testing.TB, st *store.Store, person string, sessions ...string) {
 	t.Helper()
 	email, err := otl.ParseEmail(person + "@dev.test")
 	if err != nil {
