@@ -130,7 +130,7 @@ func exported() map[string]map[string]string {
 			"revoked_at": "consents.until", "roles": "sites.roles", "last_login_at": "sites.last_login_at", "asked": "sites.asked_fields", "suspended_at": "sites.suspended_at",
 			"suspended_until": "sites.suspended_until",
 		},
-		"consents": {"user_id": "profile.id", "site_id": "consents.site_id", "fields": "consents.fields", "since_at": "consents.since", "until_at": "consents.until"},
+		"consents": {"user_id": "profile.id", "site_id": "consents.site_id", "fields": "consents.fields", "since_at": "consents.since", "until_at": "consents.until", "place": counted},
 		"readings": {
 			"user_id": "profile.id", "site_id": "readings.site_id", "day": "readings.day", "fields": "readings.fields", "times": "readings.times",
 			"first_at": "readings.first_at", "last_at": "readings.last_at",

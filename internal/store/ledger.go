@@ -11,13 +11,15 @@ import (
 // saw.
 type Ledger struct{ group }
 
-// decided writes what a grant says from now on, where that is anything new.
+// decided writes what a grant says from now on, where that is anything new, behind all that its person decided before: the
+// clock may have been set back since, or be behind that of another node.
 func (g group) decided(ctx context.Context, gr otl.Grant) error {
 	if _, err := g.exec(ctx, `UPDATE consents SET until_at = $1 WHERE user_id = $2 AND site_id = $3 AND until_at IS NULL AND fields <> $4`,
 		millis(gr.UpdatedAt), gr.UserID, gr.SiteID, gr.Fields.String()); err != nil {
 		return err
 	}
-	_, err := g.exec(ctx, `INSERT INTO consents (user_id, site_id, fields, since_at) VALUES ($1, $2, $3, $4)
+	_, err := g.exec(ctx, `INSERT INTO consents (user_id, site_id, fields, since_at, place)
+		VALUES ($1, $2, $3, $4, (SELECT COALESCE(max(place), 0) + 1 FROM consents WHERE user_id = $1))
 		ON CONFLICT (user_id, site_id) WHERE until_at IS NULL DO NOTHING`, gr.UserID, gr.SiteID, gr.Fields.String(), millis(gr.UpdatedAt))
 	return err
 }
@@ -28,10 +30,11 @@ func (g group) withdrawn(ctx context.Context, userID, siteID string, now time.Ti
 	return err
 }
 
-// Consents gives what a person let sites see, the newest decision first.
+// Consents gives what a person let sites see, the newest decision first, whatever clocks said. Of those made at once on
+// two nodes the one with the later time is.
 func (g Ledger) Consents(ctx context.Context, userID string) ([]otl.Consent, error) {
 	return all(ctx, g.group, `SELECT site_id, fields, since_at, until_at FROM consents WHERE user_id = $1
-		ORDER BY since_at DESC, CASE WHEN until_at IS NULL THEN 0 ELSE 1 END, until_at DESC, site_id`, []any{userID}, func(c *otl.Consent) []any {
+		ORDER BY place DESC NULLS FIRST, since_at DESC, site_id`, []any{userID}, func(c *otl.Consent) []any {
 		return []any{&c.SiteID, words(&c.Fields, otl.StoredFields), at(&c.Since), at(&c.Until)}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -224,6 +225,20 @@ func older(t *testing.T, e otltest.Engine, schema int64) string {
 	}
 	run(t, db, `INSERT INTO businesses (id, name, created_at) VALUES ('b', 'Before', 1)`)
 	return at
+}
+
+// olderThan is one that the program before a migration made, which goes by its name.
+func olderThan(t *testing.T, e otltest.Engine, migration string) string {
+	t.Helper()
+	found, err := fs.Glob(store.Migrations(), "migrations/*_"+migration+".sql")
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	number, err := strconv.ParseInt(found[0][len("migrations/"):len("migrations/")+4], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return older(t, e, number-1)
 }
 
 // TestTheLogTellsOfAMigration: from which schema on, and where the copy of a file is; a new

@@ -2,8 +2,6 @@ package store_test
 
 import (
 	"fmt"
-	"io/fs"
-	"strconv"
 	"testing"
 
 	"github.com/onetimelogin/otl/internal/otltest"
@@ -13,18 +11,10 @@ import (
 // TestAD11_OriginsOfOlderClients: those of the redirect URIs there were, and of no others.
 func TestAD11_OriginsOfOlderClients(t *testing.T) {
 	t.Parallel()
-	found, err := fs.Glob(store.Migrations(), "migrations/*_client_origins.sql")
-	if err != nil || len(found) != 1 {
-		t.Fatal(found, err)
-	}
-	number, err := strconv.ParseInt(found[0][len("migrations/"):len("migrations/")+4], 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, e := range otltest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			t.Parallel()
-			at := older(t, e, number-1)
+			at := olderThan(t, e, "client_origins")
 			db := connect(t, e, at)
 			run(t, db, `INSERT INTO sites (id, slug, name, domain, region, first_party, requested, version, created_at, updated_at) VALUES ('s', 's', '', '', '', false, '', 1, 1, 1)`)
 			for id, c := range map[string]string{

@@ -3,8 +3,6 @@ package store_test
 import (
 	"context"
 	"fmt"
-	"io/fs"
-	"strconv"
 	"testing"
 	"time"
 
@@ -16,18 +14,10 @@ import (
 // belonged to sites is the oldest one's.
 func TestTE04_ResourcesOfOlderClientsBelongToTheFirst(t *testing.T) {
 	t.Parallel()
-	found, err := fs.Glob(store.Migrations(), "migrations/*_resources.sql")
-	if err != nil || len(found) != 1 {
-		t.Fatal(found, err)
-	}
-	number, err := strconv.ParseInt(found[0][len("migrations/"):len("migrations/")+4], 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, e := range otltest.Engines() {
 		t.Run(string(e), func(t *testing.T) {
 			t.Parallel()
-			at := older(t, e, number-1)
+			at := olderThan(t, e, "resources")
 			db := connect(t, e, at)
 			for _, id := range []string{"s1", "s2"} {
 				run(t, db, fmt.Sprintf(`INSERT INTO sites (id, slug, name, domain, region, first_party, requested, version, created_at, updated_at) VALUES ('%s', '%s', '', '', '', false, '', 1, 1, 1)`, id, id))
