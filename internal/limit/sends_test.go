@@ -244,6 +244,34 @@ func TestDD07_ClocksAndMessages(t *testing.T) {
 	})
 }
 
+// TestDD07_ClocksOf1970: whatever a clock was set to, nobody has been sent anything before the first message. Rows of before, where 0
+// stands for never, are none of it: their last message is ahead of such a clock, and they begin anew.
+func TestDD07_ClocksOf1970(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		if !goes(t, st, otltest.NewClock().Now(), "was known") {
+			t.Fatal("the first message does not go")
+		}
+		for i, now := range []time.Time{time.UnixMilli(1), time.Unix(0, 0).Add(time.Hour), time.Unix(0, 0).Add(-time.Hour), time.Unix(0, 0).AddDate(-100, 0, 0)} {
+			for _, to := range []string{fmt.Sprint("1970 ", i), "was known"} {
+				at := now
+				if to == "was known" && i > 0 {
+					continue
+				}
+				for n := 1; n <= 12; n++ {
+					if want := n <= 10; goes(t, st, at, to) != want {
+						t.Errorf("%v, %s: message %d: want %v", at, to, n, want)
+					}
+					if goes(t, st, at, to) {
+						t.Errorf("%v, %s: a second one at once", at, to)
+					}
+					at = at.Add(5 * time.Minute)
+				}
+			}
+		}
+	})
+}
+
 // BenchmarkSending is what it costs to count a message to somebody, who was sent one hours ago, in a transaction that does much.
 func BenchmarkSending(b *testing.B) {
 	const people, once = 1000, 100

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ type Sends struct{ group }
 // Remembered is how many times are kept.
 const Remembered = 10
 
-// Times are when the last messages went, the newest first; 1970 or before where there were fewer.
+// Times are when the last messages went, the newest first; the zero time, or any long ago, where there were fewer.
 type Times [Remembered]time.Time
 
 // Pauses are for how long the newest message, the one before it and so on keep another one from following; 0 where
@@ -35,35 +36,38 @@ func (t Times) Due(n int, pause time.Duration, now time.Time) time.Time {
 	return time.Time{}
 }
 
-// moveOn is what moves the times of somebody on to make room for $2. What is ahead of it counts as if it had gone then: it is not
-// forgotten where clocks differ, and keeps nobody waiting for longer than it did where one was set back.
-var moveOn = func() string {
-	var b strings.Builder
-	for n := 1; n < Remembered; n++ {
-		fmt.Fprintf(&b, ", t%d = CASE WHEN sends.t1 > $2 + %d THEN 0 WHEN sends.t%d > $2 THEN $2 ELSE sends.t%d END", n+1, astray.Milliseconds(), n, n)
-	}
-	return b.String()
-}()
-
-// take is the statement that adds $2 to the times of $1, unless one of them keeps it from that: it says the same as Due.
-func (p Pauses) take() string {
-	text := `INSERT INTO sends (name, t1) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET t1 = $2` + moveOn +
-		" WHERE sends.t1 > $2 + " + milliseconds(astray) + " OR (1 = 1" // and each pause that there is
-	for i, pause := range p {
-		if pause > 0 {
-			at := " sends.t" + strconv.Itoa(i+1)
-			text += " AND (" + at[1:] + " <= $2 - " + milliseconds(pause) + " OR" + at + " > $2 + " + milliseconds(Skew) + ")"
+// takeSend adds $2 to the times of $1, unless one of them is after the bound it has among $3 and on: it says the same as
+// Due. The others move on to make room. What is ahead of $2 counts as if it had gone then: it is not forgotten where clocks
+// differ, and keeps nobody waiting for longer than it did where one was set back.
+var takeSend = func() string {
+	never := strconv.FormatInt(time.Time{}.UnixMilli(), 10) // 0 is 1970, to which a clock may be set
+	back := "sends.t1 > excluded.t1 + " + strconv.FormatInt(astray.Milliseconds(), 10)
+	ahead := " > excluded.t1 + " + strconv.FormatInt(Skew.Milliseconds(), 10)
+	var first, moved, due strings.Builder
+	for n := 1; n <= Remembered; n++ {
+		if n > 1 {
+			fmt.Fprintf(&first, ", %s", never)
+			fmt.Fprintf(&moved, ", t%d = CASE WHEN %s THEN %s WHEN sends.t%d > excluded.t1 THEN excluded.t1 ELSE sends.t%d END", n, back, never, n-1, n-1)
+			due.WriteString(" AND ")
 		}
+		fmt.Fprintf(&due, "(sends.t%d <= $%d OR sends.t%d%s)", n, n+2, n, ahead)
 	}
-	return text + ")"
-}
-
-func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+	return `INSERT INTO sends (name` + sendTimes + `) VALUES ($1, $2` + first.String() + `) ON CONFLICT (name) DO UPDATE SET t1 = excluded.t1` + moved.String() +
+		` WHERE ` + back + ` OR ` + due.String()
+}()
 
 // Take counts a message that goes now, unless one of the last ones keeps it from going. One statement decides, so that any number of
 // nodes count together. It gives whether it may go, and if not, when the last ones went.
 func (g Sends) Take(ctx context.Context, name string, now time.Time, pauses Pauses) (ok bool, last Times, err error) {
-	n, err := g.exec(ctx, pauses.take(), name, millis(now))
+	args := []any{name, now.UnixMilli()}
+	for _, pause := range pauses {
+		bound := int64(math.MaxInt64)
+		if pause > 0 {
+			bound = now.Add(-pause).UnixMilli()
+		}
+		args = append(args, bound)
+	}
+	n, err := g.exec(ctx, takeSend, args...)
 	if err != nil || n > 0 {
 		return err == nil, last, err
 	}
