@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -208,6 +210,99 @@ func TestARefusedLetterTellsNothingOfItsProvider(t *testing.T) {
 			t.Errorf("asked %d times", d.first.asks)
 		}
 	})
+}
+
+// TestOT23_WhatAProviderRepeatsIsNotKept: one that says what it was sent says no code, no token and no link in the list of messages,
+// in what it refused and in the log, however it spells them and wherever what it says is cut.
+func TestOT23_WhatAProviderRepeatsIsNotKept(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		data := map[string]string{message.DataCode: "84731926", message.DataToken: "otl_pr_Canary-1", message.DataLink: "https://id.test/l/otl_ln_Canary_2"}
+		for status, state := range map[int]otl.MessageState{http.StatusInternalServerError: otl.MessageWaiting, http.StatusUnprocessableEntity: otl.MessageDead} {
+			for _, cut := range []int{0, 100, 192, 193, 194, 195, 196, 197, 198, 199} {
+				p := newProvider(t)
+				p.answers(status, strings.Repeat("x", cut)+`84731926 is no code {"token":"otl_pr_Canary-1","link":"https:\/\/id.test\/l\/otl_ln_Canary_2","again":"https%3A%2F%2Fid.test%2Fl%2Fotl_ln_Canary_2"}`)
+				mails, err := outbox.NewMail("webhook:"+p.URL, outbox.Post{From: "login@notes.test"}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				d, log := newDesk(st), &strings.Builder{}
+				d.Log = slog.New(slog.NewTextHandler(log, nil))
+				d.Senders[otl.ChannelMail] = []outbox.Sender{mails[0], d.second}
+				d.second.fail(errSpam)
+				id := d.queue(t, message.Note{Kind: otl.MessageSignIn, Channel: otl.ChannelMail, To: "jane@dev.test", Data: data})
+				d.deliver(t)
+				m := d.message(t, id)
+				if m.State != state || !strings.Contains(m.Problem, fmt.Sprint(status)) || !strings.Contains(log.String(), fmt.Sprint(status)) {
+					t.Fatalf("%+v\n%s", m.Message, log)
+				}
+				for _, said := range []string{m.Problem, log.String(), fmt.Sprint(m.RefusedBy)} {
+					if strings.Contains(said, "Canary") || strings.Contains(said, "84731926") || strings.Contains(said, "x8") {
+						t.Errorf("%d at %d: %s", status, cut, said)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestAProviderThatWasLeftNoTimeHasNotFailed: those before it took all there is for a message, or the node stopped. The next
+// ones go to it as soon as there is time.
+func TestAProviderThatWasLeftNoTimeHasNotFailed(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		const messages = 6
+		d := newDesk(st)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		hangs := &endless{all: messages, over: cancel}
+		prompt := &heeding{d.second}
+		d.Senders[otl.ChannelMail] = []outbox.Sender{hangs, prompt}
+		for range messages {
+			d.queue(t, message.Note{})
+		}
+		if _, err := d.Deliver(ctx); !errors.Is(err, context.Canceled) || d.second.asks != 0 {
+			t.Fatalf("asked %d times, %v", d.second.asks, err)
+		}
+		d.Senders[otl.ChannelMail] = []outbox.Sender{d.first, prompt}
+		d.first.fail(errDown)
+		if m := d.sends(t); m.State != otl.MessageSent || m.Provider != "second" || d.first.asks != 1 {
+			t.Errorf("asked %d times: %+v", d.first.asks, m.Message)
+		}
+		d.clock.Advance(time.Minute)
+		if d.deliver(t); len(d.second.sent) != 1+messages {
+			t.Errorf("took %d", len(d.second.sent))
+		}
+	})
+}
+
+// endless is a provider that answers nobody before the time of all is over.
+type endless struct {
+	all  int
+	over func()
+	mu   sync.Mutex
+}
+
+func (h *endless) Name() string { return "endless" }
+
+func (h *endless) Send(ctx context.Context, _ message.Letter) error {
+	h.mu.Lock()
+	if h.all--; h.all == 0 {
+		h.over()
+	}
+	h.mu.Unlock()
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// heeding is a provider that does nothing once the time is over.
+type heeding struct{ *faulty }
+
+func (h heeding) Send(ctx context.Context, l message.Letter) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return h.faulty.Send(ctx, l)
 }
 
 // turnedDown are answers of providers to the first message they are handed: whether another one gets it, whether the next

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 )
 
@@ -37,6 +38,42 @@ func refusedBefore(m otl.Message, who string) error {
 		}
 	}
 	return nil
+}
+
+// discretion is an error that says less than the one it wraps.
+type discretion struct {
+	error
+	said string
+}
+
+// Error implements error.
+func (d discretion) Error() string { return d.said }
+
+// Unwrap gives the error itself, for what it is rather than what it says.
+func (d discretion) Unwrap() error { return d.error }
+
+// discreet gives an error of a provider without what opens something in the message: some repeat what they were sent, and
+// errors are kept, listed and logged (OT-23). Of a text that was cut also what a secret begins with goes from its end.
+func discreet(m otl.Message, err error) error {
+	if err == nil {
+		return nil
+	}
+	said := err.Error()
+	for _, member := range []string{message.DataCode, message.DataToken, message.DataLink} {
+		secret := m.Data[member]
+		secret = secret[strings.LastIndexByte(secret, '/')+1:] // of a link what all spellings have
+		if secret == "" {
+			continue
+		}
+		said = strings.ReplaceAll(said, secret, "…")
+		for n := len(secret) - 1; n > 0; n-- {
+			if rest, cut := strings.CutSuffix(said, secret[:n]); cut {
+				said = rest + "…"
+				break
+			}
+		}
+	}
+	return discretion{err, said}
 }
 
 // fault is why a provider did not take a message.

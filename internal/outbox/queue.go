@@ -286,18 +286,23 @@ func (q *Queue) offerAll(ctx context.Context, m *otl.Message, l message.Letter) 
 // errBroken is the error of a provider that failed several times in a row.
 var errBroken = errors.New("out of order, tried again shortly")
 
-// offer hands a letter to a provider that works and whose cap allows it.
+// offer hands a letter to a provider that works and whose cap allows it. One for which those before it left no time, or less than
+// it may take, is held to work as before.
 func (q *Queue) offer(ctx context.Context, b *breaker, s Sender, m otl.Message, l message.Letter) error {
 	if !b.closed(q.Now()) {
 		return errBroken
 	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("not asked in time: %w", ctx.Err())
+	}
 	if err := q.count(ctx, m, s); err != nil {
 		return err
 	}
-	err := Give(ctx, s, l)
+	err := discreet(m, Give(ctx, s, l))
 	switch {
 	case err == nil, errors.Is(err, ErrAddress):
 		b.note(q.Now(), true)
+	case ctx.Err() != nil:
 	case !errors.Is(err, ErrRefused) && !errors.Is(err, errRelay): // which tell nothing of other letters: neither one site's words nor the address a stranger types must hold everybody's
 		b.note(q.Now(), false)
 	}
