@@ -69,13 +69,14 @@ func provider(a netip.Addr) string {
 }
 
 // grant lets the site of a proof see what firstGrant says. Where that connects the site to the account its person is
-// told, who may not know that it did: but not by a mail after the one whose code or link he has just used there, which named it.
+// told, who may not know that it did: but not by a mail after the one whose code or link he has just used there, which named it. That of a
+// newcomer names to whoever has an account not what the site sees of him.
 func grant(ctx context.Context, tx *store.Tx, s *SecondStep, p *Proved) (err error) {
 	was := p.Grant.Live()
 	if p.Grant, err = firstGrant(ctx, tx, s.Sessions, p.Standing, s.Now()); err != nil || was || p.Site.FirstParty {
 		return err
 	}
-	if way := p.Methods.Way(); way == otl.WayCode || way == otl.WayLink {
+	if way := p.Methods.Way(); !p.known && (way == otl.WayCode || way == otl.WayLink) {
 		return nil
 	}
 	return session.TellConnected(ctx, tx, s.Sessions, session.Connection{UserID: p.User.ID, Site: p.Site, Fields: p.Grant.Fields, Home: s.Factors.Home})

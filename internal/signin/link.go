@@ -180,9 +180,19 @@ func opened(ctx context.Context, s *Codes, t otl.Ticket, how string, why Death) 
 	if why != "" {
 		seen[otl.DataReason] = string(why)
 	}
-	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		return tx.Events.Append(ctx, s.event(otl.EventLinkOpened, t.UserID, t.SiteID, seen))
-	})
+	return s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return noted(ctx, tx, s, otl.EventLinkOpened, t, seen) })
+}
+
+// noted appends an entry about a link. One to a newcomer is nobody's: whoever it becomes is erased without it, and
+// the site reads of nobody's entries from where they came. So those say neither address nor browser (PR-05).
+func noted(ctx context.Context, tx *store.Tx, s *Codes, what otl.EventType, t otl.Ticket, data map[string]string) error {
+	if t.Newcomer {
+		from := otl.RequestOf(ctx)
+		ctx = otl.WithRequest(ctx, &otl.Request{ID: from.ID, By: from.By})
+		delete(data, otl.DataIP)
+		delete(data, otl.DataUserAgent)
+	}
+	return tx.Events.Append(ctx, s.event(what, t.UserID, t.SiteID, data))
 }
 
 // crossing is how long a link can be used after a newer one took its place, where both
@@ -317,7 +327,7 @@ func (s *Codes) denied(ctx context.Context, tx *store.Tx, t otl.Ticket, data map
 	if err := tx.Tickets.Note(ctx, t); err != nil {
 		return err
 	}
-	return tx.Events.Append(ctx, s.event(otl.EventLinkDenied, t.UserID, t.SiteID, data))
+	return noted(ctx, tx, s, otl.EventLinkDenied, t, data)
 }
 
 // LinkAttempt is the code of an opened link that a site redeems.
@@ -369,7 +379,7 @@ func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 			}
 		}
 		p.Ticket = t
-		way := entry{site: a.Site, door: a.Door, join: a.Join, by: a.Client, ticket: t, method: method, locked: locked}
+		way := entry{site: a.Site, door: a.Door, join: a.Join, by: a.Client, ticket: t, method: method, locked: locked, known: t.Newcomer && !p.Added}
 		e, err = s.enter(ctx, tx, way, from)
 		if err == nil && p.Added {
 			err = e.refused // nobody is there who was not let in

@@ -19,6 +19,7 @@ type entry struct {
 	method otl.Method
 	chosen bool   // a password was chosen that takes the place of the one before
 	locked string // id of its person where the row was locked before the ticket; see inOrder
+	known  bool   // its person was there, and came by the link of a newcomer
 }
 
 // takes is otl.ErrWay where a site does not let people in by what is asked for, unless that is
@@ -74,7 +75,7 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 	if err != nil {
 		return entrance{}, err
 	}
-	p := Proved{Standing: store.Standing{User: u, Site: e.site, Grant: grant}, Methods: otl.Methods{e.shows(u)}}
+	p := Proved{Standing: store.Standing{User: u, Site: e.site, Grant: grant}, Methods: otl.Methods{e.shows(u)}, known: e.known}
 	if e.join != "" {
 		if err := s.Second.settle(ctx, tx, p); err != nil {
 			return entrance{}, err

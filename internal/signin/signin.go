@@ -65,6 +65,7 @@ type Proved struct {
 	passwordVersion int // of the password that was right; 0 for none
 	password        *rightPassword
 	client          string // of Attempt
+	known           bool   // of entry
 }
 
 // otherwise reports whether the latest proof is another one than a code that was sent:
