@@ -61,7 +61,7 @@ func BenchmarkNamed(b *testing.B) {
 	}
 }
 
-func phoned(kind, i int) string  { return fmt.Sprintf("+49170%d%06d", kind, i) }
+func phoned(kind, i int) string    { return fmt.Sprintf("+49170%d%06d", kind, i) }
 func addressed(kind, i int) string { return fmt.Sprintf("p%d-%06d@dev.test", kind, i) }
 
 // TestANumberBeginsWithWhoHasIt: PostgreSQL, which has counted nothing yet, goes from a number to those who have
