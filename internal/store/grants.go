@@ -241,12 +241,15 @@ type Search struct {
 	Text     string // the beginning of an address or a part of a name, folded; "" for any
 }
 
-// Members gives people of a site after an id, oldest first.
+// Members gives people of a site after an id, oldest first. Whoever has an address is found by it, and not among all.
 func (g Grants) Members(ctx context.Context, siteID string, s Search, after string, limit int) ([]Member, error) {
+	exactly := ` AND $3 = ''`
+	if s.EmailKey != "" {
+		exactly = ` AND u.email_key = $3 AND u.email_key <> '' AND ` + granted(otl.FieldEmail)
+	}
 	return all(ctx, g.group, `SELECT `+userColumns+`, `+grantColumns+`, `+recordColumns+` FROM grants g JOIN users u ON u.id = g.user_id
 		LEFT JOIN records r ON r.site_id = g.site_id AND r.user_id = g.user_id
-		WHERE g.site_id = $1 AND g.user_id > $2 AND g.revoked_at IS NULL
-		AND ($3 = '' OR u.email_key = $3 AND ' ' || g.fields || ' ' LIKE '% email %')
+		WHERE g.site_id = $1 AND g.user_id > $2 AND g.revoked_at IS NULL`+exactly+`
 		AND ($4 = '' OR u.email_key LIKE $5 ESCAPE '!' AND ' ' || g.fields || ' ' LIKE '% email %'
 			OR u.name_key LIKE $6 ESCAPE '!' AND ' ' || g.fields || ' ' LIKE '% name %')
 		ORDER BY g.user_id LIMIT $7`,

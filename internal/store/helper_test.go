@@ -8,7 +8,7 @@ import (
 )
 
 // connect opens a database beside any store.
-func connect(t *testing.T, e otltest.Engine, url string) *sql.DB {
+func connect(t testing.TB, e otltest.Engine, url string) *sql.DB {
 	t.Helper()
 	driver := "pgx"
 	if e == otltest.SQLite {
@@ -33,7 +33,7 @@ func database(t *testing.T, e otltest.Engine) *sql.DB {
 }
 
 // run executes statements one after the other.
-func run(t *testing.T, db *sql.DB, texts ...string) {
+func run(t testing.TB, db *sql.DB, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
 		if _, err := db.ExecContext(t.Context(), text); err != nil {

@@ -20,7 +20,8 @@ func BenchmarkNamed(b *testing.B) {
 	const people = 2000
 	start := time.UnixMilli(1_700_000_000_000)
 	for _, e := range otltest.Engines() {
-		st := otltest.Store(b, e)
+		url := otltest.DatabaseURL(b, e)
+		st := open(b, url, false)
 		signedIn(b, st, "somebody")
 		signedIn(b, st, "another")
 		err := st.Write(b.Context(), func(ctx context.Context, tx *store.Tx) error {
@@ -29,16 +30,21 @@ func BenchmarkNamed(b *testing.B) {
 				for k, site := range []string{"site", "elsewhere"} {
 					u := otl.User{ID: fmt.Sprintf("u%06d-%d", i, k), Phone: phoned(k, i), Preferences: "{}", SessionVersion: 1, Version: 1, CreatedAt: start, UpdatedAt: start}
 					u.Email, _ = otl.ParseEmail(addressed(k, i))
+					u.Username, _ = otl.ParseUsername(exactNames()[otl.AttrUsername](k, i))
 					_, insertErr := tx.Users.Insert(ctx, u)
-					_, joinErr := tx.Grants.Join(ctx, otl.Grant{UserID: u.ID, SiteID: site, Fields: otl.MinimalFields().With(otl.FieldPhone), CreatedAt: start, UpdatedAt: start})
+					_, joinErr := tx.Grants.Join(ctx, otl.Grant{UserID: u.ID, SiteID: site, Fields: otl.MinimalFields().With(otl.FieldPhone, otl.FieldUsername), CreatedAt: start, UpdatedAt: start})
 					_, proveErr := tx.Users.VerifyPhone(ctx, u.ID, u.Phone, start)
-					err = errors.Join(err, insertErr, joinErr, proveErr)
+					keepErr := tx.Records.Put(ctx, site, u.ID, otl.Record{ExternalID: external(k, i)})
+					err = errors.Join(err, insertErr, joinErr, proveErr, keepErr)
 				}
 			}
 			return err
 		})
 		if err != nil {
 			b.Fatal(err)
+		}
+		if e == otltest.Postgres {
+			run(b, connect(b, e, url), `ANALYZE`) // as its server does by itself before long
 		}
 		for k, kind := range []string{"member", "elsewhere", "nobody"} {
 			b.Run(fmt.Sprintf("%s/address/%s", e, kind), func(b *testing.B) {
@@ -58,8 +64,66 @@ func BenchmarkNamed(b *testing.B) {
 				}
 			})
 		}
+		listed := func(name string, list func(kind, i int) ([]store.Member, error)) {
+			for k, kind := range []string{"member", "elsewhere", "nobody"} {
+				b.Run(fmt.Sprintf("%s/%s/%s", e, name, kind), func(b *testing.B) {
+					for i := range b.N {
+						found, err := list(k, i%people)
+						if err != nil || len(found) == 1 != (kind == "member") {
+							b.Fatal(found, err)
+						}
+					}
+				})
+			}
+		}
+		listed("list", func(kind, i int) ([]store.Member, error) {
+			return st.Read.Grants.Members(b.Context(), "site", store.Search{EmailKey: addressed(kind, i)}, "", 51)
+		})
+		for attr, name := range exactNames() {
+			listed("search by "+string(attr), func(kind, i int) ([]store.Member, error) {
+				return st.Read.Grants.Search(b.Context(), "site", store.Query{Filter: otl.Filter{Op: otl.OpEqual, Attr: attr, Text: name(kind, i)}, Limit: 51})
+			})
+		}
 	}
 }
+
+// TestWhoIsNamedIsNotLookedForAmongAll: a list of whoever has an address, a number, a username or a site's own id
+// begins with whom the index of it gives, however many people the site has.
+func TestWhoIsNamedIsNotLookedForAmongAll(t *testing.T) {
+	t.Parallel()
+	url := otltest.DatabaseURL(t, otltest.SQLite)
+	st, db := open(t, url, false), connect(t, otltest.SQLite, url)
+	var texts []string
+	st.Hear(func(h store.Heard) { texts = append(texts, h.Text) })
+	_, err := st.Read.Grants.Members(t.Context(), "site", store.Search{EmailKey: addressed(0, 0)}, "", 51)
+	for attr, name := range exactNames() {
+		q := store.Query{Filter: otl.Filter{Op: otl.OpEqual, Attr: attr, Text: name(0, 0)}, Limit: 51}
+		_, searchErr := st.Read.Grants.Search(t.Context(), "site", q)
+		_, countErr := st.Read.Grants.Count(t.Context(), "site", q)
+		err = errors.Join(err, searchErr, countErr)
+	}
+	st.Hear(nil)
+	if err != nil || len(texts) != 1+2*len(exactNames()) {
+		t.Fatal(len(texts), err)
+	}
+	for _, text := range texts {
+		for _, step := range plan(t, db, text) {
+			if strings.Contains(step, "(site_id=?)") || strings.Contains(step, "(site_id=? AND user_id>?)") {
+				t.Errorf("%s\n\t%s", step, text)
+			}
+		}
+	}
+}
+
+// exactNames gives by what a site's people are named, and what the one of a kind is named.
+func exactNames() map[otl.Attribute]func(kind, i int) string {
+	return map[otl.Attribute]func(kind, i int) string{
+		otl.AttrEmail: addressed, otl.AttrPhone: phoned, otl.AttrExternalID: external,
+		otl.AttrUsername: func(kind, i int) string { return fmt.Sprintf("person.%d.%06d", kind, i) },
+	}
+}
+
+func external(kind, i int) string { return fmt.Sprintf("ext-%d-%06d", kind, i) }
 
 func phoned(kind, i int) string    { return fmt.Sprintf("+49170%d%06d", kind, i) }
 func addressed(kind, i int) string { return fmt.Sprintf("p%d-%06d@dev.test", kind, i) }

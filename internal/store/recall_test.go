@@ -25,7 +25,7 @@ func recalled(t *testing.T) (*store.Store, string) {
 	return open(t, url, true), url
 }
 
-func open(t *testing.T, url string, serve bool) *store.Store {
+func open(t testing.TB, url string, serve bool) *store.Store {
 	t.Helper()
 	st, err := store.Open(t.Context(), store.Options{URL: url, Serve: serve})
 	if err != nil {

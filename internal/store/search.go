@@ -100,10 +100,16 @@ func (w *where) filter(f otl.Filter) string {
 	case otl.AttrID:
 		return w.text(f, `u.id`, f.Text)
 	case otl.AttrExternalID:
+		if f.Op == otl.OpEqual && f.Text != "" {
+			return `(` + w.text(f, `r.external_id`, f.Text) + `)`
+		}
 		return w.text(f, `COALESCE(r.external_id, '')`, f.Text)
 	case otl.AttrEmail:
 		return `(` + granted(otl.FieldEmail) + ` AND ` + w.text(f, `u.email_key`, otl.Fold(f.Text)) + `)`
 	case otl.AttrPhone:
+		if f.Op == otl.OpEqual && f.Text != "" { // many may have it: none of them is looked for among all people of the site
+			return `(` + granted(otl.FieldPhone) + ` AND g.user_id IN (SELECT id FROM users WHERE phone = ` + w.arg(f.Text) + ` AND phone <> ''))`
+		}
 		return `(` + granted(otl.FieldPhone) + ` AND ` + w.text(f, `u.phone`, f.Text) + `)`
 	case otl.AttrUsername:
 		return `(` + granted(otl.FieldUsername) + ` AND ` + w.text(f, `u.username_key`, otl.Fold(f.Text)) + `)`
@@ -129,6 +135,9 @@ func (w *where) text(f otl.Filter, column, value string) string {
 	like := func(pattern string) string { return column + ` LIKE ` + w.arg(pattern) + ` ESCAPE '!'` }
 	switch f.Op {
 	case otl.OpEqual:
+		if value != "" { // the indexes of names are of those that are some
+			return column + ` = ` + w.arg(value) + ` AND ` + column + ` <> ''`
+		}
 		return column + ` = ` + w.arg(value)
 	case otl.OpUnequal:
 		return column + ` <> ` + w.arg(value)
