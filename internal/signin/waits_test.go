@@ -1,0 +1,144 @@
+package signin_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/store"
+)
+
+// replaces writes another password of somebody and ends nothing with it, so that what waits has to look by itself.
+func replaces(t *testing.T, w *otltest.World, userID string) {
+	t.Helper()
+	write(t, w, func(ctx context.Context, tx *store.Tx) error {
+		return tx.Passwords.Set(ctx, userID, "none", false, w.Clock.Now())
+	})
+}
+
+// TestSE13_APasswordThatWasReplacedEndsWhatItBegan: neither a second step nor a session token leads on from the one before.
+func TestSE13_APasswordThatWasReplacedEndsWhatItBegan(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		jane := hold(t, w, "jane@dev.test", "+491705550101", true, w.Notes.Site)
+		ann := hold(t, w, "ann@dev.test", "+491705550102", false, w.Notes.Site)
+		for _, replaced := range []bool{false, true} {
+			step := secret.NewText(stepAt(t, w, w.Notes, jane, testDoor))
+			p, err := w.SignIn.Prove(t.Context(), signin.Attempt{Site: w.Notes.Site, Email: ann.Email.Address, Password: secret.NewText(otltest.Password)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			token, err := w.SignIn.Second.HandOver(t.Context(), p, testDoor, signin.Handover{})
+			if err != nil || token.Token.Empty() {
+				t.Fatal(token, err)
+			}
+			left, opens := "", ""
+			if replaced {
+				replaces(t, w, jane.ID)
+				replaces(t, w, ann.ID)
+				left, opens = "mfa_token_invalid", "session_token_invalid"
+			}
+			_, err = w.SignIn.Second.Complete(t.Context(), jane.proof(w, step))
+			wantCode(t, "the step", err, left)
+			_, err = w.SignIn.Second.Arrive(t.Context(), signin.Presented{Token: token.Token})
+			wantCode(t, "the session token", err, opens)
+			w.Clock.Advance(30 * time.Second)
+		}
+	})
+}
+
+// TestMF03_AStepThatWasTriedTooOftenIsOver: after five wrong proofs neither the right one is taken, nor is a code sent for it.
+func TestMF03_AStepThatWasTriedTooOftenIsOver(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		h := hold(t, w, "jane@dev.test", "+491705550101", true, w.Notes.Site)
+		if _, err := w.Setup.Give(t.Context(), h.User, factor.Given{New: factor.New{Kind: otl.FactorMail}}); err != nil {
+			t.Fatal(err)
+		}
+		for _, wrongs := range []int{4, 5} {
+			sp := h.proof(w, due(t, w, h).Token)
+			right := sp.Proof
+			for range wrongs {
+				sp.Proof = secret.NewText("000000")
+				_, err := w.SignIn.Second.Complete(t.Context(), sp)
+				wantCode(t, "wrong", err, "mfa_code_invalid")
+			}
+			want := ""
+			if wrongs > 4 {
+				want = "mfa_token_invalid"
+			}
+			mail := sp
+			mail.Kind = otl.FactorMail
+			_, _, err := w.SignIn.Second.Challenge(t.Context(), mail)
+			wantCode(t, "a code", err, want)
+			sp.Proof = right
+			_, err = w.SignIn.Second.Complete(t.Context(), sp)
+			wantCode(t, "the right one", err, want)
+			w.Clock.Advance(30 * time.Second)
+		}
+	})
+}
+
+// TestMF06_NoCodeIsSentForAStepOfTheSameKind: to whoever came by a link to his mailbox none is mailed.
+func TestMF06_NoCodeIsSentForAStepOfTheSameKind(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		h := hold(t, w, "jane@dev.test", "+491705550101", true, w.Notes.Site)
+		if _, err := w.Setup.Give(t.Context(), h.User, factor.Given{New: factor.New{Kind: otl.FactorMail}}); err != nil {
+			t.Fatal(err)
+		}
+		for first, want := range map[otl.Method]string{otl.MethodPassword: "", otl.MethodMailLink: "mfa_factor_unknown", otl.MethodMailCode: "mfa_factor_unknown"} {
+			step, err := w.SignIn.Second.Begin(t.Context(), signin.Proved{Standing: store.Standing{User: h.User, Site: w.Notes.Site}, Methods: otl.Methods{first}}, testDoor)
+			if err != nil || step == nil {
+				t.Fatal(step, err)
+			}
+			_, _, err = w.SignIn.Second.Challenge(t.Context(), signin.StepProof{Token: step.Token, Site: w.Notes.Site, Door: testDoor, Kind: otl.FactorMail})
+			wantCode(t, string(first), err, want)
+		}
+	})
+}
+
+// TestSE13_AWayThatIsSwitchedOffEndsWhatItBegan: a step that a password began opens nothing at a site that takes none any more.
+func TestSE13_AWayThatIsSwitchedOffEndsWhatItBegan(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		h := hold(t, w, "jane@dev.test", "+491705550101", true, w.Notes.Site)
+		sp := h.proof(w, secret.NewText(stepAt(t, w, w.Notes, h, testDoor)))
+		words := otl.Ways{otl.WayPassword}.Others().Strings()
+		var err error
+		if sp.Site, err = w.Sites.Set(t.Context(), w.Notes.Site.ID, site.Change{Ways: &words}); err != nil {
+			t.Fatal(err)
+		}
+		_, err = w.SignIn.Second.Complete(t.Context(), sp)
+		wantCode(t, "switched off", err, "way_off")
+	})
+}
+
+// TestATemporaryPasswordLeadsNowhere: by no door does whoever knows it get on.
+func TestATemporaryPasswordLeadsNowhere(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		for _, app := range []bool{false, true} {
+			h := hold(t, w, map[bool]string{false: "jane@dev.test", true: "john@dev.test"}[app], "+491705550101", app, w.Notes.Site)
+			write(t, w, func(ctx context.Context, tx *store.Tx) error { return tx.Passwords.MustReplace(ctx, h.ID) })
+			p, err := w.SignIn.Prove(t.Context(), signin.Attempt{Site: w.Notes.Site, Email: h.Email.Address, Password: secret.NewText(otltest.Password)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = w.SignIn.Second.Enter(t.Context(), p, &testDoor)
+			wantCode(t, "entered", err, "password_temporary")
+			_, err = w.SignIn.Second.HandOver(t.Context(), p, testDoor, signin.Handover{})
+			wantCode(t, "handed over", err, "password_temporary")
+			_, err = w.SignIn.Second.Begin(t.Context(), p, testDoor)
+			wantCode(t, "begun", err, "password_temporary")
+			_, err = w.SignIn.Second.Open(t.Context(), p)
+			wantCode(t, "opened", err, "password_temporary")
+		}
+	})
+}
