@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"os"
@@ -150,6 +151,7 @@ func (s stations) link(t *testing.T) {
 		phone.turn(`button[value=start]`)
 		s.at(phone, "link-"+choice)
 	}
+	invited(t, s, site)
 	l := s.open(t)
 	l.visit(site.authorize())
 	l.fill("identifier", who)
@@ -161,6 +163,30 @@ func (s stations) link(t *testing.T) {
 	s.at(l, "code-wrong")
 	l.visit(site.authorize("prompt", "select_account"))
 	s.at(l, "nobody-to-choose")
+}
+
+// invited looks at the mail and the page of a link that may make an account.
+func invited(t *testing.T, s stations, site *partner) {
+	t.Helper()
+	var c oauthClient
+	s.otl(t, &c, "clients", "create", "--site", site.id, "--scopes", "auth", "--redirect-uri", site.callback, "--allow-signup", "--auto-create")
+	var token struct {
+		Access string `json:"access_token"`
+	}
+	r, err := http.PostForm(s.url+"/oidc/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {c.ID}, "client_secret": {c.Secret}})
+	if err == nil {
+		err = errors.Join(json.NewDecoder(r.Body).Decode(&token), r.Body.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := "invited-" + s.lang + "@dev.test"
+	must(t, http.StatusOK)(site.do(http.MethodPost, "/v1/auth/link/email/send", token.Access, object{"email": to, "redirect_uri": site.callback}))
+	came, l := s.arrives(t, to), s.open(t)
+	l.visit(s.url + "/dev/inbox/" + came.ID)
+	l.fits(s.lang + "-link-mail") // a mail has no landmarks, which axe asks a page for
+	l.visit(came.Link)
+	s.at(l, "link-invited")
 }
 
 func (s stations) addresses(t *testing.T) {

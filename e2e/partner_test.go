@@ -89,14 +89,24 @@ func (w *world) host() string {
 
 // letter is a message of the inbox of the development world.
 type letter struct {
+	ID   string `json:"id"`
 	Code string `json:"code"`
 	Link string `json:"link"`
 	Text string `json:"text"`
 }
 
-// letter waits for a message to somebody that has a code or a link in it, gives the newest and empties the inbox. Those
-// that tell of something may come before it.
+// letter waits for a message to somebody that has a code or a link in it, gives the newest and empties the inbox.
 func (w *world) letter(t *testing.T, to string) letter {
+	t.Helper()
+	l := w.arrives(t, to)
+	if _, err := newClient(t, w.url, "").do(http.MethodDelete, "/dev/inbox.json", "", nil); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// arrives waits for such a message and leaves it where it is. Those that tell of something may come before it.
+func (w *world) arrives(t *testing.T, to string) letter {
 	t.Helper()
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
@@ -105,9 +115,6 @@ func (w *world) letter(t *testing.T, to string) letter {
 		var inbox struct{ Messages []letter }
 		must(t, http.StatusOK)(c.do(http.MethodGet, "/dev/inbox.json?to="+url.QueryEscape(to), "", nil)).into(&inbox)
 		if i := slices.IndexFunc(inbox.Messages, func(l letter) bool { return l.Code+l.Link != "" }); i >= 0 {
-			if _, err := c.do(http.MethodDelete, "/dev/inbox.json", "", nil); err != nil {
-				t.Fatal(err)
-			}
 			return inbox.Messages[i]
 		}
 	}
