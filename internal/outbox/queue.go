@@ -168,12 +168,18 @@ func (q *Queue) deliver(ctx context.Context, stored store.StoredMessage) error {
 		settled.Sealed = stored.Sealed // somebody may mend what was wrong and have it tried again
 	}
 	return q.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if m.Kind.Last() {
+		if fleeting(m) {
 			return tx.Messages.Drop(ctx, m)
 		}
 		_, err := tx.Messages.Settle(ctx, settled)
 		return err
 	})
+}
+
+// fleeting reports whether nothing is kept of a message that was settled. It is of nobody, and no deletion finds where it went (PR-05):
+// the last one to somebody, and one by which he may have got an account, unless it did not reach him.
+func fleeting(m otl.Message) bool {
+	return m.Kind.Last() || m.State == otl.MessageSent && m.Data[message.DataNewcomer] != ""
 }
 
 // Retry has a message that was given up sent again. The error is NotFound for any

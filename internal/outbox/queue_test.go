@@ -100,6 +100,34 @@ func (d *desk) message(t *testing.T, id string) store.StoredMessage {
 	panic("unreachable")
 }
 
+// TestPR05_OfAMailToANewcomerNothingIsKept once it was sent: whoever it makes an account for may delete it, and the mail is of nobody. What is
+// given up is listed as ever.
+func TestPR05_OfAMailToANewcomerNothingIsKept(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		d := newDesk(st)
+		listed := func() int {
+			t.Helper()
+			all, err := st.Read.Messages.List(t.Context(), "", "", 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(all)
+		}
+		to := message.Note{Kind: otl.MessageSignIn, Channel: otl.ChannelMail, To: "nia@dev.test", Data: map[string]string{message.DataNewcomer: "1"}}
+		d.queue(t, to)
+		if d.deliver(t) != 1 || len(d.first.sent) != 1 || listed() != 0 {
+			t.Errorf("sent %d, listed %d", len(d.first.sent), listed())
+		}
+		d.first.fail(errMailbox)
+		id := d.queue(t, to)
+		d.deliver(t)
+		if m := d.message(t, id); m.State != otl.MessageDead || m.Recipient != "nia@dev.test" || listed() != 1 {
+			t.Errorf("%+v", m.Message)
+		}
+	})
+}
+
 func TestAMessageIsSentOnceAndForgotten(t *testing.T) {
 	t.Parallel()
 	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
