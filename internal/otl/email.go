@@ -51,6 +51,19 @@ func ParseEmail(s string) (Email, error) {
 	return Email{Address: s, Key: key}, nil
 }
 
+// Mailbox gives an address as mail servers and other programs take it: as it was
+// typed before the "@", its domain in its ASCII form (RFC 5891). Servers that do not
+// speak the extension for any other (RFC 6531) refuse the address. What is not an
+// address stays as it is.
+func Mailbox(address string) string {
+	local, domain, _ := strings.Cut(address, "@")
+	ascii, err := hostName(domain)
+	if err != nil {
+		return address
+	}
+	return local + "@" + ascii
+}
+
 func notAnAddress() error {
 	return InvalidField("email", "not_an_address", "must be one e-mail address, such as jane@example.com")
 }

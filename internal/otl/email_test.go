@@ -90,3 +90,16 @@ func FuzzParseEmail(f *testing.F) {
 		}
 	})
 }
+
+// TestOT13_AMailboxHasADomainInASCII, and is as it was typed before the "@"; what is no address stays as it is.
+func TestOT13_AMailboxHasADomainInASCII(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"Jane@München.example": "Jane@xn--mnchen-3ya.example", "jane@Dev.Test": "jane@dev.test", "no-reply@localhost": "no-reply@localhost",
+		"a@b。example": "a@b。example", "": "", "jane": "jane", "a@b@c.test": "a@b@c.test", "jane@[::1]": "jane@[::1]",
+	} {
+		if got := otl.Mailbox(in); got != want {
+			t.Errorf("%q goes to %q, want %q", in, got, want)
+		}
+	}
+}

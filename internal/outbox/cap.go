@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
@@ -25,6 +26,15 @@ type capped struct {
 type accounted struct {
 	Sender
 	account string
+}
+
+// Send implements Sender. Whoever delivers mails gets domains in ASCII, whatever their people write:
+// a server without SMTPUTF8 refuses others (RFC 6531), and no provider has to know them apart.
+func (a accounted) Send(ctx context.Context, l message.Letter) error {
+	if l.Channel == otl.ChannelMail {
+		l.To = otl.Mailbox(l.To)
+	}
+	return a.Sender.Send(ctx, l)
 }
 
 // account tells URLs apart by everything but their passwords, which are changed now and then.

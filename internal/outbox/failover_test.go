@@ -358,6 +358,7 @@ func TestWhatAMailServerRefuses(t *testing.T) {
 			"RCPT 550 no":                                           {true, false}, // who knows whom it means
 			"DATA 554 5.5.1 no valid recipients":                    {true, false},
 			". 554 5.7.1 looks like spam":                           {true, false},
+			"RCPT 501 5.1.3 bad address syntax":                     {true, false},
 			". 552 5.3.4 too big":                                   {true, false},
 			"RCPT 550 5.1.1 no such mailbox":                        {false, false},
 			"RCPT 550-5.1.1 no such mailbox\r\n550 5.1.1 try again": {false, false},

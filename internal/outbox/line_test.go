@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/onetimelogin/otl/internal/message"
 	"github.com/onetimelogin/otl/internal/otl"
@@ -23,7 +24,8 @@ type postOffice struct {
 	net.Listener
 	mu           sync.Mutex
 	calls, mails int
-	each         int // mails on one connection before it hangs up, 0 for any number
+	envelopes    []string // what follows MAIL and RCPT
+	each         int      // mails on one connection before it hangs up, 0 for any number
 	// answers are what it says to a verb in the place of the usual, "." for the end of a mail.
 	answers map[string]string
 }
@@ -85,7 +87,17 @@ func (p *postOffice) serve(c net.Conn) {
 			say(own)
 			continue
 		}
-		switch verb := strings.ToUpper(in.Text()); {
+		verb := strings.ToUpper(in.Text())
+		if !data && (strings.HasPrefix(verb, "MAIL") || strings.HasPrefix(verb, "RCPT")) {
+			if strings.ContainsFunc(verb, func(r rune) bool { return r > unicode.MaxASCII }) { // it has not announced SMTPUTF8
+				say("501 5.1.3 bad address syntax")
+				continue
+			}
+			p.mu.Lock()
+			p.envelopes = append(p.envelopes, in.Text())
+			p.mu.Unlock()
+		}
+		switch {
 		case data && in.Text() == ".":
 			p.mu.Lock()
 			p.mails++

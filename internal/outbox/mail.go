@@ -175,7 +175,7 @@ func sorted(err error) error {
 		return err
 	}
 	switch detail {
-	case "1.1", "1.2", "1.3", "1.4", "1.6", "1.10", "2.0", "2.1", "2.2", "2.3": // the others of 5.1 are of senders
+	case "1.1", "1.2", "1.4", "1.6", "1.10", "2.0", "2.1", "2.2", "2.3": // the others of 5.1 are of senders, but for 5.1.3: what an address may look like is one server's opinion
 		return fmt.Errorf("%w: %w", ErrAddress, err)
 	}
 	return fmt.Errorf("%w: %w", ErrRefused, err)
@@ -226,6 +226,7 @@ func (d *Directory) Send(_ context.Context, l message.Letter) error {
 // NewMail makes the senders of mail from a list of URLs separated by blanks: when
 // the first one fails, the next one is tried.
 func NewMail(list string, p Post, note func(string, ...any)) ([]Sender, error) {
+	p.From, p.ReplyTo = otl.Mailbox(p.From), otl.Mailbox(p.ReplyTo)
 	return senders(list, func(u *url.URL) (Sender, error) {
 		switch u.Scheme {
 		case "smtp", "smtps":

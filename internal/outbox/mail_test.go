@@ -130,3 +130,44 @@ func TestAMailSaysWhatItFollowsFrom(t *testing.T) {
 		t.Errorf("%v", h)
 	}
 }
+
+// TestOT13_MailsGoToTheASCIIFormOfADomain: a mail server that has not announced SMTPUTF8 takes mail for
+// a domain outside ASCII, and from one; files and webhooks name the same mailbox. What stands before the "@"
+// stays as it was typed.
+func TestOT13_MailsGoToTheASCIIFormOfADomain(t *testing.T) {
+	t.Parallel()
+	const typed, mailbox = "Jane@München.example", "Jane@xn--mnchen-3ya.example"
+	p, hook, dir := openPostOffice(t, 0), newProvider(t), t.TempDir()
+	post := outbox.Post{From: "login@bücher.example", ReplyTo: "help@bücher.example", Host: "id.test", Now: time.Now}
+	mails, err := outbox.NewMail("smtp://"+p.Addr().String()+"?tls=none webhook:"+hook.URL+" dir:"+dir, post, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, _ := letter()
+	l.To = typed
+	for _, one := range mails {
+		if err := one.Send(t.Context(), l); err != nil {
+			t.Errorf("%s: %v", one.Name(), err)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if got := strings.Join(p.envelopes, " "); !strings.HasPrefix(got, "MAIL FROM:<login@xn--bcher-kva.example>") || !strings.HasSuffix(got, "RCPT TO:<"+mailbox+">") {
+		t.Errorf("the envelope says %s", got)
+	}
+	hook.mu.Lock()
+	defer hook.mu.Unlock()
+	if len(hook.bodies) != 1 || !strings.Contains(hook.bodies[0], `"to":"`+mailbox+`"`) || !strings.Contains(hook.bodies[0], `"from":"login@xn--bcher-kva.example"`) {
+		t.Errorf("the webhook says %s", hook.bodies)
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, l.ID+".eml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, _, _ := strings.Cut(string(raw), "\r\n\r\n")
+	for _, line := range []string{"To: <" + mailbox + ">", "<login@xn--bcher-kva.example>", "Reply-To: <help@xn--bcher-kva.example>"} {
+		if !strings.Contains(head, line) {
+			t.Errorf("no %q in\n%s", line, head)
+		}
+	}
+}
