@@ -122,6 +122,47 @@ func TestOT20_APartOfACapIsKeptForWhatIsNoCode(t *testing.T) {
 	})
 }
 
+// TestOT20_WhatACapHoldsBackOutlivesAnotherThatFails: one provider is down for longer than messages are tried, the other one takes the
+// next day what its cap kept from it. What a provider says of its address ends it before.
+func TestOT20_WhatACapHoldsBackOutlivesAnotherThatFails(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		d := capDesk(t, st, 0, 1)
+		d.first.fail(errDown)
+		if m := d.sends(t); m.Provider != "second" {
+			t.Fatalf("%+v", m.Message)
+		}
+		waits, code := d.queue(t, message.Note{}), d.queue(t, message.Note{
+			Kind: otl.MessageSignIn, Channel: otl.ChannelMail, To: "jane@dev.test", Expires: d.clock.Now().Add(2 * time.Hour),
+		})
+		ends := d.clock.Now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
+		for d.clock.Now().Before(ends) {
+			d.deliver(t)
+			if m := d.message(t, waits); m.State != otl.MessageWaiting || len(d.second.sent) != 1 {
+				t.Fatalf("at %s: %d sent, %+v", d.clock.Now(), len(d.second.sent), m.Message)
+			}
+			d.clock.Advance(10 * time.Minute)
+		}
+		if m := d.message(t, code); m.State != otl.MessageDead {
+			t.Errorf("what is of no use any more: %+v", m.Message)
+		}
+		d.clock.Advance(time.Hour)
+		if d.deliver(t); d.message(t, waits).Provider != "second" {
+			t.Errorf("%+v", d.message(t, waits).Message)
+		}
+
+		waits = d.queue(t, message.Note{})
+		for range 8 {
+			d.deliver(t)
+			d.clock.Advance(2 * time.Hour)
+		}
+		d.first.fail(errMailbox)
+		if d.deliver(t); d.message(t, waits).State != otl.MessageDead {
+			t.Errorf("%+v", d.message(t, waits).Message)
+		}
+	})
+}
+
 // late is the error of a provider that did not answer in time.
 type late struct{ error }
 

@@ -95,6 +95,24 @@ func (all faults) Error() string {
 	return strings.Join(said, "; ")
 }
 
+// heldBack gives when a message can go that waits for nothing but the cap of a provider, and whether it does. Where others
+// failed it is tried again sooner; once it was as often as any, what remains is that cap.
+func heldBack(err error, tried bool) (full usedUp, is bool) {
+	if errors.As(err, &full) {
+		return full, true
+	}
+	var all faults
+	if !tried || errors.Is(err, ErrRefused) || !errors.As(err, &all) {
+		return full, false
+	}
+	for _, one := range all {
+		if errors.As(one.err, &full) {
+			return full, true
+		}
+	}
+	return full, false
+}
+
 // Unwrap gives what decides over the message: what was said of its address; else what those said that failed, which
 // are tried again soon; else those that have as many as their caps allow; and where there are none of either, the refusals.
 func (all faults) Unwrap() []error {

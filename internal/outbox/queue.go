@@ -147,11 +147,11 @@ func (q *Queue) deliver(ctx context.Context, stored store.StoredMessage) error {
 	now := q.Now()
 	useless := !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt)
 	m.SettledAt, m.Provider, m.Problem = now, provider, problem(err)
-	var full usedUp
+	full, waits := heldBack(err, m.Tries > len(retries))
 	switch {
 	case err == nil:
 		m.State = otl.MessageSent
-	case errors.As(err, &full) && !useless: // it waits, however often
+	case waits && !useless: // however often
 		m.DueAt = full.again(m, now)
 		return q.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Messages.Postpone(ctx, m) })
 	case errors.Is(err, ErrRefused), m.Tries > len(retries), useless:
