@@ -91,14 +91,17 @@ type Turn struct {
 // Try counts a try before it is made, as if it failed, unless it is too early or
 // tries have reached most, and says when the next one is due. One statement
 // decides: of any number of tries at once, on any node, no more are let through than
-// one after the other would be. Where the clock was set back since the last one, a try
-// that has no pause before it is not too early, any other waits from now on.
+// one after the other would be. A try that has no pause before it is never too early, whatever the clocks of
+// nodes say, and a pause is counted from the latest of them; where the clock was set back further than they
+// differ, it is counted from now on.
 func (g Failures) Try(ctx context.Context, name string, now time.Time, free, most int) (Turn, error) {
 	t := Turn{OK: true}
 	err := g.one(ctx, `INSERT INTO failures (name, tries, last_at, next_at) VALUES ($1, 1, $2, $2)
-		ON CONFLICT (name) DO UPDATE SET tries = failures.tries + 1, last_at = $2, next_at = $2 +
+		ON CONFLICT (name) DO UPDATE SET tries = failures.tries + 1,
+			last_at = CASE WHEN failures.last_at > $2 AND failures.last_at <= $6 THEN failures.last_at ELSE $2 END,
+			next_at = CASE WHEN failures.last_at > $2 AND failures.last_at <= $6 THEN failures.last_at ELSE $2 END +
 			CASE WHEN failures.tries + 1 < $3 THEN 0 WHEN failures.tries + 1 - $3 >= $4 THEN $5 ELSE (1000 << (failures.tries + 1 - $3)) END
-		WHERE (failures.next_at <= $2 OR failures.last_at > $6 AND failures.next_at = failures.last_at) AND failures.tries < $7 RETURNING next_at`,
+		WHERE (failures.next_at <= $2 OR failures.next_at = failures.last_at) AND failures.tries < $7 RETURNING next_at`,
 		[]any{name, millis(now), free, doublings, longestWait.Milliseconds(), millis(now.Add(Skew)), most}, at(&t.Due))
 	if errors.Is(err, ErrNotFound) {
 		return g.Look(ctx, name, now, most)
@@ -116,7 +119,7 @@ func (g Failures) Look(ctx context.Context, name string, now time.Time, most int
 		return Turn{OK: true}, nil
 	}
 	back := last.After(now.Add(Skew))
-	if back {
+	if back || due.Equal(last) { // a try that has no pause before it has its turn now
 		due = now.Add(due.Sub(last))
 	}
 	if tries >= most && due.Before(now.Add(longestWait)) {

@@ -237,6 +237,37 @@ func TestDD07_APauseIsServedAfterAClockWasSetBack(t *testing.T) {
 	})
 }
 
+// TestMN08_WhereNoPauseIsDueNoClockMakesOne: the first four failures are followed by no pause, on no node however its
+// clock stands. One that is due holds on each, and is no shorter because the last failure was on a node that is behind.
+func TestMN08_WhereNoPauseIsDueNoClockMakesOne(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		for _, behind := range []time.Duration{time.Millisecond, 4 * time.Second, 30 * time.Second, store.Skew} {
+			name, there := "person:"+behind.String(), start.Add(-behind)
+			for i := range 4 {
+				now := start
+				if i%2 == 1 {
+					now = there
+				}
+				if ok, due := lookAndTry(t, st, name, now); !ok || due.After(start) {
+					t.Errorf("try %d by a clock that is %v behind: %v, due %v", i+1, start.Sub(now), ok, due.Sub(start))
+				}
+			}
+			if ok, due := lookAndTry(t, st, name, there); !ok || !due.Equal(start.Add(time.Second)) {
+				t.Errorf("the fifth, by a clock that is %v behind: %v, due %v, want a second after the others", behind, ok, due.Sub(start))
+			}
+			for _, now := range []time.Time{start, there, there.Add(time.Second - time.Millisecond)} {
+				if ok, due := lookAndTry(t, st, name, now); ok || !due.Equal(start.Add(time.Second)) {
+					t.Errorf("%v after the fifth: %v, due %v", now.Sub(start), ok, due.Sub(start))
+				}
+			}
+			if ok, _ := lookAndTry(t, st, name, start.Add(time.Second)); !ok {
+				t.Error("refused when it was due")
+			}
+		}
+	})
+}
+
 // TestPW11_ParallelTriesAreNoMoreThanSerialOnes: guesses sent at once are
 // counted before any is looked at.
 func TestPW11_ParallelTriesAreNoMoreThanSerialOnes(t *testing.T) {

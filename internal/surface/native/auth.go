@@ -16,7 +16,7 @@ type auth struct{ *Surface }
 type loginIn struct {
 	Email    string `json:"email" maxLength:"254" minLength:"1" doc:"The person's address; case does not matter."`
 	Password hidden `json:"password" doc:"1 to 1024 bytes."`
-	MFACode  hidden `json:"mfa_code,omitempty" doc:"A code of the person's authenticator app, to save the second call where a second step is due."`
+	MFACode  hidden `json:"mfa_code,omitempty" doc:"A code of the person's authenticator app, to save the second call where a second step is due. Passed over where the person has no such app: the answer is then mfa_required."`
 	Device   hidden `json:"device_token,omitempty" doc:"Of a sign-in that trusted this device."`
 }
 
@@ -27,7 +27,7 @@ func (s auth) login(c *call, in *loginIn) (*loginOut, error) {
 		return nil, err
 	}
 	entered, err := s.Second.Enter(c.ctx, p, door())
-	if err == nil && entered.Step != nil && !in.MFACode.Empty() {
+	if err == nil && entered.Step != nil && offered(entered.Step, otl.FactorTOTP) && !in.MFACode.Empty() {
 		return s.finish(c, entered.Step, in.MFACode.Text)
 	}
 	return s.enter(entered, err)

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"slices"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/factor"
@@ -29,21 +30,22 @@ func newOfferOut(o factor.Offer) OfferOut {
 	return OfferOut{o.ID, string(o.Kind), o.Label, o.Hint, o.Default}
 }
 
-// stepDue is the 401 to a right first proof where a second step is due. It must not
-// be a success: a site that takes a 200 for signed in would skip the step (contract
-// 1.4).
+// stepDue is the 401 to a right first proof where a second step is due, also beside a proof of it that
+// was wrong. It must not be a success: a site that takes a 200 for signed in would skip the step
+// (contract 1.4).
 type stepDue struct {
 	step *signin.Pending
 	now  time.Time
+	as   *otl.Error // as every wire knows it
 }
 
 var errStepDue = &otl.Error{Kind: otl.Unauthenticated, Code: "mfa_required", Text: "mfa_required"}
 
 // Error implements error.
-func (d *stepDue) Error() string { return errStepDue.Error() }
+func (d *stepDue) Error() string { return d.as.Error() }
 
 // Unwrap gives the error as every wire knows it.
-func (d *stepDue) Unwrap() error { return errStepDue }
+func (d *stepDue) Unwrap() error { return d.as }
 
 // stepFailure is a Failure with what the second step needs.
 type stepFailure struct {
@@ -73,7 +75,7 @@ func (s *Surface) enter(in signin.Entered, err error) (*loginOut, error) {
 		return nil, err
 	}
 	if in.Step != nil {
-		return nil, &stepDue{in.Step, s.Now()}
+		return nil, &stepDue{in.Step, s.Now(), errStepDue}
 	}
 	out := newLoginOut(in.Tokens)
 	if !in.Device.Empty() {
@@ -176,9 +178,19 @@ func newChallengedOut(o factor.Offer, good time.Duration) *challengedOut {
 	return out
 }
 
-// finish proves the second factor of a login in the same call.
+// offered reports whether a kind of factor can be chosen for a step.
+func offered(step *signin.Pending, kind otl.FactorKind) bool {
+	return slices.ContainsFunc(step.Factors, func(o factor.Offer) bool { return o.Kind == kind })
+}
+
+// finish proves the second factor of a login in the same call. After a wrong code the step goes on: the
+// answer has its token, without which the person could only begin again.
 func (s auth) finish(c *call, step *signin.Pending, code secret.Text) (*loginOut, error) {
-	return s.enter(s.Second.Complete(c.ctx, signin.StepProof{
+	in, err := s.Second.Complete(c.ctx, signin.StepProof{
 		Token: step.Token, Site: c.site, Door: *door(), Kind: otl.FactorTOTP, Proof: code,
-	}))
+	})
+	if as := otl.As(err); err != nil && as.Kind == otl.Unauthenticated && as.Code != signin.ErrStep.Code {
+		return nil, &stepDue{step, s.Now(), as}
+	}
+	return s.enter(in, err)
 }

@@ -118,6 +118,30 @@ func TestMF05_APasswordAloneIsNotEnoughForSomebodyWithAFactor(t *testing.T) {
 	})
 }
 
+// TestMF03_ACodeBesideThePasswordLosesNoStep: whoever has the right password can go on, after a wrong code of his
+// app, and where he has none.
+func TestMF03_ACodeBesideThePasswordLosesNoStep(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := arm(t, w, "jane@dev.test", w.Notes.Site)
+		used := u.code(w)
+		loginWith(t, w, w.Notes, "jane@dev.test", object{"mfa_code": used}).Want(t, http.StatusOK)
+		for code, want := range map[string]string{"000000": "mfa_code_invalid", used: "totp_reused"} {
+			due := loginWith(t, w, w.Notes, "jane@dev.test", object{"mfa_code": code}).Want(t, http.StatusUnauthorized, want)
+			wantMembers(t, "the answer", due.JSON, "detail", "request_id", "code", "docs_url", "mfa_token", "methods", "factors", "expires_in")
+			for range 3 {
+				verifyFactor(t, w, w.Notes, object{"mfa_token": due.Text("mfa_token"), "code": "000000"}).Want(t, http.StatusUnauthorized, "mfa_code_invalid")
+			}
+			verifyFactor(t, w, w.Notes, object{"mfa_token": due.Text("mfa_token"), "code": u.code(w)}).Want(t, http.StatusOK)
+		}
+		john := w.Person(t, "john@dev.test", w.Notes.Site)
+		key := newPasskey(john)
+		key.register(t, w, home(t, w, john, otl.MethodPassword))
+		due := loginWith(t, w, w.Notes, "john@dev.test", object{"mfa_code": "123456"}).Want(t, http.StatusUnauthorized, "mfa_required")
+		verifyFactor(t, w, w.Notes, object{"mfa_token": due.Text("mfa_token"), "code": "123456"}).Want(t, http.StatusNotFound, "mfa_factor_unknown")
+	})
+}
+
 func TestMF03_FiveWrongCodesEndAStep(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {

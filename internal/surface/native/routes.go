@@ -54,7 +54,8 @@ func (s auth) routes() {
 		id: "login", method: http.MethodPost, path: "/auth/login", tag: tagAuth,
 		summary: "Sign in with an e-mail address and a password",
 		text: "Checks the password and opens a session at the site of the key. Whether nobody has the address, the person is disabled, " +
-			"has no password or another one, the answer is the same 401. The first sign-in at a site grants it email and name.",
+			"has no password or another one, the answer is the same 401. The first sign-in at a site grants it email and name. " +
+			"Where a second step is due the answer is 401 mfa_required with mfa_token, methods and factors for /auth/mfa/verify; a wrong mfa_code is answered with its own code and the same members.",
 		access: bySite, scope: otl.ScopeAuth, success: http.StatusOK, errors: []int{401, 503},
 		request: map[string]any{"email": sampleEmail, "password": "correct-horse-7"}, answer: sampleLogin(),
 	}, s.login)
