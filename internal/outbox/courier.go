@@ -47,7 +47,7 @@ const (
 	hold = 15 * time.Second
 	// linger is how long a courier waits for more before he goes home.
 	linger = time.Second
-	// parting is what a request under way is given when the node stops.
+	// parting is what a request, or a letter that is handed over, is given when the node stops.
 	parting = 2 * time.Second
 )
 

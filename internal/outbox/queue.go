@@ -136,14 +136,17 @@ func (q *Queue) send(ctx context.Context, c otl.Channel) (int, error) {
 	return len(claimed), errors.Join(problems...)
 }
 
-// deliver sends one message and writes down what became of it.
+// deliver sends one message and writes down what became of it, also where the node stops meanwhile: what a provider took would be sent
+// again otherwise.
 func (q *Queue) deliver(ctx context.Context, stored store.StoredMessage) error {
-	handing, cancel := context.WithTimeout(ctx, handTime)
+	handing, cancel := context.WithTimeout(context.WithoutCancel(ctx), handTime)
 	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(parting, cancel) })()
 	m, provider, err := q.hand(handing, stored)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		return ctx.Err() // the node stops: the lease ends, and another one goes on
+		return ctx.Err() // whether it was taken nobody knows: the lease ends, and another node goes on
 	}
+	ctx = context.WithoutCancel(ctx)
 	now := q.Now()
 	useless := !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt)
 	m.SettledAt, m.Provider, m.Problem = now, provider, problem(err)

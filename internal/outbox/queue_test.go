@@ -285,6 +285,46 @@ func TestWhatEachProviderSaidIsKept(t *testing.T) {
 	})
 }
 
+// stopping is a provider that has its node stop while it takes a letter.
+type stopping struct {
+	*faulty
+	stop func()
+}
+
+func (s *stopping) Send(ctx context.Context, l message.Letter) error {
+	s.stop()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return s.faulty.Send(ctx, l)
+}
+
+// TestANodeThatStopsKeepsWhatBecameOfALetter that it was handing over: nobody gets it twice because a node was replaced, nor waits for it
+// as long as it is that node's.
+func TestANodeThatStopsKeepsWhatBecameOfALetter(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		for said, want := range map[error]otl.MessageState{nil: otl.MessageSent, errDown: otl.MessageWaiting, errMailbox: otl.MessageDead} {
+			d := newDesk(st)
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			d.first.fail(said)
+			d.Senders[otl.ChannelMail] = []outbox.Sender{&stopping{d.first, stop}}
+			id := d.queue(t, message.Note{})
+			if _, err := d.Deliver(ctx); err != nil && !errors.Is(err, context.Canceled) { // it goes no further than this message
+				t.Errorf("%v: %v", said, err)
+			}
+			m := d.message(t, id)
+			if m.State != want || (m.Problem != "") != (said != nil) || want == otl.MessageWaiting && m.DueAt.After(d.clock.Now().Add(10*time.Second)) {
+				t.Errorf("%v: %+v", said, m.Message)
+			}
+			d.clock.Advance(2 * time.Hour)
+			d.first.fail(nil)
+			d.deliver(t) // out of the way
+		}
+	})
+}
+
 func TestAMessageIsTriedAgainAndThenGivenUp(t *testing.T) {
 	t.Parallel()
 	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
