@@ -49,7 +49,7 @@ const (
 	DataLink    = "link"    // a one-time link
 	DataToken   = "token"   // a one-time token to be copied
 	DataMinutes = "minutes" // how long they are good
-	// DataLinkMinutes is how long the link is, where there is a code beside it.
+	// DataLinkMinutes is how long the link of a sign-in is, whatever the code beside it.
 	DataLinkMinutes = "link_minutes"
 	// DataAttempts is how many attempts there were, of pages.
 	DataAttempts = "attempts"

@@ -205,7 +205,7 @@ func TestWhoHasAnAccountIsToldWhatHisMailHolds(t *testing.T) {
 		first, _, _ = strings.Cut(first, "{how}")
 		for how, data := range map[string]map[string]string{
 			"signin_body":      {"code": "048291", "minutes": "5"},
-			"signin_link_body": {"link": "https://id.example.com/l/abc", "minutes": "5"},
+			"signin_link_body": {"link": "https://id.example.com/l/abc", "link_minutes": "15"},
 			"signin_both_body": {"link": "https://id.example.com/l/abc", "code": "048291", "minutes": "5"},
 		} {
 			one := signIn(tag, otl.ChannelMail, data)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -111,7 +112,7 @@ var (
 	ErrNoAddress   = &otl.Error{Kind: otl.NotFound, Code: "no_address", Text: "The person has no e-mail address that the site may see."}
 	ErrNoPhone     = &otl.Error{Kind: otl.NotFound, Code: "no_phone", Text: "The person has no telephone number that the site may see."}
 	ErrNumber      = limit.ErrNumber
-	ErrNoDirect    = &otl.Error{Kind: otl.Forbidden, Code: "direct_refused", Text: "Codes of people who own sites are not handed over."}
+	ErrNoDirect    = &otl.Error{Kind: otl.Forbidden, Code: "direct_refused", Text: "Codes of people who own sites, or hold the role admin, are not handed over."}
 )
 
 // Members of a ticket's data.
@@ -380,15 +381,19 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 	return sent, err
 }
 
-// handOver notes who was given whose code (OT-22). Codes of people who own sites
-// are given to nobody.
+// handOver notes who was given whose code (OT-22). Codes of people who own sites, or manage the roles of this one,
+// are given to nobody: whoever is handed one has what they may.
 func (s *Codes) handOver(ctx context.Context, tx *store.Tx, r CodeRequest, u otl.User, key string) error {
 	owns, err := tx.Businesses.Owns(ctx, u.ID)
-	if err == nil && owns {
-		err = ErrNoDirect
-	}
 	if err != nil {
 		return err
+	}
+	g, err := tx.Grants.Of(ctx, u.ID, r.Site.ID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if owns || slices.Contains(g.Roles, otl.RoleAdmin) {
+		return ErrNoDirect
 	}
 	return tx.Events.Append(ctx, s.event(otl.EventCodeHandedOver, u.ID, r.Site.ID, map[string]string{"site_key": key, "channel": string(r.Channel)}))
 }

@@ -69,15 +69,15 @@ func (s Results) Enter(ctx context.Context, r Result) (code secret.Text, err err
 }
 
 // follow writes the code that a ticket leads to which was just used up, or will be by
-// the code: of that there may be many, and none outlives the ticket.
+// the code: of that there may be many. None outlives the ticket (contract 3.3).
 func (s *Codes) follow(ctx context.Context, tx *store.Tx, t otl.Ticket, code secret.Text) error {
-	now, until := s.Now(), t.ExpiresAt
-	t.ID, t.Purpose, t.CreatedAt, t.ExpiresAt = secret.NewID(now), otl.PurposeLinkCode, now, now.Add(redeemTime)
+	now := s.Now()
+	if until := now.Add(redeemTime); until.Before(t.ExpiresAt) {
+		t.ExpiresAt = until
+	}
+	t.ID, t.Purpose, t.CreatedAt = secret.NewID(now), otl.PurposeLinkCode, now
 	if t.Data[dataOf] != "" {
 		t.Slot = t.ID
-		if until.Before(t.ExpiresAt) {
-			t.ExpiresAt = until
-		}
 	}
 	return tx.Tickets.Insert(ctx, t, secret.Digest(code.Reveal()), nil)
 }

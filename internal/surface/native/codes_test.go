@@ -330,6 +330,11 @@ func TestOT22_TheDirectChannel(t *testing.T) {
 		boss := owner2(t, w, "boss@dev.test")
 		ownSite(t, w, boss)
 		call(t, w, w.Notes, http.MethodPost, "/auth/otp/send", object{"email": "boss@dev.test", "channel": "direct"}).Want(t, http.StatusForbidden, "direct_refused")
+
+		// Nor whoever may manage the roles of the site: a key without that scope would get it.
+		call(t, w, w.Notes, http.MethodPost, "/roles", object{"name": otl.RoleAdmin}).Want(t, http.StatusCreated)
+		call(t, w, w.Notes, http.MethodPost, "/roles/assign", object{"user_id": jane.ID, "role": otl.RoleAdmin}).Want(t, http.StatusOK)
+		call(t, w, w.Notes, http.MethodPost, "/auth/otp/send", object{"email": "jane@dev.test", "channel": "direct"}).Want(t, http.StatusForbidden, "direct_refused")
 	})
 }
 

@@ -58,7 +58,7 @@ func (s *Surface) sendLink(c *call, in *sendLinkIn) (any, error) {
 		return nil, err
 	}
 	r := signin.LinkRequest{
-		CodeRequest: signin.CodeRequest{Site: c.site, Who: id, Channel: otl.Channel(in.Channel), Bound: in.RequestID, Known: true, Joins: true, Newcomer: welcomes(c.client, c.site), Client: c.client.ID, Redirect: in.Redirect},
+		CodeRequest: signin.CodeRequest{Site: c.site, Who: id, Channel: otl.Channel(in.Channel), Bound: in.RequestID, Known: true, Newcomer: welcomes(c.client, c.site), Client: c.client.ID, Redirect: in.Redirect},
 		State:       in.State, Confirm: c.client.LinkConfirm,
 	}
 	switch {

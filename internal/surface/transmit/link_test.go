@@ -81,6 +81,11 @@ func TestLinks(t *testing.T) {
 		x.Clock.Advance(time.Minute) // OT-15
 		failed(t, x.redeem(t, got, nil), http.StatusBadRequest, badLink)
 		path, _ = x.link(t, object{"email_expiration": 1})
+		x.Clock.Advance(50 * time.Second)
+		got = x.press(t, path)
+		x.Clock.Advance(10 * time.Second)
+		failed(t, x.redeem(t, got, nil), http.StatusBadRequest, badLink) // no code outlives its link
+		path, _ = x.link(t, object{"email_expiration": 1})
 		x.Clock.Advance(time.Minute)
 		x.Do(t, otltest.Call{Path: path}).Want(t, http.StatusGone)
 
@@ -330,5 +335,48 @@ func TestOT21_ASecondSendProlongsNothing(t *testing.T) {
 		x.Do(t, otltest.Call{Path: first}).Want(t, http.StatusGone)
 		x.Clock.Advance(5*time.Minute - time.Second)
 		failed(t, x.verify(t, again, nil), http.StatusBadRequest, `{"error_code":"auth_otp_passcode_expired","message":"The passcode has expired"}`)
+	})
+}
+
+// TestALinkAloneSaysHowLongItIsGood: of a mail without a code, as of the link and not of the code beside it.
+func TestALinkAloneSaysHowLongItIsGood(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		ways := []string{"password", "link"}
+		if _, err := x.Sites.Set(t.Context(), x.Notes.Site.ID, site.Change{Ways: &ways}); err != nil {
+			t.Fatal(err)
+		}
+		for minutes, want := range map[int]string{0: "for 15 minutes", 60: "for 60 minutes", 1: "for 1 minute,"} {
+			x.Clock.Advance(time.Hour)
+			x.bearer = x.token(t, nil).Text("access_token")
+			x.Inbox.Empty()
+			body := object{"redirect_uri": callback, "email": "jane@dev.test"}
+			if minutes > 0 {
+				body["email_expiration"] = minutes
+			}
+			x.post(t, "/v1/auth/link/email/send", body).Want(t, http.StatusOK)
+			if l := x.Letters(t, "jane@dev.test"); len(l) != 1 || !strings.Contains(l[0].Text, want) || l[0].Code != "" {
+				t.Errorf("%d: %+v", minutes, l)
+			}
+		}
+	})
+}
+
+// TestALinkThatIsOffIsNotSent: also not to whoever has a session at the site. A code can be added to that, and a link that is off
+// opens nothing (ADR 39).
+func TestALinkThatIsOffIsNotSent(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		x.post(t, "/v1/auth/password/authenticate", object{"username": "jane@dev.test", "password": otltest.Password}).Want(t, http.StatusOK)
+		ways := []string{"password"}
+		if _, err := x.Sites.Set(t.Context(), x.Notes.Site.ID, site.Change{Ways: &ways}); err != nil {
+			t.Fatal(err)
+		}
+		x.Inbox.Empty()
+		x.post(t, "/v1/auth/link/email/send", object{"redirect_uri": callback, "email": "jane@dev.test"}).Want(t, http.StatusForbidden)
+		if n := len(x.Letters(t, "")); n != 0 {
+			t.Errorf("%d letters", n)
+		}
+		x.post(t, "/v1/auth/otp/send", object{"channel": "email", "identifier_type": "email", "identifier": "jane@dev.test"}).Want(t, http.StatusOK)
 	})
 }
