@@ -26,7 +26,7 @@ func TestDD10_EverybodyIsSignedOut(t *testing.T) {
 		tokens, hers, his := open(t, w, w.Notes.Site), browse(t, w, u), browse(t, w, last)
 		secrets := map[otl.Purpose][]byte{}
 		if err := write(t, w, func(ctx context.Context, tx *store.Tx) error {
-			for _, p := range []otl.Purpose{otl.PurposeReset, otl.PurposeSignIn, otl.PurposeLinkCode, otl.PurposeFlow, otl.PurposeDevice, otl.PurposeHandover, otl.PurposeUndo} {
+			for _, p := range []otl.Purpose{otl.PurposeReset, otl.PurposeSignIn, otl.PurposeLinkCode, otl.PurposeFlow, otl.PurposeFactor, otl.PurposeStep, otl.PurposeDevice, otl.PurposeHandover, otl.PurposeUndo} {
 				digest := secret.Digest(string(p))
 				secrets[p] = digest
 				now := w.Clock.Now()

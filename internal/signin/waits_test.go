@@ -142,3 +142,50 @@ func TestATemporaryPasswordLeadsNowhere(t *testing.T) {
 		}
 	})
 }
+
+// TestD1_AProofJoinsASessionOfItsPersonAlone: what one of a site's people proves is added to no session of another.
+func TestD1_AProofJoinsASessionOfItsPersonAlone(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		jane := hold(t, w, "jane@dev.test", "+491705550101", false, w.Notes.Site, w.Shop.Site)
+		hold(t, w, "joe@dev.test", "+491705550102", false, w.Notes.Site)
+		own, joes, elsewhere := login(t, w, w.Notes, "jane@dev.test"), login(t, w, w.Notes, "joe@dev.test"), login(t, w, w.Shop, "jane@dev.test")
+		for what, c := range map[string]struct{ join, want string }{
+			"of another person":    {joes.Session.ID, "not_found"},
+			"of hers at Shop":      {elsewhere.Session.ID, "not_found"},
+			"that there never was": {jane.ID, "not_found"},
+			"of hers":              {own.Session.ID, ""},
+		} {
+			w.Inbox.Empty()
+			_, err := byCode(t, w, w.Notes.Site, byJane(), otl.ChannelMail, jane.Email.Address, c.join)
+			wantCode(t, what, err, c.want)
+			w.Clock.Advance(time.Minute)
+		}
+		st, err := w.Store.Read.Sessions.Standing(t.Context(), joes.Session.ID)
+		if err != nil || st.Session.Methods.String() != "pwd" {
+			t.Errorf("the other session: %q %v", st.Session.Methods, err)
+		}
+	})
+}
+
+// TestPR06_WhatAnEndedGrantSharedIsSharedNoMore: whoever left a site has granted it nothing that it requires, by whatever was granted
+// before.
+func TestPR06_WhatAnEndedGrantSharedIsSharedNoMore(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		h := hold(t, w, "jane@dev.test", "+491705550101", false, w.Notes.Site) // who shows it her number
+		s := w.Notes
+		var err error
+		if s.Site, err = w.Sites.Set(t.Context(), s.Site.ID, site.Change{Requested: &[]string{"email", "phone"}, Required: &[]string{"phone"}}); err != nil {
+			t.Fatal(err)
+		}
+		_, err = password(t, w, s, "jane@dev.test", otltest.Password)
+		wantCode(t, "granted", err, "")
+		write(t, w, func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.Grants.Revoke(ctx, h.ID, s.Site.ID, w.Clock.Now())
+			return err
+		})
+		_, err = password(t, w, s, "jane@dev.test", otltest.Password)
+		wantCode(t, "ended", err, "consent_required")
+	})
+}
