@@ -215,3 +215,74 @@ func TestOT08_GuessesOfAnyKindClose(t *testing.T) {
 		closed("a right one of paper", verify(t, w, paper))
 	})
 }
+
+// TestMF13_ADeviceIsRenewedForWhoTrustsItHere: in the place of what its person trusts at our own pages, and no longer than that.
+func TestMF13_ADeviceIsRenewedForWhoTrustsItHere(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u, joe := w.Person(t, jane, w.Notes.Site), w.Person(t, "joe@dev.test", w.Notes.Site)
+		home, err := w.Flows.Home(t.Context())
+		must(t, err)
+		home.TrustDays = 365
+		for what, c := range map[string]struct {
+			of   otl.User
+			at   string
+			took bool
+		}{
+			"one's own":          {u, home.ID, true},
+			"somebody else's":    {joe, home.ID, false},
+			"that of a site":     {u, w.Notes.Site.ID, false},
+			"somebody's at it":   {joe, w.Notes.Site.ID, false},
+			"of nobody there is": {otl.User{}, "", false},
+		} {
+			ttl, renewed, was := 24*time.Hour, time.Duration(0), secret.Text{}
+			must(t, write(t, w, func(ctx context.Context, tx *store.Tx) (err error) {
+				if c.of.ID != "" {
+					if was, err = w.Factors.Trust(ctx, tx, c.of.ID, c.at, 30*24*time.Hour); err != nil {
+						return err
+					}
+				}
+				ctx = otl.WithRequest(ctx, &otl.Request{Device: factor.DeviceDigest(was)})
+				_, renewed, err = factor.Devices{Factors: w.Factors}.Renew(ctx, tx, u.ID, home, ttl)
+				return err
+			}))
+			if c.took {
+				ttl = 30 * 24 * time.Hour
+			}
+			_, err := w.Store.Read.Tickets.Live(t.Context(), otl.PurposeDevice, factor.DeviceDigest(was), w.Clock.Now())
+			if renewed != ttl || c.of.ID != "" && errors.Is(err, store.ErrNotFound) != c.took {
+				t.Errorf("%s: for %v, and the one before: %v", what, renewed, err)
+			}
+		}
+	})
+}
+
+// TestD1_AVerificationIsOfItsPersonSiteAndFactor: whoever asks about another one learns and proves nothing by its token.
+func TestD1_AVerificationIsOfItsPersonSiteAndFactor(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u, joe := w.Person(t, jane, w.Notes.Site, w.Shop.Site), w.Person(t, "joe@dev.test", w.Notes.Site)
+		one, seed := totp(t, w, u)
+		other, _ := totp(t, w, u)
+		v, asks := factor.Verifications{Factors: w.Factors}, func(u otl.User, s otl.Site, id string) factor.Question {
+			g := otl.Grant{UserID: u.ID, SiteID: s.ID, Fields: otl.MinimalFields(), CreatedAt: w.Clock.Now(), UpdatedAt: w.Clock.Now()}
+			return factor.Question{Standing: store.Standing{User: u, Site: s, Grant: g}, FactorID: id, Token: secret.NewText("token")}
+		}
+		_, err := v.Begin(t.Context(), asks(u, w.Notes.Site, one.ID), factor.VerificationTTL)
+		must(t, err)
+		for what, q := range map[string]factor.Question{
+			"of another person": asks(joe, w.Notes.Site, ""), "of another site": asks(u, w.Shop.Site, ""), "of another factor": asks(u, w.Notes.Site, other.ID),
+		} {
+			_, err := v.Look(t.Context(), q)
+			want(t, what+" looks", err, factor.ErrVerification)
+			_, err = v.Answer(t.Context(), q, codeOf(w, seed, 0))
+			want(t, what+" answers", err, factor.ErrVerification)
+		}
+		got, err := v.Answer(t.Context(), asks(u, w.Notes.Site, one.ID), codeOf(w, seed, 0))
+		if err != nil || got.State != factor.VerificationAccepted {
+			t.Errorf("its own: %v %v", got.State, err)
+		}
+		_, err = v.Answer(t.Context(), asks(u, w.Notes.Site, one.ID), codeOf(w, seed, 30*time.Second))
+		want(t, "answered twice", err, factor.ErrVerification)
+	})
+}

@@ -156,3 +156,24 @@ func TestSE13_ACookieThatADeletedSiteMayHold(t *testing.T) {
 		}
 	})
 }
+
+// TestSE04_ACookieIsRefusedOnceAnotherTookItsPlace: at once, though what it held was read a moment ago, and no token was made void.
+func TestSE04_ACookieIsRefusedOnceAnotherTookItsPlace(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := w.Person(t, jane, w.Notes.Site)
+		first, second, site := browse(t, w, u), browse(t, w, u), open(t, w, w.Notes.Site)
+		if !holds(t, w, first.Cookie) || !holds(t, w, second.Cookie) {
+			t.Fatal("one of two holds nothing")
+		}
+		if err := write(t, w, func(ctx context.Context, tx *store.Tx) error { return w.SignIn.Sessions.Supersede(ctx, tx, first) }); err != nil {
+			t.Fatal(err)
+		}
+		if holds(t, w, first.Cookie) || !holds(t, w, second.Cookie) {
+			t.Error("the one whose place was taken holds a session, or the other none")
+		}
+		if err := authenticates(t, w, site.Access); err != nil {
+			t.Errorf("at a site: %v", err)
+		}
+	})
+}
