@@ -46,7 +46,7 @@ func (s Results) Enter(ctx context.Context, r Result) (code secret.Text, err err
 		refused = nil
 		t, err := s.guess(ctx, tx, u, r.CodeAttempt)
 		if err == nil && (t.Data[dataClient] != r.Client || t.Data[dataRedirect] == "") {
-			err = ErrCode
+			return ErrCode // and the code stays good where it belongs
 		}
 		if off := r.Site.Opens(methodOf(t).Way()); err == nil && off != nil {
 			return off // and the code stays good, should the site take it again

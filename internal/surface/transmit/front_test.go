@@ -75,6 +75,10 @@ func TestFrontCodes(t *testing.T) {
 		if r := x.post(t, "/v1/auth/otp/email/validation", object{"email": "jane@dev.test", "passcode": wrong(code)}); r.Status != http.StatusBadRequest || fmt.Sprint(r.JSON["message"]) != "[The code is wrong, was used already or has expired.]" {
 			t.Errorf("%d %s", r.Status, r.Raw)
 		}
+		mine, bearer := x.client, x.bearer
+		calledBy(t, x, site.NewClient{Name: "other"})
+		x.post(t, "/v1/auth/otp/email/validation", object{"email": "jane@dev.test", "passcode": code}).Want(t, http.StatusBadRequest)
+		x.client, x.bearer = mine, bearer // whose code it is
 		to := x.enter(t, "/v1/auth/otp/email/validation", object{"email": "jane@dev.test", "passcode": code, "nonce": "n-1"})
 		if !strings.HasPrefix(to.String(), callback+"?code=otl_lc_") {
 			t.Fatal(to)
@@ -84,7 +88,7 @@ func TestFrontCodes(t *testing.T) {
 		if r := x.grant(t, got, url.Values{"redirect_uri": {callback + "/"}}); r.Status != http.StatusBadRequest || r.Text("error") != "invalid_grant" {
 			t.Errorf("%d %s", r.Status, r.Raw)
 		}
-		mine := x.client
+		mine = x.client
 		x.welcoming(t)
 		if r := x.grant(t, got, nil); r.Text("error") != "invalid_grant" {
 			t.Errorf("another client: %d %s", r.Status, r.Raw)
@@ -242,6 +246,7 @@ func TestFrontErrors(t *testing.T) {
 		// A code that was sent without an address leads nowhere.
 		code := x.code(t, nil)
 		x.post(t, "/v1/auth/otp/email/validation", object{"email": "jane@dev.test", "passcode": code}).Want(t, http.StatusBadRequest)
+		x.verify(t, code, nil).Want(t, http.StatusOK) // and stays good where it belongs
 		x.Do(t, otltest.Call{Path: "/v1/auth/result/otl_lc_x"}).Want(t, http.StatusBadRequest)
 		x.bearer = ""
 		x.post(t, "/v1/auth/otp/email", object{}).Want(t, http.StatusUnauthorized)
