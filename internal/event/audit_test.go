@@ -12,6 +12,7 @@ import (
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/signin"
 )
 
 func audit(t *testing.T, w *otltest.World, siteID string) []otl.SiteEvent {
@@ -157,4 +158,59 @@ func TestAU08_RetentionLeavesAChain(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPW09_ASiteReadsNothingOfALinkToWhoIsNotItsOwn: anybody's address can be sent a link in its name, and scanners of mails open it. That would
+// tell it who has an account, who he is elsewhere, and where he is. Of its own people it reads that; the installation of everybody.
+func TestPW09_ASiteReadsNothingOfALinkToWhoIsNotItsOwn(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		jane, sam := w.Person(t, "jane@dev.test", w.Notes.Site), w.Person(t, "sam@dev.test", w.Shop.Site)
+		for _, email := range []string{"jane@dev.test", "sam@dev.test", "nobody@dev.test"} {
+			w.Do(t, otltest.Call{
+				Path: "/api/v1/auth/link/send", Key: w.Notes.Key, Body: map[string]string{"email": email, "callback_url": w.Notes.Site.CallbackURLs[0]},
+			}).Want(t, http.StatusAccepted)
+			if email == "nobody@dev.test" {
+				continue
+			}
+			_, token, _ := strings.Cut(w.Newest(t, email).Link, "/l/")
+			if _, err := w.Codes.Look(t.Context(), token, ""); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Codes.Deny(t.Context(), token); err != nil {
+				t.Fatal(err)
+			}
+		}
+		home, err := w.Store.Read.Sites.ByID(t.Context(), w.Installation.SiteID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Clock.Advance(time.Minute)
+		if _, err := w.Codes.SendLink(t.Context(), signin.LinkRequest{CodeRequest: signin.CodeRequest{Site: home, Who: signin.Identifier{Type: signin.ByEmail, Value: "sam@dev.test"}, Channel: otl.ChannelMail}}); err != nil {
+			t.Fatal(err)
+		}
+		_, token, _ := strings.Cut(w.Newest(t, "sam@dev.test").Link, "/l/")
+		if _, err := w.Codes.Look(t.Context(), token, ""); err != nil {
+			t.Fatal(err)
+		}
+		reads := func(siteID, userID string) (n int) {
+			for _, e := range audit(t, w, siteID) {
+				if e.UserID == userID && (e.Type == otl.EventLinkOpened || e.Type == otl.EventLinkDenied) {
+					n++
+				}
+			}
+			return n
+		}
+		if n := reads(home.ID, sam.ID); n != 1 {
+			t.Errorf("at the installation's own pages: %d entries", n)
+		}
+		for userID, want := range map[string]int{jane.ID: 2, sam.ID: 0} {
+			n := reads(w.Notes.Site.ID, userID)
+			all, err := w.Store.Read.Events.List(t.Context(), userID, w.Notes.Site.ID, "", 10)
+			kept := slices.DeleteFunc(all, func(e otl.Event) bool { return e.Type != otl.EventLinkOpened && e.Type != otl.EventLinkDenied })
+			if err != nil || n != want || len(kept) != 2 {
+				t.Errorf("%s: the site reads %d, want %d; the installation has %d, %v", userID, n, want, len(kept), err)
+			}
+		}
+	})
 }

@@ -269,10 +269,33 @@ func (p *placer) concerned(ctx context.Context, e otl.Event) ([]string, error) {
 		return p.hearing(ctx, e)
 	case e.Type == otl.EventUserDeleted: // his grants went with him
 		return strings.Fields(e.Data[otl.DataSites]), nil
+	case e.UserID != "" && (e.Type == otl.EventLinkOpened || e.Type == otl.EventLinkDenied):
+		return p.members(ctx, e)
 	case e.SiteID != "":
 		return []string{e.SiteID}, nil
 	}
 	return nil, nil
+}
+
+// members gives the site an event happened at where it is about one of its people, whom the first-party site has without a
+// grant. A link can be sent to anybody in the name of a site: what becomes of it tells of whoever is none of them that he has
+// an account, who he is, and where (PW-09, D1).
+func (p *placer) members(ctx context.Context, e otl.Event) ([]string, error) {
+	g, err := p.tx.Grants.Of(ctx, e.UserID, e.SiteID)
+	if err == nil && g.Live() {
+		return []string{e.SiteID}, nil
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	site, err := p.tx.Sites.ByID(ctx, e.SiteID)
+	if err == nil && site.FirstParty {
+		return []string{e.SiteID}, nil
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		err = nil // deleted meanwhile
+	}
+	return nil, err
 }
 
 // hearing gives the sites that hear of what happens anywhere: by an endpoint, or because they
