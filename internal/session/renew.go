@@ -154,13 +154,18 @@ func (s *Sessions) rotate(ctx context.Context, presented token.Refresh, st store
 	return Opened{st, refresh}, true, nil
 }
 
-// repeat derives the successor that was handed out before.
+// repeat derives the successor that was handed out before, by a refresh or where the session was resumed.
 func (s *Sessions) repeat(presented token.Refresh, st store.Standing) (Opened, error) {
-	tokens, err := s.Refresher.Successors(presented, st.Session.Refresh.Nonce)
+	nonce := st.Session.Refresh.Nonce
+	tokens, err := s.Refresher.Successors(presented, nonce)
 	if err != nil {
 		return Opened{}, err
 	}
-	for _, t := range tokens {
+	more, err := s.Refresher.Following(presented.Session, presented.Generation, presented.Digest(), nonce)
+	if err != nil {
+		return Opened{}, err
+	}
+	for _, t := range append(tokens, more...) {
 		if secret.SameDigest(secret.Digest(t.Reveal()), st.Session.Refresh.Digest) {
 			return Opened{st, t}, nil
 		}

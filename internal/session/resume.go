@@ -18,7 +18,8 @@ var ErrStronger = &otl.Error{Kind: otl.Unauthenticated, Code: "second_factor_dem
 
 // Resume gives a new refresh token of a live session to a holder of it at its site, which names it by its id
 // alone, and with a method notes that the person has just proven himself in that
-// way too. The refresh token before it is exchanged, as if it had been presented.
+// way too. The refresh token before it is exchanged, as if it had been presented: for the length of Grace it gives the same
+// successor, as long as that is unused.
 // The error is ErrStronger where that is not enough, and ErrNone for any session that is not a live one of this site and the holder's, and of
 // this person unless userID is "".
 func (s *Sessions) Resume(ctx context.Context, tx *store.Tx, by Holder, siteID, userID, id string, method otl.Method) (Opened, error) {
@@ -48,16 +49,17 @@ func (s *Sessions) Resume(ctx context.Context, tx *store.Tx, by Holder, siteID, 
 		return Opened{}, ErrStronger
 	}
 	was := st.Session.Refresh
-	refresh, err := s.Refresher.At(id, was.Generation+1)
+	nonce := secret.Bytes(32)
+	next, err := s.Refresher.Following(id, was.Generation, was.Digest, nonce)
 	if err != nil {
 		return Opened{}, err
 	}
-	until := now.Add(s.RefreshTTL)
+	refresh, until := next[0], now.Add(s.RefreshTTL)
 	if until.After(st.Session.ExpiresAt) {
 		until = st.Session.ExpiresAt
 	}
 	st.Session.Refresh = otl.Rotation{
-		Digest: secret.Digest(refresh.Reveal()), Generation: was.Generation + 1, Previous: was.Digest, Nonce: secret.Bytes(32), RotatedAt: now, PaidTo: was.PaidTo,
+		Digest: secret.Digest(refresh.Reveal()), Generation: was.Generation + 1, Previous: was.Digest, Nonce: nonce, RotatedAt: now, PaidTo: was.PaidTo,
 	}
 	if won, err := tx.Sessions.Rotate(ctx, id, was, st.Session.Refresh, until); err != nil || !won {
 		if err == nil {

@@ -63,9 +63,23 @@ type Change struct {
 	Brand                *otl.Brand // the whole of it
 }
 
-// apply checks a change and makes it to a site. Every faulty field is named at
+// roles gives the roles that a change may name: those the site has, and those it asks a second factor of
+// already, which may be no more. It is nil for a change that names none.
+func (c Change) roles(ctx context.Context, tx *store.Tx, was otl.Site) ([]string, error) {
+	if c.MFARoles == nil {
+		return nil, nil
+	}
+	known, err := tx.Roles.OfSite(ctx, was.ID)
+	may := slices.Clone(was.MFARoles)
+	for _, r := range known {
+		may = append(may, r.Name)
+	}
+	return may, err
+}
+
+// apply checks a change, which may name these roles, and makes it to a site. Every faulty field is named at
 // once.
-func (c Change) apply(site *otl.Site) error {
+func (c Change) apply(site *otl.Site, roles []string) error {
 	bad := faults{}
 	if c.Name != nil {
 		site.Name = bad.name(*c.Name)
@@ -104,7 +118,7 @@ func (c Change) apply(site *otl.Site) error {
 		site.Off = on.Others()
 		bad.note(err)
 	}
-	c.policy(site, &bad)
+	c.policy(site, &bad, roles)
 	return bad.err()
 }
 
@@ -117,14 +131,20 @@ func (c Change) brand(ctx context.Context, tx *store.Tx, site otl.Site) error {
 }
 
 // policy sets when a site asks for a second factor, and for how long a device spares it.
-func (c Change) policy(site *otl.Site, bad *faults) {
+// A role that the site does not have would ask nobody.
+func (c Change) policy(site *otl.Site, bad *faults, roles []string) {
 	if c.MFA != nil {
 		var err error
 		site.MFA, err = otl.ParseMFAPolicy(*c.MFA)
 		bad.note(err)
 	}
 	if c.MFARoles != nil {
-		site.MFARoles = bad.list("mfa_roles", *c.MFARoles, otl.MaxRoles, otl.CheckRoleName)
+		site.MFARoles = bad.list("mfa_roles", *c.MFARoles, otl.MaxRoles, func(field, name string) error {
+			if err := otl.CheckRoleName(field, name); err != nil || slices.Contains(roles, name) {
+				return err
+			}
+			return otl.InvalidField(field, "unknown_value", "must be a role of the site")
+		})
 	}
 	if c.TrustDays != nil {
 		if site.TrustDays = *c.TrustDays; site.TrustDays < 0 || site.TrustDays > otl.MaxTrustDays {
@@ -153,8 +173,12 @@ func (s *Sites) Set(ctx context.Context, id string, c Change) (otl.Site, error) 
 		if err := details(ctx, tx, &was); err != nil {
 			return err
 		}
+		roles, err := c.roles(ctx, tx, was)
+		if err != nil {
+			return err
+		}
 		out = was
-		if err := c.apply(&out); err != nil {
+		if err := c.apply(&out, roles); err != nil {
 			return err
 		}
 		return s.write(ctx, tx, was, &out, c, operator)
@@ -171,8 +195,12 @@ func (s *Sites) Update(ctx context.Context, owner, id string, version int, c Cha
 		if err != nil {
 			return err
 		}
+		roles, err := c.roles(ctx, tx, was)
+		if err != nil {
+			return err
+		}
 		out = was
-		if err := c.apply(&out); err != nil {
+		if err := c.apply(&out, roles); err != nil {
 			return err
 		}
 		out.Version = version

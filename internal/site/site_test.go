@@ -351,6 +351,47 @@ func TestTE04_AResourceBelongsToTheSiteThatNamedItFirst(t *testing.T) {
 	})
 }
 
+// TestMF05_APolicyNamesRolesOfTheSite: one that the site does not have would ask nobody for a second factor. What it named
+// before it can keep, also where the role is no more.
+func TestMF05_APolicyNamesRolesOfTheSite(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		all := site.Roles{Store: w.Store, Now: w.Clock.Now}
+		set := func(roles ...string) (otl.Site, error) {
+			policy := string(otl.MFARoles)
+			return w.Sites.Set(t.Context(), w.Notes.Site.ID, site.Change{MFA: &policy, MFARoles: &roles})
+		}
+		for _, name := range []string{"admin", "editor"} {
+			if _, err := all.Create(t.Context(), otl.Role{SiteID: w.Notes.Site.ID, Name: name}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := all.Create(t.Context(), otl.Role{SiteID: w.Shop.Site.ID, Name: "cashier"}); err != nil {
+			t.Fatal(err)
+		}
+		for _, bad := range []string{"edtior", "cashier"} {
+			if _, err := set("admin", bad); faults(err) != "mfa_roles.1 unknown_value" {
+				t.Errorf("%s: %v", bad, err)
+			}
+		}
+		if s, err := set("editor", "admin"); err != nil || strings.Join(s.MFARoles, " ") != "admin editor" {
+			t.Errorf("%v %v", s.MFARoles, err)
+		}
+		if err := all.Delete(t.Context(), w.Notes.Site.ID, "editor"); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := set("admin", "editor"); err != nil || len(s.MFARoles) != 2 {
+			t.Errorf("as it was: %v %v", s.MFARoles, err)
+		}
+		if _, err := set("admin"); err != nil {
+			t.Error(err)
+		}
+		if _, err := set("admin", "editor"); faults(err) != "mfa_roles.1 unknown_value" {
+			t.Errorf("once it was taken away: %v", err)
+		}
+	})
+}
+
 // TestMN11_ChangesAtOnceAreAllMade: what several set of a site at the same moment is all there
 // afterwards, and nobody is told that it is who then finds that it is not.
 func TestMN11_ChangesAtOnceAreAllMade(t *testing.T) {

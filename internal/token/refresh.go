@@ -63,23 +63,27 @@ func (f Refresher) First(session string) (secret.Text, error) {
 	return f.build(f.keys[0], session, 0, secret.Bytes(refreshRandom))
 }
 
-// At makes a refresh token of a session for one generation, which follows from no
-// other token.
-func (f Refresher) At(session string, generation int) (secret.Text, error) {
-	return f.build(f.keys[0], session, generation, secret.Bytes(refreshRandom))
-}
-
 // Successors gives the token that follows the one presented, derived with the
 // nonce. With several keys there are several candidates, the one of the current
 // key first; the store's digest tells which was handed out.
 func (f Refresher) Successors(r Refresh, nonce []byte) ([]secret.Text, error) {
+	return f.derive("successor", nonce, []byte(r.raw), r.Session, r.Generation)
+}
+
+// Following gives, in the same way, the token that follows one of a generation that nobody presents: it is
+// derived from the digest that is stored of it.
+func (f Refresher) Following(session string, generation int, digest, nonce []byte) ([]secret.Text, error) {
+	return f.derive("following", nonce, digest, session, generation)
+}
+
+func (f Refresher) derive(what string, nonce, from []byte, session string, generation int) ([]secret.Text, error) {
 	var out []secret.Text
 	for _, key := range f.keys {
 		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte("successor\x00"))
+		mac.Write([]byte(what + "\x00"))
 		mac.Write(nonce)
-		mac.Write([]byte(r.raw))
-		next, err := f.build(key, r.Session, r.Generation+1, mac.Sum(nil))
+		mac.Write(from)
+		next, err := f.build(key, session, generation+1, mac.Sum(nil))
 		if err != nil {
 			return nil, err
 		}

@@ -129,8 +129,7 @@ func (d *doer) sessions() map[string]func() act {
 			return a
 		},
 		"changePassword": func() act {
-			_, in := d.login()
-			return d.person(in.Text("access_token"), http.MethodPost, "/auth/password/change",
+			return d.person(home(d.T, d.w, d.jane(), otl.MethodPassword), http.MethodPost, "/auth/password/change",
 				object{"current_password": otltest.Password, "password": "staple-battery-9"}, otl.EventPasswordChanged)
 		},
 		"revokeSession": func() act {

@@ -120,6 +120,8 @@ func rule(s *huma.Schema) string {
 		return fmt.Sprintf("a string of %d to %d characters", *s.MinLength, *s.MaxLength)
 	case s.Type == huma.TypeString && s.MaxLength != nil:
 		return fmt.Sprintf("a string of at most %d characters", *s.MaxLength)
+	case s.Type == huma.TypeInteger && s.Minimum != nil && s.Maximum != nil:
+		return fmt.Sprintf("an integer of %v to %v", *s.Minimum, *s.Maximum)
 	case s.Type == huma.TypeInteger && s.Minimum != nil:
 		return fmt.Sprintf("an integer of at least %v", *s.Minimum)
 	case s.Type == huma.TypeArray && s.MaxItems != nil:

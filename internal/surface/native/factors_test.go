@@ -15,6 +15,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/outbox"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/site"
 )
 
 // home signs a person in at the installation itself, as its pages do: by password,
@@ -239,6 +240,11 @@ func TestMF09_ASessionIsRaised(t *testing.T) {
 		if at := int64(seen.JSON["auth_time"].(float64)); at != w.Clock.Now().Unix() {
 			t.Errorf("auth_time %d at %d", at, w.Clock.Now().Unix())
 		}
+		for range 2 { // an answer that was lost can be asked for again (SE-11)
+			if again := w.Refresh(t, w.Notes, in.Text("refresh_token")).Want(t, http.StatusOK); again.Text("refresh_token") != raised.Text("refresh_token") || amr(t, again) != "[pwd otp mfa]" {
+				t.Errorf("the token of before: %s", again.Raw)
+			}
+		}
 		w.Refresh(t, w.Notes, raised.Text("refresh_token")).Want(t, http.StatusOK)
 		up(raised.Text("access_token"), object{"code": u.code(w)}).Want(t, http.StatusOK) // again, for a later auth_time
 		w.Do(t, otltest.Call{Path: "/api/v1/auth/mfa/verify", Key: w.Shop.Key, Bearer: raised.Text("access_token"), Body: object{"code": u.code(w)}}).
@@ -246,6 +252,7 @@ func TestMF09_ASessionIsRaised(t *testing.T) {
 		w.Do(t, otltest.Call{Path: "/api/v1/auth/mfa/verify", Bearer: raised.Text("access_token"), Body: object{"code": u.code(w)}}).
 			Want(t, http.StatusUnauthorized, "site_key_missing")
 		up("", object{"code": u.code(w)}).Want(t, http.StatusUnauthorized, "mfa_token_invalid")
+		w.Refresh(t, w.Notes, in.Text("refresh_token")).Want(t, http.StatusUnauthorized, "refresh_reused")
 	})
 }
 
@@ -262,6 +269,19 @@ func TestASitesOwnerSaysWhenItAsksForAFactor(t *testing.T) {
 		do(http.MethodPatch, path, object{"version": 1, "mfa_policy": "roles"}).Want(t, http.StatusUnprocessableEntity, "validation_failed")
 		do(http.MethodPatch, path, object{"version": 1, "mfa_policy": "sometimes"}).Want(t, http.StatusUnprocessableEntity, "validation_failed")
 		do(http.MethodPatch, path, object{"version": 1, "mfa_policy": "roles", "mfa_roles": []string{"Editor"}}).Want(t, http.StatusUnprocessableEntity)
+		unknown := do(http.MethodPatch, path, object{"version": 1, "mfa_policy": "roles", "mfa_roles": []string{"editor"}}).Want(t, http.StatusUnprocessableEntity, "validation_failed")
+		if unknown.Text("detail") != "mfa_roles.0: must be a role of the site" { // it would ask nobody
+			t.Errorf("%s", unknown.Raw)
+		}
+		long := do(http.MethodPatch, path, object{"version": 1, "trust_days": 366}).Want(t, http.StatusUnprocessableEntity, "validation_failed")
+		if long.Text("detail") != "trust_days: must be an integer of 0 to 365" {
+			t.Errorf("%s", long.Raw)
+		}
+		for _, role := range []string{"editor", "admin"} {
+			if _, err := (&site.Roles{Store: w.Store, Now: w.Clock.Now}).Create(t.Context(), otl.Role{SiteID: made.Text("id"), Name: role}); err != nil {
+				t.Fatal(err)
+			}
+		}
 		set := do(http.MethodPatch, path, object{"version": 1, "mfa_policy": "roles", "mfa_roles": []string{"editor", "admin", "admin"}}).Want(t, http.StatusOK)
 		if set.Text("mfa_policy") != "roles" || len(set.JSON["mfa_roles"].([]any)) != 2 {
 			t.Errorf("%s", set.Raw)

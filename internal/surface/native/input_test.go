@@ -130,7 +130,7 @@ func goodCalls(t *testing.T, w *otltest.World) map[string]otltest.Call {
 		"sendCode": {Key: w.Notes.Key}, "verifyCode": {Key: w.Notes.Key}, "sendLink": {Key: w.Notes.Key}, "verifyLink": {Key: w.Notes.Key}, "exchangeCode": {Key: w.Notes.Key},
 		"verifyFactor": {Key: w.Notes.Key}, "challengeFactor": {Key: w.Notes.Key}, "enrolFactor": {Bearer: own}, "confirmFactor": {Bearer: own},
 		"changeFactor":   {Bearer: own, Path: "/auth/mfa/" + jane.ID},
-		"forgotPassword": {Key: w.Notes.Key}, "resetPassword": {Key: w.Notes.Key}, "changePassword": {Bearer: bearer},
+		"forgotPassword": {Key: w.Notes.Key}, "resetPassword": {Key: w.Notes.Key}, "changePassword": {Bearer: home(t, w, jane, "pwd")},
 		"registerSite": {Bearer: own}, "createUser": {Key: w.Notes.Key}, "createRole": {Key: w.Notes.Key},
 		"updateUser": {Key: w.Notes.Key, Path: "/users/" + jane.ID}, "replaceUser": {Key: w.Notes.Key, Path: "/users/" + jane.ID},
 		"updateRole": {Key: w.Notes.Key, Path: "/roles/editor"}, "assignRole": {Key: w.Notes.Key},

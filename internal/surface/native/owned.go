@@ -23,7 +23,7 @@ type updateSiteIn struct {
 	RequestedFields *[]string `json:"requested_fields,omitempty" maxItems:"16"`
 	RequiredFields  *[]string `json:"required_fields,omitempty" maxItems:"16" doc:"Those of requested_fields without which nobody is signed in."`
 	MFAPolicy       *string   `json:"mfa_policy,omitempty" enum:"off,optional,required,roles" doc:"When the site asks for a second factor: never, of people who have one, of everybody, or of everybody with one of mfa_roles."`
-	MFARoles        *[]string `json:"mfa_roles,omitempty" maxItems:"100" doc:"Who must have a second factor under the policy roles."`
+	MFARoles        *[]string `json:"mfa_roles,omitempty" maxItems:"100" doc:"Who must have a second factor under the policy roles: names of roles that the site has."`
 	TrustDays       *int      `json:"trust_days,omitempty" minimum:"0" maximum:"365" doc:"For how many days a device that somebody trusts spares him the second step; 0 for never. Fewer days hold at once for devices that are trusted already."`
 	SignInWays      *[]string `json:"sign_in_ways,omitempty" maxItems:"5" doc:"All that people sign in to the site with, at least one of password, email_code, link, sms_code and passkey; the others are refused."`
 	Branding        *Branding `json:"branding,omitempty" doc:"The whole of it; {} for none."`

@@ -94,11 +94,10 @@ func TestPW15_AResetTokenIsUsedOnce(t *testing.T) {
 func TestPW15_SiblingsDie(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
-		w.Person(t, "jane@dev.test", w.Notes.Site)
+		jane := w.Person(t, "jane@dev.test", w.Notes.Site)
 		first, second := forgot(t, w, "jane@dev.test"), forgot(t, w, "jane@dev.test")
 		reset(t, w, first, fresh).Want(t, http.StatusUnauthorized, "reset_token_invalid")
-		bearer := w.Login(t, w.Notes, "jane@dev.test").Text("access_token")
-		as(t, w, bearer)(http.MethodPost, "/auth/password/change", object{"current_password": otltest.Password, "password": fresh}).Want(t, http.StatusOK)
+		as(t, w, home(t, w, jane, otl.MethodPassword))(http.MethodPost, "/auth/password/change", object{"current_password": otltest.Password, "password": fresh}).Want(t, http.StatusOK)
 		reset(t, w, second, fresh).Want(t, http.StatusUnauthorized, "reset_token_invalid")
 		third := forgot(t, w, "jane@dev.test")
 		w.Clock.Advance(30 * time.Minute)
@@ -226,10 +225,10 @@ func TestOT10_WhoAsksTooSoonIsToldWhen(t *testing.T) {
 func TestPW14_ChangingThePassword(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
-		w.Person(t, "jane@dev.test", w.Notes.Site, w.Shop.Site)
-		here, other, shop := w.Login(t, w.Notes, "jane@dev.test"), w.Login(t, w.Notes, "jane@dev.test"), w.Login(t, w.Shop, "jane@dev.test")
+		jane := w.Person(t, "jane@dev.test", w.Notes.Site, w.Shop.Site)
+		here, notes, shop := firstParty(t, w, jane, otl.Methods{otl.MethodPassword}), w.Login(t, w.Notes, "jane@dev.test"), w.Login(t, w.Shop, "jane@dev.test")
 		change := func(present, chosen string) otltest.Reply {
-			return as(t, w, here.Text("access_token"))(http.MethodPost, "/auth/password/change", object{"current_password": present, "password": chosen})
+			return as(t, w, here.Access.Reveal())(http.MethodPost, "/auth/password/change", object{"current_password": present, "password": chosen})
 		}
 		for _, wrong := range []string{"wrong-password", "", "null"} {
 			if r := change(wrong, fresh).Want(t, http.StatusUnprocessableEntity, "validation_failed"); !strings.HasPrefix(r.Text("detail"), "current_password: ") {
@@ -240,9 +239,11 @@ func TestPW14_ChangingThePassword(t *testing.T) {
 		if r := change(otltest.Password, fresh).Want(t, http.StatusOK); r.JSON["session_version"] != 2.0 {
 			t.Errorf("%s", r.Raw)
 		}
-		w.Do(t, otltest.Call{Path: "/api/v1/users/me", Bearer: here.Text("access_token")}).Want(t, http.StatusUnauthorized, "session_version_stale")
-		w.Refresh(t, w.Notes, here.Text("refresh_token")).Want(t, http.StatusOK) // she stays signed in where she is
-		w.Refresh(t, w.Notes, other.Text("refresh_token")).Want(t, http.StatusUnauthorized)
+		w.Do(t, otltest.Call{Path: "/api/v1/users/me", Bearer: here.Access.Reveal()}).Want(t, http.StatusUnauthorized, "session_version_stale")
+		if _, err := w.SignIn.Refresh(t.Context(), here.Refresh, here.Site); err != nil {
+			t.Errorf("she is signed out where she is: %v", err)
+		}
+		w.Refresh(t, w.Notes, notes.Text("refresh_token")).Want(t, http.StatusUnauthorized)
 		w.Refresh(t, w.Shop, shop.Text("refresh_token")).Want(t, http.StatusUnauthorized)
 		signIn(t, w, otltest.Password).Want(t, http.StatusUnauthorized)
 		signIn(t, w, fresh).Want(t, http.StatusOK)
@@ -252,12 +253,31 @@ func TestPW14_ChangingThePassword(t *testing.T) {
 	})
 }
 
+// TestD2_ASiteChangesNobodysPassword: whoever has his tokens and his password is not himself, where he has two factors, and
+// a site gains no power over his account by them.
+func TestD2_ASiteChangesNobodysPassword(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		jane, john := w.Person(t, "jane@dev.test", w.Notes.Site), arm(t, w, "john@dev.test", w.Notes.Site)
+		change := func(bearer string) otltest.Reply {
+			return as(t, w, bearer)(http.MethodPost, "/auth/password/change", object{"current_password": otltest.Password, "password": fresh})
+		}
+		change(w.Login(t, w.Notes, "jane@dev.test").Text("access_token")).Want(t, http.StatusForbidden, "role_missing")
+		change(loginWith(t, w, w.Notes, "john@dev.test", object{"mfa_code": john.code(w)}).Text("access_token")).Want(t, http.StatusForbidden, "role_missing")
+		late := home(t, w, jane, otl.MethodPassword)
+		w.Clock.Advance(16 * time.Minute)
+		change(late).Want(t, http.StatusUnauthorized, "reauthentication_required")
+		signIn(t, w, otltest.Password).Want(t, http.StatusOK)
+		change(home(t, w, john.User, otl.MethodPassword, otl.MethodTOTP)).Want(t, http.StatusOK)
+		change(home(t, w, jane, otl.MethodPassword)).Want(t, http.StatusOK)
+	})
+}
+
 // PW-11: guesses at the present password count as failed sign-ins do.
 func TestPW11_GuessingThePresentPasswordEnds(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
-		w.Person(t, "jane@dev.test", w.Notes.Site)
-		bearer := w.Login(t, w.Notes, "jane@dev.test").Text("access_token")
+		bearer := home(t, w, w.Person(t, "jane@dev.test", w.Notes.Site), otl.MethodPassword)
 		change := func(present string) otltest.Reply {
 			return as(t, w, bearer)(http.MethodPost, "/auth/password/change", object{"current_password": present, "password": fresh})
 		}

@@ -113,8 +113,9 @@ func (s auth) routes() {
 		id: "changePassword", method: http.MethodPost, path: "/auth/password/change", tag: tagAuth,
 		summary: "Change one's own password",
 		text: "Sets the password of the person of the access token, who must know the present one. Raises the session version and ends his other sessions, at every site; " +
-			"this one goes on after a refresh. He is told by mail.",
-		access: byPerson, success: http.StatusOK, errors: []int{409, 503},
+			"this one goes on after a refresh. He is told by mail. Needs a first-party access token of a sign-in of the last 15 minutes, with two factors where the person has one: " +
+			"a site changes nobody's password, it sends the person to /account/security, or lets him choose a new one by mail.",
+		access: byHimself, success: http.StatusOK, errors: []int{401, 409, 503},
 		request: map[string]any{"current_password": "correct-horse-7", "password": "staple-battery-9"}, answer: changedOut{true, 8},
 	}, s.changePassword)
 }
