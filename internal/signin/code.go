@@ -369,7 +369,7 @@ func (s *Codes) issue(ctx context.Context, r CodeRequest, u otl.User, to string,
 		_, err := s.Messages.Queue(ctx, tx, message.Note{
 			Kind: r.kind(u), Channel: r.Channel, To: to, UserID: u.ID, SiteID: r.Site.ID, Locale: u.Locale, Expires: t.ExpiresAt,
 			Data: map[string]string{
-				message.DataCode: shown, message.DataLink: link, message.DataMinutes: strconv.Itoa(int(codeTTL.Minutes())), message.DataLinkMinutes: strconv.Itoa(int(r.TTL.Minutes())), message.DataCustom: r.Custom, message.DataThread: message.Thread(t.Data[dataFlow]),
+				message.DataCode: shown, message.DataLink: link, message.DataMinutes: strconv.Itoa(int(codeTTL.Minutes())), message.DataLinkMinutes: strconv.Itoa(int(r.TTL.Minutes())), message.DataCustom: r.Custom, message.DataThread: message.Thread(r.conversation(t)),
 				message.DataNewcomer: newcomer,
 			},
 		})

@@ -85,6 +85,7 @@ func (s *Codes) SendLink(ctx context.Context, r LinkRequest) (LinkSent, error) {
 		}
 	}
 	r.Data = withData(r.Data, map[string]string{dataRedirect: r.Redirect, dataState: r.State, dataClient: r.Client, dataConfirm: string(r.Confirm), dataLocale: u.Locale, dataFlow: r.Flow})
+	r.Data = withData(r.Data, asker(ctx, r))
 	if r.Channel == otl.ChannelMail {
 		r.crosses = s.Now().Add(crossing)
 	}
@@ -128,6 +129,9 @@ type Opened struct {
 	Confirm  otl.Confirm
 	Flow     string // id of the visit to the hosted pages it is for; "" for none
 	Newcomer bool   // whoever follows it may be given an account, or connected with the site
+	// What is known of whoever asked for it, where that was no visit: his browser and address, as far as his site said them, and when.
+	Agent, IP string
+	At        time.Time
 }
 
 // FlowOf gives the id of the visit to the hosted pages that a link is for, "" for none,
@@ -167,6 +171,7 @@ func (s *Codes) Look(ctx context.Context, token, how string) (Opened, error) {
 	err = opened(ctx, s, t, how, "")
 	o := Opened{SiteName: site.Name, Locale: t.Data[dataLocale], Confirm: otl.Confirm(t.Data[dataConfirm]), Flow: t.Data[dataFlow], Newcomer: t.Newcomer}
 	o.Origin = otl.Origin(t.Data[dataRedirect])
+	o.Agent, o.IP, o.At = t.Data[dataAgent], t.Data[dataIP], t.CreatedAt
 	return o, err
 }
 

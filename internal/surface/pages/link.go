@@ -23,6 +23,7 @@ type linkPage struct {
 	Again    string   // the link that a new one can be sent in the place of
 	Doubt    bool     // somebody else may have asked for it
 	Dead     bool     // it no longer works
+	Back     string   // where the site is that can send another, "" for unknown
 	Stray    bool     // the page is open in the browser of an app
 }
 
@@ -68,7 +69,9 @@ func (p sending) link(w http.ResponseWriter, r *http.Request) error {
 	s.Voice = p.voice(w, r, map[string]string{"site": isolate(o.SiteName)}, o.Locale)
 	s.Title, s.Site = s.Say("link_page_heading"), o.SiteName
 	page := linkPage{Link: link, Newcomer: o.Newcomer}
-	if o.Flow != "" {
+	if o.Flow == "" {
+		page.Body = p.askedFrom(s, signin.Linked{Agent: o.Agent, IP: o.IP, At: o.At})
+	} else {
 		l, err := p.Arrivals.Linked(r.Context(), o.Flow, p.jar.Get(r, cookie.Flow))
 		if err != nil {
 			return p.deadLink(w, r, err)
@@ -88,8 +91,11 @@ func (p sending) link(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// askedFrom says who asked for a link: by which browser, from where and when.
+// askedFrom says who asked for a link: by which browser, from where and when, or when alone where no more is known.
 func (p sending) askedFrom(s screen, l signin.Linked) string {
+	if browserOf(s, l.Agent) == "" && l.IP == "" && !l.At.IsZero() {
+		return s.With("asked", s.minute(l.At)).Say("asked_for")
+	}
 	asked := s.With("device", origin(s, l.Agent, l.IP))
 	switch ago := p.Now().Sub(l.At); {
 	case l.At.IsZero():
@@ -194,7 +200,14 @@ func (p sending) deadLink(w http.ResponseWriter, r *http.Request, err error) err
 	if p.Arrivals.CanAgain(r.Context(), r.PathValue("token"), p.jar.Get(r, cookie.Flow)) {
 		page.Again = r.PathValue("token")
 	}
-	s := screen{Voice: p.voice(w, r, nil), Token: token(p.bind(w, r))}
+	left, err := signin.Restarts{Flows: p.Flows}.Left(r.Context(), r.PathValue("token"))
+	if err != nil {
+		return err
+	}
+	s := screen{Voice: p.voice(w, r, map[string]string{"site": isolate(left.Site.Name)}), Token: token(p.bind(w, r)), Site: left.Site.Name}
+	if page.Back = left.Back; s.Site != "" {
+		s.Brand = brands(p).wears(r, left.Site.ID)
+	}
 	why, at, err := signin.Deaths{Codes: p.Codes}.Why(r.Context(), otl.PurposeSignIn, r.PathValue("token"))
 	if err != nil {
 		return err

@@ -6,22 +6,24 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/onetimelogin/otl/internal/otltest"
 )
 
-// TestAMailSaysWhatTheClientTellsOfThePerson: when it was asked for is known, by what device and from where only by
+// TestAMailSaysWhatTheClientTellsOfThePerson, and so does the page of its link: when it was asked for is known, by what device and from where only by
 // client_attributes; the client's own address and program are nobody's.
 func TestAMailSaysWhatTheClientTellsOfThePerson(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
 		const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
 		for _, c := range []struct {
-			told object
-			says string
+			told       object
+			says, page string
 		}{
-			{nil, ""},
-			{object{"user_agent": firefox}, ", Firefox, Linux"},
-			{object{"ip_address": "203.0.113.7"}, ", 203.0.113.7"},
-			{object{"user_agent": firefox, "ip_address": "203.0.113.7"}, ", Firefox, Linux, 203.0.113.7"},
+			{nil, "", "Requested: "},
+			{object{"user_agent": firefox}, ", Firefox, Linux", "Asked from Firefox, Linux, just now."},
+			{object{"ip_address": "203.0.113.7"}, ", 203.0.113.7", "Asked from 203.0.113.7, just now."},
+			{object{"user_agent": firefox, "ip_address": "203.0.113.7"}, ", Firefox, Linux, 203.0.113.7", "Asked from Firefox, Linux (203.0.113.7), just now."},
 		} {
 			for path, body := range map[string]object{
 				"/v1/auth/otp/send":        {"channel": "email", "identifier_type": "email", "identifier": "jane@dev.test"},
@@ -35,6 +37,11 @@ func TestAMailSaysWhatTheClientTellsOfThePerson(t *testing.T) {
 				x.post(t, path, body).Want(t, http.StatusOK)
 				if l := x.Newest(t, "jane@dev.test"); !strings.Contains(l.Text, want) || strings.Contains(l.Text, "127.0.0.1") {
 					t.Errorf("%s: want %q in\n%s", path, want, l.Text)
+				} else if l.Link != "" {
+					p := x.Do(t, otltest.Call{Path: strings.TrimPrefix(l.Link, otltest.Issuer), Method: http.MethodGet}).Want(t, http.StatusOK)
+					if shown := strings.NewReplacer("\u2068", "", "\u2069", "").Replace(string(p.Raw)); !strings.Contains(shown, c.page) {
+						t.Errorf("want %q on\n%s", c.page, shown)
+					}
 				}
 				later(t, x)
 			}
