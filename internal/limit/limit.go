@@ -387,12 +387,16 @@ func TryFactor(ctx context.Context, tx *store.Tx, a Account, now time.Time) erro
 	return early(turn, now, err)
 }
 
-// early is Exceeded where it is not a try's turn.
+// early is Exceeded where it is not a try's turn, because of ErrClosed where none will have one.
 func early(turn store.Turn, now time.Time, err error) error {
 	if err != nil || turn.OK {
 		return err
 	}
-	return Exceeded(turn.Due.Sub(now))
+	e := Exceeded(turn.Due.Sub(now))
+	if turn.Closed {
+		return e.Because(ErrClosed)
+	}
+	return e
 }
 
 // ClearFactors forgets wrong guesses at a person's second factors after a right one, and those
@@ -401,27 +405,20 @@ func ClearFactors(ctx context.Context, tx *store.Tx, userID string, more ...Acco
 	return Clear(ctx, tx, append(more, Factors(userID), Recovery(userID))...)
 }
 
-// ErrClosed is the cause of limit.Exceeded where a person's codes are closed to him, for
-// wires that have a word for it.
-var ErrClosed = errors.New("too many wrong codes in a row")
+// ErrClosed is the cause of limit.Exceeded where a person's password, codes or second factors are
+// closed to him, and not only too early, for wires that have a word for it.
+var ErrClosed = errors.New("too many wrong ones in a row")
 
 // WrongCode counts a wrong guess at a one-time code of a person, at whatever site (OT-08).
 // After 100 in a row codes are closed to him until he proves himself in another way (OT-07).
 func WrongCode(ctx context.Context, tx *store.Tx, a Account, now time.Time) error {
-	return closed(TryFactor(ctx, tx, a, now))
+	return TryFactor(ctx, tx, a, now)
 }
 
 // RightCode is the error of WrongCode where codes are closed: a right guess is none then.
 func RightCode(ctx context.Context, tx *store.Tx, a Account, now time.Time) error {
 	turn, err := tx.Failures.Look(ctx, a.name, now, maxFailures)
-	return closed(early(turn, now, err))
-}
-
-func closed(err error) error {
-	if e := otl.As(err); err != nil && e.Kind == otl.Limited {
-		return e.Because(ErrClosed)
-	}
-	return err
+	return early(turn, now, err)
 }
 
 // ClearAll forgets every proof of a person that failed: passwords, also from the

@@ -86,6 +86,8 @@ type Turn struct {
 	OK   bool
 	Due  time.Time // when the next one is due
 	Back bool      // the clock was set back since the last one, and the pause has to begin anew
+
+	Closed bool // it is no pause: as many failed as close the account
 }
 
 // Try counts a try before it is made, as if it failed, unless it is too early or
@@ -126,7 +128,7 @@ func (g Failures) Look(ctx context.Context, name string, now time.Time, most int
 		due = now.Add(longestWait)
 	}
 	ok := err == nil && tries < most && !due.After(now)
-	return Turn{ok, due, back && !ok}, err
+	return Turn{OK: ok, Due: due, Back: back && !ok, Closed: err == nil && tries >= most}, err
 }
 
 // Again begins the pause of tries anew, as long as it was, where the clock was set back since the last one.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/onetimelogin/otl/internal/factor"
+	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/number"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
@@ -148,16 +149,15 @@ func pending(message string) reply {
 }
 
 // failedFactor words what went wrong with a second factor. A device that is unknown, or
-// somebody else's, fails like a wrong code.
+// somebody else's, fails like a wrong code, and so does one that too many of them locked. Of a
+// rate that is used up nothing is said here: it is 429.
 func failedFactor(err error) error {
 	switch {
 	case errors.Is(err, signin.ErrStep):
 		return errState.because(err)
 	case errors.Is(err, factor.ErrVerification):
 		return errOver.because(err)
-	case errors.Is(err, factor.ErrProof), errors.Is(err, factor.ErrNone):
-		return errFactor.because(err)
-	case otl.As(err).Kind == otl.Limited:
+	case errors.Is(err, factor.ErrProof), errors.Is(err, factor.ErrNone), errors.Is(err, limit.ErrClosed):
 		return errFactor.because(err)
 	}
 	return err

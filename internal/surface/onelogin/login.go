@@ -2,6 +2,7 @@ package onelogin
 
 import (
 	"encoding/hex"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
+	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
@@ -67,10 +69,12 @@ func (s logins) login(c *call, in *loginIn) (reply, error) {
 
 // refused gives the answer to a proof that failed. Nobody learns whether a person is
 // unknown, disabled, locked or has another password (contract 5 B9, B10); a lock says
-// when to come back to whoever looks.
+// when to come back to whoever looks. A rate that is used up, and a pause between wrong
+// passwords, are told for what they are: nobody has them like everybody, and the
+// password was not looked at.
 func refused(err error) error {
 	e := otl.As(err)
-	if e.Kind == otl.Unauthenticated || e.Kind == otl.Invalid || e.Kind == otl.Limited || e.Code == signin.ErrDisabled.Code {
+	if e.Kind == otl.Unauthenticated || e.Kind == otl.Invalid || errors.Is(err, limit.ErrClosed) || e.Code == signin.ErrDisabled.Code {
 		return errCredentials.because(err)
 	}
 	return err
