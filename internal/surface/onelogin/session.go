@@ -20,6 +20,7 @@ const (
 	portalPath = "/account"
 	failedPath = "/signin?error=session_token"
 	usedPath   = failedPath + "_used"
+	factorPath = "/signin?error=mfa_required"
 )
 
 type sessionIn struct {
@@ -93,7 +94,7 @@ func (s browsers) byScript(w http.ResponseWriter, r *http.Request) {
 	p := s.presented(r, in.Token)
 	p.Script = true
 	a, err := s.Second.Arrive(r.Context(), p)
-	if p.Origin != "" && (err == nil || otl.Is(err, signin.ErrOther.Code)) {
+	if p.Origin != "" && (err == nil || otl.Is(err, signin.ErrOther.Code) || otl.Is(err, signin.ErrSecondStep.Code)) {
 		allow(w, p.Origin)
 	}
 	if err != nil {
@@ -199,8 +200,11 @@ func (s browsers) turnAway(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	otl.RequestOf(r.Context()).Err = err
 	to := failedPath
-	if otl.Is(err, signin.ErrSessionTokenUsed.Code) {
+	switch {
+	case otl.Is(err, signin.ErrSessionTokenUsed.Code):
 		to = usedPath
+	case otl.Is(err, signin.ErrSecondStep.Code): // the site did not ask for what is asked for here
+		to = factorPath
 	}
 	s.send(w, r, to)
 }

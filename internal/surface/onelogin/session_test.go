@@ -429,15 +429,39 @@ func TestSE06_NoNeighbourOfASessionTokenIsGood(t *testing.T) {
 }
 
 // TestMF05_ThePagesAskForThemselves: a site that asks for no second factor hands over who
-// has one; the browser session is not opened without it.
+// has one; the browser session is not opened without it. The person is told so, and where he
+// gives it; a script of a page that was named can read it.
 func TestMF05_ThePagesAskForThemselves(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
 		x.app(t, x.jane)
 		x.policy(t, otl.MFAOff)
 		r := x.form(t, x.sessionToken(t, nil), nil)
-		if r.Header.Get("Location") != failedSession || len(x.browserSessions(t)) != 0 || cookies(r)["__Host-otl_session"] != "" {
+		if r.Header.Get("Location") != "/signin?error=mfa_required" || len(x.browserSessions(t)) != 0 || cookies(r)["__Host-otl_session"] != "" {
 			t.Errorf("%v", r.Header)
+		}
+		r = x.script(t, x.sessionToken(t, nil, "Custom-Allowed-Origin-Header-1", "https://a.test"), "https://a.test")
+		failed(t, r, http.StatusForbidden, "forbidden", signin.ErrSecondStep.Text)
+		if r.Header.Get("Access-Control-Allow-Origin") != "https://a.test" || r.Header.Get("Access-Control-Allow-Credentials") != "true" || len(x.browserSessions(t)) != 0 {
+			t.Errorf("%v", r.Header)
+		}
+	})
+}
+
+// TestWhoseFactorWasLeftOutGetsOn: by the page that a form leads to he signs in, with the factor.
+func TestWhoseFactorWasLeftOutGetsOn(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		seed := x.app(t, x.jane)
+		x.policy(t, otl.MFAOff)
+		b := x.Browser(t)
+		p := b.Get(x.form(t, x.sessionToken(t, nil), nil).Header.Get("Location"))
+		if p.Status != http.StatusOK || !strings.Contains(string(p.Raw), `class="button" href="/signin">Sign in</a>`) || !strings.Contains(string(p.Raw), "asks for a second step") {
+			t.Fatalf("%d %s", p.Status, p.Raw)
+		}
+		p = b.Submit(b.Get("/signin"), "/signin", map[string]string{"identifier": "jane@dev.test", "password": otltest.Password})
+		if p = b.Submit(p, "second", map[string]string{"code": secret.TOTP(seed, x.Clock.Now())}); p.Path != "/account" || p.Status != http.StatusOK {
+			t.Errorf("%d %s %s", p.Status, p.Path, p.Raw)
 		}
 	})
 }

@@ -201,6 +201,8 @@ func TestASessionTokenThatWasNoGood(t *testing.T) {
 		}
 		holds(t, p, `id="reference"`, `class="button second" href="/account">Your account</a>`, "!Sign in again") // it leads to no site
 	}
+	p := w.Browser(t).Get("/signin?error=mfa_required")
+	holds(t, p, "asks for a second step, which was left out", `class="button" href="/signin">Sign in</a>`, "!took too long")
 }
 
 // TestSigningOut: here, or everywhere.

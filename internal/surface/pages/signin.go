@@ -112,10 +112,14 @@ func (p entry) signIn(w http.ResponseWriter, r *http.Request) error {
 	case q.Get("f") != "":
 	case q.Get("error") != "": // H19: a session token that was no good
 		s, words := p.screen(w, r, signin.Visit{}, nil), "problem_token"
-		if q.Get("error") == signin.ErrSessionTokenUsed.Code {
+		on := problem{Reference: otl.RequestOf(r.Context()).ID, Otherwise: "/account", Words: s.Say("account"), Aside: true}
+		switch q.Get("error") {
+		case signin.ErrSessionTokenUsed.Code:
 			words = "problem_token_used"
+		case signin.ErrSecondStep.Code: // the site left out what is asked for here
+			words, on.Otherwise, on.Words, on.Aside = "problem_token_factor", "/signin", s.Say("signin"), false
 		}
-		s.Title, s.Problem, s.Data = s.Say("problem_heading"), s.Say(words), problem{Reference: otl.RequestOf(r.Context()).ID, Otherwise: "/account", Words: s.Say("account"), Aside: true}
+		s.Title, s.Problem, s.Data = s.Say("problem_heading"), s.Say(words), on
 		p.show(w, http.StatusOK, "problem.html", "", s)
 		return nil
 	default:
