@@ -29,7 +29,7 @@ const maxOrigins = 20
 // Errors of session tokens.
 var (
 	// ErrSessionToken is the answer to a session token that is unknown or expired, or
-	// whose person can no longer sign in.
+	// whose person can no longer sign in, or whose client was revoked.
 	ErrSessionToken = &otl.Error{Kind: otl.Unauthenticated, Code: "session_token_invalid", Text: "Session token is invalid or has expired"}
 	// ErrSessionTokenUsed is the answer to a session token that was used already.
 	ErrSessionTokenUsed = &otl.Error{Kind: otl.Unauthenticated, Code: "session_token_used", Text: "Session token was used already"}
@@ -129,7 +129,7 @@ func (s *SecondStep) HandOver(ctx context.Context, p Proved, d Door, h Handover)
 		if err := grant(ctx, tx, s, &p); err != nil {
 			return err
 		}
-		out, err = s.hand(ctx, tx, p, known)
+		out, err = s.hand(ctx, tx, p, d.Client, known)
 		return err
 	})
 	if err == nil {
@@ -138,13 +138,13 @@ func (s *SecondStep) HandOver(ctx context.Context, p Proved, d Door, h Handover)
 	return out, err
 }
 
-// hand writes a session token.
-func (s *SecondStep) hand(ctx context.Context, tx *store.Tx, p Proved, h Handover) (SessionToken, error) {
+// hand writes a session token for a client.
+func (s *SecondStep) hand(ctx context.Context, tx *store.Tx, p Proved, client string, h Handover) (SessionToken, error) {
 	now, token := s.Now(), hex.EncodeToString(secret.Bytes(20))
 	t := otl.Ticket{
 		ID: secret.NewID(now), Purpose: otl.PurposeHandover, UserID: p.User.ID, SiteID: p.Site.ID, Data: h.with(p.pack()), CreatedAt: now, ExpiresAt: now.Add(SessionTokenTTL),
 	}
-	t.Slot = t.ID
+	t.Slot, t.Data[stepClient] = t.ID, client
 	for _, o := range h.Origins {
 		if err := tx.Origins.Announce(ctx, o, t.ExpiresAt); err != nil {
 			return SessionToken{}, err
@@ -232,6 +232,9 @@ func (s *SecondStep) Present(ctx context.Context, p Presented) (Handed, error) {
 		return Handed{}, ErrOrigin
 	}
 	a := Handed{ReturnTo: h.ReturnTo, Across: len(h.Origins) > 0}
+	if err := stands(ctx, s.Store.Read, t.Data[stepClient]); err != nil {
+		return Handed{}, err
+	}
 	if a.From, err = s.Store.Read.Sites.ByID(ctx, t.SiteID); err == nil {
 		a.Person, err = s.Store.Read.Users.ByID(ctx, t.UserID)
 	}
@@ -245,6 +248,18 @@ func (s *SecondStep) Present(ctx context.Context, p Presented) (Handed, error) {
 		a.Was = a.held[0]
 	}
 	return a, err
+}
+
+// stands is ErrSessionToken where the client that a token was handed to was revoked (SE-13).
+func stands(ctx context.Context, tx *store.Tx, client string) error {
+	if client == "" {
+		return nil // of before it was kept
+	}
+	_, _, _, err := tx.Clients.ByID(ctx, client)
+	if errors.Is(err, store.ErrNotFound) {
+		return ErrSessionToken
+	}
+	return err
 }
 
 // noLonger gives the error for a session token that is not good: it was used, or there
@@ -305,6 +320,9 @@ func (s *SecondStep) arrive(ctx context.Context, tx *store.Tx, t otl.Ticket, a H
 		return b, err
 	}
 	p, err := s.proved(ctx, tx, t, home)
+	if err == nil {
+		err = stands(ctx, tx, t.Data[stepClient])
+	}
 	if err == nil {
 		err = a.From.Opens(p.Methods.Way()) // switched off since it was handed over
 	}

@@ -465,3 +465,35 @@ func TestWhoseFactorWasLeftOutGetsOn(t *testing.T) {
 		}
 	})
 }
+
+// TestSE13_ARevokedClientsTokenOpensNothing: neither by form, also half-way, nor by script.
+func TestSE13_ARevokedClientsTokenOpensNothing(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		const from = "Custom-Allowed-Origin-Header-1"
+		other, theirs := x.bearer, x.newClient(t, x.Notes)
+		good := x.sessionToken(t, nil)
+		x.bearer = x.token(t, "/auth/oauth2/v2/token", theirs).Text("access_token")
+		tokens := []string{x.sessionToken(t, nil), x.sessionToken(t, nil, from, "https://a.test"), x.sessionToken(t, nil)}
+		x.form(t, tokens[2], map[string]string{"Sec-Fetch-Site": "cross-site"}).Want(t, http.StatusSeeOther)
+		if err := x.Clients.Revoke(t.Context(), x.Notes.Site.ID, theirs.ID); err != nil {
+			t.Fatal(err)
+		}
+		if r := x.form(t, tokens[0], nil); r.Header.Get("Location") != failedSession || cookies(r)["__Host-otl_session"] != "" {
+			t.Errorf("by form: %v", r.Header)
+		}
+		r := x.script(t, tokens[1], "https://a.test")
+		failed(t, r, http.StatusUnauthorized, unauthorized, "Session token is invalid or has expired")
+		if r.Header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("by script: %v", r.Header)
+		}
+		back := x.Do(t, otltest.Call{Path: "/session_via_api_token", Headers: map[string]string{"Cookie": "__Host-otl_handover=" + tokens[2]}})
+		if back.Header.Get("Location") != failedSession || len(x.browserSessions(t)) != 0 {
+			t.Errorf("half-way: %d %v", back.Status, back.Header)
+		}
+		x.bearer = other
+		if r := x.form(t, good, nil); r.Header.Get("Location") != "/account" {
+			t.Errorf("another client's: %v", r.Header)
+		}
+	})
+}
