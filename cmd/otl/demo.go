@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -16,7 +19,8 @@ import (
 )
 
 // Ports of the demo sites, whose callback URLs are registered in every development
-// world. Where one is taken, a free one is used and registered as long as it runs.
+// world. Where one is taken, a free one is used and registered as long as it runs; the next start
+// takes it again, if it can.
 const (
 	notesPort = 8788
 	shopPort  = 8789
@@ -38,23 +42,48 @@ type demoSites struct{ notes, shop *demoSite }
 
 func (d demoSites) all() []*demoSite { return []*demoSite{d.notes, d.shop} }
 
-// listenDemos opens the ports of the demo sites and sees to it that the server sends
-// people back there.
-func listenDemos(ctx context.Context, n *node.Node, w world) (demoSites, error) {
+// callbackLine is a line of dev.env that says where a demo site was.
+var callbackLine = regexp.MustCompile(`(?m)^(OTL_(?:SITE2_)?CALLBACK_URL)='http://localhost:(\d{1,5})` + callbackPath + `'$`)
+
+// demoPorts gives the ports of the demo sites by the name of their line in the environment that an earlier start
+// wrote, none where there is no such file.
+func demoPorts(envFile string) map[string]int {
+	out := map[string]int{}
+	raw, err := os.ReadFile(envFile)
+	if err != nil {
+		return out
+	}
+	for _, line := range callbackLine.FindAllSubmatch(raw, -1) {
+		if port, err := strconv.Atoi(string(line[2])); err == nil && port > 0 {
+			out[string(line[1])] = port
+		}
+	}
+	return out
+}
+
+// listenDemos opens the ports of the demo sites, those of the start before if nobody else has them now, and sees to it that
+// the server sends people back there.
+func listenDemos(ctx context.Context, n *node.Node, w world, before map[string]int) (demoSites, error) {
 	d := demoSites{notes: &demoSite{site: w.notes}, shop: &demoSite{site: w.shop}}
-	for s, port := range map[*demoSite]int{d.notes: notesPort, d.shop: shopPort} {
-		if err := s.listen(ctx, n, port); err != nil {
+	for _, one := range []struct {
+		site        *demoSite
+		own, former int
+	}{{d.notes, notesPort, before["OTL_CALLBACK_URL"]}, {d.shop, shopPort, before["OTL_SITE2_CALLBACK_URL"]}} {
+		if err := one.site.listen(ctx, n, one.own, one.former); err != nil {
 			return d, errors.Join(err, d.close(n))
 		}
 	}
 	return d, nil
 }
 
-func (s *demoSite) listen(ctx context.Context, n *node.Node, port int) (err error) {
-	if s.ln, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err != nil {
-		if s.ln, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-			return fmt.Errorf("open a port for the demo site %s: %w", s.site.Site.Name, err)
+func (s *demoSite) listen(ctx context.Context, n *node.Node, port, former int) (err error) {
+	for _, one := range []int{cmp.Or(former, port), port, 0} { // 0 is any that is free
+		if s.ln, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(one))); err == nil {
+			break
 		}
+	}
+	if err != nil {
+		return fmt.Errorf("open a port for the demo site %s: %w", s.site.Site.Name, err)
 	}
 	at, _ := s.ln.Addr().(*net.TCPAddr)
 	s.url = "http://localhost:" + strconv.Itoa(at.Port)

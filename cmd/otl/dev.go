@@ -95,13 +95,14 @@ func (a *app) dev(ctx context.Context, f devFlags) error {
 		},
 		log: func(level *slog.LevelVar) *slog.Logger { return slog.New(newDevHandler(a.stderr, level)) },
 		seed: func(ctx context.Context, n *node.Node, base string) (err error) {
+			before := demoPorts(f.envFile)
 			if err := clearEnv(f.envFile); err != nil {
 				return fmt.Errorf("write %s: %w", f.envFile, err)
 			}
 			if w, err = seed(ctx, n); err != nil {
 				return err
 			}
-			if demos, err = listenDemos(ctx, n, w); err != nil {
+			if demos, err = listenDemos(ctx, n, w, before); err != nil {
 				return err
 			}
 			w.url, w.notesURL, w.shopURL = base, demos.notes.url, demos.shop.url

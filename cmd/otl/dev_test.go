@@ -277,6 +277,51 @@ func TestDemoSitesAtOtherPorts(t *testing.T) {
 	}
 }
 
+// TestDemoSitesStayWhereTheyWere: dev.env is the same at the next start, also where the ports of the demo sites were taken at the
+// first one. Whose port somebody else has by now gets another.
+func TestDemoSitesStayWhereTheyWere(t *testing.T) {
+	t.Parallel()
+	taken := make([]net.Listener, 0, 3)
+	for port := 21000; len(taken) < cap(taken); port++ { // below those that the system gives out, or another test may have them meanwhile
+		if ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			t.Cleanup(func() { _ = ln.Close() })
+			taken = append(taken, ln)
+		}
+	}
+	at := func(ln net.Listener) string {
+		return "http://localhost:" + strconv.Itoa(ln.Addr().(*net.TCPAddr).Port) + "/auth/callback"
+	}
+	notes, shop, others := taken[0], taken[1], taken[2]
+	_, _ = notes.Close(), shop.Close()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, ".otl"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, "OTL_CALLBACK_URL='"+at(notes)+"'\nOTL_SITE2_CALLBACK_URL='"+at(shop)+"'\n", dir, ".otl", "dev.env")
+	address := freeAddress(t)
+	env := ""
+	for range 2 {
+		p := startDev(t, dir, nil, "--listen", address)
+		got := readFile(t, dir, ".otl", "dev.env")
+		if v := sourced(t, filepath.Join(dir, ".otl", "dev.env")); v["OTL_CALLBACK_URL"] != at(notes) || v["OTL_SITE2_CALLBACK_URL"] != at(shop) {
+			t.Errorf("the sites are at %s and %s, they were at %s and %s", v["OTL_CALLBACK_URL"], v["OTL_SITE2_CALLBACK_URL"], at(notes), at(shop))
+		}
+		if urls := object(t, dir, nil, "sites", "show", "notes", "--data", ".otl")["callback_urls"].([]any); !slices.Contains(urls, any(at(notes))) {
+			t.Errorf("%s is not among %v", at(notes), urls)
+		}
+		if p.stop(t); env != "" && got != env {
+			t.Errorf("dev.env was\n%s\nand is\n%s", env, got)
+		}
+		env = got
+	}
+	writeFile(t, strings.ReplaceAll(env, at(shop), at(others)), dir, ".otl", "dev.env")
+	p := startDev(t, dir, nil, "--listen", address)
+	if v := sourced(t, filepath.Join(dir, ".otl", "dev.env")); v["OTL_CALLBACK_URL"] != at(notes) || v["OTL_SITE2_CALLBACK_URL"] == at(others) {
+		t.Errorf("the sites are at %s and %s", v["OTL_CALLBACK_URL"], v["OTL_SITE2_CALLBACK_URL"])
+	}
+	p.stop(t)
+}
+
 func TestDevResetStartsAnotherWorld(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
