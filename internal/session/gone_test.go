@@ -177,3 +177,51 @@ func TestSE04_ACookieIsRefusedOnceAnotherTookItsPlace(t *testing.T) {
 		}
 	})
 }
+
+// TestMF06_WhatMeetsADemand: two kinds of proof, or the authority of whoever runs the server; not two of a kind, nor a code that
+// somebody was handed.
+func TestMF06_WhatMeetsADemand(t *testing.T) {
+	t.Parallel()
+	site := otl.Site{MFA: otl.MFARequired}
+	for stored, want := range map[string]struct {
+		meets   bool
+		factors int
+	}{
+		"":             {false, 0},
+		"pwd":          {false, 1},
+		"pwd otp":      {false, 1},
+		"otp":          {false, 0},
+		"eotp eml":     {false, 1},
+		"eml recovery": {true, 2},
+		"pwd totp":     {true, 2},
+		"pwd otp sms":  {true, 2},
+		"webauthn":     {false, 1},
+		"webauthn uv":  {true, 2},
+		"admin":        {true, 0},
+		"pwd admin":    {true, 1},
+	} {
+		ms := otl.StoredMethods(stored)
+		if ms.Meets(site, nil) != want.meets || ms.Factors() != want.factors || !ms.Meets(otl.Site{MFA: otl.MFAOptional}, nil) {
+			t.Errorf("%q: %v, %d factors", stored, ms.Meets(site, nil), ms.Factors())
+		}
+	}
+}
+
+// TestSE07_ABrowserSessionEndsForItsPerson: by the id of another person nothing ends.
+func TestSE07_ABrowserSessionEndsForItsPerson(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		b, joe := browse(t, w, w.Person(t, jane)), w.Person(t, "joe@dev.test")
+		ends := func(userID string) error {
+			return write(t, w, func(ctx context.Context, tx *store.Tx) error {
+				return w.SignIn.Sessions.EndBrowser(ctx, tx, userID, b.Session.ID, otl.EndLogout)
+			})
+		}
+		if err := ends(joe.ID); !errors.Is(err, store.ErrNotFound) || !holds(t, w, b.Cookie) {
+			t.Errorf("for somebody else: %v", err)
+		}
+		if err := ends(b.User.ID); err != nil || holds(t, w, b.Cookie) {
+			t.Errorf("for whose it is: %v", err)
+		}
+	})
+}
