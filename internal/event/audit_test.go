@@ -12,6 +12,7 @@ import (
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
+	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
 )
 
@@ -210,6 +211,30 @@ func TestPW09_ASiteReadsNothingOfALinkToWhoIsNotItsOwn(t *testing.T) {
 			kept := slices.DeleteFunc(all, func(e otl.Event) bool { return e.Type != otl.EventLinkOpened && e.Type != otl.EventLinkDenied })
 			if err != nil || n != want || len(kept) != 2 {
 				t.Errorf("%s: the site reads %d, want %d; the installation has %d, %v", userID, n, want, len(kept), err)
+			}
+		}
+	})
+}
+
+// TestPW09_ASiteReadsOfNoNewPasswordOfWhoIsNotItsOwn: anybody can be sent the mail of a forgotten one in its name.
+func TestPW09_ASiteReadsOfNoNewPasswordOfWhoIsNotItsOwn(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		for email, want := range map[string]bool{w.Person(t, "jane@dev.test", w.Notes.Site).Email.Key: true, w.Person(t, "sam@dev.test", w.Shop.Site).Email.Key: false} {
+			if err := w.Accounts.Forgot(t.Context(), w.Notes.Site.ID, email); err != nil {
+				t.Fatal(err)
+			}
+			_, token, _ := strings.Cut(w.Newest(t, email).Link, "/reset/")
+			if err := w.Accounts.Reset(t.Context(), w.Notes.Site, secret.NewText(token), secret.NewText("staple-battery-9")); err != nil {
+				t.Fatal(err)
+			}
+			u, err := w.Store.Read.Users.ByEmail(t.Context(), email)
+			if err != nil {
+				t.Fatal(err)
+			}
+			reads := slices.ContainsFunc(audit(t, w, w.Notes.Site.ID), func(e otl.SiteEvent) bool { return e.UserID == u.ID && e.Type != otl.EventUserCreated })
+			if reads != want {
+				t.Errorf("%s: the site reads of it: %v", email, reads)
 			}
 		}
 	})

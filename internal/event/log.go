@@ -269,7 +269,7 @@ func (p *placer) concerned(ctx context.Context, e otl.Event) ([]string, error) {
 		return p.hearing(ctx, e)
 	case e.Type == otl.EventUserDeleted: // his grants went with him
 		return strings.Fields(e.Data[otl.DataSites]), nil
-	case e.UserID != "" && (e.Type == otl.EventLinkOpened || e.Type == otl.EventLinkDenied):
+	case e.UserID != "" && slices.Contains([]otl.EventType{otl.EventLinkOpened, otl.EventLinkDenied, otl.EventPasswordChanged, otl.EventPasswordRemoved}, e.Type):
 		return p.members(ctx, e)
 	case e.SiteID != "":
 		return []string{e.SiteID}, nil
@@ -278,8 +278,8 @@ func (p *placer) concerned(ctx context.Context, e otl.Event) ([]string, error) {
 }
 
 // members gives the site an event happened at where it is about one of its people, whom the first-party site has without a
-// grant. A link can be sent to anybody in the name of a site: what becomes of it tells of whoever is none of them that he has
-// an account, who he is, and where (PW-09, D1).
+// grant. A link, and one to a new password, can be sent to anybody in the name of a site: what becomes of it tells of whoever is
+// none of them that he has an account, who he is, and where (PW-09, D1).
 func (p *placer) members(ctx context.Context, e otl.Event) ([]string, error) {
 	g, err := p.tx.Grants.Of(ctx, e.UserID, e.SiteID)
 	if err == nil && g.Live() {
