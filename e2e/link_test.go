@@ -31,6 +31,8 @@ func TestOT14_LinkSurvivesScanners(t *testing.T) {
 
 	human := profile(t, chrome).scriptless()
 	human.visit(link)
+	eyes := newLooker(t, human)
+	eyes.look("en-site-link")
 	human.press("#confirm button")
 	back, err := url.Parse(human.at(notes.callback))
 	if err != nil || back.Query().Get("state") != "s-1" {
@@ -42,4 +44,5 @@ func TestOT14_LinkSurvivesScanners(t *testing.T) {
 	if got := human.text("h1"); got != "This link was already used" {
 		t.Errorf("a used link shows %q", got)
 	}
+	eyes.look("en-site-link-dead")
 }
