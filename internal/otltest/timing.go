@@ -1,20 +1,15 @@
 package otltest
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math"
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
-	"github.com/onetimelogin/otl/internal/store"
 )
 
 // Samples gives how many samples a measurement of time takes (OTL_TIMING_SAMPLES), and skips the
@@ -90,64 +85,4 @@ func kolmogorov(a, b []float64) (d, p float64) {
 		p += 2 * math.Pow(-1, k-1) * math.Exp(-2*k*k*lambda*lambda)
 	}
 	return d, min(max(p, 0), 1)
-}
-
-// Phone gives a person a number, one that he has proven to hold or not.
-func (w *World) Phone(t testing.TB, u otl.User, number string, proven bool) {
-	t.Helper()
-	u.Phone = number
-	if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-		if _, err := tx.Users.UpdateProfile(ctx, u); err != nil || !proven {
-			return err
-		}
-		_, err := tx.Users.VerifyPhone(ctx, u.ID, number, w.Clock.Now())
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// Sees has a person let a site see these fields of his and no others.
-func (w *World) Sees(t testing.TB, u otl.User, site otl.Site, fields ...otl.Field) {
-	t.Helper()
-	if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-		g, err := tx.Grants.Of(ctx, u.ID, site.ID)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		g.UserID, g.SiteID, g.Fields, g.CreatedAt, g.UpdatedAt = u.ID, site.ID, otl.Fields{}.With(fields...), w.Clock.Now(), w.Clock.Now()
-		return tx.Grants.Put(ctx, g)
-	}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// Username gives the username that somebody of Kinds has beside an address.
-func Username(address string) string { return strings.ReplaceAll(address, "@", ".") }
-
-// Kinds adds a person of each kind that pages and APIs must not tell from nobody, whose addresses
-// begin with the kind and end as said: a member of Notes, one of Shop, and one who is disabled, each with a
-// proven number that the site sees, and one whose number is not proven. Each has a username, too.
-func (w *World) Kinds(t testing.TB, end, number string) {
-	t.Helper()
-	for i, kind := range []string{"member", "elsewhere", "disabled", "unproven"} {
-		at := w.Notes.Site
-		if kind == "elsewhere" {
-			at = w.Shop.Site
-		}
-		u := w.Person(t, kind+end, at)
-		name, err := otl.ParseUsername(Username(kind + end))
-		if err != nil {
-			t.Fatal(err)
-		}
-		u.Username = name
-		w.Phone(t, u, number+strconv.Itoa(i), kind != "unproven")
-		w.Sees(t, u, at, otl.MinimalFields().With(otl.FieldPhone)...)
-		if kind != "disabled" {
-			continue
-		}
-		if err := w.Accounts.SetDisabled(t.Context(), u.ID, true); err != nil {
-			t.Fatal(err)
-		}
-	}
 }

@@ -133,7 +133,7 @@ func TestOT10_WhoeverIsNamedIsTheSameWork(t *testing.T) {
 
 // same fails where a door tells somebody of a crowd from nobody, or does other work for some who are answered the same. The
 // first of the crowd is not looked at: what counts all calls is counted anew when he is named.
-func (x *doors) same(d door, by signin.IdentifierType, crowd []otltest.One) {
+func (x *doors) same(d door, by signin.IdentifierType, crowd otltest.Crowd) {
 	x.t.Helper()
 	x.browsers, x.pages = map[string]*otltest.Browser{}, map[string]otltest.Page{}
 	for i, at := range moments {

@@ -262,12 +262,7 @@ func TestMF05_ACodeByMailAndThenAnApp(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		u := arm(t, w, "jane@dev.test", w.Notes.Site)
-		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-			_, err := tx.Users.VerifyEmail(ctx, u.ID, u.Email.Key, w.Clock.Now()) // or the first code would take the factor away
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
+		w.Proven(t, u.User) // or the first code would take the factor away
 		due := verify(t, w, w.Notes, "jane@dev.test", code(t, w, w.Notes, "jane@dev.test")).Want(t, http.StatusUnauthorized, "mfa_required")
 		in := verifyFactor(t, w, w.Notes, object{"mfa_token": due.Text("mfa_token"), "code": u.code(w)}).Want(t, http.StatusOK)
 		if got := amr(t, in); got != "[eotp otp mfa]" {
@@ -375,12 +370,7 @@ func TestMF13_DevicesAreForgottenWithThePassword(t *testing.T) {
 		}
 		with("staple-battery-9").Want(t, http.StatusUnauthorized, "mfa_required")
 
-		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-			_, err := tx.Users.VerifyEmail(ctx, u.ID, u.Email.Key, w.Clock.Now()) // else the reset proves it, and factors go
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
+		w.Proven(t, u.User) // else the reset proves it, and factors go
 		token := loginWith(t, w, w.Notes, "jane@dev.test", object{"password": "staple-battery-9"}).Text("mfa_token")
 		device = verifyFactor(t, w, w.Notes, object{"mfa_token": token, "code": u.code(w), "trust_device": true}).Want(t, http.StatusOK).Text("device_token")
 		with("staple-battery-9").Want(t, http.StatusOK)

@@ -1,7 +1,6 @@
 package native_test
 
 import (
-	"context"
 	"net/http"
 	"testing"
 	"time"
@@ -9,25 +8,13 @@ import (
 	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
-	"github.com/onetimelogin/otl/internal/store"
 )
-
-// proveEmail notes that somebody has proven his address.
-func proveEmail(t *testing.T, w *otltest.World, u otl.User) {
-	t.Helper()
-	if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.Users.VerifyEmail(ctx, u.ID, u.Email.Key, w.Clock.Now())
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // reached gives somebody with a proven address and a proven number.
 func (d *doer) reached() otl.User {
 	u := d.jane()
 	d.w.Phone(d.T, u, "+491705550174", true)
-	proveEmail(d.T, d.w, u)
+	d.w.Proven(d.T, u)
 	return u
 }
 
@@ -47,7 +34,7 @@ func TestOT17_OnesOwnNumberIsTakenAway(t *testing.T) {
 		}
 		own := home(t, w, u, otl.MethodPassword)
 		remove(own).Want(t, http.StatusConflict, "phone_alone")
-		proveEmail(t, w, u)
+		w.Proven(t, u)
 		remove(w.Login(t, w.Notes, "jane@dev.test").Text("access_token")).Want(t, http.StatusForbidden, "role_missing")
 		f, err := w.Setup.Give(t.Context(), u, factor.Given{New: factor.New{Kind: otl.FactorSMS, Number: "+491705550174"}})
 		if err != nil {

@@ -1,10 +1,8 @@
 package native_test
 
 import (
-	"fmt"
 	"maps"
 	"net/http"
-	"strconv"
 	"testing"
 	"time"
 
@@ -21,10 +19,8 @@ func TestTiming(t *testing.T) {
 	w := otltest.New(t, otltest.SQLite, func(o *node.Options) {
 		o.Limits, o.Argon2 = true, secret.Argon2{Memory: 19 << 10, Time: 2, Threads: 1}
 	})
-	number := func(n int) string { return fmt.Sprintf("+49170%04d000", n) } // and a digit: neighbours are no others
 	people := (samples+samples/10)/otltest.PerPerson + 1
-	digits := map[string]string{"member": "0", "elsewhere": "1", "disabled": "2", "nobody": "9"}
-	known, proven := []string{"member", "elsewhere", "disabled", "nobody"}, []string{"member", "unproven", "disabled", "nobody"}
+	known, proven := []string{"member", "elsewhere", "disabled", otltest.Nobody}, []string{"member", "unproven", "disabled", otltest.Nobody}
 	for k, one := range []struct {
 		path  string
 		kinds []string
@@ -41,8 +37,9 @@ func TestTiming(t *testing.T) {
 		{"/api/v1/auth/otp/verify", known, true, map[string]string{"code": "123456"}, "/api/v1/auth/otp/send"},
 		{"/api/v1/auth/login", known, false, map[string]string{"password": "wrong-horse-7"}, ""},
 	} {
-		for n := range people {
-			w.Kinds(t, strconv.Itoa(k*people+n)+"@dev.test", number(k*people+n))
+		crowds := make([]otltest.Crowd, people)
+		for n := range crowds {
+			crowds[n] = w.Crowd(t, k*people+n, one.kinds...)
 		}
 		name := one.path + " " + one.body["channel"]
 		if one.phone {
@@ -50,10 +47,10 @@ func TestTiming(t *testing.T) {
 		}
 		otltest.Compare(name, samples, one.kinds, func(i int, kind string) time.Duration {
 			w.Clock.Advance(70 * time.Minute) // beyond any pause, and below the limits of a day
-			n := k*people + i/otltest.PerPerson
-			who := map[string]string{"email": kind + strconv.Itoa(n) + "@dev.test"}
+			named := crowds[i/otltest.PerPerson].Of(kind)
+			who := map[string]string{"email": named.Email}
 			if one.phone {
-				who = map[string]string{"phone": number(n) + digits[kind]}
+				who = map[string]string{"phone": named.Phone}
 			}
 			if one.first != "" {
 				w.Do(t, otltest.Call{Path: one.first, Key: w.Notes.Key, Body: who}).Want(t, http.StatusAccepted)

@@ -2,7 +2,6 @@ package pages_test
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"net/http"
 	"strconv"
@@ -48,8 +47,10 @@ func TestTiming(t *testing.T) {
 	w := otltest.New(t, otltest.SQLite, func(o *node.Options) {
 		o.Limits, o.Argon2 = true, secret.Argon2{Memory: 19 << 10, Time: 2, Threads: 1}
 	})
-	for n := range (samples+samples/10)/otltest.PerPerson + 1 {
-		w.Kinds(t, strconv.Itoa(n)+"@dev.test", fmt.Sprintf("+49170%04d000", n))
+	kinds := []string{"member", "elsewhere", "unproven", "disabled", otltest.Nobody}
+	crowds := make([]otltest.Crowd, (samples+samples/10)/otltest.PerPerson+1)
+	for n := range crowds {
+		crowds[n] = w.Crowd(t, n, kinds...)
 	}
 	mails := w.Register(t, site.Registration{Name: "Mails", Callbacks: []string{"https://mails.test/callback"}})
 	ways := []string{"email_code", "link"}
@@ -70,11 +71,11 @@ func TestTiming(t *testing.T) {
 		{"/forgot", "/forgot", "/forgot", nil, false, false},
 		{"/signup without a password", request(mails, nil), "/signup", map[string]string{"name": "Nia New"}, false, false},
 	} {
-		kinds := []string{"member", "elsewhere", "unproven", "disabled", "nobody"}
 		otltest.Compare(one.name, samples, kinds, func(i int, kind string) time.Duration {
 			w.Clock.Advance(70 * time.Minute) // beyond any pause, and below the limits of a day
-			email := kind + strconv.Itoa(i/otltest.PerPerson) + "@dev.test"
-			if kind == "nobody" && one.form == "/signup" {
+			named := crowds[i/otltest.PerPerson].Of(kind)
+			email := named.Email
+			if kind == otltest.Nobody && one.form == "/signup" {
 				email = "nobody" + strconv.Itoa(i) + "@new.test" // or he is somebody by the second time
 			}
 			if one.form == "/signup" { // as new people have none
@@ -91,7 +92,7 @@ func TestTiming(t *testing.T) {
 			}
 			change := map[string]string{"identifier": email, "email": email}
 			if one.username {
-				change["identifier"] = otltest.Username(email)
+				change["identifier"] = named.Username
 			}
 			maps.Copy(change, one.change)
 			p, spent := clocked(b, p, one.form, change)

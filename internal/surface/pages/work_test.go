@@ -49,8 +49,8 @@ func signUps(t *testing.T, e otltest.Engine) {
 	if _, err := w.Sites.Set(t.Context(), mails.Site.ID, site.Change{Ways: &ways}); err != nil {
 		t.Fatal(err)
 	}
-	for i, end := range []string{"@one.test", "@two.test"} {
-		w.Kinds(t, end, fmt.Sprintf("+4917%d000000", i))
+	for i, end := range []string{"0@dev.test", "1@dev.test"} {
+		w.Crowd(t, i, "member", "elsewhere", "disabled", "unproven")
 		was, now := "back"+end, "moved"+end
 		moved := w.Person(t, was, w.Notes.Site)
 		if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
@@ -80,9 +80,9 @@ func signUps(t *testing.T, e otltest.Engine) {
 		site     site.Registered
 		end      string
 		password string
-	}{{w.Notes, "@one.test", "staple-battery-8"}, {mails, "@two.test", ""}} {
+	}{{w.Notes, "0@dev.test", "staple-battery-8"}, {mails, "1@dev.test", ""}} {
 		want := ""
-		for _, kind := range []string{"first", "member", "elsewhere", "disabled", "unproven", "back", "nobody"} {
+		for _, kind := range []string{"first", "member", "elsewhere", "disabled", "unproven", "back", otltest.Nobody} {
 			w.Clock.Advance(time.Hour)
 			b := w.Browser(t)
 			_, visit, _ := strings.Cut(b.Get(request(at.site, nil)).Path, "?")

@@ -1,7 +1,6 @@
 package transmit_test
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,7 +10,6 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
-	"github.com/onetimelogin/otl/internal/store"
 )
 
 // letter gives the path of the newest link that was sent to somebody.
@@ -39,24 +37,12 @@ func (x *tenant) email(t *testing.T, id string) (string, bool) {
 	return e["value"].(string), e["email_verified"].(bool)
 }
 
-// proven has Jane's address proven already, and her password her own.
-func (x *tenant) proven(t *testing.T) {
-	t.Helper()
-	err := x.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.Users.VerifyEmail(ctx, x.jane.ID, x.jane.Email.Key, x.Clock.Now())
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestOT17_AChangeOfAddressIsProvenFirst, told to the old address, and can be undone
 // for 72 hours after it came into force.
 func TestOT17_AChangeOfAddressIsProvenFirst(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
-		x.proven(t)
+		x.Proven(t, x.jane)
 		got := x.put(t, "/v1/users/"+x.jane.ID, object{"email": "new@dev.test", "custom_data": object{"a": 1}}).Want(t, http.StatusOK)
 		if got.Text("result", "email", "value") != "jane@dev.test" {
 			t.Errorf("%s", got.Raw)
@@ -132,7 +118,7 @@ func TestOT17_APendingChangeDies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			each(t, func(t *testing.T, x *tenant) {
-				x.proven(t)
+				x.Proven(t, x.jane)
 				x.put(t, "/v1/users/"+x.jane.ID, object{"email": "new@dev.test"}).Want(t, http.StatusOK)
 				confirm := x.letter(t, "new@dev.test")
 				kill(t, x)
@@ -181,7 +167,7 @@ func TestOT16_AChangeThatIsTheFirstProofUproots(t *testing.T) {
 func TestD1_AnAddressASiteChangedOpensThatSiteAlone(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
-		x.proven(t)
+		x.Proven(t, x.jane)
 		x.Login(t, x.Shop, "jane@dev.test")
 		x.put(t, "/v1/users/"+x.jane.ID, object{"email": "evil@dev.test"}).Want(t, http.StatusOK)
 		x.follow(t, x.letter(t, "evil@dev.test"), http.StatusOK)

@@ -1,7 +1,6 @@
 package transmit_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -9,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/onetimelogin/otl/internal/otltest"
-	"github.com/onetimelogin/otl/internal/store"
 )
 
 // TestContract42_10_TokensAndKeys: the client token comes from /oidc/token by form and names a key of
@@ -31,12 +29,7 @@ func TestContract42_10_TokensAndKeys(t *testing.T) {
 		if c := x.claims(t, x.bearer); c["sub"] != x.client.ID {
 			t.Errorf("%v", c)
 		}
-		if err := x.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { // or the code is the first proof of the address (OT-16)
-			_, err := tx.Users.VerifyEmail(ctx, x.jane.ID, x.jane.Email.Key, x.Clock.Now())
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
+		x.Proven(t, x.jane) // or the code is the first proof of the address (OT-16)
 		joined := x.post(t, "/cis/v1/auth/password/authenticate", object{"username": "jane@dev.test", "password": otltest.Password}).Want(t, http.StatusOK)
 		if amr := x.claims(t, joined.Text("id_token"))["amr"]; fmt.Sprintf("%T %v", amr, amr) != "[]interface {} [pwd]" {
 			t.Errorf("%T %v", amr, amr)

@@ -1,7 +1,6 @@
 package transmit_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/site"
-	"github.com/onetimelogin/otl/internal/store"
 )
 
 // png is a picture of one pixel.
@@ -23,12 +21,7 @@ const png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwA
 func TestContract33_EveryFieldOfALink(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
-		if err := x.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { // or the link is the first proof of the address (OT-16)
-			_, err := tx.Users.VerifyEmail(ctx, x.jane.ID, x.jane.Email.Key, x.Clock.Now())
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
+		x.Proven(t, x.jane) // or the link is the first proof of the address (OT-16)
 		joined := x.post(t, "/v1/auth/password/authenticate", object{"username": "jane@dev.test", "password": otltest.Password}).Want(t, http.StatusOK)
 		x.Letters(t, "")
 		x.Inbox.Empty()

@@ -1,7 +1,6 @@
 package transmit_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -14,18 +13,12 @@ import (
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
-	"github.com/onetimelogin/otl/internal/store"
 )
 
 // app gives a person, whose address is proven, an authenticator app.
 func (x *tenant) app(t *testing.T, u otl.User) func() string {
 	t.Helper()
-	if err := x.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.Users.VerifyEmail(ctx, u.ID, u.Email.Key, x.Clock.Now())
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
+	x.Proven(t, u)
 	seed := secret.NewTOTPSeed()
 	if _, err := x.Setup.Give(t.Context(), u, factor.Given{New: factor.New{Kind: otl.FactorTOTP}, Seed: seed}); err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package transmit_test
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -19,7 +18,6 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/site"
-	"github.com/onetimelogin/otl/internal/store"
 )
 
 type object = map[string]any
@@ -466,12 +464,7 @@ func TestCustomDestinations(t *testing.T) {
 func TestSessions(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
-		if err := x.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-			_, err := tx.Users.VerifyEmail(ctx, x.jane.ID, x.jane.Email.Key, x.Clock.Now())
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
+		x.Proven(t, x.jane)
 		first := x.post(t, "/cis/v1/auth/password/authenticate", object{"username": "jane@dev.test", "password": otltest.Password}).Want(t, http.StatusOK)
 		sid := first.Text("session_id")
 		if id := x.claims(t, first.Text("id_token")); fmt.Sprint(id["amr"]) != "[pwd]" || id["acr"] != "1" {

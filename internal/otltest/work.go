@@ -2,87 +2,15 @@ package otltest
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"testing"
 
-	"github.com/onetimelogin/otl/internal/account"
-	"github.com/onetimelogin/otl/internal/otl"
-	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/store"
 )
-
-// One is somebody of a kind, by all that names him.
-type One struct {
-	Kind                        string
-	Email, Phone, Username, UID string
-}
-
-// Nobody is the kind of whom nobody knows.
-const Nobody = "nobody"
-
-// Crowd adds one person of each kind that a door of Notes may not tell from nobody, and gives them with nobody last. All have
-// an address, a number, a username and Password: one of its people who lets it see all that and has proven it; one who has proven
-// nothing; one who lets it see nothing of it; one who left it; one whom it barred; one who is disabled; and one of Shop's.
-// N tells crowds apart: their numbers are in other ranges.
-func (w *World) Crowd(t testing.TB, n int) []One {
-	t.Helper()
-	var all []One
-	for i, kind := range []string{"member", "unproven", "hidden", "left", "barred", "disabled", "elsewhere", Nobody} {
-		one := One{Kind: kind, Email: kind + strconv.Itoa(n) + "@dev.test", Phone: fmt.Sprintf("+49%03d%d0000", 100+n, i), Username: kind + strconv.Itoa(n), UID: secret.NewID(w.Clock.Now())}
-		if kind != Nobody {
-			one.UID = w.one(t, one)
-		}
-		all = append(all, one)
-	}
-	return all
-}
-
-// one adds a person of a kind and gives his id.
-func (w *World) one(t testing.TB, o One) string {
-	t.Helper()
-	at := w.Notes.Site
-	if o.Kind == "elsewhere" {
-		at = w.Shop.Site
-	}
-	u := w.Person(t, o.Email, at)
-	name, err := otl.ParseUsername(o.Username)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Username = name
-	w.Phone(t, u, o.Phone, o.Kind != "unproven")
-	sees := otl.MinimalFields().With(otl.FieldPhone, otl.FieldUsername)
-	if o.Kind == "hidden" {
-		sees = otl.Fields{otl.FieldName}
-	}
-	w.Sees(t, u, at, sees...)
-	if o.Kind != "unproven" {
-		err = w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-			_, err := tx.Users.VerifyEmail(ctx, u.ID, u.Email.Key, w.Clock.Now())
-			return err
-		})
-	}
-	yes := true
-	switch {
-	case err != nil:
-	case o.Kind == "left":
-		err = w.Accounts.Leave(t.Context(), at.ID, u.ID)
-	case o.Kind == "barred":
-		_, err = w.Members.Change(t.Context(), at, u.ID, account.MemberChange{Suspended: &yes})
-	case o.Kind == "disabled":
-		err = w.Accounts.SetDisabled(t.Context(), u.ID, true)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u.ID
-}
 
 // Work is what somebody who asks is answered, and what the store did for it.
 type Work struct {
