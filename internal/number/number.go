@@ -88,13 +88,14 @@ func (s *Numbers) Ref(ctx context.Context, k Kind, n int) (string, error) {
 	return ref, err
 }
 
-// Refs gives what some numbers stand for, in no order. Those that stand for nothing are passed over.
-func (s *Numbers) Refs(ctx context.Context, k Kind, all []int) ([]string, error) {
+// Members gives the ids of the people of a site for whom some numbers stand, in no order. All other numbers are passed over,
+// and it is the same work for those that stand for somebody elsewhere and for nobody.
+func (s *Numbers) Members(ctx context.Context, siteID string, all []int) ([]string, error) {
 	var given []int
 	for _, n := range all {
 		if n >= 1 && n <= math.MaxInt32 {
 			given = append(given, n)
 		}
 	}
-	return s.Store.Read.Numbers.Refs(ctx, string(k), given)
+	return s.Store.Read.Numbers.Members(ctx, string(User), siteID, given)
 }

@@ -140,36 +140,48 @@ func TestBelow(t *testing.T) {
 	})
 }
 
-// TestRefs gives what several numbers stand for, those of one kind alone, whatever else is asked for.
-func TestRefs(t *testing.T) {
+// TestTE01_NumbersOfASitesPeople gives whom several numbers stand for among the people of a site, whatever else is asked for, in as many
+// statements whoever it is elsewhere.
+func TestTE01_NumbersOfASitesPeople(t *testing.T) {
 	t.Parallel()
-	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
-		n := &number.Numbers{Store: st}
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		n := &number.Numbers{Store: w.Store}
 		var want []string
 		asked := []int{math.MinInt, -1, 0, 1 << 30, math.MaxInt32 + 1, math.MaxInt}
 		for i := range 130 { // of more than two statements
-			ref, kind := fmt.Sprintf("%03d", i), number.User
-			if i%13 == 1 {
+			at, kind := w.Notes.Site, number.User
+			switch i % 13 {
+			case 1:
 				kind = number.Role
-			} else {
-				want = append(want, ref)
+			case 2:
+				at = w.Shop.Site
 			}
-			id, err := n.Of(t.Context(), kind, ref)
+			u := w.Person(t, fmt.Sprintf("%03d@dev.test", i), at)
+			switch {
+			case i%13 == 3:
+				if err := w.Accounts.Leave(t.Context(), at.ID, u.ID); err != nil {
+					t.Fatal(err)
+				}
+			case i%13 != 1 && i%13 != 2:
+				want = append(want, u.ID)
+			}
+			id, err := n.Of(t.Context(), kind, u.ID)
 			if err != nil {
 				t.Fatal(err)
 			}
 			asked = append(asked, id)
 		}
-		before := st.Stats().Statements
-		got, err := n.Refs(t.Context(), number.User, asked)
+		before := w.Store.Stats().Statements
+		got, err := n.Members(t.Context(), w.Notes.Site.ID, asked)
 		slices.Sort(got)
+		slices.Sort(want)
 		if got = slices.Compact(got); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%v %v", got, err)
 		}
-		if ran := st.Stats().Statements - before; ran != 3 {
+		if ran := w.Store.Stats().Statements - before; ran != 3 {
 			t.Errorf("%d statements", ran)
 		}
-		if got, err := n.Refs(t.Context(), number.User, nil); err != nil || len(got) != 0 {
+		if got, err := n.Members(t.Context(), w.Notes.Site.ID, nil); err != nil || len(got) != 0 {
 			t.Errorf("of none: %v %v", got, err)
 		}
 	})

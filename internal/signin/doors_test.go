@@ -1,10 +1,17 @@
 package signin_test
 
 import (
+	"html"
+	"maps"
+	"math"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 
+	"github.com/onetimelogin/otl/internal/number"
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/signin"
 )
@@ -138,23 +145,95 @@ func oneloginDoors() []door {
 			return x.Do(x.t, otltest.Call{Path: path + url.QueryEscape(as.name), Headers: map[string]string{"Authorization": "bearer:" + x.onelogin}})
 		}
 	}
-	return []door{
+	// numbered calls about somebody by his number, or by one that stands for nobody.
+	numbered := func(method, before, after string, b any) func(x *doors, as asked) otltest.Reply {
+		return func(x *doors, as asked) otltest.Reply {
+			return x.Do(x.t, otltest.Call{Method: method, Path: before + x.numbers[as.UID] + after, Headers: map[string]string{"Authorization": "bearer:" + x.onelogin}, Body: b})
+		}
+	}
+	gives := func(x *doors, as asked) {
+		n := math.MaxInt32
+		if as.Kind != otltest.Nobody {
+			var err error
+			if n, err = (&number.Numbers{Store: x.Store}).Of(x.t.Context(), number.User, as.UID); err != nil {
+				x.t.Fatal(err)
+			}
+		}
+		x.numbers[as.UID] = strconv.Itoa(n)
+	}
+	var byNumber []door
+	for _, v := range []string{"/api/1/users/", "/api/2/users/"} {
+		byNumber = append(byNumber,
+			door{name: "read " + v, call: numbered(http.MethodGet, v, "", nil)},
+			door{name: "change " + v, call: numbered(http.MethodPut, v, "", body{"firstname": "Nia"})},
+			door{name: "remove " + v, call: numbered(http.MethodDelete, v, "", nil)})
+	}
+	const v1, v2 = "/api/1/users/", "/api/2/mfa/users/"
+	byNumber = append(byNumber,
+		door{name: "list by numbers", call: numbered(http.MethodGet, "/api/2/users?user_ids=", "", nil)},
+		door{name: "sign out", call: numbered(http.MethodPut, v1, "/logout", nil)},
+		door{name: "bar", call: numbered(http.MethodPut, v1, "/set_state", body{"state": 1})},
+		door{name: "give a role", call: numbered(http.MethodPut, v1, "/add_roles", body{"role_id_array": []int{1}})},
+		door{name: "give a password", call: numbered(http.MethodPut, "/api/1/users/set_password_clear_text/", "", body{"password": "staple-battery-9", "password_confirmation": "staple-battery-9"})},
+		door{name: "devices", call: numbered(http.MethodGet, v2, "/devices", nil)},
+		door{name: "a prompt", call: numbered(http.MethodPost, v2, "/verifications", body{"device_id": "1"})},
+		door{name: "a prompt by the older call", call: numbered(http.MethodPost, v1, "/otp_devices/1/trigger", nil)},
+	)
+	for i := range byNumber {
+		byNumber[i].by, byNumber[i].apart, byNumber[i].first = byID, itsIDs, gives
+	}
+	return append(byNumber, []door{
 		{name: "login", by: byName, call: login("wrong-horse-7")},
 		{name: "login with the right password", by: byName, apart: []string{"member", "unproven", "hidden", "left", "elsewhere"}, call: login(otltest.Password)},
 		{name: "invite link", by: byEmail, apart: its, call: post("/api/1/invites/get_invite_link", "email", nil)},
 		{name: "invitation", by: byEmail, apart: its, call: post("/api/1/invites/send_invite_link", "email", nil)},
 		{name: "find by address", by: byEmail, apart: its, call: find("/api/2/users?email=")},
 		{name: "find by username", by: byUsername, apart: its, call: find("/api/1/users?username=")},
+	}...)
+}
+
+// authorize is where Notes sends people to sign in.
+func authorize(x *doors) string {
+	return "/authorize?" + url.Values{
+		"site": {x.Notes.Site.ID}, "redirect_uri": {"https://notes.test/callback"}, "state": {"s"},
+		"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
+	}.Encode()
+}
+
+// forDevice has somebody come who lets a device in, from an address of his own: codes of devices are tried at a low rate.
+func forDevice(fields map[string]string) func(x *doors, as asked) (otltest.Page, string, map[string]string) {
+	return func(x *doors, as asked) (otltest.Page, string, map[string]string) {
+		x.came++
+		ctx, b, cookie := from(x.t, "203.0.113."+strconv.Itoa(x.came%250+1)), x.Browser(x.t), signin.NewBrowser()
+		devices := signin.Devices{Flows: x.Flows}
+		shown, err := devices.Begin(ctx, x.Notes.Site, x.client.ID, "")
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		v, err := devices.Enter(ctx, shown.User, cookie, nil)
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		x.browsers[as.Username], b.Cookies["__Host-otl_flow"] = b, cookie.Reveal()
+		all := map[string]string{"identifier": as.name}
+		maps.Copy(all, fields)
+		return b.Get("/signin?f=" + v.ID), "/signin", all
 	}
 }
 
-func pageDoors() []door {
-	authorize := func(x *doors) string {
-		return "/authorize?" + url.Values{
-			"site": {x.Notes.Site.ID}, "redirect_uri": {"https://notes.test/callback"}, "state": {"s"},
-			"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
-		}.Encode()
+// byPasskey has a key that nobody knows say whose it is.
+func byPasskey(x *doors, as asked) (otltest.Page, string, map[string]string) {
+	x.browsers[as.Username] = x.Browser(x.t)
+	p := x.browser(as).Get(authorize(x))
+	invited := regexp.MustCompile(`data-key="([^"]*)"`).FindSubmatch(p.Raw)
+	if invited == nil {
+		x.t.Fatalf("no passkey is asked for\n%s", p.Raw)
 	}
+	key := newPasskey(&folk{holder: holder{User: otl.User{ID: as.UID}}})
+	return p, "passkey", map[string]string{"credential": key.signed(x.t, html.UnescapeString(string(invited[1])), 1, true).Reveal()}
+}
+
+func pageDoors() []door {
 	sent := func(fields map[string]string) func(x *doors, as asked) (otltest.Page, string, map[string]string) {
 		return func(x *doors, as asked) (otltest.Page, string, map[string]string) {
 			all := map[string]string{"identifier": as.name}
@@ -179,6 +258,10 @@ func pageDoors() []door {
 	}
 	wrong := map[string]string{"code": "12345x"}
 	return []door{
+		{name: "a passkey", by: byID, page: byPasskey},
+		{name: "a code by mail for a device", by: byEmail, page: forDevice(map[string]string{"way": "code"})},
+		{name: "a code by SMS for a device", by: byEmail, page: forDevice(map[string]string{"way": "sms"})},
+		{name: "a password for a device", by: byName, page: forDevice(map[string]string{"password": "wrong-horse-7"})},
 		{name: "a code by mail", by: byEmail, page: sent(map[string]string{"way": "code"})},
 		{name: "a code by SMS", by: byEmail, page: sent(map[string]string{"way": "sms"})},
 		{name: "a password", by: byName, page: sent(map[string]string{"password": "wrong-horse-7"})},

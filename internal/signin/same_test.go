@@ -58,6 +58,8 @@ type doors struct {
 	transmit, onelogin string      // access tokens of the client
 	browsers           map[string]*otltest.Browser
 	pages              map[string]otltest.Page // that they are on
+	numbers            map[string]string       // that OneLogin's wire has for people, by their ids
+	came               int                     // how many have come to let a device in
 }
 
 func newDoors(t *testing.T, w *otltest.World) *doors {
@@ -65,7 +67,7 @@ func newDoors(t *testing.T, w *otltest.World) *doors {
 	if err := w.Installation.Maintain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	x := &doors{World: w, t: t}
+	x := &doors{World: w, t: t, numbers: map[string]string{}}
 	key, err := w.Sites.CreateKey(t.Context(), w.Notes.Site.ID, site.NewKey{Name: "handed", Scopes: otl.AllScopes()})
 	if err == nil {
 		x.handed = key.Key

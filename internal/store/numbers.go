@@ -21,19 +21,21 @@ func (g Numbers) Ref(ctx context.Context, kind string, n int) (ref string, err e
 	return ref, err
 }
 
-// Refs gives the things that some numbers stand for, in no order; what stands for nothing is passed over.
-func (g Numbers) Refs(ctx context.Context, kind string, numbers []int) (refs []string, err error) {
+// Members gives the ids of the people of a site for whom some numbers of a kind stand, in no order. What stands for somebody
+// elsewhere is passed over like what stands for nobody, in the same statement: a site counts up to other numbers than its own (TE-01).
+func (g Numbers) Members(ctx context.Context, kind, siteID string, numbers []int) (ids []string, err error) {
 	err = inFull(numbers, func(part []int) error {
-		args := make([]any, 0, len(part)+1)
+		args := make([]any, 0, len(part)+2)
 		for _, n := range part {
 			args = append(args, n)
 		}
-		found, err := all(ctx, g.group, `SELECT ref FROM numbers WHERE number IN `+rows(1, len(part))+` AND kind = $`+strconv.Itoa(len(part)+1),
-			append(args, kind), func(ref *string) []any { return []any{ref} })
-		refs = append(refs, found...)
+		found, err := all(ctx, g.group, `SELECT n.ref FROM numbers n JOIN grants g ON g.user_id = n.ref
+			WHERE n.number IN `+rows(1, len(part))+` AND n.kind = $`+strconv.Itoa(len(part)+1)+` AND g.site_id = $`+strconv.Itoa(len(part)+2)+` AND g.revoked_at IS NULL`,
+			append(args, kind, siteID), func(id *string) []any { return []any{id} })
+		ids = append(ids, found...)
 		return err
 	})
-	return refs, err
+	return ids, err
 }
 
 // Below gives the things that have numbers and begin with a prefix, with the numbers, in

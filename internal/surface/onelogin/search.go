@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
-	"github.com/onetimelogin/otl/internal/number"
 	"github.com/onetimelogin/otl/internal/otl"
 )
 
@@ -206,7 +205,7 @@ func cutLast(name string) (before, after string, found bool) {
 	return name[:i], name[i+1:], true
 }
 
-// among asks for people by their numbers, and by those of roles. One that stands for nothing is
+// among asks for people by their numbers, and by those of roles. One that stands for nothing of the site's is
 // passed over.
 func (s people) among(c *call, q *asking) error {
 	if q.roles != nil {
@@ -226,7 +225,7 @@ func (s people) among(c *call, q *asking) error {
 		return nil
 	}
 	among := otl.Filter{Op: otl.OpOr, Parts: []otl.Filter{nobody()}}
-	ids, err := s.Numbers.Refs(c.ctx(), number.User, q.ids)
+	ids, err := s.Numbers.Members(c.ctx(), c.site.ID, q.ids)
 	if err != nil {
 		return err
 	}

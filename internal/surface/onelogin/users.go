@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/account"
-	"github.com/onetimelogin/otl/internal/number"
 	"github.com/onetimelogin/otl/internal/otl"
 )
 
@@ -55,12 +54,15 @@ func (s *Surface) member(c *call) (account.Member, error) {
 	if err != nil {
 		return account.Member{}, invalid("id", "ID is incorrect")
 	}
-	id, err := s.Numbers.Ref(c.ctx(), number.User, n)
+	ids, err := s.Numbers.Members(c.ctx(), c.site.ID, []int{n})
+	if err == nil && len(ids) == 0 {
+		err = errNoUser
+	}
 	var m account.Member
 	if err == nil {
-		m, err = s.Members.Member(c.ctx(), c.site.ID, id)
+		m, err = s.Members.Member(c.ctx(), c.site.ID, ids[0])
 	}
-	if err != nil && otl.As(err).Kind == otl.NotFound {
+	if err != nil && otl.As(err).Kind == otl.NotFound { // he left meanwhile
 		err = errNoUser
 	}
 	if err == nil {
