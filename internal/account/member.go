@@ -70,12 +70,27 @@ func (a Consents) Disconnect(ctx context.Context, siteID, userID string) error {
 	})
 }
 
+// leave ends what a person granted a site, and what was sent to him to sign in there, or handed to the site: by that it would have
+// him back, without his doing anything (D1). It begins with his row, as all does that takes away what was sent to somebody.
 func leave(ctx context.Context, tx *store.Tx, a *Accounts, siteID, userID string) error {
+	_, err := tx.Grants.Member(ctx, siteID, userID)
+	if errors.Is(err, store.ErrNotFound) {
+		err = otl.NoSuch("user")
+	}
+	if err == nil {
+		err = tx.Users.Lock(ctx, userID)
+	}
+	if err == nil {
+		err = recall(ctx, tx, a, siteID, userID)
+	}
+	if err != nil {
+		return err
+	}
 	was, err := tx.Grants.Revoke(ctx, userID, siteID, a.Now())
 	if err != nil {
 		return err
 	}
-	if !was {
+	if !was { // somebody was faster
 		return otl.NoSuch("user")
 	}
 	if err := tx.Records.Delete(ctx, siteID, userID); err != nil {
@@ -87,6 +102,26 @@ func leave(ctx context.Context, tx *store.Tx, a *Accounts, siteID, userID string
 	_, err = a.Sessions.EndAll(ctx, tx, userID, siteID, "", otl.EndConsentWithdrawn)
 	return err
 }
+
+// recall makes worthless what was sent to a person to sign in with at a site, or handed to the site.
+func recall(ctx context.Context, tx *store.Tx, a *Accounts, siteID, userID string) error {
+	for _, p := range []otl.Purpose{otl.PurposeSignIn, otl.PurposeLinkCode} {
+		sent, err := tx.Tickets.Of(ctx, userID, p, siteID, a.Now(), mostSent)
+		if err != nil {
+			return err
+		}
+		for _, t := range sent {
+			if _, err := tx.Tickets.Drop(ctx, userID, p, t.ID, a.Now()); err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mostSent is more than what a person has been sent at a site that is good by itself: of the codes that openings of a link without
+// a page lead to there may be many, which are none once the link is.
+const mostSent = 100
 
 // Delete removes a person from the network, at once and for good, and tells him nothing: that is whose want it
 // is to do. What happened stays in the log of events under his id, which is never used again.

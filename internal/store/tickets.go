@@ -232,10 +232,10 @@ func (g Tickets) Of(ctx context.Context, userID string, p otl.Purpose, siteID st
 	return out, err
 }
 
-// Drop makes one ticket of a person for a purpose worthless and gives it, or ErrNotFound
-// where it could not be used any more.
+// Drop is Void of one ticket of a person for a purpose. It gives it, or ErrNotFound where it could not be used
+// any more.
 func (g Tickets) Drop(ctx context.Context, userID string, p otl.Purpose, id string, now time.Time) (otl.Ticket, error) {
-	return g.ticket(ctx, `UPDATE tickets SET used_at = $1 WHERE id = $2 AND user_id = $3 AND purpose = $4 AND used_at IS NULL AND expires_at > $1
+	return g.ticket(ctx, `UPDATE tickets SET used_at = $1, expires_at = $1 WHERE id = $2 AND user_id = $3 AND purpose = $4 AND used_at IS NULL AND expires_at > $1
 		RETURNING `+ticketColumns, []any{millis(now), id, userID, string(p)})
 }
 
