@@ -41,7 +41,7 @@ func presses(ctx context.Context, t *testing.T, w *otltest.World, s otl.Site, to
 		t.Fatal(err)
 	}
 	p, err := w.Codes.Redeem(t.Context(), signin.LinkAttempt{
-		Site: s, Code: secret.NewText(u.Query().Get("code")), Welcome: account.Newcomers{Accounts: w.Accounts}.Of(s),
+		Site: s, Code: secret.NewText(u.Query().Get("code")), Add: account.Newcomers{Accounts: w.Accounts}.Of(s),
 	})
 	if err != nil {
 		t.Fatal(err)

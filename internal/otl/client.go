@@ -38,15 +38,16 @@ type Client struct {
 // the calls of the others are about.
 func (c Client) Empowered() bool { return c.Auth != AuthNone && c.SubjectType != SubjectPairwise }
 
-// Welcomes reports whether the links that a client sends add people to its site.
-func (c Client) Welcomes() bool { return c.SignUp && c.AutoCreate }
+// TakesNewcomers reports whether the links that a client sends add people to its site.
+func (c Client) TakesNewcomers() bool { return c.SignUp && c.AutoCreate }
 
 // Confirm says whether the page of a one-time link asks for a press (decision D4).
 type Confirm string
 
 // Auto continues by itself in the browser that asked for the link; always never
-// does; never has no page at all, for programs that only follow redirects: whoever fetches
-// the link is sent on with a code, and the first code that is redeemed uses the link up.
+// does; never has no page, for programs that only follow redirects: whoever fetches the link
+// is sent on with a code, and the first code that is redeemed uses the link up. A link that proves
+// an address, or adds somebody to the site, has a page even then.
 const (
 	ConfirmAuto   Confirm = "auto"
 	ConfirmAlways Confirm = "always"

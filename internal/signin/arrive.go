@@ -181,9 +181,7 @@ func (s Arrivals) SendCode(ctx context.Context, v Visit, address string) error {
 	if err != nil {
 		return err
 	}
-	v.Progress.Call(address)
-	v.Progress.Number, v.Progress.Others, v.Progress.SentAt = "", nil, s.Now()
-	v.Progress.Sends, v.Progress.Missed, v.Progress.Texted = v.Progress.Sends+1, 0, false
+	v.called(address, s.Now())
 	if linked {
 		v.Progress.Number = number()
 		v.Progress.Others = []string{number(v.Progress.Number)}
@@ -228,12 +226,11 @@ func (s Arrivals) Code(ctx context.Context, v Visit, code secret.Text) (Arrival,
 	err = inOrder(ctx, s.Codes, func(ctx context.Context, tx *store.Tx, locked string) error {
 		p, refused = Proved{}, nil
 		t, err := s.Codes.guess(ctx, tx, u, a)
+		if counted(err) {
+			refused = err
+			return nil
+		}
 		if err != nil {
-			switch otl.As(err).Kind {
-			case otl.Unauthenticated, otl.Forbidden, otl.Limited:
-				refused = err // and what was counted stays counted
-				return nil
-			}
 			return err
 		}
 		if err := v.Site.Opens(methodOf(t).Way()); err != nil {
@@ -255,7 +252,7 @@ func (s Arrivals) Code(ctx context.Context, v Visit, code secret.Text) (Arrival,
 // password becomes his by the first proof.
 func (s Arrivals) holds(ctx context.Context, tx *store.Tx, f otl.Flow, e entry) (Proved, error) {
 	t := e.ticket
-	if texted(t) && e.locked == "" {
+	if texted(t) && e.locked != t.UserID {
 		return Proved{}, personFirst{t.UserID}
 	}
 	u, err := tx.Users.ByID(ctx, t.UserID)
@@ -357,7 +354,7 @@ func (s Arrivals) Linked(ctx context.Context, id string, browser secret.Text) (L
 	if err != nil {
 		return Linked{}, err
 	}
-	l := Linked{Flow: id, Same: secret.SameDigest(secret.Digest(browser.Reveal()), f.Browser), Agent: f.Progress.Agent, IP: f.Progress.IP, At: f.Progress.SentAt, Origin: otl.Origin(f.Asked.Redirect)}
+	l := Linked{Flow: id, Same: isOf(f, browser), Agent: f.Progress.Agent, IP: f.Progress.IP, At: f.Progress.SentAt, Origin: otl.Origin(f.Asked.Redirect)}
 	if f.Progress.Number != "" { // otherwise no browser waits for it
 		l.Numbers = append([]string{f.Progress.Number}, f.Progress.Others...)
 		slices.Sort(l.Numbers) // the right one is anywhere
@@ -376,7 +373,7 @@ func (s Arrivals) Press(ctx context.Context, token string, browser secret.Text, 
 		if err != nil {
 			return err
 		}
-		if !secret.SameDigest(secret.Digest(browser.Reveal()), f.Browser) {
+		if !isOf(f, browser) {
 			f.Progress.Hash = "" // whoever chose this password has not shown that he reads the mail (OT-16)
 		}
 		if err := tx.Flows.Move(ctx, f.ID, secret.Digest(browser.Reveal())); err != nil {

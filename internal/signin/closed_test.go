@@ -263,7 +263,7 @@ func TestOT06_WrongCodesLeaveTheLinkBesideThem(t *testing.T) {
 func TestD4_ALinkWithoutAPageIsUsedUpByItsCode(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
-		w.Person(t, "jane@dev.test", w.Notes.Site)
+		w.Proven(t, w.Person(t, "jane@dev.test", w.Notes.Site))
 		send := func() string {
 			t.Helper()
 			w.Letters(t, "") // what else is told of is not it

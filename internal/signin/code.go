@@ -16,7 +16,7 @@ import (
 	"github.com/onetimelogin/otl/internal/store"
 )
 
-// Codes signs people in with one-time codes.
+// Codes signs people in with one-time codes and links.
 type Codes struct {
 	Store    *store.Store
 	Sessions *session.Sessions
@@ -80,7 +80,7 @@ type CodeRequest struct {
 	// and adds him where that was nobody; nil for people of the site alone.
 	Welcome func(context.Context, otl.User) error
 	// Newcomer, with Known, has a link go to the address of Who though it is that of none of the site's people, and
-	// its code find who holds it, or add him (LinkAttempt.Welcome).
+	// its code find who holds it, or add him (LinkAttempt.Add).
 	Newcomer bool
 	Opens    bool // the person is creating an account: the message says so
 	// Quiet has it seem to be sent where only whoever is known where he is gets one: pages
@@ -141,10 +141,11 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 			return CodeSent{}, err
 		}
 	}
-	u, to, err := s.receiver(ctx, &r)
+	m, to, err := s.receiver(ctx, &r)
 	if err != nil {
 		return CodeSent{}, err
 	}
+	u := m.User
 	if r.Channel == otl.ChannelSMS && r.typed() == "" {
 		if err := s.SMS.Open(ctx, r.Site.ID, to); errors.Is(err, limit.ErrNumber) || errors.Is(err, limit.ErrStopped) {
 			if r.Known {
@@ -164,53 +165,55 @@ func (s *Codes) Send(ctx context.Context, r CodeRequest) (CodeSent, error) {
 	return s.issue(ctx, r, u, to, nil, "")
 }
 
+// members reports whether what is asked for is for the site's own people alone. Whoever is handed somebody's code can be him
+// at the site: any site could sign in anybody otherwise whom it knows the address of (D1).
+func (r CodeRequest) members() bool {
+	return r.Known && r.Welcome == nil || r.Channel == otl.ChannelDirect
+}
+
 // receiver gives the person something is for and where it goes, and counts it; nobody,
-// where the caller may not know that there is nobody. It notes what is withheld.
-func (s *Codes) receiver(ctx context.Context, r *CodeRequest) (otl.User, string, error) {
-	// Whoever is handed somebody's code can be him at the site: only its own people's
-	// codes are, or any site could sign in anybody it knows the address of (D1).
-	m, err := s.find(ctx, r.Site, r.Who, r.Known && r.Welcome == nil || r.Channel == otl.ChannelDirect)
+// where the caller may not know that there is nobody. His grant is there where only members are looked for. It notes
+// what is withheld.
+func (s *Codes) receiver(ctx context.Context, r *CodeRequest) (m store.Member, to string, err error) {
+	m, err = s.find(ctx, r.Site, r.Who, r.members())
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return m.User, "", err
+		return m, "", err
 	}
-	u := m.User
-	if r.Proven && u.PhoneVerifiedAt.IsZero() {
-		u = otl.User{} // nor does what is asked for count as sent to the number
+	if r.Proven && m.User.PhoneVerifiedAt.IsZero() {
+		m.User = otl.User{} // nor does what is asked for count as sent to the number
 	}
-	if err := s.pace(ctx, *r, u); r.Quiet && errors.Is(err, limit.ErrWithheld) {
-		u, r.withheld = otl.User{}, true
+	if err := s.pace(ctx, *r, m.User); r.Quiet && errors.Is(err, limit.ErrWithheld) {
+		m.User, r.withheld = otl.User{}, true
 	} else if err != nil {
-		return u, "", err
+		return m, "", err
 	}
 	if r.Welcome != nil {
-		if err := r.Welcome(ctx, u); err != nil {
-			return u, "", err
+		if err := r.Welcome(ctx, m.User); err != nil {
+			return m, "", err
 		}
 		if m, err = s.find(ctx, r.Site, r.Who, false); err != nil && !errors.Is(err, store.ErrNotFound) {
-			return u, "", err
+			return m, "", err
 		}
-		u = m.User
 	}
-	if r.invites = r.newcomer(u, err); r.invites {
-		return u, r.Who.Value, nil // as it is looked up, however it was written (OT-13)
+	if r.invites = r.newcomer(m.User, err); r.invites {
+		return m, r.Who.Value, nil // as it is looked up, however it was written (OT-13)
 	}
 	if err != nil && r.Known {
-		return u, "", otl.NoSuch("user")
+		return m, "", otl.NoSuch("user")
 	}
-	to, err := r.recipient(u, m.Grant)
-	if err != nil {
-		return u, "", err
+	if to, err = r.recipient(m.User, m.Grant); err != nil {
+		return m, "", err
 	}
-	if !u.DisabledAt.IsZero() {
+	if !m.User.DisabledAt.IsZero() {
 		if r.Known {
-			return u, "", ErrDisabled
+			return m, "", ErrDisabled
 		}
 		to = ""
 	}
 	if to == "" {
-		u = otl.User{}
+		m.User = otl.User{}
 	}
-	return u, to, nil
+	return m, to, nil
 }
 
 // way gives the way that a code is by its channel.
@@ -443,12 +446,12 @@ func (s *Codes) Verify(ctx context.Context, a CodeAttempt) (Proven, error) {
 	err = inOrder(ctx, s, func(ctx context.Context, tx *store.Tx, locked string) error {
 		p, refused = Proven{}, nil
 		var err error
-		if p.Ticket, err = s.guess(ctx, tx, u, a); err != nil {
-			switch otl.As(err).Kind {
-			case otl.Unauthenticated, otl.Forbidden, otl.Limited:
-				refused = err // and what was counted stays counted
-				return nil
-			}
+		p.Ticket, err = s.guess(ctx, tx, u, a)
+		if counted(err) {
+			refused = err
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 		e, err = s.enter(ctx, tx, entry{site: a.Site, door: a.Door, join: a.Join, by: a.Client, ticket: p.Ticket, method: methodOf(p.Ticket), locked: locked}, from)

@@ -64,7 +64,7 @@ type Shown struct {
 // Begin has a device of a client wait to be let in with a scope.
 func (s Devices) Begin(ctx context.Context, site otl.Site, client, scope string) (Shown, error) {
 	now, p := s.Now(), seen(ctx)
-	if err := s.Limits.Take(ctx, limit.Use{Rate: limit.Flows, By: []string{limit.Network(otl.RequestOf(ctx).Client)}}); err != nil {
+	if err := s.Limits.Take(ctx, limit.From(ctx, limit.Flows)); err != nil {
 		return Shown{}, err
 	}
 	d := otl.DeviceGrant{
@@ -87,7 +87,7 @@ func (s Devices) userDigest(code string) []byte {
 // Enter begins the visit of a browser whose person entered the code of a device: five
 // tries a minute from one network. The error is ErrUserCode.
 func (s Devices) Enter(ctx context.Context, code string, browser secret.Text, held []secret.Text) (Visit, error) {
-	if err := s.Limits.Take(ctx, limit.Use{Rate: limit.DeviceCodes, By: []string{limit.Network(otl.RequestOf(ctx).Client)}}); err != nil {
+	if err := s.Limits.Take(ctx, limit.From(ctx, limit.DeviceCodes)); err != nil {
 		return Visit{}, err
 	}
 	digest := s.userDigest(plain(code))

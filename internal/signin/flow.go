@@ -210,7 +210,7 @@ func (s *Flows) Visit(ctx context.Context, id string, browser secret.Text, held 
 	if err != nil {
 		return Visit{}, err
 	}
-	if !secret.SameDigest(secret.Digest(browser.Reveal()), f.Browser) || f.Asked.Mode == ModeLogout {
+	if !isOf(f, browser) || f.Asked.Mode == ModeLogout {
 		return Visit{}, ErrFlow
 	}
 	v := Visit{Flow: f}

@@ -112,6 +112,18 @@ func (s *Codes) guess(ctx context.Context, tx *store.Tx, u otl.User, a CodeAttem
 	return t, budget.Right(ctx, tx)
 }
 
+// counted reports whether the error of a guess is an answer to whoever guessed: what was counted stays counted then.
+func counted(err error) bool {
+	if err == nil {
+		return false
+	}
+	switch otl.As(err).Kind {
+	case otl.Unauthenticated, otl.Forbidden, otl.Limited:
+		return true
+	}
+	return false
+}
+
 // right reports whether it is the code of a ticket that was entered, with what else that asks for.
 func (a CodeAttempt) right(s *Codes, t otl.Ticket, digest []byte) bool {
 	plain := strings.NewReplacer(" ", "", "-", "").Replace(a.Code.Reveal())

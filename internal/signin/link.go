@@ -72,7 +72,7 @@ func (s *Codes) SendLink(ctx context.Context, r LinkRequest) (LinkSent, error) {
 	if err := s.Messages.Reaches(r.Channel); err != nil {
 		return LinkSent{}, err
 	}
-	u, to, err := s.receiver(ctx, &r.CodeRequest)
+	m, to, err := s.receiver(ctx, &r.CodeRequest)
 	if err != nil {
 		return LinkSent{}, err
 	}
@@ -80,18 +80,18 @@ func (s *Codes) SendLink(ctx context.Context, r LinkRequest) (LinkSent, error) {
 		r.TTL = s.LinkTTL
 	}
 	if r.Confirm == otl.ConfirmNever && r.Channel == otl.ChannelMail && r.Flow == "" {
-		if r.Confirm, err = unread(ctx, s, r.CodeRequest); err != nil {
+		if r.Confirm, err = unread(ctx, s, r.CodeRequest, m); err != nil {
 			return LinkSent{}, err
 		}
 	}
-	r.Data = withData(r.Data, map[string]string{dataRedirect: r.Redirect, dataState: r.State, dataClient: r.Client, dataConfirm: string(r.Confirm), dataLocale: u.Locale, dataFlow: r.Flow})
+	r.Data = withData(r.Data, map[string]string{dataRedirect: r.Redirect, dataState: r.State, dataClient: r.Client, dataConfirm: string(r.Confirm), dataLocale: m.User.Locale, dataFlow: r.Flow})
 	r.Data = withData(r.Data, asker(ctx, r))
 	if r.Channel == otl.ChannelMail {
 		r.crosses = s.Now().Add(crossing)
 	}
 	token := secret.NewToken(linkPrefix).Reveal()
 	link := strings.TrimSuffix(s.PublicURL, "/") + "/l/" + token
-	sent, err := s.issue(ctx, r.CodeRequest, u, to, secret.Digest(token), link)
+	sent, err := s.issue(ctx, r.CodeRequest, m.User, to, secret.Digest(token), link)
 	out := LinkSent{CodeSent: sent}
 	if r.Channel == otl.ChannelDirect {
 		out.Link = secret.NewText(link)
@@ -100,15 +100,21 @@ func (s *Codes) SendLink(ctx context.Context, r LinkRequest) (LinkSent, error) {
 }
 
 // unread gives what the page of a link by mail does whose client wants none: it asks for a press all the same where the link may add
-// somebody to the site, or tell it who somebody is. That is whoever is none of its people, hides what he is named by from
-// it, or was added by the call that sends and has not come yet. What scanners of mails open connects nobody (D1,
-// OT-14). Whoever it is, it is one statement (OT-10).
-func unread(ctx context.Context, s *Codes, r CodeRequest) (otl.Confirm, error) {
-	m, err := s.find(ctx, r.Site, r.Who, true)
-	if errors.Is(err, store.ErrNotFound) || err == nil && r.Welcome != nil && m.User.EmailVerifiedAt.IsZero() {
+// somebody to the site, tell it who somebody is, or prove an address. That is whoever is none of its people, hides what he is
+// named by from it, or has not proven his address: it may be that of another, whose scanner of mails opens the link. Machines
+// connect nobody, and prove nothing (D1, OT-14, OT-16). Who was found is looked for once more among the site's people where
+// he need not be one, which is the same work whoever it is (OT-10).
+func unread(ctx context.Context, s *Codes, r CodeRequest, found store.Member) (otl.Confirm, error) {
+	if !r.members() {
+		var err error
+		if found, err = s.find(ctx, r.Site, r.Who, true); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return "", err
+		}
+	}
+	if found.User.EmailVerifiedAt.IsZero() {
 		return otl.ConfirmAuto, nil
 	}
-	return otl.ConfirmNever, err
+	return otl.ConfirmNever, nil
 }
 
 // withData puts members together.
@@ -344,9 +350,9 @@ type LinkAttempt struct {
 	RequestID string
 	Join      string // as in CodeAttempt
 	Door      *Door  // as in CodeAttempt
-	// Welcome adds whoever holds an address that nobody has, where the link was a newcomer's (CodeRequest.Newcomer);
+	// Add adds whoever holds an address that nobody has, where the link was a newcomer's (CodeRequest.Newcomer);
 	// nil where the site takes nobody new.
-	Welcome func(ctx context.Context, tx *store.Tx, address string) (otl.User, error)
+	Add func(ctx context.Context, tx *store.Tx, address string) (otl.User, error)
 }
 
 // Redeem signs a person in with the code of a link he opened. The error is ErrLink,
@@ -379,8 +385,11 @@ func (s *Codes) Redeem(ctx context.Context, a LinkAttempt) (Proven, error) {
 			method = otl.Method(how)
 		}
 		if t.Newcomer {
-			if t.UserID, locked, p.Added, err = a.joins(ctx, tx, t, locked); err != nil {
+			if t.UserID, p.Added, err = a.holder(ctx, tx, t); err != nil {
 				return err
+			}
+			if p.Added {
+				locked = t.UserID // nobody else sees the row before the transaction ends
 			}
 		}
 		p.Ticket = t

@@ -261,7 +261,7 @@ func TestOA05_TheCodeOfALinkPresentedAgainEndsWhatItOpened(t *testing.T) {
 func TestALinkWithoutAPageIsNotOpenedWithoutBound(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
-		w.Person(t, "jane@dev.test", w.Notes.Site)
+		w.Proven(t, w.Person(t, "jane@dev.test", w.Notes.Site))
 		r := signin.LinkRequest{CodeRequest: signin.CodeRequest{Site: w.Notes.Site, Who: byJane(), Channel: otl.ChannelMail, Known: true, Redirect: back}, Confirm: otl.ConfirmNever}
 		if _, err := w.Codes.SendLink(t.Context(), r); err != nil {
 			t.Fatal(err)
@@ -280,4 +280,24 @@ func TestALinkWithoutAPageIsNotOpenedWithoutBound(t *testing.T) {
 			t.Errorf("somebody else: %v", err)
 		}
 	}, limited)
+}
+
+// TestALinkWithoutAPageIsNoMoreWork: whom it is for is looked up once, as for any other link of a site to its people.
+func TestALinkWithoutAPageIsNoMoreWork(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Proven(t, w.Person(t, "jane@dev.test", w.Notes.Site))
+		send := func(c otl.Confirm) otltest.Work {
+			return w.Work(func(answered func(otltest.Reply)) {
+				r := signin.LinkRequest{CodeRequest: signin.CodeRequest{Site: w.Notes.Site, Who: byJane(), Channel: otl.ChannelMail, Known: true, Redirect: back}, Confirm: c}
+				if _, err := w.Codes.SendLink(t.Context(), r); err != nil {
+					t.Fatal(err)
+				}
+				answered(otltest.Reply{})
+			})
+		}
+		if said := send(otl.ConfirmNever).Unlike(send(otl.ConfirmAlways)); said != "" {
+			t.Error(said)
+		}
+	})
 }

@@ -36,38 +36,38 @@ func reached(u otl.User, at otl.Email) bool {
 	return has == went && strings.EqualFold(domain, to)
 }
 
-// joins gives whom the code of a newcomer's link lets in, by the row of a person that is locked, if one is: whoever
-// has the address by now, or somebody who is added with it in the same transaction, so that nobody is there whose
-// address was not proven. The error is ErrNewcomer, also where the address of whoever has it is spelled in another way.
-func (a LinkAttempt) joins(ctx context.Context, tx *store.Tx, t otl.Ticket, locked string) (userID, lock string, added bool, err error) {
+// holder gives whom the code of a newcomer's link lets in: whoever has the address by now, or somebody who is added with it
+// in the same transaction, so that nobody is there whose address was not proven. The error is ErrNewcomer, also where the
+// address of whoever has it is spelled in another way.
+func (a LinkAttempt) holder(ctx context.Context, tx *store.Tx, t otl.Ticket) (userID string, added bool, err error) {
 	at, err := otl.ParseEmail(t.Data[dataProves])
 	if err != nil {
-		return "", "", false, err
+		return "", false, err
 	}
 	u, err := tx.Users.ByEmail(ctx, at.Key)
 	if errors.Is(err, store.ErrNotFound) {
-		if a.Welcome == nil {
-			return "", "", false, ErrNewcomer
+		if a.Add == nil {
+			return "", false, ErrNewcomer
 		}
-		if u, err = a.Welcome(ctx, tx, at.Address); err == nil {
-			return u.ID, u.ID, true, nil // nobody else sees the row before the transaction ends
+		if u, err = a.Add(ctx, tx, at.Address); err == nil {
+			return u.ID, true, nil
 		}
 		if !errors.Is(err, otl.ErrEmailTaken) {
-			return "", "", false, err
+			return "", false, err
 		}
 		if u, err = tx.Users.ByEmail(ctx, at.Key); errors.Is(err, store.ErrNotFound) {
-			return "", "", false, ErrNewcomer // somebody may still have the address back
+			return "", false, ErrNewcomer // somebody may still have the address back
 		}
 	}
 	if err == nil && !reached(u, at) {
 		err = ErrNewcomer
 	}
-	if err != nil || a.Welcome != nil {
-		return u.ID, locked, false, err
+	if err != nil || a.Add != nil {
+		return u.ID, false, err
 	}
 	g, err := tx.Grants.Of(ctx, u.ID, t.SiteID)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !g.Live() {
 		err = ErrNewcomer
 	}
-	return u.ID, locked, false, err
+	return u.ID, false, err
 }

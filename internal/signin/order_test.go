@@ -1,13 +1,17 @@
 package signin_test
 
 import (
+	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/signin"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
 // asksForLink begins a visit of the pages and has a link of it mailed to an address.
@@ -65,4 +69,57 @@ func TestOT16_AFirstProofBeginsWithItsPerson(t *testing.T) {
 			t.Fatal(way.name)
 		}
 	}
+}
+
+// TestOT16_ANewcomersProofBeginsWithItsPerson, also where the address is another's by the time that he who had it has his row locked.
+func TestOT16_ANewcomersProofBeginsWithItsPerson(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.Postgres) // SQLite has one writer
+	had, has := w.Person(t, "jane@dev.test", w.Shop.Site), w.Person(t, "ann@dev.test", w.Shop.Site)
+	if _, err := w.Codes.SendLink(t.Context(), signin.LinkRequest{CodeRequest: signin.CodeRequest{
+		Site: w.Notes.Site, Who: byJane(), Channel: otl.ChannelMail, Known: true, Newcomer: true, Redirect: back,
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	code, err := press(t, w, strings.TrimPrefix(w.Newest(t, "jane@dev.test").Link, otltest.Issuer+"/l/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var locks atomic.Int32
+	w.Store.Hear(func(h store.Heard) {
+		if strings.HasPrefix(h.Text, "UPDATE users SET version = version WHERE") {
+			locks.Add(1)
+		}
+	})
+	defer w.Store.Hear(nil)
+	w.Between(t, func(ctx context.Context, tx *store.Tx) error {
+		moved, takes := had, has
+		moved.Email, takes.Email = otl.Email{Address: "old@dev.test", Key: "old@dev.test"}, had.Email
+		if _, err := tx.Users.ChangeEmail(ctx, moved, had.Email.Key, w.Clock.Now()); err != nil {
+			return err
+		}
+		_, err := tx.Users.ChangeEmail(ctx, takes, has.Email.Key, w.Clock.Now())
+		return err
+	}, func() {
+		p, err := w.Codes.Redeem(t.Context(), signin.LinkAttempt{Site: w.Notes.Site, Code: code, Add: account.Newcomers{Accounts: w.Accounts}.Of(w.Notes.Site)})
+		if err != nil || p.User.ID != has.ID {
+			t.Errorf("%+v %v", p.User, err)
+		}
+	})
+	if n := locks.Load(); n != 2 {
+		t.Errorf("%d rows of people are locked first, want his who had the address and then his who has it", n)
+	}
+}
+
+// TestD1_LeavingBeginsWithItsPerson: it takes away what was sent to him, as a first proof does.
+func TestD1_LeavingBeginsWithItsPerson(t *testing.T) {
+	t.Parallel()
+	w := otltest.New(t, otltest.Postgres) // SQLite has one writer
+	u := w.Person(t, "jane@dev.test", w.Notes.Site)
+	sent(t, w, otl.ChannelMail)
+	w.PersonFirst(t, u.ID, func() {
+		if err := w.Accounts.Leave(t.Context(), w.Notes.Site.ID, u.ID); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -18,7 +18,7 @@ type entry struct {
 	ticket otl.Ticket
 	method otl.Method
 	chosen bool   // a password was chosen that takes the place of the one before
-	locked string // id of its person where the row was locked before the ticket; see inOrder
+	locked string // id of the person whose row was locked before the ticket, "" for none; see inOrder
 	known  bool   // its person was there, and came by the link of a newcomer
 }
 
@@ -54,7 +54,7 @@ func (s *Codes) enter(ctx context.Context, tx *store.Tx, e entry, from *otl.Requ
 			return entrance{}, err // sent before it was switched off
 		}
 	}
-	if texted(e.ticket) && e.locked == "" {
+	if texted(e.ticket) && e.locked != e.ticket.UserID {
 		return entrance{}, personFirst{e.ticket.UserID}
 	}
 	u, grant, err := tx.Users.At(ctx, e.ticket.UserID, e.site.ID)
@@ -114,7 +114,7 @@ func (s *Codes) prove(ctx context.Context, tx *store.Tx, u otl.User, e entry) (o
 		if bad != nil {
 			return u, bad
 		}
-		if u.EmailVerifiedAt.IsZero() && e.locked == "" {
+		if u.EmailVerifiedAt.IsZero() && e.locked != u.ID {
 			return u, personFirst{u.ID}
 		}
 		if first, err = tx.Users.VerifyEmail(ctx, u.ID, address.Key, now); err != nil || !first {

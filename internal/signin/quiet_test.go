@@ -316,7 +316,7 @@ func TestOT10_ANumberOthersWereTextedAtTellsNobodyWhoseItIs(t *testing.T) {
 func TestFollow_NoCodeWhereLinksAreOff(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
-		w.Person(t, "jane@dev.test", w.Notes.Site)
+		w.Proven(t, w.Person(t, "jane@dev.test", w.Notes.Site))
 		r := signin.LinkRequest{CodeRequest: signin.CodeRequest{Site: w.Notes.Site, Who: byJane(), Channel: otl.ChannelMail, Redirect: back}, Confirm: otl.ConfirmNever}
 		if _, err := w.Codes.SendLink(t.Context(), r); err != nil {
 			t.Fatal(err)

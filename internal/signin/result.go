@@ -51,12 +51,11 @@ func (s Results) Enter(ctx context.Context, r Result) (code secret.Text, err err
 		if off := r.Site.Opens(methodOf(t).Way()); err == nil && off != nil {
 			return off // and the code stays good, should the site take it again
 		}
+		if counted(err) {
+			refused = err
+			return nil
+		}
 		if err != nil {
-			switch otl.As(err).Kind {
-			case otl.Unauthenticated, otl.Forbidden, otl.Limited:
-				refused = err // and what was counted stays counted
-				return nil
-			}
 			return err
 		}
 		t.Data[dataHow], t.Data[dataNonce], t.Data[dataAnswer] = string(methodOf(t)), r.Nonce, r.Answer

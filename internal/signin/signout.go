@@ -65,7 +65,7 @@ func (s *Flows) Leaving(ctx context.Context, id string, browser secret.Text) (st
 		return "", nil
 	}
 	f, err := s.live(ctx, id)
-	if errors.Is(err, ErrFlow) || err == nil && (f.Asked.Mode != ModeLogout || !secret.SameDigest(secret.Digest(browser.Reveal()), f.Browser)) {
+	if errors.Is(err, ErrFlow) || err == nil && (f.Asked.Mode != ModeLogout || !isOf(f, browser)) {
 		return "", nil
 	}
 	return Landed(f.Asked.Redirect, f.Asked.State), err

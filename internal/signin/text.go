@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
 )
@@ -64,8 +65,14 @@ func (s Texts) Send(ctx context.Context, v Visit, address string) error {
 	if err != nil {
 		return err
 	}
-	v.Progress.Call(address)
-	v.Progress.Number, v.Progress.Others, v.Progress.SentAt = "", nil, s.Now()
-	v.Progress.Sends, v.Progress.Missed, v.Progress.Texted = v.Progress.Sends+1, 0, true
+	v.called(address, s.Now())
+	v.Progress.Texted = true
 	return s.save(ctx, v)
+}
+
+// called notes that somebody was sent a code who called himself so.
+func (v *Visit) called(address string, now time.Time) {
+	v.Progress.Call(address)
+	v.Progress.Number, v.Progress.Others, v.Progress.SentAt = "", nil, now
+	v.Progress.Sends, v.Progress.Missed, v.Progress.Texted = v.Progress.Sends+1, 0, false
 }

@@ -176,7 +176,7 @@ func TestAU01_WhoAClientHasCreatedIsChanged(t *testing.T) {
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		notes, on, off := w.Notes.Site.ID, true, false
 		made, err := w.Clients.Create(t.Context(), notes, site.NewClient{Name: "web", AutoCreate: true})
-		if err != nil || made.Welcomes() || !made.AutoCreate {
+		if err != nil || made.TakesNewcomers() || !made.AutoCreate {
 			t.Fatalf("%+v %v", made, err)
 		}
 		for _, c := range []struct {
@@ -198,7 +198,7 @@ func TestAU01_WhoAClientHasCreatedIsChanged(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, _, err := w.Clients.Find(t.Context(), made.ID)
-			if err != nil || got.Welcomes() != c.signs || site.ClientMark(got) == c.change.Of {
+			if err != nil || got.TakesNewcomers() != c.signs || site.ClientMark(got) == c.change.Of {
 				t.Errorf("%s: %+v %v", c.changed, got, err)
 			}
 			if all, err := w.Store.Read.Events.List(t.Context(), "", notes, "", 1); err != nil || all[0].Type != otl.EventClientUpdated || all[0].Data[otl.DataChanged] != c.changed {

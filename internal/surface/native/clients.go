@@ -87,7 +87,7 @@ type createClientIn struct {
 	SigningAlg   string   `json:"signing_alg,omitempty" enum:"RS256,ES256" doc:"How the tokens it reads are signed; RS256 if left out, which every library reads."`
 	FAPI         bool     `json:"fapi,omitempty" doc:"Hold it to FAPI 2.0's security profile: private_key_jwt, require_par and require_dpop, ES256, refresh tokens that stay."`
 	SubjectType  string   `json:"subject_type,omitempty" enum:"public,pairwise" doc:"public if left out. pairwise gives its tokens ids of people that no other site has; scope auth only."`
-	LinkConfirm  string   `json:"link_confirm,omitempty" enum:"auto,always,never" doc:"auto if left out. never has no page: whoever fetches a link is sent on with a code of his own, scanners of mails too, and the first code that is redeemed uses the link up."`
+	LinkConfirm  string   `json:"link_confirm,omitempty" enum:"auto,always,never" doc:"auto if left out. never has no page once the address is proven: whoever fetches a link is sent on with a code of his own, scanners of mails too, and the first code that is redeemed uses the link up."`
 }
 
 // newClientShown is a new client, with its secret.

@@ -87,7 +87,7 @@ func TestContract34_WhoIsRefusedWasNeverAdded(t *testing.T) {
 			got := x.comes(t, fresh, nil)
 			of := x.demand(t, d.on)
 			_, err := x.Codes.Redeem(t.Context(), signin.LinkAttempt{
-				Site: of, Client: x.client.ID, Code: secret.NewText(got), Welcome: account.Newcomers{Accounts: x.Accounts}.Of(of),
+				Site: of, Client: x.client.ID, Code: secret.NewText(got), Add: account.Newcomers{Accounts: x.Accounts}.Of(of),
 			})
 			if !otl.Is(err, otl.As(d.refused).Code) {
 				t.Errorf("%s: %v", name, err)

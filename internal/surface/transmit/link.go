@@ -58,7 +58,7 @@ func (s *Surface) sendLink(c *call, in *sendLinkIn) (any, error) {
 		return nil, err
 	}
 	r := signin.LinkRequest{
-		CodeRequest: signin.CodeRequest{Site: c.site, Who: id, Channel: otl.Channel(in.Channel), Bound: in.RequestID, Known: true, Newcomer: welcomes(c.client, c.site), Client: c.client.ID, Redirect: in.Redirect},
+		CodeRequest: signin.CodeRequest{Site: c.site, Who: id, Channel: otl.Channel(in.Channel), Bound: in.RequestID, Known: true, Newcomer: newcomers(c.client, c.site), Client: c.client.ID, Redirect: in.Redirect},
 		State:       in.State, Confirm: c.client.LinkConfirm,
 	}
 	switch {
@@ -120,7 +120,7 @@ func (s *Surface) redeemLink(c *call, in *redeemLinkIn) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.Codes.Redeem(c.r.Context(), s.welcoming(c.client, signin.LinkAttempt{
+	p, err := s.Codes.Redeem(c.r.Context(), s.adding(c.client, signin.LinkAttempt{
 		Site: c.site, Client: c.client.ID, Code: secret.NewText(in.Code), RequestID: in.RequestID, Join: in.Session,
 	}))
 	if errors.Is(err, signin.ErrDisabled) || errors.Is(err, signin.ErrNewcomer) { // since the link was sent
@@ -132,16 +132,16 @@ func (s *Surface) redeemLink(c *call, in *redeemLinkIn) (any, error) {
 	return s.answer(p.Tokens, a)
 }
 
-// welcomes reports whether the links that a client sends add people: not where its site asks everybody for more than a link
+// newcomers reports whether the links that a client sends add people: not where its site asks everybody for more than a link
 // shows and the first sign-in grants, for nobody would be let in.
-func welcomes(c otl.Client, of otl.Site) bool {
-	return c.Welcomes() && !of.Demands(nil) && len(of.Lacks(otl.MinimalFields())) == 0
+func newcomers(c otl.Client, of otl.Site) bool {
+	return c.TakesNewcomers() && !of.Demands(nil) && len(of.Lacks(otl.MinimalFields())) == 0
 }
 
-// welcoming has a code add whoever comes by it, where its client may have people created this way at this moment.
-func (s *Surface) welcoming(c otl.Client, a signin.LinkAttempt) signin.LinkAttempt {
-	if welcomes(c, a.Site) {
-		a.Welcome = account.Newcomers{Accounts: s.Members.Accounts}.Of(a.Site)
+// adding has a code add whoever comes by it, where its client may have people created this way at this moment.
+func (s *Surface) adding(c otl.Client, a signin.LinkAttempt) signin.LinkAttempt {
+	if newcomers(c, a.Site) {
+		a.Add = account.Newcomers{Accounts: s.Members.Accounts}.Of(a.Site)
 	}
 	return a
 }

@@ -180,6 +180,7 @@ func TestLinkConfirmNever(t *testing.T) {
 			t.Fatal(err)
 		}
 		x.client = made
+		x.Proven(t, x.jane)
 		x.bearer = x.token(t, nil).Text("access_token")
 		path, _ := x.link(t, object{"redirect_uri": callback + "?a=1", "state": ""})
 		x.Do(t, otltest.Call{Path: path, Headers: map[string]string{"Sec-Purpose": "prefetch;prerender"}}).Want(t, http.StatusOK)
@@ -378,5 +379,46 @@ func TestALinkThatIsOffIsNotSent(t *testing.T) {
 			t.Errorf("%d letters", n)
 		}
 		x.post(t, "/v1/auth/otp/send", object{"channel": "email", "identifier_type": "email", "identifier": "jane@dev.test"}).Want(t, http.StatusOK)
+	})
+}
+
+// TestOT16_NoMachineProvesAnAddress: of a client whose links have no page, those to somebody have one who has not proven his
+// address, whichever call sends them. It may be that of another, whose scanner of mails would prove it for him; once it is
+// proven a link shows no more than before.
+func TestOT16_NoMachineProvesAnAddress(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, x *tenant) {
+		calledBy(t, x, site.NewClient{Name: "headless", LinkConfirm: "never"})
+		sends := []func() string{
+			func() string {
+				x.post(t, "/v1/auth/links/email", object{"email": "jane@dev.test", "redirect_uri": callback}).Want(t, http.StatusOK)
+				return strings.TrimPrefix(x.Newest(t, "jane@dev.test").Link, otltest.Issuer)
+			},
+			func() string { path, _ := x.link(t, nil); return path },
+			func() string {
+				path, _ := x.link(t, object{"email": nil, "identifier": x.jane.ID, "identifier_type": "user_id"})
+				return path
+			},
+		}
+		opens := func(want int) (path string) {
+			t.Helper()
+			for i, send := range sends {
+				x.Clock.Advance(time.Minute)
+				path = send()
+				if r := x.Do(t, otltest.Call{Path: path}); r.Status != want {
+					t.Errorf("call %d: %d, want %d", i, r.Status, want)
+				}
+			}
+			return path
+		}
+		pressed := x.press(t, opens(http.StatusOK))
+		if u, err := x.Accounts.Find(t.Context(), "jane@dev.test"); err != nil || !u.EmailVerifiedAt.IsZero() {
+			t.Errorf("%+v %v", u, err)
+		}
+		x.redeem(t, pressed, nil).Want(t, http.StatusOK)
+		if u, err := x.Accounts.Find(t.Context(), "jane@dev.test"); err != nil || u.EmailVerifiedAt.IsZero() {
+			t.Errorf("%+v %v", u, err)
+		}
+		opens(http.StatusSeeOther)
 	})
 }

@@ -415,6 +415,7 @@ func TestD1_NoMachineAddsAnybody(t *testing.T) {
 			}
 			x.redeem(t, x.press(t, path), nil).Want(t, http.StatusOK)
 		}
+		x.Proven(t, x.jane)
 		x.invite(t, "jane@dev.test", nil).Want(t, http.StatusOK)
 		x.Do(t, otltest.Call{Path: strings.TrimPrefix(x.Newest(t, "jane@dev.test").Link, otltest.Issuer)}).Want(t, http.StatusSeeOther)
 	})
