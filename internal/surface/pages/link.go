@@ -102,6 +102,8 @@ func (p sending) askedFrom(s screen, l signin.Linked) string {
 		return asked.Say("link_asked")
 	case ago < time.Minute:
 		return asked.Say("link_asked_now")
+	case ago >= 2*time.Hour: // a site may have its links last a day
+		return asked.With(message.DataMinutes, s.Voice.Wait(ago.Truncate(time.Hour))).Say("link_asked_ago")
 	default:
 		return asked.With(message.DataMinutes, strconv.Itoa(int(ago.Minutes()))).Say("link_asked_ago")
 	}

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/onetimelogin/otl/internal/message"
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/outbox"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/signin"
 )
 
 const onFirefox = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
@@ -57,6 +59,28 @@ func TestOT18_TheLinkOfASiteSaysWhoAskedForIt(t *testing.T) {
 			}
 			w.Clock.Advance(3 * time.Hour)
 		}
+	})
+}
+
+// TestOT18_ALinkThatLastsADaySaysHowManyHoursAgo it was asked for: two hours and more are not counted in minutes.
+func TestOT18_ALinkThatLastsADaySaysHowManyHoursAgo(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		w.Person(t, jane, w.Notes.Site)
+		ctx := otl.WithRequest(t.Context(), &otl.Request{UserAgent: onFirefox})
+		r := signin.LinkRequest{CodeRequest: signin.CodeRequest{
+			Site: w.Notes.Site, Who: signin.Identifier{Type: signin.ByEmail, Value: jane}, Channel: otl.ChannelMail, Known: true, Redirect: "https://notes.test/callback", TTL: 24 * time.Hour,
+		}, Confirm: otl.ConfirmAuto}
+		if _, err := w.Codes.SendLink(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+		link := pathOf(letter(t, w, jane).Link)
+		w.Clock.Advance(2*time.Hour - time.Second)
+		holds(t, w.Browser(t).Get(link), "Asked from Firefox, Linux, 119 minutes ago.")
+		w.Clock.Advance(time.Second)
+		holds(t, w.Browser(t).Get(link), "Asked from Firefox, Linux, 2 hours ago.")
+		w.Clock.Advance(22*time.Hour - time.Minute)
+		holds(t, w.Browser(t).Get(link), "Asked from Firefox, Linux, 23 hours ago.")
 	})
 }
 
