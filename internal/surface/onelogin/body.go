@@ -6,9 +6,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 
+	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/wire"
 )
 
@@ -33,7 +35,7 @@ func read(w http.ResponseWriter, r *http.Request, in any) error {
 	err = json.Unmarshal(raw, in)
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) && wrong.Field != "" {
-		return invalid(wrong.Field, "must be a "+wrong.Type.String())
+		return invalid(wrong.Field, "must be "+plainly(wrong.Type))
 	}
 	if err != nil {
 		return errJSON
@@ -48,8 +50,37 @@ type integer int
 func (i *integer) UnmarshalJSON(b []byte) error {
 	n, err := strconv.Atoi(strings.Trim(string(b), `"`))
 	if err != nil {
-		return errJSON
+		return &json.UnmarshalTypeError{Value: "text", Type: reflect.TypeFor[integer]()}
 	}
 	*i = integer(n)
 	return nil
+}
+
+// plainly says what a member must be, to whoever does not know our types.
+func plainly(t reflect.Type) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Slice:
+		return "a list"
+	case reflect.Map, reflect.Struct:
+		return "an object"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int:
+		return "a whole number"
+	}
+	return "a string"
+}
+
+// called gives an error with the member at fault by the name that the caller has for it.
+func called(err error, names map[string]string) error {
+	e := otl.As(err)
+	if e == nil || names[e.Field] == "" {
+		return err
+	}
+	as := *e
+	as.Field = names[e.Field]
+	return &as
 }

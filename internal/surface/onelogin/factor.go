@@ -61,17 +61,33 @@ func (s logins) stepDue(c *call, step signin.Pending, u userOut) (reply, error) 
 	for i, id := range ids {
 		out.Devices[i].ID = id
 	}
-	if len(out.Devices) == 0 {
+	if len(out.Devices) == 0 || keyed(step.Factors) {
 		return reply{}, errNoDevice
 	}
 	return done("MFA is required for this user", []stepOut{out}), nil
+}
+
+// keyed reports whether somebody has passkeys, and beside them nothing but the recovery codes that
+// stand in for them: he is not to be asked for one of those each time.
+func keyed(all []factor.Offer) bool {
+	key := false
+	for _, o := range all {
+		switch o.Kind {
+		case otl.FactorKey:
+			key = true
+		case otl.FactorRecovery:
+		default:
+			return false
+		}
+	}
+	return key
 }
 
 // verifyIn is a proof of a second factor (contract 2.7).
 type verifyIn struct {
 	Device *integer    `json:"device_id"`
 	State  secret.Text `json:"state_token"`
-	Proof  secret.Text `json:"otp_token"`
+	Proof  code        `json:"otp_token"`
 	Silent bool        `json:"do_not_notify"`
 }
 
@@ -106,7 +122,7 @@ func (s logins) verify(c *call, in *verifyIn) (reply, error) {
 	if err != nil && otl.As(err).Kind != otl.NotFound {
 		return reply{}, err // one that is unknown is tried like somebody else's (MF-04)
 	}
-	proof := signin.StepProof{Token: in.State, Site: c.site, Door: s.door(c, asked{}), FactorID: device, Proof: in.Proof}
+	proof := signin.StepProof{Token: in.State, Site: c.site, Door: s.door(c, asked{}), FactorID: device, Proof: in.Proof.Text}
 	if in.Proof.Empty() {
 		return s.challenge(c, proof, in.Silent)
 	}

@@ -3,6 +3,7 @@ package onelogin
 import (
 	"encoding/hex"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -101,18 +102,24 @@ func otherSubdomain() error {
 // checkHost holds the host that a call was sent to against the account the credential is of: it is
 // not another one's.
 func (s *Surface) checkHost(c *call) error {
-	host := s.tenant(c.r)
-	if host == "" || host == c.site.Slug {
-		return nil
-	}
-	_, err := s.Sites.Get(c.ctx(), host)
-	switch {
-	case err == nil:
-		return otherSubdomain()
-	case otl.As(err).Kind == otl.NotFound: // api.us.…
-		return nil
+	other, err := s.elsewhere(c.r, c.site)
+	if err == nil && other {
+		err = otherSubdomain()
 	}
 	return err
+}
+
+// elsewhere reports whether a request was sent to the host of another account.
+func (s *Surface) elsewhere(r *http.Request, of otl.Site) (bool, error) {
+	host := s.tenant(r)
+	if host == "" || host == of.Slug {
+		return false, nil
+	}
+	_, err := s.Sites.Get(r.Context(), host)
+	if err != nil && otl.As(err).Kind == otl.NotFound { // api.us.…
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // checkSubdomain holds the subdomain of a request against the account the credential is of.
@@ -143,7 +150,7 @@ func (s *Surface) tenant(r *http.Request) string {
 	if err != nil {
 		host = r.Host
 	}
-	label, rest, _ := strings.Cut(strings.ToLower(host), ".")
+	label, rest, _ := strings.Cut(strings.TrimSuffix(strings.ToLower(host), "."), ".")
 	if rest != s.host {
 		return ""
 	}
@@ -156,14 +163,18 @@ const originHeader = "Custom-Allowed-Origin-Header-"
 // namedOrigins gives the origins a request names, in however many headers.
 func namedOrigins(r *http.Request) ([]string, error) {
 	var out []string
-	for name, values := range r.Header {
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 		if n, numbered := strings.CutPrefix(name, originHeader); !numbered || strings.Trim(n, "0123456789") != "" {
 			continue
 		}
-		for one := range strings.SplitSeq(strings.Join(values, ","), ",") {
-			if one = origin(one); one != "" && !slices.Contains(out, one) {
-				out = append(out, one)
+		for one := range strings.SplitSeq(strings.Join(r.Header[name], ","), ",") {
+			if one = origin(one); one == "" || slices.Contains(out, one) {
+				continue
 			}
+			if err := otl.CheckOrigin(name, one); err != nil {
+				return nil, err
+			}
+			out = append(out, one)
 		}
 	}
 	slices.Sort(out)

@@ -159,7 +159,7 @@ func TestContract42_7_8_ErrorsOfLogin(t *testing.T) {
 		attribute(x.login(t, object{"subdomain": nil}), "subdomain")
 		attribute(x.login(t, object{"subdomain": 7}), "subdomain")
 		attribute(x.login(t, nil, "Custom-Allowed-Origin-Header-1", "https://a.test/path"), "Custom-Allowed-Origin-Header-1")
-		attribute(x.login(t, nil, "Custom-Allowed-Origin-Header-2", "null"), "Custom-Allowed-Origin-Header-1")
+		attribute(x.login(t, nil, "Custom-Allowed-Origin-Header-2", "null"), "Custom-Allowed-Origin-Header-2")
 		attribute(x.login(t, nil, "Custom-Allowed-Origin-Header-1", "*"), "Custom-Allowed-Origin-Header-1")
 		good := x.bearer
 		x.bearer = "x"

@@ -225,7 +225,7 @@ func noLink(redirect string) error {
 // enrol begins to set a factor up for a person of the site's own.
 func (s devices) enrol(c *call, b signin.Bearer, n factor.New) (e factor.Enrolment, id int, err error) {
 	if e, err = s.Factors.Enrol(c.ctx(), b.Standing, n); err != nil {
-		return e, 0, err
+		return e, 0, called(err, map[string]string{"phone": "number", "label": "display_name"})
 	}
 	id, err = s.Numbers.Of(c.ctx(), number.Device, e.ID)
 	return e, id, err

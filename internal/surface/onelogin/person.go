@@ -143,6 +143,18 @@ func (in personIn) profile(c *personChange, before string) (err error) {
 	return nil
 }
 
+// names gives what a request calls the members that the rules have other names for.
+func (in personIn) names() map[string]string {
+	out := map[string]string{"name": "firstname", "locale": "locale_code"}
+	if len(in["lastname"]) > len(in["firstname"]) { // it is too long, or holds what a name cannot
+		out["name"] = "lastname"
+	}
+	if in.there("preferred_locale_code") {
+		out["locale"] = "preferred_locale_code"
+	}
+	return out
+}
+
 // numberOf gives a member that is a number, nil where it is not there or null.
 func (in personIn) numberOf(name string) (*integer, error) {
 	if !in.there(name) {

@@ -52,6 +52,23 @@ func (s browsers) presented(r *http.Request, token secret.Text) signin.Presented
 	return p
 }
 
+// here refuses what a browser presents at the host of another site than the one that handed it over, and
+// uses nothing up.
+func (s browsers) here(r *http.Request, p signin.Presented) error {
+	if s.tenant(r) == "" {
+		return nil
+	}
+	a, err := s.Second.Present(r.Context(), p)
+	if err != nil {
+		return err
+	}
+	other, err := s.elsewhere(r, a.From)
+	if err == nil && other {
+		err = signin.ErrSessionToken.Because(otherSubdomain())
+	}
+	return err
+}
+
 // preflight answers the question a browser asks before a page's script may present a
 // token. It carries none: an origin that a token names which is good at this moment is
 // let through, and so is one that a site registered.
@@ -93,7 +110,11 @@ func (s browsers) byScript(w http.ResponseWriter, r *http.Request) {
 	}
 	p := s.presented(r, in.Token)
 	p.Script = true
-	a, err := s.Second.Arrive(r.Context(), p)
+	var a signin.Handed
+	err := s.here(r, p)
+	if err == nil {
+		a, err = s.Second.Arrive(r.Context(), p)
+	}
 	if p.Origin != "" && (err == nil || otl.Is(err, signin.ErrOther.Code) || otl.Is(err, signin.ErrSecondStep.Code)) {
 		allow(w, p.Origin)
 	}
@@ -127,7 +148,11 @@ func (s browsers) byForm(w http.ResponseWriter, r *http.Request) {
 		s.arrive(w, r, p)
 		return
 	}
-	if _, err := s.Second.Present(r.Context(), p); err != nil {
+	_, err := s.Second.Present(r.Context(), p)
+	if err == nil {
+		err = s.here(r, p)
+	}
+	if err != nil {
 		s.turnAway(w, r, err)
 		return
 	}
@@ -174,7 +199,11 @@ func (s browsers) choose(w http.ResponseWriter, r *http.Request, change bool, us
 
 // arrive opens the session and sends the browser on.
 func (s browsers) arrive(w http.ResponseWriter, r *http.Request, p signin.Presented) {
-	a, err := s.Second.Arrive(r.Context(), p)
+	var a signin.Handed
+	err := s.here(r, p)
+	if err == nil {
+		a, err = s.Second.Arrive(r.Context(), p)
+	}
 	if otl.Is(err, signin.ErrOther.Code) {
 		s.Jar.Set(w, cookie.Handover, p.Token, signin.SessionTokenTTL)
 		s.Ask(w, r, sessionPath, a)

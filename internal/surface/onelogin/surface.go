@@ -102,7 +102,10 @@ func (s *Surface) Below(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		s.at(w, r, strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/"+host), "/"))
+		sent := *r
+		sent.Host = strings.TrimSuffix(host, "onelogin.com") + s.host // as if the segment were where it was sent to
+		s.at(w, &sent, strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/"+host), "/"))
+		r.Pattern = sent.Pattern
 	})
 }
 

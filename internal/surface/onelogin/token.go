@@ -127,6 +127,9 @@ func (s tokens) prove(r *http.Request, form credential) (otl.Client, otl.Site, e
 	if err == nil && c.SubjectType == otl.SubjectPairwise {
 		err = errPermission.because(errPairwise)
 	}
+	if err == nil {
+		err = s.checkHost(&call{r: r, site: of})
+	}
 	return c, of, err
 }
 

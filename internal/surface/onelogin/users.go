@@ -114,7 +114,7 @@ func (s people) create(c *call, in *personIn) (reply, error) {
 	}
 	m, err := s.Members.Create(c.ctx(), made)
 	if err != nil {
-		return reply{}, err
+		return reply{}, called(err, in.names())
 	}
 	return s.told(c, http.StatusCreated, m)
 }
@@ -149,7 +149,7 @@ func (s people) update(c *call, in *personIn) (reply, error) {
 		m, err = s.Members.Change(c.ctx(), c.site, m.User.ID, ch)
 	}
 	if err != nil {
-		return reply{}, err
+		return reply{}, called(err, in.names())
 	}
 	return s.told(c, http.StatusOK, m)
 }
