@@ -51,7 +51,7 @@ func (p planted) left(t *testing.T, w *otltest.World, what string, stay ...otl.P
 // wherever. What he has on paper, and what takes a change back, stays his.
 func TestSE05_WhatGoesWithTheSessionsOfAPerson(t *testing.T) {
 	t.Parallel()
-	proofs := []otl.Purpose{otl.PurposeDevice, otl.PurposeStep, otl.PurposeHandover}
+	proofs := []otl.Purpose{otl.PurposeDevice, otl.PurposeStep, otl.PurposeHandover, otl.PurposeLinkCode}
 	changes := []otl.Purpose{otl.PurposeEmailChange, otl.PurposePhoneChange}
 	his := []otl.Purpose{otl.PurposeRecovery, otl.PurposeUndo, otl.PurposeReset}
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
@@ -78,17 +78,17 @@ func TestSE05_WhatGoesWithTheSessionsOfAPerson(t *testing.T) {
 	})
 }
 
-// TestOT16_WhatGoesByAFirstProof: whatever was given out before, but for what was sent to the address or to a site that has it proven;
+// TestOT16_WhatGoesByAFirstProof: whatever was given out before, but for what was sent to the address;
 // and every session but the one in which it was proven, at whichever site.
 func TestOT16_WhatGoesByAFirstProof(t *testing.T) {
 	t.Parallel()
 	goes := []otl.Purpose{
 		otl.PurposeReset, otl.PurposeUndo, otl.PurposeRecovery, otl.PurposeDevice, otl.PurposeFactor, otl.PurposeStep, otl.PurposeStandIn, otl.PurposeFactorUndo,
-		otl.PurposeEmailChange, otl.PurposePhoneChange, otl.PurposeHandover,
+		otl.PurposeEmailChange, otl.PurposePhoneChange, otl.PurposeHandover, otl.PurposeLinkCode,
 	}
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
 		u := w.Person(t, jane, w.Notes.Site, w.Shop.Site)
-		here, there := plants(t, w, u.ID, w.Notes.Site.ID, append(goes, otl.PurposeLinkCode)...), plants(t, w, u.ID, w.Shop.Site.ID, goes...)
+		here, there := plants(t, w, u.ID, w.Notes.Site.ID, append(goes, otl.PurposeSignIn)...), plants(t, w, u.ID, w.Shop.Site.ID, goes...)
 		own, other, shop, pages := open(t, w, w.Notes.Site), open(t, w, w.Notes.Site), open(t, w, w.Shop.Site), browse(t, w, u)
 		w.Clock.Advance(time.Second)
 		if err := write(t, w, func(ctx context.Context, tx *store.Tx) error {
@@ -97,7 +97,7 @@ func TestOT16_WhatGoesByAFirstProof(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		here.left(t, w, "at the site", otl.PurposeLinkCode)
+		here.left(t, w, "at the site", otl.PurposeSignIn)
 		there.left(t, w, "at another")
 		for id, why := range map[string]otl.EndReason{own.Session.ID: "", other.Session.ID: otl.EndUnproven, shop.Session.ID: otl.EndUnproven, pages.Session.ID: otl.EndUnproven} {
 			if got := ended(t, w, id); got != why {

@@ -275,6 +275,11 @@ func endAll(ctx context.Context, tx *store.Tx, s *Sessions, userID, siteID, keep
 	if err := tx.Tickets.VoidProofs(ctx, userID, siteID, s.Now()); err != nil {
 		return 0, nil, err
 	}
+	if reason != otl.EndUserDisabled { // who is disabled is told so, and not that his link is none
+		if err := tx.Tickets.VoidOpened(ctx, userID, siteID, s.Now()); err != nil {
+			return 0, nil, err
+		}
+	}
 	if siteID == "" && reason != otl.EndUserDisabled { // no browser offers him any more (H14); who is disabled may be enabled
 		if err := tx.Sessions.Overrule(ctx, userID, reason); err != nil {
 			return 0, nil, err

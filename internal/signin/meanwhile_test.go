@@ -170,3 +170,36 @@ func TestOT16_ACodeToAnAddressOfBeforeProvesNoOther(t *testing.T) {
 		}
 	})
 }
+
+// TestSE05_ALinkThatWasOpenedEndsWithTheSessions: the code it gave a site opens none thereafter, at that site or, once all are ended, at
+// any.
+func TestSE05_ALinkThatWasOpenedEndsWithTheSessions(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		jane := hold(t, w, "jane@dev.test", "+491705550101", false, w.Notes.Site, w.Shop.Site)
+		for what, c := range map[string]struct {
+			ends func() error
+			want string
+		}{
+			"nothing":        {func() error { return nil }, ""},
+			"at another":     {func() error { return w.SignIn.Second.LogOut(t.Context(), w.Shop.Site.ID, jane.ID) }, ""},
+			"at the site":    {func() error { return w.SignIn.Second.LogOut(t.Context(), w.Notes.Site.ID, jane.ID) }, "link_invalid"},
+			"by an operator": {func() error { _, err := w.SignIn.RevokeAll(t.Context(), jane.ID); return err }, "link_invalid"},
+		} {
+			w.Letters(t, "")
+			w.Inbox.Empty()
+			link, _ := mailed(t, w, "")
+			code, err := press(t, w, link)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Clock.Advance(time.Second)
+			if err := c.ends(); err != nil {
+				t.Fatal(err)
+			}
+			_, err = w.Codes.Redeem(t.Context(), signin.LinkAttempt{Site: w.Notes.Site, Code: code})
+			wantCode(t, what, err, c.want)
+			w.Clock.Advance(time.Minute)
+		}
+	})
+}

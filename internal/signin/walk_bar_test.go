@@ -120,6 +120,9 @@ func (x gates) ends(f *folk, at, but string) {
 	for _, h := range x.handed {
 		h.used = h.used || h.is.by == f && (at == "" || x.sites[h.is.site].Site.ID == at)
 	}
+	for _, l := range x.landed {
+		l.used = l.used || l.by == f && (at == "" || x.sites[l.site].Site.ID == at)
+	}
 	x.forget(f, at)
 	if at != "" {
 		return

@@ -270,6 +270,13 @@ func (g Tickets) VoidProofs(ctx context.Context, userID, siteID string, now time
 	return err
 }
 
+// VoidOpened is VoidProofs of what links that a person opened gave sites.
+func (g Tickets) VoidOpened(ctx context.Context, userID, siteID string, now time.Time) error {
+	_, err := g.exec(ctx, `UPDATE tickets SET expires_at = $1 WHERE user_id = $2 AND purpose = 'link_code'
+		AND `+unused+` AND ($3 = '' OR site_id = $3) AND expires_at > $1`, millis(now), userID, siteID)
+	return err
+}
+
 // VoidLater makes tickets of a person for a purpose worthless that were given out after
 // one of them, and gives what they were for.
 func (g Tickets) VoidLater(ctx context.Context, t otl.Ticket, now time.Time) (data []map[string]string, err error) {
