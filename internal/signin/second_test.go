@@ -23,7 +23,17 @@ import (
 // demand sets when a site asks for a second factor and gives the site as it is then.
 func demand(t *testing.T, w *otltest.World, s site.Registered, p otl.MFAPolicy, roles ...string) site.Registered {
 	t.Helper()
-	var err error
+	err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		for _, r := range roles { // it may have it already
+			if _, err := tx.Roles.Insert(ctx, otl.Role{SiteID: s.Site.ID, Name: r, CreatedAt: w.Clock.Now()}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if s.Site, err = w.Sites.Set(t.Context(), s.Site.ID, site.Change{MFA: (*string)(&p), MFARoles: &roles}); err != nil {
 		t.Fatal(err)
 	}
