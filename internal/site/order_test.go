@@ -111,6 +111,7 @@ func TestOS04_StatusesAreAClosedMachine(t *testing.T) {
 		model, paid := map[string]otl.OrderStatus{}, map[string]int{}
 		var ids []string
 		for range 8 {
+			w.Clock.Advance(time.Millisecond) // of one moment none is the newer
 			o := ordered(t, w)
 			ids, model[o.ID] = append(ids, o.ID), o.Status
 		}
