@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/store"
 )
 
 // doors is a world whose every door is tried over HTTP, with clients of Notes.
@@ -31,6 +33,12 @@ type doors struct {
 func newDoors(t *testing.T, w *otltest.World) *doors {
 	d := &doors{T: t, w: w}
 	if err := w.Installation.Maintain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error { // which a policy names
+		_, err := tx.Roles.Insert(ctx, otl.Role{SiteID: w.Notes.Site.ID, Name: "editor", CreatedAt: w.Clock.Now()})
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
 	d.client = d.made(site.NewClient{Name: "backend", Scopes: otl.AllScopes(), RedirectURIs: []string{callbackURL}, SignUp: true})
