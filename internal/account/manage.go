@@ -187,11 +187,10 @@ func (a *Members) changeProfile(ctx context.Context, tx *store.Tx, siteID string
 			return err
 		}
 	}
-	allowed := m.Grant.Fields
-	if !owns {
-		allowed = allowed.Without(otl.FieldUsername)
+	if p.Username != nil && !owns {
+		return otl.ErrFirstParty // what he signs in with, whatever the site sees
 	}
-	if err := p.within(allowed); err != nil {
+	if err := p.within(m.Grant.Fields); err != nil {
 		return err
 	}
 	before := m.User

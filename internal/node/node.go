@@ -289,7 +289,7 @@ func (n *Node) serve(o Options, hasher *secret.Hasher) {
 	n.Server = server.New(server.Options{
 		Mounts: append(dev(o.Dev), []server.Mount{
 			{Patterns: []string{"/"}, Handler: front(hosted, login, o.HostInPath), Fail: hosted.Fail},
-			{Patterns: []string{"/cis/", "/v1/", "/oidc/"}, Handler: wire, Fail: transmit.Fail},
+			{Patterns: []string{"/cis/", "/cis", "/v1/", "/v1", "/oidc/", "/oidc"}, Handler: wire, Fail: transmit.Fail},
 			{Patterns: oidc.Paths(), Handler: provider, Fail: oidc.Fail},
 			{Patterns: onelogin.Paths(), Handler: login, Fail: onelogin.Fail},
 			{Patterns: []string{"/api/", "/api", "/openapi.json", "/.well-known/jwks.json"}, Handler: n.Native, Fail: native.Fail},

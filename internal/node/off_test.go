@@ -47,7 +47,7 @@ func waysIn() []wayIn {
 	front := func(p person) object {
 		return object{"email": p.Email.Address, "redirect_uri": "https://notes.test/callback"}
 	}
-	const off, otp, link, browser = `403 {"detail":"People do not sign in`, `403 {"error_code":"auth_login_preferences_missing"`, `403 {"error_code":"403"`, `400 {"error_code":400,"message":["People do not`
+	const off, otp, link, browser = `403 {"detail":"People do not sign in`, `403 {"error_code":"auth_login_preferences_missing"`, `403 {"error_code":"403"`, `400 {"message":["People do not`
 	return []wayIn{
 		{"native password", otl.WayPassword, 200, off, native("/auth/login", object{"password": otltest.Password})},
 		{"native registration", otl.WayPassword, 201, off, func(d *doors, p person) otltest.Reply {

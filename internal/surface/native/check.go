@@ -10,13 +10,14 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/onetimelogin/otl/internal/otl"
+	"github.com/onetimelogin/otl/internal/wire"
 )
 
 // checkBody holds a body against the schema of its operation, the same that
 // OpenAPI shows, and names every member at fault. Keys are compared exactly:
 // encoding/json alone would also take "Email" for "email".
 func checkBody(reg huma.Registry, schema *huma.Schema, body []byte) error {
-	object, err := readJSON(body)
+	object, err := wire.ReadJSON(body)
 	if err != nil {
 		return err
 	}
@@ -51,7 +52,7 @@ func checkKeys(schema *huma.Schema, object map[string]any) []otl.FieldError {
 		_, known := schema.Properties[key]
 		switch {
 		case !known:
-			bad = append(bad, otl.FieldError{Field: show(key), Code: "unknown_field", Text: "is not a member of this request"})
+			bad = append(bad, otl.FieldError{Field: wire.Show(key), Code: "unknown_field", Text: "is not a member of this request"})
 			delete(object, key)
 		case object[key] == nil:
 			bad = append(bad, otl.FieldError{Field: key, Code: "null", Text: "must not be null"})
@@ -85,7 +86,7 @@ func broken(schema *huma.Schema, err error) (otl.FieldError, bool) {
 	if nested && prop.Items != nil {
 		prop = prop.Items
 	}
-	return otl.FieldError{Field: show(field), Code: codeOf(detail.Message), Text: "must be " + rule(prop)}, true
+	return otl.FieldError{Field: wire.Show(field), Code: codeOf(detail.Message), Text: "must be " + rule(prop)}, true
 }
 
 // codeOf names the rule a message of the validator is about. More special

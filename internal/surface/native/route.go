@@ -197,13 +197,17 @@ func (s *Surface) further(c *call, in any, body []byte, found error) error {
 	return inOrder(bad)
 }
 
+func malformed(code, text string) error {
+	return &otl.Error{Kind: otl.Malformed, Code: code, Text: text}
+}
+
 // fill reads a body that its schema has let pass. What remains is a number that
 // is whole to JSON but no int of ours: 1e19, 1.0.
 func fill(in any, body []byte) error {
 	err := json.Unmarshal(body, in)
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
-		return otl.InvalidField(show(wrong.Field), "out_of_range", "must be an integer in its plain form")
+		return otl.InvalidField(wire.Show(wrong.Field), "out_of_range", "must be an integer in its plain form")
 	}
 	return err
 }
@@ -273,7 +277,7 @@ func bindParams(r *http.Request, params []param, in reflect.Value) error {
 		in.Field(p.field).SetString(value)
 	}
 	for _, name := range slices.Sorted(maps.Keys(query)) {
-		return otl.InvalidField(show(name), "unknown_field", "is not a parameter of this request")
+		return otl.InvalidField(wire.Show(name), "unknown_field", "is not a parameter of this request")
 	}
 	return nil
 }

@@ -186,7 +186,7 @@ func TestD1_AnAddressASiteChangedOpensThatSiteAlone(t *testing.T) {
 		if l := x.Letters(t, "evil@dev.test"); len(l) != 0 {
 			t.Errorf("a new password was offered: %+v", l)
 		}
-		failed(t, x.put(t, "/v1/users/"+x.jane.ID, object{"email": "more@dev.test"}), http.StatusConflict, `{"error_code":409,"message":"The address or number was changed a short while ago, and that can still be undone. Ask again afterwards."}`)
+		failed(t, x.put(t, "/v1/users/"+x.jane.ID, object{"email": "more@dev.test"}), http.StatusConflict, `{"message":"The address or number was changed a short while ago, and that can still be undone. Ask again afterwards.","error_code":409}`)
 		here := object{"identifier": "evil@dev.test"}
 		x.Clock.Advance(time.Minute)
 		x.verify(t, x.code(t, here), here).Want(t, http.StatusOK)

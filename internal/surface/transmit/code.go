@@ -6,6 +6,7 @@ import (
 	"errors"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -275,9 +276,12 @@ func life(minutes *float64, channel otl.Channel) (time.Duration, error) {
 	return time.Duration(*minutes * float64(time.Minute)), nil
 }
 
+// maxApproval is the longest name or value of approval_data.
+const maxApproval = 200
+
 var approvalWord = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
 
-func approvable(s string) bool { return len(s) <= 200 && approvalWord.MatchString(s) }
+func approvable(s string) bool { return len(s) <= maxApproval && approvalWord.MatchString(s) }
 
 // approval checks what a person is to approve: flat, at most ten members.
 func approval(data map[string]string) (map[string]string, error) {
@@ -286,7 +290,7 @@ func approval(data map[string]string) (map[string]string, error) {
 	}
 	for k, v := range data {
 		if len(data) > 10 || !approvable(k) || !approvable(v) {
-			return nil, otl.InvalidField("approval_data", "invalid", "must be at most 10 members, of letters, digits, _ - and .")
+			return nil, otl.InvalidField("approval_data", "invalid", "must be at most 10 members, names and values of 1 to "+strconv.Itoa(maxApproval)+" letters, digits, _ - and .")
 		}
 	}
 	b, err := json.Marshal(data)

@@ -24,6 +24,13 @@ const (
 	restShape                  // {"message":"…","error_code":400}
 )
 
+// restBody is an error of the third shape, with its members in the order in which the vendor writes them.
+type restBody struct {
+	Message any    `json:"message"` // a text, or a list of them
+	Code    int    `json:"error_code"`
+	Symbol  string `json:"ts_error_code,omitempty"`
+}
+
 // symbol gives the status, the word and the text of the OTP pair for an error (contract
 // 3.5, 3.6). One that has no word of its own gets that of its kind, because clients of
 // that pair know no others.
@@ -151,7 +158,7 @@ func fail(w http.ResponseWriter, r *http.Request, s shape, err error) {
 		return
 	}
 	if e.Code == otl.ErrToken.Code || e.Code == otl.ErrTokenMissing.Code {
-		wire.JSON(w, http.StatusUnauthorized, map[string]any{"message": "Invalid token", "error_code": http.StatusUnauthorized})
+		wire.JSON(w, http.StatusUnauthorized, restBody{Message: "Invalid token", Code: http.StatusUnauthorized})
 		return
 	}
 	switch s {
@@ -166,7 +173,7 @@ func fail(w http.ResponseWriter, r *http.Request, s shape, err error) {
 		wire.JSON(w, code, map[string]any{"error_code": strconv.Itoa(code), "message": text})
 	default:
 		code := status(e)
-		wire.JSON(w, code, map[string]any{"message": said(e), "error_code": code})
+		wire.JSON(w, code, restBody{Message: said(e), Code: code})
 	}
 }
 

@@ -114,9 +114,9 @@ func TestContract33_EveryErrorOfALink(t *testing.T) {
 			t.Fatal(err)
 		}
 		failed(t, send("jane@dev.test", callback), http.StatusNotFound, `{"error_code":"404","message":"App not found"}`)
-		failed(t, x.redeem(t, "x", nil), http.StatusUnauthorized, `{"error_code":401,"message":"Invalid token"}`)
+		failed(t, x.redeem(t, "x", nil), http.StatusUnauthorized, `{"message":"Invalid token","error_code":401}`)
 		x.bearer += "x"
-		failed(t, send("jane@dev.test", callback), http.StatusUnauthorized, `{"error_code":401,"message":"Invalid token"}`)
+		failed(t, send("jane@dev.test", callback), http.StatusUnauthorized, `{"message":"Invalid token","error_code":401}`)
 	})
 }
 

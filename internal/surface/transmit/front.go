@@ -58,7 +58,7 @@ func failFront(w http.ResponseWriter, r *http.Request, err error) {
 	switch e := otl.As(err); e.Kind {
 	case otl.Unauthenticated, otl.Forbidden, otl.Conflict:
 		e = wire.Failed(w, r, err)
-		wire.JSON(w, http.StatusBadRequest, map[string]any{"message": []string{e.Text}, "error_code": http.StatusBadRequest})
+		wire.JSON(w, http.StatusBadRequest, restBody{Message: []string{e.Text}, Code: http.StatusBadRequest})
 	case otl.NotFound:
 		failUsers(w, r, otl.NoSuch("user").Because(err))
 	default:

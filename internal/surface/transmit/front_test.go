@@ -139,7 +139,7 @@ func TestFrontIDToken(t *testing.T) {
 func TestFrontSignUp(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
-		const nobody = `{"error_code":404,"message":"User not found"}`
+		const nobody = `{"message":"User not found","error_code":404}`
 		fresh := object{"email": "fresh@dev.test", "redirect_uri": callback, "create_new_user": true}
 		failed(t, x.post(t, "/v1/auth/otp/email", fresh), http.StatusNotFound, nobody)
 		x.Person(t, "shopper@dev.test", x.Shop.Site)

@@ -209,7 +209,7 @@ func TestContract39_ANumberThatAMemberHas(t *testing.T) {
 		x.Sees(t, shopper, x.Shop.Site, otl.FieldPhone)
 		for _, number := range []string{proven, written, several} {
 			for _, body := range []object{{"phone_number": number}, {"phone_number": number, "email": "new@dev.test"}} {
-				failed(t, x.post(t, "/cis/v1/users", body), http.StatusConflict, `{"error_code":409,"message":"A user with this identifier exists already","ts_error_code":"identifier_already_in_use"}`)
+				failed(t, x.post(t, "/cis/v1/users", body), http.StatusConflict, `{"message":"A user with this identifier exists already","error_code":409,"ts_error_code":"identifier_already_in_use"}`)
 			}
 		}
 		var said []string
@@ -220,7 +220,7 @@ func TestContract39_ANumberThatAMemberHas(t *testing.T) {
 			if i > 0 { // the first of its kind finds fewer rows
 				said = append(said, fmt.Sprintf("%d %v, %d transactions, %d statements", r.Status, len(r.JSON["result"].(object)), after.Writes-before.Writes, after.Statements-before.Statements))
 			}
-			failed(t, x.post(t, "/v1/users", object{"phone_number": number}), http.StatusConflict, `{"error_code":409,"message":"A user with this identifier exists already","ts_error_code":"identifier_already_in_use"}`)
+			failed(t, x.post(t, "/v1/users", object{"phone_number": number}), http.StatusConflict, `{"message":"A user with this identifier exists already","error_code":409,"ts_error_code":"identifier_already_in_use"}`)
 		}
 		if said[0] != said[1] || said[0] != said[2] {
 			t.Errorf("of nobody, of who hides it, of another site's:\n%s", strings.Join(said, "\n"))

@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/onetimelogin/otl/internal/account"
 	"github.com/onetimelogin/otl/internal/ledger"
@@ -169,11 +172,46 @@ func read(w http.ResponseWriter, r *http.Request, in any) error {
 	case !wire.Sends(r, wire.MediaJSON):
 		return &otl.Error{Kind: otl.Malformed, Code: "body_unreadable", Text: "Send the body as Content-Type: application/json."}
 	}
-	if err := wrongType(json.Unmarshal(raw, in)); err != nil {
+	return parse(raw, in)
+}
+
+// parse reads a JSON object as strictly as the native wire does, but for members that nobody knows.
+func parse(raw []byte, in any) error {
+	all, err := wire.ReadJSON(raw)
+	if err != nil {
 		return err
 	}
-	if strings.Contains(string(raw), `\u0000`) {
-		return &otl.Error{Kind: otl.Malformed, Code: "malformed_json", Text: "The body holds a NUL."}
+	if err := spelled(all, reflect.TypeOf(in), ""); err != nil {
+		return err
+	}
+	return wrongType(json.Unmarshal(raw, in))
+}
+
+// spelled refuses members whose names differ from those of a type in case alone, which encoding/json
+// takes for them.
+func spelled(v any, t reflect.Type, path string) error {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	all, ok := v.(map[string]any)
+	if !ok || t.Kind() != reflect.Struct {
+		return nil
+	}
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "" {
+			continue
+		}
+		for _, key := range slices.Sorted(maps.Keys(all)) {
+			if key != name && strings.EqualFold(key, name) {
+				return otl.InvalidField(wire.Show(path+key), "unknown_field", "is spelled "+name)
+			}
+		}
+		if one, given := all[name]; given {
+			if err := spelled(one, f.Type, path+name+"."); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -226,7 +264,7 @@ type attributes struct {
 // from notes where a person sits. The id of his device is checked alone: what devices are
 // trusted is no word of a site's.
 func (c *call) from(a attributes, device string) error {
-	if len(device) > 80 {
+	if utf8.RuneCountInString(device) > 80 {
 		return otl.InvalidField("device_id", "too_long", "must be at most 80 characters")
 	}
 	req := otl.RequestOf(c.r.Context())

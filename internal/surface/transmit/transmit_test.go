@@ -187,7 +187,7 @@ func TestTokenEndpoint(t *testing.T) {
 func TestOnlyAClientTokenOpensTheCalls(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
-		const invalid = `{"error_code":401,"message":"Invalid token"}`
+		const invalid = `{"message":"Invalid token","error_code":401}`
 		native := x.Login(t, x.Notes, "jane@dev.test").Text("access_token")
 		tokens := x.verify(t, x.code(t, nil), nil).Want(t, http.StatusOK)
 		other := x.token(t, url.Values{"resource": {"https://api.notes.test"}}).Text("access_token")
@@ -520,7 +520,7 @@ func TestSessions(t *testing.T) {
 		if n, _ := out.JSON["sessions_count"].(float64); n < 1 {
 			t.Errorf("%s", out.Raw)
 		}
-		failed(t, x.Do(t, otltest.Call{Method: http.MethodPost, Path: "/cis/v1/auth/logout", Bearer: last}), http.StatusUnauthorized, `{"error_code":401,"message":"Invalid token"}`)
+		failed(t, x.Do(t, otltest.Call{Method: http.MethodPost, Path: "/cis/v1/auth/logout", Bearer: last}), http.StatusUnauthorized, `{"message":"Invalid token","error_code":401}`)
 		x.Do(t, otltest.Call{Path: "/api/v1/users/me", Bearer: foreign.Text("access_token")}).Want(t, http.StatusUnauthorized)
 	})
 }

@@ -76,7 +76,7 @@ func readUser(w http.ResponseWriter, r *http.Request, without ...string) (in use
 	if err != nil {
 		return in, nil, err
 	}
-	if err := wrongType(json.Unmarshal(raw, &in)); err != nil {
+	if err := parse(raw, &in); err != nil {
 		return in, nil, err
 	}
 	return in, all, in.check()
@@ -172,6 +172,9 @@ func (s users) createUser(c *call, r *http.Request) (any, error) {
 	if change.Data, err = in.kept(all); err != nil {
 		return nil, err
 	}
+	if in.Credentials != nil && in.Credentials.Password == "" { // whoever sends them thinks that he has one
+		return nil, otl.InvalidField("credentials.password", "required", "is required")
+	}
 	cr := account.Creation{Site: &c.site, Profile: in.profile(), Change: change, Sole: true}
 	if in.Email != nil {
 		cr.Email = *in.Email
@@ -264,7 +267,7 @@ func failPassword(w http.ResponseWriter, r *http.Request, err error) {
 		word, text, code = "user_not_found", "User not found", http.StatusNotFound
 	case e.Code == account.ErrHasPassword.Code, e.Code == account.ErrNoPassword.Code:
 		word, code = "auth_password_already_configured", http.StatusConflict
-	case e.Field == "password" && e.More[0].Code != "required":
+	case e.Field == "password" && !slices.Contains([]string{"required", "wrong_type", "bad_characters"}, e.More[0].Code):
 		word = "auth_password_weak"
 	case e.Kind == otl.Invalid, e.Kind == otl.Malformed:
 		word = "system_invalid_input"

@@ -48,8 +48,8 @@ func TestUpdatingUsers(t *testing.T) {
 		if fmt.Sprint(x.user(t, joe)) != fmt.Sprint(got) {
 			t.Errorf("%v, not %v", x.user(t, joe), got)
 		}
-		failed(t, x.put(t, "/v1/users/"+x.jane.ID, object{"external_user_id": "1"}), http.StatusConflict, `{"error_code":409,"message":"A user with this identifier exists already","ts_error_code":"identifier_already_in_use"}`)
-		failed(t, x.put(t, "/v1/users/01HKZ3M5Q8J9X2V7C4B6N1D0FG", object{}), http.StatusNotFound, `{"error_code":404,"message":"User not found"}`)
+		failed(t, x.put(t, "/v1/users/"+x.jane.ID, object{"external_user_id": "1"}), http.StatusConflict, `{"message":"A user with this identifier exists already","error_code":409,"ts_error_code":"identifier_already_in_use"}`)
+		failed(t, x.put(t, "/v1/users/01HKZ3M5Q8J9X2V7C4B6N1D0FG", object{}), http.StatusNotFound, `{"message":"User not found","error_code":404}`)
 		x.put(t, "/v1/users/"+joe, object{}).Want(t, http.StatusOK)
 		for _, bad := range []object{
 			{"credentials": object{"password": otltest.Password}},
@@ -139,7 +139,7 @@ func TestD1_PasswordsOfTheSitesOwnPeople(t *testing.T) {
 		failed(t, x.put(t, "/v1/users/01HKZ3M5Q8J9X2V7C4B6N1D0FG/password", object{"password": otltest.Password}), http.StatusNotFound, `{"error_code":"user_not_found","message":"User not found"}`)
 
 		// Not of the site's making, known elsewhere, or proven: only he himself.
-		const no = `{"error_code":403,"message":"This person is known to other sites or has proven an address. Only he himself can change that."}`
+		const no = `{"message":"This person is known to other sites or has proven an address. Only he himself can change that.","error_code":403}`
 		failed(t, x.put(t, "/v1/users/"+x.jane.ID+"/password", object{"password": "another-horse-9"}), http.StatusForbidden, no)
 		ann := x.made(t, object{"email": "ann@dev.test", "credentials": object{"password": otltest.Password, "force_replace": false}})
 		x.Login(t, x.Shop, "ann@dev.test")

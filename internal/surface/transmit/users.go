@@ -298,9 +298,9 @@ func failUsers(w http.ResponseWriter, r *http.Request, err error) {
 	otl.RequestOf(r.Context()).Err = err
 	switch {
 	case e.Code == otl.NoSuch("").Code:
-		wire.JSON(w, http.StatusNotFound, map[string]any{"message": "User not found", "error_code": http.StatusNotFound})
+		wire.JSON(w, http.StatusNotFound, restBody{Message: "User not found", Code: http.StatusNotFound})
 	case e.Code == otl.ErrEmailTaken.Code, e.Code == otl.ErrUsernameTaken.Code, e.Code == account.ErrPhoneTaken.Code, e.Code == account.ErrExternalIDTaken.Code:
-		wire.JSON(w, http.StatusConflict, map[string]any{"message": "A user with this identifier exists already", "error_code": http.StatusConflict, "ts_error_code": "identifier_already_in_use"})
+		wire.JSON(w, http.StatusConflict, restBody{"A user with this identifier exists already", http.StatusConflict, "identifier_already_in_use"})
 	case e.Kind == otl.Invalid || e.Kind == otl.Malformed && e.Code != wire.CodeTooLarge:
 		var all []string
 		for _, one := range e.More {
@@ -309,7 +309,7 @@ func failUsers(w http.ResponseWriter, r *http.Request, err error) {
 		if len(all) == 0 {
 			all = []string{e.Text}
 		}
-		wire.JSON(w, http.StatusBadRequest, map[string]any{"message": all, "error_code": http.StatusBadRequest})
+		wire.JSON(w, http.StatusBadRequest, restBody{Message: all, Code: http.StatusBadRequest})
 	default:
 		fail(w, r, restShape, err)
 	}

@@ -46,7 +46,7 @@ func TestUsers(t *testing.T) {
 
 		// Other sites' people are as unknown as nobody, and what was not granted is not shown.
 		x.Person(t, "shopper@dev.test", x.Shop.Site)
-		const nobody = `{"error_code":404,"message":"User not found"}`
+		const nobody = `{"message":"User not found","error_code":404}`
 		for _, path := range []string{"01HKZ3M5Q8J9X2V7C4B6N1D0FG", "x", "%00", "email/shopper@dev.test", "email/nobody@dev.test", "email/x", "phone/+491705550199", "phone/1", "username/jane", "external-user-id/8", "identifier?identifier_name=user_id&identifier_value=8"} {
 			failed(t, get(path), http.StatusNotFound, nobody)
 		}
@@ -54,7 +54,7 @@ func TestUsers(t *testing.T) {
 			t.Errorf("%s", jane.Raw)
 		}
 
-		failed(t, x.post(t, "/v1/users", object{"email": "joe@dev.test"}), http.StatusConflict, `{"error_code":409,"message":"A user with this identifier exists already","ts_error_code":"identifier_already_in_use"}`)
+		failed(t, x.post(t, "/v1/users", object{"email": "joe@dev.test"}), http.StatusConflict, `{"message":"A user with this identifier exists already","error_code":409,"ts_error_code":"identifier_already_in_use"}`)
 		for _, bad := range []any{
 			object{},
 			object{"email": "x"},
@@ -88,7 +88,7 @@ func (x *tenant) leaves(t *testing.T, id string) {
 	get := func(path string) otltest.Reply {
 		return x.Do(t, otltest.Call{Path: "/v1/users/" + path, Bearer: x.bearer})
 	}
-	const nobody = `{"error_code":404,"message":"User not found"}`
+	const nobody = `{"message":"User not found","error_code":404}`
 	other := x.made(t, object{"email": "other@dev.test"})
 	for _, path := range []string{"/v1/users/" + id + "/apps", "/cis/v1/manage/users/" + other} {
 		if r := x.Do(t, otltest.Call{Method: http.MethodDelete, Path: path, Bearer: x.bearer}); r.Status != http.StatusNoContent || len(r.Raw) != 0 {

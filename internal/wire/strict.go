@@ -1,4 +1,4 @@
-package native
+package wire
 
 import (
 	"bytes"
@@ -23,10 +23,10 @@ func malformed(code, text string) error {
 	return &otl.Error{Kind: otl.Malformed, Code: code, Text: text}
 }
 
-// readJSON reads the object of a JSON body as strictly as the format allows.
+// ReadJSON reads the object of a JSON body as strictly as the format allows.
 // encoding/json would take the last of two equal keys, replace what is no UTF-8
 // and go as deep as asked; what two parsers read differently is refused instead.
-func readJSON(body []byte) (map[string]any, error) {
+func ReadJSON(body []byte) (map[string]any, error) {
 	if !utf8.Valid(body) {
 		return nil, malformed("malformed_json", "The body is not valid UTF-8.")
 	}
@@ -173,10 +173,10 @@ func (s *strict) text(v string) error {
 }
 
 // at gives the path to where the walk stands, as it may be shown.
-func (s *strict) at() string { return show(strings.TrimPrefix(strings.Join(s.path, ""), ".")) }
+func (s *strict) at() string { return Show(strings.TrimPrefix(strings.Join(s.path, ""), ".")) }
 
-// show cuts a path made of a caller's own keys to what fits in a message.
-func show(path string) string {
+// Show cuts a path made of a caller's own keys to what fits in a message.
+func Show(path string) string {
 	path = strings.Map(func(r rune) rune {
 		if r < ' ' {
 			return -1
