@@ -272,13 +272,12 @@ func endAll(ctx context.Context, tx *store.Tx, s *Sessions, userID, siteID, keep
 	if err := factor.Forgotten(ctx, tx, userID, siteID, s.Now()); err != nil {
 		return 0, nil, err
 	}
-	if err := tx.Tickets.VoidProofs(ctx, userID, siteID, s.Now()); err != nil {
-		return 0, nil, err
+	opened := otl.PurposeLinkCode // what links that he opened gave sites
+	if reason == otl.EndUserDisabled {
+		opened = "" // who is disabled is told so, and not that his link is none
 	}
-	if reason != otl.EndUserDisabled { // who is disabled is told so, and not that his link is none
-		if err := tx.Tickets.VoidOpened(ctx, userID, siteID, s.Now()); err != nil {
-			return 0, nil, err
-		}
+	if err := tx.Tickets.VoidProofs(ctx, userID, siteID, opened, s.Now()); err != nil {
+		return 0, nil, err
 	}
 	if siteID == "" && reason != otl.EndUserDisabled { // no browser offers him any more (H14); who is disabled may be enabled
 		if err := tx.Sessions.Overrule(ctx, userID, reason); err != nil {

@@ -263,17 +263,10 @@ func (g Tickets) VoidChanges(ctx context.Context, userID string, now time.Time) 
 }
 
 // VoidProofs makes worthless what keeps a proof of a person for later, at one site or, for
-// "", at whichever: devices he trusts, second steps under way, session tokens.
-func (g Tickets) VoidProofs(ctx context.Context, userID, siteID string, now time.Time) error {
-	_, err := g.exec(ctx, `UPDATE tickets SET expires_at = $1 WHERE user_id = $2 AND purpose IN ('trusted_device', 'second_step', 'session_token')
-		AND `+unused+` AND ($3 = '' OR site_id = $3) AND expires_at > $1`, millis(now), userID, siteID)
-	return err
-}
-
-// VoidOpened is VoidProofs of what links that a person opened gave sites.
-func (g Tickets) VoidOpened(ctx context.Context, userID, siteID string, now time.Time) error {
-	_, err := g.exec(ctx, `UPDATE tickets SET expires_at = $1 WHERE user_id = $2 AND purpose = 'link_code'
-		AND `+unused+` AND ($3 = '' OR site_id = $3) AND expires_at > $1`, millis(now), userID, siteID)
+// "", at whichever: devices he trusts, second steps under way, session tokens, and those of one purpose more.
+func (g Tickets) VoidProofs(ctx context.Context, userID, siteID string, more otl.Purpose, now time.Time) error {
+	_, err := g.exec(ctx, `UPDATE tickets SET expires_at = $1 WHERE user_id = $2 AND purpose IN ('trusted_device', 'second_step', 'session_token', $4)
+		AND `+unused+` AND ($3 = '' OR site_id = $3) AND expires_at > $1`, millis(now), userID, siteID, string(more))
 	return err
 }
 
