@@ -48,16 +48,13 @@ func TestTiming(t *testing.T) {
 		o.Limits, o.Argon2 = true, secret.Argon2{Memory: 19 << 10, Time: 2, Threads: 1}
 	})
 	kinds := []string{"member", "elsewhere", "unproven", "disabled", otltest.Nobody}
-	crowds := make([]otltest.Crowd, (samples+samples/10)/otltest.PerPerson+1)
-	for n := range crowds {
-		crowds[n] = w.Crowd(t, n, kinds...)
-	}
+	people := (samples+samples/10)/otltest.PerPerson + 1
 	mails := w.Register(t, site.Registration{Name: "Mails", Callbacks: []string{"https://mails.test/callback"}})
 	ways := []string{"email_code", "link"}
 	if _, err := w.Sites.Set(t.Context(), mails.Site.ID, site.Change{Ways: &ways}); err != nil {
 		t.Fatal(err)
 	}
-	for _, one := range []struct {
+	for k, one := range []struct {
 		name, path, form string
 		change           map[string]string
 		code             bool // one was asked for, and a wrong one is entered
@@ -71,6 +68,10 @@ func TestTiming(t *testing.T) {
 		{"/forgot", "/forgot", "/forgot", nil, false, false},
 		{"/signup without a password", request(mails, nil), "/signup", map[string]string{"name": "Nia New"}, false, false},
 	} {
+		crowds := make([]otltest.Crowd, people) // of its own: a hundred wrong passwords in a row shut a person out
+		for n := range crowds {
+			crowds[n] = w.Crowd(t, k*people+n, kinds...)
+		}
 		otltest.Compare(one.name, samples, kinds, func(i int, kind string) time.Duration {
 			w.Clock.Advance(70 * time.Minute) // beyond any pause, and below the limits of a day
 			named := crowds[i/otltest.PerPerson].Of(kind)
