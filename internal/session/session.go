@@ -273,8 +273,8 @@ func endAll(ctx context.Context, tx *store.Tx, s *Sessions, userID, siteID, keep
 		return 0, nil, err
 	}
 	opened := otl.PurposeLinkCode // what links that he opened gave sites
-	if reason == otl.EndUserDisabled {
-		opened = "" // who is disabled is told so, and not that his link is none
+	if reason == otl.EndUserDisabled || reason == otl.EndSuspended {
+		opened = "" // the site is told so of whoever is kept out, and not that his link is none
 	}
 	if err := tx.Tickets.VoidProofs(ctx, userID, siteID, opened, s.Now()); err != nil {
 		return 0, nil, err
