@@ -141,7 +141,7 @@ func sitesPolicy(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "mfa SITE off|optional|required|roles", Short: "Set when a site asks for a second factor", Args: cobra.ExactArgs(2),
 		Long: "Sets when a site asks for a second factor: never, of people who have one, of everybody, or of everybody with\n" +
-			"one of the roles named, which the site must have. With --trust-days, also for how many days a device that somebody trusts spares him that\n" +
+			"one of the roles named, which the site must have (POST /api/v1/roles makes them). With --trust-days, also for how many days a device that somebody trusts spares him that\n" +
 			"(0 for never); fewer days hold at once for devices that are trusted already.",
 		Example: "  otl sites mfa notes roles --roles admin,editor",
 		RunE: func(c *cobra.Command, args []string) error {

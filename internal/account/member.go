@@ -71,7 +71,8 @@ func (a Consents) Disconnect(ctx context.Context, siteID, userID string) error {
 }
 
 // leave ends what a person granted a site, and what was sent to him to sign in there, or handed to the site: by that it would have
-// him back, without his doing anything (D1). It begins with his row, as all does that takes away what was sent to somebody.
+// him back, without his doing anything (D1). It begins with his row, as all does that takes away what was sent to somebody; where whoever
+// uses that at the same moment holds it already, PostgreSQL ends one of the two, which is tried again.
 func leave(ctx context.Context, tx *store.Tx, a *Accounts, siteID, userID string) error {
 	_, err := tx.Grants.Member(ctx, siteID, userID)
 	if errors.Is(err, store.ErrNotFound) {

@@ -114,7 +114,7 @@ func (v Voice) fill(text string) string {
 	for name, value := range v.data {
 		switch name {
 		case DataMinutes, DataLinkMinutes:
-			value = v.count("minutes", value)
+			value = v.minutes(value)
 		case DataAttempts:
 			value = v.count("attempts", value)
 		case DataShared:
@@ -125,6 +125,15 @@ func (v Voice) fill(text string) string {
 		pairs = append(pairs, "{"+name+"}", value)
 	}
 	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// minutes says how long a number of minutes is: in hours from two on, where these are whole ones, for it is
+// not to promise more. What is no number stays as it is.
+func (v Voice) minutes(number string) string {
+	if n, err := strconv.Atoi(number); err == nil && n >= 120 && n%60 == 0 {
+		return v.count("hours", strconv.Itoa(n/60))
+	}
+	return v.count("minutes", number)
 }
 
 // count says a number of something in the form of the plural that the language has for it

@@ -31,6 +31,10 @@ func TestMinutesAreCounted(t *testing.T) {
 		{"ar", "15", "لمدة 15 دقيقة"},
 		{"he", "2", "למשך שתי דקות"},
 		{"ja", "1", "有効期限は1分"},
+		{"en", "119", "works for 119 minutes, once"},
+		{"en", "120", "works for 2 hours, once"},
+		{"en", "150", "works for 150 minutes, once"},
+		{"de", "1440", "gilt 24 Stunden und"},
 		{"en", "a few", "works for a few, once"},
 	} {
 		said := message.Speak(map[string]string{message.DataMinutes: c.n}, c.lang).Say("signin_info")

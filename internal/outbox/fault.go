@@ -53,7 +53,8 @@ func (d discretion) Error() string { return d.said }
 func (d discretion) Unwrap() error { return d.error }
 
 // discreet gives an error of a provider without what opens something in the message: some repeat what they were sent, and
-// errors are kept, listed and logged (OT-23). Of a text that was cut also what a secret begins with goes from its end.
+// errors are kept, listed and logged (OT-23). Of a text that was cut also what a secret begins with goes from its end,
+// from three characters on: fewer are often the end of something else, as of a reply code.
 func discreet(m otl.Message, err error) error {
 	if err == nil {
 		return nil
@@ -66,7 +67,7 @@ func discreet(m otl.Message, err error) error {
 			continue
 		}
 		said = strings.ReplaceAll(said, secret, "…")
-		for n := len(secret) - 1; n > 0; n-- {
+		for n := len(secret) - 1; n > 2; n-- {
 			if rest, cut := strings.CutSuffix(said, secret[:n]); cut {
 				said = rest + "…"
 				break

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,6 +76,12 @@ func TestAU07_DecisionsStandInTheirOrderWhateverClocksSaid(t *testing.T) {
 				`INSERT INTO consents (user_id, site_id, fields, since_at) VALUES ('jane', 'a', 'email', 25)`)
 			if got, first := decisions(t, st, "jane"), " a:email:25 c:phone:30"; len(got) < len(first) || got[:len(first)] != first {
 				t.Errorf("of an older node:%s", got)
+			}
+			write(t, st, func(ctx context.Context, tx *store.Tx) error {
+				return tx.Grants.Put(ctx, otl.Grant{UserID: "jane", SiteID: "b", Fields: otl.Fields{otl.FieldPhone}, CreatedAt: time.UnixMilli(22), UpdatedAt: time.UnixMilli(22)})
+			})
+			if got, first := decisions(t, st, "jane"), " b:phone:22 "; !strings.HasPrefix(got, first) || !strings.Contains(got, "a:email:25") {
+				t.Errorf("after one of an older node:%s", got)
 			}
 			if got := decisions(t, st, "john"); got != " a:email:50" {
 				t.Errorf("of another person:%s", got)

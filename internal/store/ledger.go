@@ -18,6 +18,11 @@ func (g group) decided(ctx context.Context, gr otl.Grant) error {
 		millis(gr.UpdatedAt), gr.UserID, gr.SiteID, gr.Fields.String()); err != nil {
 		return err
 	}
+	// What a node of the program before wrote has no place: it stands before what is written from now on.
+	if _, err := g.exec(ctx, `UPDATE consents SET place = (SELECT COALESCE(max(b.place), 0) FROM consents b WHERE b.user_id = $1)
+		WHERE user_id = $1 AND place IS NULL`, gr.UserID); err != nil {
+		return err
+	}
 	_, err := g.exec(ctx, `INSERT INTO consents (user_id, site_id, fields, since_at, place)
 		VALUES ($1, $2, $3, $4, (SELECT COALESCE(max(place), 0) + 1 FROM consents WHERE user_id = $1))
 		ON CONFLICT (user_id, site_id) WHERE until_at IS NULL DO NOTHING`, gr.UserID, gr.SiteID, gr.Fields.String(), millis(gr.UpdatedAt))

@@ -101,7 +101,7 @@ func (w *where) filter(f otl.Filter) string {
 		return w.text(f, `u.id`, f.Text)
 	case otl.AttrExternalID:
 		if f.Op == otl.OpEqual && f.Text != "" {
-			return `(` + w.text(f, `r.external_id`, f.Text) + `)`
+			return `(r.external_id IS NOT NULL AND ` + w.text(f, `r.external_id`, f.Text) + `)` // of whom nothing is kept NOT is true
 		}
 		return w.text(f, `COALESCE(r.external_id, '')`, f.Text)
 	case otl.AttrEmail:
