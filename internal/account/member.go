@@ -104,24 +104,22 @@ func leave(ctx context.Context, tx *store.Tx, a *Accounts, siteID, userID string
 	return err
 }
 
-// recall makes worthless what was sent to a person to sign in with at a site, or handed to the site.
+// recall makes worthless what was sent to a person to sign in with at a site, or handed to the site; what opened links gave
+// it ends with his sessions.
 func recall(ctx context.Context, tx *store.Tx, a *Accounts, siteID, userID string) error {
-	for _, p := range []otl.Purpose{otl.PurposeSignIn, otl.PurposeLinkCode} {
-		sent, err := tx.Tickets.Of(ctx, userID, p, siteID, a.Now(), mostSent)
-		if err != nil {
+	sent, err := tx.Tickets.Of(ctx, userID, otl.PurposeSignIn, siteID, a.Now(), mostSent)
+	if err != nil {
+		return err
+	}
+	for _, t := range sent {
+		if _, err := tx.Tickets.Drop(ctx, userID, t.Purpose, t.ID, a.Now()); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
-		}
-		for _, t := range sent {
-			if _, err := tx.Tickets.Drop(ctx, userID, p, t.ID, a.Now()); err != nil && !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
 		}
 	}
 	return nil
 }
 
-// mostSent is more than what a person has been sent at a site that is good by itself: of the codes that openings of a link without
-// a page lead to there may be many, which are none once the link is.
+// mostSent is more than what a person has been sent at a site that is still good.
 const mostSent = 100
 
 // Delete removes a person from the network, at once and for good, and tells him nothing: that is whose want it

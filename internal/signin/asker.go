@@ -3,14 +3,11 @@ package signin
 import (
 	"cmp"
 	"context"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
-	"github.com/onetimelogin/otl/internal/secret"
-	"github.com/onetimelogin/otl/internal/store"
 )
 
 // asker is what is known of whoever asks for a link: where a site's server calls, what it says of the person. A link
@@ -39,54 +36,4 @@ func (r CodeRequest) conversation(t otl.Ticket) string {
 		return flow
 	}
 	return strings.Join([]string{t.SiteID, cmp.Or(t.UserID, r.Who.Value), strconv.FormatInt(t.CreatedAt.Truncate(resends).Unix(), 10)}, " ")
-}
-
-// Left is a site that a link which no longer works was for.
-type Left struct {
-	Site otl.Site
-	Back string // where it is reached, "" where nobody knows
-}
-
-// Left gives whoever holds a link that no longer works the site to go back to, which can send him another: he who holds
-// it has had a mail of that site, and learns no more of it than its name and address. It is none where the link is
-// unknown, or was for the account here, or the site is gone.
-func (s Restarts) Left(ctx context.Context, token string) (Left, error) {
-	digest := secret.Digest(token)
-	t, err := s.Store.Read.Tickets.Any(ctx, otl.PurposeSignIn, digest)
-	if errors.Is(err, store.ErrNotFound) {
-		t, err = s.Store.Read.Tickets.Replacing(ctx, otl.PurposeSignIn, digest)
-	}
-	if err != nil {
-		return Left{}, missing(err)
-	}
-	site, err := s.Partner(ctx, t.SiteID)
-	if err != nil {
-		return Left{}, missing(err)
-	}
-	of := otl.Flow{SiteID: t.SiteID, Asked: otl.Asked{Redirect: t.Data[dataRedirect], Client: t.Data[dataClient]}}
-	if id := t.Data[dataFlow]; id != "" {
-		if of, err = s.Store.Read.Flows.Live(ctx, id, s.Now().Add(-restartable)); missing(err) != nil {
-			return Left{}, err
-		}
-	}
-	_, err = s.still(ctx, of)
-	back := otl.Origin(of.Asked.Redirect)
-	if missing(err) != nil {
-		return Left{}, err
-	}
-	if err != nil || !strings.HasPrefix(back, "https://") && !strings.HasPrefix(back, "http://") { // no browser goes to an app's
-		back = ""
-	}
-	if back == "" && site.Domain != "" {
-		back = "https://" + site.Domain
-	}
-	return Left{site, back}, nil
-}
-
-// missing gives an error that is more than that something is not there, or is no more what it was.
-func missing(err error) error {
-	if errors.Is(err, store.ErrNotFound) || errors.Is(err, ErrSite) || errors.Is(err, ErrRedirect) {
-		return nil
-	}
-	return err
 }

@@ -3,6 +3,7 @@ package signin
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -13,7 +14,7 @@ import (
 // restartable is how long after its end a visit can be begun anew. It is kept for as long.
 const restartable = 23 * time.Hour
 
-// Restarts begins visits anew that took too long.
+// Restarts begins visits anew that took too long, and leads back from links that no longer work.
 type Restarts struct{ *Flows }
 
 // Overdue gives a visit of a browser that took too long and can be begun anew, with its
@@ -108,4 +109,54 @@ func (s Restarts) anew(ctx context.Context, was otl.Flow, site otl.Site, browser
 		err = s.save(ctx, Visit{Flow: f})
 	}
 	return f, site, err
+}
+
+// Left is a site that a link which no longer works was for.
+type Left struct {
+	Site otl.Site
+	Back string // where it is reached, "" where nobody knows
+}
+
+// Left gives whoever holds a link that no longer works the site to go back to, which can send him another: he who holds
+// it has had a mail of that site, and learns no more of it than its name and address. It is none where the link is
+// unknown, or was for the account here, or the site is gone.
+func (s Restarts) Left(ctx context.Context, token string) (Left, error) {
+	digest := secret.Digest(token)
+	t, err := s.Store.Read.Tickets.Any(ctx, otl.PurposeSignIn, digest)
+	if errors.Is(err, store.ErrNotFound) {
+		t, err = s.Store.Read.Tickets.Replacing(ctx, otl.PurposeSignIn, digest)
+	}
+	if err != nil {
+		return Left{}, missing(err)
+	}
+	site, err := s.Partner(ctx, t.SiteID)
+	if err != nil {
+		return Left{}, missing(err)
+	}
+	of := otl.Flow{SiteID: t.SiteID, Asked: otl.Asked{Redirect: t.Data[dataRedirect], Client: t.Data[dataClient]}}
+	if id := t.Data[dataFlow]; id != "" {
+		if of, err = s.Store.Read.Flows.Live(ctx, id, s.Now().Add(-restartable)); missing(err) != nil {
+			return Left{}, err
+		}
+	}
+	_, err = s.still(ctx, of)
+	back := otl.Origin(of.Asked.Redirect)
+	if missing(err) != nil {
+		return Left{}, err
+	}
+	if err != nil || !strings.HasPrefix(back, "https://") && !strings.HasPrefix(back, "http://") { // no browser goes to an app's
+		back = ""
+	}
+	if back == "" && site.Domain != "" {
+		back = "https://" + site.Domain
+	}
+	return Left{site, back}, nil
+}
+
+// missing gives an error that is more than that something is not there, or is no more what it was.
+func missing(err error) error {
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, ErrSite) || errors.Is(err, ErrRedirect) {
+		return nil
+	}
+	return err
 }

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -193,13 +192,6 @@ func parse(raw []byte, in any) error {
 func spelled(v any, t reflect.Type, path string) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
-	}
-	if list, ok := v.([]any); ok && t.Kind() == reflect.Slice {
-		for i, one := range list {
-			if err := spelled(one, t.Elem(), path+strconv.Itoa(i)+"."); err != nil {
-				return err
-			}
-		}
 	}
 	all, ok := v.(map[string]any)
 	if !ok || t.Kind() != reflect.Struct {
