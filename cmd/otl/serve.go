@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -52,11 +51,6 @@ type hooks struct {
 // Little is in use, so the usual 100 has it run all the time: 200 gives a tenth more of
 // everything for ten megabytes (GOGC says otherwise).
 const gcPercent = 200
-
-// spare is how many more goroutines may run than there are processors. One that waits for the
-// disk keeps its place until the runtime notices: without a spare one a processor stands idle
-// meanwhile, and the one writer of SQLite then waits for its turn (ADR 52). GOMAXPROCS says otherwise.
-const spare = 1
 
 // serve runs a node until ctx ends. Whatever can be refused is refused before
 // the database is opened, so that a start that fails leaves nothing behind.
@@ -114,11 +108,6 @@ func (a *app) serve(ctx context.Context, defaults, flags map[string]string, h ho
 		if err := h.seed(ctx, r.n, c.PublicURL); err != nil {
 			return err
 		}
-	}
-	// After the sizes that follow from the processors are set. Where a container gives fewer than there are
-	// the kernel would stop all of it for what one more uses.
-	if procs := runtime.GOMAXPROCS(0); procs == runtime.NumCPU() && a.getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(procs + spare)
 	}
 	return r.serve(ctx, func() error {
 		r.log.Info("ready", "url", c.PublicURL, "listen", r.ln.Addr().String(), "admin", r.admin(), "database", r.n.Store.Stats().Engine,

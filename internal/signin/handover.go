@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/session"
@@ -100,36 +102,11 @@ type SessionToken struct {
 // HandOver gives a session token for somebody who has proven who he is, or begins the
 // second step that is due. No session is opened. The errors are those of Enter.
 func (s *SecondStep) HandOver(ctx context.Context, p Proved, d Door, h Handover) (SessionToken, error) {
-	known := h
-	if ok, err := s.returns(ctx, p.Site.ID, h); err != nil {
-		return SessionToken{}, err
-	} else if !ok {
-		known.ReturnTo = ""
-	}
-	from := otl.RequestOf(ctx)
 	var out SessionToken
 	var refused error
-	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		out, refused = SessionToken{}, nil
-		p := p // each run begins anew
-		_, offers, no, err := s.pass(ctx, tx, &p, from)
-		if refused = no; err != nil || no != nil {
-			return err
-		}
-		if len(offers) > 0 {
-			d := d
-			d.Data = h.with(d.Data)
-			out.Step, err = s.begin(ctx, tx, p, d, offers)
-			out.Standing = p.Standing
-			return err
-		}
-		if err := s.came(ctx, tx, &p); err != nil {
-			return err
-		}
-		if err := grant(ctx, tx, s, &p); err != nil {
-			return err
-		}
-		out, err = s.hand(ctx, tx, p, d.Client, known)
+	from := otl.RequestOf(ctx)
+	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		out, refused, err = s.handOver(ctx, tx, p, d, h, from)
 		return err
 	})
 	if err == nil {
@@ -138,9 +115,68 @@ func (s *SecondStep) HandOver(ctx context.Context, p Proved, d Door, h Handover)
 	return out, err
 }
 
+// CompleteHandOver checks a second factor and gives the session token the step was for, or begins one more
+// step, which keeps the data of the door as this one did. Pages of further origins may present the token. The errors are
+// those of Verify, and nobody stands in what is given with them; and those of HandOver, of whoever stands in it.
+func (s *SecondStep) CompleteHandOver(ctx context.Context, sp StepProof, origins []string) (SessionToken, map[string]string, error) {
+	var out SessionToken
+	var data map[string]string
+	var p Proved
+	var failed, refused error
+	from := otl.RequestOf(ctx)
+	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		out, failed, refused = SessionToken{}, nil, nil
+		if p, data, err = s.verify(ctx, tx, sp); err != nil {
+			if failed = err; factor.Safe(err) {
+				return nil
+			}
+			return err
+		}
+		from.UserID = p.User.ID
+		d := sp.Door
+		d.Data = data
+		out, refused, err = s.handOver(ctx, tx, p, d, HandoverOf(data).With(origins), from)
+		if out.User.ID == "" { // refused
+			out.Standing = p.Standing
+		}
+		return err
+	})
+	if err == nil {
+		err = cmp.Or(failed, refused)
+	}
+	return out, data, s.Failures.note(ctx, sp.failure(p), err)
+}
+
+// handOver is HandOver within a transaction; a refusal, of which what was written is kept, comes apart from errors.
+func (s *SecondStep) handOver(ctx context.Context, tx *store.Tx, p Proved, d Door, h Handover, from *otl.Request) (out SessionToken, refused, err error) {
+	_, offers, no, err := s.pass(ctx, tx, &p, from)
+	if err != nil || no != nil {
+		return out, no, err
+	}
+	if len(offers) > 0 {
+		d.Data = h.with(d.Data)
+		out.Standing = p.Standing
+		out.Step, err = s.begin(ctx, tx, p, d, offers)
+		return out, nil, err
+	}
+	if err := s.came(ctx, tx, &p); err != nil {
+		return out, nil, err
+	}
+	if err := grant(ctx, tx, s, &p); err != nil {
+		return out, nil, err
+	}
+	if ok, err := returns(ctx, tx, p.Site.ID, h); err != nil {
+		return out, nil, err
+	} else if !ok {
+		h.ReturnTo = ""
+	}
+	out, err = hand(ctx, tx, p, d.Client, h, s.Now())
+	return out, nil, err
+}
+
 // hand writes a session token for a client.
-func (s *SecondStep) hand(ctx context.Context, tx *store.Tx, p Proved, client string, h Handover) (SessionToken, error) {
-	now, token := s.Now(), hex.EncodeToString(secret.Bytes(20))
+func hand(ctx context.Context, tx *store.Tx, p Proved, client string, h Handover, now time.Time) (SessionToken, error) {
+	token := hex.EncodeToString(secret.Bytes(20))
 	t := otl.Ticket{
 		ID: secret.NewID(now), Purpose: otl.PurposeHandover, UserID: p.User.ID, SiteID: p.Site.ID, Data: h.with(p.pack()), CreatedAt: now, ExpiresAt: now.Add(SessionTokenTTL),
 	}
@@ -156,7 +192,7 @@ func (s *SecondStep) hand(ctx context.Context, tx *store.Tx, p Proved, client st
 // returns reports whether a browser may be sent where a site would like it to go: to
 // an address that is registered, or to a page of an origin that is the site's or that
 // it named. Anywhere else would make this server a way to anywhere (OA-07).
-func (s *SecondStep) returns(ctx context.Context, siteID string, h Handover) (bool, error) {
+func returns(ctx context.Context, tx *store.Tx, siteID string, h Handover) (bool, error) {
 	if bad := otl.CheckCallbackURL(dataReturn, h.ReturnTo); bad != nil {
 		return false, nil //nolint:nilerr // it is nowhere to go
 	}
@@ -164,17 +200,17 @@ func (s *SecondStep) returns(ctx context.Context, siteID string, h Handover) (bo
 	if slices.Contains(h.Origins, origin) {
 		return true, nil
 	}
-	if ok, err := s.Store.Read.Origins.Allows(ctx, siteID, origin); ok || err != nil {
+	if ok, err := tx.Origins.Allows(ctx, siteID, origin); ok || err != nil {
 		return ok, err
 	}
-	all, err := s.Store.Read.Sites.Callbacks(ctx, siteID)
+	all, err := tx.Sites.Callbacks(ctx, siteID)
 	if err != nil {
 		return false, err
 	}
 	if slices.Contains(all, h.ReturnTo) {
 		return true, nil
 	}
-	clients, err := s.Store.Read.Clients.OfSite(ctx, siteID)
+	clients, err := tx.Clients.OfSite(ctx, siteID)
 	return slices.ContainsFunc(clients, func(c otl.Client) bool { return c.Redirects(h.ReturnTo) }), err
 }
 

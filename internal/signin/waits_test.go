@@ -53,6 +53,45 @@ func TestSE13_APasswordThatWasReplacedEndsWhatItBegan(t *testing.T) {
 	})
 }
 
+// TestCompleteHandOver: a wrong code counts as a try and names nobody, the right one gives a session token in the commit that
+// ends the step, and where it leads to none, whose step it was is known.
+func TestCompleteHandOver(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		jane := hold(t, w, "jane@dev.test", "+491705550101", true, w.Notes.Site)
+		step := secret.NewText(stepAt(t, w, w.Notes, jane, testDoor))
+		wrong := jane.proof(w, step)
+		wrong.Proof = secret.NewText("000000")
+		out, _, err := w.SignIn.Second.CompleteHandOver(t.Context(), wrong, nil)
+		wantCode(t, "a wrong code", err, factor.ErrProof.Code)
+		if out.User.ID != "" {
+			t.Errorf("a wrong code names %s", out.User.ID)
+		}
+		before := w.Store.Stats().Commits
+		out, _, err = w.SignIn.Second.CompleteHandOver(t.Context(), jane.proof(w, step), []string{"https://notes.test"})
+		wantCode(t, "the right one", err, "")
+		if n := w.Store.Stats().Commits - before; n != 1 && w.Engine == otltest.SQLite {
+			t.Errorf("%d commits", n)
+		}
+		if out.User.ID != jane.ID || out.Token.Empty() {
+			t.Errorf("%+v", out)
+		}
+		_, err = w.SignIn.Second.Arrive(t.Context(), signin.Presented{Token: out.Token, Origin: "https://shop.test"})
+		wantCode(t, "a page of another origin", err, signin.ErrOrigin.Code)
+		_, _, err = w.SignIn.Second.CompleteHandOver(t.Context(), jane.proof(w, step), nil)
+		wantCode(t, "once more", err, signin.ErrStep.Code)
+
+		w.Clock.Advance(30 * time.Second)
+		step = secret.NewText(stepAt(t, w, w.Notes, jane, testDoor))
+		replaces(t, w, jane.ID)
+		out, _, err = w.SignIn.Second.CompleteHandOver(t.Context(), jane.proof(w, step), nil)
+		wantCode(t, "after the password was replaced", err, signin.ErrStep.Code)
+		if out.User.ID != jane.ID || !out.Token.Empty() {
+			t.Errorf("%+v", out)
+		}
+	})
+}
+
 // TestMF03_AStepThatWasTriedTooOftenIsOver: after five wrong proofs neither the right one is taken, nor is a code sent for it.
 func TestMF03_AStepThatWasTriedTooOftenIsOver(t *testing.T) {
 	t.Parallel()

@@ -268,22 +268,27 @@ func (x *walker) goOn(ctx context.Context, way string, is *begun, d *trusted, p 
 		x.entered(way, is, d, e, err)
 	case 2:
 		h, err := x.w.SignIn.Second.HandOver(ctx, p, is.door, signin.Handover{})
-		x.sound("handed over", err)
-		switch {
-		case err != nil:
-		case h.Step != nil:
-			is.token = h.Step.Token
-			x.begun = kept(x.begun, is)
-		default:
-			x.in("handed over", otl.Session{UserID: p.User.ID, SiteID: p.Site.ID, Methods: p.Methods}, is, d)
-			x.handed = kept(x.handed, &handed{h.Token, is, false})
-		}
+		handedOver(x, "handed over", is, d, h, err)
 	case 3:
 		p.Site, p.Grant = x.home, otl.Grant{}
 		b, err := x.w.SignIn.Second.Open(ctx, p)
 		if x.sound("a browser", err); err == nil {
 			x.in("a browser", b.Session, is, d)
 		}
+	}
+}
+
+// handedOver notes what somebody came to instead of a session.
+func handedOver(x *walker, way string, is *begun, d *trusted, h signin.SessionToken, err error) {
+	x.sound(way, err)
+	switch {
+	case err != nil:
+	case h.Step != nil:
+		is.token = h.Step.Token
+		x.begun = kept(x.begun, is)
+	default:
+		x.in(way, otl.Session{UserID: h.User.ID, SiteID: h.Site.ID, Methods: is.methods}, is, d)
+		x.handed = kept(x.handed, &handed{h.Token, is, false})
 	}
 }
 
@@ -402,7 +407,14 @@ func (x *walker) act() {
 			x.note(shown)
 			x.goOn(ctx, "verified", is, d, p)
 		}
-	case 5, 6:
+	case 5:
+		sp, is, shown, right := x.step()
+		h, _, err := x.w.SignIn.Second.CompleteHandOver(ctx, sp, nil)
+		if x.took("completed by "+string(sp.Kind)+", handed over", right, err); err == nil {
+			x.note(shown)
+		}
+		handedOver(x, "completed, handed over", is, d, h, err)
+	case 6:
 		sp, is, shown, right := x.step()
 		e, err := x.w.SignIn.Second.Complete(ctx, sp)
 		if x.took("completed "+string(sp.Kind), right, err); err == nil {
@@ -454,7 +466,7 @@ func newWalker(t *testing.T) *walker {
 		return nil
 	})
 	x := &walker{
-		T: t, w: w, dice: rand.New(rand.NewPCG(1, 2)), sites: []site.Registered{notes, shop}, home: home, doors: []signin.Door{{Name: "a"}, {Name: "b"}, {Name: "a", Client: "c"}},
+		T: t, w: w, dice: rand.New(rand.NewPCG(1, 5)), sites: []site.Registered{notes, shop}, home: home, doors: []signin.Door{{Name: "a"}, {Name: "b"}, {Name: "a", Client: "c"}},
 		people: []*folk{{holder: jane}, {holder: john}, {holder: ann}}, prompts: map[string]*prompt{}, signed: map[string]bool{}, ready: map[string]*folk{}, proven: map[string]otl.Methods{}, ways: map[string]int{},
 		whose: map[string]*folk{}, where: map[string]string{}, ended: map[string]bool{}, clients: []string{listens(t, w, notes.Site), listens(t, w, shop.Site)},
 		seats: []*seat{{browser: signin.NewBrowser()}, {browser: signin.NewBrowser()}, {browser: signin.NewBrowser()}},
@@ -498,7 +510,7 @@ func TestSE15_NoOrderOfStepsOpensASessionWithOneFactor(t *testing.T) {
 		}
 	}
 	for _, way := range []string{
-		"password", "completed", "verified", "handed over", "arrived", "a browser", "refreshed", "raised", "a code", "a link",
+		"password", "completed", "completed, handed over", "verified", "handed over", "arrived", "a browser", "refreshed", "raised", "a code", "a link",
 		"a visit", "a visit by code", "a visit by link", "a visit by passkey", "a visit opened elsewhere", "a second step", "set up", "exchanged", "straight",
 		"on a trusted device", "by totp", "by email_otp", "by sms_otp", "by webauthn", "by recovery_code", "a device", "a new password", "a password replaced", "a password forgotten",
 	} {

@@ -114,11 +114,11 @@ func (s *APITokens) Revoke(ctx context.Context, c otl.Client, access secret.Text
 // Authenticate gives the client that calls with a token, and its site. The error is
 // otl.ErrToken.
 func (s *APITokens) Authenticate(ctx context.Context, access secret.Text) (otl.Client, otl.Site, error) {
-	c, of, err := s.Store.Read.APITokens.ByAccess(ctx, secret.Digest(access.Reveal()), s.Now())
+	by, err := s.Store.Caller(ctx, secret.Digest(access.Reveal()), s.Now())
 	if errors.Is(err, store.ErrNotFound) {
 		err = otl.ErrToken
 	}
-	return c, of, err
+	return by.Client, by.Site, err
 }
 
 // Prune deletes pairs that neither work nor can be exchanged.

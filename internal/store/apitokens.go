@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/onetimelogin/otl/internal/otl"
@@ -24,14 +25,20 @@ func (g APITokens) Insert(ctx context.Context, t otl.APIToken, access, refresh [
 	return err
 }
 
-// ByAccess gives the client that may call with a token at the given time, and its
-// site, or ErrNotFound.
-func (g APITokens) ByAccess(ctx context.Context, access []byte, now time.Time) (c otl.Client, s otl.Site, err error) {
-	err = g.one(ctx, `SELECT `+clientColumns+`, `+siteColumns+` FROM api_tokens t
+// Caller is who calls with a token of the OneLogin wire: a client, of a site.
+type Caller struct {
+	Client otl.Client
+	Site   otl.Site
+	Until  time.Time // when the token expires
+}
+
+// ByAccess gives who may call with a token at the given time, or ErrNotFound.
+func (g APITokens) ByAccess(ctx context.Context, access []byte, now time.Time) (c Caller, err error) {
+	err = g.one(ctx, `SELECT t.expires_at, `+clientColumns+`, `+siteColumns+` FROM api_tokens t
 		JOIN clients c ON c.id = t.client_id JOIN sites s ON s.id = c.site_id
 		WHERE t.access = $1 AND t.revoked_at IS NULL AND t.expires_at > $2 AND c.revoked_at IS NULL AND s.deleted_at IS NULL`,
-		[]any{access, millis(now)}, append(clientDest(&c), siteDest(&s)...)...)
-	return c, s, err
+		[]any{access, millis(now)}, slices.Concat([]any{at(&c.Until)}, clientDest(&c.Client), siteDest(&c.Site))...)
+	return c, err
 }
 
 // Newest gives the latest pair of a client that can be called with at the given
@@ -46,6 +53,7 @@ func (g APITokens) Newest(ctx context.Context, clientID string, now time.Time) (
 // Exchange uses a pair up and gives the id of its client, or ErrNotFound: of any
 // number of calls with one pair exactly one succeeds.
 func (g APITokens) Exchange(ctx context.Context, access, refresh []byte, now time.Time) (clientID string, err error) {
+	g.changes.clients()
 	err = g.one(ctx, `UPDATE api_tokens SET revoked_at = $1
 		WHERE access = $2 AND refresh = $3 AND revoked_at IS NULL AND refresh_by > $1 RETURNING client_id`,
 		[]any{millis(now), access, refresh}, &clientID)
@@ -54,6 +62,7 @@ func (g APITokens) Exchange(ctx context.Context, access, refresh []byte, now tim
 
 // Revoke ends the pair a client calls with a token of, if there is one.
 func (g APITokens) Revoke(ctx context.Context, clientID string, access []byte, now time.Time) error {
+	g.changes.clients()
 	_, err := g.exec(ctx, `UPDATE api_tokens SET revoked_at = $1 WHERE access = $2 AND client_id = $3 AND revoked_at IS NULL`,
 		millis(now), access, clientID)
 	return err
@@ -61,6 +70,7 @@ func (g APITokens) Revoke(ctx context.Context, clientID string, access []byte, n
 
 // RevokeAll ends every pair of a client.
 func (g APITokens) RevokeAll(ctx context.Context, clientID string, now time.Time) error {
+	g.changes.clients()
 	_, err := g.exec(ctx, `UPDATE api_tokens SET revoked_at = $1 WHERE client_id = $2 AND revoked_at IS NULL`, millis(now), clientID)
 	return err
 }

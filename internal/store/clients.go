@@ -38,6 +38,7 @@ func (g Clients) Insert(ctx context.Context, c otl.Client, digest []byte) error 
 // Update writes what of a client can be changed: its name, scopes and addresses, what the page of
 // its links does, and whether it may have people created, and reports whether it did: the client is not revoked.
 func (g Clients) Update(ctx context.Context, c otl.Client) (bool, error) {
+	g.changes.clients()
 	n, err := g.exec(ctx, `UPDATE clients SET name = $1, scopes = $2, redirect_uris = $3, post_logout_uris = $4, link_confirm = $5, signup = $6, auto_create = $7 WHERE id = $8 AND revoked_at IS NULL`,
 		c.Name, c.Scopes.String(), strings.Join(c.RedirectURIs, " "), strings.Join(c.PostLogout, " "), string(c.LinkConfirm), c.SignUp, c.AutoCreate, c.ID)
 	if err != nil || n == 0 {
@@ -103,6 +104,7 @@ func (g Clients) OfSite(ctx context.Context, siteID string) ([]otl.Client, error
 
 // Revoke ends a client at once and reports whether it was there.
 func (g Clients) Revoke(ctx context.Context, siteID, id string, now time.Time) (bool, error) {
+	g.changes.clients()
 	n, err := g.exec(ctx, `UPDATE clients SET revoked_at = $1 WHERE id = $2 AND site_id = $3 AND revoked_at IS NULL`, millis(now), id, siteID)
 	return n == 1, err
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 )
 
-// recall remembers what the server of an SQLite file has read to check tokens
-// and site keys: nearly every request needs one of them, and they hardly change.
+// recall remembers what the server of an SQLite file has read to check tokens,
+// site keys and clients: nearly every request needs one of them, and they hardly change.
 //
 // It is exact. Every write goes through the one writer, which hands the changes
 // of a transaction to apply after the commit and before anybody is answered; so
@@ -23,6 +23,7 @@ type recall struct {
 	standings map[string]Standing
 	sessions  map[string]map[string]struct{} // of a person, those in standings
 	keys      map[string]keyAndSite
+	callers   map[string]Caller  // of the OneLogin wire, by the digest of their token
 	loads     map[*load]struct{} // under way
 	looked    time.Time          // when the writer last knew what others wrote
 }
@@ -52,7 +53,8 @@ func newRecall() *recall {
 
 // forget drops everything. The caller holds the lock, or has r to himself.
 func (r *recall) forget() {
-	r.standings, r.sessions, r.keys = map[string]Standing{}, map[string]map[string]struct{}{}, map[string]keyAndSite{}
+	r.standings, r.sessions = map[string]Standing{}, map[string]map[string]struct{}{}
+	r.keys, r.callers = map[string]keyAndSite{}, map[string]Caller{}
 }
 
 // trusted reports whether what is remembered may be used. The caller holds the
@@ -94,35 +96,43 @@ func (r *recall) end(l *load, remember func()) {
 	if l.spoilt || remember == nil {
 		return
 	}
-	if len(r.standings) >= maxRecalled || len(r.keys) >= maxRecalled {
+	if max(len(r.standings), len(r.keys), len(r.callers)) >= maxRecalled {
 		r.forget()
 	}
 	remember()
 }
 
-// standing gives a session's standing, read by fetch unless it is remembered.
-func (r *recall) standing(ctx context.Context, id string, fetch func(context.Context, string) (Standing, error)) (Standing, error) {
+// recalled gives what get has of something, where that may be used, or what fetch reads of it, which is kept.
+func recalled[V any](r *recall, get func() (V, bool), fetch func() (V, error), keep func(V)) (V, error) {
 	r.mu.RLock()
-	st, ok := r.standings[id]
+	v, ok := get()
 	ok = ok && r.trusted()
 	r.mu.RUnlock()
 	if ok {
-		return st, nil
+		return v, nil
 	}
 	l := r.begin()
-	st, err := fetch(ctx, id)
+	v, err := fetch()
 	if err != nil {
 		r.end(l, nil)
-		return st, err
+		return v, err
 	}
-	r.end(l, func() {
-		r.standings[id] = st
-		if r.sessions[st.User.ID] == nil {
-			r.sessions[st.User.ID] = map[string]struct{}{}
-		}
-		r.sessions[st.User.ID][id] = struct{}{}
-	})
-	return st, nil
+	r.end(l, func() { keep(v) })
+	return v, nil
+}
+
+// standing gives a session's standing, read by fetch unless it is remembered.
+func (r *recall) standing(ctx context.Context, id string, fetch func(context.Context, string) (Standing, error)) (Standing, error) {
+	return recalled(r,
+		func() (st Standing, ok bool) { st, ok = r.standings[id]; return st, ok },
+		func() (Standing, error) { return fetch(ctx, id) },
+		func(st Standing) {
+			r.standings[id] = st
+			if r.sessions[st.User.ID] == nil {
+				r.sessions[st.User.ID] = map[string]struct{}{}
+			}
+			r.sessions[st.User.ID][id] = struct{}{}
+		})
 }
 
 // siteKey gives a key and its site by the digest, read by fetch unless they are
@@ -130,21 +140,22 @@ func (r *recall) standing(ctx context.Context, id string, fetch func(context.Con
 func (r *recall) siteKey(ctx context.Context, digest []byte,
 	fetch func(context.Context, []byte) (otl.SiteKey, otl.Site, error),
 ) (otl.SiteKey, otl.Site, error) {
-	r.mu.RLock()
-	found, ok := r.keys[string(digest)]
-	ok = ok && r.trusted()
-	r.mu.RUnlock()
-	if ok {
-		return found.key, found.site, nil
-	}
-	l := r.begin()
-	key, site, err := fetch(ctx, digest)
-	if err != nil {
-		r.end(l, nil)
-		return key, site, err
-	}
-	r.end(l, func() { r.keys[string(digest)] = keyAndSite{key, site} })
-	return key, site, nil
+	found, err := recalled(r,
+		func() (k keyAndSite, ok bool) { k, ok = r.keys[string(digest)]; return k, ok },
+		func() (k keyAndSite, err error) { k.key, k.site, err = fetch(ctx, digest); return k, err },
+		func(k keyAndSite) { r.keys[string(digest)] = k })
+	return found.key, found.site, err
+}
+
+// caller gives who calls with a token of the OneLogin wire at the given time, by its digest, read by fetch unless he is
+// remembered.
+func (r *recall) caller(ctx context.Context, access []byte, now time.Time,
+	fetch func(context.Context, []byte, time.Time) (Caller, error),
+) (Caller, error) {
+	return recalled(r,
+		func() (c Caller, ok bool) { c, ok = r.callers[string(access)]; return c, ok && c.Until.After(now) },
+		func() (Caller, error) { return fetch(ctx, access, now) },
+		func(c Caller) { r.callers[string(access)] = c })
 }
 
 // changes is what a transaction changes of what is remembered, and whether it
@@ -245,6 +256,9 @@ func (c *changes) rotated(id string, rotation otl.Rotation, by time.Time) {
 
 // site says that a site or one of its keys changed.
 func (c *changes) site() { c.add((*recall).forget) }
+
+// clients says that a client of the OneLogin wire or a token of one changed.
+func (c *changes) clients() { c.add(func(r *recall) { clear(r.callers) }) }
 
 // apply brings what is remembered up to a commit, or forgets it all when nobody
 // knows whether the commit was made.

@@ -208,6 +208,73 @@ func TestARevokedKeyIsNotRemembered(t *testing.T) {
 	}
 }
 
+// TestACallerIsRememberedUntilItChanges: who calls with a token of the OneLogin wire is read once, and read again, or
+// refused, from the commit on that changes or ends his token, his client or its site, and when the token expires (SE-13).
+func TestACallerIsRememberedUntilItChanges(t *testing.T) {
+	t.Parallel()
+	access := []byte("access")
+	for name, change := range map[string]func(context.Context, *store.Tx) error{
+		"exchanged": func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.APITokens.Exchange(ctx, access, []byte("refresh"), start)
+			return err
+		},
+		"revoked": func(ctx context.Context, tx *store.Tx) error {
+			return tx.APITokens.Revoke(ctx, "client", access, start)
+		},
+		"all revoked": func(ctx context.Context, tx *store.Tx) error { return tx.APITokens.RevokeAll(ctx, "client", start) },
+		"client revoked": func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.Clients.Revoke(ctx, "site", "client", start)
+			return err
+		},
+		"site deleted": func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.Sites.Delete(ctx, "site", false, start)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st := calledBy(t, access)
+			read := st.Stats().Statements
+			for range 3 {
+				c, err := st.Caller(t.Context(), access, start)
+				if err != nil || c.Client.Name != "Robot" || c.Site.ID != "site" {
+					t.Fatalf("%+v %v", c, err)
+				}
+			}
+			if n := st.Stats().Statements - read; n != 1 {
+				t.Errorf("%d statements for three calls", n)
+			}
+			if _, err := st.Caller(t.Context(), access, start.Add(time.Hour)); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("when the token expires: %v", err)
+			}
+			write(t, st, func(ctx context.Context, tx *store.Tx) error {
+				_, err := tx.Clients.Update(ctx, otl.Client{ID: "client", SiteID: "site", Name: "Machine"})
+				return err
+			})
+			if c, err := st.Caller(t.Context(), access, start); err != nil || c.Client.Name != "Machine" {
+				t.Errorf("after it got another name: %+v %v", c, err)
+			}
+			write(t, st, change)
+			if _, err := st.Caller(t.Context(), access, start); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
+}
+
+// calledBy is a store that remembers, with a client that calls with a token for an hour.
+func calledBy(t *testing.T, access []byte) *store.Store {
+	t.Helper()
+	st, _ := recalled(t)
+	signedIn(t, st, "jane")
+	write(t, st, func(ctx context.Context, tx *store.Tx) error {
+		err := tx.Clients.Insert(ctx, otl.Client{ID: "client", SiteID: "site", Name: "Robot", CreatedAt: start}, []byte("secret"))
+		token := otl.APIToken{ID: "token", ClientID: "client", CreatedAt: start, ExpiresAt: start.Add(time.Hour), RefreshBy: start.Add(2 * time.Hour)}
+		return errors.Join(err, tx.APITokens.Insert(ctx, token, access, []byte("refresh")))
+	})
+	return st
+}
+
 // TestRememberedIsStoredUnderConcurrency lets writers and readers at the same
 // sessions: whoever has written finds it written, always.
 func TestRememberedIsStoredUnderConcurrency(t *testing.T) {

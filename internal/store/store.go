@@ -220,6 +220,15 @@ func (s *Store) SiteKey(ctx context.Context, digest []byte) (otl.SiteKey, otl.Si
 	return s.recall.siteKey(ctx, digest, s.Read.SiteKeys.ByDigest)
 }
 
+// Caller gives what APITokens.ByAccess gives, without a read where the newest
+// committed state is known.
+func (s *Store) Caller(ctx context.Context, access []byte, now time.Time) (Caller, error) {
+	if s.recall == nil {
+		return s.Read.APITokens.ByAccess(ctx, access, now)
+	}
+	return s.recall.caller(ctx, access, now, s.Read.APITokens.ByAccess)
+}
+
 // Appended gives a value some time after events were appended in this process:
 // once, however many they were. Those of other processes are found by looking.
 func (s *Store) Appended() <-chan struct{} { return s.appended }

@@ -540,6 +540,56 @@ func TestAtLast_WhatIsTakenBackIsNotHeld(t *testing.T) {
 	}
 }
 
+// TestTheFirstOfACommitLeavesNothing where it fails, and those after it are as they would be without it: it has no
+// savepoint, the transaction begins anew.
+func TestTheFirstOfACommitLeavesNothing(t *testing.T) {
+	t.Parallel()
+	no := errors.New("no")
+	for name, fail := range map[string]func(context.Context, *store.Tx) error{
+		"an error":                 func(context.Context, *store.Tx) error { return no },
+		"a panic":                  func(context.Context, *store.Tx) error { panic(no) },
+		"an error of the database": business("first"), // twice
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := otltest.DatabaseURL(t, otltest.SQLite)
+			st, taken, release := open(t, url, true), make(chan struct{}), make(chan struct{})
+			before := st.Stats().Commits
+			var all sync.WaitGroup
+			all.Go(func() {
+				defer func() { _ = recover() }()
+				err := st.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+					if err := business("first")(ctx, tx); err != nil {
+						t.Error(err)
+					}
+					close(taken)
+					<-release
+					return fail(ctx, tx)
+				})
+				if err == nil {
+					t.Error("it did not fail")
+				}
+			})
+			<-taken
+			for _, id := range []string{"first", "second"} { // the id is free again
+				all.Go(func() {
+					if err := st.Write(t.Context(), business(id)); err != nil {
+						t.Errorf("%s: %v", id, err)
+					}
+				})
+			}
+			for st.Stats().Queued < 2 {
+				runtime.Gosched()
+			}
+			close(release)
+			all.Wait()
+			if n := businesses(t, otltest.SQLite, url); n != 2 || st.Stats().Commits != before+1 {
+				t.Errorf("%d businesses by %d commits", n, st.Stats().Commits-before)
+			}
+		})
+	}
+}
+
 // TestAtLast_IsLeftAloneForAWhile once it failed: each commit would try, and fail, again.
 func TestAtLast_IsLeftAloneForAWhile(t *testing.T) {
 	t.Parallel()

@@ -14,7 +14,7 @@ import (
 )
 
 // writer is the one goroutine that writes to SQLite. Callers hand it their
-// transactions; it runs those that wait, each in a savepoint of its own, inside
+// transactions; it runs those that wait, each but the first in a savepoint of its own, inside
 // one SQLite transaction, commits, and only then answers them all. One fsync
 // makes the writes of many callers durable, and one caller's error takes back
 // his own writes only.
@@ -172,7 +172,11 @@ func (w *writer) batch(first *job) {
 			continue
 		}
 		done = append(done, j)
-		if err == nil {
+		switch {
+		case err != nil: // of the transaction
+		case len(done) == 1:
+			err = w.first(ctx, j)
+		default:
 			err = w.savepoint(ctx, j)
 		}
 	}
@@ -198,7 +202,7 @@ func (w *writer) batch(first *job) {
 		w.told.give()
 	}
 	for _, j := range done {
-		if err != nil {
+		if err != nil && j.err == nil {
 			j.err = err
 		}
 		close(j.done)
@@ -246,21 +250,42 @@ func (w *writer) waiting(have int) *job {
 	}
 }
 
+// first runs the first job of a commit. Nothing was written before it, so that its failure takes back all there
+// is: most commits carry one job, and need no savepoint, for which SQLite copies each page that is written.
+// An error it returns has ended the whole transaction.
+func (w *writer) first(ctx context.Context, j *job) error {
+	if w.attempt(ctx, j) {
+		return nil
+	}
+	if err := w.exec(ctx, `ROLLBACK`); err != nil {
+		return errors.Join(err, j.err)
+	}
+	return w.exec(ctx, `BEGIN IMMEDIATE`)
+}
+
 // savepoint runs one job so that its failure takes back its own writes alone.
 // An error it returns has ended the whole transaction.
 func (w *writer) savepoint(ctx context.Context, j *job) error {
 	if err := w.exec(ctx, `SAVEPOINT one`); err != nil {
 		return err
 	}
-	before := w.changes.mark()
-	j.err = w.call(ctx, j)
-	if j.err != nil || j.panic != nil {
-		w.changes.cut(before)
+	if !w.attempt(ctx, j) {
 		if err := w.exec(ctx, `ROLLBACK TO one`); err != nil {
 			return errors.Join(err, j.err)
 		}
 	}
 	return w.exec(ctx, `RELEASE one`)
+}
+
+// attempt runs one job and reports whether what it wrote stays.
+func (w *writer) attempt(ctx context.Context, j *job) bool {
+	before := w.changes.mark()
+	j.err = w.call(ctx, j)
+	if j.err == nil && j.panic == nil {
+		return true
+	}
+	w.changes.cut(before)
+	return false
 }
 
 func (w *writer) call(ctx context.Context, j *job) (err error) {

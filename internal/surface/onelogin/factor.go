@@ -126,12 +126,11 @@ func (s logins) verify(c *call, in *verifyIn) (reply, error) {
 	if in.Proof.Empty() {
 		return s.challenge(c, proof, in.Silent)
 	}
-	p, data, err := s.Second.Verify(c.ctx(), proof)
-	if err != nil {
+	t, data, err := s.Second.CompleteHandOver(c.ctx(), proof, origins)
+	if err != nil && t.User.ID == "" {
 		return reply{}, failedFactor(err)
 	}
-	h := signin.HandoverOf(data)
-	return s.handOver(c, p, asked{h.With(origins), data[keptTyped], data[keptFields]})
+	return s.handed(c, t, asked{signin.HandoverOf(data), data[keptTyped], data[keptFields]}, err)
 }
 
 // challenge sends the code of a device that needs one sent. Who only waits for it asks

@@ -218,6 +218,11 @@ func (s logins) door(c *call, a asked) signin.Door {
 // the second step that comes first.
 func (s logins) handOver(c *call, p signin.Proved, a asked) (reply, error) {
 	t, err := s.Second.HandOver(c.ctx(), p, s.door(c, a), a.Handover)
+	return s.handed(c, t, a, err)
+}
+
+// handed is the answer to what a proof led to.
+func (s logins) handed(c *call, t signin.SessionToken, a asked, err error) (reply, error) {
 	if err != nil {
 		return reply{}, refused(err)
 	}
