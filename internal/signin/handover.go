@@ -1,7 +1,6 @@
 package signin
 
 import (
-	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -122,13 +121,13 @@ func (s *SecondStep) CompleteHandOver(ctx context.Context, sp StepProof, origins
 	var out SessionToken
 	var data map[string]string
 	var p Proved
-	var failed, refused error
+	var refused error
 	from := otl.RequestOf(ctx)
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		out, failed, refused = SessionToken{}, nil, nil
+		out, refused = SessionToken{}, nil
 		if p, data, err = s.verify(ctx, tx, sp); err != nil {
-			if failed = err; factor.Safe(err) {
-				return nil
+			if factor.Safe(err) {
+				refused, err = err, nil
 			}
 			return err
 		}
@@ -142,7 +141,7 @@ func (s *SecondStep) CompleteHandOver(ctx context.Context, sp StepProof, origins
 		return err
 	})
 	if err == nil {
-		err = cmp.Or(failed, refused)
+		err = refused
 	}
 	return out, data, s.Failures.note(ctx, sp.failure(p), err)
 }
