@@ -104,7 +104,7 @@ func (s *SecondStep) HandOver(ctx context.Context, p Proved, d Door, h Handover)
 	var out SessionToken
 	var refused error
 	from := otl.RequestOf(ctx)
-	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+	err := s.Store.WriteWithOthers(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		out, refused, err = s.handOver(ctx, tx, p, d, h, from)
 		return err
 	})
@@ -123,7 +123,7 @@ func (s *SecondStep) CompleteHandOver(ctx context.Context, sp StepProof, origins
 	var p Proved
 	var refused error
 	from := otl.RequestOf(ctx)
-	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+	err := s.Store.WriteWithOthers(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		out, refused = SessionToken{}, nil
 		if p, data, err = s.verify(ctx, tx, sp); err != nil {
 			if factor.Safe(err) {

@@ -52,7 +52,7 @@ type entrance struct {
 func (s *SecondStep) Enter(ctx context.Context, p Proved, d *Door) (Entered, error) {
 	from := otl.RequestOf(ctx)
 	var e entrance
-	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+	err := s.Store.WriteWithOthers(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		e, err = s.admit(ctx, tx, p, d, from)
 		return err
 	})
@@ -79,7 +79,7 @@ func (s *SecondStep) Begin(ctx context.Context, p Proved, d Door) (*Pending, err
 	from := otl.RequestOf(ctx)
 	var step *Pending
 	var refused error
-	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err := s.Store.WriteWithOthers(ctx, func(ctx context.Context, tx *store.Tx) error {
 		step, refused = nil, nil
 		if err := s.settle(ctx, tx, p); err != nil {
 			return err
@@ -110,7 +110,7 @@ func (s *SecondStep) Begin(ctx context.Context, p Proved, d Door) (*Pending, err
 func (s *SecondStep) Open(ctx context.Context, p Proved) (b session.Browser, err error) {
 	from := otl.RequestOf(ctx)
 	var refused error
-	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err = s.Store.WriteWithOthers(ctx, func(ctx context.Context, tx *store.Tx) error {
 		b, refused, err = s.open(ctx, tx, p, from)
 		return err
 	})

@@ -124,7 +124,7 @@ func (s *SecondStep) Complete(ctx context.Context, sp StepProof) (Entered, error
 	from := otl.RequestOf(ctx)
 	var e entrance
 	var p Proved
-	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+	err := s.Store.WriteWithOthers(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		e = entrance{}
 		var data map[string]string
 		if p, data, err = s.verify(ctx, tx, sp); err != nil {

@@ -11,3 +11,6 @@ func Steady(text string) string { return steady(text) }
 
 // Name is name, for tests.
 func Name(link func(from, to string) error, from, to string) error { return name(link, from, to) }
+
+// Round has patient writes to SQLite wait for what round gives.
+func Round(st *Store, round func() <-chan struct{}) { st.engine.(*lite).writer.round = round }

@@ -127,7 +127,8 @@ func (p *postgres) check(ctx context.Context) error {
 // maxTries is how often a transaction is run that keeps losing races (MN-13).
 const maxTries = 4
 
-func (p *postgres) write(ctx context.Context, fn func(context.Context, *Tx) error) error {
+// write waits for nobody: transactions run beside each other.
+func (p *postgres) write(ctx context.Context, _ bool, fn func(context.Context, *Tx) error) error {
 	for try := 1; ; try++ {
 		err := p.once(ctx, fn)
 		if err == nil || !lostRace(err) || try == maxTries {

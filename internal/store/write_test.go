@@ -590,6 +590,71 @@ func TestTheFirstOfACommitLeavesNothing(t *testing.T) {
 	}
 }
 
+// TestWriteWithOthers_WaitsForThem until one comes who does not wait, or the round is over, or the caller gives up, or
+// the store closes.
+func TestWriteWithOthers_WaitsForThem(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		end            func(w *waiting) error
+		err            error // of the one that waits
+		commits, stays int   // and the businesses that stay
+	}{
+		"another comes":     {func(w *waiting) error { return w.st.Write(w.ctx, business("other")) }, nil, 1, 2},
+		"the round is over": {func(w *waiting) error { close(w.round); return nil }, nil, 1, 1},
+		"it is given up":    {func(w *waiting) error { w.leave(); return nil }, context.Canceled, 0, 0},
+		"the store closes":  {func(w *waiting) error { return w.close() }, nil, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := otltest.DatabaseURL(t, otltest.SQLite)
+			w := wait(t, url)
+			before := w.st.Stats().Commits
+			came := make(chan error, 1)
+			go func() { came <- w.st.WriteWithOthers(w.ctx, business("one")) }()
+			select {
+			case <-w.waits:
+			case err := <-came:
+				t.Fatalf("it waited for nobody: %v", err)
+			}
+			if err := c.end(w); err != nil {
+				t.Error(err)
+			}
+			if err := <-came; !errors.Is(err, c.err) {
+				t.Errorf("it came to %v, not %v", err, c.err)
+			}
+			if n, made := businesses(t, otltest.SQLite, url), int(w.st.Stats().Commits-before); n != c.stays || made != c.commits {
+				t.Errorf("%d businesses by %d commits, not %d by %d", n, made, c.stays, c.commits)
+			}
+		})
+	}
+}
+
+// waiting is a store in which a patient write waits for others, for a round that the test ends.
+type waiting struct {
+	st           *store.Store
+	ctx          context.Context //nolint:containedctx // of the one that waits
+	leave        func()
+	close        func() error
+	waits, round chan struct{}
+}
+
+func wait(t *testing.T, url string) *waiting {
+	t.Helper()
+	st, err := store.Open(t.Context(), store.Options{URL: url, Migrate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &waiting{st: st, close: sync.OnceValue(st.Close), waits: make(chan struct{}), round: make(chan struct{})}
+	w.ctx, w.leave = context.WithCancel(t.Context())
+	store.Round(st, func() <-chan struct{} { close(w.waits); return w.round })
+	t.Cleanup(func() {
+		if err := w.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
 // TestAtLast_IsLeftAloneForAWhile once it failed: each commit would try, and fail, again.
 func TestAtLast_IsLeftAloneForAWhile(t *testing.T) {
 	t.Parallel()

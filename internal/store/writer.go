@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,9 +29,10 @@ type writer struct {
 	recall  *recall // nil beside a server, which remembers by itself
 	changes *changes
 	told    nudge
-	last    atomic.Pointer[Last] // runs at the end of a commit that appended events
-	failed  time.Time            // when it last did
-	others  int64                // SQLite's data_version when it was last looked at
+	round   func() <-chan struct{} // for which patient jobs wait for others
+	last    atomic.Pointer[Last]   // runs at the end of a commit that appended events
+	failed  time.Time              // when it last did
+	others  int64                  // SQLite's data_version when it was last looked at
 
 	jobs    chan *job
 	stop    chan struct{}
@@ -43,12 +45,13 @@ type writer struct {
 
 // job is one caller's transaction.
 type job struct {
-	fn    func(context.Context, *Tx) error
-	from  *otl.Request // whose write it is
-	taken atomic.Bool  // by the writer, or by the caller who gave up
-	err   error
-	panic any // what fn panicked with
-	done  chan struct{}
+	fn      func(context.Context, *Tx) error
+	from    *otl.Request // whose write it is
+	patient bool         // it can wait for others
+	taken   atomic.Bool  // by the writer, or by the caller who gave up
+	err     error
+	panic   any // what fn panicked with
+	done    chan struct{}
 }
 
 // Last is what is done at the end of a commit that appended events: it writes those that were
@@ -66,7 +69,7 @@ func startWriter(ctx context.Context, db *sql.DB, o Options, told nudge) (*write
 		return nil, err
 	}
 	w := &writer{
-		db: db, conn: conn, log: o.Log, told: told,
+		db: db, conn: conn, log: o.Log, told: told, round: oneRound,
 		stmts: &prepared{prepare: conn.PrepareContext, stmts: map[string]statement{}},
 		jobs:  make(chan *job, maxBatch), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
@@ -81,8 +84,8 @@ func startWriter(ctx context.Context, db *sql.DB, o Options, told nudge) (*write
 // do hands a transaction over and waits until it is durable. A caller who gives
 // up before the writer took his transaction leaves nothing behind; afterwards he
 // waits for the outcome, which is near.
-func (w *writer) do(ctx context.Context, fn func(context.Context, *Tx) error) error {
-	j := &job{fn: fn, from: otl.RequestOf(ctx), done: make(chan struct{})}
+func (w *writer) do(ctx context.Context, patient bool, fn func(context.Context, *Tx) error) error {
+	j := &job{fn: fn, from: otl.RequestOf(ctx), patient: patient, done: make(chan struct{})}
 	select {
 	case w.jobs <- j:
 	case <-ctx.Done():
@@ -121,12 +124,12 @@ func (w *writer) run() {
 		case <-look.C:
 			w.look()
 		case j := <-w.jobs:
-			w.batch(j)
+			w.batch(w.gather(j))
 		case <-w.stop:
 			for {
 				select {
 				case j := <-w.jobs:
-					w.batch(j)
+					w.batch([]*job{j})
 				default:
 					return
 				}
@@ -158,16 +161,47 @@ func (w *writer) version() error {
 	return errors.Join(err, rows.Err())
 }
 
-// batch runs the first job and every further one that is waiting, commits, and
+// gather gives the jobs that the next commit begins with. As long as all of them are patient they wait for
+// others: for a round.
+func (w *writer) gather(first *job) []*job {
+	jobs := []*job{first}
+	if !first.patient {
+		return jobs
+	}
+	for round := w.round(); len(jobs) < maxBatch && jobs[len(jobs)-1].patient; {
+		select {
+		case j := <-w.jobs:
+			jobs = append(jobs, j)
+		case <-round:
+			return jobs
+		case <-w.stop:
+			return jobs
+		}
+	}
+	return jobs
+}
+
+// oneRound ends when all who could run have had their turn: at once where processors are idle, and after a slice of the
+// runtime's time where passwords keep them.
+func oneRound() <-chan struct{} {
+	over := make(chan struct{})
+	go func() {
+		runtime.Gosched()
+		close(over)
+	}()
+	return over
+}
+
+// batch runs some jobs and every further one that is waiting, commits, and
 // answers.
-func (w *writer) batch(first *job) {
+func (w *writer) batch(jobs []*job) {
 	start := time.Now()
 	ctx := otl.InTransaction(context.Background())
 	last := w.last.Load()
 	w.changes.holding(last != nil && start.Sub(w.failed) >= lookEvery)
 	var done []*job
 	err := w.exec(ctx, `BEGIN IMMEDIATE`)
-	for j := first; j != nil; j = w.waiting(len(done)) {
+	for j := w.next(&jobs, 0); j != nil; j = w.next(&jobs, len(done)) {
 		if !j.taken.CompareAndSwap(false, true) {
 			continue
 		}
@@ -237,8 +271,12 @@ func (w *writer) finish(ctx context.Context, last Last, held []Entry) (after fun
 	return after, err
 }
 
-// waiting gives the next job that is already there, or nil.
-func (w *writer) waiting(have int) *job {
+// next takes the next of some jobs, or after them of those that are already there; nil for none.
+func (w *writer) next(jobs *[]*job, have int) (j *job) {
+	if some := *jobs; len(some) > 0 {
+		j, *jobs = some[0], some[1:]
+		return j
+	}
 	if have >= maxBatch {
 		return nil
 	}
