@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -273,6 +274,51 @@ func calledBy(t *testing.T, access []byte) *store.Store {
 		return errors.Join(err, tx.APITokens.Insert(ctx, token, access, []byte("refresh")))
 	})
 	return st
+}
+
+// TestWhatChangedWhileItWasReadIsNotRemembered: what a session was before a commit of this process or another, which came
+// between its read and the end of that, is given to whoever asked and to nobody after him.
+func TestWhatChangedWhileItWasReadIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	for _, by := range []string{"this process", "another"} {
+		t.Run(by, func(t *testing.T) {
+			t.Parallel()
+			st, url := recalled(t)
+			signedIn(t, st, "jane", "a")
+			signedIn(t, st, "john", "b")
+			writer := st
+			if by == "another" {
+				writer = open(t, url, false)
+			}
+			same(t, st, "b") // is remembered, and shows when the commit of another is noticed
+			st.Hear(func(h store.Heard) {
+				if h.Writes || !strings.Contains(h.Text, "FROM sessions e") {
+					return
+				}
+				st.Hear(nil)
+				write(t, writer, func(ctx context.Context, tx *store.Tx) error {
+					_, err := tx.Sessions.End(ctx, "a", otl.EndAdmin, start)
+					_, endErr := tx.Sessions.End(ctx, "b", otl.EndAdmin, start)
+					return errors.Join(err, endErr)
+				})
+				for deadline := time.Now().Add(10 * time.Second); ; {
+					other, err := st.Standing(t.Context(), "b")
+					if err != nil || time.Now().After(deadline) {
+						t.Fatalf("nobody noticed: %v", err)
+					}
+					if !other.Session.EndedAt.IsZero() {
+						return
+					}
+				}
+			})
+			if was, err := st.Standing(t.Context(), "a"); err != nil || !was.Session.EndedAt.IsZero() {
+				t.Errorf("it was read when it had ended: %+v %v", was.Session, err)
+			}
+			if is := same(t, st, "a"); is.Session.EndedAt.IsZero() {
+				t.Error("it still counts")
+			}
+		})
+	}
 }
 
 // TestRememberedIsStoredUnderConcurrency lets writers and readers at the same
