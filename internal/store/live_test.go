@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,6 +138,36 @@ func TestWhatEndedIsLeftAlone(t *testing.T) {
 		}
 		if excess, err := st.Read.Sessions.Excess(t.Context(), "jane", "site", "", 1); err != nil || !slices.Equal(excess, []string{"a"}) {
 			t.Errorf("too many: %v %v", excess, err)
+		}
+	})
+}
+
+// TestASiteEndsWhatItOpened: with the sessions at a site end those elsewhere that its session tokens opened, and no others.
+func TestASiteEndsWhatItOpened(t *testing.T) {
+	t.Parallel()
+	otltest.EachStore(t, func(t *testing.T, st *store.Store) {
+		signedIn(t, st, "john", "z")
+		signedIn(t, st, "jane", "a")
+		for id, by := range map[string]string{"b": "shop", "c": "notes", "d": "shop"} {
+			write(t, st, func(ctx context.Context, tx *store.Tx) error {
+				return tx.Sessions.Insert(ctx, otl.Session{
+					ID: id, UserID: "jane", SiteID: "site", HandedBy: by, AuthAt: start, CreatedAt: start,
+					LastSeenAt: start, RefreshBy: start.Add(time.Hour), ExpiresAt: start.Add(time.Hour), Refresh: otl.Rotation{Digest: []byte(id)},
+				})
+			})
+		}
+		for _, one := range []struct{ site, keep, ends string }{{"shop", "d", "b"}, {"shop", "", "d"}, {"shop", "", ""}, {"site", "", "ac"}} {
+			ended := in(t, st, func(ctx context.Context, tx *store.Tx) ([]store.Ended, error) {
+				return tx.Sessions.EndAll(ctx, "jane", one.site, one.keep, otl.EndLogout, start)
+			})
+			ids := []string{}
+			for _, e := range ended {
+				ids = append(ids, e.ID)
+			}
+			slices.Sort(ids)
+			if got := strings.Join(ids, ""); got != one.ends {
+				t.Errorf("at %s but %q: %q ended, want %q", one.site, one.keep, got, one.ends)
+			}
 		}
 	})
 }
