@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -218,6 +219,39 @@ func TestHT12_AnErrorSaysNoMore(t *testing.T) {
 			t.Errorf("%s made %d errors", name, seen[name])
 		}
 	}
+}
+
+// TestContract42_6_EveryRouteTakesASlash asks for every operation of OneLogin's wire, as its router lists them, with a
+// slash at the end and without: the answers are alike, and none is that of a path that is not served.
+func TestContract42_6_EveryRouteTakesASlash(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		d, asked := newDoors(t, w), 0
+		d.tokens()
+		for _, r := range routes(t, w) {
+			if r.wire != "onelogin" || r.path == "/password/reset" { // which is a page's
+				continue
+			}
+			asked++
+			for _, bearer := range []string{"", d.api} {
+				answer := func(slash string) string {
+					c := otltest.Call{Method: r.method, Path: varying.ReplaceAllString(r.path, "1") + slash, Bearer: bearer}
+					if r.method == http.MethodPost || r.method == http.MethodPut {
+						c.Body = object{}
+					}
+					got := w.Do(t, c)
+					return fmt.Sprint(got.Status, got.Header.Get("Location"), " ", string(got.Raw))
+				}
+				with, without := answer("/"), answer("")
+				if with != without || strings.Contains(with, "No Route Exists") {
+					t.Errorf("%s %s: %s, with a slash %s", r.method, r.path, without, with)
+				}
+			}
+		}
+		if asked < 60 {
+			t.Errorf("%d operations", asked)
+		}
+	})
 }
 
 // TestHT10_WhoIsToComeBackIsToldWhen, on every wire.

@@ -231,3 +231,45 @@ func TestMN01_OneWinnerOnThreeNodes(t *testing.T) {
 		})
 	}
 }
+
+// TestMF01_OneCodeInAHundredSteps: one code of an app, sent in a hundred steps of its person at once over OneLogin's
+// wire, to three nodes where an engine has several, gives one session token.
+func TestMF01_OneCodeInAHundredSteps(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		d, nodes := newDoors(t, w), []*otltest.World{w}
+		d.tokens()
+		d.policy(otl.MFAOptional)
+		if w.Engine == otltest.Postgres {
+			nodes = append(nodes, w.Again(t), w.Again(t))
+		}
+		p, begin := d.person(app, ""), make(chan struct{})
+		proofs := make([]object, 100)
+		for i := range proofs {
+			state := firstOf(d.bearer("/api/1/login/auth", d.api, object{"username_or_email": p.Email.Address, "password": otltest.Password, "subdomain": "notes"}).Want(t, http.StatusOK))
+			proofs[i] = object{"device_id": state["devices"].([]any)[0].(object)["device_id"], "state_token": state["state_token"]}
+		}
+		code := d.shown(p)
+		var wg sync.WaitGroup
+		var won atomic.Int32
+		for i, proof := range proofs {
+			proof["otp_token"] = code
+			wg.Go(func() {
+				<-begin
+				r := nodes[i%len(nodes)].Do(t, otltest.Call{Path: "/api/1/verify_factor", Bearer: d.api, Body: proof})
+				switch {
+				case r.Status == http.StatusOK && firstOf(r)["session_token"] != nil:
+					won.Add(1)
+				case r.Status != http.StatusUnauthorized || r.Text("status", "message") != "Failed authentication with this factor":
+					t.Errorf("%d %s", r.Status, r.Raw)
+				}
+			})
+		}
+		close(begin)
+		wg.Wait()
+		kept, err := w.Store.Read.Tickets.Count(t.Context(), p.ID, otl.PurposeHandover, w.Clock.Now())
+		if err != nil || won.Load() != 1 || kept != 1 {
+			t.Errorf("one code gave %d session tokens, %d are kept, %v", won.Load(), kept, err)
+		}
+	})
+}

@@ -61,6 +61,26 @@ func TestRegisterFillsInWhatIsLeftOut(t *testing.T) {
 	})
 }
 
+// TestSeveral counts sites that are on; our own is none of them.
+func TestSeveral(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		is := func(want bool, when string) {
+			t.Helper()
+			if got, err := w.Sites.Several(t.Context()); err != nil || got != want {
+				t.Errorf("%s: %v %v", when, got, err)
+			}
+		}
+		is(true, "two")
+		if _, err := operator(w).TurnOff(t.Context(), w.Shop.Site.ID); err != nil {
+			t.Fatal(err)
+		}
+		is(false, "one is off")
+		w.Register(t, site.Registration{Name: "Second"})
+		is(true, "a second one")
+	})
+}
+
 func TestRegisterNamesEveryFault(t *testing.T) {
 	t.Parallel()
 	w := otltest.New(t, otltest.SQLite)

@@ -89,7 +89,8 @@ func TestContract42_1_7_MFA(t *testing.T) {
 		failed(t, x.verify(t, object{"device_id": devices[app], "state_token": state}), http.StatusBadRequest, "bad request", "otp_token is missing")
 		r = x.verify(t, object{"device_id": fmt.Sprint(devices[app]), "state_token": state, "otp_token": secret.TOTP(seed, x.Clock.Now()), "app_id": "7"}).Want(t, http.StatusOK)
 		done := one(t, r)
-		if !strings.HasPrefix(string(r.Raw), onlyAuth) || len(done) != 5 || done["return_to_url"] != "https://notes.test/callback" || !hex40.MatchString(done["session_token"].(string)) || len(done["user"].(object)) != 5 {
+		if !strings.HasPrefix(string(r.Raw), onlyAuth) || len(done) != 5 || done["return_to_url"] != "https://notes.test/callback" || !hex40.MatchString(done["session_token"].(string)) || len(done["user"].(object)) != 5 ||
+			done["expires_at"] != soon(x) {
 			t.Errorf("%s", r.Raw)
 		}
 		failed(t, x.verify(t, object{"device_id": devices[app], "state_token": state, "otp_token": "123456"}), http.StatusUnauthorized, unauthorized, overState)
@@ -113,7 +114,7 @@ func TestContract42_1_7_MFA(t *testing.T) {
 		r = x.Do(t, otltest.Call{
 			Path: "/api/1/login/verify_factor/", Body: object{"device_id": devices[sms], "state_token": state, "otp_token": letters[0].Code}, Headers: map[string]string{"Authorization": "Bearer " + x.bearer},
 		}).Want(t, http.StatusOK)
-		if one(t, r)["status"] != "Authenticated" {
+		if done := one(t, r); done["status"] != "Authenticated" || done["expires_at"] != soon(x) {
 			t.Errorf("%s", r.Raw)
 		}
 	})
@@ -233,6 +234,18 @@ func TestOriginsOfBothCalls(t *testing.T) {
 		}
 		if r := x.script(t, token, "https://b.test"); r.Status != http.StatusOK || r.Header.Get("Access-Control-Allow-Origin") != "https://b.test" {
 			t.Errorf("%d %s", r.Status, r.Raw)
+		}
+		for _, first := range [][]string{{"Custom-Allowed-Origin-Header-1", "https://a.test"}, nil} { // one that the second call alone named
+			x.Clock.Advance(30 * time.Second)
+			state, devices = x.due(t, first...)
+			r = x.verify(t, object{"device_id": devices[app], "state_token": state, "otp_token": secret.TOTP(seed, x.Clock.Now())}, "Custom-Allowed-Origin-Header-1", "https://d.test")
+			token = one(t, r)["session_token"].(string)
+			failed(t, x.script(t, token, "https://e.test"), http.StatusUnauthorized, unauthorized, "Origin is not allowed for this session token")
+			r = x.script(t, token, "https://d.test")
+			if r.Status != http.StatusOK || r.Header.Get("Access-Control-Allow-Origin") != "https://d.test" || r.Header.Get("Access-Control-Allow-Credentials") != "true" {
+				t.Errorf("%v: %d %s %v", first, r.Status, r.Raw, r.Header)
+			}
+			held(t, r)
 		}
 	})
 }

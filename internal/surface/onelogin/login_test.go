@@ -14,6 +14,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
+	"github.com/onetimelogin/otl/internal/site"
 )
 
 // login proves jane by her password, with changes to the body; nil takes a member away.
@@ -53,6 +54,11 @@ func (x *tenant) sessionToken(t *testing.T, change object, headers ...string) st
 	return s
 }
 
+// soon is when a session token of now expires, as the wire writes it.
+func soon(x *tenant) string {
+	return x.Clock.Now().UTC().Add(2*time.Minute).Format("2006/01/02 15:04:05") + " +0000"
+}
+
 func ptr[T any](v T) *T { return &v }
 
 var hex40 = regexp.MustCompile(`^[0-9a-f]{40}$`)
@@ -75,7 +81,7 @@ func TestContract42_1_2_3_4_SessionToken(t *testing.T) {
 		u, _ := data["user"].(object)
 		id, _ := u["id"].(float64)
 		if len(data) != 5 || data["status"] != "Authenticated" || data["return_to_url"] != nil || !hex40.MatchString(data["session_token"].(string)) ||
-			data["expires_at"] != x.Clock.Now().UTC().Add(2*time.Minute).Format("2006/01/02 15:04:05")+" +0000" {
+			data["expires_at"] != soon(x) {
 			t.Errorf("%s", r.Raw)
 		}
 		if len(u) != 5 || id < 1 || id != float64(int32(id)) || u["email"] != "jane@dev.test" || u["username"] != "jane@dev.test" || u["firstname"] != "Jane" || u["lastname"] != "Doe" {
@@ -230,6 +236,17 @@ func TestSubdomains(t *testing.T) {
 		for _, path := range []string{"/api/1/login/verify_factor", "/api/1/verify_factor", "/api/1/invites/get_invite_link"} {
 			refusedSubdomain(t, x.Do(t, otltest.Call{Method: http.MethodPost, Path: path, Body: object{}, Headers: map[string]string{"Authorization": "bearer:" + x.bearer, "Host": "shop.id.test"}}))
 		}
+	})
+	each(t, func(t *testing.T, x *tenant) {
+		if _, err := (site.Operator{Sites: x.Sites}).TurnOff(t.Context(), x.Shop.Site.ID); err != nil {
+			t.Fatal(err)
+		}
+		for _, given := range []string{"127", x.Shop.Site.Slug} { // with one site: lenient
+			x.login(t, object{"subdomain": given}).Want(t, http.StatusOK)
+		}
+		x.Register(t, site.Registration{Name: "Second"})
+		refusedSubdomain(t, x.login(t, object{"subdomain": "127"}))
+		x.login(t, nil).Want(t, http.StatusOK)
 	})
 	strict, lenient := true, false
 	each(t, func(t *testing.T, x *tenant) {

@@ -438,13 +438,27 @@ func regexpToken(text string) string {
 }
 
 // TestLogoutEndsTheSitesSessions: those at the site, and the browser sessions that its
-// session tokens opened; one the person opened at another site stays.
+// session tokens opened; one the person opened at another site stays. The session version rises, so that
+// access tokens of both sites are refused at the next call.
 func TestLogoutEndsTheSitesSessions(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, x *tenant) {
 		shop := x.Login(t, x.Shop, "jane@dev.test")
 		notes := x.Login(t, x.Notes, "jane@dev.test")
 		x.form(t, x.sessionToken(t, nil), nil)
+		me := func(in otltest.Reply) otltest.Reply {
+			return x.Do(t, otltest.Call{Path: "/api/v1/users/me", Bearer: in.Text("access_token")})
+		}
+		version := func() int {
+			u, err := x.Store.Read.Users.ByID(t.Context(), x.jane.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return u.SessionVersion
+		}
+		me(shop).Want(t, http.StatusOK)
+		me(notes).Want(t, http.StatusOK)
+		before := version()
 		r := x.call(t, http.MethodPut, "/api/1/users/"+x.id(t, "jane@dev.test")+"/logout", nil).Want(t, http.StatusOK)
 		if strings.TrimSpace(string(r.Raw)) != `{"status":{"error":false,"code":200,"type":"success","message":"Success"}}` {
 			t.Errorf("%s", r.Raw)
@@ -452,8 +466,16 @@ func TestLogoutEndsTheSitesSessions(t *testing.T) {
 		if live := x.browserSessions(t); len(live) != 0 {
 			t.Errorf("%v", live)
 		}
+		for name, in := range map[string]otltest.Reply{"notes": notes, "shop": shop} {
+			if r := me(in); r.Status != http.StatusUnauthorized {
+				t.Errorf("an access token of before at %s: %d %s", name, r.Status, r.Raw)
+			}
+		}
+		if v := version(); v != before+1 {
+			t.Errorf("session_version went from %d to %d", before, v)
+		}
 		x.Refresh(t, x.Notes, notes.Text("refresh_token")).Want(t, http.StatusUnauthorized)
-		x.Refresh(t, x.Shop, shop.Text("refresh_token")).Want(t, http.StatusOK)
+		me(x.Refresh(t, x.Shop, shop.Text("refresh_token")).Want(t, http.StatusOK)).Want(t, http.StatusOK)
 		attribute := x.call(t, http.MethodPut, "/api/1/users/99999/logout", nil)
 		if attribute.Status != http.StatusBadRequest || attribute.Text("status", "message", "attribute") != "id" || attribute.Text("status", "message", "description") != "ID is incorrect" {
 			t.Errorf("%s", attribute.Raw)
