@@ -413,3 +413,33 @@ func TestSR10_EndsOfKeysThatWereNotKept(t *testing.T) {
 		}
 	})
 }
+
+// TestAServerThatBeginsForgetsNothing: what was in the file before is no write of another process; what one writes before the first
+// look is.
+func TestAServerThatBeginsForgetsNothing(t *testing.T) {
+	t.Parallel()
+	for name, others := range map[string]bool{"alone": false, "beside another": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := otltest.DatabaseURL(t, otltest.SQLite)
+			command := open(t, url, false)
+			signedIn(t, command, "jane", "a")
+			st := open(t, url, true)
+			same(t, st, "a")
+			if others {
+				write(t, command, func(ctx context.Context, tx *store.Tx) error {
+					_, err := tx.Sessions.End(ctx, "a", otl.EndAdmin, start)
+					return err
+				})
+			}
+			for range 2 {
+				if err := store.Look(t.Context(), st); err != nil {
+					t.Fatal(err)
+				}
+				if kept := store.Remembers(st, "a"); kept == others {
+					t.Errorf("after a look it is remembered: %v", kept)
+				}
+			}
+		})
+	}
+}

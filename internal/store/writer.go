@@ -77,6 +77,14 @@ func startWriter(ctx context.Context, db *sql.DB, o Options, told nudge) (*write
 		w.recall, w.changes = newRecall(), &changes{recalled: true}
 	}
 	w.tx = newTx(w.stmts, w.changes, &w.ran)
+	if w.recall != nil {
+		// What was there before anything is remembered changes nothing of it: the first look would take it for a write
+		// of others, and have all forgotten that was read until then.
+		if err := w.version(ctx); err != nil {
+			w.stmts.close()
+			return nil, errors.Join(err, conn.Close())
+		}
+	}
 	go w.run()
 	return w, nil
 }
@@ -142,15 +150,16 @@ func (w *writer) run() {
 // counts the commits of others).
 func (w *writer) look() {
 	now, before := time.Now(), w.others
-	if err := w.version(); err != nil {
+	if err := w.version(context.Background()); err != nil {
 		w.log.Error("look for writes of other processes", "err", err)
 		return // and soon nothing is recalled any more
 	}
 	w.recall.lookedAt(now, w.others != before)
 }
 
-func (w *writer) version() error {
-	rows, err := w.stmts.QueryContext(context.Background(), `PRAGMA data_version`)
+// version reads how often others wrote.
+func (w *writer) version(ctx context.Context) error {
+	rows, err := w.stmts.QueryContext(ctx, `PRAGMA data_version`)
 	if err != nil {
 		return err
 	}
