@@ -1,6 +1,7 @@
 package native_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -152,6 +153,50 @@ func TestMF08_ATelephoneIsSetUpAndUsed(t *testing.T) {
 			t.Errorf("amr %s", got)
 		}
 		verifyFactor(t, w, w.Notes, object{"mfa_token": other, "code": second, "factor_id": begun.Text("id")}).Want(t, http.StatusOK)
+	})
+}
+
+// TestMF08_WhatIsPreferredIsOfferedFirst: whichever factor a person says it of comes first in the next answer that asks for a second
+// step, and it alone is the default.
+func TestMF08_WhatIsPreferredIsOfferedFirst(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		u := arm(t, w, "jane@dev.test", w.Notes.Site)
+		phone, err := w.Setup.Give(t.Context(), u.User, factor.Given{New: factor.New{Kind: otl.FactorSMS, Number: "+491705550142"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		offers := func() (out []string) {
+			t.Helper()
+			due := loginWith(t, w, w.Notes, "jane@dev.test", nil).Want(t, http.StatusUnauthorized, "mfa_required")
+			for _, one := range due.JSON["factors"].([]any) {
+				out = append(out, fmt.Sprintf("%v %v", one.(object)["id"], one.(object)["default"]))
+			}
+			return out
+		}
+		prefer := func(id string, yes bool) {
+			t.Helper()
+			strong := as(t, w, home(t, w, u.User, otl.MethodPassword, otl.MethodTOTP))
+			if r := strong(http.MethodPatch, "/auth/mfa/"+id, object{"default": yes}).Want(t, http.StatusOK); r.JSON["default"] != true {
+				t.Errorf("%s", r.Raw)
+			}
+		}
+		app, sms := []string{u.factor.ID + " true", phone.ID + " false"}, []string{phone.ID + " true", u.factor.ID + " false"}
+		if got := offers(); !slices.Equal(got, app) {
+			t.Errorf("the first one is the default: %v", got)
+		}
+		prefer(phone.ID, true)
+		if got := offers(); !slices.Equal(got, sms) {
+			t.Errorf("the telephone was preferred: %v", got)
+		}
+		prefer(phone.ID, false) // takes nothing back: one of them is always the first
+		if got := offers(); !slices.Equal(got, sms) {
+			t.Errorf("nothing was preferred: %v", got)
+		}
+		prefer(u.factor.ID, true)
+		if got := offers(); !slices.Equal(got, app) {
+			t.Errorf("the app was preferred again: %v", got)
+		}
 	})
 }
 
