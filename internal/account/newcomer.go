@@ -11,6 +11,16 @@ import (
 // Newcomers are people whom nobody knows before they have proven an address.
 type Newcomers struct{ *Accounts }
 
+// LetIn reports whether a site lets in whoever comes by a link for the first time: not where it asks for more than a link
+// shows and the first sign-in grants.
+func (a Newcomers) LetIn(ctx context.Context, site otl.Site) (bool, error) {
+	if len(site.Lacks(otl.MinimalFields())) > 0 {
+		return false, nil
+	}
+	roles, err := a.Store.Read.Roles.Defaults(ctx, site.ID)
+	return !site.Demands(roles), err
+}
+
 // Of gives what adds a person on behalf of a site in the transaction in which he proves an address that nobody has; he
 // counts with those who register there. The error is otl.ErrEmailTaken where somebody was faster, or may have the address back.
 func (a Newcomers) Of(site otl.Site) func(context.Context, *store.Tx, string) (otl.User, error) {

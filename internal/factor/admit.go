@@ -83,9 +83,13 @@ func (f *Factors) Admit(ctx context.Context, tx *store.Tx, st store.Standing, me
 	if !st.User.DeleteAt.IsZero() && !st.Site.FirstParty {
 		return Pass{}, nil, ErrLeaving
 	}
-	pass, demanded, wished := Pass{user: st.User.ID, site: st.Site.ID, methods: methods}, st.Site.Demands(st.Grant.Roles), st.Site.MFA == otl.MFAWished
+	pass, wished := Pass{user: st.User.ID, site: st.Site.ID, methods: methods}, st.Site.MFA == otl.MFAWished
 	if st.Site.MFA == otl.MFAOff || methods.Strong() {
 		return pass, nil, nil
+	}
+	demanded, err := demands(ctx, tx, st)
+	if err != nil {
+		return Pass{}, nil, err
 	}
 	has, err := tx.Factors.Of(ctx, st.User.ID)
 	if err != nil {
@@ -111,6 +115,16 @@ func (f *Factors) Admit(ctx context.Context, tx *store.Tx, st store.Standing, me
 		return Pass{}, nil, ErrKind
 	}
 	return Pass{}, offers, nil
+}
+
+// demands reports whether a site asks two factors of somebody once he is let in: who was never there, or has left, gets
+// the roles of whoever joins it.
+func demands(ctx context.Context, tx *store.Tx, st store.Standing) (bool, error) {
+	if st.Site.MFA != otl.MFARoles || st.Grant.Live() {
+		return st.Site.Demands(st.Grant.Roles), nil
+	}
+	roles, err := tx.Roles.Defaults(ctx, st.Site.ID)
+	return st.Site.Demands(roles), err
 }
 
 // enrolled reports whether somebody has a factor: recovery codes alone are none.

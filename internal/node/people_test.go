@@ -77,8 +77,16 @@ func (k *passkey) signed(t *testing.T, options string) string {
 // person adds somebody with a role at the site, "" for none.
 func (d *doors) person(has enrolment, role string) person {
 	d.Helper()
+	p := d.personOf(has, d.w.Notes.Site)
+	give(d, p, role)
+	return p
+}
+
+// personOf adds somebody who is at one site.
+func (d *doors) personOf(has enrolment, at otl.Site) person {
+	d.Helper()
 	d.people++
-	p := person{User: d.w.Person(d.T, fmt.Sprintf("p%d@dev.test", d.people), d.w.Notes.Site), has: has, b: d.w.Browser(d.T)}
+	p := person{User: d.w.Person(d.T, fmt.Sprintf("p%d@dev.test", d.people), at), has: has, b: d.w.Browser(d.T)}
 	p.second = fmt.Sprintf("+49170666%04d", d.people)
 	if err := d.w.Store.Write(d.Context(), func(ctx context.Context, tx *store.Tx) (err error) {
 		p.Phone = fmt.Sprintf("+49170555%04d", d.people)
@@ -96,8 +104,7 @@ func (d *doors) person(has enrolment, role string) person {
 	}); err != nil {
 		d.Fatal(err)
 	}
-	d.w.Sees(d.T, p.User, d.w.Notes.Site, otl.MinimalFields().With(otl.FieldPhone)...)
-	give(d, p, role)
+	d.w.Sees(d.T, p.User, at, otl.MinimalFields().With(otl.FieldPhone)...)
 	d.enrol(&p)
 	return p
 }

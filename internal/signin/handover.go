@@ -111,7 +111,7 @@ func (s *SecondStep) HandOver(ctx context.Context, p Proved, d Door, h Handover)
 	if err == nil {
 		err = refused
 	}
-	return out, err
+	return out, s.Failures.note(ctx, p.failure(), err)
 }
 
 // CompleteHandOver checks a second factor and gives the session token the step was for, or begins one more

@@ -42,9 +42,7 @@ func (g Grants) Put(ctx context.Context, gr otl.Grant) error {
 // with the site's default roles, and gives it.
 func (g Grants) Join(ctx context.Context, gr otl.Grant) (otl.Grant, error) {
 	var err error
-	gr.Roles, err = all(ctx, g.group, `SELECT name FROM roles WHERE site_id = $1 AND is_default ORDER BY name`, []any{gr.SiteID},
-		func(s *string) []any { return []any{s} })
-	if err != nil {
+	if gr.Roles, err = (Roles{g.group}).Defaults(ctx, gr.SiteID); err != nil {
 		return gr, err
 	}
 	return gr, g.Put(ctx, gr)
@@ -299,6 +297,12 @@ func (g Roles) OfSite(ctx context.Context, siteID string) ([]otl.Role, error) {
 	found, err := all(ctx, g.group, `SELECT `+roleColumns+` FROM roles r WHERE r.site_id = $1`, []any{siteID}, roleDest)
 	slices.SortFunc(found, func(a, b otl.Role) int { return strings.Compare(a.Name, b.Name) }) // engines order text differently
 	return found, err
+}
+
+// Defaults gives the names of the roles that whoever joins a site gets.
+func (g Roles) Defaults(ctx context.Context, siteID string) ([]string, error) {
+	return all(ctx, g.group, `SELECT name FROM roles WHERE site_id = $1 AND is_default ORDER BY name`, []any{siteID},
+		func(s *string) []any { return []any{s} })
 }
 
 // Delete removes a role and reports whether there was one.

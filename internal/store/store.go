@@ -181,9 +181,9 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) 
 	return s.write(ctx, false, fn)
 }
 
-// WriteWithOthers is Write for sign-ins, which passwords have kept waiting already: on SQLite,
-// while the processors are busy, fn waits for others whose writes the same commit then
-// carries, for some 10 ms and only until somebody comes by Write (ADR 63).
+// WriteWithOthers is Write for sign-ins: on SQLite, while the processors are busy, fn waits for
+// others whose writes the same commit then carries, for 20 ms at most and only until somebody
+// comes by Write (ADR 63).
 func (s *Store) WriteWithOthers(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
 	return s.write(ctx, true, fn)
 }

@@ -607,7 +607,7 @@ func TestWriteWithOthers_WaitsForThem(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := otltest.DatabaseURL(t, otltest.SQLite)
-			w := wait(t, url)
+			w := waitFor(t, url)
 			before := w.st.Stats().Commits
 			came := make(chan error, 1)
 			go func() { came <- w.st.WriteWithOthers(w.ctx, business("one")) }()
@@ -629,6 +629,44 @@ func TestWriteWithOthers_WaitsForThem(t *testing.T) {
 	}
 }
 
+// TestWriteWithOthers_OneCommitCarriesAllWhoWait and whoever does not, and as many of them as a commit carries wait for nobody else.
+func TestWriteWithOthers_OneCommitCarriesAllWhoWait(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		patient int
+		more    bool // somebody comes who does not wait
+	}{"three": {2, true}, "full": {128, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := otltest.DatabaseURL(t, otltest.SQLite)
+			w := waitFor(t, url)
+			before := w.st.Stats()
+			var all sync.WaitGroup
+			for i := range c.patient {
+				all.Go(func() {
+					if err := w.st.WriteWithOthers(t.Context(), business(strconv.Itoa(i))); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			for c.more && w.st.Stats().Queued < c.patient {
+				runtime.Gosched()
+			}
+			stay := c.patient
+			if c.more {
+				stay++
+				if err := w.st.Write(t.Context(), business("other")); err != nil {
+					t.Error(err)
+				}
+			}
+			all.Wait()
+			if n, made := businesses(t, otltest.SQLite, url), w.st.Stats().Commits-before.Commits; n != stay || made != 1 {
+				t.Errorf("%d businesses by %d commits, not %d by 1", n, made, stay)
+			}
+		})
+	}
+}
+
 // waiting is a store in which a patient write waits for others, for a round that the test ends.
 type waiting struct {
 	st           *store.Store
@@ -638,7 +676,7 @@ type waiting struct {
 	waits, round chan struct{}
 }
 
-func wait(t *testing.T, url string) *waiting {
+func waitFor(t *testing.T, url string) *waiting {
 	t.Helper()
 	st, err := store.Open(t.Context(), store.Options{URL: url, Migrate: true})
 	if err != nil {
@@ -646,7 +684,8 @@ func wait(t *testing.T, url string) *waiting {
 	}
 	w := &waiting{st: st, close: sync.OnceValue(st.Close), waits: make(chan struct{}), round: make(chan struct{})}
 	w.ctx, w.leave = context.WithCancel(t.Context())
-	store.Round(st, func() <-chan struct{} { close(w.waits); return w.round })
+	waits := sync.OnceFunc(func() { close(w.waits) })
+	store.Round(st, func() <-chan struct{} { waits(); return w.round })
 	t.Cleanup(func() {
 		if err := w.close(); err != nil {
 			t.Error(err)

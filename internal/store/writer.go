@@ -39,6 +39,7 @@ type writer struct {
 	stopped chan struct{}
 	once    sync.Once
 
+	gathered        atomic.Int32 // jobs that wait for others
 	commits, writes atomic.Uint64
 	ran             counter // statements, of readers too
 }
@@ -177,10 +178,13 @@ func (w *writer) gather(first *job) []*job {
 	if !first.patient {
 		return jobs
 	}
+	w.gathered.Store(1)
+	defer w.gathered.Store(0)
 	for round := w.round(); len(jobs) < maxBatch && jobs[len(jobs)-1].patient; {
 		select {
 		case j := <-w.jobs:
 			jobs = append(jobs, j)
+			w.gathered.Add(1)
 		case <-round:
 			return jobs
 		case <-w.stop:
@@ -190,13 +194,20 @@ func (w *writer) gather(first *job) []*job {
 	return jobs
 }
 
+// patience bounds a round: where more passwords are hashed at once than there are processors, or others keep them, the
+// runtime gives a turn later.
+const patience = 20 * time.Millisecond
+
 // oneRound ends when all who could run have had their turn: at once where processors are idle, and after a slice of the
 // runtime's time where passwords keep them.
 func oneRound() <-chan struct{} {
 	over := make(chan struct{})
+	end := sync.OnceFunc(func() { close(over) })
+	late := time.AfterFunc(patience, end)
 	go func() {
 		runtime.Gosched()
-		close(over)
+		late.Stop()
+		end()
 	}()
 	return over
 }
@@ -350,7 +361,7 @@ func (w *writer) exec(ctx context.Context, text string) error {
 }
 
 func (w *writer) count(s *Stats) {
-	s.Queued, s.Commits, s.Writes = len(w.jobs), w.commits.Load(), w.writes.Load()
+	s.Queued, s.Commits, s.Writes = len(w.jobs)+int(w.gathered.Load()), w.commits.Load(), w.writes.Load()
 }
 
 // close lets the transactions that were handed over finish, then closes the

@@ -332,7 +332,7 @@ func (s front) identify(r *http.Request, l signin.Landing, code secret.Text) (st
 // redeem signs a person in with the code that a browser brought, and gives what the
 // tokens are to hold.
 func (s *Surface) redeem(r *http.Request, c otl.Client, of otl.Site, code secret.Text, redirect string) (signin.Proven, session.Ask, error) {
-	p, err := s.Codes.Redeem(r.Context(), s.adding(c, signin.LinkAttempt{Site: of, Client: c.ID, Code: code, Redirect: redirect}))
+	p, err := s.come(r.Context(), c, signin.LinkAttempt{Site: of, Client: c.ID, Code: code, Redirect: redirect})
 	if err != nil {
 		return p, session.Ask{}, err
 	}

@@ -1,6 +1,7 @@
 package transmit
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -57,8 +58,12 @@ func (s *Surface) sendLink(c *call, in *sendLinkIn) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	newcomer, err := s.newcomers(c.r.Context(), c.client, c.site)
+	if err != nil {
+		return nil, err
+	}
 	r := signin.LinkRequest{
-		CodeRequest: signin.CodeRequest{Site: c.site, Who: id, Channel: otl.Channel(in.Channel), Bound: in.RequestID, Known: true, Newcomer: newcomers(c.client, c.site), Client: c.client.ID, Redirect: in.Redirect},
+		CodeRequest: signin.CodeRequest{Site: c.site, Who: id, Channel: otl.Channel(in.Channel), Bound: in.RequestID, Known: true, Newcomer: newcomer, Client: c.client.ID, Redirect: in.Redirect},
 		State:       in.State, Confirm: c.client.LinkConfirm,
 	}
 	switch {
@@ -120,9 +125,9 @@ func (s *Surface) redeemLink(c *call, in *redeemLinkIn) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.Codes.Redeem(c.r.Context(), s.adding(c.client, signin.LinkAttempt{
+	p, err := s.come(c.r.Context(), c.client, signin.LinkAttempt{
 		Site: c.site, Client: c.client.ID, Code: secret.NewText(in.Code), RequestID: in.RequestID, Join: in.Session,
-	}))
+	})
 	if errors.Is(err, signin.ErrDisabled) || errors.Is(err, signin.ErrNewcomer) { // since the link was sent
 		err = errGone.Because(err)
 	}
@@ -132,16 +137,22 @@ func (s *Surface) redeemLink(c *call, in *redeemLinkIn) (any, error) {
 	return s.answer(p.Tokens, a)
 }
 
-// newcomers reports whether the links that a client sends add people: not where its site asks everybody for more than a link
-// shows and the first sign-in grants, for nobody would be let in.
-func newcomers(c otl.Client, of otl.Site) bool {
-	return c.TakesNewcomers() && !of.Demands(nil) && len(of.Lacks(otl.MinimalFields())) == 0
+// newcomers reports whether the links that a client sends add people: not where its site would let none of them in.
+func (s *Surface) newcomers(ctx context.Context, c otl.Client, of otl.Site) (bool, error) {
+	if !c.TakesNewcomers() {
+		return false, nil
+	}
+	return account.Newcomers{Accounts: s.Members.Accounts}.LetIn(ctx, of)
 }
 
-// adding has a code add whoever comes by it, where its client may have people created this way at this moment.
-func (s *Surface) adding(c otl.Client, a signin.LinkAttempt) signin.LinkAttempt {
-	if newcomers(c, a.Site) {
+// come signs in whoever has the code of a link, and adds him where the client may have people created this way at this moment.
+func (s *Surface) come(ctx context.Context, c otl.Client, a signin.LinkAttempt) (signin.Proven, error) {
+	adds, err := s.newcomers(ctx, c, a.Site)
+	if err != nil {
+		return signin.Proven{}, err
+	}
+	if adds {
 		a.Add = account.Newcomers{Accounts: s.Members.Accounts}.Of(a.Site)
 	}
-	return a
+	return s.Codes.Redeem(ctx, a)
 }
