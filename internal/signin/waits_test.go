@@ -159,7 +159,7 @@ func TestSE13_AWayThatIsSwitchedOffEndsWhatItBegan(t *testing.T) {
 	})
 }
 
-// TestATemporaryPasswordLeadsNowhere: by no door does whoever knows it get on.
+// TestATemporaryPasswordLeadsNowhere: by no door does whoever knows it get on, and each notes that he tried.
 func TestATemporaryPasswordLeadsNowhere(t *testing.T) {
 	t.Parallel()
 	otltest.Each(t, func(t *testing.T, w *otltest.World) {
@@ -178,6 +178,9 @@ func TestATemporaryPasswordLeadsNowhere(t *testing.T) {
 			wantCode(t, "begun", err, "password_temporary")
 			_, err = w.SignIn.Second.Open(t.Context(), p)
 			wantCode(t, "opened", err, "password_temporary")
+		}
+		if n := w.SignIn.Second.Failures.Total.Load(); n != 8 {
+			t.Errorf("%d of eight are noted", n)
 		}
 	})
 }
