@@ -153,7 +153,7 @@ func TestMF05_WhoIsLetIn(t *testing.T) {
 	w := otltest.New(t, otltest.SQLite)
 	bare, app := w.Person(t, "bare@dev.test"), w.Person(t, "app@dev.test")
 	totp(t, w, app)
-	editor := otl.Grant{Roles: []string{"editor"}}
+	editor := otl.Grant{SiteID: w.Notes.Site.ID, Roles: []string{"editor"}}
 	pwd, mail, direct, two := otl.MethodPassword, otl.MethodMailCode, otl.MethodDirect, otl.MethodSMS
 	for _, c := range []struct {
 		policy  otl.MFAPolicy

@@ -29,9 +29,9 @@ func TestMF05_WhoJoinsIsAskedAsWhoIsThere(t *testing.T) {
 			for _, has := range []enrolment{bare, app} {
 				for _, left := range []bool{false, true} {
 					for _, way := range joinersDoors() {
-						d.joins(rule{otl.MFARoles, role}, has, left, way)
+						joins(d, rule{otl.MFARoles, role}, has, left, way)
 					}
-					d.joinsByOneLogin(rule{otl.MFARoles, role}, has, left)
+					joinsByOneLogin(d, rule{otl.MFARoles, role}, has, left)
 				}
 			}
 		}
@@ -51,12 +51,12 @@ func joinersDoors() []door {
 
 // joiner adds somebody who is not at the site, or not any more; then he was what the site asks nothing of where it asks
 // whoever joins, and the other way round.
-func (d *doors) joiner(r rule, has enrolment, left bool) (p person, what string) {
+func joiner(d *doors, r rule, has enrolment, left bool) (p person, what string) {
 	d.Helper()
 	d.w.Clock.Advance(time.Minute)
 	what = fmt.Sprintf("%s, %s, left %v", r, has, left)
 	if !left {
-		return d.personOf(has, d.w.Shop.Site), what
+		return personOf(d, has, d.w.Shop.Site), what
 	}
 	p = d.person(has, map[string]string{"reader": "editor", "editor": ""}[r.role])
 	if err := d.w.Accounts.Leave(d.Context(), d.w.Notes.Site.ID, p.ID); err != nil {
@@ -66,9 +66,9 @@ func (d *doors) joiner(r rule, has enrolment, left bool) (p person, what string)
 }
 
 // joins tries one door for him.
-func (d *doors) joins(r rule, has enrolment, left bool, way door) {
+func joins(d *doors, r rule, has enrolment, left bool, way door) {
 	d.Helper()
-	p, what := d.joiner(r, has, left)
+	p, what := joiner(d, r, has, left)
 	what = way.name + ", " + what
 	asks := way.asks(r, has)
 	c := way.come(d, p)
@@ -87,9 +87,9 @@ func (d *doors) joins(r rule, has enrolment, left bool, way door) {
 	}
 }
 
-func (d *doors) joinsByOneLogin(r rule, has enrolment, left bool) {
+func joinsByOneLogin(d *doors, r rule, has enrolment, left bool) {
 	d.Helper()
-	p, what := d.joiner(r, has, left)
+	p, what := joiner(d, r, has, left)
 	answer := d.bearer("/api/1/login/auth", d.api, object{"username_or_email": p.Email.Address, "password": otltest.Password, "subdomain": "notes"})
 	first, asks := firstOf(answer), r.demands() || has.enrolled()
 	if asks == (first["session_token"] != nil) || asks && has.enrolled() == (first["state_token"] == nil) {

@@ -77,13 +77,13 @@ func (k *passkey) signed(t *testing.T, options string) string {
 // person adds somebody with a role at the site, "" for none.
 func (d *doors) person(has enrolment, role string) person {
 	d.Helper()
-	p := d.personOf(has, d.w.Notes.Site)
+	p := personOf(d, has, d.w.Notes.Site)
 	give(d, p, role)
 	return p
 }
 
 // personOf adds somebody who is at one site.
-func (d *doors) personOf(has enrolment, at otl.Site) person {
+func personOf(d *doors, has enrolment, at otl.Site) person {
 	d.Helper()
 	d.people++
 	p := person{User: d.w.Person(d.T, fmt.Sprintf("p%d@dev.test", d.people), at), has: has, b: d.w.Browser(d.T)}
