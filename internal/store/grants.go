@@ -42,7 +42,7 @@ func (g Grants) Put(ctx context.Context, gr otl.Grant) error {
 // with the site's default roles, and gives it.
 func (g Grants) Join(ctx context.Context, gr otl.Grant) (otl.Grant, error) {
 	var err error
-	if gr.Roles, err = (Roles{g.group}).Defaults(ctx, gr.SiteID); err != nil {
+	if gr.Roles, err = Roles(g).Defaults(ctx, gr.SiteID); err != nil {
 		return gr, err
 	}
 	return gr, g.Put(ctx, gr)
