@@ -126,15 +126,16 @@ func TestSeedFormInABrowser(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "login.html")
 	chrome := chromium(t)
 	for _, one := range []struct {
-		name, address string
-		tab           *tab
+		name, address, to string
+		tab               *tab
 	}{
-		{"another origin", login.URL, profile(t, chrome)},
-		{"scripts off", login.URL, profile(t, chrome).scriptless()},
-		{"a file", "file://" + file, profile(t, chrome)},
+		{"another origin", login.URL, w.url, profile(t, chrome)},
+		{"scripts off", login.URL, w.url, profile(t, chrome).scriptless()},
+		{"a file", "file://" + file, w.url, profile(t, chrome)},
+		{"the host of the site", login.URL, strings.Replace(w.url, "://", "://"+w.vars["OTL_SUBDOMAIN"]+".", 1), profile(t, chrome)},
 	} {
 		for range 2 {
-			page = fmt.Sprintf(formPage, w.url, o.sessionToken(t))
+			page = fmt.Sprintf(formPage, one.to, o.sessionToken(t))
 			if err := os.WriteFile(file, []byte(page), 0o600); err != nil {
 				t.Fatal(err)
 			}

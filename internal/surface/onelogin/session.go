@@ -132,7 +132,8 @@ func (s browsers) byScript(w http.ResponseWriter, r *http.Request) {
 
 // byForm opens the session of a token that a form presents. A browser that comes from
 // another site's page did not say who it is signed in as; it is sent back here, with the
-// token in a cookie, and says so then.
+// token in a cookie, and says so then. The host of a site keeps no session of the network: the form goes on to
+// the public URL as it is, unless the site named origins, of which a browser says none after that.
 func (s browsers) byForm(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if !wire.Sends(r, wire.MediaForm) || r.ParseForm() != nil {
@@ -144,20 +145,25 @@ func (s browsers) byForm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := s.presented(r, secret.NewText(r.PostForm.Get("session_token")))
-	if !foreign(r) && p.Origin == "" {
+	hosted := s.tenant(r) != ""
+	if !hosted && !foreign(r) && p.Origin == "" {
 		s.arrive(w, r, p)
 		return
 	}
-	_, err := s.Second.Present(r.Context(), p)
+	a, err := s.Second.Present(r.Context(), p)
 	if err == nil {
 		err = s.here(r, p)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		s.turnAway(w, r, err)
-		return
+	case hosted && (p.Origin == "" || !a.Across):
+		w.Header().Set("Cache-Control", "no-store")
+		http.Redirect(w, r, s.origin+sessionPath, http.StatusTemporaryRedirect)
+	default:
+		s.Jar.Set(w, cookie.Handover, p.Token, signin.SessionTokenTTL)
+		s.send(w, r, sessionPath)
 	}
-	s.Jar.Set(w, cookie.Handover, p.Token, signin.SessionTokenTTL)
-	s.send(w, r, sessionPath)
 }
 
 // foreign reports whether a browser says that a page of another site sent it.

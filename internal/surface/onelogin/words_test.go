@@ -116,8 +116,23 @@ func TestAHostIsItsSites(t *testing.T) {
 		}
 		r := x.Do(t, otltest.Call{Path: "/session_via_api_token", Body: object{"session_token": token}, Headers: map[string]string{"Host": "shop.id.test"}})
 		failed(t, r, http.StatusUnauthorized, unauthorized, "Session token is invalid or has expired")
-		if r := x.form(t, token, map[string]string{"Host": "notes.id.test"}); r.Header.Get("Location") != "/account" {
+		for _, headers := range []map[string]string{{"Host": "notes.id.test"}, {"Host": "notes.id.test.", "Origin": "https://login.test", "Sec-Fetch-Site": "cross-site"}} {
+			r := x.form(t, token, headers).Want(t, http.StatusTemporaryRedirect)
+			if r.Header.Get("Location") != otltest.Issuer+"/session_via_api_token" || r.Header.Get("Cache-Control") != "no-store" || len(cookies(r)) > 0 {
+				t.Errorf("%v: %v", headers, r.Header)
+			}
+		}
+		if r := x.form(t, token, map[string]string{"Origin": "null", "Sec-Fetch-Site": "cross-site"}); r.Header.Get("Location") != "/session_via_api_token" || cookies(r)["__Host-otl_handover"] == "" {
 			t.Errorf("%v", r.Header)
+		}
+		if r := x.form(t, token, nil); r.Header.Get("Location") != "/account" {
+			t.Errorf("%v", r.Header)
+		}
+		// Sent on, a browser would not say any more whose page it is: bound to an origin it stays.
+		bound := x.sessionToken(t, nil, "Custom-Allowed-Origin-Header-1", "https://login.test")
+		r = x.form(t, bound, map[string]string{"Host": "notes.id.test", "Origin": "https://login.test", "Sec-Fetch-Site": "cross-site"})
+		if r.Header.Get("Location") != "/session_via_api_token" || cookies(r)["__Host-otl_handover"] == "" {
+			t.Errorf("%d %v", r.Status, r.Header)
 		}
 	}, func(o *node.Options) { o.HostInPath = true })
 }
