@@ -118,9 +118,9 @@ func (f *Factors) Admit(ctx context.Context, tx *store.Tx, st store.Standing, me
 }
 
 // demands reports whether a site asks two factors of somebody once he is let in: who was never there, or has left, gets
-// the roles of whoever joins it.
+// the roles of whoever joins it. Nobody joins our own pages.
 func demands(ctx context.Context, tx *store.Tx, st store.Standing) (bool, error) {
-	if st.Site.MFA != otl.MFARoles || st.Grant.Live() {
+	if st.Site.MFA != otl.MFARoles || st.Site.FirstParty || st.Grant.Live() {
 		return st.Site.Demands(st.Grant.Roles), nil
 	}
 	roles, err := tx.Roles.Defaults(ctx, st.Site.ID)

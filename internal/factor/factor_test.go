@@ -191,6 +191,23 @@ func TestMF05_WhoIsLetIn(t *testing.T) {
 			t.Errorf("%s, %s %v by %s: %s, want %s", c.policy, c.u.Email.Key, c.grant.Roles, c.methods, got, c.want)
 		}
 	}
+	// Whoever joins a site is what its roles say, but nobody joins our own pages.
+	for id, want := range map[string]string{w.Notes.Site.ID: "enrol", w.Flows.FirstParty: "in"} {
+		site, err := w.Store.Read.Sites.ByID(t.Context(), id)
+		if err == nil {
+			err = write(t, w, func(ctx context.Context, tx *store.Tx) error {
+				_, err := tx.Roles.Insert(ctx, otl.Role{SiteID: id, Name: "editor", Default: true, CreatedAt: w.Clock.Now()})
+				return err
+			})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		site.MFA, site.MFARoles = otl.MFARoles, []string{"editor"}
+		if got, _ := admitted(t, w, store.Standing{User: bare, Site: site}, pwd); got != want {
+			t.Errorf("who joins %s: %s, want %s", site.Name, got, want)
+		}
+	}
 }
 
 func TestMF06_TwoFactorsAreOfTwoKinds(t *testing.T) {

@@ -182,7 +182,7 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) 
 }
 
 // WriteWithOthers is Write for sign-ins: on SQLite, while the processors are busy, fn waits for
-// others whose writes the same commit then carries, for 20 ms at most and only until somebody
+// others whose writes the same commit then carries, for some 20 ms at most and only until somebody
 // comes by Write (ADR 63).
 func (s *Store) WriteWithOthers(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
 	return s.write(ctx, true, fn)

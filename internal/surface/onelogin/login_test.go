@@ -3,6 +3,7 @@ package onelogin_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/onetimelogin/otl/internal/otltest"
 	"github.com/onetimelogin/otl/internal/secret"
 	"github.com/onetimelogin/otl/internal/site"
+	"github.com/onetimelogin/otl/internal/surface/onelogin"
 )
 
 // login proves jane by her password, with changes to the body; nil takes a member away.
@@ -176,6 +178,29 @@ func TestContract42_7_8_ErrorsOfLogin(t *testing.T) {
 		failed(t, x.Do(t, otltest.Call{Path: "/api/1/login/auth", Headers: auth}), http.StatusNotFound, "not found", "No Route Exists")
 		x.login(t, nil).Want(t, http.StatusOK)
 	}, func(o *node.Options) { o.Limits = true })
+}
+
+// TestContract42_8_StatusesThatJavaReads: whatever a rule refuses has a status that the Java SDK has an error for; it takes others for
+// a connection that broke. Too many calls are 429 all the same, and what is wrong with the server a status above 499.
+func TestContract42_8_StatusesThatJavaReads(t *testing.T) {
+	t.Parallel()
+	for kind := otl.Malformed; kind <= otl.Unavailable; kind++ {
+		for _, path := range []string{"/api/1/users", "/api/2/users", "/auth/oauth2/v2/token"} {
+			w := httptest.NewRecorder()
+			onelogin.Fail(w, httptest.NewRequest(http.MethodPost, path, nil), &otl.Error{Kind: kind, Code: "refused", Text: "No."})
+			switch w.Code {
+			case 400, 401, 403, 404, 422:
+			case 429:
+				if kind != otl.Limited {
+					t.Errorf("%d at %s: %d", kind, path, w.Code)
+				}
+			default:
+				if kind != otl.Unavailable || w.Code < 500 {
+					t.Errorf("%d at %s: %d", kind, path, w.Code)
+				}
+			}
+		}
+	}
 }
 
 // TestPW09_WhoCannotSignIn: unknown, disabled, without a password, wrong, locked: one
