@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 
+	"github.com/onetimelogin/otl/internal/factor"
 	"github.com/onetimelogin/otl/internal/limit"
 	"github.com/onetimelogin/otl/internal/otl"
 	"github.com/onetimelogin/otl/internal/store"
@@ -17,8 +18,8 @@ func (a Newcomers) LetIn(ctx context.Context, site otl.Site) (bool, error) {
 	if len(site.Lacks(otl.MinimalFields())) > 0 {
 		return false, nil
 	}
-	roles, err := a.Store.Read.Roles.Defaults(ctx, site.ID)
-	return !site.Demands(roles), err
+	demanded, err := factor.Demands(ctx, a.Store.Read, store.Standing{Site: site})
+	return !demanded, err
 }
 
 // Of gives what adds a person on behalf of a site in the transaction in which he proves an address that nobody has; he

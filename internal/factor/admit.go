@@ -87,7 +87,7 @@ func (f *Factors) Admit(ctx context.Context, tx *store.Tx, st store.Standing, me
 	if st.Site.MFA == otl.MFAOff || methods.Strong() {
 		return pass, nil, nil
 	}
-	demanded, err := demands(ctx, tx, st)
+	demanded, err := Demands(ctx, tx, st)
 	if err != nil {
 		return Pass{}, nil, err
 	}
@@ -117,9 +117,9 @@ func (f *Factors) Admit(ctx context.Context, tx *store.Tx, st store.Standing, me
 	return Pass{}, offers, nil
 }
 
-// demands reports whether a site asks two factors of somebody once he is let in: who was never there, or has left, gets
-// the roles of whoever joins it. Nobody joins our own pages.
-func demands(ctx context.Context, tx *store.Tx, st store.Standing) (bool, error) {
+// Demands reports whether a site asks two factors of somebody once he is let in: who was never there, or has left, gets
+// the roles of whoever joins it. Nobody joins our own pages. St needs site and grant; without a grant it is about whoever joins.
+func Demands(ctx context.Context, tx *store.Tx, st store.Standing) (bool, error) {
 	if st.Site.MFA != otl.MFARoles || st.Site.FirstParty || st.Grant.Live() {
 		return st.Site.Demands(st.Grant.Roles), nil
 	}
