@@ -14,7 +14,7 @@ import (
 // startTime bounds how long a server may take to be ready, stopTime how long to
 // stop. Both are far above what is needed: they only end a test that hangs.
 const (
-	startTime = 20 * time.Second
+	startTime = time.Minute
 	stopTime  = 30 * time.Second
 )
 

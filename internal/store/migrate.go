@@ -91,11 +91,16 @@ func readMigrations() ([]migration, error) {
 // checkDigests compares the migrations applied to a database with ours. One
 // without a record was applied by a process that ended before it wrote it.
 func checkDigests(ctx context.Context, db *sql.DB, applied []migration) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // does nothing after the commit
 	for _, m := range applied {
 		var digest string
-		err := db.QueryRowContext(ctx, `SELECT digest FROM migration_digests WHERE name = $1`, m.name).Scan(&digest)
+		err := tx.QueryRowContext(ctx, `SELECT digest FROM migration_digests WHERE name = $1`, m.name).Scan(&digest)
 		if errors.Is(err, sql.ErrNoRows) {
-			err, digest = recordDigest(ctx, db, m), m.digest
+			err, digest = recordDigest(ctx, tx, m), m.digest
 		}
 		if err != nil {
 			return fmt.Errorf("read the digest of migration %s: %w", m.name, err)
@@ -104,11 +109,11 @@ func checkDigests(ctx context.Context, db *sql.DB, applied []migration) error {
 			return fmt.Errorf("migration %s was altered after it was applied to this database", m.name)
 		}
 	}
-	return nil
+	return tx.Commit()
 }
 
-func recordDigest(ctx context.Context, db *sql.DB, m migration) error {
-	_, err := db.ExecContext(ctx, `INSERT INTO migration_digests (name, digest) VALUES ($1, $2)
+func recordDigest(ctx context.Context, tx *sql.Tx, m migration) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO migration_digests (name, digest) VALUES ($1, $2)
 		ON CONFLICT (name) DO NOTHING`, m.name, m.digest)
 	return err
 }
@@ -135,6 +140,11 @@ func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, log *slog.L
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
+	return nil
+}
+
+// recordMigrations writes down which texts all migrations had. What was committed before it is durable after it.
+func recordMigrations(ctx context.Context, db *sql.DB) error {
 	ours, err := readMigrations()
 	if err != nil {
 		return err

@@ -102,7 +102,10 @@ func (p *postgres) prepareSchema(ctx context.Context, o Options) error {
 	} else if version > 0 {
 		o.Log.Warn("an older database is brought to the newest schema; the program before opens it no more", "schema", version)
 	}
-	return migrate(ctx, p.db, postgresDialect, o.Log)
+	if err := migrate(ctx, p.db, postgresDialect, o.Log); err != nil {
+		return err
+	}
+	return recordMigrations(ctx, p.db)
 }
 
 // check refuses a release that is too old and warns of settings under which an

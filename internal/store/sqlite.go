@@ -52,7 +52,7 @@ func (l *lite) open(ctx context.Context, o Options) error {
 	if err := createPrivate(l.path); err != nil {
 		return err
 	}
-	db, err := sql.Open("sqlite", l.dsn(false))
+	db, err := sql.Open("sqlite", l.dsn())
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (l *lite) open(ctx context.Context, o Options) error {
 	if l.writer, err = startWriter(ctx, db, o, newNudge()); err != nil {
 		return errors.Join(err, db.Close())
 	}
-	if l.readers, err = sql.Open("sqlite", l.dsn(true)); err != nil {
+	if l.readers, err = sql.Open("sqlite", l.dsn("query_only(1)")); err != nil {
 		return err
 	}
 	conns := max(4, 2*runtime.GOMAXPROCS(0))
@@ -127,7 +127,21 @@ func (l *lite) prepareSchema(ctx context.Context, db *sql.DB, o Options) error {
 	if err := l.snapshot(ctx, db, o.Log); err != nil {
 		return fmt.Errorf("copy the database before migrating: %w", err)
 	}
-	return migrate(ctx, db, sqliteDialect, o.Log)
+	if err := l.migrate(ctx, o.Log); err != nil {
+		return err
+	}
+	return recordMigrations(ctx, db)
+}
+
+// migrate does not wait for the disk after each migration, which took half a minute where disks are slow: one that a
+// loss of power takes back is applied again, and recording them waits for all.
+func (l *lite) migrate(ctx context.Context, log *slog.Logger) error {
+	db, err := sql.Open("sqlite", l.dsn("synchronous(NORMAL)"))
+	if err != nil {
+		return err
+	}
+	db.SetMaxOpenConns(1)
+	return errors.Join(migrate(ctx, db, sqliteDialect, log), db.Close())
 }
 
 // snapshot copies a database that is about to be migrated to
@@ -152,19 +166,16 @@ func (l *lite) snapshot(ctx context.Context, db *sql.DB, log *slog.Logger) error
 }
 
 // dsn spells the pragmas out. busy_timeout comes first, because switching to
-// WAL may itself have to wait.
-func (l *lite) dsn(readOnly bool) string {
-	v := url.Values{"_pragma": {
+// WAL may itself have to wait. What is given comes last, and so holds.
+func (l *lite) dsn(more ...string) string {
+	v := url.Values{"_pragma": append([]string{
 		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 		"cache_size(-8000)", "journal_size_limit(67108864)",
 		// What a savepoint would put back is kept in memory: it need not outlive a crash.
 		"temp_store(MEMORY)",
 		// What was deleted is overwritten (PR-05).
 		"secure_delete(1)",
-	}}
-	if readOnly {
-		v.Add("_pragma", "query_only(1)")
-	}
+	}, more...)}
 	return fileURL(l.path, v.Encode())
 }
 
