@@ -14,7 +14,7 @@ func Steady(text string) string { return steady(text) }
 // Name is name, for tests.
 func Name(link func(from, to string) error, from, to string) error { return name(link, from, to) }
 
-// Round has patient writes to SQLite wait for what round gives.
+// Round has writes to SQLite wait for what round gives.
 func Round(st *Store, round func() <-chan struct{}) { st.engine.(*lite).writer.round = round }
 
 // Look has the server of an SQLite file look now for what other processes wrote.

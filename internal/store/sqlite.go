@@ -213,8 +213,8 @@ func sqliteNumber(version string) int {
 	return n
 }
 
-func (l *lite) write(ctx context.Context, patient bool, fn func(context.Context, *Tx) error) error {
-	return l.writer.do(ctx, patient, fn)
+func (l *lite) write(ctx context.Context, waits bool, fn func(context.Context, *Tx) error) error {
+	return l.writer.do(ctx, waits, fn)
 }
 
 func (l *lite) ping(ctx context.Context) error {

@@ -40,7 +40,7 @@ type Store struct {
 
 // engine is what differs between the two databases.
 type engine interface {
-	write(ctx context.Context, patient bool, fn func(context.Context, *Tx) error) error
+	write(ctx context.Context, waits bool, fn func(context.Context, *Tx) error) error
 	ping(ctx context.Context) error
 	stats() Stats
 	close() error
@@ -182,17 +182,17 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) 
 }
 
 // WriteWithOthers is Write for sign-ins: on SQLite, while the processors are busy, fn waits for
-// others whose writes the same commit then carries, for some 20 ms at most and only until somebody
+// others whose writes the same commit then carries, for 100 ms at most and only until somebody
 // comes by Write (ADR 63).
 func (s *Store) WriteWithOthers(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
 	return s.write(ctx, true, fn)
 }
 
-func (s *Store) write(ctx context.Context, patient bool, fn func(ctx context.Context, tx *Tx) error) error {
+func (s *Store) write(ctx context.Context, waits bool, fn func(ctx context.Context, tx *Tx) error) error {
 	if otl.Transactional(ctx) {
 		return errNested
 	}
-	return translate(s.engine.write(ctx, patient, fn))
+	return translate(s.engine.write(ctx, waits, fn))
 }
 
 // Batch is how many rows one step of Drain deletes at most: nobody waits long for it.

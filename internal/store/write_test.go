@@ -633,8 +633,8 @@ func TestWriteWithOthers_WaitsForThem(t *testing.T) {
 func TestWriteWithOthers_OneCommitCarriesAllWhoWait(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		patient int
-		more    bool // somebody comes who does not wait
+		waits int
+		more  bool // somebody comes who does not wait
 	}{"three": {2, true}, "full": {128, false}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -642,17 +642,17 @@ func TestWriteWithOthers_OneCommitCarriesAllWhoWait(t *testing.T) {
 			w := waitFor(t, url)
 			before := w.st.Stats()
 			var all sync.WaitGroup
-			for i := range c.patient {
+			for i := range c.waits {
 				all.Go(func() {
 					if err := w.st.WriteWithOthers(t.Context(), business(strconv.Itoa(i))); err != nil {
 						t.Error(err)
 					}
 				})
 			}
-			for c.more && w.st.Stats().Queued < c.patient {
+			for c.more && w.st.Stats().Queued < c.waits {
 				runtime.Gosched()
 			}
-			stay := c.patient
+			stay := c.waits
 			if c.more {
 				stay++
 				if err := w.st.Write(t.Context(), business("other")); err != nil {
@@ -667,7 +667,7 @@ func TestWriteWithOthers_OneCommitCarriesAllWhoWait(t *testing.T) {
 	}
 }
 
-// waiting is a store in which a patient write waits for others, for a round that the test ends.
+// waiting is a store in which a write waits for others, for a round that the test ends.
 type waiting struct {
 	st           *store.Store
 	ctx          context.Context //nolint:containedctx // of the one that waits

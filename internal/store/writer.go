@@ -29,7 +29,7 @@ type writer struct {
 	recall  *recall // nil beside a server, which remembers by itself
 	changes *changes
 	told    nudge
-	round   func() <-chan struct{} // for which patient jobs wait for others
+	round   func() <-chan struct{} // for which jobs wait for others
 	last    atomic.Pointer[Last]   // runs at the end of a commit that appended events
 	failed  time.Time              // when it last did
 	others  int64                  // SQLite's data_version when it was last looked at
@@ -46,13 +46,13 @@ type writer struct {
 
 // job is one caller's transaction.
 type job struct {
-	fn      func(context.Context, *Tx) error
-	from    *otl.Request // whose write it is
-	patient bool         // it can wait for others
-	taken   atomic.Bool  // by the writer, or by the caller who gave up
-	err     error
-	panic   any // what fn panicked with
-	done    chan struct{}
+	fn    func(context.Context, *Tx) error
+	from  *otl.Request // whose write it is
+	waits bool         // for others (Store.WriteWithOthers)
+	taken atomic.Bool  // by the writer, or by the caller who gave up
+	err   error
+	panic any // what fn panicked with
+	done  chan struct{}
 }
 
 // Last is what is done at the end of a commit that appended events: it writes those that were
@@ -93,8 +93,8 @@ func startWriter(ctx context.Context, db *sql.DB, o Options, told nudge) (*write
 // do hands a transaction over and waits until it is durable. A caller who gives
 // up before the writer took his transaction leaves nothing behind; afterwards he
 // waits for the outcome, which is near.
-func (w *writer) do(ctx context.Context, patient bool, fn func(context.Context, *Tx) error) error {
-	j := &job{fn: fn, from: otl.RequestOf(ctx), patient: patient, done: make(chan struct{})}
+func (w *writer) do(ctx context.Context, waits bool, fn func(context.Context, *Tx) error) error {
+	j := &job{fn: fn, from: otl.RequestOf(ctx), waits: waits, done: make(chan struct{})}
 	select {
 	case w.jobs <- j:
 	case <-ctx.Done():
@@ -171,16 +171,16 @@ func (w *writer) version(ctx context.Context) error {
 	return errors.Join(err, rows.Err())
 }
 
-// gather gives the jobs that the next commit begins with. As long as all of them are patient they wait for
-// others: for a round.
+// gather gives the jobs that the next commit begins with. As long as all of them wait for others they do so
+// for a round.
 func (w *writer) gather(first *job) []*job {
 	jobs := []*job{first}
-	if !first.patient {
+	if !first.waits {
 		return jobs
 	}
 	w.gathered.Store(1)
 	defer w.gathered.Store(0)
-	for round := w.round(); len(jobs) < maxBatch && jobs[len(jobs)-1].patient; {
+	for round := w.round(); len(jobs) < maxBatch && jobs[len(jobs)-1].waits; {
 		select {
 		case j := <-w.jobs:
 			jobs = append(jobs, j)
@@ -194,16 +194,16 @@ func (w *writer) gather(first *job) []*job {
 	return jobs
 }
 
-// patience bounds a round: where more passwords are hashed at once than there are processors, or others keep them, the
-// runtime gives a turn later.
-const patience = 20 * time.Millisecond
+// longestRound bounds a round, which takes some 20 ms where passwords keep the processors and more where other programs
+// keep them, too.
+const longestRound = 100 * time.Millisecond
 
 // oneRound ends when all who could run have had their turn: at once where processors are idle, and after a slice of the
 // runtime's time where passwords keep them.
 func oneRound() <-chan struct{} {
 	over := make(chan struct{})
 	end := sync.OnceFunc(func() { close(over) })
-	late := time.AfterFunc(patience, end)
+	late := time.AfterFunc(longestRound, end)
 	go func() {
 		runtime.Gosched()
 		late.Stop()
