@@ -18,7 +18,7 @@ import (
 )
 
 // browserTime bounds one step of a browser. It only ends a test that hangs.
-const browserTime = 20 * time.Second
+const browserTime = time.Minute
 
 // shared is the browser in which tests open profiles of their own: it costs more to start one than
 // most of them do. The first that needs it starts it, and it ends with the process.

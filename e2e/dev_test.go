@@ -54,7 +54,7 @@ func devAt(t testing.TB, program, dir, listen string, settings ...string) *proce
 // sourced gives the variables a shell has after reading the environment file.
 func sourced(t testing.TB, dir string) map[string]string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), startTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", "set -a; source .otl/dev.env; env -0")
 	cmd.Dir, cmd.Env = dir, environ()
