@@ -110,7 +110,7 @@ func TestEveryLoadSucceedsAgainstAServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Each code takes the clock on: whose turn comes again has not used the code of now, however fast the machine is.
+		// Each code takes the clock on: whose turn comes again, after the 333 others, has not used the code of now, however fast the machine is.
 		now := func() time.Time {
 			w.Clock.Advance(100 * time.Millisecond)
 			return w.Clock.Now()

@@ -281,11 +281,9 @@ func (f *Setup) Confirm(ctx context.Context, b store.Standing, id string, proof 
 // counted is kept.
 func (f *Setup) ConfirmIn(ctx context.Context, tx *store.Tx, b store.Standing, id string, proof secret.Text) (c Confirmed, refused, err error) {
 	one, step, err := f.shown(ctx, tx, b, id, proof)
-	if err != nil && Safe(err) {
-		return c, err, nil
-	}
 	if err != nil {
-		return c, nil, err
+		refused, err = Refused(err)
+		return c, refused, err
 	}
 	c, err = f.added(ctx, tx, b, one, step)
 	return c, nil, err

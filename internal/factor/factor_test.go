@@ -32,9 +32,7 @@ func verify(t testing.TB, w *otltest.World, c factor.Claim) error {
 	var refused error
 	err := w.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
 		_, err := w.Factors.Verify(ctx, tx, c)
-		if refused = nil; err != nil && factor.Safe(err) {
-			refused, err = err, nil
-		}
+		refused, err = factor.Refused(err)
 		return err
 	})
 	if err == nil {

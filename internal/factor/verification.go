@@ -147,9 +147,7 @@ func (f Verifications) Answer(ctx context.Context, q Question, proof secret.Text
 	var refused error
 	err = f.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		v, err = f.answer(ctx, tx, q, proof)
-		if refused = nil; err != nil && Safe(err) {
-			refused, err = err, nil
-		}
+		refused, err = Refused(err)
 		return err
 	})
 	if err == nil {

@@ -256,12 +256,16 @@ func (f *Factors) spend(ctx context.Context, tx *store.Tx, one otl.Factor, c Cla
 	return limit.Entered(ctx, tx, t.SiteID, one.Target, t.CreatedAt)
 }
 
-// Safe reports whether what was counted on the way to an error of Verify is to be
-// kept: the proof was wrong, and nothing of ours.
-func Safe(err error) bool {
+// Refused takes the error of a transaction in which Verify ran apart: where the proof was
+// wrong, and nothing of ours, it is refused, and as no error is left the transaction is kept
+// with what was counted on the way.
+func Refused(err error) (refused, rest error) {
+	if err == nil {
+		return nil, nil
+	}
 	switch otl.As(err).Kind {
 	case otl.Unauthenticated, otl.NotFound, otl.Limited:
-		return true
+		return err, nil
 	}
-	return false
+	return nil, err
 }

@@ -119,6 +119,50 @@ func TestAU01_FailedSignInsOfEveryDoor(t *testing.T) {
 	})
 }
 
+// TestAU01_TheFactorThatFailed is in the log, also where the call names it by its id alone.
+func TestAU01_TheFactorThatFailed(t *testing.T) {
+	t.Parallel()
+	otltest.Each(t, func(t *testing.T, w *otltest.World) {
+		jane := w.Person(t, "jane@dev.test", w.Notes.Site)
+		phone, err := w.Setup.Give(t.Context(), jane, factor.Given{New: factor.New{Kind: otl.FactorSMS, Number: "+491705550142"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, err := w.Clients.Create(t.Context(), w.Notes.Site.ID, site.NewClient{Name: "backend", Scopes: otl.AllScopes()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(made.ID+":"+made.Secret.Reveal()))
+		token := w.Do(t, otltest.Call{Path: "/auth/oauth2/v2/token", Body: object{"grant_type": "client_credentials"}, Headers: map[string]string{"Authorization": basic}}).
+			Want(t, http.StatusOK).Text("access_token")
+		native := func(path string, body any) otltest.Reply {
+			return w.Do(t, otltest.Call{Path: "/api/v1" + path, Key: w.Notes.Key, Body: body})
+		}
+		wire := func(path string, body any) otltest.Reply {
+			return w.Do(t, otltest.Call{Path: path, Headers: map[string]string{"Authorization": "bearer:" + token}, Body: body})
+		}
+		for name, do := range map[string]func() otltest.Reply{
+			"native": func() otltest.Reply {
+				step := native("/auth/login", object{"email": "jane@dev.test", "password": otltest.Password}).Text("mfa_token")
+				return native("/auth/mfa/verify", object{"mfa_token": step, "factor_id": phone.ID, "code": "000000"})
+			},
+			"onelogin": func() otltest.Reply {
+				begun := wire("/api/1/login/auth", object{"username_or_email": "jane@dev.test", "password": otltest.Password, "subdomain": w.Notes.Site.Slug}).
+					Want(t, http.StatusOK).JSON["data"].([]any)[0].(object)
+				device := begun["devices"].([]any)[0].(object)["device_id"]
+				return wire("/api/1/verify_factor", object{"device_id": device, "state_token": begun["state_token"], "otp_token": "000000"})
+			},
+		} {
+			r := do().Want(t, http.StatusUnauthorized)
+			all := failed(t, w, "")
+			w.Clock.Advance(time.Minute)
+			if e := all[len(all)-1]; e.RequestID != r.Header.Get("X-Request-Id") || e.UserID != jane.ID || e.Data[otl.DataMethods] != string(otl.MethodSMS) {
+				t.Errorf("%s: %+v", name, e)
+			}
+		}
+	})
+}
+
 // TestPW09_TheLogDoesNotTellWhoHasAnAccount: a site reads the same of somebody it does not
 // know, who is disabled, has no password, or does not exist; of its own people it reads who
 // was tried.

@@ -256,6 +256,6 @@ func (a CodeAttempt) failure(userID string, err error) failure {
 // there is such a step.
 func (sp StepProof) failure(p Proved) failure {
 	x := p.failure()
-	x.site, x.method = sp.Site.ID, sp.Kind.Method()
+	x.site, x.method = sp.Site.ID, cmp.Or(p.tried, sp.Kind).Method()
 	return x
 }

@@ -124,11 +124,9 @@ func (s *SecondStep) CompleteHandOver(ctx context.Context, sp StepProof, origins
 	var refused error
 	from := otl.RequestOf(ctx)
 	err := s.Store.WriteWithOthers(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		out, refused = SessionToken{}, nil
+		out = SessionToken{}
 		if p, data, err = s.verify(ctx, tx, sp); err != nil {
-			if factor.Safe(err) {
-				refused, err = err, nil
-			}
+			refused, err = factor.Refused(err)
 			return err
 		}
 		from.UserID = p.User.ID

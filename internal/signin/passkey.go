@@ -26,7 +26,7 @@ func (s Arrivals) Passkey(ctx context.Context, v Visit, proof secret.Text) (Arri
 	var refused error
 	next := secret.Bytes(nonceSize)
 	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		p, refused = Proved{}, nil
+		p = Proved{}
 		first, err := tx.Flows.Renew(ctx, v.ID, v.Nonce, next)
 		if err == nil && !first {
 			err = factor.ErrProof
@@ -34,9 +34,7 @@ func (s Arrivals) Passkey(ctx context.Context, v Visit, proof secret.Text) (Arri
 		if err == nil {
 			p.User, p.Methods, err = s.Second.Factors.Recognise(ctx, tx, s.FirstParty, v.Nonce, proof)
 		}
-		if err != nil && factor.Safe(err) {
-			refused, err = err, nil
-		}
+		refused, err = factor.Refused(err)
 		return err
 	})
 	if err == nil {

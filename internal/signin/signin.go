@@ -64,8 +64,9 @@ type Proved struct {
 
 	passwordVersion int // of the password that was right; 0 for none
 	password        *rightPassword
-	client          string // of Attempt
-	known           bool   // of entry
+	client          string         // of Attempt
+	known           bool           // of entry
+	tried           otl.FactorKind // of the second factor that was not right
 }
 
 // otherwise reports whether the latest proof is another one than a code that was sent:

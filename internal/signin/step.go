@@ -103,9 +103,7 @@ func (s *SecondStep) Verify(ctx context.Context, sp StepProof) (p Proved, data m
 	var refused error
 	err = s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		p, data, err = s.verify(ctx, tx, sp)
-		if refused = nil; err != nil && factor.Safe(err) {
-			refused, err = err, nil
-		}
+		refused, err = factor.Refused(err)
 		return err
 	})
 	if err == nil {
@@ -128,9 +126,7 @@ func (s *SecondStep) Complete(ctx context.Context, sp StepProof) (Entered, error
 		e = entrance{}
 		var data map[string]string
 		if p, data, err = s.verify(ctx, tx, sp); err != nil {
-			if factor.Safe(err) {
-				e.refused, err = err, nil
-			}
+			e.refused, err = factor.Refused(err)
 			return err
 		}
 		if e, err = s.admit(ctx, tx, p, &sp.Door, from); err != nil || e.step != nil || e.refused != nil {
@@ -163,6 +159,7 @@ func (s *SecondStep) verify(ctx context.Context, tx *store.Tx, sp StepProof) (Pr
 	}
 	used, err := s.Factors.Verify(ctx, tx, factor.Claim{User: p.User, SiteID: t.SiteID, FactorID: sp.FactorID, Kind: sp.Kind, Slot: t.ID, Used: p.Methods, Proof: sp.Proof})
 	if err != nil {
+		p.tried = used.Kind
 		return p, nil, err
 	}
 	switch first, err := tx.Tickets.Spend(ctx, t.ID, s.Now()); {

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/onetimelogin/otl/internal/factor"
@@ -34,15 +35,13 @@ func (u StepUp) used() otl.Methods {
 func (s *SecondStep) Raise(ctx context.Context, u StepUp) (session.Tokens, error) {
 	b := u.Bearer
 	var opened session.Opened
+	var used otl.Factor
 	var refused error
-	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		used, err := s.Factors.Verify(ctx, tx, factor.Claim{
+	err := s.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		used, err = s.Factors.Verify(ctx, tx, factor.Claim{
 			User: b.User, SiteID: b.Site.ID, FactorID: u.FactorID, Kind: u.Kind, Slot: b.Session.ID, Used: u.used(), Proof: u.Proof,
 		})
-		if refused = nil; err != nil {
-			if factor.Safe(err) {
-				refused, err = err, nil
-			}
+		if refused, err = factor.Refused(err); refused != nil || err != nil {
 			return err
 		}
 		if opened, err = s.Sessions.Resume(ctx, tx, session.Holder{Client: b.Session.Client, Key: b.Session.ProofKey}, b.Site.ID, b.User.ID, b.Session.ID, used.Kind.Method()); err != nil {
@@ -57,7 +56,7 @@ func (s *SecondStep) Raise(ctx context.Context, u StepUp) (session.Tokens, error
 		err = refused
 	}
 	if err != nil {
-		return session.Tokens{}, s.Failures.note(ctx, failure{site: b.Site.ID, name: b.User.ID, user: b.User.ID, method: u.Kind.Method()}, err)
+		return session.Tokens{}, s.Failures.note(ctx, failure{site: b.Site.ID, name: b.User.ID, user: b.User.ID, method: cmp.Or(used.Kind, u.Kind).Method()}, err)
 	}
 	return s.Sessions.Tokens(opened)
 }

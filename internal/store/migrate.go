@@ -88,34 +88,44 @@ func readMigrations() ([]migration, error) {
 	return out, nil
 }
 
-// checkDigests compares the migrations applied to a database with ours. One
-// without a record was applied by a process that ended before it wrote it.
+// checkDigests compares the migrations applied to a database with ours, and records those
+// without a record: a process that applied them ended before it wrote it.
 func checkDigests(ctx context.Context, db *sql.DB, applied []migration) error {
+	var missing []migration
+	for _, m := range applied {
+		var digest string
+		err := db.QueryRowContext(ctx, `SELECT digest FROM migration_digests WHERE name = $1`, m.name).Scan(&digest)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			missing = append(missing, m)
+		case err != nil:
+			return fmt.Errorf("read the digest of migration %s: %w", m.name, err)
+		case digest != m.digest:
+			return fmt.Errorf("migration %s was altered after it was applied to this database", m.name)
+		}
+	}
+	return recordDigests(ctx, db, missing)
+}
+
+// recordDigests writes digests in one transaction, which begins with a write: on SQLite one that began with a read would
+// not wait for others who write, but be refused.
+func recordDigests(ctx context.Context, db *sql.DB, of []migration) error {
+	if len(of) == 0 {
+		return nil
+	}
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // does nothing after the commit
-	for _, m := range applied {
-		var digest string
-		err := tx.QueryRowContext(ctx, `SELECT digest FROM migration_digests WHERE name = $1`, m.name).Scan(&digest)
-		if errors.Is(err, sql.ErrNoRows) {
-			err, digest = recordDigest(ctx, tx, m), m.digest
-		}
+	for _, m := range of {
+		_, err := tx.ExecContext(ctx, `INSERT INTO migration_digests (name, digest) VALUES ($1, $2)
+			ON CONFLICT (name) DO NOTHING`, m.name, m.digest)
 		if err != nil {
-			return fmt.Errorf("read the digest of migration %s: %w", m.name, err)
-		}
-		if digest != m.digest {
-			return fmt.Errorf("migration %s was altered after it was applied to this database", m.name)
+			return fmt.Errorf("record the digest of migration %s: %w", m.name, err)
 		}
 	}
 	return tx.Commit()
-}
-
-func recordDigest(ctx context.Context, tx *sql.Tx, m migration) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO migration_digests (name, digest) VALUES ($1, $2)
-		ON CONFLICT (name) DO NOTHING`, m.name, m.digest)
-	return err
 }
 
 // migrate applies every pending migration, each in a transaction. On PostgreSQL

@@ -181,6 +181,35 @@ func TestMigrationsRunOnceWhoeverIsFirst(t *testing.T) {
 	}
 }
 
+// TestWhoRecordsMigrationsWaits for others who write: the record of them, which a process that ended before it wrote it left
+// to whoever opens the database next, is refused to none of those who do so at once.
+func TestWhoRecordsMigrationsWaits(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, e otltest.Engine, at string) {
+		db := connect(t, e, at)
+		for range 5 {
+			run(t, db, `DELETE FROM migration_digests`)
+			var all sync.WaitGroup
+			for range 8 {
+				all.Go(func() {
+					st, err := store.Open(t.Context(), store.Options{URL: at, MaxConns: 2})
+					if err == nil {
+						err = st.Close()
+					}
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			var rows int64
+			if err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM migration_digests`).Scan(&rows); err != nil || rows != version(t, at).Newest {
+				t.Fatalf("%d digests, %v", rows, err)
+			}
+		}
+	})
+}
+
 func TestAnotherSchemaIsRefused(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, e otltest.Engine, at string) {

@@ -52,7 +52,7 @@ func (l *lite) open(ctx context.Context, o Options) error {
 	if err := createPrivate(l.path); err != nil {
 		return err
 	}
-	db, err := sql.Open("sqlite", l.dsn())
+	db, err := sql.Open("sqlite", l.dsn(durable))
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (l *lite) open(ctx context.Context, o Options) error {
 	if l.writer, err = startWriter(ctx, db, o, newNudge()); err != nil {
 		return errors.Join(err, db.Close())
 	}
-	if l.readers, err = sql.Open("sqlite", l.dsn("query_only(1)")); err != nil {
+	if l.readers, err = sql.Open("sqlite", l.dsn(durable, "query_only(1)")); err != nil {
 		return err
 	}
 	conns := max(4, 2*runtime.GOMAXPROCS(0))
@@ -133,10 +133,10 @@ func (l *lite) prepareSchema(ctx context.Context, db *sql.DB, o Options) error {
 	return recordMigrations(ctx, db)
 }
 
-// migrate does not wait for the disk after each migration, which took half a minute where disks are slow: one that a
-// loss of power takes back is applied again, and recording them waits for all.
+// migrate does not wait for the disk after each migration: one that a loss of power takes back is applied again, and
+// recording them waits for all.
 func (l *lite) migrate(ctx context.Context, log *slog.Logger) error {
-	db, err := sql.Open("sqlite", l.dsn("synchronous(NORMAL)"))
+	db, err := sql.Open("sqlite", l.dsn(lazy))
 	if err != nil {
 		return err
 	}
@@ -165,11 +165,17 @@ func (l *lite) snapshot(ctx context.Context, db *sql.DB, log *slog.Logger) error
 	return nil
 }
 
-// dsn spells the pragmas out. busy_timeout comes first, because switching to
-// WAL may itself have to wait. What is given comes last, and so holds.
-func (l *lite) dsn(more ...string) string {
+// When a commit waits for the disk.
+const (
+	durable = "synchronous(FULL)"   // each does
+	lazy    = "synchronous(NORMAL)" // none does, and a later one that does makes those before it durable, too
+)
+
+// dsn spells the pragmas out. The driver sets busy_timeout first, because switching to
+// WAL may itself have to wait.
+func (l *lite) dsn(synchronous string, more ...string) string {
 	v := url.Values{"_pragma": append([]string{
-		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+		"busy_timeout(5000)", "journal_mode(WAL)", synchronous, "foreign_keys(1)",
 		"cache_size(-8000)", "journal_size_limit(67108864)",
 		// What a savepoint would put back is kept in memory: it need not outlive a crash.
 		"temp_store(MEMORY)",

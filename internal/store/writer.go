@@ -171,8 +171,8 @@ func (w *writer) version(ctx context.Context) error {
 	return errors.Join(err, rows.Err())
 }
 
-// gather gives the jobs that the next commit begins with. As long as all of them wait for others they do so
-// for a round.
+// gather gives the jobs that the next commit begins with. While every job so far waits for others, more are
+// taken until the round is over.
 func (w *writer) gather(first *job) []*job {
 	jobs := []*job{first}
 	if !first.waits {
@@ -194,8 +194,8 @@ func (w *writer) gather(first *job) []*job {
 	return jobs
 }
 
-// longestRound bounds a round, which takes some 20 ms where passwords keep the processors and more where other programs
-// keep them, too.
+// longestRound bounds a round, which takes some 20 ms in the median where passwords keep the processors, and more where
+// other programs keep them, too.
 const longestRound = 100 * time.Millisecond
 
 // oneRound ends when all who could run have had their turn: at once where processors are idle, and after a slice of the
